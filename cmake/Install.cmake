@@ -1,0 +1,33 @@
+# What is installed: headers, both libraries, `rk`, a pkg-config file, a CMake package; and as .deb and .tar.gz.
+# Paths inside the installed files are relative to where they lie, so the tree can be moved.
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ringkernel)
+
+install(DIRECTORY include/ringkernel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(TARGETS ringkernel_static ringkernel_shared EXPORT ringkernelTargets)
+install(EXPORT ringkernelTargets NAMESPACE ringkernel:: DESTINATION ${package_dir})
+if(TARGET rk)
+    install(TARGETS rk)
+endif()
+
+cmake_path(SET from_pc NORMALIZE "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX
+    BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}/${from_pc}" OUTPUT_VARIABLE pc_to_prefix)
+configure_file(cmake/ringkernel.pc.in ringkernel.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/ringkernel.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+configure_package_config_file(cmake/ringkernelConfig.cmake.in ringkernelConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(ringkernelConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/ringkernelConfig.cmake ${PROJECT_BINARY_DIR}/ringkernelConfigVersion.cmake
+    cmake/RingkernelKernels.cmake DESTINATION ${package_dir})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(CPACK_GENERATOR "DEB;TGZ")
+set(CPACK_PACKAGE_VENDOR "The ringkernel authors")
+set(CPACK_PACKAGE_CONTACT "The ringkernel authors")
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "gcc | clang, libhwloc15") # rk compiles kernels; workers are bound to cores
+include(CPack)

@@ -1,0 +1,147 @@
+# Every X_test.c under src/ and tests/ is a program and a ctest test of that name, labelled with its folder;
+# every X_test.py and X_test.sh is a test too, and every X_fuzz.c replays its corpus. Names are unique in the
+# repository. Programs find the tree by RK_SOURCE_DIR and RK_BINARY_DIR, and the built command and library by
+# the environment: RK_COMMAND, RK_LIBRARY; RK_SANITIZERS names the sanitizers of the build.
+if(NOT RK_TESTS AND NOT RK_FUZZ)
+    return()
+endif()
+enable_testing()
+rk_find_optional(cmocka cmocka "unit tests")
+
+set(test_environment RK_SOURCE_DIR=${PROJECT_SOURCE_DIR} RK_BINARY_DIR=${PROJECT_BINARY_DIR}
+    RK_LIBRARY=$<TARGET_FILE:ringkernel_shared>)
+if(RK_SANITIZE)
+    list(JOIN RK_SANITIZE "," sanitizers)
+    list(APPEND test_environment RK_SANITIZERS=${sanitizers})
+endif()
+if(TARGET rk)
+    list(APPEND test_environment RK_COMMAND=$<TARGET_FILE:rk>)
+endif()
+
+# rk_add_test(NAME FILE COMMAND...): a ctest test with the properties that all of ours have.
+function(rk_add_test name file)
+    cmake_path(GET file PARENT_PATH folder)
+    cmake_path(GET folder FILENAME label)
+    add_test(NAME ${name} COMMAND ${ARGN})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS ${label} SKIP_RETURN_CODE 77
+        ENVIRONMENT "${test_environment}")
+    if(name IN_LIST RK_SPINNING_TESTS)
+        set_tests_properties(${name} PROPERTIES PROCESSORS 2)
+    endif()
+endfunction()
+
+# rk_test_program(NAME FILE...): a program of the tests, linked so that hidden internals can be reached.
+function(rk_test_program name)
+    add_executable(${name} ${ARGN})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src
+        ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_definitions(${name} PRIVATE RK_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+        RK_BINARY_DIR="${PROJECT_BINARY_DIR}" RK_BUILD_VERSION="${PROJECT_VERSION}")
+    target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:rk_cli>
+        $<TARGET_NAME_IF_EXISTS:ringkernel_json> ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
+endfunction()
+
+# rk_can_build(VARIABLE FILE): false for a test of something that is left out itself.
+function(rk_can_build variable file)
+    cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE relative)
+    string(REGEX REPLACE "_(test|fuzz)\\.c$" ".c" tested ${relative})
+    set(${variable} TRUE PARENT_SCOPE)
+    if((tested STREQUAL src/message/json_parse.c AND NOT TARGET ringkernel_json)
+       OR (relative MATCHES "^(src|tests)/cli/" AND NOT TARGET rk))
+        set(${variable} FALSE PARENT_SCOPE)
+    endif()
+endfunction()
+
+# --- fuzz targets: with libFuzzer they search, otherwise they replay tests/fuzz/corpus/X -----------------------
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
+foreach(file IN LISTS fuzz_sources)
+    cmake_path(GET file STEM name)
+    string(REGEX REPLACE "_fuzz$" "" subject ${name})
+    if(RK_FUZZ)
+        rk_test_program(${name} ${file})
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    else()
+        rk_test_program(${name} ${file} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.c)
+        rk_add_test(${name} ${file} ${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${subject})
+    endif()
+endforeach()
+if(RK_FUZZ)
+    return()
+endif()
+
+# --- unit tests and tests of several parts --------------------------------------------------------------------
+if(RK_HAVE_cmocka)
+    file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/kernels/*.rk.c)
+    if(kernels)
+        add_library(test_kernels OBJECT)
+        target_include_directories(test_kernels PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+        ringkernel_add_kernels(test_kernels ${kernels})
+    endif()
+
+    file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_test.c
+         ${PROJECT_SOURCE_DIR}/tests/*_test.c)
+    foreach(file IN LISTS test_sources)
+        cmake_path(GET file STEM name)
+        cmake_path(GET file PARENT_PATH folder)
+        rk_can_build(can_build ${file})
+        if(NOT can_build)
+            continue()
+        endif()
+        if(TARGET ${name})
+            message(FATAL_ERROR "two tests are called ${name}; the second is ${file}")
+        endif()
+
+        # Under tests/, the other sources of the folder are shared by its tests.
+        set(companions)
+        if(folder MATCHES "^${PROJECT_SOURCE_DIR}/tests/")
+            file(GLOB companions CONFIGURE_DEPENDS ${folder}/*.c)
+            list(FILTER companions EXCLUDE REGEX "(_test|_bench|_fuzz|\\.rk|/replay)\\.c$")
+        endif()
+        rk_test_program(${name} ${file} ${companions})
+        target_link_libraries(${name} PRIVATE PkgConfig::cmocka)
+        if(TARGET test_kernels AND (name IN_LIST RK_TESTS_WITH_KERNELS OR folder MATCHES "/tests/contract$"))
+            target_link_libraries(${name} PRIVATE test_kernels)
+        endif()
+        rk_add_test(${name} ${file} ${name})
+    endforeach()
+endif()
+
+# --- tests that are scripts -----------------------------------------------------------------------------------
+file(GLOB_RECURSE script_tests CONFIGURE_DEPENDS
+     ${PROJECT_SOURCE_DIR}/src/*_test.py ${PROJECT_SOURCE_DIR}/src/*_test.sh
+     ${PROJECT_SOURCE_DIR}/tests/*_test.py ${PROJECT_SOURCE_DIR}/tests/*_test.sh
+     ${PROJECT_SOURCE_DIR}/models/*_test.py ${PROJECT_SOURCE_DIR}/models/*_test.sh
+     ${PROJECT_SOURCE_DIR}/examples/*_test.py ${PROJECT_SOURCE_DIR}/examples/*_test.sh)
+foreach(file IN LISTS script_tests)
+    cmake_path(GET file STEM name)
+    rk_can_build(can_build ${file})
+    if(can_build AND file MATCHES "\\.py$")
+        rk_add_test(${name} ${file} /usr/bin/python3 ${file})
+    elseif(can_build)
+        rk_add_test(${name} ${file} bash ${file})
+    endif()
+endforeach()
+
+# --- the installed tree, as a stranger's project would use it -------------------------------------------------
+set(install_prefix ${PROJECT_BINARY_DIR}/install-test)
+set(install_check ${PROJECT_SOURCE_DIR}/tests/install/check)
+rk_add_test(install_tree ${install_check} ${install_check} install)
+set_tests_properties(install_tree PROPERTIES FIXTURES_SETUP installed)
+set(install_tests install_cmake_c install_cmake_cxx install_headers_c install_headers_cxx)
+if(PkgConfig_FOUND)
+    list(APPEND install_tests install_pkgconfig_c install_pkgconfig_cxx)
+else()
+    message(STATUS "ringkernel: pkg-config not found: feature tests of the pkg-config file is left out")
+endif()
+foreach(name IN LISTS install_tests)
+    string(REGEX MATCH "^install_(.*)_(c|cxx)$" whole ${name})
+    rk_add_test(${name} ${install_check} ${install_check} ${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
+    set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED installed)
+endforeach()
+list(JOIN RK_INSTRUMENT_FLAGS " " instrument_flags)
+list(JOIN RK_HEADERS_C_ONLY " " headers_c_only)
+set_property(TEST install_tree ${install_tests} APPEND PROPERTY ENVIRONMENT
+    "RK_PREFIX=${install_prefix}" "RK_VERSION=${PROJECT_VERSION}" "RK_CMAKE=${CMAKE_COMMAND}"
+    "RK_GENERATOR=${CMAKE_GENERATOR}" "RK_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM}" "RK_CC=${CMAKE_C_COMPILER}"
+    "RK_CXX=${CMAKE_CXX_COMPILER}" "RK_FLAGS=${instrument_flags}" "RK_HEADERS_C_ONLY=${headers_c_only}")
