@@ -1,0 +1,244 @@
+/* The entry of a generated unit: a block of a device serves its shards.
+ *
+ * Block b of B serves shards b, b + B, … of those that it is given, each by the visits of loop.h: thread 0 leads, it alone takes,
+ * publishes and commits; all threads run the handlers (rounds.h). Nothing in registers or shared memory outlives a visit, so
+ * a kernel can leave after any of them, and another launch goes on where it was.
+ *
+ * An entry's arguments:
+ *     arena    base of the arena, which holds everything
+ *     shards   arena offset of a table of u64, the arena offset of each shard
+ *     clock    arena offset of a u64: what is added to the device's global timer to get the runtime's clock; on a device without
+ *              a clock the time itself, for the whole launch; 0: nothing is added
+ *     first, count   the shards of the table that this launch serves
+ *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards had work;
+ *              0: stay until all of them are paused, ended or failed
+ *     shared   OpenCL only: the block's shared memory, .shared bytes and 8 more for each thread; a launch parameter on CUDA */
+#ifndef RINGKERNEL_DEVICE_ENTRY_H
+#define RINGKERNEL_DEVICE_ENTRY_H
+
+#include "unit.h"
+
+#if !defined(RK_LANG_HOST)
+
+#include "../kernel.h"
+
+#include "layout.h"
+#include "loop.h"
+#include "rounds.h"
+
+#if defined(RK_LANG_CUDA)
+#define RK_BLOCK_NUMBER() ((rk_u32)blockIdx.x)
+#define RK_BLOCK_COUNT() ((rk_u32)gridDim.x)
+#define RK_BLOCK_THREAD() ((rk_u32)threadIdx.x)
+#define RK_BLOCK_THREADS() ((rk_u32)blockDim.x)
+#else
+#define RK_BLOCK_NUMBER() ((rk_u32)get_group_id(0))
+#define RK_BLOCK_COUNT() ((rk_u32)get_num_groups(0))
+#define RK_BLOCK_THREAD() ((rk_u32)get_local_id(0))
+#define RK_BLOCK_THREADS() ((rk_u32)get_local_size(0))
+#endif
+
+RK_FN rk_u64 rk_entry_now(rk_context *rk_ctx)
+{
+    RK_GLOBAL const rk_u64 *clock = RK_ENTRY_OF(rk_ctx)->clock;
+    rk_u64 base = clock ? rk_load_u64(clock, RK_RELAXED, RK_SCOPE_SYSTEM) : 0;
+#if defined(RK_HAS_CLOCK)
+    return rk_port_now_ns() + base;
+#else
+    return base;
+#endif
+}
+
+/* A drain hook is run by the leader alone, as a group of one. */
+RK_FN void rk_entry_drain(rk_context *rk_ctx, rk_u32 actor)
+{
+    RK_GLOBAL rk_shard *shard = rk_ctx->shard;
+    rk_ctx->state = rk_ctx->shard_state;
+    if (shard->state_kind == RK_PER_ACTOR)
+        rk_ctx->state = (rk_byte *)rk_ctx->shard_state + (rk_u64)actor * shard->state_size;
+    rk_unit_drain(rk_ctx, RK_ENTRY_OF(rk_ctx)->number);
+}
+
+RK_FN_LARGE rk_u32 rk_entry_begin(rk_context *context)
+{
+    return rk_visit_begin(context);
+}
+
+RK_FN_LARGE rk_u32 rk_entry_end(rk_context *context)
+{
+    return rk_visit_end(context);
+}
+
+/* A send that was not taken, as the sender's hook sees it. */
+RK_FN rk_refusal rk_refusal_of(RK_GLOBAL const rk_staged *staged, rk_status status)
+{
+    rk_refusal refusal;
+    refusal.status = status;
+    refusal.type = staged->header.base.type;
+    refusal.length = staged->header.base.length;
+    refusal.target = staged->header.base.target;
+    refusal.id = staged->header.id;
+    refusal.payload = (RK_GLOBAL const void *)(staged + 1);
+    return refusal;
+}
+
+/* Causal stamps. Threads that stage at the same time can't each be later than the other, so the leader looks at every arrival's
+ * stamp before the handlers run, and stamps what they staged afterwards, in its order. */
+RK_FN void rk_causal_begin(rk_context *context, rk_u32 n)
+{
+    if ((context->features & (RK_FEATURE_CAUSAL | RK_FEATURE_LONG)) != (RK_FEATURE_CAUSAL | RK_FEATURE_LONG)) return;
+    for (rk_u32 k = 0; k < n; k++) {
+        rk_u64 sent_ns = ((RK_GLOBAL const rk_header_long *)rk_batch_header(context, k))->sent_ns;
+        if (sent_ns > context->turn->clock_hlc) context->turn->clock_hlc = sent_ns;
+    }
+}
+
+RK_FN void rk_causal_end(rk_context *context, rk_u64 clock)
+{
+    if (!(context->features & RK_FEATURE_CAUSAL)) return;
+    context->turn->clock_hlc = clock;
+    for (rk_u32 i = 0; i < context->stage_next; i++) {
+        RK_GLOBAL rk_staged *staged = rk_stage_entry(context->stage, context->stage_stride, i);
+        if (staged->route < RK_TO_REPORT) staged->header.sent_ns = rk_stamp_ns(context);
+    }
+}
+
+/* All threads run the handlers over the batch that the leader took. */
+RK_FN void rk_entry_run(rk_entry *entry, rk_u32 run)
+{
+    rk_context *context = &entry->context;
+    rk_u32 n = context->turn->n;
+    rk_u64 clock = 0;
+    context->now_ns = context->turn->taken_ns;
+    if (entry->thread == 0) {
+        rk_causal_begin(context, n);
+        clock = context->turn->clock_hlc;
+    }
+    switch (run) {
+    case RK_RUN_THREADS: rk_run_messages(entry, n, RK_THREAD); break;
+#if defined(RK_LANG_OPENCL)
+    case RK_RUN_GROUPS: rk_run_messages(entry, n, RK_BLOCK); break;
+#else
+    case RK_RUN_GROUPS:
+        if (context->shard->width == RK_WARP)
+            rk_run_messages(entry, n, RK_WARP);
+        else
+            rk_run_messages(entry, n, RK_BLOCK);
+        break;
+#endif
+    case RK_RUN_BATCHES: rk_run_batches(entry, n); break;
+    default: rk_run_spmd(entry, n); break;
+    }
+    if (entry->thread == 0) rk_causal_end(context, clock);
+}
+
+/* A block of another size than the handlers were written for would leave messages or threads out: the kernel fails instead. */
+RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
+{
+    RK_GLOBAL const rk_shard *shard = entry->context.shard;
+    switch (run) {
+    case RK_RUN_THREADS: return 1;
+    case RK_RUN_SPMD: return entry->threads == shard->threads && shard->max_batch <= entry->threads;
+    case RK_RUN_GROUPS:
+#if !defined(RK_LANG_OPENCL)
+        if (shard->width == RK_WARP) return entry->threads <= RK_WARP_SIZE || entry->threads % RK_WARP_SIZE == 0;
+#endif
+        return entry->threads == shard->threads;
+    default: return shard->width == RK_THREAD || entry->threads == shard->threads;
+    }
+}
+
+/* One visit to a shard, by the whole block. Returns RK_VISIT_*, the same to all threads. */
+RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
+{
+    rk_context *context = &entry->context;
+    rk_u32 visit = RK_VISIT_FAILED;
+    rk_context_open(context, context->arena, (RK_GLOBAL rk_shard *)(context->arena + shard));
+    context->thread = 0;
+    context->threads = 1;
+    if (entry->thread == 0) {
+        if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
+        visit = rk_entry_begin(context);
+        if (visit == RK_VISIT_FAILED) rk_phase(context, RK_PHASE_FAILED);
+    }
+    visit = rk_block_agree(entry, visit);
+    if (visit != RK_VISIT_HANDLE) return visit;
+    rk_entry_run(entry, run);
+    if (entry->thread == 0) {
+        context->thread = 0;
+        context->threads = 1;
+        visit = rk_entry_end(context);
+    }
+    return rk_block_agree(entry, visit);
+}
+
+/* `run` is written as a constant by each entry, so a unit holds only the ways of running that its kernels need.
+ * Visit after visit, until the slice is over or nothing is left to serve. */
+RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits, rk_u32 run)
+{
+    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(entry->context.arena + shards) + first;
+    for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
+        rk_u32 worked = 0;
+        rk_u32 served = 0;
+        for (rk_u32 s = RK_BLOCK_NUMBER(); s < count; s += RK_BLOCK_COUNT()) {
+            rk_u32 visit = rk_entry_visit(entry, table[s], run);
+            worked |= visit == RK_VISIT_WORKED;
+            served |= visit < RK_VISIT_PAUSED;
+        }
+        if (visits ? !worked : !served) return;
+        if (!worked) rk_port_pause();
+    }
+}
+
+RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, rk_u64 clock, RK_LOCAL rk_u8 *shared, RK_LOCAL rk_u32 *board,
+                         rk_u32 number)
+{
+    entry->context.arena = arena;
+    entry->context.shared = shared;
+    entry->context.order = 0;
+    entry->context.batch_first = entry->context.batch_n = 0;
+    entry->context.view = 0;
+    entry->context.blocked = 0;
+    entry->context.now_ns = 0;
+    entry->number = number;
+    entry->thread = RK_BLOCK_THREAD();
+    entry->threads = RK_BLOCK_THREADS();
+    entry->clock = clock ? (RK_GLOBAL const rk_u64 *)(arena + clock) : 0;
+    entry->board = board;
+}
+
+#if defined(RK_LANG_CUDA)
+#define RK_KERNEL extern "C" __global__ void
+extern __shared__ rk_unit rk_block_memory[];
+#define RK_ENTRY(kernel_, number_, run_)                                                                                     \
+    RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, rk_u32 count, rk_u32 visits)       \
+    {                                                                                                                        \
+        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                                             \
+        rk_entry entry;                                                                                                      \
+        rk_entry_open(&entry, arena, clock, (rk_u8 *)rk_block_memory, board, number_);                                 \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                                             \
+    }
+#else
+#define RK_KERNEL __kernel void
+#define RK_ENTRY(kernel_, number_, run_)                                                                                     \
+    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, rk_u32 count,             \
+                                 rk_u32 visits, __local rk_u8 *shared)                                                       \
+    {                                                                                                                        \
+        __local rk_u32 board[RK_BOARD_WORDS];                                                                                \
+        rk_entry entry;                                                                                                      \
+        rk_entry_open(&entry, arena, clock, shared, board, number_);                                                   \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                                             \
+    }
+#endif
+
+/* The device's side of the layout check: RK_LAYOUT_WORDS words, or as many as there is room for. One thread. */
+#define RK_LAYOUT_SIZE_(type) (rk_u32)sizeof(type),
+#define RK_LAYOUT_OFFSET_(type, field) (rk_u32)RK_OFFSET_OF(type, field),
+RK_KERNEL rk_layout_check(RK_GLOBAL rk_u32 *words, rk_u32 room)
+{
+    const rk_u32 layout[] = {RK_WIRE_VERSION, RK_LAYOUT(RK_LAYOUT_SIZE_, RK_LAYOUT_OFFSET_)};
+    for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && i < room; i++) words[i] = layout[i];
+}
+
+#endif
+#endif

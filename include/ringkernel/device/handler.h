@@ -1,0 +1,329 @@
+/* Handlers: how a user's function becomes part of a kernel.
+ *
+ *     RK_HANDLER(kernel, message, name, state, name, attributes…) { … }
+ *
+ * defines the function, and beside it what the loop needs: on the host a descriptor in the module's table and a function that
+ * runs it over a stretch of a batch; on a device only the function, which the generated dispatch (entry.h) calls.
+ * Attributes are designated initialisers of rk_attributes, in the order of its members (C++20, which NVRTC compiles, insists). */
+#ifndef RINGKERNEL_DEVICE_HANDLER_H
+#define RINGKERNEL_DEVICE_HANDLER_H
+
+#include "group.h"
+#include "publish.h"
+#include "../message.h"
+
+/* What a kernel asks for. Zero is the default of each. All handlers of a kernel state the same. */
+typedef struct rk_attributes {
+    rk_u32 size;            /* set by the macros */
+    rk_u32 width;           /* RK_THREAD, RK_WARP, RK_BLOCK: the group that works on one message */
+    rk_u32 threads;         /* threads of a block; default 1, 32 or 256 by width */
+    rk_u32 state;           /* RK_STATELESS, RK_PER_SHARD, RK_PER_ACTOR */
+    rk_u32 max_sends;       /* messages that one handler call may send; default 1 */
+    rk_u32 shared;          /* bytes of block-shared memory; default 0 */
+    rk_u32 mode;            /* RK_ADAPTIVE, RK_CONTINUOUS, RK_BATCH */
+    rk_u32 max_batch;       /* messages in one turn; default 32, 1, 64 by mode */
+    rk_u32 gather_us;       /* RK_BATCH: how long a batch that isn't full is waited for; default 50 */
+    rk_u32 event_driven;    /* 1: runs in slices rather than resident, bounded as follows */
+    rk_u32 slice_messages;  /* messages of one slice; 0: no bound */
+    rk_u32 slice_us;        /* time of one slice; 0: no bound */
+    rk_u32 timestamps;      /* 1: each message is stamped, waiting time is measured for each */
+    rk_u32 input_queue;     /* capacity of the inbox; 0: the launch option */
+    rk_u32 output_queue;    /* capacity of the out lane; 0: as the inbox */
+    rk_u32 message_queue;   /* both at once; the two above win */
+    rk_u32 barrier;         /* SPMD: the widest scope that the kernel's barriers have */
+    rk_u32 memory;          /* RK_RELEASE_ACQUIRE, RK_RELAXED_MEMORY, RK_SEQUENTIAL */
+    rk_u32 not_causal;      /* 1: stamps are plain times, not hybrid logical clocks */
+    rk_u32 messaging;       /* RK_MESSAGING_* */
+    rk_u32 domain;          /* RK_DOMAIN_*: a preset of others */
+    rk_u32 backends;        /* RK_ON_* that it may run on; 0: all */
+    rk_u32 replies;         /* 1: handlers reply to other kernels, so those are drained together with it */
+    rk_u32 log_limit;       /* log lines a second for each shard; default 10 */
+} rk_attributes;
+
+#define RK_MESSAGING_SHARED_MEMORY 0u /* rings in memory that both sides reach: what lanes are */
+#define RK_MESSAGING_ATOMIC_QUEUE 1u  /* the same, with several producers */
+#define RK_MESSAGING_P2P 2u           /* ring in the consumer's device memory: between GPUs */
+#define RK_MESSAGING_NCCL 3u
+
+#define RK_DOMAIN_GENERAL 0u
+#define RK_DOMAIN_GRAPH 1u       /* batch of 256, adaptive */
+#define RK_DOMAIN_STREAM 2u      /* batch of 64, gathered */
+#define RK_DOMAIN_ACTOR 3u       /* adaptive, at most 16 a turn */
+
+#define RK_ON_CPU 1u
+#define RK_ON_CUDA 2u
+#define RK_ON_OPENCL 4u
+#define RK_ON_METAL 8u
+
+/* The state type of a kernel without state. */
+typedef struct rk_none {
+    rk_u8 nothing;
+} rk_none;
+
+/* ------------------------------------------------------------------ one message */
+
+/* The slot that a message lies in, if it lies in this view; 0: it doesn't. */
+RK_FN RK_GLOBAL const rk_header *rk_view_find(rk_context *context, RK_GLOBAL const rk_view *view, RK_GLOBAL const rk_u8 *at)
+{
+    RK_GLOBAL const rk_u8 *base = context->arena + view->base;
+    rk_u64 slots = view->mask == 0xffffffffu ? context->shard->max_batch : (rk_u64)view->mask + 1u;
+    if (at < base || at >= base + (slots << view->shift)) return 0;
+    return (RK_GLOBAL const rk_header *)(base + ((rk_u64)(at - base) >> view->shift << view->shift));
+}
+
+/* The header of a message that a handler was given, by the pointer that it was given. */
+RK_FN RK_GLOBAL const rk_header *rk_header_of(rk_context *context, RK_MSG const void *message)
+{
+    RK_GLOBAL const rk_u8 *at = (RK_GLOBAL const rk_u8 *)message;
+    if (at == (RK_GLOBAL const rk_u8 *)context->payload) return context->header;
+    for (rk_u32 v = 0; v < context->turn->views; v++) {
+        RK_GLOBAL const rk_header *header = rk_view_find(context, &context->turn->view[v], at);
+        if (header) return header;
+    }
+    return context->header;
+}
+
+/* Careful part of rk_message_begin: holes, references, expiry, clocks. 0: pass over it. */
+RK_FN rk_u32 rk_message_examine(rk_context *context)
+{
+    RK_GLOBAL const rk_header *header = context->header;
+    RK_GLOBAL rk_view *view = context->view;
+    if (header->flags & RK_FLAG_HOLE) {
+        rk_view_count(header->flags & RK_FLAG_REPAIRED ? &view->lost : &view->withdrawn);
+        return 0;
+    }
+    if (header->flags & RK_FLAG_REPLY) rk_view_count(&view->replies);
+    if (context->features & RK_FEATURE_LONG) {
+        RK_GLOBAL const rk_header_long *full = (RK_GLOBAL const rk_header_long *)header;
+        if ((context->features & RK_FEATURE_CAUSAL) && full->sent_ns > context->turn->clock_hlc)
+            context->turn->clock_hlc = full->sent_ns;
+        rk_u64 age = context->now_ns > full->sent_ns ? context->now_ns - full->sent_ns : 0;
+        if (full->ttl_us && age > (rk_u64)full->ttl_us * 1000u) {
+            rk_view_count(&view->expired);
+            if (context->features & RK_FEATURE_EXPIRED_TO_DEAD)
+                rk_stage_report(context, RK_REPORT_DEAD, RK_REASON_STATUS + (rk_u32)RK_EXPIRED, header);
+            else if (header->flags & RK_FLAG_REQUEST)
+                rk_stage_report(context, RK_REPORT_FAILED_REPLY, RK_REASON_STATUS + (rk_u32)RK_EXPIRED, header);
+            return 0;
+        }
+#if defined(RK_LANG_HOST)
+        if (context->features & RK_FEATURE_TIMESTAMPS) rk_histogram_add(&context->shard->meter.queue_wait, age, 1);
+#endif
+    }
+    if (header->flags & RK_FLAG_REFERENCE) {
+        RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)context->payload;
+        RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
+        RK_GLOBAL const rk_pool *pool = (RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]);
+        context->payload = rk_pool_block(pool, context->arena, reference->block);
+        context->payload_length = (rk_u32)reference->length;
+        rk_view_count(&context->turn->references);
+    }
+    return 1;
+}
+
+/* The message goes to the dead letters. */
+RK_FN void rk_message_dead(rk_context *context, rk_u32 reason)
+{
+    rk_view_count(&context->view->dead);
+    rk_stage_report(context, RK_REPORT_DEAD, reason, context->header);
+    /* The report has the block of a large payload now: it must not go back at commit. */
+    if (context->header->flags & RK_FLAG_REFERENCE) ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAG_REFERENCE;
+}
+
+/* Set the context to the message in `slot`. 0: it needs no handler. */
+RK_FN rk_u32 rk_message_begin(rk_context *context, rk_byte *slot)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    context->header = (RK_GLOBAL const rk_header *)slot;
+    context->payload = slot + context->view->header_size;
+    context->payload_length = context->header->length;
+    context->stage_first = context->stage_next;
+    context->stage_limit = context->stage_next + shard->max_sends;
+    context->failed = 0;
+    context->shared_used = 0;
+    if ((context->features | (context->header->flags & (RK_FLAG_HOLE | RK_FLAG_REFERENCE | RK_FLAG_REPLY))) && !rk_message_examine(context))
+        return 0;
+    context->state = context->shard_state;
+    if (shard->state_kind == RK_PER_ACTOR) {
+        rk_u32 actor = context->header->target;
+        if (actor >= shard->actors) {
+            rk_message_dead(context, RK_REASON_STATUS + (rk_u32)RK_NO_SUCH_ACTOR);
+            return 0;
+        }
+        rk_u32 place = shard->shards == 1u ? actor : actor / shard->shards;
+        context->state = (rk_byte *)context->shard_state + (rk_u64)place * shard->state_size;
+    }
+    return 1;
+}
+
+/* The handler is done with the message. */
+RK_FN void rk_message_end(rk_context *context)
+{
+    if (context->failed) {
+        context->stage_next = context->stage_first; /* a failed call has sent nothing */
+        rk_message_dead(context, context->failed - 1u);
+    } else if (context->header->flags & RK_FLAG_REQUEST) {
+        rk_stage_report(context, RK_REPORT_NO_REPLY, 0, context->header);
+    }
+}
+
+/* After commit of a batch that had large payloads: their blocks go back, but for those that were sent on. */
+RK_FN void rk_release_references(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    for (rk_u32 v = 0; v < turn->views && turn->references; v++) {
+        for (rk_u32 i = 0; i < turn->view[v].n; i++) {
+            rk_byte *slot = rk_view_slot(&turn->view[v], context->arena, i);
+            if (((RK_GLOBAL const rk_header *)slot)->flags & RK_FLAG_REFERENCE)
+                rk_give_back(context, (RK_GLOBAL const rk_reference *)(slot + turn->view[v].header_size));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ what a handler calls */
+
+#define RK_TYPED(pointer) RK_TYPE_ID_OF(pointer), (const void *)(pointer), sizeof(*(pointer))
+
+/* Send on the default route: staged. RK_LIMIT: more than .max_sends, and the message being handled will be refused. RK_FULL: a
+ * message over 1 KiB, and the shard's pool has no block. */
+#define RK_SEND_STAGED_(arg, pointer) rk_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer), 0)
+#if defined(RK_LANG_HOST)
+/* The host's rk_send has six arguments (transfer.h): a program that has kernels in the same file means that one by them. */
+#define RK_SEND_PICK_(a1, a2, a3, a4, a5, a6, chosen, ...) chosen
+#define RK_SEND_HOST_(...) (rk_send)(__VA_ARGS__)
+#define RK_SEND_CALL_(...)                                                                                                   \
+    RK_SEND_PICK_(__VA_ARGS__, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_STAGED_, 0, 0)(__VA_ARGS__)
+#define rk_send(...) RK_SEND_CALL_(__VA_ARGS__)
+#else
+#define rk_send(arg, pointer) RK_SEND_STAGED_(arg, pointer)
+#endif
+#define rk_send_with(arg, pointer, options) rk_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer), options)
+#define rk_send_to(arg, route, pointer) rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), 0)
+#define rk_send_to_with(arg, route, pointer, options) rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), options)
+/* Send `length` bytes as a blob message. */
+#define rk_send_bytes(arg, message, pointer, length) rk_stage(arg, RK_TO_DEFAULT, RK_TYPE_ID(message), pointer, length, 0)
+/* Send the message being handled on, as it is; a large payload is not copied. Once for each message. */
+#define rk_forward(arg) rk_forward_on(arg, RK_TO_DEFAULT)
+#define rk_forward_to(arg, route) rk_forward_on(arg, (rk_u32)rk_route_##route)
+/* Reply to a message: to the host's rk_request, or to the kernel that sent it. */
+#define rk_reply(arg, message, pointer) rk_stage_reply(arg, rk_header_of(arg, message), RK_TYPED(pointer))
+/* Somebody else will reply to the request being handled: no RK_NO_REPLY now. */
+#define rk_defer_reply(arg) ((void)(((RK_GLOBAL rk_header *)(arg)->header)->flags &= (rk_u8)~RK_FLAG_REQUEST))
+/* Bytes of the message being handled (of a blob, what was sent). */
+#define rk_length(arg) ((arg)->payload_length)
+/* Refuse the message being handled, with a reason declared by RK_REASON: it goes to the dead letters, and what this call has
+ * sent is taken back. The first reason counts. Doesn't return from the handler. */
+#define rk_fail(arg, reason) ((void)((arg)->failed = (arg)->failed ? (arg)->failed : (rk_u32)rk_reason_##reason + 1u))
+/* Log a line with up to two numbers (%u each in the text). At most .log_limit a second for each shard. */
+#define RK_DEBUG 0u
+#define RK_INFO 1u
+#define RK_WARNING 2u
+#define RK_ERROR 3u
+#define rk_log(arg, level, text) rk_write_log(arg, level, text, 0, 0, 0)
+#define rk_log1(arg, level, text, a) rk_write_log(arg, level, text, 1, (rk_u64)(a), 0)
+#define rk_log2(arg, level, text, a, b) rk_write_log(arg, level, text, 2, (rk_u64)(a), (rk_u64)(b))
+/* Send now, by the leader of the group: RK_OK, or what the lane says (RK_FULL, RK_DROPPED, RK_DUPLICATE, RK_CLOSED). It overtakes
+ * what the handler has staged, and a batch that is handled again sends it again. */
+#define rk_try_send(arg, pointer) rk_try_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer))
+#define rk_try_send_to(arg, route, pointer) rk_try_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer))
+/* Time left of a message's time to live, in ns; all ones when it never expires. */
+#define rk_time_left_ns(arg) rk_message_time_left(arg)
+
+RK_FN rk_u64 rk_message_time_left(rk_context *context)
+{
+    RK_GLOBAL const rk_header_long *full = (RK_GLOBAL const rk_header_long *)context->header;
+    if (!(context->features & RK_FEATURE_LONG) || full->ttl_us == 0) return 0xfffffffffffffffful;
+    rk_u64 end = full->sent_ns + (rk_u64)full->ttl_us * 1000u;
+    return end > context->now_ns ? end - context->now_ns : 0;
+}
+
+RK_FN rk_status rk_forward_on(rk_context *context, rk_u32 route)
+{
+    rk_status status = rk_stage_forward(context, route);
+    /* The block travels on with the staged message, so it isn't given back at commit. */
+    if (status == RK_OK && (context->header->flags & RK_FLAG_REFERENCE))
+        ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAG_REFERENCE;
+    return status;
+}
+
+RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload, rk_u64 length)
+{
+    rk_target to;
+    rk_u32 edge_number;
+    if (length > RK_INLINE_MAX) return RK_TOO_LARGE;
+    context->stage_limit++; /* borrows the entry of the report, which is not staged yet */
+    RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
+    context->stage_limit--;
+    if (!entry) return RK_LIMIT;
+    context->stage_next--;
+    rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
+    if (!rk_next_copy(context, entry, &to, &edge_number)) return RK_CLOSED;
+    entry->header.base.target = to.target;
+    rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header, rk_staged_payload(entry),
+                                   entry->header.base.length);
+    if (status == RK_OK) {
+        rk_sent(context, &to, edge_number);
+        rk_count(&context->shard->meter.sent, 1);
+        RK_WAKE_CONSUMER(context, to.lane);
+    } else {
+        rk_lane_refuse(to.lane, rk_refused_kind(status), 1);
+    }
+    return status;
+}
+
+/* A log line goes straight to the report lane; without room, or over the limit, it is counted instead. */
+RK_FN void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *text, rk_u32 values, rk_u64 a, rk_u64 b)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
+    RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+    rk_claim claim;
+    claim.count = 0;
+    if (context->now_ns - turn->log_window_ns >= 1000000000ul) {
+        turn->log_window_ns = context->now_ns;
+        turn->log_lines = 0;
+    }
+    if (turn->log_lines < context->shard->log_limit) claim = rk_ring_claim(ring, 1);
+    if (claim.count == 0) {
+        rk_count(&context->shard->meter.logs_suppressed, 1);
+        return;
+    }
+    turn->log_lines++;
+    rk_byte *slot = rk_ring_slot(ring, context->arena, claim.first);
+    RK_GLOBAL rk_header_long *header = (RK_GLOBAL rk_header_long *)slot;
+    RK_GLOBAL rk_report *report = (RK_GLOBAL rk_report *)(header + 1);
+    RK_GLOBAL rk_log_line *line = (RK_GLOBAL rk_log_line *)(report + 1);
+    header->base.type = 0;
+    header->base.length = sizeof(rk_report) + sizeof(rk_log_line);
+    header->base.source = (rk_u16)context->shard->kernel_no;
+    header->base.flags = 0;
+    header->source_shard = (rk_u16)context->shard->shard;
+    report->kind = RK_REPORT_LOG;
+    report->reason = 0;
+    report->when_ns = context->now_ns;
+    line->level = level;
+    line->values = values;
+    line->value[0] = a;
+    line->value[1] = b;
+    rk_u32 i = 0;
+    for (; i + 1u < RK_LOG_TEXT && text[i]; i++) line->text[i] = (rk_u8)text[i];
+    line->text[i] = 0;
+    rk_ring_publish(ring, slot, claim.first);
+    RK_WAKE_CONSUMER(context, lane);
+}
+
+/* ------------------------------------------------------------------ batch handlers */
+
+/* Message i of the batch that a batch handler was given. */
+#define RK_AT(message, i) ((RK_MSG const message *)rk_batch_at(rk_ctx, i))
+
+RK_FN RK_MSG const void *rk_batch_at(rk_context *context, rk_u32 i)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 at = context->order[context->batch_first + i];
+    rk_u32 v = 0;
+    while (at >= turn->view[v].n) at -= turn->view[v++].n;
+    return (RK_MSG const void *)(rk_view_slot(&turn->view[v], context->arena, at) + turn->view[v].header_size);
+}
+
+#endif

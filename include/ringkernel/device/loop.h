@@ -1,0 +1,287 @@
+/* The dispatch loop: one visit to a shard.
+ *
+ *     take → order into a batch → rounds of handlers → stage → publish → commit → counters
+ *
+ * The group that serves a shard calls rk_visit over and over: a CPU worker for its shards in turn, a GPU block for
+ * shards b, b + B, …, a slice once for each. A visit never waits. What is staged but finds no room stays staged, and the next
+ * visit goes on with it (the shard is parked); the batch is committed only when all of it is out, so a crash in between repeats
+ * messages and never loses them.
+ *
+ * Who includes this file says how handlers are called and what time it is:
+ *     RK_LOOP_HANDLE(context)         run the handlers over the batch in context->turn
+ *     RK_LOOP_DRAIN(context, actor)   run the drain hook of one actor or of the shard
+ *     RK_LOOP_NOW(context)            ns on the runtime's clock
+ *     RK_LOOP_FAULT(context)          1: fail here, between publish and commit (tests of redelivery)
+ * Threads of a block other than the leader only run handlers, between rk_visit_begin and rk_visit_end. */
+#ifndef RINGKERNEL_DEVICE_LOOP_H
+#define RINGKERNEL_DEVICE_LOOP_H
+
+#include "batch.h"
+#include "spmd.h"
+#include "take.h"
+
+RK_FN void rk_phase(rk_context *context, rk_u32 phase)
+{
+    if (context->shard->phase != phase) rk_store_u32(&context->shard->phase, phase, RK_RELEASE, RK_SCOPE_SYSTEM);
+}
+
+/* How many messages this turn may take. 0: a batch is being gathered. */
+RK_FN rk_u32 rk_turn_limit(rk_context *context, rk_u32 command)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 limit = shard->max_batch;
+    if (shard->event_driven && shard->slice_messages && turn->slice_ns && turn->slice_left < limit) limit = turn->slice_left;
+    if (shard->mode != RK_BATCH || shard->gather_limit_ns == 0 || command != RK_COMMAND_RUN) return limit;
+    rk_u32 depth = rk_lane_depth(rk_shard_lane(context, 0), context->arena) + rk_lane_depth(rk_shard_lane(context, 1), context->arena);
+    if (depth == 0 || depth >= limit) {
+        turn->gather_ns = 0;
+        return limit;
+    }
+    context->now_ns = RK_LOOP_NOW(context);
+    if (turn->gather_ns == 0) turn->gather_ns = context->now_ns;
+    if (context->now_ns - turn->gather_ns < shard->gather_limit_ns) return 0;
+    turn->gather_ns = 0;
+    return limit;
+}
+
+/* Messages of the device lane that came by routes: what the end tables count. */
+RK_FN rk_u64 rk_received_by_routes(rk_context *context)
+{
+    RK_GLOBAL rk_lane *lane = rk_shard_lane(context, 1);
+    rk_u64 n = 0;
+    for (rk_u32 b = 0; b < lane->bands; b++) {
+        RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, context->arena, b);
+        n += ring->head - ring->start;
+    }
+    return n - context->turn->replies;
+}
+
+/* Have all sources ended, and has everything that they sent been taken? Each source writes its final count into a word of its own,
+ * so no end message can be lost or overtaken. Word 0 is the host's. N1 pairs with N2. */
+RK_FN rk_u32 rk_sources_ended(rk_context *context)
+{
+    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->end_table);
+    rk_u64 sent = 0;
+    for (rk_u32 s = 0; s < context->shard->end_sources; s++) {
+        rk_u64 word = rk_load_u64(&table[s], RK_ACQUIRE, RK_SCOPE_SYSTEM); /* N1 */
+        if (word == 0) return 0;
+        if (s) sent += word - 1u;
+    }
+    if (rk_lane_depth(rk_shard_lane(context, 0), context->arena)) return 0;
+    return rk_received_by_routes(context) == sent;
+}
+
+RK_FN RK_GLOBAL rk_lane *rk_edge_lane(rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 shard)
+{
+    return (RK_GLOBAL rk_lane *)(context->arena + ((RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes))[shard]);
+}
+
+/* Tell the targets how much they got from here. */
+RK_FN void rk_end_edges(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL const rk_edge *edges = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges);
+    RK_GLOBAL const rk_u64 *counts = (RK_GLOBAL const rk_u64 *)(context->arena + shard->edge_counts);
+    for (rk_u32 e = 0; e < shard->edge_total; e++) {
+        if (edges[e].end_tables == 0) continue; /* the target is gone */
+        RK_GLOBAL const rk_u64 *tables = (RK_GLOBAL const rk_u64 *)(context->arena + edges[e].end_tables);
+        for (rk_u32 t = 0; t < edges[e].shards; t++) {
+            RK_GLOBAL rk_u64 *word = (RK_GLOBAL rk_u64 *)(context->arena + tables[t]) + edges[e].end_slot + shard->shard;
+            rk_store_u64(word, counts[edges[e].counts + t] + 1u, RK_RELEASE, RK_SCOPE_SYSTEM); /* N2 */
+            RK_WAKE_CONSUMER(context, rk_edge_lane(context, &edges[e], t));
+        }
+    }
+}
+
+/* Publish what is staged; without room, tell the lane that somebody waits and look once more (W2). */
+RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (rk_publish(context)) {
+        turn->parked = 0;
+        return 1;
+    }
+    if (!turn->parked) {
+        turn->parked = 1;
+        turn->parked_ns = context->now_ns;
+        rk_count(&context->shard->meter.parks, 1);
+    }
+#if defined(RK_LANG_HOST)
+    (void)rk_exchange_u32(&rk_lane_ring(context->blocked, context->arena, 0)->waiting, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
+    if (rk_publish(context)) {
+        turn->parked = 0;
+        return 1;
+    }
+#endif
+    return 0;
+}
+
+/* The batch is out: give its slots back and count. */
+RK_FN void rk_turn_commit(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 n = turn->n;
+    rk_u64 done = RK_LOOP_NOW(context);
+    rk_u64 took = done > turn->taken_ns ? done - turn->taken_ns : 0;
+    if (turn->references) rk_release_references(context);
+    rk_take_commit(context);
+    for (rk_u32 l = 0; l < 2u; l++) RK_WAKE_PRODUCERS(context, rk_shard_lane(context, l));
+    turn->staged = 0;
+    turn->published = 0;
+    if (shard->event_driven) turn->slice_left = turn->slice_left > n ? turn->slice_left - n : 0;
+    rk_histogram_add(&shard->meter.service, took / (n ? n : 1u), n);
+    rk_count(&shard->meter.busy_ns, took);
+    rk_store_u64(&shard->meter.last_ns, done, RK_RELAXED, RK_SCOPE_SYSTEM);
+    rk_count(&shard->meter.handled, n);
+    if (n > shard->meter.largest_batch) rk_store_u64(&shard->meter.largest_batch, n, RK_RELAXED, RK_SCOPE_SYSTEM);
+    rk_store_u64(&shard->meter.progress, shard->meter.progress + 1u, RK_RELEASE, RK_SCOPE_SYSTEM);
+}
+
+/* A batch that was handled and is staged goes out. */
+RK_FN rk_u32 rk_turn_finish(rk_context *context)
+{
+    if (!rk_turn_publish(context)) {
+        rk_phase(context, RK_PHASE_PARKED);
+        return RK_VISIT_PARKED;
+    }
+    if (context->shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
+    if (RK_LOOP_FAULT(context)) {
+        context->turn->failed = RK_FAILED;
+        rk_phase(context, RK_PHASE_FAILED);
+        return RK_VISIT_FAILED;
+    }
+    rk_turn_commit(context);
+    rk_phase(context, RK_PHASE_BUSY);
+    return RK_VISIT_WORKED;
+}
+
+/* Nothing is queued and the sources have ended: the drain hook, once, and then the end. */
+RK_FN rk_u32 rk_turn_drain(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 hooks = shard->state_kind == RK_PER_ACTOR ? shard->actors_here : 1u;
+    context->now_ns = RK_LOOP_NOW(context);
+    context->stage_next = 0;
+    while (turn->drained < hooks) {
+        if (context->stage_next && context->stage_next + shard->max_sends > shard->stage_capacity) break;
+        context->stage_first = context->stage_next;
+        context->stage_limit = shard->stage_capacity;
+        context->failed = 0;
+        context->shared_used = 0;
+        RK_LOOP_DRAIN(context, turn->drained);
+        turn->drained++;
+    }
+    turn->taken_ns = context->now_ns;
+    turn->staged = context->stage_next;
+    turn->published = 0;
+    if (!rk_turn_publish(context)) {
+        rk_phase(context, RK_PHASE_PARKED);
+        return RK_VISIT_PARKED;
+    }
+    turn->staged = 0;
+    turn->published = 0;
+    if (turn->drained < hooks) return RK_VISIT_WORKED;
+    rk_end_edges(context);
+    rk_phase(context, RK_PHASE_ENDED);
+    return RK_VISIT_ENDED;
+}
+
+/* Event-driven: a slice begins with the first message after the last one ended, and ends at its bounds. */
+RK_FN void rk_turn_slice(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (turn->slice_ns) {
+        rk_u32 spent = shard->slice_messages && turn->slice_left == 0;
+        rk_u32 over = shard->slice_limit_ns && RK_LOOP_NOW(context) - turn->slice_ns >= shard->slice_limit_ns;
+        if (!spent && !over) return;
+        turn->slice_ns = 0;
+        rk_count(&shard->meter.slices, 1u);
+    }
+    turn->slice_left = shard->slice_messages ? shard->slice_messages : 0xffffffffu;
+}
+
+/* A visit up to its handlers. RK_VISIT_HANDLE, or what the visit returns without them. */
+RK_FN rk_u32 rk_visit_begin(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 command = rk_load_u32(&shard->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 pairs with the host's store, M2 */
+    rk_count(&shard->meter.heartbeat, 1u);
+    if (shard->served_command != command) rk_store_u32(&shard->served_command, command, RK_RELEASE, RK_SCOPE_SYSTEM);
+
+    if (rk_load_u32(&turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM)) return RK_VISIT_FAILED;
+    if (shard->phase == RK_PHASE_ENDED) return RK_VISIT_ENDED;
+    if (turn->parked) {
+        context->now_ns = RK_LOOP_NOW(context);
+        if (turn->n) return rk_turn_finish(context);
+        if (!rk_turn_publish(context)) return RK_VISIT_PARKED;
+        turn->staged = 0;
+        turn->published = 0;
+    }
+    if (command == RK_COMMAND_PAUSE) {
+        rk_phase(context, RK_PHASE_PAUSED);
+        return RK_VISIT_PAUSED;
+    }
+    if (shard->event_driven) rk_turn_slice(context);
+    rk_u32 limit = rk_turn_limit(context, command);
+    if (limit == 0) return RK_VISIT_WAITS;
+    if (rk_take(context, limit) == 0) {
+        if (command == RK_COMMAND_END || (command == RK_COMMAND_DRAIN && rk_sources_ended(context))) return rk_turn_drain(context);
+        rk_phase(context, RK_PHASE_IDLE);
+        return RK_VISIT_IDLE;
+    }
+    context->now_ns = turn->taken_ns = RK_LOOP_NOW(context);
+    if (shard->event_driven && turn->slice_ns == 0) turn->slice_ns = context->now_ns;
+    for (rk_u32 v = 0; v < turn->views; v++) rk_take_stamp(context, &turn->view[v]);
+    if (shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
+    context->stage_next = 0;
+    return RK_VISIT_HANDLE;
+}
+
+/* A visit after its handlers, which have staged context->stage_next entries. */
+RK_FN rk_u32 rk_visit_end(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (rk_load_u32(&turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM)) { /* by the handlers, or quarantined meanwhile: nothing goes out */
+        rk_phase(context, RK_PHASE_FAILED);
+        return RK_VISIT_FAILED;
+    }
+    turn->staged = context->stage_next;
+    turn->published = 0;
+    return rk_turn_finish(context);
+}
+
+/* One visit, by one thread. Returns RK_VISIT_*. On a device a whole block makes it, see entry.h. */
+#if defined(RK_LOOP_HANDLE)
+RK_FN rk_u32 rk_visit(rk_context *context)
+{
+    rk_u32 visit = rk_visit_begin(context);
+    if (visit != RK_VISIT_HANDLE) return visit;
+    RK_LOOP_HANDLE(context);
+    return rk_visit_end(context);
+}
+#endif
+
+/* Point a context at a shard. */
+RK_FN void rk_context_open(rk_context *context, rk_byte *arena, RK_GLOBAL rk_shard *shard)
+{
+    context->arena = arena;
+    context->shard = shard;
+    context->turn = &shard->turn;
+    context->stage = arena + shard->stage;
+    context->stage_stride = shard->stage_stride;
+    context->parameters = (RK_GLOBAL const rk_u64 *)(arena + shard->parameters);
+    context->features = shard->features;
+    context->shard_state = shard->state_kind == RK_STATELESS ? (RK_GLOBAL void *)0 : (RK_GLOBAL void *)(arena + shard->state);
+    context->state = context->shard_state;
+    context->header = 0;
+    context->spmd = 0;
+    context->shared_used = 0;
+    context->received = 0;
+}
+
+#endif

@@ -1,0 +1,124 @@
+/* The port to NVIDIA GPUs: NVRTC and nvcc, plain __nv_atomic_* built-ins and PTX, no header of the toolkit. */
+#ifndef RINGKERNEL_DEVICE_PORT_CUDA_H
+#define RINGKERNEL_DEVICE_PORT_CUDA_H
+
+#define RK_GLOBAL
+#define RK_LOCAL
+#define RK_MSG
+#define RK_TEXT const
+#define RK_CONSTANT static __device__ const
+#define RK_FN static __device__ __forceinline__
+#define RK_FN_LARGE static __device__ __noinline__ __attribute__((unused))
+#define RK_UNUSED __attribute__((unused))
+#define RK_RESTRICT __restrict__
+
+#define RK_RELAXED __NV_ATOMIC_RELAXED
+#define RK_ACQUIRE __NV_ATOMIC_ACQUIRE
+#define RK_RELEASE __NV_ATOMIC_RELEASE
+#define RK_ACQ_REL __NV_ATOMIC_ACQ_REL
+#define RK_SEQ_CST __NV_ATOMIC_SEQ_CST
+
+/* Scopes are numbers in attributes and built-in names in atomics: a warp is ordered at block scope. */
+#define RK_PORT_SCOPE_0 __NV_THREAD_SCOPE_BLOCK
+#define RK_PORT_SCOPE_1 __NV_THREAD_SCOPE_BLOCK
+#define RK_PORT_SCOPE_2 __NV_THREAD_SCOPE_BLOCK
+#define RK_PORT_SCOPE_3 __NV_THREAD_SCOPE_DEVICE
+#define RK_PORT_SCOPE_4 __NV_THREAD_SCOPE_SYSTEM
+#define RK_PORT_SCOPE__(scope) RK_PORT_SCOPE_##scope
+#define RK_PORT_SCOPE_(scope) RK_PORT_SCOPE__(scope)
+#define RK_PORT_SCOPE(scope) RK_PORT_SCOPE_(scope)
+
+#define rk_load_u32(pointer, order, scope) __nv_atomic_load_n((rk_u32 *)(pointer), order, RK_PORT_SCOPE(scope))
+#define rk_load_u64(pointer, order, scope) __nv_atomic_load_n((rk_u64 *)(pointer), order, RK_PORT_SCOPE(scope))
+#define rk_store_u32(pointer, value, order, scope)                                                                           \
+    __nv_atomic_store_n((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
+#define rk_store_u64(pointer, value, order, scope)                                                                           \
+    __nv_atomic_store_n((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
+#define rk_exchange_u32(pointer, value, order, scope)                                                                        \
+    __nv_atomic_exchange_n((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
+#define rk_add_u32(pointer, value, order, scope)                                                                             \
+    __nv_atomic_fetch_add((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
+#define rk_add_u64(pointer, value, order, scope)                                                                             \
+    __nv_atomic_fetch_add((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
+#define rk_or_u32(pointer, value, order, scope)                                                                              \
+    __nv_atomic_fetch_or((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
+#define rk_or_u64(pointer, value, order, scope)                                                                              \
+    __nv_atomic_fetch_or((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
+#define rk_min_u32(pointer, value, order, scope)                                                                             \
+    __nv_atomic_fetch_min((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
+#define rk_fence(order, scope) __nv_atomic_thread_fence(order, RK_PORT_SCOPE(scope))
+
+#define rk_cas_u32(pointer, expected, value, order, scope)                                                                   \
+    rk_port_cas_u32((rk_u32 *)(pointer), (rk_u32)(expected), (rk_u32)(value))
+#define rk_cas_u64(pointer, expected, value, order, scope)                                                                   \
+    rk_port_cas_u64((rk_u64 *)(pointer), (rk_u64)(expected), (rk_u64)(value))
+RK_FN int rk_port_cas_u32(rk_u32 *pointer, rk_u32 expected, rk_u32 value)
+{
+    return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL, __NV_ATOMIC_ACQUIRE,
+                                          __NV_THREAD_SCOPE_DEVICE);
+}
+RK_FN int rk_port_cas_u64(rk_u64 *pointer, rk_u64 expected, rk_u64 value)
+{
+    return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL, __NV_ATOMIC_ACQUIRE,
+                                          __NV_THREAD_SCOPE_DEVICE);
+}
+
+typedef struct __align__(16) rk_unit {
+    rk_u32 word[4];
+} rk_unit;
+
+#define RK_HAS_UNIT 1
+RK_FN rk_unit rk_load_unit(const rk_unit *unit)
+{
+    rk_unit value;
+    asm volatile("ld.volatile.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(value.word[0]), "=r"(value.word[1]), "=r"(value.word[2]), "=r"(value.word[3])
+                 : "l"(unit)
+                 : "memory");
+    return value;
+}
+RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
+{
+    asm volatile("st.volatile.global.v4.u32 [%0], {%1, %2, %3, %4};"
+                 :
+                 : "l"(unit), "r"(value.word[0]), "r"(value.word[1]), "r"(value.word[2]), "r"(value.word[3])
+                 : "memory");
+}
+
+/* Nanoseconds of the GPU's global timer; the host calibrates it against its own clock. clock64 counts the cycles of one
+ * multiprocessor and is no time. */
+#define RK_HAS_CLOCK 1
+RK_FN rk_u64 rk_port_now_ns(void)
+{
+    rk_u64 now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
+    return now;
+}
+RK_FN rk_u64 rk_port_cycles(void)
+{
+    rk_u64 cycles;
+    asm volatile("mov.u64 %0, %%clock64;" : "=l"(cycles));
+    return cycles;
+}
+RK_FN void rk_port_pause(void)
+{
+    asm volatile("nanosleep.u32 20;");
+}
+
+/* One more round of a spin. */
+RK_FN void rk_port_spin(rk_u32 round)
+{
+    (void)round;
+    rk_port_pause();
+}
+
+/* Copy bytes from arena to arena, in 16-byte steps where both ends allow it. */
+RK_FN void rk_copy_global(void *to, const void *from, rk_u32 bytes)
+{
+    rk_u32 done = 0;
+    if ((((rk_u64)to | (rk_u64)from) & 15u) == 0)
+        for (; done + 16u <= bytes; done += 16u) *(rk_unit *)((rk_u8 *)to + done) = *(const rk_unit *)((const rk_u8 *)from + done);
+    for (; done < bytes; done++) ((rk_u8 *)to)[done] = ((const rk_u8 *)from)[done];
+}
+
+#endif

@@ -1,0 +1,223 @@
+/* The port to OpenCL C 1.2 and 3.0.
+ *
+ * With 3.0 the C11 atomics carry order and scope. With 1.2 atomics are relaxed, so an order becomes a memory fence of
+ * the work-item beside the access, which orders within the device on every implementation in use; nothing of 1.2 orders
+ * against the host, so there the loop runs in slices. PoCL rejects memory_scope_all_svm_devices: system scope is device
+ * scope, and a backend that needs more refuses the lane. */
+#ifndef RINGKERNEL_DEVICE_PORT_OPENCL_H
+#define RINGKERNEL_DEVICE_PORT_OPENCL_H
+
+#define RK_GLOBAL __global
+#define RK_LOCAL __local
+#define RK_MSG __global
+#define RK_TEXT __constant
+#define RK_CONSTANT __constant
+#define RK_FN static inline __attribute__((unused))
+#define RK_FN_LARGE RK_FN
+#define RK_UNUSED __attribute__((unused))
+#define RK_RESTRICT restrict
+
+#if defined(cl_khr_int64_base_atomics)
+#pragma OPENCL EXTENSION cl_khr_int64_base_atomics : enable
+#endif
+#if defined(cl_khr_int64_extended_atomics)
+#pragma OPENCL EXTENSION cl_khr_int64_extended_atomics : enable
+#endif
+
+#define RK_RELAXED 0
+#define RK_ACQUIRE 1
+#define RK_RELEASE 2
+#define RK_ACQ_REL 3
+#define RK_SEQ_CST 4
+
+#if __OPENCL_C_VERSION__ >= 300
+
+#define RK_PORT_ORDER_0 memory_order_relaxed
+#define RK_PORT_ORDER_1 memory_order_acquire
+#define RK_PORT_ORDER_2 memory_order_release
+#define RK_PORT_ORDER_3 memory_order_acq_rel
+#define RK_PORT_ORDER_4 memory_order_seq_cst
+#define RK_PORT_ORDER__(order) RK_PORT_ORDER_##order
+#define RK_PORT_ORDER_(order) RK_PORT_ORDER__(order)
+#define RK_PORT_ORDER(order) RK_PORT_ORDER_(order)
+#define RK_PORT_SCOPE_0 memory_scope_work_group
+#define RK_PORT_SCOPE_1 memory_scope_work_group
+#define RK_PORT_SCOPE_2 memory_scope_work_group
+#define RK_PORT_SCOPE_3 memory_scope_device
+#define RK_PORT_SCOPE_4 memory_scope_device
+#define RK_PORT_SCOPE__(scope) RK_PORT_SCOPE_##scope
+#define RK_PORT_SCOPE_(scope) RK_PORT_SCOPE__(scope)
+#define RK_PORT_SCOPE(scope) RK_PORT_SCOPE_(scope)
+
+#define RK_PORT_A32(pointer) ((volatile __global atomic_uint *)(pointer))
+#define RK_PORT_A64(pointer) ((volatile __global atomic_ulong *)(pointer))
+#define rk_load_u32(pointer, order, scope)                                                                                   \
+    atomic_load_explicit(RK_PORT_A32(pointer), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_load_u64(pointer, order, scope)                                                                                   \
+    atomic_load_explicit(RK_PORT_A64(pointer), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_store_u32(pointer, value, order, scope)                                                                           \
+    atomic_store_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_store_u64(pointer, value, order, scope)                                                                           \
+    atomic_store_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_exchange_u32(pointer, value, order, scope)                                                                        \
+    atomic_exchange_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_add_u32(pointer, value, order, scope)                                                                             \
+    atomic_fetch_add_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_add_u64(pointer, value, order, scope)                                                                             \
+    atomic_fetch_add_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_or_u32(pointer, value, order, scope)                                                                              \
+    atomic_fetch_or_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_or_u64(pointer, value, order, scope)                                                                              \
+    atomic_fetch_or_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_min_u32(pointer, value, order, scope)                                                                             \
+    atomic_fetch_min_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_cas_u32(pointer, expected, value, order, scope)                                                                   \
+    rk_port_cas_u32((volatile __global rk_u32 *)(pointer), expected, value)
+#define rk_cas_u64(pointer, expected, value, order, scope)                                                                   \
+    rk_port_cas_u64((volatile __global rk_u64 *)(pointer), expected, value)
+#define rk_fence(order, scope)                                                                                               \
+    atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE, RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+
+RK_FN int rk_port_cas_u32(volatile __global rk_u32 *pointer, rk_u32 expected, rk_u32 value)
+{
+    return atomic_compare_exchange_strong_explicit(RK_PORT_A32(pointer), &expected, value, memory_order_acq_rel,
+                                                   memory_order_acquire, memory_scope_device);
+}
+RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk_u64 value)
+{
+    return atomic_compare_exchange_strong_explicit(RK_PORT_A64(pointer), &expected, value, memory_order_acq_rel,
+                                                   memory_order_acquire, memory_scope_device);
+}
+
+#else
+
+#define RK_PORT_FENCE() mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE)
+#define RK_PORT_AFTER(order)                                                                                                 \
+    if ((order) == RK_ACQUIRE || (order) >= RK_ACQ_REL) RK_PORT_FENCE()
+#define RK_PORT_BEFORE(order)                                                                                                \
+    if ((order) >= RK_RELEASE) RK_PORT_FENCE()
+
+RK_FN rk_u32 rk_port_load_u32(volatile __global const rk_u32 *pointer, int order)
+{
+    rk_u32 value = *pointer;
+    RK_PORT_AFTER(order);
+    return value;
+}
+RK_FN rk_u64 rk_port_load_u64(volatile __global const rk_u64 *pointer, int order)
+{
+    rk_u64 value = *pointer;
+    RK_PORT_AFTER(order);
+    return value;
+}
+RK_FN void rk_port_store_u32(volatile __global rk_u32 *pointer, rk_u32 value, int order)
+{
+    RK_PORT_BEFORE(order);
+    *pointer = value;
+}
+RK_FN void rk_port_store_u64(volatile __global rk_u64 *pointer, rk_u64 value, int order)
+{
+    RK_PORT_BEFORE(order);
+    *pointer = value;
+}
+#define RK_PORT_RMW(name, type, call)                                                                                        \
+    RK_FN type name(volatile __global type *pointer, type value, int order)                                                  \
+    {                                                                                                                        \
+        RK_PORT_BEFORE(order);                                                                                               \
+        type before = call(pointer, value);                                                                                  \
+        RK_PORT_AFTER(order);                                                                                                \
+        return before;                                                                                                       \
+    }
+RK_PORT_RMW(rk_port_exchange_u32, rk_u32, atomic_xchg)
+RK_PORT_RMW(rk_port_add_u32, rk_u32, atomic_add)
+RK_PORT_RMW(rk_port_or_u32, rk_u32, atomic_or)
+RK_PORT_RMW(rk_port_min_u32, rk_u32, atomic_min)
+#if defined(cl_khr_int64_base_atomics)
+RK_PORT_RMW(rk_port_add_u64, rk_u64, atom_add)
+#endif
+#if defined(cl_khr_int64_extended_atomics)
+RK_PORT_RMW(rk_port_or_u64, rk_u64, atom_or)
+#endif
+#undef RK_PORT_RMW
+
+RK_FN int rk_port_cas_u32(volatile __global rk_u32 *pointer, rk_u32 expected, rk_u32 value)
+{
+    RK_PORT_FENCE();
+    rk_u32 before = atomic_cmpxchg(pointer, expected, value);
+    RK_PORT_FENCE();
+    return before == expected;
+}
+#if defined(cl_khr_int64_base_atomics)
+RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk_u64 value)
+{
+    RK_PORT_FENCE();
+    rk_u64 before = atom_cmpxchg(pointer, expected, value);
+    RK_PORT_FENCE();
+    return before == expected;
+}
+#endif
+
+#define rk_load_u32(pointer, order, scope) rk_port_load_u32(pointer, order)
+#define rk_load_u64(pointer, order, scope) rk_port_load_u64(pointer, order)
+#define rk_store_u32(pointer, value, order, scope) rk_port_store_u32(pointer, value, order)
+#define rk_store_u64(pointer, value, order, scope) rk_port_store_u64(pointer, value, order)
+#define rk_exchange_u32(pointer, value, order, scope) rk_port_exchange_u32(pointer, value, order)
+#define rk_add_u32(pointer, value, order, scope) rk_port_add_u32(pointer, value, order)
+#define rk_add_u64(pointer, value, order, scope) rk_port_add_u64(pointer, value, order)
+#define rk_or_u32(pointer, value, order, scope) rk_port_or_u32(pointer, value, order)
+#define rk_or_u64(pointer, value, order, scope) rk_port_or_u64(pointer, value, order)
+#define rk_min_u32(pointer, value, order, scope) rk_port_min_u32(pointer, value, order)
+#define rk_cas_u32(pointer, expected, value, order, scope) rk_port_cas_u32(pointer, expected, value)
+#define rk_cas_u64(pointer, expected, value, order, scope) rk_port_cas_u64(pointer, expected, value)
+#define rk_fence(order, scope) RK_PORT_FENCE()
+
+#endif
+
+typedef struct rk_unit {
+    rk_u32 word[4];
+} __attribute__((aligned(16))) rk_unit;
+
+/* A vector access is one access on every device that this was tried on, but OpenCL doesn't promise it: a backend uses unit
+ * slots only after its own tear test. */
+#define RK_HAS_UNIT 1
+RK_FN rk_unit rk_load_unit(volatile __global const rk_unit *unit)
+{
+    rk_unit value;
+    uint4 bits = *(volatile __global const uint4 *)unit;
+    value.word[0] = bits.x;
+    value.word[1] = bits.y;
+    value.word[2] = bits.z;
+    value.word[3] = bits.w;
+    return value;
+}
+RK_FN void rk_store_unit(volatile __global rk_unit *unit, rk_unit value)
+{
+    *(volatile __global uint4 *)unit = (uint4)(value.word[0], value.word[1], value.word[2], value.word[3]);
+}
+
+/* OpenCL C has neither a clock nor a cycle counter. */
+RK_FN rk_u64 rk_port_cycles(void)
+{
+    return 0;
+}
+RK_FN void rk_port_pause(void)
+{
+}
+
+/* One more round of a spin. */
+RK_FN void rk_port_spin(rk_u32 round)
+{
+    (void)round;
+    rk_port_pause();
+}
+
+/* Copy bytes from arena to arena, by words where both ends allow it. */
+RK_FN void rk_copy_global(__global void *to, __global const void *from, rk_u32 bytes)
+{
+    rk_u32 done = 0;
+    if ((((size_t)to | (size_t)from) & 3u) == 0)
+        for (; done + 4u <= bytes; done += 4u)
+            *(__global rk_u32 *)((__global rk_u8 *)to + done) = *(__global const rk_u32 *)((__global const rk_u8 *)from + done);
+    for (; done < bytes; done++) ((__global rk_u8 *)to)[done] = ((__global const rk_u8 *)from)[done];
+}
+
+#endif

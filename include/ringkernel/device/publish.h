@@ -1,0 +1,308 @@
+/* Publish: staged sends go out, in order; what finds no room parks the shard.
+ *
+ * Entries are published strictly in the order in which they were staged, so what a shard sends to one target arrives in the
+ * order of the causes. The first copy that finds no room under Block stops the rest: the shard is parked, and the next visit
+ * goes on from that very copy. At the send's deadline a copy becomes a dead letter and the next one is tried. */
+#ifndef RINGKERNEL_DEVICE_PUBLISH_H
+#define RINGKERNEL_DEVICE_PUBLISH_H
+
+#include "stage.h"
+
+/* Wake the consumer of a lane if it sleeps, or its producers if they wait for room; the words stand in the lane's first ring.
+ * W1: this read-modify-write is ordered with the sleeper's own on the same word (W2): either it comes later and sees 1, or the
+ * sleeper's comes later, and then its last look sees what was published or given back. */
+#if defined(RK_LANG_HOST)
+#define RK_WAKE_CONSUMER(context, lane)                                                                                      \
+    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))                   \
+    (context)->services->wake(context, lane)
+#define RK_WAKE_PRODUCERS(context, lane)                                                                                     \
+    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))                  \
+    (context)->services->room(context, lane)
+#define RK_REFUSED_HOOK(context, entry, status) (context)->services->refused(context, entry, status)
+#else
+#define RK_WAKE_CONSUMER(context, lane) ((void)0) /* a device's loop polls */
+#define RK_WAKE_PRODUCERS(context, lane) ((void)0)
+#if !defined(RK_REFUSED_HOOK)
+#define RK_REFUSED_HOOK(context, entry, status) 0u
+#endif
+#endif
+
+/* Put one message into a lane under whatever policy it has. RK_FULL under Block means: no room yet. */
+RK_FN rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
+                            RK_GLOBAL const void *payload, rk_u32 length)
+{
+    if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) return RK_CLOSED;
+    if (lane->locked) return rk_lane_put_locked(lane, arena, header, payload, length);
+    RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, arena, 0);
+    rk_claim claim = rk_ring_claim(ring, 1);
+    if (claim.count == 0) return lane->strategy == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED : RK_FULL;
+    rk_ring_put(ring, arena, claim.first, header, payload, length);
+    return RK_OK;
+}
+
+RK_FN rk_u32 rk_refused_kind(rk_status status)
+{
+    return status == RK_FULL        ? RK_REFUSED_FULL
+           : status == RK_DROPPED   ? RK_REFUSED_DROPPED
+           : status == RK_DUPLICATE ? RK_REFUSED_DUPLICATE
+           : status == RK_TIMED_OUT ? RK_REFUSED_TIMED_OUT
+           : status == RK_CLOSED    ? RK_REFUSED_CLOSED
+                                    : RK_REFUSED_INVALID;
+}
+
+#define RK_NO_EDGE 0xffffffffu
+
+/* Where a copy goes. */
+typedef struct rk_target {
+    RK_GLOBAL rk_lane *lane;
+    rk_u64 count; /* arena offset of the edge's count for this target shard; 0: none */
+    rk_u32 target;
+} rk_target;
+
+RK_FN rk_u64 rk_read_key(RK_GLOBAL const rk_u8 *payload, rk_u32 offset, rk_u32 size)
+{
+    rk_u64 key = 0;
+    for (rk_u32 i = 0; i < size; i++) key |= (rk_u64)payload[offset + i] << (8u * i);
+    return key;
+}
+
+/* The target of a keyed message: for actors the key itself, else its hash. */
+RK_FN rk_u32 rk_key_target(rk_u64 key, rk_u32 actors)
+{
+    if (actors) return key < 0xffffffffu ? (rk_u32)key : 0xffffffffu;
+    return (rk_u32)(rk_hash64(key) >> 32);
+}
+
+/* Copy `n` of an edge: which lane, which target. */
+RK_FN rk_target rk_edge_target(rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 edge_number,
+                               RK_GLOBAL const rk_staged *entry, rk_u32 copy)
+{
+    rk_target to;
+    RK_GLOBAL const rk_u64 *lanes = (RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes);
+    to.target = entry->header.base.target;
+    switch (edge->mode) {
+    case RK_ROUTE_FIXED: to.target = edge->fixed; break;
+    case RK_ROUTE_KEY:
+        to.target = rk_key_target(rk_read_key((RK_GLOBAL const rk_u8 *)(entry + 1), edge->key_offset, edge->key_size), edge->actors);
+        break;
+    case RK_ROUTE_TURN: {
+        RK_GLOBAL rk_lane *first = (RK_GLOBAL rk_lane *)(context->arena + lanes[0]);
+        if (first->window && entry->header.id)
+            to.target = (rk_u32)(rk_hash64(entry->header.id) >> 32);
+        else
+            to.target = (rk_u32)(((RK_GLOBAL const rk_u64 *)(context->arena + context->shard->edge_turns))[edge_number] % edge->shards);
+        break;
+    }
+    case RK_ROUTE_ALL: to.target = copy; break;
+    default: break;
+    }
+    rk_u32 shard = edge->shards == 1 ? 0u : to.target % edge->shards;
+    to.lane = (RK_GLOBAL rk_lane *)(context->arena + lanes[shard]);
+    to.count = context->shard->edge_counts + 8u * (rk_u64)(edge->counts + shard);
+    return to;
+}
+
+/* Copy `entry->sent` of a staged entry: where it goes. 0: there are no more copies. */
+RK_FN rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry, rk_target *to, rk_u32 *edge_number)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    *edge_number = RK_NO_EDGE;
+    to->count = 0;
+    if (entry->route == RK_TO_NOWHERE) return 0;
+    if (entry->route == RK_TO_REPORT || entry->route == RK_TO_REPLY) {
+        if (entry->sent) return 0;
+        to->target = entry->header.base.target;
+        to->lane = (RK_GLOBAL rk_lane *)(context->arena + shard->report_lane);
+        if (entry->route == RK_TO_REPLY && entry->kernel_no) {
+            RK_GLOBAL const rk_directory_entry *asked =
+                (RK_GLOBAL const rk_directory_entry *)(context->arena + shard->directory) + entry->kernel_no;
+            if (asked->lanes == 0) return 0;
+            RK_GLOBAL const rk_u64 *lanes = (RK_GLOBAL const rk_u64 *)(context->arena + asked->lanes);
+            to->lane = (RK_GLOBAL rk_lane *)(context->arena + lanes[to->target % asked->shards]);
+        }
+        return 1;
+    }
+    RK_GLOBAL const rk_route *route = (RK_GLOBAL const rk_route *)(context->arena + shard->routes) + entry->route;
+    if (route->edges == 0) {
+        to->target = entry->header.base.target;
+        to->lane = (RK_GLOBAL rk_lane *)(context->arena + shard->out_lane);
+        return entry->sent == 0;
+    }
+    rk_u32 copy = entry->sent;
+    for (rk_u32 e = route->first; e < route->first + route->edges; e++) {
+        RK_GLOBAL const rk_edge *edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + e;
+        if (edge->type && edge->type != entry->header.base.type) continue;
+        rk_u32 copies = edge->mode == RK_ROUTE_ALL ? edge->shards : 1u;
+        if (copy < copies) {
+            *to = rk_edge_target(context, edge, e, entry, copy);
+            *edge_number = e;
+            return 1;
+        }
+        copy -= copies;
+    }
+    return 0;
+}
+
+/* Count a copy that is out. */
+RK_FN void rk_sent(rk_context *context, const rk_target *to, rk_u32 edge_number)
+{
+    if (edge_number == RK_NO_EDGE) return;
+    RK_GLOBAL rk_u64 *count = (RK_GLOBAL rk_u64 *)(context->arena + to->count);
+    rk_store_u64(count, *count + 1u, RK_RELAXED, RK_SCOPE_SYSTEM);
+    ((RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_turns))[edge_number]++;
+}
+
+/* What goes out after the header: the payload, in the report lane with the report before it. */
+RK_FN RK_GLOBAL const void *rk_staged_payload(RK_GLOBAL const rk_staged *entry)
+{
+    return entry->route == RK_TO_REPORT ? (RK_GLOBAL const void *)&entry->report : (RK_GLOBAL const void *)(entry + 1);
+}
+
+/* Done with a large payload: its block goes back to the pool that it came from. */
+RK_FN void rk_give_back(rk_context *context, RK_GLOBAL const rk_reference *reference)
+{
+    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
+    rk_pool_give_back((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena, reference->block);
+}
+
+/* A further copy of a large message gets a block of its own, since a reference travels once. */
+RK_FN rk_status rk_copy_reference(rk_context *context, RK_GLOBAL rk_reference *reference)
+{
+    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
+    RK_GLOBAL const rk_pool *from = (RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]);
+    RK_GLOBAL rk_pool *own = (RK_GLOBAL rk_pool *)(context->arena + context->shard->pool);
+    if (!context->shard->pool || reference->length > own->block_size) return RK_TOO_LARGE;
+    rk_u32 block = rk_pool_take(own, context->arena);
+    if (block == RK_POOL_NONE) return RK_FULL;
+    rk_copy_global(rk_pool_block(own, context->arena, block), rk_pool_block(from, context->arena, reference->block),
+                   (rk_u32)reference->length);
+    reference->pool = own->number;
+    reference->block = block;
+    return RK_OK;
+}
+
+/* The rest of a staged entry did not arrive for `status`: it becomes a dead letter. 0: the report lane has no room either. */
+RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
+{
+    RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
+    entry->report.kind = RK_REPORT_DEAD;
+    entry->report.reason = RK_REASON_STATUS + (rk_u32)status;
+    entry->report.when_ns = context->now_ns;
+    rk_u16 length = entry->header.base.length;
+    entry->header.base.length = (rk_u16)(length + sizeof(rk_report));
+    rk_status put = rk_lane_put(lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                                (RK_GLOBAL const void *)&entry->report, entry->header.base.length);
+    entry->header.base.length = length;
+    if (put == RK_FULL) return 0;
+    rk_count(&context->shard->meter.dead_sends, 1);
+    RK_WAKE_CONSUMER(context, lane);
+    return 1;
+}
+
+/* How many staged entries from the next one on go, whole, to one and the same open lane: they are claimed together. */
+RK_FN rk_u32 rk_publish_run(rk_context *context, RK_GLOBAL const rk_lane *lane)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL const rk_turn *turn = context->turn;
+    rk_u32 n = 1;
+    rk_u32 route = rk_stage_entry(context->stage, shard->stage_stride, turn->published)->route;
+    if (lane->locked || route >= RK_TO_REPLY) return n;
+    RK_GLOBAL const rk_route *known = (RK_GLOBAL const rk_route *)(context->arena + shard->routes) + route;
+    RK_GLOBAL const rk_edge *edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + known->first;
+    if (known->edges > 1 || (known->edges == 1 && (edge->type || edge->shards > 1))) return n;
+    while (turn->published + n < turn->staged &&
+           rk_stage_entry(context->stage, shard->stage_stride, turn->published + n)->route == route)
+        n++;
+    return n;
+}
+
+/* Claim and publish as many entries as go to this open lane together. Returns how many are out. */
+RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_number)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    RK_GLOBAL rk_ring *ring = rk_lane_ring(to.lane, context->arena, 0);
+    rk_claim claim = rk_ring_claim(ring, rk_publish_run(context, to.lane));
+    for (rk_u32 i = 0; i < claim.count; i++) {
+        RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->shard->stage_stride, turn->published + i);
+        if (i) rk_next_copy(context, entry, &to, &edge_number);
+        entry->header.base.target = to.target;
+        rk_ring_put(ring, context->arena, claim.first + i, (RK_GLOBAL const rk_u32 *)&entry->header, rk_staged_payload(entry),
+                    entry->header.base.length);
+        entry->sent++;
+        rk_sent(context, &to, edge_number);
+    }
+    if (claim.count) {
+        if (rk_ring_stamp_due(ring, claim.first, claim.count))
+            rk_ring_stamp(ring, claim.first + claim.count - 1u, context->now_ns);
+        turn->published += claim.count - 1u; /* the last is looked at again: it may have further copies */
+    }
+    return claim.count;
+}
+
+/* A copy that its target did not take: the sender's hook sees it first; what nobody decided to drop and no hook took care of is kept
+ * as a dead letter. 0: the report lane has no room for that, come again. */
+RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry, RK_GLOBAL rk_lane *lane, rk_status status)
+{
+    rk_u32 kind = rk_refused_kind(status);
+    rk_u32 dropped = kind == RK_REFUSED_DROPPED || kind == RK_REFUSED_DUPLICATE;
+    if (RK_REFUSED_HOOK(context, entry, status) || dropped) {
+        if (entry->header.base.flags & RK_FLAG_REFERENCE) rk_give_back(context, (RK_GLOBAL const rk_reference *)(entry + 1));
+    } else if (!rk_bury(context, entry, status)) {
+        return 0;
+    }
+    rk_count(&context->shard->meter.refused[kind], 1);
+    rk_lane_refuse(lane, kind, 1);
+    entry->sent++;
+    return 1;
+}
+
+/* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked. */
+RK_FN rk_u32 rk_publish(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    RK_GLOBAL rk_shard *shard = context->shard;
+    while (turn->published < turn->staged) {
+        RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, shard->stage_stride, turn->published);
+        rk_target to;
+        rk_u32 edge_number;
+        if (!rk_next_copy(context, entry, &to, &edge_number)) {
+            turn->published++;
+            continue;
+        }
+        rk_status status = RK_OK;
+        rk_u32 out = 0;
+        if (entry->sent && (entry->header.base.flags & RK_FLAG_REFERENCE))
+            status = rk_copy_reference(context, (RK_GLOBAL rk_reference *)(entry + 1));
+        if (status == RK_OK && rk_load_u32(&to.lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) status = RK_CLOSED;
+        if (status == RK_OK && to.lane->locked) {
+            entry->header.base.target = to.target;
+            status = rk_lane_put_locked(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                                        rk_staged_payload(entry), entry->header.base.length);
+            if (status == RK_OK) {
+                out = 1;
+                entry->sent++;
+                rk_sent(context, &to, edge_number);
+            }
+        } else if (status == RK_OK) {
+            out = rk_publish_open(context, to, edge_number);
+            if (!out) status = to.lane->strategy == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED : RK_FULL;
+        }
+        if (out) {
+            rk_count(&shard->meter.sent, out);
+            RK_WAKE_CONSUMER(context, to.lane);
+            continue;
+        }
+        if (status == RK_FULL && to.lane->strategy == RK_BACKPRESSURE_BLOCK) {
+            rk_u32 late = turn->parked && shard->send_deadline_ns && context->now_ns - turn->parked_ns >= shard->send_deadline_ns;
+            if (!late || entry->route == RK_TO_REPORT) {
+                context->blocked = to.lane;
+                return 0;
+            }
+            status = RK_TIMED_OUT;
+        }
+        if (!rk_publish_refused(context, entry, to.lane, status)) return 0;
+    }
+    return 1;
+}
+
+#endif

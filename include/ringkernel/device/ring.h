@@ -1,0 +1,278 @@
+/* The ring: three lines and N slots, one producing and one consuming side.
+ *
+ * The producing line is written by producers only, the consuming line by the consumer only, and the constants by nobody
+ * after launch, so each word has one writing side and nothing is ever cleared. A slot proves itself: it holds the lap of the
+ * index that it was written for, and no index is published beside it.
+ *
+ * Indices are 64-bit, run freely and wrap; they are compared by wrapped difference and never by "<". The lap of an
+ * index is its low 32 bits without the position, so that a device with 32-bit atomics computes the same lap from the low
+ * word. A slot that has never been written holds the lap before its first one. */
+#ifndef RINGKERNEL_DEVICE_RING_H
+#define RINGKERNEL_DEVICE_RING_H
+
+#include "wire.h"
+
+#define RK_LINE 128u /* two 64-byte lines: the prefetcher pulls pairs */
+
+#define RK_FORMAT_SEQ 0u  /* one lap per slot, by release and acquire */
+#define RK_FORMAT_UNIT 1u /* a lap in each 16-byte unit, each read and written at once */
+
+typedef struct rk_ring {
+    /* Producing line. */
+    rk_u64 tail;         /* next index to claim */
+    rk_u64 cached_head;  /* what producers last saw of head */
+    rk_u64 evicted;      /* messages before this index were evicted by a producer (DropOldest) */
+    rk_u32 asleep;       /* 1: the consumer sleeps; who publishes exchanges it for 0 and wakes it */
+    rk_u32 producing_;
+    rk_u64 stamp_index;  /* the index whose waiting time is measured (a sample) */
+    rk_u64 stamp_ns;     /* when it was published */
+    rk_u32 stamp_count;  /* stamps made; the consumer has seen stamp_seen of them */
+    rk_u32 stamp_lock;
+    rk_u8 producer_rest_[72];
+
+    /* Consuming line. */
+    rk_u64 head;         /* next index to take; everything before is committed */
+    rk_u64 cached_tail;
+    rk_u32 waiting;      /* 1: a producer waits for room; who commits exchanges it for 0 and wakes it */
+    rk_u32 consuming_;
+    rk_u64 delivered;    /* handled and committed */
+    rk_u64 expired;      /* too old when its turn came */
+    rk_u64 dead;         /* refused by the handler, or not deliverable */
+    rk_u64 dropped_old;  /* evicted by producers, as the consumer found out */
+    rk_u64 lost;         /* repaired holes, and what was left when a kernel was quarantined */
+    rk_u64 withdrawn;    /* aborted claims: never accepted */
+    rk_u32 stamp_seen;   /* stamps whose waiting time was recorded */
+    rk_u32 consumed_;
+    rk_u8 consumer_rest_[48];
+
+    /* Constants. */
+    rk_u64 slots;        /* arena offset of slot 0 */
+    rk_u64 start;        /* the first index: accepted = tail - start - withdrawn */
+    rk_u32 capacity;
+    rk_u32 mask;         /* capacity - 1 */
+    rk_u32 slot_size;    /* bytes, a power of two from 64 */
+    rk_u32 slot_shift;
+    rk_u32 header_size;  /* 16 or 48 */
+    rk_u32 format;       /* RK_FORMAT_* */
+    rk_u32 single;       /* 1: one producer, so a claim is no read-modify-write */
+    rk_u32 payload_max;  /* payload bytes that a slot holds */
+    rk_u32 overwritten;  /* 1: producers may evict and overwrite (DropOldest), so the consumer copies and looks again */
+    rk_u32 constant_;
+    rk_u8 constants_[72];
+} rk_ring;
+
+RK_STATIC_ASSERT(sizeof(rk_ring) == 3 * RK_LINE, "a ring is three lines");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, head) == RK_LINE, "consuming line");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, slots) == 2 * RK_LINE, "constants");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, asleep) == 24 && RK_OFFSET_OF(rk_ring, waiting) == RK_LINE + 16, "wake words");
+
+typedef RK_GLOBAL rk_u8 rk_byte; /* memory of an arena, by the byte */
+
+/* The words of a message: the same memory is read and written by the fields of a header or of a payload, so on
+ * the host the compiler is told that these may alias anything. */
+#if defined(RK_LANG_HOST)
+typedef rk_u32 __attribute__((__may_alias__)) rk_word;
+typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
+#else
+typedef rk_u32 rk_word;
+typedef rk_u64 rk_double_word;
+#endif
+
+/* The lap of an index: its low word without the position in the ring. The lap before it is lap - capacity. */
+RK_FN rk_u32 rk_ring_lap(RK_GLOBAL const rk_ring *ring, rk_u64 index)
+{
+    return (rk_u32)index & ~ring->mask;
+}
+
+/* a - b for indices, right across the wrap: positive when a is later. */
+RK_FN rk_i64 rk_index_ahead(rk_u64 a, rk_u64 b)
+{
+    return (rk_i64)(a - b);
+}
+
+RK_FN rk_byte *rk_ring_slot(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index)
+{
+    return arena + ring->slots + ((rk_u64)((rk_u32)index & ring->mask) << ring->slot_shift);
+}
+
+/* ------------------------------------------------------------------ producing */
+
+typedef struct rk_claim {
+    rk_u64 first;
+    rk_u32 count; /* how many were granted, at most what was asked; 0: no room */
+} rk_claim;
+
+/* Room that producers may count on, after a look at the consumer's word if the cached one doesn't do.
+ * The acquire (P1) pairs with the release of head in rk_ring_commit (C2): what the consumer read from a slot, it read before
+ * the slot is written again. */
+RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
+{
+    rk_u64 head = rk_load_u64(&ring->cached_head, RK_ACQUIRE, RK_SCOPE_DEVICE);
+    rk_i64 room = (rk_i64)ring->capacity - rk_index_ahead(tail, head);
+    if (room < (rk_i64)wanted) {
+        head = rk_load_u64(&ring->head, RK_ACQUIRE, RK_SCOPE_DEVICE); /* P1 */
+        rk_store_u64(&ring->cached_head, head, RK_RELEASE, RK_SCOPE_DEVICE);
+        room = (rk_i64)ring->capacity - rk_index_ahead(tail, head);
+    }
+    return room < 0 ? 0 : room > (rk_i64)wanted ? wanted : (rk_u32)room;
+}
+
+/* Claim up to `wanted` slots. Admission and ticket are one compare-and-swap on the tail, so the capacity is exact and
+ * no ticket is ever given back. */
+RK_FN rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
+{
+    rk_claim claim;
+    if (ring->single) {
+        claim.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+        claim.count = rk_ring_room(ring, claim.first, wanted);
+        if (claim.count) rk_store_u64(&ring->tail, claim.first + claim.count, RK_RELEASE, RK_SCOPE_DEVICE);
+        return claim;
+    }
+    for (rk_u32 round = 0;; round++) {
+        claim.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+        claim.count = rk_ring_room(ring, claim.first, wanted);
+        if (claim.count) {
+            if (rk_cas_u64(&ring->tail, claim.first, claim.first + claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE)) return claim;
+        } else if (rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE) == claim.first) {
+            return claim; /* really full: the tail that the room was computed for is still the tail */
+        }
+        rk_port_spin(round);
+    }
+}
+
+/* Fill a `seq` slot, all but its lap. */
+RK_FN void rk_seq_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload,
+                        rk_u32 length)
+{
+    RK_GLOBAL rk_double_word *to = (RK_GLOBAL rk_double_word *)slot;
+    RK_GLOBAL const rk_double_word *from = (RK_GLOBAL const rk_double_word *)header;
+    ((RK_GLOBAL rk_word *)slot)[1] = ((RK_GLOBAL const rk_word *)header)[1];
+    for (rk_u32 w = 1; w < ring->header_size / 8u; w++) to[w] = from[w];
+    rk_copy_global(slot + ring->header_size, payload, length);
+}
+
+/* Make a filled `seq` slot visible. P2 pairs with the acquire of the lap in rk_ring_ready (C1): header and payload are seen whole. */
+RK_FN void rk_ring_publish(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index)
+{
+    rk_store_u32((RK_GLOBAL rk_u32 *)slot, rk_ring_lap(ring, index), RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
+}
+
+/* ------------------------------------------------------------------ consuming */
+
+/* How many `seq` slots from head on are published, at most `wanted`. Stops at the first that is not: a claimed slot is
+ * waited for, whoever owns it. */
+RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 wanted)
+{
+    rk_u32 n = 0;
+    while (n < wanted) {
+        rk_u64 index = head + n;
+        RK_GLOBAL const rk_u32 *lap = (RK_GLOBAL const rk_u32 *)rk_ring_slot(ring, arena, index);
+        if (rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) != rk_ring_lap(ring, index)) break; /* C1 */
+        n++;
+    }
+    return n;
+}
+
+/* Give the slots before `head` back. C2 pairs with P1. */
+RK_FN void rk_ring_commit(RK_GLOBAL rk_ring *ring, rk_u64 head)
+{
+    rk_store_u64(&ring->head, head, RK_RELEASE, RK_SCOPE_DEVICE); /* C2 */
+}
+
+/* ------------------------------------------------------------------ unit slots */
+
+/* Payload bytes of a slot: in a unit slot a quarter of it is laps. */
+RK_FN rk_u32 rk_slot_payload(rk_u32 slot_size, rk_u32 header_size, rk_u32 format)
+{
+    rk_u32 bytes = format == RK_FORMAT_UNIT ? slot_size / 16u * 12u + 4u : slot_size;
+    return bytes - header_size;
+}
+
+/* Word w of a message that lies in two parts: the header, then the payload. */
+RK_FN rk_u32 rk_message_word(RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_u32 *payload, rk_u32 header_words, rk_u32 w)
+{
+    return w < header_words ? ((RK_GLOBAL const rk_word *)header)[w]
+                            : ((RK_GLOBAL const rk_word *)payload)[w - header_words];
+}
+
+/* Write a message into a unit slot. Each unit carries the lap and the next twelve bytes after the header's own lap. The payload is
+ * read in whole words. */
+RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL const rk_u32 *header,
+                         RK_GLOBAL const rk_u32 *payload, rk_u32 length)
+{
+    RK_GLOBAL rk_unit *units = (RK_GLOBAL rk_unit *)slot;
+    rk_u32 header_words = ring->header_size / 4u;
+    rk_u32 words = header_words + (length + 3u) / 4u - 1u; /* without the lap */
+    rk_u32 count = (words + 2u) / 3u;
+    rk_unit unit;
+    unit.word[0] = rk_ring_lap(ring, index);
+    for (rk_u32 u = 0; u < count; u++) {
+        for (rk_u32 w = 0; w < 3u; w++) {
+            rk_u32 at = u * 3u + w;
+            unit.word[1 + w] = at < words ? rk_message_word(header, payload, header_words, 1u + at) : 0u;
+        }
+        rk_store_unit(&units[u], unit);
+    }
+}
+
+/* Read a unit slot into `into`. 0: not there yet, or not whole: some unit is of another lap. The length is in the first
+ * unit, so a slot is read once, and no unit beyond the message is looked at. */
+RK_FN rk_u32 rk_unit_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL rk_u32 *into)
+{
+    RK_GLOBAL rk_word *image = (RK_GLOBAL rk_word *)into;
+    RK_GLOBAL const rk_unit *units = (RK_GLOBAL const rk_unit *)slot;
+    rk_u32 lap = rk_ring_lap(ring, index);
+    rk_unit unit = rk_load_unit(&units[0]);
+    if (unit.word[0] != lap) return 0;
+    rk_u32 length = unit.word[1] >> 16;
+    rk_u32 words = (ring->header_size + length + 3u) / 4u - 1u;
+    rk_u32 count = (words + 2u) / 3u;
+    if (count * 16u > ring->slot_size) return 0;
+    image[0] = lap;
+    for (rk_u32 u = 0;;) {
+        for (rk_u32 w = 0; w < 3u; w++)
+            if (u * 3u + w < words) image[1u + u * 3u + w] = unit.word[1 + w];
+        if (++u == count) return 1;
+        unit = rk_load_unit(&units[u]);
+        if (unit.word[0] != lap) return 0;
+    }
+}
+
+/* ------------------------------------------------------------------ slots that may be overwritten (DropOldest) */
+
+/* A DropOldest slot is written under its reader's eyes, so both sides go word by word, as a sequence lock does
+ * without stand-alone fences (Boehm, "Can seqlocks get along with programming language memory models?", MSPC
+ * 2012): the writer first marks the slot as being written, then stores each word with release (P3), then the
+ * lap; the reader loads each word with acquire (C3), then the lap again. A word of the new message carries the
+ * mark with it, so the reader's second look can't miss it. The mark is the lap of no index: an older lap would
+ * pass for the message of a reader that is just as many laps behind. */
+#define RK_OVERWRITING 1u /* set in a lap, whose low bits are the position and so always 0 */
+
+RK_FN void rk_overwrite(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL const rk_u32 *header,
+                        RK_GLOBAL const rk_u32 *payload, rk_u32 length)
+{
+    RK_GLOBAL rk_u32 *words = (RK_GLOBAL rk_u32 *)slot;
+    rk_u32 header_words = ring->header_size / 4u;
+    rk_u32 n = header_words + (length + 3u) / 4u;
+    rk_store_u32(&words[0], rk_ring_lap(ring, index) | RK_OVERWRITING, RK_RELAXED, RK_SCOPE_DEVICE);
+    for (rk_u32 w = 1; w < n; w++)
+        rk_store_u32(&words[w], rk_message_word(header, payload, header_words, w), RK_RELEASE, RK_SCOPE_DEVICE); /* P3 */
+    rk_store_u32(&words[0], rk_ring_lap(ring, index), RK_RELEASE, RK_SCOPE_DEVICE);
+}
+
+/* Copy a slot out. 1: a whole message; 0: not there, or overwritten meanwhile (look at `evicted` and try again). */
+RK_FN rk_u32 rk_overwritten_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL rk_u32 *into)
+{
+    RK_GLOBAL rk_word *image = (RK_GLOBAL rk_word *)into;
+    RK_GLOBAL const rk_u32 *words = (RK_GLOBAL const rk_u32 *)slot;
+    rk_u32 lap = rk_ring_lap(ring, index);
+    if (rk_load_u32(&words[0], RK_ACQUIRE, RK_SCOPE_DEVICE) != lap) return 0;
+    image[0] = lap;
+    image[1] = rk_load_u32(&words[1], RK_ACQUIRE, RK_SCOPE_DEVICE); /* C3 */
+    rk_u32 n = (ring->header_size + (image[1] >> 16) + 3u) / 4u;
+    if (n * 4u > ring->slot_size) return 0;
+    for (rk_u32 w = 2; w < n; w++) image[w] = rk_load_u32(&words[w], RK_ACQUIRE, RK_SCOPE_DEVICE); /* C3 */
+    return rk_load_u32(&words[0], RK_RELAXED, RK_SCOPE_DEVICE) == lap;
+}
+
+#endif

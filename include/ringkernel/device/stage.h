@@ -1,0 +1,178 @@
+/* Staged sends: what a handler sends is written down in order, and goes out when its batch is done (publish.h).
+ *
+ * Each handler call has room for as many entries as its kernel declares (max_sends) and one for a report about its message.
+ * A call that fails takes back what it staged. */
+#ifndef RINGKERNEL_DEVICE_STAGE_H
+#define RINGKERNEL_DEVICE_STAGE_H
+
+#include "context.h"
+
+#define RK_STAGE_EXTRA 1u /* a report about the message */
+
+/* What a sender can say about one message; start from RK_SEND_DEFAULTS. */
+typedef struct rk_send_options {
+    rk_u32 target;      /* actor, or what picks the shard when the route leaves it to the sender */
+    rk_u32 ttl_us;      /* expires this long after it was sent; 0: never */
+    rk_u64 id;          /* for deduplication; 0: none */
+    rk_u64 correlation; /* for replies from other kernels; 0: none */
+    rk_u64 timeout_ns;  /* host only: how long to wait for room; 0: the launch option's send_timeout */
+    rk_u8 priority;
+    rk_u8 flags;        /* RK_FLAG_REQUEST: the receiver is expected to reply */
+    rk_u16 options_;
+    rk_u32 options__;
+} rk_send_options;
+#define RK_SEND_DEFAULTS {0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+RK_FN RK_GLOBAL rk_staged *rk_stage_entry(rk_byte *stage, rk_u32 stride, rk_u32 i)
+{
+    return (RK_GLOBAL rk_staged *)(stage + (rk_u64)i * stride);
+}
+
+/* Copy from the caller's own memory into the arena. */
+RK_FN void rk_copy_out(rk_byte *to, const void *from, rk_u32 bytes)
+{
+#if defined(RK_LANG_HOST)
+    memcpy(to, from, bytes);
+#else
+    rk_u32 done = 0;
+    if (bytes % 4u == 0)
+        for (; done < bytes; done += 4u) *(RK_GLOBAL rk_u32 *)(to + done) = *(const rk_u32 *)((const rk_u8 *)from + done);
+    for (; done < bytes; done++) to[done] = ((const rk_u8 *)from)[done];
+#endif
+}
+
+/* The stamp of what is sent now: the turn's time, or with causal ordering a hybrid logical clock, which is later than every stamp that
+ * this shard has seen (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014, with the counter in the low bits). */
+RK_FN rk_u64 rk_stamp_ns(rk_context *context)
+{
+    if (!(context->features & RK_FEATURE_CAUSAL)) return context->now_ns;
+    RK_GLOBAL rk_u64 *clock = &context->turn->clock_hlc;
+    *clock = context->now_ns > *clock ? context->now_ns : *clock + 1u;
+    return *clock;
+}
+
+/* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that it may. */
+RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
+{
+    if (context->stage_next >= context->stage_limit) return 0;
+    RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
+    entry->header.base.type = type;
+    entry->header.base.length = (rk_u16)length;
+    entry->header.base.target = 0;
+    entry->header.base.source = (rk_u16)context->shard->kernel_no;
+    entry->header.base.priority = 0;
+    entry->header.base.flags = 0;
+    entry->header.id = 0;
+    entry->header.correlation = 0;
+    entry->header.sent_ns = rk_stamp_ns(context);
+    entry->header.ttl_us = 0;
+    entry->header.attempts = 0;
+    entry->header.version = RK_WIRE_VERSION;
+    entry->header.source_shard = (rk_u16)context->shard->shard;
+    entry->route = route;
+    entry->sent = 0;
+    return entry;
+}
+
+RK_FN void rk_stage_apply(RK_GLOBAL rk_staged *entry, const rk_send_options *options)
+{
+    entry->header.base.target = options->target;
+    entry->header.base.priority = options->priority;
+    entry->header.base.flags |= options->flags & RK_FLAG_REQUEST;
+    entry->header.id = options->id;
+    entry->header.correlation = options->correlation;
+    entry->header.ttl_us = options->ttl_us;
+}
+
+/* A handler that stages more than its kernel declares has failed: its message goes to the dead letters with this reason. */
+#define RK_REASON_TOO_MANY_SENDS (RK_REASON_STATUS + (rk_u32)RK_LIMIT)
+
+RK_FN rk_status rk_stage_refused(rk_context *context)
+{
+    if (!context->failed) context->failed = RK_REASON_TOO_MANY_SENDS + 1u;
+    return RK_LIMIT;
+}
+
+/* Put the payload of an entry into the shard's pool. RK_FULL: no block is free. */
+RK_FN rk_status rk_stage_large(rk_context *context, RK_GLOBAL rk_staged *entry, const void *payload, rk_u64 length)
+{
+    RK_GLOBAL rk_pool *pool = (RK_GLOBAL rk_pool *)(context->arena + context->shard->pool);
+    rk_u32 block = context->shard->pool && length <= pool->block_size ? rk_pool_take(pool, context->arena) : RK_POOL_NONE;
+    if (block == RK_POOL_NONE) {
+        context->stage_next--;
+        return RK_FULL;
+    }
+    rk_copy_out(rk_pool_block(pool, context->arena, block), payload, (rk_u32)length);
+    RK_GLOBAL rk_reference *reference = (RK_GLOBAL rk_reference *)(entry + 1);
+    reference->pool = pool->number;
+    reference->block = block;
+    reference->length = length;
+    entry->header.base.flags |= RK_FLAG_REFERENCE;
+    entry->header.base.length = sizeof(rk_reference);
+    return RK_OK;
+}
+
+RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload, rk_u64 length,
+                         const rk_send_options *options)
+{
+    RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
+    if (!entry) return rk_stage_refused(context);
+    if (options) rk_stage_apply(entry, options);
+    if (length > RK_INLINE_MAX) return rk_stage_large(context, entry, payload, length);
+    rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
+    return RK_OK;
+}
+
+/* Stage the message being handled as it is, reference and all. */
+RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
+{
+    RK_GLOBAL const rk_header *header = context->header;
+    RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, header->type, header->length);
+    if (!entry) return rk_stage_refused(context);
+    rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
+    entry->header.base.target = header->target;
+    entry->header.base.priority = header->priority;
+    entry->header.base.flags = header->flags & RK_FLAG_REFERENCE;
+    if (header_size == RK_HEADER_LONG) entry->header.id = ((RK_GLOBAL const rk_header_long *)header)->id;
+    rk_copy_global((rk_byte *)(entry + 1), (RK_GLOBAL const rk_u8 *)header + header_size, header->length);
+    return RK_OK;
+}
+
+RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *request, rk_u16 type, const void *payload,
+                               rk_u64 length)
+{
+    RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPLY, type, (rk_u32)length);
+    if (!entry) return rk_stage_refused(context);
+    entry->header.base.flags = RK_FLAG_REPLY;
+    entry->header.base.priority = request->priority;
+    entry->kernel_no = request->source;
+    if (context->features & RK_FEATURE_LONG) {
+        entry->header.correlation = ((RK_GLOBAL const rk_header_long *)request)->correlation;
+        entry->header.base.target = ((RK_GLOBAL const rk_header_long *)request)->source_shard;
+    }
+    ((RK_GLOBAL rk_header *)request)->flags &= (rk_u8)~RK_FLAG_REQUEST; /* answered: nobody needs to be told of no reply */
+    if (length > RK_INLINE_MAX) return rk_stage_large(context, entry, payload, length);
+    rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
+    return RK_OK;
+}
+
+/* A report about the message being handled: it carries the message's own header and, for a dead letter, its payload. */
+RK_FN void rk_stage_report(rk_context *context, rk_u32 kind, rk_u32 reason, RK_GLOBAL const rk_header *header)
+{
+    context->stage_limit = context->stage_next + 1u;
+    RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPORT, header->type, 0);
+    rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
+    rk_copy_global((rk_byte *)&entry->header, (RK_GLOBAL const void *)header, header_size);
+    entry->report.kind = kind;
+    entry->report.reason = reason;
+    entry->report.when_ns = context->now_ns;
+    if (kind == RK_REPORT_DEAD) {
+        entry->header.base.length = (rk_u16)(sizeof(rk_report) + header->length);
+        rk_copy_global((rk_byte *)(entry + 1), (RK_GLOBAL const rk_u8 *)header + header_size, header->length);
+    } else {
+        entry->header.base.length = sizeof(rk_report);
+        entry->header.base.flags &= (rk_u8)~RK_FLAG_REFERENCE;
+    }
+}
+
+#endif

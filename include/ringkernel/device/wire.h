@@ -1,0 +1,69 @@
+/* The message on the wire: two header forms, fixed per lane at launch, and the reference that stands for a large payload.
+ *
+ * A slot is header, payload, padding. The short form is what a kernel needs; the long form is used when deduplication,
+ * requests, expiry or timestamps are on. The layout is the same in every language and is part of the ABI: RK_WIRE_VERSION
+ * changes when it does. */
+#ifndef RINGKERNEL_DEVICE_WIRE_H
+#define RINGKERNEL_DEVICE_WIRE_H
+
+#include "port.h"
+
+#define RK_WIRE_VERSION 1
+
+/* Short form, 16 bytes. In a `unit` slot the first unit is this very structure: the lap, then twelve bytes. */
+typedef struct rk_header {
+    rk_u32 lap;     /* the slot's proof: equals the lap of the index that it was written for */
+    rk_u16 type;    /* message type, 1 to 65,535 */
+    rk_u16 length;  /* payload bytes in the slot; with RK_FLAG_REFERENCE those of an rk_reference */
+    rk_u32 target;  /* actor, or anything that picks the shard: shard = target mod shards */
+    rk_u16 source;  /* kernel that sent it, 0 is the host */
+    rk_u8 priority; /* 0 lowest to 255 highest */
+    rk_u8 flags;    /* RK_FLAG_* */
+} rk_header;
+
+/* Long form, 48 bytes. */
+typedef struct rk_header_long {
+    rk_header base;
+    rk_u64 id;          /* for deduplication; 0 is "none" */
+    rk_u64 correlation; /* ties a reply to its request; 0 is "none" */
+    rk_u64 sent_ns;     /* when it was accepted, on the runtime's clock */
+    rk_u32 ttl_us;      /* expires this long after sent_ns; 0 is "never" */
+    rk_u8 attempts;     /* how often it was delivered before */
+    rk_u8 version;      /* RK_WIRE_VERSION */
+    rk_u16 source_shard;
+} rk_header_long;
+
+#define RK_HEADER_SHORT 16u
+#define RK_HEADER_LONG 48u
+
+#define RK_FLAG_REQUEST 0x01u     /* the sender waits for a reply */
+#define RK_FLAG_REPLY 0x02u       /* answers the request with the same correlation */
+#define RK_FLAG_REFERENCE 0x04u   /* the payload is an rk_reference into a pool */
+#define RK_FLAG_REDELIVERED 0x08u /* was handed to a handler before, which did not finish */
+#define RK_FLAG_HOLE 0x10u        /* a claim that was aborted: the consumer passes over it */
+#define RK_FLAG_REPAIRED 0x20u    /* a hole whose owner is gone: passed over and counted lost */
+
+/* A payload that doesn't fit a slot: `length` bytes in block `block` of pool `pool`. */
+typedef struct rk_reference {
+    rk_u32 pool;
+    rk_u32 block;
+    rk_u64 length;
+} rk_reference;
+
+#define RK_INLINE_MAX 1024u /* the largest payload that travels in its slot */
+#define RK_SLOT_MIN 64u
+
+RK_STATIC_ASSERT(sizeof(rk_header) == RK_HEADER_SHORT, "short header");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_header, type) == 4 && RK_OFFSET_OF(rk_header, length) == 6 &&
+                     RK_OFFSET_OF(rk_header, target) == 8 && RK_OFFSET_OF(rk_header, source) == 12 &&
+                     RK_OFFSET_OF(rk_header, priority) == 14 && RK_OFFSET_OF(rk_header, flags) == 15,
+                 "short header offsets");
+RK_STATIC_ASSERT(sizeof(rk_header_long) == RK_HEADER_LONG, "long header");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_header_long, id) == 16 && RK_OFFSET_OF(rk_header_long, correlation) == 24 &&
+                     RK_OFFSET_OF(rk_header_long, sent_ns) == 32 && RK_OFFSET_OF(rk_header_long, ttl_us) == 40 &&
+                     RK_OFFSET_OF(rk_header_long, attempts) == 44 && RK_OFFSET_OF(rk_header_long, version) == 45 &&
+                     RK_OFFSET_OF(rk_header_long, source_shard) == 46,
+                 "long header offsets");
+RK_STATIC_ASSERT(sizeof(rk_reference) == 16, "reference");
+
+#endif

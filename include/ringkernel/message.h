@@ -1,0 +1,155 @@
+/* Messages, declared once.
+ *
+ *     RK_MESSAGE(flight, 1, (rk_u32, seq), (rk_i32, delay), (rk_f32, sample, 8))
+ *
+ * declares the structure `flight` with these members in this order, gives it type id 1, and computes its schema hash. It is an
+ * error at compile time, in every language, if the structure has hidden padding, the id is not in 1…65,535, or a member's
+ * type is not a scalar of the dialect. On the host RK_SCHEMA(flight) is its reflection: names, kinds, offsets.
+ *
+ *     RK_BLOB(frame, 2, 65536)
+ *
+ * declares a message of 0 to 65,536 bytes, `bytes`, whose length travels with it.
+ *
+ * The structure ends in an invisible member of no size that carries the type id to rk_send and RK_BODY, so it can be
+ * initialised by position as if it weren't there. Compilers warn that a positional initialiser leaves it out; the warning is
+ * switched off here for files that use messages. */
+#ifndef RINGKERNEL_MESSAGE_H
+#define RINGKERNEL_MESSAGE_H
+
+#include "device/each.h"
+#include "device/port.h"
+
+#if defined(RK_LANG_HOST)
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+
+typedef enum rk_kind {
+    RK_KIND_U8 = 1,
+    RK_KIND_I8 = 2,
+    RK_KIND_U16 = 3,
+    RK_KIND_I16 = 4,
+    RK_KIND_U32 = 5,
+    RK_KIND_I32 = 6,
+    RK_KIND_U64 = 7,
+    RK_KIND_I64 = 8,
+    RK_KIND_F32 = 9,
+    RK_KIND_F64 = 10
+} rk_kind;
+
+#define RK_KIND_OF_rk_u8 RK_KIND_U8
+#define RK_KIND_OF_rk_i8 RK_KIND_I8
+#define RK_KIND_OF_rk_u16 RK_KIND_U16
+#define RK_KIND_OF_rk_i16 RK_KIND_I16
+#define RK_KIND_OF_rk_u32 RK_KIND_U32
+#define RK_KIND_OF_rk_i32 RK_KIND_I32
+#define RK_KIND_OF_rk_u64 RK_KIND_U64
+#define RK_KIND_OF_rk_i64 RK_KIND_I64
+#define RK_KIND_OF_rk_f32 RK_KIND_F32
+#define RK_KIND_OF_rk_f64 RK_KIND_F64
+
+/* A member is (type, name) or (type, name, count); the macros below see it with the message's name before it. */
+#define RK_PICK_(message, type, name, count, chosen, ...) chosen
+#define RK_UNPACK_(...) __VA_ARGS__
+#define RK_CALL_(macro, ...) macro(__VA_ARGS__)
+
+#define RK_MEMBER_ARRAY_(message, type, name, count) type name[count];
+#define RK_MEMBER_ONE_(message, type, name) type name;
+#define RK_MEMBER_OF_(...) RK_PICK_(__VA_ARGS__, RK_MEMBER_ARRAY_, RK_MEMBER_ONE_, 0)(__VA_ARGS__)
+#define RK_MEMBER_(message, member) RK_CALL_(RK_MEMBER_OF_, message, RK_UNPACK_ member)
+
+#define RK_SIZE_ARRAY_(message, type, name, count) +sizeof(type) * (count)
+#define RK_SIZE_ONE_(message, type, name) +sizeof(type)
+#define RK_SIZE_OF_(...) RK_PICK_(__VA_ARGS__, RK_SIZE_ARRAY_, RK_SIZE_ONE_, 0)(__VA_ARGS__)
+#define RK_SIZE_(message, member) RK_CALL_(RK_SIZE_OF_, message, RK_UNPACK_ member)
+
+/* Schema hash: FNV-1a over type id and size, plus for each member the same over kind, count and the name's first 32 characters,
+ * weighted by its offset. All of it folds to a constant. */
+#define RK_FNV_BASIS 14695981039346656037ul
+#define RK_FNV(hash, value) (((hash) ^ (rk_u64)(value)) * 1099511628211ul)
+#define RK_CHAR_(text, i) (text)[sizeof(text) > (i) ? (i) : sizeof(text) - 1u]
+#define RK_FNV_4_(hash, text, i)                                                                                             \
+    RK_FNV(RK_FNV(RK_FNV(RK_FNV(hash, RK_CHAR_(text, i)), RK_CHAR_(text, (i) + 1)), RK_CHAR_(text, (i) + 2)),                \
+           RK_CHAR_(text, (i) + 3))
+#define RK_FNV_16_(hash, text, i)                                                                                            \
+    RK_FNV_4_(RK_FNV_4_(RK_FNV_4_(RK_FNV_4_(hash, text, i), text, (i) + 4), text, (i) + 8), text, (i) + 12)
+#define RK_FNV_TEXT_(hash, text) RK_FNV_16_(RK_FNV_16_(hash, text, 0), text, 16)
+#define RK_HASH_ARRAY_(message, type, name, count)                                                                           \
+    +RK_FNV_TEXT_(RK_FNV(RK_FNV(RK_FNV_BASIS, RK_KIND_OF_##type), count), #name) *                                           \
+        (2u * (rk_u64)RK_OFFSET_OF(message, name) + 1u)
+#define RK_HASH_ONE_(message, type, name) RK_HASH_ARRAY_(message, type, name, 1)
+#define RK_HASH_OF_(...) RK_PICK_(__VA_ARGS__, RK_HASH_ARRAY_, RK_HASH_ONE_, 0)(__VA_ARGS__)
+#define RK_HASH_(message, member) RK_CALL_(RK_HASH_OF_, message, RK_UNPACK_ member)
+
+/* What carries the type id: in C an array of no elements, in C++, which NVRTC takes at its word, a static member. */
+#if defined(__cplusplus)
+#define RK_MEMBER_TYPE_(type_id) static const rk_u8 rk_type_[1][(type_id) + 1];
+#else
+#define RK_MEMBER_TYPE_(type_id) rk_u8 rk_type_[0][(type_id) + 1];
+#endif
+#define RK_MESSAGE_STRUCT_(message, type_id, ...)                                                                            \
+    typedef struct message {                                                                                                 \
+        RK_EACH(RK_MEMBER_, message, __VA_ARGS__)                                                                            \
+        RK_MEMBER_TYPE_(type_id)                                                                                             \
+    } message;                                                                                                               \
+    RK_STATIC_ASSERT((type_id) > 0 && (type_id) < 65536, "the type id of " #message " is not in 1 to 65535");                \
+    RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__),                                           \
+                     #message " has hidden padding: order its members by size");                                             \
+    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                                                                  \
+        RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__)
+
+/* Type id of a message type, and of what a pointer to a message points to. */
+#define RK_TYPE_ID(message) ((rk_u16)(sizeof(((message *)0)->rk_type_[0]) - 1u))
+#define RK_TYPE_ID_OF(pointer) ((rk_u16)(sizeof((pointer)->rk_type_[0]) - 1u))
+
+#if defined(RK_LANG_HOST)
+
+/* Reflection, on the host: constant data with the program's lifetime. */
+typedef struct rk_field {
+    const char *name;
+    rk_u32 kind;   /* rk_kind */
+    rk_u32 count;  /* elements of an array; 1 for a scalar */
+    rk_u32 offset; /* bytes from the start of the message */
+    rk_u32 size;   /* bytes of one element */
+} rk_field;
+
+typedef struct rk_schema {
+    const char *name;
+    rk_u64 hash;
+    rk_u32 type;     /* type id */
+    rk_u32 size;     /* bytes of the whole message */
+    rk_u32 variable; /* 1: a blob, of 0 to size bytes */
+    rk_u32 field_count;
+    const rk_field *fields; /* field_count of them, in order */
+} rk_schema;
+
+#define RK_FIELD_ARRAY_(message, type, name, count)                                                                          \
+    {#name, RK_KIND_OF_##type, count, RK_OFFSET_OF(message, name), sizeof(type)},
+#define RK_FIELD_ONE_(message, type, name) RK_FIELD_ARRAY_(message, type, name, 1)
+#define RK_FIELD_OF_(...) RK_PICK_(__VA_ARGS__, RK_FIELD_ARRAY_, RK_FIELD_ONE_, 0)(__VA_ARGS__)
+#define RK_FIELD_(message, member) RK_CALL_(RK_FIELD_OF_, message, RK_UNPACK_ member)
+
+/* A kernel source registers its schemas with its module (kernel.h); a host program only uses them. */
+#ifndef RK_SCHEMA_DECLARED
+#define RK_SCHEMA_DECLARED(message) RK_STATIC_ASSERT(1, "")
+#endif
+
+#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                                                  \
+    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);                                                                       \
+    static const rk_field rk_fields_##message[] RK_UNUSED = {RK_EACH(RK_FIELD_, message, __VA_ARGS__)};                      \
+    static const rk_schema rk_schema_##message RK_UNUSED = {                                                                 \
+        #message,                                                                                                            \
+        RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__),                      \
+        type_id, sizeof(message), is_blob,                                                                                   \
+        sizeof(rk_fields_##message) / sizeof(rk_field), rk_fields_##message};                                                \
+    RK_SCHEMA_DECLARED(message)
+
+#define RK_SCHEMA(message) (&rk_schema_##message)
+
+#else
+#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...) RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__)
+#endif
+
+#define RK_MESSAGE(message, type_id, ...) RK_MESSAGE_DECLARE_(message, type_id, 0, __VA_ARGS__);
+#define RK_BLOB(message, type_id, max_bytes) RK_MESSAGE_DECLARE_(message, type_id, 1, (rk_u8, bytes, max_bytes));
+
+#endif
