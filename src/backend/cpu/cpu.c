@@ -1,0 +1,530 @@
+/* The CPU backend: workers that serve shards in turn.
+ *
+ * A worker goes round its list of seats and visits each once, so a flooded shard holds up another for one turn at most. A seat without work
+ * goes cold after a while and is not visited until it is rung; a worker whose seats are all cold parks. Lists are
+ * immutable: a change makes a new one. A worker announces the seat that it visits and then looks whether its list is still the
+ * same (V1); who changes a list does so first and then looks what is being visited (V2): so a seat that was taken off a list is
+ * visited no more once nobody announces it.
+ *
+ * A handler that doesn't return can't be stopped. Its worker keeps the one kernel and the others get a new worker. */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../runtime/futex.h"
+#include "../../runtime/kernel.h"
+#include "../../runtime/module.h"
+#include "topology.h"
+#include "visit.h"
+
+#define COLD_VISITS 64u /* a seat goes cold after so many idle visits, and the spin time */
+
+typedef struct seat_list {
+    struct seat_list *retired; /* next of those that may still be in use */
+    rk_u32 count;
+    rk_seat *seat[];
+} seat_list;
+
+typedef struct worker {
+    rk_runtime *runtime;
+    pthread_t thread;
+    rk_u32 index;   /* core */
+    rk_u32 lonely;  /* serves one kernel whose handler is, or was, stuck: gets no other */
+    seat_list *list;    /* atomic */
+    seat_list *in_use;  /* atomic: the list that the worker goes by */
+    rk_seat *visiting;  /* atomic */
+    rk_u64 visits;      /* atomic */
+    rk_u32 event;       /* futex: raised when anything changed */
+    rk_u32 parked;
+    rk_u32 stop;
+    rk_u32 abandoned;   /* quarantined: leaves when the handler returns, if it ever does */
+    seat_list *retired; /* control lock */
+    struct worker *next_ended;
+    rk_u64 watched_visits, watched_since_ns; /* the watch's */
+} worker;
+
+typedef struct workers {
+    rk_u32 count, room;
+    rk_u32 wanted; /* without lonely ones */
+    worker **at;
+    worker *ended; /* kept until close: somebody may still be ringing them */
+} workers;
+
+static workers *workers_of(const rk_runtime *runtime)
+{
+    return runtime->backend_data;
+}
+
+/* ------------------------------------------------------------------ the worker's side */
+
+/* Wake a worker that may be parked. Pairs with park: both sides are sequentially consistent, so either the worker sees the event, or this sees
+ * that it is parked. */
+static void ring_worker(worker *w)
+{
+    __atomic_fetch_add(&w->event, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&w->parked, __ATOMIC_SEQ_CST)) rk_futex_wake(&w->event);
+}
+
+static void park(worker *w, rk_u32 seen, rk_u64 ns)
+{
+    (void)__atomic_exchange_n(&w->parked, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&w->event, __ATOMIC_SEQ_CST) == seen) rk_futex_wait(&w->event, seen, ns);
+    __atomic_store_n(&w->parked, 0, __ATOMIC_RELEASE);
+}
+
+/* Say in both lanes that the consumer sleeps (W2). The caller visits once more. */
+static void announce_cold(rk_seat *seat)
+{
+    for (rk_u32 l = 0; l < 2; l++)
+        (void)rk_exchange_u32(&rk_lane_ring(rk_seat_lane(seat, l), seat->context.arena, 0)->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE);
+}
+
+/* When a seat that waits must be looked at again although nobody rings: the gather time is over, or the deadline of a staged send. */
+static rk_u64 wake_time(const rk_seat *seat, rk_u32 result)
+{
+    const rk_shard *shard = seat->shard;
+    if (result == RK_VISIT_WAITS) return shard->turn.gather_ns + shard->gather_limit_ns;
+    if (result == RK_VISIT_PARKED && shard->send_deadline_ns) return shard->turn.parked_ns + shard->send_deadline_ns;
+    return 0;
+}
+
+typedef struct sweep {
+    rk_u64 wake_at_ns; /* earliest; 0: none */
+    rk_u32 busy;       /* some seat did something, or is not cold yet */
+} sweep;
+
+/* What a visit's result means for the seat: hot, or cold until it is rung. */
+static void settle(worker *w, rk_seat *seat, rk_u32 result, sweep *s)
+{
+    rk_u64 spin = w->runtime->options.spin_ns;
+    if (result == RK_VISIT_WORKED) {
+        seat->idle_visits = 0;
+        s->busy = 1;
+        return;
+    }
+    if (result == RK_VISIT_PAUSED || result == RK_VISIT_ENDED || result == RK_VISIT_FAILED) {
+        seat->cold = 1;
+        return;
+    }
+    if (seat->idle_visits++ == 0) seat->idle_since_ns = 0;
+    if (seat->idle_visits < COLD_VISITS) {
+        s->busy = 1;
+        return;
+    }
+    if (seat->idle_visits % COLD_VISITS == 0) {
+        rk_u64 now = rk_monotonic_ns();
+        if (seat->idle_since_ns == 0) seat->idle_since_ns = now;
+        if (now - seat->idle_since_ns >= spin) {
+            announce_cold(seat);
+            result = rk_cpu_visit(seat);
+            if (result == RK_VISIT_WORKED) {
+                seat->idle_visits = 0;
+            } else {
+                seat->cold = 1;
+                seat->wake_at_ns = wake_time(seat, result);
+                return;
+            }
+        }
+    }
+    s->busy = 1;
+}
+
+static int may_visit(worker *w, seat_list *list, rk_seat *seat)
+{
+    (void)__atomic_exchange_n(&w->visiting, seat, __ATOMIC_SEQ_CST); /* V1 */
+    return __atomic_load_n(&w->list, __ATOMIC_SEQ_CST) == list;
+}
+
+static void visit_done(worker *w)
+{
+    __atomic_store_n(&w->visiting, (rk_seat *)0, __ATOMIC_RELEASE);
+    __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);
+}
+
+/* Once round the list. */
+static sweep go_round(worker *w, seat_list *list)
+{
+    sweep s = {0, 0};
+    rk_u64 now = 0;
+    for (rk_u32 i = 0; i < list->count; i++) {
+        rk_seat *seat = list->seat[i];
+        if (seat->cold) {
+            if (seat->wake_at_ns && !now) now = rk_runtime_now(w->runtime);
+            rk_u32 due = seat->wake_at_ns && now >= seat->wake_at_ns;
+            if (!due && !__atomic_load_n(&seat->rung, __ATOMIC_ACQUIRE)) {
+                if (seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns)) s.wake_at_ns = seat->wake_at_ns;
+                continue;
+            }
+            (void)__atomic_exchange_n(&seat->rung, 0, __ATOMIC_ACQ_REL);
+            seat->cold = 0;
+            seat->wake_at_ns = 0;
+            seat->idle_visits = 0;
+        }
+        if (!may_visit(w, list, seat)) {
+            __atomic_store_n(&w->visiting, (rk_seat *)0, __ATOMIC_RELEASE);
+            s.busy = 1;
+            return s;
+        }
+        settle(w, seat, rk_cpu_visit(seat), &s);
+        if (seat->cold && seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns)) s.wake_at_ns = seat->wake_at_ns;
+        visit_done(w);
+    }
+    return s;
+}
+
+static seat_list *take_list(worker *w)
+{
+    seat_list *list;
+    do {
+        list = __atomic_load_n(&w->list, __ATOMIC_ACQUIRE);
+        (void)__atomic_exchange_n(&w->in_use, list, __ATOMIC_SEQ_CST);
+    } while (__atomic_load_n(&w->list, __ATOMIC_SEQ_CST) != list);
+    return list;
+}
+
+static void *worker_main(void *argument)
+{
+    worker *w = argument;
+    if (!w->runtime->options.unpinned) rk_bind_to_core(w->index);
+    rk_u32 idle = 0;
+    while (!rk_atomic_u32(&w->stop)) {
+        rk_u32 seen = __atomic_load_n(&w->event, __ATOMIC_SEQ_CST);
+        sweep s = go_round(w, take_list(w));
+        if (rk_atomic_u32(&w->abandoned)) break; /* its memory stays: nobody joins an abandoned thread */
+        if (s.busy) {
+            /* A sweep without work breathes, and gives the core away now and then: who sends may need it. */
+            if (++idle % 64 == 0) sched_yield();
+            else rk_port_pause();
+            continue;
+        }
+        idle = 0;
+        rk_u64 wait = ~(rk_u64)0;
+        if (s.wake_at_ns) {
+            rk_u64 now = rk_runtime_now(w->runtime);
+            wait = s.wake_at_ns > now ? s.wake_at_ns - now : 0;
+            if (w->runtime->options.clock_ns && wait > RK_MILLISECONDS(1)) wait = RK_MILLISECONDS(1); /* an injected clock rings nobody */
+        }
+        if (wait) park(w, seen, wait);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ lists, changed under the control lock */
+
+static void free_retired(worker *w)
+{
+    seat_list **link = &w->retired;
+    while (*link) {
+        seat_list *list = *link;
+        if (__atomic_load_n(&w->in_use, __ATOMIC_SEQ_CST) == list) {
+            link = &list->retired;
+            continue;
+        }
+        *link = list->retired;
+        free(list);
+    }
+}
+
+static void set_list(worker *w, seat_list *list)
+{
+    seat_list *old = __atomic_exchange_n(&w->list, list, __ATOMIC_SEQ_CST); /* V2 */
+    for (rk_u32 i = 0; i < list->count; i++) __atomic_store_n(&list->seat[i]->worker, w, __ATOMIC_RELEASE);
+    if (old) {
+        old->retired = w->retired;
+        w->retired = old;
+    }
+    free_retired(w);
+    ring_worker(w);
+}
+
+static seat_list *make_list(rk_u32 room)
+{
+    return calloc(1, sizeof(seat_list) + room * sizeof(rk_seat *));
+}
+
+/* The list of a worker with a kernel's seats left out, or with only those. */
+static seat_list *filtered(const worker *w, const rk_host_kernel *kernel, int only)
+{
+    seat_list *list = make_list(w->list->count);
+    for (rk_u32 i = 0; list && i < w->list->count; i++)
+        if ((w->list->seat[i]->owner == kernel) == only) list->seat[list->count++] = w->list->seat[i];
+    return list;
+}
+
+/* Shards of high-priority streams are visited first. */
+static void add_seat(seat_list *list, rk_seat *seat)
+{
+    rk_u32 at = list->count++;
+    while (at > 0 && list->seat[at - 1]->owner->options.stream_priority < seat->owner->options.stream_priority) {
+        list->seat[at] = list->seat[at - 1];
+        at--;
+    }
+    list->seat[at] = seat;
+}
+
+static worker *start_worker(rk_runtime *runtime, rk_u32 index)
+{
+    workers *all = workers_of(runtime);
+    if (all->count == all->room) {
+        worker **grown = realloc(all->at, (all->room + 16) * sizeof *grown);
+        if (!grown) return 0;
+        all->at = grown;
+        all->room += 16;
+    }
+    worker *w = calloc(1, sizeof *w);
+    if (w) w->list = make_list(0);
+    if (!w || !w->list) {
+        free(w);
+        return 0;
+    }
+    w->runtime = runtime;
+    w->index = index;
+    if (pthread_create(&w->thread, 0, worker_main, w)) {
+        free(w->list);
+        free(w);
+        return 0;
+    }
+    pthread_setname_np(w->thread, "rk-worker");
+    all->at[all->count++] = w;
+    return w;
+}
+
+static void end_worker(rk_runtime *runtime, rk_u32 i)
+{
+    workers *all = workers_of(runtime);
+    worker *w = all->at[i];
+    rk_atomic_set_u32(&w->stop, 1);
+    ring_worker(w);
+    pthread_join(w->thread, 0);
+    __atomic_store_n(&w->in_use, (seat_list *)0, __ATOMIC_RELEASE);
+    free_retired(w);
+    w->next_ended = all->ended;
+    all->ended = w;
+    all->at[i] = all->at[--all->count];
+}
+
+/* A new worker for what a stuck one served besides its kernel. */
+static void replace(rk_runtime *runtime, worker *stuck, const rk_host_kernel *kernel)
+{
+    seat_list *others = filtered(stuck, kernel, 0), *own = filtered(stuck, kernel, 1);
+    worker *fresh = others && own ? start_worker(runtime, stuck->index) : 0;
+    if (!fresh) {
+        free(others);
+        free(own);
+        rk_runtime_log(runtime, RK_ERROR, "", 0, "no memory to replace a stuck worker: kernels that share it wait for its handler");
+        return;
+    }
+    stuck->lonely = 1;
+    set_list(stuck, own); /* first: the others must be nobody's before they are the new one's */
+    set_list(fresh, others);
+}
+
+/* ------------------------------------------------------------------ the backend's table */
+
+static rk_status cpu_open(rk_runtime *runtime)
+{
+    workers *all = calloc(1, sizeof *all);
+    if (!all) return rk_error(RK_OUT_OF_MEMORY, "no memory for workers");
+    runtime->backend_data = all;
+    rk_u32 cores = rk_cores();
+    if (runtime->options.single_step)
+        runtime->options.workers = 0;
+    else if (runtime->options.workers == 0)
+        runtime->options.workers = cores > 1 ? cores - 1 : 1;
+    all->wanted = runtime->options.workers;
+    for (rk_u32 i = 0; i < all->wanted; i++)
+        if (!start_worker(runtime, i)) {
+            runtime->backend->close(runtime);
+            return rk_error(RK_OUT_OF_MEMORY, "can't start worker %u of %u: ask for fewer", i + 1, all->wanted);
+        }
+    return RK_OK;
+}
+
+static void cpu_close(rk_runtime *runtime)
+{
+    workers *all = workers_of(runtime);
+    for (rk_u32 i = all->count; i-- > 0;) {
+        if (all->at[i]->abandoned) pthread_detach(all->at[i]->thread);
+        else end_worker(runtime, i);
+    }
+    if (runtime->quarantined) return;
+    while (all->ended) {
+        worker *next = all->ended->next_ended;
+        free(all->ended->list);
+        free(all->ended);
+        all->ended = next;
+    }
+    free(all->at);
+    free(all);
+}
+
+static rk_status cpu_check(const rk_runtime *runtime, const rk_class *class, const rk_launch_options *options)
+{
+    (void)runtime;
+    const rk_attributes *a = class->attributes;
+    if (a->backends && !(a->backends & RK_ON_CPU))
+        return rk_error(RK_UNSUPPORTED, "kernel '%s' says in .backends that it doesn't run on the CPU: add RK_ON_CPU", class->name);
+    if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
+        return rk_error(RK_UNSUPPORTED, "kernel '%s': .messaging %s is between GPUs; on the CPU use RK_MESSAGING_SHARED_MEMORY", class->name,
+                        a->messaging == RK_MESSAGING_P2P ? "RK_MESSAGING_P2P" : "RK_MESSAGING_NCCL");
+    if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
+        return rk_error(RK_INVALID_OPTIONS, "kernel '%s': .messaging, .memory or .barrier is not one of the named values", class->name);
+    if (a->barrier == RK_SCOPE_DEVICE)
+        return rk_error(RK_UNSUPPORTED, "kernel '%s': a barrier of device scope needs all blocks at once, which workers don't promise; use "
+                                        "RK_SCOPE_BLOCK, or messages", class->name);
+    if ((a->slice_messages || a->slice_us) && !a->event_driven)
+        return rk_error(RK_INVALID_OPTIONS, "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
+                                            ".event_driven = 1", class->name);
+    if (options->slot_format == RK_FORMAT_UNIT && !RK_HAS_UNIT)
+        return rk_error(RK_UNSUPPORTED, "slot_format unit needs 128-bit accesses, which this processor doesn't have; use seq");
+    return RK_OK;
+}
+
+static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    workers *all = workers_of(runtime);
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        rk_seat *seat = &kernel->seats[s];
+        rk_cpu_seat_open(seat);
+        seat->cold = 0;
+        seat->idle_visits = 0;
+        seat->rung = 0;
+    }
+    if (runtime->options.single_step) return RK_OK;
+    worker *eligible[1024];
+    rk_u32 n = 0;
+    for (rk_u32 i = 0; i < all->count && n < 1024; i++)
+        if (!all->at[i]->lonely) eligible[n++] = all->at[i];
+    rk_u32 blocks = kernel->options.blocks < n ? kernel->options.blocks : n;
+    for (rk_u32 b = 0; b < blocks; b++) {
+        worker *w = eligible[(kernel->number - 1 + b) % n];
+        seat_list *list = make_list(w->list->count + kernel->seat_count);
+        if (!list) return rk_error(RK_OUT_OF_MEMORY, "no memory for a worker's list");
+        for (rk_u32 i = 0; i < w->list->count; i++) list->seat[list->count++] = w->list->seat[i];
+        for (rk_u32 s = b; s < kernel->seat_count; s += blocks) add_seat(list, &kernel->seats[s]);
+        set_list(w, list);
+    }
+    return RK_OK;
+}
+
+static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
+{
+    workers *all = workers_of(runtime);
+    rk_u32 count = all->count;
+    seat_list *before[1024] = {0};
+    for (rk_u32 i = 0; i < count && i < 1024; i++) {
+        worker *w = all->at[i];
+        seat_list *rest = filtered(w, kernel, 0);
+        if (!rest) return rk_error(RK_OUT_OF_MEMORY, "no memory for a worker's list");
+        if (rest->count == w->list->count) {
+            free(rest);
+            continue;
+        }
+        before[i] = filtered(w, kernel, 1);
+        set_list(w, rest);
+    }
+    rk_status status = RK_OK;
+    for (rk_u32 i = 0; i < count && i < 1024; i++) {
+        worker *w = all->at[i];
+        for (rk_u32 round = 0;; round++) {
+            rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+            if (!visiting || visiting->owner != kernel) break;
+            if (rk_monotonic_ns() >= deadline_ns) {
+                status = RK_TIMED_OUT;
+                break;
+            }
+            if (round < 1000) sched_yield();
+            else rk_futex_wait(&w->stop, 0, RK_MICROSECONDS(200)); /* a long handler: look again in a while */
+        }
+    }
+    for (rk_u32 i = 0; i < count && i < 1024; i++) {
+        worker *w = all->at[i];
+        if (!before[i]) continue;
+        if (status == RK_OK) {
+            free(before[i]);
+            continue;
+        }
+        /* Not all of it stopped, so all of it goes on; the worker that is stuck serves nothing else from here on. */
+        seat_list *both = make_list(w->list->count + before[i]->count);
+        for (rk_u32 j = 0; both && j < w->list->count; j++) both->seat[both->count++] = w->list->seat[j];
+        for (rk_u32 j = 0; both && j < before[i]->count; j++) add_seat(both, before[i]->seat[j]);
+        free(before[i]);
+        if (both) set_list(w, both);
+        rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+        if (visiting && visiting->owner == kernel && !w->lonely) replace(runtime, w, kernel);
+    }
+    if (status == RK_OK)
+        for (rk_u32 i = all->count; i-- > 0;)
+            if (all->at[i]->lonely && !all->at[i]->abandoned && all->at[i]->list->count == 0) end_worker(runtime, i);
+    return status;
+}
+
+static void cpu_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    workers *all = workers_of(runtime);
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_atomic_set_u32(&kernel->seats[s].shard->turn.failed, RK_QUARANTINED);
+    rk_u32 count = all->count;
+    for (rk_u32 i = 0; i < count; i++) {
+        worker *w = all->at[i];
+        rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+        if (visiting && visiting->owner == kernel) {
+            if (!w->lonely) replace(runtime, w, kernel);
+            rk_atomic_set_u32(&w->abandoned, 1);
+        }
+        seat_list *rest = filtered(w, kernel, 0);
+        if (rest) set_list(w, rest);
+    }
+}
+
+static void cpu_ring(rk_seat *seat)
+{
+    __atomic_store_n(&seat->rung, 1, __ATOMIC_RELEASE);
+    worker *w = __atomic_load_n(&seat->worker, __ATOMIC_ACQUIRE);
+    if (w) ring_worker(w);
+}
+
+static void cpu_ring_parked(rk_runtime *runtime)
+{
+    rk_u32 count = __atomic_load_n(&runtime->kernel_count, __ATOMIC_ACQUIRE);
+    pthread_mutex_lock(&runtime->list); /* seats come and go under it */
+    for (rk_u32 n = 1; n <= count; n++) {
+        rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
+        for (rk_u32 s = 0; k && s < k->seat_count; s++)
+            if (__atomic_load_n(&k->seats[s].shard->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED) cpu_ring(&k->seats[s]);
+    }
+    pthread_mutex_unlock(&runtime->list);
+}
+
+static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
+{
+    workers *all = workers_of(runtime);
+    rk_u32 count = all->count;
+    for (rk_u32 i = 0; i < count; i++) {
+        worker *w = all->at[i];
+        rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+        rk_u64 visits = __atomic_load_n(&w->visits, __ATOMIC_ACQUIRE);
+        if (!visiting || visits != w->watched_visits) {
+            w->watched_visits = visits;
+            w->watched_since_ns = now_ns;
+        } else if (!w->lonely && !w->abandoned && now_ns - w->watched_since_ns >= runtime->options.stall_limit_ns) {
+            rk_runtime_log(runtime, RK_WARNING, visiting->owner->id, visiting->number,
+                           "a handler runs longer than the stall limit: what shares its worker gets another one");
+            replace(runtime, w, visiting->owner);
+        }
+    }
+}
+
+const rk_backend rk_backend_cpu = {
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .check = cpu_check,
+    .serve = cpu_serve,
+    .leave = cpu_leave,
+    .abandon = cpu_abandon,
+    .ring = cpu_ring,
+    .ring_parked = cpu_ring_parked,
+    .watch = cpu_watch,
+    .step = rk_cpu_visit,
+};

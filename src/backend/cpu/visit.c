@@ -1,0 +1,195 @@
+#include "visit.h"
+
+#include <time.h>
+
+#include "../../runtime/futex.h"
+#include "../../runtime/kernel.h"
+#include "../../runtime/module.h"
+#include "../../runtime/service.h"
+#include "spmd.h"
+
+static rk_seat *seat_of(rk_context *context)
+{
+    return context->host;
+}
+
+/* ------------------------------------------------------------------ what the loop asks for */
+
+static inline rk_u64 loop_now(rk_context *context)
+{
+    rk_runtime *runtime = seat_of(context)->owner->runtime;
+    if (runtime->options.clock_ns) return runtime->options.clock_ns(runtime->options.clock_user);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
+}
+
+static void unknown_type(rk_context *context, rk_byte *slot)
+{
+    if (rk_message_begin(context, slot)) rk_message_dead(context, RK_REASON_STATUS + (rk_u32)RK_UNKNOWN_TYPE);
+}
+
+/* Message handlers: run by run of one type. On the CPU a group is one thread, so messages come in their order and the rounds of a
+ * device are one. */
+static void handle_messages(rk_context *context, const rk_class *class)
+{
+    rk_turn *turn = context->turn;
+    for (rk_u32 v = 0; v < turn->views; v++) {
+        rk_view *view = &turn->view[v];
+        context->view = view;
+        const rk_declaration *handler = class->handlers[0];
+        for (rk_u32 i = 0; i < view->n;) {
+            rk_byte *slot = rk_view_slot(view, context->arena, i);
+            rk_u32 type = ((const rk_header *)(const void *)slot)->type;
+            if (handler->message->type != type) handler = rk_class_handler(class, type);
+            if (handler) {
+                i = handler->run(context, view, i, view->n);
+            } else {
+                unknown_type(context, slot);
+                handler = class->handlers[0];
+                i++;
+            }
+        }
+    }
+}
+
+/* Batch handlers: group by group. */
+static void handle_batches(rk_context *context, const rk_class *class)
+{
+    rk_turn *turn = context->turn;
+    rk_shard *shard = context->shard;
+    rk_u32 *scratch = (rk_u32 *)(void *)(context->arena + shard->order);
+    rk_u32 per_actor = shard->state_kind == RK_PER_ACTOR;
+    rk_u32 count = rk_batch_order(context, scratch, turn->n, per_actor);
+    for (rk_u32 first = 0; first < count; first += context->batch_n) {
+        rk_u32 n = rk_batch_group(context, scratch, first, count, per_actor);
+        rk_byte *slot = rk_batch_slot(context, scratch[first]);
+        const rk_declaration *handler = rk_class_handler(class, ((const rk_header *)(const void *)slot)->type);
+        context->order = scratch;
+        context->batch_first = first;
+        context->batch_n = n;
+        if (!handler) {
+            for (rk_u32 i = 0; i < n; i++) unknown_type(context, rk_batch_slot(context, scratch[first + i]));
+            continue;
+        }
+        context->header = (const rk_header *)(const void *)slot;
+        context->payload = slot + context->view->header_size;
+        context->state = context->shard_state;
+        if (per_actor) context->state = (rk_byte *)context->shard_state + (rk_u64)(context->header->target / shard->shards) * shard->state_size;
+        context->stage_first = context->stage_next;
+        context->stage_limit = context->stage_next + shard->max_sends;
+        context->failed = 0;
+        context->shared_used = 0;
+        handler->call(context);
+        rk_batch_end(context);
+    }
+}
+
+static void loop_handle(rk_context *context)
+{
+    rk_host_kernel *kernel = seat_of(context)->owner;
+    const rk_class *class = kernel->class;
+    if (class->spmd)
+        rk_spmd_handle(context, class->handlers[0], kernel->options.spmd_check);
+    else if (class->batch)
+        handle_batches(context, class);
+    else
+        handle_messages(context, class);
+}
+
+static void loop_drain(rk_context *context, rk_u32 actor)
+{
+    const rk_class *class = seat_of(context)->owner->class;
+    if (!class->drain) return;
+    context->state = context->shard_state;
+    if (context->shard->state_kind == RK_PER_ACTOR) context->state = (rk_byte *)context->shard_state + (rk_u64)actor * context->shard->state_size;
+    class->drain->call(context);
+}
+
+static rk_u32 loop_fault(rk_context *context)
+{
+    if (!seat_of(context)->fault) return 0;
+    seat_of(context)->fault = 0;
+    return 1;
+}
+
+#define RK_LOOP_HANDLE(context) loop_handle(context)
+#define RK_LOOP_DRAIN(context, actor) loop_drain(context, actor)
+#define RK_LOOP_NOW(context) loop_now(context)
+#define RK_LOOP_FAULT(context) loop_fault(context)
+#include <ringkernel/device/loop.h>
+
+/* ------------------------------------------------------------------ services */
+
+/* The consumer of `lane` slept, and something is there. */
+static void wake(rk_context *context, rk_lane *lane)
+{
+    rk_runtime *runtime = seat_of(context)->owner->runtime;
+    rk_host_kernel *owner = runtime->kernels[lane->owner];
+    if (!owner) return; /* the lane of kernels that are gone */
+    rk_seat *seat = &owner->seats[lane->shard];
+    rk_u64 offset = (rk_u64)((rk_byte *)lane - runtime->arena.base);
+    if (offset == seat->shard->report_lane)
+        rk_service_ring(runtime);
+    else if (offset == seat->shard->out_lane)
+        rk_event_raise(&owner->out_event);
+    else
+        runtime->backend->ring(seat);
+}
+
+/* Somebody waits for room in `lane`, one of this kernel's inbox, and there is some. */
+static void room(rk_context *context, rk_lane *lane)
+{
+    rk_seat *seat = seat_of(context);
+    rk_u64 offset = (rk_u64)((rk_byte *)lane - context->arena);
+    if (offset == context->shard->lane[0])
+        rk_event_raise(&seat->owner->room_event);
+    else
+        seat->owner->runtime->backend->ring_parked(seat->owner->runtime);
+}
+
+static rk_u32 refused(rk_context *context, rk_staged *entry, rk_status status)
+{
+    const rk_class *class = seat_of(context)->owner->class;
+    if (!class->refused || entry->route == RK_TO_REPORT) return 0;
+    rk_refusal refusal = {status, entry->header.base.type, entry->header.base.length, entry->header.base.target, entry->header.id, entry + 1};
+    return class->refused->refused(context, &refusal);
+}
+
+static const rk_services services = {
+    .size = sizeof(rk_services),
+    .wake = wake,
+    .room = room,
+    .refused = refused,
+    .barrier = rk_spmd_barrier,
+    .exchange = rk_spmd_exchange,
+    .ballot = rk_spmd_ballot,
+};
+
+/* ------------------------------------------------------------------ visits */
+
+void rk_cpu_seat_open(rk_seat *seat)
+{
+    rk_context *context = &seat->context;
+    rk_context_open(context, seat->owner->runtime->arena.base, seat->shard);
+    context->host = seat;
+    context->services = &services;
+    context->thread = 0;
+    context->threads = 1;
+    context->shared = context->arena + seat->shard->shared;
+}
+
+rk_u32 rk_cpu_visit(rk_seat *seat)
+{
+    rk_u32 result = rk_visit(&seat->context);
+    if (result == RK_VISIT_FAILED && rk_atomic_u32(&seat->owner->life) != RK_LIFE_FAILED &&
+        rk_atomic_u32(&seat->shard->turn.failed) != RK_QUARANTINED)
+        rk_kernel_failed(seat->owner, "stopped between publishing and committing a batch");
+    return result;
+}
+
+void rk_cpu_shard_failed(rk_context *context, const char *text)
+{
+    rk_atomic_set_u32(&context->turn->failed, RK_FAILED);
+    rk_kernel_failed(seat_of(context)->owner, text);
+}

@@ -1,0 +1,166 @@
+#include "outgoing.h"
+
+#include <string.h>
+
+#include "../runtime/module.h"
+
+static rk_status check_type(rk_host_kernel *k, rk_u16 type, size_t size)
+{
+    const rk_declaration *handler = k->class->handlers[0];
+    if (handler->message->type != type) handler = rk_class_handler(k->class, type);
+    if (!handler) return rk_error(RK_UNKNOWN_TYPE, "'%s' has no handler for message type %u", k->id, type);
+    const rk_schema *schema = handler->message;
+    if (size > schema->size)
+        return rk_error(RK_TOO_LARGE, "'%s': %zu bytes, but message '%s' has at most %u", k->id, size, schema->name, schema->size);
+    if (size < schema->size && !schema->variable)
+        return rk_error(RK_TOO_SMALL, "'%s': %zu bytes, but message '%s' has %u", k->id, size, schema->name, schema->size);
+    return RK_OK;
+}
+
+static rk_status check_options(const rk_host_kernel *k, const rk_send_options *o)
+{
+    if (o->id && !(k->layout.features & RK_FEATURE_LONG))
+        return rk_error(RK_INVALID_ARGUMENT, "'%s': a message with an id needs long headers: launch with deduplication_window, expiry, requests or "
+                                             "timestamps", k->id);
+    if (o->ttl_us && !k->options.expiry)
+        return rk_error(RK_INVALID_ARGUMENT, "'%s': a message with a time to live needs a launch with expiry = 1", k->id);
+    if ((o->flags & RK_FLAG_REQUEST) && !k->options.requests)
+        return rk_error(RK_INVALID_ARGUMENT, "'%s': a request needs a launch with requests = 1", k->id);
+    if (k->options.actors && o->target >= k->options.actors)
+        return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", k->id, k->options.actors - 1, o->target);
+    return RK_OK;
+}
+
+rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, size_t size, const rk_send_options *options, rk_outgoing *out)
+{
+    static const rk_send_options defaults = RK_SEND_DEFAULTS;
+    if (!body && size) return rk_error(RK_INVALID_ARGUMENT, "'%s': the body is null", k->id);
+    rk_status status = check_type(k, type, size);
+    if (!options) options = &defaults;
+    else if (status == RK_OK) status = check_options(k, options);
+    if (status != RK_OK) {
+        rk_lane_refuse(rk_seat_lane(k->seats, 0), RK_REFUSED_INVALID, 1);
+        return status;
+    }
+    rk_header_long *h = &out->header;
+    h->base.lap = 0;
+    h->base.type = type;
+    h->base.length = (rk_u16)(size > RK_INLINE_MAX ? sizeof(rk_reference) : size);
+    h->base.target = options->target;
+    h->base.source = 0;
+    h->base.priority = options->priority;
+    h->base.flags = (rk_u8)((options->flags & RK_FLAG_REQUEST) | (size > RK_INLINE_MAX ? RK_FLAG_REFERENCE : 0));
+    if (k->layout.features & RK_FEATURE_LONG) {
+        h->id = options->id;
+        h->correlation = options->correlation;
+        h->sent_ns = rk_runtime_now(k->runtime);
+        h->ttl_us = options->ttl_us ? options->ttl_us : k->options.default_ttl_us;
+        h->attempts = 0;
+        h->version = RK_WIRE_VERSION;
+        h->source_shard = 0;
+    }
+    out->options = options;
+    out->body = body;
+    out->size = (rk_u32)size;
+    out->block = RK_POOL_NONE;
+    return RK_OK;
+}
+
+void rk_outgoing_wake(rk_seat *seat, rk_lane *lane)
+{
+    rk_runtime *runtime = seat->owner->runtime;
+    if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) runtime->backend->ring(seat); /* W1 */
+}
+
+static void stamp(const rk_host_kernel *k, rk_ring *ring, rk_u64 first, rk_u32 count)
+{
+    if (rk_ring_stamp_due(ring, first, count)) rk_ring_stamp(ring, first + count - 1, rk_runtime_now(k->runtime));
+}
+
+/* The payload as the lane takes it: the body itself; or a reference to a copy in the host's pool; or, where a format reads whole words, an
+ * aligned copy in `scratch`. 0: the pool has no block. */
+static const void *payload_for(rk_host_kernel *k, rk_outgoing *out, const rk_ring *ring, rk_u64 *scratch)
+{
+    rk_byte *arena = k->runtime->arena.base;
+    if (out->header.base.flags & RK_FLAG_REFERENCE) {
+        rk_pool *pool = (rk_pool *)(arena + k->layout.base + k->layout.host_pool);
+        if (out->block == RK_POOL_NONE) {
+            out->block = rk_pool_take(pool, arena);
+            if (out->block == RK_POOL_NONE) return 0;
+            memcpy(rk_pool_block(pool, arena, out->block), out->body, out->size);
+            out->reference = (rk_reference){pool->number, out->block, out->size};
+        }
+        return &out->reference;
+    }
+    if (ring->format == RK_FORMAT_SEQ && !ring->overwritten) return out->body;
+    memcpy(scratch, out->body, out->size);
+    return scratch;
+}
+
+static void give_block(rk_host_kernel *k, rk_outgoing *out)
+{
+    if (out->block == RK_POOL_NONE) return;
+    rk_byte *arena = k->runtime->arena.base;
+    rk_pool_give_back((rk_pool *)(arena + k->layout.base + k->layout.host_pool), arena, out->block);
+    out->block = RK_POOL_NONE;
+}
+
+rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
+{
+    rk_u64 scratch[RK_INLINE_MAX / 8];
+    rk_byte *arena = k->runtime->arena.base;
+    rk_seat *seat = rk_outgoing_seat(k, out);
+    rk_lane *lane = rk_seat_lane(seat, 0);
+    rk_ring *ring = rk_lane_ring(lane, arena, 0);
+    rk_status status = RK_OK;
+    if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) status = RK_CLOSED;
+    const void *payload = status == RK_OK ? payload_for(k, out, ring, scratch) : 0;
+    if (status == RK_OK && !payload) status = RK_FULL;
+    if (status == RK_OK && lane->locked) {
+        status = rk_lane_put_locked(lane, arena, (const rk_u32 *)(const void *)&out->header, payload, out->header.base.length);
+        if (status == RK_OK) stamp(k, ring, ring->tail - 1, 1);
+    } else if (status == RK_OK) {
+        rk_claim claim = rk_ring_claim(ring, 1);
+        if (claim.count) {
+            rk_ring_put(ring, arena, claim.first, (const rk_u32 *)(const void *)&out->header, payload, out->header.base.length);
+            stamp(k, ring, claim.first, 1);
+        } else {
+            status = RK_FULL;
+        }
+    }
+    if (status == RK_OK) {
+        rk_outgoing_wake(seat, lane);
+        return RK_OK;
+    }
+    if (status == RK_FULL && lane->strategy == RK_BACKPRESSURE_BLOCK) return RK_FULL;
+    if (status == RK_FULL && lane->strategy == RK_BACKPRESSURE_DROP_NEWEST) status = RK_DROPPED;
+    give_block(k, out);
+    rk_lane_refuse(lane,
+                   status == RK_FULL        ? RK_REFUSED_FULL
+                   : status == RK_DROPPED   ? RK_REFUSED_DROPPED
+                   : status == RK_DUPLICATE ? RK_REFUSED_DUPLICATE
+                                            : RK_REFUSED_CLOSED,
+                   1);
+    return status;
+}
+
+rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bodies, size_t count)
+{
+    rk_byte *arena = k->runtime->arena.base;
+    rk_seat *seat = rk_outgoing_seat(k, out);
+    rk_lane *lane = rk_seat_lane(seat, 0);
+    rk_ring *ring = rk_lane_ring(lane, arena, 0);
+    rk_claim claim = rk_ring_claim(ring, count > ring->capacity ? ring->capacity : (rk_u32)count);
+    const unsigned char *body = bodies;
+    for (rk_u32 i = 0; i < claim.count; i++, body += out->size) {
+        rk_byte *slot = rk_ring_slot(ring, arena, claim.first + i);
+        rk_seq_write(ring, slot, (const rk_u32 *)(const void *)&out->header, body, out->size);
+        rk_ring_publish(ring, slot, claim.first + i);
+        if (out->header.id) out->header.id++;
+    }
+    if (claim.count) {
+        stamp(k, ring, claim.first, claim.count);
+        rk_outgoing_wake(seat, lane);
+    }
+    return claim.count;
+}

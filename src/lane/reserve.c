@@ -1,0 +1,113 @@
+#include "reserve.h"
+
+#include <string.h>
+
+#include "../runtime/guard.h"
+#include "outgoing.h"
+
+/* Publish a claimed slot as what it is: a message, or a hole that the consumer passes over. */
+static void publish(rk_host_kernel *k, rk_ring *ring, rk_u64 index, rk_lane *lane, rk_u32 shard, rk_u8 flags)
+{
+    rk_byte *slot = rk_ring_slot(ring, k->runtime->arena.base, index);
+    ((rk_header *)(void *)slot)->flags |= flags;
+    rk_ring_publish(ring, slot, index);
+    rk_outgoing_wake(&k->seats[shard], lane);
+}
+
+void rk_reservations_repair(rk_thread_record *record)
+{
+    for (rk_u32 i = 0; i < RK_RESERVATIONS_MAX; i++) {
+        rk_host_kernel *k = record->reserved[i].kernel;
+        if (!k) continue;
+        (void)__atomic_exchange_n(&record->inside, k, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST) && k->generation == record->reserved[i].generation && k->epoch == record->reserved[i].epoch)
+            publish(k, record->reserved[i].ring, record->reserved[i].index, record->reserved[i].lane, record->reserved[i].shard,
+                    RK_FLAG_HOLE | RK_FLAG_REPAIRED);
+        rk_guard_leave(record);
+        record->reserved[i].kernel = 0;
+    }
+}
+
+rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t size, const rk_send_options *options, rk_reservation *reservation)
+{
+    rk_thread_record *record;
+    rk_host_kernel *k;
+    rk_outgoing out;
+    rk_error_begin();
+    if (!runtime || !reservation) return rk_error(RK_INVALID_ARGUMENT, "rk_reserve: runtime or reservation is null");
+    memset(reservation, 0, sizeof *reservation);
+    rk_status status = rk_guard_enter(runtime, handle, &record, &k);
+    if (status != RK_OK) return status;
+    rk_u32 place = 0;
+    while (place < RK_RESERVATIONS_MAX && record->reserved[place].kernel) place++;
+    const rk_lane_plan *plan = &k->layout.lane[RK_LANE_HOST];
+    if (rk_atomic_u32(&k->closed) != RK_OK)
+        status = rk_error(RK_CLOSED, "'%s' takes no more messages", k->id);
+    else if (plan->locked || plan->format != RK_FORMAT_SEQ || size > RK_INLINE_MAX)
+        status = rk_error(RK_UNSUPPORTED, "'%s': a reservation needs a plain lane with seq slots (no deduplication_window, priority or DropOldest) and a "
+                                          "message of at most %u bytes; use rk_send", k->id, RK_INLINE_MAX);
+    else if (place == RK_RESERVATIONS_MAX)
+        status = rk_error(RK_LIMIT, "this thread holds %u reservations already: commit or abort one", RK_RESERVATIONS_MAX);
+    else
+        status = rk_outgoing_make(k, type, "", size, options, &out);
+    if (status == RK_OK) {
+        rk_seat *seat = rk_outgoing_seat(k, &out);
+        rk_lane *lane = rk_seat_lane(seat, 0);
+        rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
+        rk_claim claim = rk_ring_claim(ring, 1);
+        if (claim.count == 0) {
+            status = rk_error(RK_FULL, "'%s': %u messages are queued", k->id, plan->capacity);
+        } else {
+            rk_byte *slot = rk_ring_slot(ring, runtime->arena.base, claim.first);
+            rk_seq_write(ring, slot, (const rk_u32 *)(const void *)&out.header, "", 0);
+            record->reserved[place].generation = handle.generation;
+            record->reserved[place].epoch = k->epoch;
+            record->reserved[place].ring = ring;
+            record->reserved[place].index = claim.first;
+            record->reserved[place].lane = lane;
+            record->reserved[place].shard = seat->number;
+            record->reserved[place].kernel = k;
+            reservation->kernel = handle;
+            reservation->body = slot + ring->header_size;
+            reservation->size = size;
+            reservation->ticket_[0] = place + 1;
+            reservation->ticket_[1] = claim.first;
+            reservation->ticket_[2] = (rk_u64)(size_t)record;
+        }
+    }
+    rk_guard_leave(record);
+    return status;
+}
+
+static rk_status finish(rk_runtime *runtime, rk_reservation *r, rk_u8 flags, const char *call)
+{
+    rk_thread_record *record;
+    rk_host_kernel *k;
+    rk_error_begin();
+    if (!runtime || !r || !r->ticket_[0]) return rk_error(RK_INVALID_ARGUMENT, "%s: not a reservation, or finished already", call);
+    rk_status status = rk_guard_enter(runtime, r->kernel, &record, &k);
+    if (status != RK_OK) return status;
+    rk_u32 place = (rk_u32)r->ticket_[0] - 1;
+    if ((rk_thread_record *)(size_t)r->ticket_[2] != record || record->reserved[place].kernel != k || record->reserved[place].index != r->ticket_[1])
+        status = rk_error(RK_INVALID_ARGUMENT, "%s: reserved by another thread, or finished already", call);
+    else if (record->reserved[place].epoch != k->epoch)
+        status = rk_error(RK_STALE, "%s: '%s' was launched again since: the reserved slot is gone", call, k->id);
+    else
+        publish(k, record->reserved[place].ring, record->reserved[place].index, record->reserved[place].lane, record->reserved[place].shard, flags);
+    if (status != RK_INVALID_ARGUMENT) {
+        record->reserved[place].kernel = 0;
+        memset(r, 0, sizeof *r);
+    }
+    rk_guard_leave(record);
+    return status;
+}
+
+rk_status rk_commit(rk_runtime *runtime, rk_reservation *reservation)
+{
+    return finish(runtime, reservation, 0, "rk_commit");
+}
+
+rk_status rk_abort(rk_runtime *runtime, rk_reservation *reservation)
+{
+    return finish(runtime, reservation, RK_FLAG_HOLE, "rk_abort");
+}

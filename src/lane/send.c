@@ -1,0 +1,225 @@
+#include <string.h>
+
+#include "../runtime/futex.h"
+#include "../runtime/guard.h"
+#include "outgoing.h"
+#include "waiting.h"
+
+static rk_u64 timeout_of(const rk_host_kernel *k, const rk_send_options *options)
+{
+    if (options && options->timeout_ns) return options->timeout_ns;
+    return k->options.send_timeout_ns ? k->options.send_timeout_ns : RK_SEND_TIMEOUT_DEFAULT;
+}
+
+static rk_status closed_status(const rk_host_kernel *k)
+{
+    rk_status closed = (rk_status)rk_atomic_u32(&k->closed);
+    if (closed == RK_FAILED) return rk_error(RK_CLOSED, "'%s' has failed: %s", k->id, k->failure);
+    return rk_error(RK_CLOSED, "'%s' takes no more messages: it is %s", k->id, rk_life_name(rk_atomic_u32(&k->life)));
+}
+
+/* Enter a kernel, waiting for a relaunch to be over. */
+static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wait, rk_thread_record **record, rk_host_kernel **k)
+{
+    for (;;) {
+        rk_status status = rk_guard_enter(runtime, handle, record, k);
+        if (status == RK_OK) {
+            if (rk_atomic_u32(&(*k)->closed) == RK_OK) return RK_OK;
+            status = closed_status(*k);
+            rk_guard_leave(*record);
+            return status;
+        }
+        if (status != RK_BUSY) return status;
+        if (wait && rk_wait_left(wait) == 0) return rk_error(RK_TIMED_OUT, "the kernel was being relaunched until the deadline");
+        rk_guard_wait(runtime, handle, wait ? wait->deadline_ns : rk_monotonic_ns() + RK_SEND_TIMEOUT_DEFAULT);
+    }
+}
+
+/* The lane is full under Block: leave the guard and wait for room. RK_OK: look again (the guard is entered again). */
+static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *wait, rk_outgoing *out, rk_thread_record **record, rk_host_kernel **k)
+{
+    rk_u32 what = rk_wait_round(wait);
+    if (what == RK_WAIT_SPIN) {
+        if (rk_atomic_u32(&(*k)->gate)) return RK_OK;
+    }
+    rk_u32 seen = __atomic_load_n(&(*k)->room_event, __ATOMIC_SEQ_CST);
+    rk_u32 *event = &(*k)->room_event;
+    if (what == RK_WAIT_SLEEP) {
+        rk_lane *lane = rk_seat_lane(rk_outgoing_seat(*k, out), 0);
+        rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
+        (void)rk_exchange_u32(&ring->waiting, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
+        if (rk_lane_depth(lane, runtime->arena.base) < lane->capacity) what = RK_WAIT_SPIN;
+    }
+    rk_guard_leave(*record);
+    if (what == RK_WAIT_OVER) return RK_TIMED_OUT;
+    if (what == RK_WAIT_SLEEP) {
+        /* A large message waits for a block of its pool, whose return rings nobody: look again in a millisecond. */
+        rk_u64 left = rk_wait_left(wait);
+        rk_futex_wait(event, seen, (out->header.base.flags & RK_FLAG_REFERENCE) && left > RK_MILLISECONDS(1) ? RK_MILLISECONDS(1) : left);
+    }
+    return enter(runtime, handle, wait, record, k);
+}
+
+static rk_status timed_out(rk_runtime *runtime, rk_kernel handle, rk_outgoing *out)
+{
+    rk_thread_record *record;
+    rk_host_kernel *k = 0;
+    if (rk_guard_enter(runtime, handle, &record, &k) == RK_OK) {
+        rk_lane_refuse(rk_seat_lane(rk_outgoing_seat(k, out), 0), RK_REFUSED_TIMED_OUT, 1);
+        if (out->block != RK_POOL_NONE)
+            rk_pool_give_back((rk_pool *)(runtime->arena.base + k->layout.base + k->layout.host_pool), runtime->arena.base, out->block);
+        rk_guard_leave(record);
+    }
+    return rk_error(RK_TIMED_OUT, "no room until the deadline: the kernel is slower than its senders, or not active");
+}
+
+/* One message, the guard entered; it is entered still on return unless the status says that the kernel is gone. */
+static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record, rk_host_kernel **k, rk_outgoing *out,
+                          rk_u64 timeout_ns, int *inside)
+{
+    rk_status status = rk_outgoing_put(*k, out);
+    if (status != RK_FULL || rk_seat_lane((*k)->seats, 0)->strategy != RK_BACKPRESSURE_BLOCK) return status;
+    rk_wait wait = rk_wait_begin(runtime, timeout_ns);
+    do {
+        rk_status waited = wait_for_room(runtime, handle, &wait, out, record, k);
+        if (waited != RK_OK) {
+            *inside = 0;
+            return waited == RK_TIMED_OUT ? timed_out(runtime, handle, out) : waited;
+        }
+        status = rk_outgoing_put(*k, out);
+    } while (status == RK_FULL);
+    return status;
+}
+
+static rk_status explain(const rk_host_kernel *k, rk_status status)
+{
+    switch (status) {
+    case RK_OK: return RK_OK;
+    case RK_CLOSED: return closed_status(k);
+    case RK_FULL: return rk_error(status, "'%s': %u messages are queued, and its backpressure is Reject", k->id, k->layout.lane[0].capacity);
+    case RK_DROPPED: return rk_error(status, "'%s': %u messages are queued, and its backpressure drops this one", k->id, k->layout.lane[0].capacity);
+    case RK_DUPLICATE: return rk_error(status, "'%s': this id was accepted already", k->id);
+    default: return rk_error(status, "'%s': %s", k->id, rk_status_text(status));
+    }
+}
+
+rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size, const rk_send_options *options)
+{
+    rk_thread_record *record;
+    rk_host_kernel *k = 0;
+    rk_outgoing out;
+    int inside = 1;
+    rk_error_begin();
+    if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "rk_send: runtime is null");
+    rk_status status = enter(runtime, kernel, 0, &record, &k);
+    if (status != RK_OK) return status;
+    status = rk_outgoing_make(k, type, body, size, options, &out);
+    if (status == RK_OK) {
+        status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, options), &inside);
+        if (inside) status = explain(k, status);
+    }
+    if (inside) rk_guard_leave(record);
+    return status;
+}
+
+/* Can these go together? Plain lane, seq slots, inline payloads. */
+static int goes_together(const rk_host_kernel *k, const rk_outgoing *out)
+{
+    const rk_lane_plan *lane = &k->layout.lane[RK_LANE_HOST];
+    return !lane->locked && lane->format == RK_FORMAT_SEQ && out->size <= RK_INLINE_MAX;
+}
+
+rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size, size_t count,
+                       const rk_send_options *options, size_t *accepted)
+{
+    rk_thread_record *record;
+    rk_host_kernel *k = 0;
+    rk_outgoing out;
+    size_t sent = 0;
+    int inside = 1;
+    rk_error_begin();
+    if (accepted) *accepted = 0;
+    if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "rk_send_many: runtime is null");
+    if (count == 0) return RK_OK;
+    rk_status status = enter(runtime, kernel, 0, &record, &k);
+    if (status != RK_OK) return status;
+    status = rk_outgoing_make(k, type, bodies, size, options, &out);
+    rk_u64 timeout = timeout_of(k, options);
+    while (status == RK_OK && sent < count) {
+        out.body = (const char *)bodies + sent * size;
+        rk_u32 n = goes_together(k, &out) && !rk_load_u32(&rk_seat_lane(rk_outgoing_seat(k, &out), 0)->closed, RK_RELAXED, RK_SCOPE_DEVICE)
+                       ? rk_outgoing_put_many(k, &out, out.body, count - sent)
+                       : 0;
+        if (n == 0) { /* no room for even one, or one at a time: the single way knows what to do */
+            out.block = RK_POOL_NONE;
+            status = send_one(runtime, kernel, &record, &k, &out, timeout, &inside);
+            n = status == RK_OK;
+            if (n && out.header.id) out.header.id++;
+        }
+        sent += n;
+    }
+    if (accepted) *accepted = sent;
+    if (inside) {
+        if (status != RK_OK) status = explain(k, status);
+        rk_guard_leave(record);
+    }
+    return status;
+}
+
+rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size, size_t count,
+                       const rk_send_options *options, size_t *accepted)
+{
+    rk_thread_record *record;
+    rk_host_kernel *k = 0;
+    rk_outgoing out;
+    size_t sent = 0;
+    int inside = 1;
+    rk_error_begin();
+    if (accepted) *accepted = 0;
+    if (!runtime || (!options && count)) return rk_error(RK_INVALID_ARGUMENT, "rk_send_each: runtime or options is null");
+    if (count == 0) return RK_OK;
+    rk_status status = enter(runtime, kernel, 0, &record, &k);
+    if (status != RK_OK) return status;
+    while (status == RK_OK && sent < count) {
+        status = rk_outgoing_make(k, type, (const char *)bodies + sent * size, size, &options[sent], &out);
+        if (status == RK_OK) status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, &options[sent]), &inside);
+        sent += status == RK_OK;
+    }
+    if (accepted) *accepted = sent;
+    if (inside) {
+        if (status != RK_OK) status = explain(k, status);
+        rk_guard_leave(record);
+    }
+    return status;
+}
+
+rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
+{
+    rk_host_kernel *k = 0;
+    rk_u64 total = 0;
+    rk_status status = rk_runtime_check(runtime, "rk_clear");
+    if (status != RK_OK) return status;
+    pthread_mutex_lock(&runtime->control);
+    status = rk_kernel_check(runtime, handle, &k);
+    if (status == RK_OK && k->serving) status = rk_error(RK_BUSY, "'%s' is active: deactivate it first", k->id);
+    for (rk_u32 s = 0; status == RK_OK && s < k->seat_count; s++) {
+        rk_lane *lane = rk_seat_lane(&k->seats[s], 0);
+        for (rk_u32 b = 0; b < lane->bands; b++) {
+            rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, b);
+            /* Up to the first slot that is claimed and not published: its owner is still writing. */
+            rk_u64 oldest = rk_ring_oldest(ring), at = oldest, tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+            while (rk_index_ahead(tail, at) > 0 &&
+                   __atomic_load_n((rk_u32 *)(void *)rk_ring_slot(ring, runtime->arena.base, at), __ATOMIC_ACQUIRE) == rk_ring_lap(ring, at))
+                at++;
+            rk_u64 evicted = oldest - ring->head;
+            if (evicted) rk_count(&ring->dropped_old, evicted);
+            rk_count(&ring->lost, at - oldest);
+            rk_ring_commit(ring, at);
+            total += at - oldest;
+            if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) rk_event_raise(&k->room_event);
+        }
+    }
+    pthread_mutex_unlock(&runtime->control);
+    if (cleared) *cleared = total;
+    return status;
+}

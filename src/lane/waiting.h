@@ -1,0 +1,40 @@
+/* Waiting on the host: spin, yield, then sleep until rung, and always until a deadline. */
+#ifndef RK_LANE_WAITING_H
+#define RK_LANE_WAITING_H
+
+#include "../runtime/core.h"
+
+typedef struct rk_wait {
+    rk_u64 deadline_ns; /* monotonic */
+    rk_u64 spin_until_ns;
+    rk_u32 rounds;
+} rk_wait;
+
+static inline rk_wait rk_wait_begin(const rk_runtime *runtime, rk_u64 timeout_ns)
+{
+    rk_u64 now = rk_monotonic_ns();
+    rk_wait wait = {timeout_ns > ~now ? ~0ull : now + timeout_ns, now + runtime->options.spin_ns, 0};
+    return wait;
+}
+
+#define RK_WAIT_SPIN 0u  /* look again at once */
+#define RK_WAIT_SLEEP 1u /* announce that you sleep, look once more, then sleep until rung */
+#define RK_WAIT_OVER 2u
+
+/* One more round. Looks at the time every 16th. */
+static inline rk_u32 rk_wait_round(rk_wait *wait)
+{
+    rk_port_spin(wait->rounds);
+    if (++wait->rounds % 16) return RK_WAIT_SPIN;
+    rk_u64 now = rk_monotonic_ns();
+    if (now >= wait->deadline_ns) return RK_WAIT_OVER;
+    return now < wait->spin_until_ns ? RK_WAIT_SPIN : RK_WAIT_SLEEP;
+}
+
+static inline rk_u64 rk_wait_left(const rk_wait *wait)
+{
+    rk_u64 now = rk_monotonic_ns();
+    return now < wait->deadline_ns ? wait->deadline_ns - now : 0;
+}
+
+#endif

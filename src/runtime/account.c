@@ -1,0 +1,200 @@
+/* The account and the metrics: plain loads. Sinks are read before sources, so what is on its way in between shows as queued or not at all. */
+#include <string.h>
+
+#include "guard.h"
+#include "kernel.h"
+
+static rk_u64 load(const rk_u64 *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
+static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which, rk_account *a)
+{
+    const rk_byte *arena = k->runtime->arena.base;
+    rk_lane *lane = rk_seat_lane(seat, which);
+    for (rk_u32 b = 0; b < lane->bands; b++) {
+        const rk_ring *ring = (const rk_ring *)(const void *)(arena + lane->rings[b]);
+        a->delivered += load(&ring->delivered);
+        a->evicted += load(&ring->dropped_old);
+        a->dead += load(&ring->dead);
+        a->expired += load(&ring->expired);
+        a->lost += load(&ring->lost);
+        rk_u64 withdrawn = load(&ring->withdrawn);
+        rk_u64 evicted = load(&ring->evicted);
+        rk_u64 head = load(&ring->head);
+        rk_u64 tail = load(&ring->tail);
+        /* What a producer has evicted and the consumer has not noticed yet is gone all the same. */
+        if (ring->overwritten && rk_index_ahead(evicted, head) > 0) {
+            a->evicted += evicted - head;
+            head = evicted;
+        }
+        rk_u64 accepted = tail - ring->start - withdrawn;
+        a->queued += rk_index_ahead(tail, head) > 0 ? tail - head : 0;
+        a->accepted += accepted;
+        *(which ? &a->accepted_device : &a->accepted_host) += accepted;
+    }
+    rk_u64 *refused[RK_REFUSED_KINDS] = {&a->refused_full,      &a->refused_dropped, &a->refused_duplicate,
+                                         &a->refused_timed_out, &a->refused_closed,  &a->refused_invalid};
+    for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) *refused[i] += load(&lane->refused[i]);
+}
+
+static void finish(rk_account *a)
+{
+    a->balanced = a->accepted == a->delivered + a->evicted + a->dead + a->expired + a->lost + a->queued;
+}
+
+static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const void *out, const char *call, rk_host_kernel **k)
+{
+    rk_status status = rk_runtime_check(runtime, call);
+    if (status != RK_OK) return status;
+    if (!out) return rk_error(RK_INVALID_ARGUMENT, "%s: a pointer is null", call);
+    pthread_mutex_lock(&runtime->control);
+    status = rk_kernel_check(runtime, handle, k);
+    if (status != RK_OK) pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+rk_status rk_account_of(rk_runtime *runtime, rk_kernel handle, rk_account *a)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = with_kernel(runtime, handle, a, "rk_account_of", &k);
+    if (status != RK_OK) return status;
+    memset(a, 0, sizeof *a);
+    for (rk_u32 s = 0; s < k->seat_count; s++) {
+        const rk_seat *seat = &k->seats[s];
+        const rk_ring *out = rk_lane_ring(rk_lane_at(runtime, seat->shard->out_lane), runtime->arena.base, 0);
+        a->output_received += load(&out->delivered);
+        rk_u64 head = load(&out->head), tail = load(&out->tail);
+        a->output_queued += tail - head;
+        a->output_accepted += tail - out->start;
+        a->dead_sends += load(&seat->shard->meter.dead_sends);
+        a->sent += load(&seat->shard->meter.sent);
+        for (rk_u32 w = 0; w < 2; w++) add_lane(k, seat, w, a);
+    }
+    pthread_mutex_lock(&k->letters);
+    a->dead_letters = k->letter_total;
+    a->dead_letters_lost = k->letters_lost;
+    pthread_mutex_unlock(&k->letters);
+    a->late_replies = load(&k->late_replies);
+    a->double_replies = load(&k->double_replies);
+    finish(a);
+    pthread_mutex_unlock(&runtime->control);
+    return RK_OK;
+}
+
+rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel handle, rk_u32 shard, rk_u32 lane, rk_account *a)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = with_kernel(runtime, handle, a, "rk_account_of_lane", &k);
+    if (status != RK_OK) return status;
+    memset(a, 0, sizeof *a);
+    if (shard >= k->seat_count || lane > 1) {
+        status = rk_error(RK_INVALID_ARGUMENT, "'%s' has shards 0 to %u with lanes 0 and 1, not shard %u lane %u", k->id, k->seat_count - 1, shard, lane);
+    } else {
+        add_lane(k, &k->seats[shard], lane, a);
+        finish(a);
+    }
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel handle, rk_u32 index, const char **reason, rk_u64 *count)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = with_kernel(runtime, handle, reason && count ? reason : 0, "rk_dead_reason", &k);
+    if (status != RK_OK) return status;
+    pthread_mutex_lock(&k->letters);
+    if (index < k->reason_count) {
+        *reason = k->reasons[index].reason;
+        *count = k->reasons[index].count;
+    } else {
+        status = RK_EMPTY;
+    }
+    pthread_mutex_unlock(&k->letters);
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+/* ------------------------------------------------------------------ metrics */
+
+static void add_histogram(rk_histogram *sum, const rk_histogram *h)
+{
+    rk_u64 count = load(&h->count); /* H1: the rest is at least as new */
+    if (!count) return;
+    rk_u64 low = load(&h->min_ns), high = load(&h->max_ns);
+    if (!sum->count || low < sum->min_ns) sum->min_ns = low;
+    if (high > sum->max_ns) sum->max_ns = high;
+    sum->count += count;
+    sum->sum_ns += load(&h->sum_ns);
+    for (rk_u32 i = 0; i < RK_HISTOGRAM_BUCKETS; i++) sum->bucket[i] += load(&h->bucket[i]);
+}
+
+static rk_u64 quantile(const rk_histogram *h, rk_u64 total, double q)
+{
+    rk_u64 rank = (rk_u64)(q * (double)total + 0.5), seen = 0;
+    if (rank < 1) rank = 1;
+    for (rk_u32 i = 0; i < RK_HISTOGRAM_BUCKETS; i++) {
+        seen += h->bucket[i];
+        if (seen >= rank) {
+            rk_u64 value = rk_histogram_value(i);
+            return value < h->min_ns ? h->min_ns : value > h->max_ns ? h->max_ns : value;
+        }
+    }
+    return h->max_ns;
+}
+
+void rk_quantiles_of(const rk_histogram *h, rk_quantiles *q)
+{
+    memset(q, 0, sizeof *q);
+    if (!h || !h->count) return;
+    rk_u64 total = 0;
+    for (rk_u32 i = 0; i < RK_HISTOGRAM_BUCKETS; i++) total += h->bucket[i];
+    q->count = h->count;
+    q->min_ns = h->min_ns;
+    q->max_ns = h->max_ns;
+    q->mean_ns = h->sum_ns / h->count;
+    q->p50_ns = quantile(h, total, 0.5);
+    q->p90_ns = quantile(h, total, 0.9);
+    q->p99_ns = quantile(h, total, 0.99);
+    q->p999_ns = quantile(h, total, 0.999);
+}
+
+rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = with_kernel(runtime, handle, m, "rk_metrics_of", &k);
+    if (status != RK_OK) return status;
+    rk_histogram wait, service;
+    memset(m, 0, sizeof *m);
+    memset(&wait, 0, sizeof wait);
+    memset(&service, 0, sizeof service);
+    for (rk_u32 s = 0; s < k->seat_count; s++) {
+        const rk_meter *meter = &k->seats[s].shard->meter;
+        add_histogram(&service, &meter->service);
+        add_histogram(&wait, &meter->queue_wait);
+        m->processed += load(&meter->handled);
+        m->turns += load(&meter->progress);
+        m->parks += load(&meter->parks);
+        m->slices += load(&meter->slices);
+        m->busy_ns += load(&meter->busy_ns);
+        m->logs_suppressed += load(&meter->logs_suppressed);
+        if (load(&meter->largest_batch) > m->largest_batch) m->largest_batch = load(&meter->largest_batch);
+        if (load(&meter->last_ns) > m->last_activity_ns) m->last_activity_ns = load(&meter->last_ns);
+        rk_u64 depth = 0;
+        for (rk_u32 w = 0; w < 2; w++) {
+            rk_u32 d = rk_lane_depth(rk_seat_lane(&k->seats[s], w), runtime->arena.base);
+            double used = (double)d / k->layout.lane[w].capacity;
+            if (used > m->input_utilization) m->input_utilization = used;
+            depth += d;
+        }
+        m->depth += depth;
+    }
+    rk_quantiles_of(&wait, &m->queue_wait);
+    rk_quantiles_of(&service, &m->service);
+    rk_u64 now = rk_runtime_now(runtime);
+    m->uptime_ns = k->activated_ns && now > k->activated_ns ? now - k->activated_ns : 0;
+    m->throughput = m->uptime_ns ? (double)m->processed * 1e9 / (double)m->uptime_ns : 0;
+    pthread_mutex_unlock(&runtime->control);
+    return RK_OK;
+}

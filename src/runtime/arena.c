@@ -1,0 +1,68 @@
+#include <ringkernel/status.h>
+
+#include "arena.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "error.h"
+
+#define PAGE 4096u
+
+rk_status rk_arena_open(rk_arena *arena, rk_u64 size, rk_u64 ceiling)
+{
+    void *base = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return rk_error(RK_OUT_OF_MEMORY, "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower memory_ceiling",
+                        (unsigned long long)(size >> 20));
+    arena->base = base;
+    arena->size = size;
+    arena->ceiling = ceiling;
+    arena->taken = 0;
+    arena->blocks = 0;
+    return RK_OK;
+}
+
+void rk_arena_close(rk_arena *arena)
+{
+    while (arena->blocks) {
+        rk_arena_block *next = arena->blocks->next;
+        free(arena->blocks);
+        arena->blocks = next;
+    }
+    munmap(arena->base, arena->size);
+}
+
+rk_u64 rk_arena_take(rk_arena *arena, rk_u64 size)
+{
+    size = (size + PAGE - 1) / PAGE * PAGE;
+    if (size > arena->ceiling || arena->taken > arena->ceiling - size) return 0;
+    rk_u64 at = PAGE; /* offset 0 stays free: it stands for "none" */
+    rk_arena_block **link = &arena->blocks;
+    while (*link && (*link)->offset - at < size) {
+        at = (*link)->offset + (*link)->size;
+        link = &(*link)->next;
+    }
+    if (!*link && arena->size - at < size) return 0;
+    rk_arena_block *block = malloc(sizeof *block);
+    if (!block) return 0;
+    block->offset = at;
+    block->size = size;
+    block->next = *link;
+    *link = block;
+    arena->taken += size;
+    return at;
+}
+
+void rk_arena_give(rk_arena *arena, rk_u64 offset)
+{
+    for (rk_arena_block **link = &arena->blocks; *link; link = &(*link)->next) {
+        rk_arena_block *block = *link;
+        if (block->offset != offset) continue;
+        madvise(arena->base + block->offset, block->size, MADV_DONTNEED);
+        arena->taken -= block->size;
+        *link = block->next;
+        free(block);
+        return;
+    }
+}

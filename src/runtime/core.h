@@ -1,0 +1,227 @@
+/* The runtime's own structures.
+ *
+ * Locks, outermost first: `control` (life of kernels, one operation at a time), `list` (table of kernels and classes, short), a kernel's
+ * receive, report and letters locks (each alone). The message path takes none of the first two: a sender or receiver enters
+ * a kernel through the guard (guard.h). */
+#ifndef RK_RUNTIME_CORE_H
+#define RK_RUNTIME_CORE_H
+
+#include <pthread.h>
+#include <ringkernel/module.h>
+#include <ringkernel/ringkernel.h>
+
+#include "arena.h"
+#include "error.h"
+#include "options.h"
+
+#define RK_KERNELS_MAX 4095u
+#define RK_HANDLES_MAX 16u
+#define RK_EDGES_MAX 64u /* of one kernel */
+/* Pools are numbered by kernel: 0 the pool of its host senders, 1 + s that of its shard s. */
+#define RK_POOLS_OF_KERNEL (RK_SHARDS_MAX + 1u)
+#define RK_POOL_NUMBER(kernel_number, which) ((kernel_number)*RK_POOLS_OF_KERNEL + (which))
+#define RK_ARENA_DEFAULT (1ull << 36)
+#define RK_STALL_DEFAULT RK_SECONDS(1)
+#define RK_SPIN_DEFAULT RK_MICROSECONDS(50)
+#define RK_SEND_TIMEOUT_DEFAULT RK_SECONDS(10)
+#define RK_SEND_DEADLINE_DEFAULT RK_SECONDS(30)
+#define RK_DEAD_LETTERS_DEFAULT 1024u
+
+/* A kernel that modules declare: its handlers and what else belongs to its name. Lives as long as the runtime. */
+typedef struct rk_class {
+    const char *name;
+    const rk_module *module;
+    const rk_attributes *attributes;
+    const rk_declaration *handlers[RK_HANDLES_MAX];
+    rk_u32 handler_count;
+    const rk_declaration *drain, *refused;
+    rk_u32 state_size;
+    rk_u32 numbers;      /* highest number of a parameter, reason or route of its module, + 1 */
+    rk_u32 largest_in;   /* bytes of the largest message that it handles */
+    rk_u32 largest_out;  /* of the largest that its module declares: what it may send */
+    rk_u32 spmd, batch;
+    struct rk_class *next;
+} rk_class;
+
+#include "layout.h"
+
+/* A connection: what a kernel sends on a route goes to another one. */
+typedef struct rk_connection {
+    rk_u32 route;  /* number; 0 the default */
+    rk_u32 to;     /* kernel number */
+    rk_u32 to_generation;
+    rk_u32 mode, target, key_offset, key_size, type;
+} rk_connection;
+
+/* One shard as the host sees it. */
+typedef struct rk_seat {
+    struct rk_host_kernel *owner;
+    rk_shard *shard;
+    rk_context context;      /* of whoever serves it */
+    rk_u32 number;           /* shard number */
+    rk_u32 rung;             /* something happened: visit it */
+    rk_u32 cold;             /* not visited until rung; the serving worker's own */
+    void *worker;            /* the backend's: who serves it (atomic) */
+    rk_u32 fault;            /* fail before the next commit */
+    rk_u64 gone_sent;        /* messages that came by routes from kernels that are gone */
+    rk_u64 idle_since_ns;    /* the serving worker's own */
+    rk_u64 idle_visits;
+    rk_u64 wake_at_ns;       /* parked or gathering: come back then; 0: no need */
+    rk_u64 watched_progress; /* the service thread's: heartbeat and progress when it looked last */
+    rk_u64 watched_since_ns;
+    pthread_mutex_t receive;
+    pthread_mutex_t report;
+} rk_seat;
+
+typedef struct rk_letter {
+    struct rk_letter *next;
+    rk_dead_letter letter;
+    unsigned char payload[];
+} rk_letter;
+
+typedef struct rk_reason_count {
+    const char *reason;
+    rk_u64 count;
+} rk_reason_count;
+#define RK_REASONS_MAX 64u
+
+typedef struct rk_host_kernel {
+    rk_runtime *runtime;
+    rk_u32 number, generation;
+    rk_u32 life;    /* RK_LIFE_*, atomic */
+    rk_u32 gate;    /* 1: senders may enter; 0: being relaunched, wait (atomic) */
+    rk_u32 closed;  /* status that senders get, RK_OK while open (atomic) */
+    char id[64];
+    const rk_class *class;
+    rk_launch_options options;
+    rk_parameter *parameters; /* copies */
+    rk_layout layout;
+    rk_seat *seats;  /* options.shards of them */
+    rk_u32 seat_count;
+    rk_u64 wiring;   /* arena offset of the block with routes, edges and end tables (wiring.c); 0: none yet */
+    rk_u64 inbox_lanes, end_tables; /* in it: u64 offset for each shard of its device lane, and of its end table */
+    rk_u32 end_sources;
+    rk_connection connections[RK_EDGES_MAX];
+    rk_u32 connection_count;
+    rk_u32 epoch;
+    rk_u32 serving;  /* seats are on workers' lists (control lock) */
+    rk_u32 stalled;  /* atomic */
+    rk_u64 activated_ns;
+    rk_u32 out_event, room_event; /* futex words: something was published to the host; room in a host lane */
+    rk_u32 receive_next;          /* shard that a receiver looks at first */
+    char failure[256];
+
+    pthread_mutex_t letters;
+    rk_letter *letter_first, *letter_last;
+    rk_u32 letter_count, letter_event;
+    rk_u64 letter_total, letters_lost;
+    rk_reason_count reasons[RK_REASONS_MAX];
+    rk_u32 reason_count;
+    rk_u64 late_replies, double_replies;
+    /* Counts of launches before this epoch, so that the account goes on. */
+    rk_u64 output_received;
+} rk_host_kernel;
+
+/* What a backend does; nothing above knows which it talks to. All are called with the control lock held, except ring. */
+typedef struct rk_backend {
+    const char *name;
+    rk_status (*open)(rk_runtime *runtime);
+    void (*close)(rk_runtime *runtime);
+    /* Refuse what can't be honoured, with details on the error stack. */
+    rk_status (*check)(const rk_runtime *runtime, const rk_class *class, const rk_launch_options *options);
+    /* Have the kernel's shards served. */
+    rk_status (*serve)(rk_runtime *runtime, rk_host_kernel *kernel);
+    /* Stop serving them at a batch boundary, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT: a handler is still running; nothing changed
+     * but that its siblings have another worker. */
+    rk_status (*leave)(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
+    /* Give up on what is still running: its worker is never used again. */
+    void (*abandon)(rk_runtime *runtime, rk_host_kernel *kernel);
+    /* Visit this shard soon. Any thread, never waits. */
+    void (*ring)(rk_seat *seat);
+    /* Shards that wait for room anywhere are visited soon. */
+    void (*ring_parked)(rk_runtime *runtime);
+    /* Replace workers whose handler runs longer than the stall limit. `now` is monotonic. */
+    void (*watch)(rk_runtime *runtime, rk_u64 now_ns);
+    /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
+    rk_u32 (*step)(rk_seat *seat);
+} rk_backend;
+extern const rk_backend rk_backend_cpu;
+
+/* A request that waits for its reply. */
+#define RK_REQUESTS_MAX 4096u
+typedef struct rk_pending {
+    rk_u32 state; /* futex: RK_PENDING_* */
+    rk_u32 generation;
+    rk_u32 owner_number;
+    rk_u16 reply_type;
+    rk_u16 pending_;
+    void *reply;
+    size_t reply_size;
+    rk_status status;
+    char reason[64];
+} rk_pending;
+#define RK_PENDING_FREE 0u
+#define RK_PENDING_WAITS 1u
+#define RK_PENDING_FILLING 2u
+#define RK_PENDING_DONE 3u
+#define RK_PENDING_TAKEN 4u /* in use, and waiting for nothing */
+
+struct rk_runtime {
+    rk_runtime *next; /* list of open ones */
+    rk_runtime_options options;
+    const rk_backend *backend;
+    void *backend_data;
+    rk_arena arena;
+    rk_u64 directory;  /* arena offsets */
+    rk_u64 closed_lane; /* where routes to kernels that are gone lead: a lane that takes nothing */
+    rk_u64 pool_table;
+    pthread_mutex_t control;
+    pthread_mutex_t list;
+    rk_host_kernel *kernels[RK_KERNELS_MAX + 1]; /* by number; never freed before close */
+    rk_u32 kernel_count;                         /* highest number in use */
+    rk_class *classes;
+    const rk_module **modules;
+    rk_u32 module_count;
+    struct rk_loaded *loaded; /* files */
+    rk_u32 quarantined;
+    rk_pending *pending;
+    pthread_mutex_t pending_lock;
+    rk_u32 pending_next;
+    /* Service thread. */
+    pthread_t service;
+    rk_u32 service_runs, service_event, service_stop;
+};
+
+/* ------------------------------------------------------------------ helpers */
+
+rk_u64 rk_monotonic_ns(void);
+rk_u64 rk_runtime_now(const rk_runtime *runtime);
+static inline rk_shard *rk_seat_shard(const rk_host_kernel *kernel, rk_u32 i)
+{
+    return kernel->seats[i].shard;
+}
+static inline rk_lane *rk_seat_lane(const rk_seat *seat, rk_u32 which)
+{
+    return (rk_lane *)(seat->owner->runtime->arena.base + seat->shard->lane[which]);
+}
+static inline rk_lane *rk_lane_at(const rk_runtime *runtime, rk_u64 offset)
+{
+    return (rk_lane *)(runtime->arena.base + offset);
+}
+static inline rk_u32 rk_atomic_u32(const rk_u32 *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline void rk_atomic_set_u32(rk_u32 *word, rk_u32 value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* Is the runtime open? Null and closed ones are an error of the caller. */
+rk_status rk_runtime_check(const rk_runtime *runtime, const char *call);
+/* The kernel of a handle, or RK_NO_SUCH_KERNEL, RK_STALE with the text. */
+rk_status rk_kernel_check(rk_runtime *runtime, rk_kernel handle, rk_host_kernel **kernel);
+/* A line of the runtime's own log. */
+void rk_runtime_log(const rk_runtime *runtime, rk_u32 level, const char *kernel_name, rk_u32 shard, const char *text);
+
+#endif

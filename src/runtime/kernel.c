@@ -1,0 +1,521 @@
+/* Launch, activate, deactivate, terminate: the life of a kernel. */
+#include "kernel.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "futex.h"
+#include "guard.h"
+#include "module.h"
+#include "parameter.h"
+#include "report.h"
+#include "wiring.h"
+
+/* ------------------------------------------------------------------ handles and the table */
+
+rk_status rk_kernel_check(rk_runtime *runtime, rk_kernel handle, rk_host_kernel **kernel)
+{
+    rk_host_kernel *k =
+        handle.number == 0 || handle.number > RK_KERNELS_MAX ? 0 : __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
+    if (!k || handle.generation == 0 || handle.generation > __atomic_load_n(&k->generation, __ATOMIC_ACQUIRE))
+        return rk_error(RK_NO_SUCH_KERNEL, "kernel handle %u.%u: there is no such kernel", handle.number, handle.generation);
+    if (__atomic_load_n(&k->generation, __ATOMIC_ACQUIRE) != handle.generation)
+        return rk_error(RK_STALE, "kernel handle %u.%u: that kernel is gone; find it by its id", handle.number, handle.generation);
+    *kernel = k;
+    return RK_OK;
+}
+
+static int is_live(const rk_host_kernel *k)
+{
+    rk_u32 life = rk_atomic_u32(&k->life);
+    return life != 0 && life != RK_LIFE_TERMINATED && life != RK_LIFE_QUARANTINED;
+}
+
+static rk_host_kernel *find_live(rk_runtime *runtime, const char *id)
+{
+    for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
+        if (is_live(runtime->kernels[n]) && strcmp(runtime->kernels[n]->id, id) == 0) return runtime->kernels[n];
+    return 0;
+}
+
+/* A free entry of the table; a quarantined one is never used again. */
+static rk_host_kernel *take_number(rk_runtime *runtime)
+{
+    for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
+        rk_u32 life = rk_atomic_u32(&runtime->kernels[n]->life);
+        if (life == 0 || life == RK_LIFE_TERMINATED) return runtime->kernels[n];
+    }
+    if (runtime->kernel_count == RK_KERNELS_MAX) return 0;
+    rk_host_kernel *k = calloc(1, sizeof *k);
+    if (!k) return 0;
+    k->runtime = runtime;
+    k->number = runtime->kernel_count + 1;
+    pthread_mutex_init(&k->letters, 0);
+    __atomic_store_n(&runtime->kernels[k->number], k, __ATOMIC_RELEASE);
+    runtime->kernel_count++;
+    return k;
+}
+
+void rk_kernel_free(rk_host_kernel *kernel)
+{
+    rk_letters_clear(kernel);
+    free(kernel->seats);
+    free(kernel->parameters);
+    pthread_mutex_destroy(&kernel->letters);
+    free(kernel);
+}
+
+/* ------------------------------------------------------------------ placing */
+
+rk_status rk_kernel_place(rk_host_kernel *kernel)
+{
+    rk_runtime *runtime = kernel->runtime;
+    rk_layout *l = &kernel->layout;
+    rk_seat *seats = calloc(kernel->options.shards, sizeof *seats);
+    l->base = seats ? rk_arena_take(&runtime->arena, l->parts.total) : 0;
+    if (!l->base) {
+        free(seats);
+        return rk_error(RK_OUT_OF_MEMORY,
+                        "'%s' needs %llu bytes (inbox %llu, output %llu, reports %llu, windows %llu, state %llu, staging %llu, control %llu, "
+                        "pools %llu); %llu of %llu are left: lower queue_capacity, shards or actors, or raise memory_ceiling",
+                        kernel->id, (unsigned long long)l->parts.total, (unsigned long long)l->parts.inbox_slots,
+                        (unsigned long long)l->parts.output_slots, (unsigned long long)l->parts.report_slots,
+                        (unsigned long long)l->parts.windows, (unsigned long long)l->parts.state, (unsigned long long)l->parts.staging,
+                        (unsigned long long)l->parts.control, (unsigned long long)l->parts.pools,
+                        (unsigned long long)(runtime->arena.ceiling - runtime->arena.taken), (unsigned long long)runtime->arena.ceiling);
+    }
+    rk_layout_place(kernel);
+    for (rk_u32 s = 0; s < kernel->options.shards; s++) {
+        rk_seat *seat = &seats[s];
+        seat->owner = kernel;
+        seat->number = s;
+        seat->shard = (rk_shard *)(runtime->arena.base + l->base + l->first_shard + s * l->shard_stride);
+        pthread_mutex_init(&seat->receive, 0);
+        pthread_mutex_init(&seat->report, 0);
+        rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0)->asleep = 1; /* the service thread sleeps */
+    }
+    pthread_mutex_lock(&runtime->list);
+    kernel->seats = seats;
+    kernel->seat_count = kernel->options.shards;
+    pthread_mutex_unlock(&runtime->list);
+    return RK_OK;
+}
+
+void rk_kernel_unplace(rk_host_kernel *kernel)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        pthread_mutex_destroy(&kernel->seats[s].receive);
+        pthread_mutex_destroy(&kernel->seats[s].report);
+    }
+    pthread_mutex_lock(&kernel->runtime->list);
+    free(kernel->seats);
+    kernel->seats = 0;
+    kernel->seat_count = 0;
+    pthread_mutex_unlock(&kernel->runtime->list);
+    rk_arena_give(&kernel->runtime->arena, kernel->layout.base);
+    kernel->layout.base = 0;
+}
+
+/* ------------------------------------------------------------------ launch */
+
+static int is_blank(const char *id)
+{
+    while (isspace((unsigned char)*id)) id++;
+    return *id == 0;
+}
+
+rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options, const rk_class **class, rk_layout *layout)
+{
+    rk_status status = rk_validate_launch(options);
+    if (status != RK_OK) return status;
+    *class = rk_class_find(runtime, name);
+    if (!*class) {
+        char names[512];
+        rk_class_names(runtime, names, sizeof names);
+        return rk_error(RK_NO_SUCH_KERNEL, "there is no kernel '%s'; linked or loaded are: %s", name, names);
+    }
+    status = rk_layout_plan(*class, options, layout);
+    if (status == RK_OK) status = runtime->backend->check(runtime, *class, options);
+    return status;
+}
+
+/* The options as given, in a structure of this version. */
+static rk_status take_options(const rk_launch_options *given, rk_launch_options *options)
+{
+    *options = rk_production();
+    if (!given) return RK_OK;
+    rk_status status = rk_check_size(given, sizeof *options, "launch options");
+    if (status == RK_OK) memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    options->size = sizeof *options;
+    return status;
+}
+
+static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *options, rk_kernel *handle)
+{
+    rk_layout layout;
+    const rk_class *class;
+    rk_modules_linked(runtime);
+    if (find_live(runtime, id)) return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
+    rk_status status = rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
+    if (status != RK_OK) return status;
+    rk_host_kernel *k = take_number(runtime);
+    if (!k) return rk_error(RK_LIMIT, "launch of '%s' refused: %u kernels are alive, or there is no memory", id, runtime->kernel_count);
+
+    snprintf(k->id, sizeof k->id, "%s", id);
+    k->class = class;
+    k->options = *options;
+    k->options.kernel_name = class->name;
+    k->options.parameters = 0;
+    k->layout = layout;
+    status = rk_kernel_place(k);
+    if (status == RK_OK) status = rk_parameters_set(k, options->parameters, options->parameter_count);
+    if (status != RK_OK) {
+        if (k->layout.base) rk_kernel_unplace(k);
+        return status;
+    }
+    k->connection_count = 0;
+    k->epoch = 1;
+    k->stalled = 0;
+    k->serving = 0;
+    k->activated_ns = 0;
+    k->failure[0] = 0;
+    k->late_replies = k->double_replies = 0;
+    k->output_received = 0;
+    rk_letters_clear(k);
+    status = rk_wiring_make_alone(k);
+    if (status != RK_OK) {
+        rk_kernel_unplace(k);
+        return status;
+    }
+    rk_atomic_set_u32(&k->closed, RK_OK);
+    rk_atomic_set_u32(&k->gate, 1);
+    rk_atomic_set_u32(&k->life, RK_LIFE_LAUNCHED);
+    rk_atomic_set_u32(&k->generation, k->generation + 1);
+    handle->number = k->number;
+    handle->generation = k->generation;
+    return RK_OK;
+}
+
+rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options *given, rk_kernel *kernel)
+{
+    rk_launch_options options;
+    rk_status status = rk_runtime_check(runtime, "rk_launch");
+    if (status != RK_OK) return status;
+    if (!kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_launch: kernel is null");
+    *kernel = (rk_kernel){0, 0};
+    if (!id || is_blank(id) || strlen(id) > 63) return rk_error(RK_INVALID_ID, "rk_launch: the id is null, blank or over 63 characters");
+    status = take_options(given, &options);
+    if (status != RK_OK) return status;
+    pthread_mutex_lock(&runtime->control);
+    status = launch(runtime, id, &options, kernel);
+    pthread_mutex_unlock(&runtime->control);
+    if (status != RK_OK) rk_error_detail("launch of '%s' refused: %s", id, rk_status_name(status));
+    return status;
+}
+
+rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_options *given, rk_memory_estimate *estimate)
+{
+    rk_launch_options options;
+    rk_layout layout;
+    const rk_class *class;
+    rk_status status = rk_runtime_check(runtime, "rk_estimate");
+    if (status != RK_OK) return status;
+    if (!id || !estimate) return rk_error(RK_INVALID_ARGUMENT, "rk_estimate: id or estimate is null");
+    status = take_options(given, &options);
+    if (status != RK_OK) return status;
+    pthread_mutex_lock(&runtime->control);
+    status = rk_kernel_plan(runtime, options.kernel_name ? options.kernel_name : id, &options, &class, &layout);
+    pthread_mutex_unlock(&runtime->control);
+    if (status == RK_OK) *estimate = layout.parts;
+    return status;
+}
+
+/* ------------------------------------------------------------------ serving */
+
+rk_status rk_kernel_serve(rk_host_kernel *kernel)
+{
+    if (kernel->serving) return RK_OK;
+    rk_status status = kernel->runtime->backend->serve(kernel->runtime, kernel);
+    if (status == RK_OK) kernel->serving = 1;
+    return status;
+}
+
+rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns)
+{
+    if (!kernel->serving) return RK_OK;
+    rk_status status = kernel->runtime->backend->leave(kernel->runtime, kernel, deadline_ns);
+    if (status == RK_OK) kernel->serving = 0;
+    return status;
+}
+
+static rk_status activate(rk_host_kernel *k)
+{
+    switch (k->life) {
+    case RK_LIFE_ACTIVE: return rk_error(RK_ALREADY_ACTIVE, "'%s' is active already", k->id);
+    case RK_LIFE_FAILED: return rk_error(RK_FAILED, "'%s' has failed: %s; launch it again", k->id, k->failure);
+    case RK_LIFE_LAUNCHED:
+    case RK_LIFE_INACTIVE: break;
+    default: return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(k->life));
+    }
+    rk_status status = rk_kernel_serve(k);
+    if (status != RK_OK) return status;
+    if (!k->activated_ns) k->activated_ns = rk_runtime_now(k->runtime);
+    rk_atomic_set_u32(&k->life, RK_LIFE_ACTIVE);
+    return RK_OK;
+}
+
+static rk_status deactivate(rk_host_kernel *k)
+{
+    if (k->life != RK_LIFE_ACTIVE) return rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(k->life));
+    rk_u64 limit = k->runtime->options.stall_limit_ns;
+    if (rk_kernel_leave(k, rk_monotonic_ns() + limit) != RK_OK)
+        return rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary in %llu ms: a handler is still running", k->id,
+                        (unsigned long long)(limit / 1000000));
+    rk_u32 active = RK_LIFE_ACTIVE; /* unless it failed meanwhile */
+    __atomic_compare_exchange_n(&k->life, &active, RK_LIFE_INACTIVE, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return RK_OK;
+}
+
+static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const char *call, rk_status (*act)(rk_host_kernel *))
+{
+    rk_host_kernel *k = 0;
+    rk_status status = rk_runtime_check(runtime, call);
+    if (status != RK_OK) return status;
+    pthread_mutex_lock(&runtime->control);
+    status = rk_kernel_check(runtime, handle, &k);
+    if (status == RK_OK) status = act(k);
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel)
+{
+    return with_kernel(runtime, kernel, "rk_activate", activate);
+}
+
+rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel)
+{
+    return with_kernel(runtime, kernel, "rk_deactivate", deactivate);
+}
+
+void rk_kernel_failed(rk_host_kernel *kernel, const char *text)
+{
+    if (!kernel->failure[0]) snprintf(kernel->failure, sizeof kernel->failure, "%s", text);
+    rk_atomic_set_u32(&kernel->closed, RK_FAILED);
+    rk_atomic_set_u32(&kernel->life, RK_LIFE_FAILED);
+    rk_event_raise(&kernel->out_event);
+    rk_event_raise(&kernel->room_event);
+    rk_runtime_log(kernel->runtime, RK_ERROR, kernel->id, 0, text);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+rk_u64 rk_kernel_queued(const rk_host_kernel *kernel)
+{
+    rk_u64 queued = 0;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        for (rk_u32 w = 0; w < 2; w++) queued += rk_lane_depth(rk_seat_lane(&kernel->seats[s], w), kernel->runtime->arena.base);
+    return queued;
+}
+
+static int is_quiet(const rk_host_kernel *kernel)
+{
+    if (rk_kernel_queued(kernel)) return 0;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        if (__atomic_load_n(&kernel->seats[s].shard->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED) return 0;
+    return 1;
+}
+
+static void close_lanes(rk_host_kernel *kernel)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        for (rk_u32 w = 0; w < 2; w++) rk_atomic_set_u32(&rk_seat_lane(&kernel->seats[s], w)->closed, 1);
+    kernel->runtime->backend->ring_parked(kernel->runtime); /* who waits for room here learns that it is closed */
+}
+
+/* What nobody will handle any more is lost, and counted. */
+static void count_lost(rk_host_kernel *kernel)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        for (rk_u32 w = 0; w < 2; w++) {
+            rk_lane *lane = rk_seat_lane(&kernel->seats[s], w);
+            for (rk_u32 b = 0; b < lane->bands; b++) {
+                rk_ring *ring = rk_lane_ring(lane, kernel->runtime->arena.base, b);
+                rk_u64 left = ring->tail - rk_ring_oldest(ring);
+                if (left) ring->lost += left;
+                ring->head = ring->tail;
+            }
+        }
+}
+
+rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
+{
+    rk_runtime *runtime = kernel->runtime;
+    if (!is_live(kernel)) return RK_OK;
+    rk_u32 was = kernel->life;
+    rk_status status = RK_OK;
+    rk_atomic_set_u32(&kernel->closed, RK_CLOSED);
+    close_lanes(kernel);
+    rk_event_raise(&kernel->room_event);
+    if (was == RK_LIFE_ACTIVE) {
+        rk_atomic_set_u32(&kernel->life, RK_LIFE_DRAINING);
+        while (!is_quiet(kernel) && rk_atomic_u32(&kernel->life) == RK_LIFE_DRAINING && rk_monotonic_ns() < deadline_ns) {
+            if (runtime->options.single_step) break; /* nobody would handle it */
+            rk_reports_collect(kernel);
+            sched_yield();
+        }
+        if (!is_quiet(kernel)) status = RK_TIMED_OUT;
+    }
+    rk_u64 now = rk_monotonic_ns(), least = now + RK_MILLISECONDS(10);
+    if (rk_kernel_leave(kernel, deadline_ns > least ? deadline_ns : least) != RK_OK) {
+        runtime->backend->abandon(runtime, kernel);
+        kernel->serving = 0;
+        runtime->quarantined++;
+        rk_atomic_set_u32(&kernel->closed, RK_QUARANTINED);
+        rk_atomic_set_u32(&kernel->life, RK_LIFE_QUARANTINED);
+        rk_event_raise(&kernel->out_event);
+        snprintf(kernel->failure, sizeof kernel->failure, "a handler did not return");
+        return rk_error(RK_QUARANTINED, "'%s': a handler did not return in time: its memory is kept, its worker is replaced", kernel->id);
+    }
+    rk_reports_collect(kernel);
+    if (status == RK_TIMED_OUT)
+        rk_error(status, "'%s' stopped, but %llu messages were not handled in time: they are counted lost", kernel->id,
+                 (unsigned long long)rk_kernel_queued(kernel));
+    count_lost(kernel);
+    rk_requests_fail(kernel);
+    rk_atomic_set_u32(&kernel->life, RK_LIFE_TERMINATED);
+    rk_atomic_set_u32(&kernel->generation, kernel->generation + 1); /* handles are stale from here on */
+    rk_event_raise(&kernel->out_event);
+    rk_gate_close(kernel);
+    if (rk_wiring_cut(kernel) == RK_OK)
+        rk_kernel_unplace(kernel);
+    else /* a neighbour is stuck in a handler and may still send here: the memory stays until the process ends */
+        runtime->quarantined++;
+    return status;
+}
+
+rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = rk_runtime_check(runtime, "rk_terminate");
+    if (status != RK_OK) return status;
+    rk_u64 now = rk_monotonic_ns();
+    pthread_mutex_lock(&runtime->control);
+    status = rk_kernel_check(runtime, handle, &k);
+    if (status == RK_OK)
+        status = k->life == RK_LIFE_QUARANTINED ? rk_error(RK_QUARANTINED, "'%s' is quarantined", k->id)
+                                                : rk_kernel_end(k, timeout_ns > ~now ? ~0ull : now + timeout_ns);
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+/* ------------------------------------------------------------------ looking */
+
+const char *rk_life_name(rk_u32 life)
+{
+    static const char *const names[] = {"none",     "launched", "active",     "inactive", "draining",
+                                        "drained", "terminated", "failed", "quarantined"};
+    return life < sizeof names / sizeof *names ? names[life] : "unknown";
+}
+
+rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel handle, rk_kernel_info *info)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = rk_runtime_check(runtime, "rk_kernel_information");
+    if (status != RK_OK) return status;
+    if (!info) return rk_error(RK_INVALID_ARGUMENT, "rk_kernel_information: info is null");
+    pthread_mutex_lock(&runtime->control);
+    status = rk_kernel_check(runtime, handle, &k);
+    if (status == RK_OK) {
+        memset(info, 0, sizeof *info);
+        snprintf(info->id, sizeof info->id, "%s", k->id);
+        snprintf(info->kernel_name, sizeof info->kernel_name, "%s", k->class->name);
+        info->life = rk_atomic_u32(&k->life);
+        info->shards = k->options.shards;
+        info->blocks = k->options.blocks;
+        info->threads = k->layout.threads;
+        info->actors = k->options.actors;
+        info->queue_capacity = k->layout.lane[RK_LANE_HOST].capacity;
+        info->deduplication_window = k->options.deduplication_window;
+        info->backpressure = k->options.backpressure;
+        info->priority = k->options.priority;
+        info->output_capacity = k->layout.lane[RK_LANE_OUT].capacity;
+        info->max_batch = k->layout.max_batch;
+        info->mode = k->layout.mode;
+        info->width = k->class->attributes->width;
+        info->state = k->class->attributes->state;
+        info->epoch = k->epoch;
+        for (rk_u32 s = 0; s < k->seat_count; s++)
+            info->processed += __atomic_load_n(&k->seats[s].shard->meter.handled, __ATOMIC_RELAXED);
+        info->queued = rk_kernel_queued(k);
+        info->memory = k->layout.parts.total;
+        info->stalled = rk_atomic_u32(&k->stalled);
+        info->healthy = !info->stalled && info->life != RK_LIFE_FAILED && info->life != RK_LIFE_QUARANTINED;
+        snprintf(info->failure, sizeof info->failure, "%s", k->failure);
+    }
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+rk_status rk_find(rk_runtime *runtime, const char *id, rk_kernel *kernel)
+{
+    rk_status status = rk_runtime_check(runtime, "rk_find");
+    if (status != RK_OK) return status;
+    if (!id || !kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_find: id or kernel is null");
+    pthread_mutex_lock(&runtime->control);
+    rk_host_kernel *k = find_live(runtime, id);
+    if (k)
+        *kernel = (rk_kernel){k->number, k->generation};
+    else
+        status = rk_error(RK_NO_SUCH_KERNEL, "no live kernel has the id '%s'", id);
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+rk_status rk_list(rk_runtime *runtime, rk_kernel *kernels, size_t capacity, size_t *count)
+{
+    rk_status status = rk_runtime_check(runtime, "rk_list");
+    if (status != RK_OK) return status;
+    if (!count || (!kernels && capacity)) return rk_error(RK_INVALID_ARGUMENT, "rk_list: count is null, or kernels is");
+    *count = 0;
+    pthread_mutex_lock(&runtime->control);
+    for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
+        rk_host_kernel *k = runtime->kernels[n];
+        if (!is_live(k)) continue;
+        if (*count < capacity) kernels[*count] = (rk_kernel){k->number, k->generation};
+        ++*count;
+    }
+    pthread_mutex_unlock(&runtime->control);
+    return RK_OK;
+}
+
+rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, void *state, size_t size)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = rk_runtime_check(runtime, "rk_read_state");
+    if (status != RK_OK) return status;
+    if (!state) return rk_error(RK_INVALID_ARGUMENT, "rk_read_state: state is null");
+    pthread_mutex_lock(&runtime->control);
+    status = rk_kernel_check(runtime, handle, &k);
+    rk_u32 kind = status == RK_OK ? k->class->attributes->state : RK_STATELESS;
+    rk_u32 last = status != RK_OK ? 0 : kind == RK_PER_ACTOR ? k->options.actors : kind == RK_PER_SHARD ? k->seat_count : 0;
+    rk_u32 serving = status == RK_OK && k->serving;
+    if (status == RK_OK && which >= last)
+        status = rk_error(RK_NO_SUCH_ACTOR, "'%s' has %u %s; there is no %u", k->id, last, kind == RK_PER_ACTOR ? "actors" : "shards with state", which);
+    if (status == RK_OK && size != k->class->state_size)
+        status = rk_error(RK_TOO_SMALL, "the state of '%s' has %u bytes, not %zu", k->id, k->class->state_size, size);
+    if (status == RK_OK && rk_kernel_leave(k, rk_monotonic_ns() + RK_LEAVE_NS) != RK_OK)
+        status = rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running", k->id);
+    if (status == RK_OK) {
+        rk_u32 s = kind == RK_PER_ACTOR ? which % k->seat_count : which;
+        rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;
+        rk_shard *shard = k->seats[s].shard;
+        memcpy(state, runtime->arena.base + shard->state + (rk_u64)place * shard->state_size, size);
+        if (serving) status = rk_kernel_serve(k);
+    }
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}

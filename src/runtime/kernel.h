@@ -1,0 +1,26 @@
+/* The life of a kernel, for the rest of the runtime. All with the control lock held. */
+#ifndef RK_RUNTIME_KERNEL_H
+#define RK_RUNTIME_KERNEL_H
+
+#include "core.h"
+
+/* End a kernel by `deadline_ns` (monotonic): intake closed, drained while it is active and time allows, the rest lost, memory freed or
+ * quarantined. RK_OK, RK_TIMED_OUT, RK_QUARANTINED. Ended ones: RK_OK. */
+rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns);
+void rk_kernel_free(rk_host_kernel *kernel);
+/* Have the kernel served, or stop that at a batch boundary; both do nothing where it is so already. */
+rk_status rk_kernel_serve(rk_host_kernel *kernel);
+rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns);
+/* Allocate, lay out and seat the planned launch in kernel->layout; and give all of it back. */
+rk_status rk_kernel_place(rk_host_kernel *kernel);
+void rk_kernel_unplace(rk_host_kernel *kernel);
+/* Queued in both lanes of all shards. */
+rk_u64 rk_kernel_queued(const rk_host_kernel *kernel);
+/* The kernel stops for good reason: called by the thread that serves it. */
+void rk_kernel_failed(rk_host_kernel *kernel, const char *text);
+/* Plan a launch: options checked against class and backend. */
+rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options, const rk_class **class, rk_layout *layout);
+
+#define RK_LEAVE_NS RK_SECONDS(2) /* how long a kernel may take to reach a batch boundary for a change that isn't about it */
+
+#endif

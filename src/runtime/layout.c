@@ -1,0 +1,342 @@
+#include "layout.h"
+
+#include <string.h>
+
+#include <ringkernel/device/batch.h>
+
+#include "core.h"
+
+/* ------------------------------------------------------------------ plan */
+
+static rk_u64 align_up(rk_u64 x, rk_u64 to)
+{
+    return (x + to - 1) / to * to;
+}
+
+static rk_u32 power_of_two_from(rk_u64 x)
+{
+    rk_u32 p = RK_SLOT_MIN;
+    while (p < x) p *= 2;
+    return p;
+}
+
+/* The smallest slot for a payload. */
+static rk_u32 slot_for(rk_u32 payload, rk_u32 header, rk_u32 format)
+{
+    rk_u32 slot = RK_SLOT_MIN;
+    while (slot < header || rk_slot_payload(slot, header, format) < payload) slot *= 2;
+    return slot;
+}
+
+/* Payload bytes that messages up to `largest` need in a slot: larger ones travel by reference. */
+static rk_u32 inline_bytes(rk_u32 largest)
+{
+    return largest > RK_INLINE_MAX ? RK_INLINE_MAX : largest < sizeof(rk_reference) ? (rk_u32)sizeof(rk_reference) : largest;
+}
+
+/* Room for `size` bytes, counted in `part`. */
+static rk_u64 room(rk_u64 *cursor, rk_u64 *part, rk_u64 size)
+{
+    rk_u64 at = align_up(*cursor, RK_LINE);
+    *part += at - *cursor + size;
+    *cursor = at + size;
+    return at;
+}
+
+static void plan_lane(rk_lane_plan *lane, rk_u64 *cursor, rk_memory_estimate *parts, rk_u64 *slots_part)
+{
+    lane->lane = room(cursor, &parts->control, sizeof(rk_lane));
+    lane->rings = room(cursor, &parts->control, sizeof(rk_ring) * lane->bands);
+    lane->slots = room(cursor, slots_part, (rk_u64)lane->slot_size * lane->capacity * lane->bands);
+    if (lane->window) {
+        lane->window_entries = power_of_two_from((rk_u64)lane->window * 2);
+        lane->window_ids = room(cursor, &parts->windows, (rk_u64)lane->window * 8);
+        lane->window_table = room(cursor, &parts->windows, (rk_u64)lane->window_entries * 8);
+    }
+}
+
+static rk_u64 pool_bytes(rk_u64 block, rk_u32 blocks)
+{
+    return sizeof(rk_pool) + align_up((rk_u64)blocks * 4, RK_LINE) + sizeof(rk_ring) +
+           (rk_u64)power_of_two_from(blocks) * RK_SLOT_MIN + block * blocks + 4 * RK_LINE;
+}
+
+static rk_u32 out_capacity(const rk_class *class, const rk_launch_options *o)
+{
+    const rk_attributes *a = class->attributes;
+    if (o->output_capacity != RK_FROM_KERNEL) return o->output_capacity;
+    return a->output_queue ? a->output_queue : a->message_queue ? a->message_queue : o->queue_capacity;
+}
+
+static rk_u32 default_batch(rk_u32 mode)
+{
+    return mode == RK_CONTINUOUS ? 1 : mode == RK_BATCH ? 64 : 32;
+}
+
+/* Mode and batch: the attributes, or the preset that a domain stands for. */
+static void plan_mode(const rk_class *class, const rk_launch_options *o, rk_layout *l)
+{
+    static const struct {
+        rk_u32 mode, batch;
+    } domains[] = {
+        [RK_DOMAIN_GENERAL] = {RK_ADAPTIVE, 0},
+        [RK_DOMAIN_GRAPH] = {RK_ADAPTIVE, 256},
+        [RK_DOMAIN_STREAM] = {RK_BATCH, 64},
+        [RK_DOMAIN_ACTOR] = {RK_ADAPTIVE, 16},
+    };
+    const rk_attributes *a = class->attributes;
+    l->mode = a->mode ? a->mode : domains[a->domain].mode;
+    l->max_batch = a->max_batch ? a->max_batch : domains[a->domain].batch ? domains[a->domain].batch : default_batch(l->mode);
+    if (o->max_batch != RK_FROM_KERNEL) l->max_batch = o->max_batch;
+    if (l->mode == RK_CONTINUOUS) l->max_batch = 1;
+    l->threads = o->threads != RK_FROM_KERNEL ? o->threads
+                 : a->threads                 ? a->threads
+                 : class->spmd || a->width == RK_BLOCK ? 256
+                 : a->width == RK_WARP ? 32
+                                       : 1;
+    if (class->spmd && l->max_batch > l->threads) l->max_batch = l->threads; /* a thread takes one message */
+    if (class->spmd && !a->max_batch && o->max_batch == RK_FROM_KERNEL) l->max_batch = l->threads;
+}
+
+static rk_status check_plan(const rk_class *class, const rk_launch_options *o, const rk_layout *l)
+{
+    const rk_attributes *a = class->attributes;
+    if (a->state == RK_PER_ACTOR && o->actors == 0)
+        return rk_error(RK_INVALID_OPTIONS, "kernel '%s' keeps state per actor: actors must be 1 or more", class->name);
+    if (a->state != RK_PER_ACTOR && o->actors)
+        return rk_error(RK_INVALID_OPTIONS, "actors %u: kernel '%s' keeps no state per actor (its .state is %s)", o->actors, class->name,
+                        a->state == RK_PER_SHARD ? "RK_PER_SHARD" : "RK_STATELESS");
+    if (class->largest_in > RK_INLINE_MAX && o->backpressure == RK_BACKPRESSURE_DROP_OLDEST)
+        return rk_error(RK_UNSUPPORTED,
+                        "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, which DropOldest would leak; use "
+                        "Block, Reject or DropNewest",
+                        class->name, class->largest_in, RK_INLINE_MAX);
+    if (class->batch && class->largest_in > RK_INLINE_MAX)
+        return rk_error(RK_UNSUPPORTED, "kernel '%s' has a batch handler: its messages must be at most %u bytes", class->name, RK_INLINE_MAX);
+    if (class->spmd && class->largest_in > RK_INLINE_MAX)
+        return rk_error(RK_UNSUPPORTED, "kernel '%s' is SPMD: its messages must be at most %u bytes", class->name, RK_INLINE_MAX);
+    const struct {
+        const char *name;
+        rk_u32 value;
+    } queues[] = {{".input_queue", a->input_queue}, {".output_queue", a->output_queue}, {".message_queue", a->message_queue}};
+    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
+        if (queues[i].value && (queues[i].value < RK_CAPACITY_MIN || queues[i].value > RK_CAPACITY_MAX || (queues[i].value & (queues[i].value - 1))))
+            return rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not a power of two in %u to %u", class->name, queues[i].name,
+                            queues[i].value, RK_CAPACITY_MIN, RK_CAPACITY_MAX);
+    if (l->max_batch > RK_BATCH_MAX || l->threads == 0 || l->threads > 1024)
+        return rk_error(RK_INVALID_OPTIONS, "kernel '%s': .max_batch %u is not in 1 to %u, or .threads %u not in 1 to 1024", class->name,
+                        l->max_batch, RK_BATCH_MAX, l->threads);
+    return RK_OK;
+}
+
+rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout *l)
+{
+    const rk_attributes *a = class->attributes;
+    memset(l, 0, sizeof *l);
+    plan_mode(class, o, l);
+    rk_status status = check_plan(class, o, l);
+    if (status != RK_OK) return status;
+
+    rk_u32 stamps = o->timestamps == RK_FROM_KERNEL ? a->timestamps : o->timestamps;
+    if (o->deduplication_window || o->expiry || o->requests || stamps) l->features |= RK_FEATURE_LONG;
+    if (stamps) l->features |= RK_FEATURE_TIMESTAMPS;
+    if (stamps && !a->not_causal) l->features |= RK_FEATURE_CAUSAL;
+    if (o->expired_to_dead) l->features |= RK_FEATURE_EXPIRED_TO_DEAD;
+    rk_u32 header = l->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
+    rk_u32 in = inline_bytes(class->largest_in), out = inline_bytes(class->largest_out);
+    l->max_sends = a->max_sends ? a->max_sends : 1;
+    l->shared_size = (rk_u32)align_up(a->shared, 16);
+
+    rk_u64 cursor = 0;
+    room(&cursor, &l->parts.control, sizeof(rk_shard));
+    for (rk_u32 w = RK_LANE_HOST; w <= RK_LANE_DEVICE; w++) {
+        rk_lane_plan *lane = &l->lane[w];
+        lane->capacity = a->input_queue ? a->input_queue : a->message_queue ? a->message_queue : o->queue_capacity;
+        lane->bands = o->priority ? RK_BANDS : 1;
+        lane->header_size = header;
+        lane->format = o->slot_format;
+        lane->slot_size = slot_for(in, header, o->slot_format);
+        lane->strategy = o->backpressure;
+        lane->window = o->deduplication_window;
+        lane->overwritten = o->backpressure == RK_BACKPRESSURE_DROP_OLDEST;
+        lane->locked = lane->window || lane->bands > 1 || lane->overwritten;
+        lane->single = w == RK_LANE_HOST && o->single_producer && !lane->locked;
+        plan_lane(lane, &cursor, &l->parts, &l->parts.inbox_slots);
+    }
+    rk_lane_plan *to_host = &l->lane[RK_LANE_OUT];
+    to_host->capacity = out_capacity(class, o);
+    to_host->bands = 1;
+    to_host->header_size = header;
+    to_host->slot_size = slot_for(out > in ? out : in, header, RK_FORMAT_SEQ); /* a message may be forwarded */
+    to_host->single = 1;
+    plan_lane(to_host, &cursor, &l->parts, &l->parts.output_slots);
+    rk_lane_plan *report = &l->lane[RK_LANE_REPORT];
+    rk_u32 reported = (rk_u32)sizeof(rk_report) + (in > out ? in : out);
+    if (reported < sizeof(rk_report) + sizeof(rk_log_line)) reported = sizeof(rk_report) + sizeof(rk_log_line);
+    report->capacity = to_host->capacity < 1024 ? to_host->capacity : 1024;
+    report->bands = 1;
+    report->header_size = RK_HEADER_LONG;
+    report->slot_size = slot_for(reported, RK_HEADER_LONG, RK_FORMAT_SEQ);
+    report->single = 1;
+    plan_lane(report, &cursor, &l->parts, &l->parts.report_slots);
+
+    rk_u32 calls = class->spmd ? l->threads : l->max_batch;
+    l->stage_stride = (rk_u32)align_up(sizeof(rk_staged) + (in > out ? in : out), 64);
+    l->stage_capacity = calls * (l->max_sends + RK_STAGE_EXTRA);
+    l->stage = room(&cursor, &l->parts.staging, (rk_u64)l->stage_stride * l->stage_capacity);
+    rk_u32 copied = l->lane[RK_LANE_HOST].overwritten || o->slot_format == RK_FORMAT_UNIT;
+    while ((1u << l->copy_shift) < l->lane[RK_LANE_HOST].slot_size) l->copy_shift++;
+    l->copy_slots = copied ? l->max_batch : 0;
+    l->copies = room(&cursor, &l->parts.staging, (rk_u64)l->copy_slots << l->copy_shift);
+    if (class->batch) l->order = room(&cursor, &l->parts.staging, (rk_u64)l->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
+    l->shared = room(&cursor, &l->parts.staging, l->shared_size + 64);
+    l->state_stride = a->state == RK_STATELESS ? 0 : (rk_u32)align_up(class->state_size, 16);
+    l->actors_per_shard = (o->actors + o->shards - 1) / o->shards;
+    l->state_count = a->state == RK_PER_ACTOR ? l->actors_per_shard : a->state == RK_PER_SHARD;
+    l->state = room(&cursor, &l->parts.state, (rk_u64)l->state_stride * l->state_count);
+    l->in_block = class->largest_in > RK_INLINE_MAX ? align_up(class->largest_in, RK_LINE) : 0;
+    l->out_block = class->largest_out > RK_INLINE_MAX ? align_up(class->largest_out, RK_LINE) : 0;
+    rk_u64 block = l->in_block > l->out_block ? l->in_block : l->out_block;
+    if (block) {
+        l->pool_blocks = o->pool_blocks ? o->pool_blocks : (rk_u32)((64ull << 20) / block > 64 ? 64 : (64ull << 20) / block + 1);
+        l->out_block = block; /* what comes in may be sent on in copies */
+        l->pool = room(&cursor, &l->parts.pools, pool_bytes(l->out_block, l->pool_blocks));
+    }
+    l->shard_stride = align_up(cursor, 4096);
+
+    rk_memory_estimate *p = &l->parts;
+    rk_u64 *each[] = {&p->inbox_slots, &p->output_slots, &p->report_slots, &p->windows, &p->state, &p->staging, &p->control, &p->pools};
+    p->control += l->shard_stride - cursor;
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) *each[i] *= o->shards;
+    cursor = 0;
+    l->parameters = room(&cursor, &p->control, (rk_u64)class->numbers * 8 + 8);
+    if (l->in_block) l->host_pool = room(&cursor, &p->pools, pool_bytes(l->in_block, l->pool_blocks));
+    l->first_shard = align_up(cursor, 4096);
+    p->control += l->first_shard - cursor;
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) p->total += *each[i];
+    return RK_OK;
+}
+
+/* ------------------------------------------------------------------ place */
+
+static void place_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_u64 slots)
+{
+    ring->slots = slots;
+    ring->capacity = plan->capacity;
+    ring->mask = plan->capacity - 1;
+    ring->slot_size = plan->slot_size;
+    while ((1u << ring->slot_shift) < plan->slot_size) ring->slot_shift++;
+    ring->header_size = plan->header_size;
+    ring->format = plan->format;
+    ring->single = plan->single;
+    ring->overwritten = plan->overwritten;
+    ring->payload_max = rk_slot_payload(plan->slot_size, plan->header_size, plan->format);
+    rk_u32 laps = plan->format == RK_FORMAT_UNIT ? plan->slot_size / 16 : 1;
+    for (rk_u32 i = 0; i < plan->capacity; i++)
+        for (rk_u32 u = 0; u < laps; u++)
+            *(rk_u32 *)(void *)(arena + slots + ((rk_u64)i << ring->slot_shift) + u * 16) = rk_ring_lap(ring, 0) - plan->capacity;
+}
+
+static void place_lane(rk_host_kernel *kernel, rk_u64 part, const rk_lane_plan *plan, rk_u32 shard)
+{
+    rk_byte *arena = kernel->runtime->arena.base;
+    rk_lane *lane = (rk_lane *)(arena + part + plan->lane);
+    lane->capacity = plan->capacity;
+    lane->bands = plan->bands;
+    lane->strategy = plan->strategy;
+    lane->locked = plan->locked;
+    memcpy(lane->boundary, kernel->options.boundary, sizeof lane->boundary);
+    lane->owner = kernel->number;
+    lane->shard = shard;
+    lane->window = plan->window;
+    lane->window_mask = plan->window ? plan->window_entries - 1 : 0;
+    lane->window_ids = part + plan->window_ids;
+    lane->window_table = part + plan->window_table;
+    for (rk_u32 b = 0; b < plan->bands; b++) {
+        lane->rings[b] = part + plan->rings + b * sizeof(rk_ring);
+        place_ring(arena, (rk_ring *)(arena + lane->rings[b]), plan,
+                   part + plan->slots + (rk_u64)b * plan->slot_size * plan->capacity);
+    }
+}
+
+/* A pool, and its entry in the runtime's table. */
+static void place_pool(rk_host_kernel *kernel, rk_u64 at, rk_u64 block_size, rk_u32 number)
+{
+    rk_byte *arena = kernel->runtime->arena.base;
+    rk_u32 blocks = kernel->layout.pool_blocks;
+    rk_pool *pool = (rk_pool *)(arena + at);
+    rk_u64 cursor = at + sizeof *pool;
+    pool->block_size = block_size;
+    pool->block_count = blocks;
+    pool->number = number;
+    pool->free_list = cursor;
+    cursor = align_up(cursor + (rk_u64)blocks * 4, RK_LINE);
+    pool->returns = cursor;
+    rk_lane_plan returns = {.capacity = power_of_two_from(blocks), .slot_size = RK_SLOT_MIN, .header_size = RK_HEADER_SHORT};
+    cursor = align_up(cursor + sizeof(rk_ring), RK_LINE);
+    place_ring(arena, (rk_ring *)(arena + pool->returns), &returns, cursor);
+    pool->blocks = align_up(cursor + (rk_u64)returns.capacity * RK_SLOT_MIN, RK_LINE);
+    for (rk_u32 b = 0; b < blocks; b++) ((rk_u32 *)(void *)(arena + pool->free_list))[b] = blocks - 1 - b;
+    pool->free_count = blocks;
+    ((rk_u64 *)(void *)(arena + kernel->runtime->pool_table))[number] = at;
+}
+
+static void place_shard(rk_host_kernel *kernel, rk_u32 s)
+{
+    const rk_layout *l = &kernel->layout;
+    const rk_class *class = kernel->class;
+    const rk_launch_options *o = &kernel->options;
+    const rk_attributes *a = class->attributes;
+    rk_byte *arena = kernel->runtime->arena.base;
+    rk_u64 part = l->base + l->first_shard + s * l->shard_stride;
+    rk_shard *shard = (rk_shard *)(arena + part);
+    shard->kernel_no = kernel->number;
+    shard->shard = s;
+    shard->shards = o->shards;
+    shard->features = l->features;
+    shard->width = a->width;
+    shard->threads = l->threads;
+    shard->state_kind = a->state;
+    shard->state_size = l->state_stride;
+    shard->actors = o->actors;
+    shard->actors_here = a->state == RK_PER_ACTOR ? (o->actors + o->shards - 1 - s) / o->shards : 0;
+    shard->mode = l->mode;
+    shard->max_batch = l->max_batch;
+    shard->max_sends = l->max_sends;
+    shard->memory = a->memory;
+    shard->stage_stride = l->stage_stride;
+    shard->stage_capacity = l->stage_capacity;
+    shard->copy_shift = l->copy_shift;
+    shard->shared_size = l->shared_size;
+    shard->log_limit = a->log_limit ? a->log_limit : 10;
+    for (rk_u32 w = 0; w < RK_LANES; w++) place_lane(kernel, part, &l->lane[w], s);
+    shard->lane[0] = part + l->lane[RK_LANE_HOST].lane;
+    shard->lane[1] = part + l->lane[RK_LANE_DEVICE].lane;
+    shard->out_lane = part + l->lane[RK_LANE_OUT].lane;
+    shard->report_lane = part + l->lane[RK_LANE_REPORT].lane;
+    shard->state = part + l->state;
+    shard->stage = part + l->stage;
+    shard->copies = part + l->copies;
+    shard->order = class->batch ? part + l->order : 0;
+    shard->shared = part + l->shared;
+    shard->parameters = l->base + l->parameters;
+    shard->pool_table = kernel->runtime->pool_table;
+    shard->directory = kernel->runtime->directory;
+    shard->gather_limit_ns = l->mode == RK_BATCH ? (a->gather_us ? a->gather_us : 50) * 1000ull : 0;
+    shard->slice_limit_ns = a->slice_us * 1000ull;
+    shard->slice_messages = a->slice_messages;
+    shard->event_driven = a->event_driven;
+    shard->send_deadline_ns = o->send_deadline_ns == RK_NO_DEADLINE ? 0 : o->send_deadline_ns ? o->send_deadline_ns : RK_SEND_DEADLINE_DEFAULT;
+    shard->command = RK_COMMAND_RUN;
+    if (l->pool_blocks) {
+        shard->pool = part + l->pool;
+        place_pool(kernel, shard->pool, l->out_block, RK_POOL_NUMBER(kernel->number, 1 + s));
+    }
+}
+
+void rk_layout_place(rk_host_kernel *kernel)
+{
+    const rk_layout *l = &kernel->layout;
+    if (l->in_block) place_pool(kernel, l->base + l->host_pool, l->in_block, RK_POOL_NUMBER(kernel->number, 0));
+    for (rk_u32 s = 0; s < kernel->options.shards; s++) place_shard(kernel, s);
+}

@@ -1,0 +1,356 @@
+#include "module.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ linked modules */
+
+static rk_module *linked;
+
+/* Called by constructors of kernel sources, before main. */
+void rk_link_module(rk_module *module)
+{
+    module->next = linked;
+    linked = module;
+}
+
+/* ------------------------------------------------------------------ classes */
+
+rk_class *rk_class_find(const rk_runtime *runtime, const char *name)
+{
+    for (rk_class *class = runtime->classes; class; class = class->next)
+        if (strcmp(class->name, name) == 0) return class;
+    return 0;
+}
+
+const rk_declaration *rk_class_handler(const rk_class *class, rk_u32 type)
+{
+    for (rk_u32 i = 0; i < class->handler_count; i++)
+        if (class->handlers[i]->message->type == type) return class->handlers[i];
+    return 0;
+}
+
+const rk_declaration *rk_class_declared(const rk_class *class, rk_u32 kind, const char *name)
+{
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next)
+        if (d->kind == kind && strcmp(d->name, name) == 0) return d;
+    return 0;
+}
+
+const char *rk_reason_name(const rk_class *class, rk_u32 reason)
+{
+    if (reason >= RK_REASON_STATUS) {
+        rk_status status = (rk_status)(reason - RK_REASON_STATUS);
+        return status == RK_LIMIT           ? "too many sends"
+               : status == RK_OUT_OF_MEMORY ? "too much shared memory"
+               : status == RK_FAILED        ? "kernel failed"
+                                            : rk_status_name(status);
+    }
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next)
+        if (d->kind == RK_DECLARES_REASON && d->number == reason) return d->name;
+    return "unknown reason";
+}
+
+void rk_class_names(const rk_runtime *runtime, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (const rk_class *class = runtime->classes; class && used < size; class = class->next)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", class->name);
+    if (!used) snprintf(text, size, "none");
+}
+
+static rk_class *class_for(rk_runtime *runtime, const rk_module *module, const char *name)
+{
+    rk_class *class = rk_class_find(runtime, name);
+    if (class) return class;
+    class = calloc(1, sizeof *class);
+    if (!class) return 0;
+    class->name = name;
+    class->module = module;
+    rk_class **link = &runtime->classes;
+    while (*link && strcmp((*link)->name, name) < 0) link = &(*link)->next;
+    class->next = *link;
+    *link = class;
+    return class;
+}
+
+static int is_handler(const rk_declaration *d)
+{
+    return d->kind == RK_DECLARES_HANDLER || d->kind == RK_DECLARES_BATCH_HANDLER || d->kind == RK_DECLARES_SPMD;
+}
+
+/* One handler joins its kernel: all handlers of a kernel agree on what it is. */
+static rk_status add_handler(rk_class *class, const rk_declaration *d)
+{
+    if (class->handler_count == RK_HANDLES_MAX)
+        return rk_error(RK_LIMIT, "%s:%u: kernel '%s' has more than %u handlers", d->file, d->line, class->name, RK_HANDLES_MAX);
+    if (rk_class_handler(class, d->message->type))
+        return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' has two handlers for type %u", d->file, d->line, class->name,
+                        d->message->type);
+    if (d->attributes->size != sizeof(rk_attributes))
+        return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' was compiled with other headers: compile it again", d->file, d->line, class->name);
+    if (class->handler_count) {
+        const rk_declaration *first = class->handlers[0];
+        if (first->kind != d->kind || first->state_size != d->state_size || first->attributes->state != d->attributes->state ||
+            first->attributes->width != d->attributes->width)
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: the handlers of kernel '%s' differ in kind, state or width: %s:%u says otherwise, and a kernel has one of each",
+                            d->file, d->line, class->name, first->file, first->line);
+    }
+    if (d->attributes->state != RK_STATELESS && d->kind == RK_DECLARES_SPMD)
+        return rk_error(RK_UNSUPPORTED, "%s:%u: SPMD kernel '%s' can't keep state: its threads have no order between them; use RK_HANDLER",
+                        d->file, d->line, class->name);
+    if (d->attributes->state == RK_STATELESS && d->state_size != sizeof(rk_none))
+        return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' names a state type but no .state: say RK_PER_SHARD or RK_PER_ACTOR, or take rk_none",
+                        d->file, d->line, class->name);
+    if (d->attributes->domain > RK_DOMAIN_ACTOR || d->attributes->mode > RK_BATCH || d->attributes->width > RK_BLOCK)
+        return rk_error(RK_INVALID_OPTIONS, "%s:%u: kernel '%s': .domain, .mode or .width is not one of the named values", d->file, d->line,
+                        class->name);
+    class->handlers[class->handler_count++] = d;
+    if (class->handler_count == 1) class->attributes = d->attributes;
+    class->state_size = d->state_size;
+    class->spmd |= d->kind == RK_DECLARES_SPMD;
+    class->batch |= d->kind == RK_DECLARES_BATCH_HANDLER;
+    if (d->message->size > class->largest_in) class->largest_in = d->message->size;
+    return RK_OK;
+}
+
+static rk_status check_module(const rk_module *module, const char *from)
+{
+    if (module->magic != RK_MODULE_MAGIC) return rk_error(RK_INCOMPATIBLE, "'%s' is not a kernel module", from);
+    if (module->abi != RK_MODULE_ABI || module->wire != RK_WIRE_VERSION)
+        return rk_error(RK_INCOMPATIBLE, "'%s' was built for ABI %u, wire %u; this library has ABI %u, wire %u: compile it again", from,
+                        module->abi, module->wire, RK_MODULE_ABI, RK_WIRE_VERSION);
+    if (module->shard_size != sizeof(rk_shard) || module->context_size != sizeof(rk_context))
+        return rk_error(RK_INCOMPATIBLE, "'%s' was compiled with other headers (shard %u bytes here %zu, context %u here %zu): compile it again",
+                        from, module->shard_size, sizeof(rk_shard), module->context_size, sizeof(rk_context));
+    return RK_OK;
+}
+
+/* A type id means one schema in the whole runtime, so that a message can cross from module to module. */
+static rk_status check_schemas(rk_runtime *runtime, const rk_module *module, const char *from)
+{
+    for (const rk_declaration *d = module->declarations; d; d = d->next) {
+        if (d->kind != RK_DECLARES_MESSAGE) continue;
+        for (rk_u32 m = 0; m < runtime->module_count; m++)
+            for (const rk_declaration *o = runtime->modules[m]->declarations; o; o = o->next)
+                if (o->kind == RK_DECLARES_MESSAGE && o->message->type == d->message->type && o->message->hash != d->message->hash)
+                    return rk_error(RK_INCOMPATIBLE,
+                                    "'%s' declares message type %u as '%s' (schema %016llx), but '%s' declares it as '%s' (schema %016llx): give "
+                                    "one of them another type id, or compile both with the same header",
+                                    from, d->message->type, d->message->name, (unsigned long long)d->message->hash, runtime->modules[m]->file,
+                                    o->message->name, (unsigned long long)o->message->hash);
+    }
+    return RK_OK;
+}
+
+rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const char *from)
+{
+    for (rk_u32 i = 0; i < runtime->module_count; i++)
+        if (runtime->modules[i] == module) return RK_OK;
+    rk_status status = check_module(module, from);
+    if (status == RK_OK) status = check_schemas(runtime, module, from);
+    if (status != RK_OK) return status;
+    for (const rk_declaration *d = module->declarations; d; d = d->next)
+        if (is_handler(d) && rk_class_find(runtime, d->kernel_name))
+            return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' is declared by '%s' as well: rename one of them", d->file, d->line,
+                            d->kernel_name, rk_class_find(runtime, d->kernel_name)->module->file);
+    const rk_module **modules = realloc(runtime->modules, (runtime->module_count + 1) * sizeof *modules);
+    if (!modules) return rk_error(RK_OUT_OF_MEMORY, "no memory for module '%s'", from);
+    runtime->modules = modules;
+    modules[runtime->module_count++] = module;
+
+    rk_u32 numbers = 1, largest = 0;
+    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
+        if (d->number >= numbers) numbers = d->number + 1;
+        if (d->kind == RK_DECLARES_MESSAGE && d->message->size > largest) largest = d->message->size;
+        if (!is_handler(d)) continue;
+        rk_class *class = class_for(runtime, module, d->kernel_name);
+        status = class ? add_handler(class, d) : rk_error(RK_OUT_OF_MEMORY, "no memory for kernel '%s'", d->kernel_name);
+    }
+    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
+        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_REFUSED) continue;
+        rk_class *class = rk_class_find(runtime, d->kernel_name);
+        if (!class || class->module != module)
+            return rk_error(RK_INCOMPATIBLE, "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file, d->line,
+                            d->kernel_name);
+        if (class->attributes->state != RK_STATELESS && d->state_size != class->state_size)
+            return rk_error(RK_INCOMPATIBLE, "%s:%u: the hook of kernel '%s' names another state type than its handlers", d->file, d->line,
+                            d->kernel_name);
+        *(d->kind == RK_DECLARES_DRAIN ? &class->drain : &class->refused) = d;
+    }
+    for (rk_class *class = runtime->classes; class; class = class->next)
+        if (class->module == module) {
+            class->numbers = numbers;
+            class->largest_out = largest;
+        }
+    return status;
+}
+
+rk_status rk_modules_linked(rk_runtime *runtime)
+{
+    for (rk_module *module = linked; module; module = module->next) {
+        rk_status status = rk_module_take(runtime, module, module->file);
+        if (status != RK_OK) return status;
+    }
+    return RK_OK;
+}
+
+/* ------------------------------------------------------------------ files */
+
+struct rk_loaded {
+    struct rk_loaded *next;
+    char *path;
+    void *library;
+};
+
+static int ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static rk_status load(rk_runtime *runtime, const char *path)
+{
+    for (struct rk_loaded *l = runtime->loaded; l; l = l->next)
+        if (strcmp(l->path, path) == 0) return RK_OK;
+    char *binary = 0;
+    rk_status status = RK_OK;
+    if (!ends_with(path, ".so")) status = rk_module_compile(runtime, path, &binary);
+    if (status != RK_OK) return status;
+    struct rk_loaded *loaded = calloc(1, sizeof *loaded);
+    if (loaded) loaded->path = strdup(path);
+    if (!loaded || !loaded->path) {
+        free(loaded);
+        free(binary);
+        return rk_error(RK_OUT_OF_MEMORY, "no memory to load '%s'", path);
+    }
+    loaded->library = dlopen(binary ? binary : path, RTLD_NOW | RTLD_LOCAL);
+    free(binary);
+    const char *why = loaded->library ? 0 : dlerror();
+    const rk_module *module = loaded->library ? dlsym(loaded->library, "rk_module_table") : 0;
+    if (!module) {
+        status = loaded->library ? rk_error(RK_INCOMPATIBLE, "'%s' exports no rk_module_table: it is not a kernel module", path)
+                                 : rk_error(RK_IO, "can't load '%s': %s", path, why);
+    } else {
+        status = rk_module_take(runtime, module, path);
+    }
+    if (status != RK_OK && (!module || runtime->module_count == 0 || runtime->modules[runtime->module_count - 1] != module)) {
+        if (loaded->library) dlclose(loaded->library);
+        free(loaded->path);
+        free(loaded);
+        return status;
+    }
+    loaded->next = runtime->loaded;
+    runtime->loaded = loaded;
+    return status;
+}
+
+rk_status rk_load(rk_runtime *runtime, const char *path)
+{
+    rk_status status = rk_runtime_check(runtime, "rk_load");
+    if (status != RK_OK) return status;
+    if (!path || !*path) return rk_error(RK_INVALID_ARGUMENT, "rk_load: path is null or empty");
+    pthread_mutex_lock(&runtime->control);
+    status = load(runtime, path);
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}
+
+void rk_modules_close(rk_runtime *runtime)
+{
+    while (runtime->classes) {
+        rk_class *next = runtime->classes->next;
+        free(runtime->classes);
+        runtime->classes = next;
+    }
+    free(runtime->modules);
+    while (runtime->loaded) {
+        struct rk_loaded *next = runtime->loaded->next;
+        if (!runtime->quarantined) dlclose(runtime->loaded->library); /* a stuck handler still runs its code */
+        free(runtime->loaded->path);
+        free(runtime->loaded);
+        runtime->loaded = next;
+    }
+}
+
+/* ------------------------------------------------------------------ descriptions */
+
+static const rk_schema *find_schema(rk_runtime *runtime, const char *name, rk_u32 type)
+{
+    const rk_schema *found = 0;
+    if (rk_runtime_check(runtime, "rk_find_schema") != RK_OK) return 0;
+    pthread_mutex_lock(&runtime->control);
+    for (rk_u32 m = 0; m < runtime->module_count && !found; m++)
+        for (const rk_declaration *d = runtime->modules[m]->declarations; d && !found; d = d->next)
+            if (d->kind == RK_DECLARES_MESSAGE && (name ? strcmp(d->message->name, name) == 0 : d->message->type == type)) found = d->message;
+    pthread_mutex_unlock(&runtime->control);
+    return found;
+}
+
+const rk_schema *rk_find_schema(rk_runtime *runtime, const char *name)
+{
+    return name ? find_schema(runtime, name, 0) : 0;
+}
+
+const rk_schema *rk_find_schema_of_type(rk_runtime *runtime, rk_u32 type)
+{
+    return find_schema(runtime, 0, type);
+}
+
+static void describe(const rk_class *class, rk_kernel_description *d)
+{
+    memset(d, 0, sizeof *d);
+    const rk_attributes *a = class->attributes;
+    d->name = class->name;
+    d->file = class->handlers[0]->file;
+    d->line = class->handlers[0]->line;
+    d->spmd = class->spmd;
+    d->batch = class->batch;
+    d->width = a->width;
+    d->threads = a->threads;
+    d->state = a->state;
+    d->state_size = a->state == RK_STATELESS ? 0 : class->state_size;
+    d->max_sends = a->max_sends ? a->max_sends : 1;
+    d->mode = a->mode;
+    d->max_batch = a->max_batch;
+    for (rk_u32 i = 0; i < class->handler_count; i++) d->handles[d->handles_count++] = class->handlers[i]->message;
+    for (const rk_declaration *o = class->module->declarations; o; o = o->next) {
+        if (o->kind == RK_DECLARES_PARAMETER && d->parameter_count < 32) d->parameters[d->parameter_count++] = o->name;
+        if (o->kind == RK_DECLARES_ROUTE && d->route_count < 16) d->routes[d->route_count++] = o->name;
+    }
+}
+
+rk_status rk_describe(rk_runtime *runtime, rk_u32 index, rk_kernel_description *description)
+{
+    rk_status status = rk_runtime_check(runtime, "rk_describe");
+    if (status != RK_OK) return status;
+    if (!description) return rk_error(RK_INVALID_ARGUMENT, "rk_describe: description is null");
+    pthread_mutex_lock(&runtime->control);
+    const rk_class *class = runtime->classes;
+    while (class && index--) class = class->next;
+    if (class) describe(class, description);
+    pthread_mutex_unlock(&runtime->control);
+    return class ? RK_OK : RK_NO_SUCH_KERNEL;
+}
+
+rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_kernel_description *description)
+{
+    rk_status status = rk_runtime_check(runtime, "rk_describe_named");
+    if (status != RK_OK) return status;
+    if (!name || !description) return rk_error(RK_INVALID_ARGUMENT, "rk_describe_named: name or description is null");
+    pthread_mutex_lock(&runtime->control);
+    const rk_class *class = rk_class_find(runtime, name);
+    if (class)
+        describe(class, description);
+    else {
+        char names[512];
+        rk_class_names(runtime, names, sizeof names);
+        status = rk_error(RK_NO_SUCH_KERNEL, "there is no kernel '%s'; there are: %s", name, names);
+    }
+    pthread_mutex_unlock(&runtime->control);
+    return status;
+}

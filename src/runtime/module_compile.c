@@ -1,0 +1,317 @@
+/* Compiling a kernel source: with the compiler and flags that built the library, into the cache.
+ *
+ * The name of a cached module is a hash of everything that decides what it is: the source and every file that it includes (the
+ * compiler lists them), the flags, the compiler, the library's version and wire format. So a hit is right, and a change
+ * anywhere is a miss. A module is written under another name and renamed, so two processes never see half of one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "module.h"
+
+extern char **environ;
+
+typedef struct text {
+    char *at;
+    size_t used, room;
+} text;
+
+static void text_add(text *t, const char *data, size_t n)
+{
+    if (t->used + n + 1 > t->room) {
+        size_t room = (t->used + n + 1) * 2;
+        char *grown = realloc(t->at, room);
+        if (!grown) return;
+        t->at = grown;
+        t->room = room;
+    }
+    memcpy(t->at + t->used, data, n);
+    t->used += n;
+    t->at[t->used] = 0;
+}
+
+/* FNV-1a, 64 bits, twice with different bases: 128 bits to name a cached file. */
+typedef struct digest {
+    rk_u64 a, b;
+} digest;
+
+static void digest_add(digest *d, const void *data, size_t n)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < n; i++) {
+        d->a = (d->a ^ bytes[i]) * 1099511628211ull;
+        d->b = (d->b ^ (bytes[i] + 0x9eu)) * 1099511628211ull;
+    }
+}
+
+static int digest_file(digest *d, const char *path)
+{
+    char buffer[65536];
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    ssize_t n;
+    while ((n = read(file, buffer, sizeof buffer)) > 0) digest_add(d, buffer, (size_t)n);
+    close(file);
+    return n < 0 ? -1 : 0;
+}
+
+/* Run a program and take what it prints, both streams. Returns its exit status, or -1. */
+static int run(char **arguments, text *output)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC)) return -1;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+    pid_t child;
+    int failed = posix_spawnp(&child, arguments[0], &actions, 0, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (failed) {
+        close(ends[0]);
+        errno = failed;
+        return -1;
+    }
+    char buffer[4096];
+    ssize_t n;
+    while ((n = read(ends[0], buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0) text_add(output, buffer, (size_t)n);
+    close(ends[0]);
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The headers: beside the program (installed or relocated), where the library was built, where it was to be installed. */
+static int include_folder(char *folder, size_t size)
+{
+    char program[512];
+    struct stat info;
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n > 0) {
+        program[n] = 0;
+        char *slash = strrchr(program, '/');
+        if (slash) *slash = 0;
+        snprintf(folder, size, "%s/../include/ringkernel/kernel.h", program);
+        if (stat(folder, &info) == 0) {
+            *strstr(folder, "/ringkernel/kernel.h") = 0;
+            return 1;
+        }
+    }
+    static const char *const places[] = {RK_BUILD_INCLUDE_DIR, RK_INSTALL_INCLUDE_DIR};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(folder, size, "%s/ringkernel/kernel.h", places[i]);
+        if (stat(folder, &info) == 0) {
+            snprintf(folder, size, "%s", places[i]);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int make_folders(char *path)
+{
+    for (char *at = path + 1; *at; at++)
+        if (*at == '/') {
+            *at = 0;
+            int failed = mkdir(path, 0700) && errno != EEXIST;
+            *at = '/';
+            if (failed) return -1;
+        }
+    return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
+}
+
+static rk_status cache_folder(const rk_runtime *runtime, char *folder, size_t size)
+{
+    const char *home;
+    if (runtime->options.cache_folder)
+        snprintf(folder, size, "%s", runtime->options.cache_folder);
+    else if ((home = getenv("XDG_CACHE_HOME")) && *home)
+        snprintf(folder, size, "%s/ringkernel", home);
+    else if ((home = getenv("HOME")) && *home)
+        snprintf(folder, size, "%s/.cache/ringkernel", home);
+    else
+        snprintf(folder, size, "/tmp/ringkernel-%u", (unsigned)getuid());
+    if (make_folders(folder)) return rk_error(RK_IO, "can't make the cache folder '%s': %s", folder, strerror(errno));
+    return RK_OK;
+}
+
+#define ARGUMENTS_MAX 64
+
+typedef struct command {
+    char *word[ARGUMENTS_MAX];
+    size_t count;
+    char flags[sizeof(RK_COMPILE_FLAGS) + 1];
+} command;
+
+static void command_add(command *c, char *word)
+{
+    if (c->count + 1 < ARGUMENTS_MAX) c->word[c->count++] = word;
+    c->word[c->count] = 0;
+}
+
+/* compiler, the build's flags, what a module needs. */
+static void command_begin(command *c, char *include_flag)
+{
+    c->count = 0;
+    command_add(c, (char *)RK_COMPILER);
+    memcpy(c->flags, RK_COMPILE_FLAGS, sizeof(RK_COMPILE_FLAGS));
+    for (char *save, *word = strtok_r(c->flags, " ", &save); word; word = strtok_r(0, " ", &save)) command_add(c, word);
+    command_add(c, (char *)"-DRK_MODULE");
+    command_add(c, (char *)"-fPIC");
+    command_add(c, (char *)"-Wall");
+    command_add(c, include_flag);
+}
+
+/* Hash of the source, of all that it includes, and of how it is compiled. The dependency list of an earlier compile is kept beside the module's
+ * name, so that a hit runs no compiler. */
+static int key_of(const char *source, const char *dependencies, digest *d)
+{
+    *d = (digest){14695981039346656037ull, 0x6c62272e07bb0142ull};
+    digest_add(d, RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION, sizeof RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION);
+    rk_u32 layout[] = {RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard), sizeof(rk_context)};
+    digest_add(d, layout, sizeof layout);
+    digest_add(d, source, strlen(source));
+    for (const char *at = dependencies; *at;) {
+        size_t n = strcspn(at, "\n");
+        char path[4096];
+        snprintf(path, sizeof path, "%.*s", (int)n, at);
+        if (n && digest_file(d, path)) return -1;
+        at += n + (at[n] == '\n');
+    }
+    return 0;
+}
+
+/* make's rule "x: a b \<newline> c" as one path a line, system headers left out (-MM). */
+static void parse_rule(const char *rule, text *paths)
+{
+    const char *at = strchr(rule, ':');
+    for (at = at ? at + 1 : rule; *at;) {
+        at += strspn(at, " \\\n\r\t");
+        size_t n = 0;
+        while (at[n] && !strchr(" \n\r\t", at[n])) n += at[n] == '\\' && at[n + 1] == ' ' ? 2 : 1;
+        for (size_t i = 0; i < n; i++)
+            if (at[i] != '\\' || at[i + 1] != ' ') text_add(paths, at + i, 1);
+        if (n) text_add(paths, "\n", 1);
+        at += n;
+    }
+}
+
+static int read_file(const char *path, text *t)
+{
+    char buffer[4096];
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    ssize_t n;
+    while ((n = read(file, buffer, sizeof buffer)) > 0) text_add(t, buffer, (size_t)n);
+    close(file);
+    return n < 0 ? -1 : 0;
+}
+
+static int write_file(const char *path, const char *data, size_t size)
+{
+    char part[4200];
+    snprintf(part, sizeof part, "%s.%ld", path, (long)getpid());
+    int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0) return -1;
+    ssize_t n = write(file, data, size);
+    return close(file) || n != (ssize_t)size || rename(part, path) ? -1 : 0;
+}
+
+static rk_status compile(const rk_runtime *runtime, const char *source, const char *folder, const char *list_path, char **path)
+{
+    char include[1024], include_flag[1100], part[4200];
+    if (!include_folder(include, sizeof include))
+        return rk_error(RK_IO, "the headers of ringkernel are not found: neither '%s' nor '%s' has ringkernel/kernel.h", RK_BUILD_INCLUDE_DIR,
+                        RK_INSTALL_INCLUDE_DIR);
+    snprintf(include_flag, sizeof include_flag, "-I%s", include);
+    static rk_u32 compiles;
+    snprintf(part, sizeof part, "%s/part-%ld-%u.so", folder, (long)getpid(), __atomic_fetch_add(&compiles, 1, __ATOMIC_RELAXED));
+
+    command c;
+    text output = {0}, rule = {0}, paths = {0};
+    rk_status status = RK_OK;
+    digest key;
+    command_begin(&c, include_flag);
+    command_add(&c, (char *)"-shared");
+    command_add(&c, (char *)"-x");
+    command_add(&c, (char *)"c");
+    command_add(&c, (char *)source);
+    command_add(&c, (char *)"-o");
+    command_add(&c, part);
+    int result = run(c.word, &output);
+    if (result < 0) {
+        status = rk_error(RK_IO, "can't run the compiler '%s': %s: install it, or load a module that is compiled (.so)", RK_COMPILER,
+                          strerror(errno));
+    } else if (result) {
+        status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source, output.at ? output.at : "(the compiler says nothing)");
+    } else {
+        if (output.used) rk_runtime_log(runtime, RK_WARNING, "", 0, output.at);
+        command_begin(&c, include_flag);
+        command_add(&c, (char *)"-MM");
+        command_add(&c, (char *)"-x");
+        command_add(&c, (char *)"c");
+        command_add(&c, (char *)source);
+        if (run(c.word, &rule) == 0) parse_rule(rule.at ? rule.at : "", &paths);
+        if (!paths.at || key_of(source, paths.at, &key)) {
+            status = rk_error(RK_IO, "can't read what '%s' includes: %s", source, strerror(errno));
+        } else {
+            size_t size = strlen(folder) + 48;
+            *path = malloc(size);
+            if (*path) snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a, (unsigned long long)key.b);
+            if (!*path)
+                status = rk_error(RK_OUT_OF_MEMORY, "no memory for a path");
+            else if (rename(part, *path) || write_file(list_path, paths.at, paths.used))
+                status = rk_error(RK_IO, "can't write into the cache folder '%s': %s", folder, strerror(errno));
+            if (status != RK_OK) {
+                free(*path);
+                *path = 0;
+            }
+        }
+    }
+    unlink(part);
+    free(output.at);
+    free(rule.at);
+    free(paths.at);
+    return status;
+}
+
+rk_status rk_module_compile(const rk_runtime *runtime, const char *source, char **path)
+{
+    char folder[4096 - 128], full[4096], list_path[4096];
+    struct stat info;
+    if (stat(source, &info)) return rk_error(RK_IO, "can't read '%s': %s", source, strerror(errno));
+    if (S_ISDIR(info.st_mode)) return rk_error(RK_IO, "'%s' is a folder, not a kernel source", source);
+    if (!realpath(source, full)) return rk_error(RK_IO, "can't find '%s': %s", source, strerror(errno));
+    rk_status status = cache_folder(runtime, folder, sizeof folder);
+    if (status != RK_OK) return status;
+
+    digest name = {14695981039346656037ull, 0x6c62272e07bb0142ull}, key;
+    digest_add(&name, full, strlen(full));
+    digest_add(&name, RK_COMPILER RK_COMPILE_FLAGS, sizeof RK_COMPILER RK_COMPILE_FLAGS);
+    snprintf(list_path, sizeof list_path, "%s/%016llx.files", folder, (unsigned long long)name.a);
+    text list = {0};
+    if (read_file(list_path, &list) == 0 && list.at && key_of(full, list.at, &key) == 0) {
+        size_t size = strlen(folder) + 48;
+        *path = malloc(size);
+        if (*path) {
+            snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a, (unsigned long long)key.b);
+            if (access(*path, R_OK) == 0) {
+                free(list.at);
+                return RK_OK;
+            }
+            free(*path);
+            *path = 0;
+        }
+    }
+    free(list.at);
+    return compile(runtime, full, folder, list_path, path);
+}

@@ -1,0 +1,19 @@
+/* Limits of options, and their validation for the rest of the runtime. */
+#ifndef RK_RUNTIME_OPTIONS_H
+#define RK_RUNTIME_OPTIONS_H
+
+#include <ringkernel/options.h>
+
+#define RK_CAPACITY_MIN 16u
+#define RK_CAPACITY_MAX 1048576u
+#define RK_WINDOW_MIN 16u
+#define RK_WINDOW_MAX 1024u
+#define RK_SHARDS_MAX 4096u
+#define RK_BATCH_MAX 4096u
+
+/* An option structure's size and unknown tail. */
+rk_status rk_check_size(const void *options, size_t size, const char *what);
+/* All mistakes go on the error stack beneath one line. Clamps the window and fills the bands' boundaries. */
+rk_status rk_validate_launch(rk_launch_options *options);
+
+#endif

@@ -1,0 +1,77 @@
+#include "parameter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "module.h"
+
+static rk_u32 size_of_kind(rk_u32 kind)
+{
+    static const unsigned char sizes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
+    return kind < sizeof sizes ? sizes[kind] : 0;
+}
+
+static const char *name_of_kind(rk_u32 kind)
+{
+    static const char *const names[] = {"",       "rk_u8",  "rk_i8",  "rk_u16", "rk_i16", "rk_u32",
+                                        "rk_i32", "rk_u64", "rk_i64", "rk_f32", "rk_f64"};
+    return kind < sizeof names / sizeof *names ? names[kind] : "";
+}
+
+/* Text to 8 bytes of the kind, in the machine's order. 0: not of that kind, or out of its range. */
+static int parse(const char *text, rk_u32 kind, void *value)
+{
+    char *end;
+    errno = 0;
+    if (!*text || *text == ' ') return 0;
+    if (kind == RK_KIND_F32 || kind == RK_KIND_F64) {
+        double d = strtod(text, &end);
+        if (*end || errno == ERANGE) return 0;
+        float f = (float)d;
+        memcpy(value, kind == RK_KIND_F32 ? (void *)&f : (void *)&d, size_of_kind(kind));
+        return 1;
+    }
+    rk_u32 bits = size_of_kind(kind) * 8;
+    if (kind % 2) { /* odd kinds are unsigned */
+        unsigned long long u = strtoull(text, &end, 0);
+        if (*end || errno == ERANGE || *text == '-' || (bits < 64 && u >> bits)) return 0;
+        memcpy(value, &u, size_of_kind(kind));
+    } else {
+        long long i = strtoll(text, &end, 0);
+        if (*end || errno == ERANGE || (bits < 64 && (i >> (bits - 1)) != 0 && (i >> (bits - 1)) != -1)) return 0;
+        memcpy(value, &i, size_of_kind(kind));
+    }
+    return 1;
+}
+
+static void declared_names(const rk_class *class, char *text, size_t size)
+{
+    size_t used = 0;
+    snprintf(text, size, "none");
+    for (const rk_declaration *d = class->module->declarations; d && used < size; d = d->next)
+        if (d->kind == RK_DECLARES_PARAMETER) used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", d->name);
+}
+
+rk_status rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count)
+{
+    const rk_class *class = kernel->class;
+    rk_byte *table = kernel->runtime->arena.base + kernel->layout.base + kernel->layout.parameters;
+    rk_status status = RK_OK;
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next)
+        if (d->kind == RK_DECLARES_PARAMETER) memcpy(table + 8ull * d->number, d->value, size_of_kind(d->value_kind));
+    for (size_t i = 0; i < count; i++) {
+        const rk_declaration *d = given[i].name ? rk_class_declared(class, RK_DECLARES_PARAMETER, given[i].name) : 0;
+        if (!d) {
+            char names[512];
+            declared_names(class, names, sizeof names);
+            status = rk_error(RK_INVALID_OPTIONS, "'%s' has no parameter '%s'; it declares: %s", kernel->id,
+                              given[i].name ? given[i].name : "(null)", names);
+        } else if (!given[i].value || !parse(given[i].value, d->value_kind, table + 8ull * d->number)) {
+            status = rk_error(RK_INVALID_OPTIONS, "parameter '%s' of '%s': '%s' is not an %s", given[i].name, kernel->id,
+                              given[i].value ? given[i].value : "(null)", name_of_kind(d->value_kind));
+        }
+    }
+    return status;
+}

@@ -1,0 +1,263 @@
+#include "report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "futex.h"
+#include "module.h"
+
+/* ------------------------------------------------------------------ pending requests */
+
+/* A correlation is the place in the table and the generation of its use, so that a late or second reply finds nobody. */
+rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation)
+{
+    rk_pending *found = 0;
+    pthread_mutex_lock(&runtime->pending_lock);
+    for (rk_u32 i = 0; i < RK_REQUESTS_MAX && !found; i++) {
+        rk_u32 at = runtime->pending_next++ % RK_REQUESTS_MAX;
+        rk_pending *p = &runtime->pending[at];
+        if (rk_atomic_u32(&p->state) != RK_PENDING_FREE) continue;
+        rk_atomic_set_u32(&p->state, RK_PENDING_TAKEN);
+        p->generation++;
+        p->status = RK_OK;
+        p->reason[0] = 0;
+        *correlation = ((rk_u64)p->generation << 32) | (at + 1);
+        found = p;
+    }
+    pthread_mutex_unlock(&runtime->pending_lock);
+    return found;
+}
+
+void rk_pending_give(rk_runtime *runtime, rk_pending *pending)
+{
+    pthread_mutex_lock(&runtime->pending_lock);
+    rk_atomic_set_u32(&pending->state, RK_PENDING_FREE);
+    pthread_mutex_unlock(&runtime->pending_lock);
+}
+
+/* The one that waits for this correlation, now being filled by the caller; 0: nobody does (any more). */
+static rk_pending *claim_pending(rk_runtime *runtime, rk_u64 correlation, rk_u32 *was_done)
+{
+    rk_u32 at = (rk_u32)correlation - 1, waits = RK_PENDING_WAITS;
+    *was_done = 0;
+    if (at >= RK_REQUESTS_MAX) return 0;
+    rk_pending *p = &runtime->pending[at];
+    pthread_mutex_lock(&runtime->pending_lock);
+    int same = p->generation == (rk_u32)(correlation >> 32);
+    if (same && !__atomic_compare_exchange_n(&p->state, &waits, RK_PENDING_FILLING, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        *was_done = waits == RK_PENDING_DONE;
+        same = 0;
+    }
+    pthread_mutex_unlock(&runtime->pending_lock);
+    return same ? p : 0;
+}
+
+static void finish_pending(rk_pending *p, rk_status status, const char *reason)
+{
+    p->status = status;
+    if (reason) snprintf(p->reason, sizeof p->reason, "%s", reason);
+    rk_atomic_set_u32(&p->state, RK_PENDING_DONE);
+    rk_futex_wake(&p->state);
+}
+
+void rk_requests_fail(rk_host_kernel *kernel)
+{
+    rk_runtime *runtime = kernel->runtime;
+    for (rk_u32 i = 0; i < RK_REQUESTS_MAX; i++) {
+        rk_pending *p = &runtime->pending[i];
+        if (rk_atomic_u32(&p->state) != RK_PENDING_WAITS || p->owner_number != kernel->number) continue;
+        rk_u32 done;
+        rk_pending *mine = claim_pending(runtime, ((rk_u64)p->generation << 32) | (i + 1), &done);
+        if (mine) finish_pending(mine, RK_CLOSED, 0);
+    }
+}
+
+/* ------------------------------------------------------------------ dead letters */
+
+void rk_letters_clear(rk_host_kernel *kernel)
+{
+    pthread_mutex_lock(&kernel->letters);
+    while (kernel->letter_first) {
+        rk_letter *next = kernel->letter_first->next;
+        free(kernel->letter_first);
+        kernel->letter_first = next;
+    }
+    kernel->letter_last = 0;
+    kernel->letter_count = 0;
+    kernel->letter_total = kernel->letters_lost = 0;
+    kernel->reason_count = 0;
+    pthread_mutex_unlock(&kernel->letters);
+}
+
+static void count_reason(rk_host_kernel *kernel, const char *reason)
+{
+    for (rk_u32 i = 0; i < kernel->reason_count; i++)
+        if (strcmp(kernel->reasons[i].reason, reason) == 0) {
+            kernel->reasons[i].count++;
+            return;
+        }
+    if (kernel->reason_count < RK_REASONS_MAX) kernel->reasons[kernel->reason_count++] = (rk_reason_count){reason, 1};
+}
+
+/* Keep a letter, the newest `dead_letter_capacity` of them. */
+static void keep_letter(rk_host_kernel *kernel, const rk_dead_letter *letter)
+{
+    rk_u32 capacity = kernel->options.dead_letter_capacity ? kernel->options.dead_letter_capacity : RK_DEAD_LETTERS_DEFAULT;
+    rk_letter *kept = malloc(sizeof *kept + letter->length);
+    pthread_mutex_lock(&kernel->letters);
+    kernel->letter_total++;
+    count_reason(kernel, letter->reason);
+    if (kept) {
+        kept->letter = *letter;
+        kept->next = 0;
+        memcpy(kept->payload, letter->payload, letter->length);
+        *(kernel->letter_last ? &kernel->letter_last->next : &kernel->letter_first) = kept;
+        kernel->letter_last = kept;
+        kernel->letter_count++;
+    }
+    if (!kept || kernel->letter_count > capacity) {
+        rk_letter *oldest = kernel->letter_first;
+        if (kept) {
+            kernel->letter_first = oldest->next;
+            kernel->letter_count--;
+            free(oldest);
+        }
+        if (!kernel->options.on_dead_letter) kernel->letters_lost++;
+    }
+    pthread_mutex_unlock(&kernel->letters);
+    rk_event_raise(&kernel->letter_event);
+}
+
+static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_report *report)
+{
+    rk_host_kernel *kernel = seat->owner;
+    rk_runtime *runtime = kernel->runtime;
+    rk_dead_letter letter = {
+        .kernel = {kernel->number, kernel->generation},
+        .shard = seat->number,
+        .type = header->base.type,
+        .reason = rk_reason_name(kernel->class, report->reason),
+        .when_ns = report->when_ns,
+        .id = header->id,
+        .correlation = header->correlation,
+        .target = header->base.target,
+        .attempts = header->attempts,
+        .was_sent = header->base.source == kernel->number,
+        .length = header->base.length - (rk_u32)sizeof *report,
+        .payload = report + 1,
+    };
+    const rk_reference *reference = 0;
+    const rk_pool *pool = 0;
+    if (header->base.flags & RK_FLAG_REFERENCE) {
+        reference = (const rk_reference *)(const void *)(report + 1);
+        pool = (const rk_pool *)(const void *)(runtime->arena.base + ((const rk_u64 *)(const void *)(runtime->arena.base + runtime->pool_table))[reference->pool]);
+        letter.payload = rk_pool_block(pool, runtime->arena.base, reference->block);
+        letter.length = (rk_u32)reference->length;
+    }
+    if (kernel->options.on_dead_letter) kernel->options.on_dead_letter(kernel->options.dead_letter_user, &letter);
+    keep_letter(kernel, &letter);
+    if (reference) rk_pool_give_back(pool, runtime->arena.base, reference->block);
+    if (header->base.flags & RK_FLAG_REQUEST) {
+        rk_u32 done;
+        rk_pending *p = claim_pending(runtime, header->correlation, &done);
+        if (p) finish_pending(p, RK_DEAD, letter.reason);
+    }
+}
+
+/* ------------------------------------------------------------------ one report */
+
+static void take_reply(rk_seat *seat, const rk_header_long *header)
+{
+    rk_runtime *runtime = seat->owner->runtime;
+    const rk_reference *reference = (const rk_reference *)(const void *)(header + 1);
+    const void *payload = header + 1;
+    size_t length = header->base.length;
+    const rk_pool *pool = 0;
+    if (header->base.flags & RK_FLAG_REFERENCE) {
+        pool = (const rk_pool *)(const void *)(runtime->arena.base + ((const rk_u64 *)(const void *)(runtime->arena.base + runtime->pool_table))[reference->pool]);
+        payload = rk_pool_block(pool, runtime->arena.base, reference->block);
+        length = reference->length;
+    }
+    rk_u32 done;
+    rk_pending *p = claim_pending(runtime, header->correlation, &done);
+    if (p) {
+        rk_status status = header->base.type != p->reply_type ? RK_UNKNOWN_TYPE : length > p->reply_size ? RK_TOO_SMALL : RK_OK;
+        if (status == RK_OK) memcpy(p->reply, payload, length);
+        finish_pending(p, status, 0);
+    } else {
+        __atomic_fetch_add(done ? &seat->owner->double_replies : &seat->owner->late_replies, 1, __ATOMIC_RELAXED);
+    }
+    if (pool) rk_pool_give_back(pool, runtime->arena.base, reference->block);
+}
+
+static void take_log(rk_seat *seat, const rk_report *report)
+{
+    const rk_log_line *line = (const rk_log_line *)(const void *)(report + 1);
+    char text[RK_LOG_TEXT + 64];
+    size_t used = 0;
+    rk_u32 value = 0;
+    for (const rk_u8 *at = line->text; *at && used + 24 < sizeof text; at++) {
+        if (at[0] == '%' && at[1] == 'u' && value < line->values) {
+            used += (size_t)snprintf(text + used, sizeof text - used, "%llu", (unsigned long long)line->value[value++]);
+            at++;
+        } else {
+            text[used++] = (char)*at;
+        }
+    }
+    text[used] = 0;
+    rk_log_record record = {line->level, seat->number, report->when_ns, seat->owner->id, text};
+    if (seat->owner->runtime->options.on_log)
+        seat->owner->runtime->options.on_log(seat->owner->runtime->options.log_user, &record);
+    else if (line->level >= RK_WARNING)
+        fprintf(stderr, "rk: %s/%u: %s\n", seat->owner->id, seat->number, text);
+}
+
+static void take_report(rk_seat *seat, const rk_header_long *header)
+{
+    rk_runtime *runtime = seat->owner->runtime;
+    const rk_report *report = (const rk_report *)(const void *)(header + 1);
+    rk_u32 done;
+    rk_pending *p;
+    if (header->base.flags & RK_FLAG_REPLY) {
+        take_reply(seat, header);
+        return;
+    }
+    switch (report->kind) {
+    case RK_REPORT_DEAD: take_letter(seat, header, report); break;
+    case RK_REPORT_LOG: take_log(seat, report); break;
+    case RK_REPORT_NO_REPLY:
+    case RK_REPORT_FAILED_REPLY:
+        p = claim_pending(runtime, header->correlation, &done);
+        if (p) finish_pending(p, report->kind == RK_REPORT_NO_REPLY ? RK_NO_REPLY : RK_EXPIRED, 0);
+        break;
+    default: break;
+    }
+}
+
+rk_u32 rk_reports_collect_seat(rk_seat *seat)
+{
+    rk_runtime *runtime = seat->owner->runtime;
+    rk_u32 taken = 0;
+    if (pthread_mutex_trylock(&seat->report)) return 0; /* somebody does it right now */
+    rk_lane *lane = rk_lane_at(runtime, seat->shard->report_lane);
+    rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
+    rk_u32 n;
+    while ((n = rk_ring_ready(ring, runtime->arena.base, ring->head, 64)) > 0) {
+        for (rk_u32 i = 0; i < n; i++)
+            take_report(seat, (const rk_header_long *)(const void *)rk_ring_slot(ring, runtime->arena.base, ring->head + i));
+        ring->delivered += n;
+        rk_ring_commit(ring, ring->head + n);
+        taken += n;
+    }
+    if (taken && rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) runtime->backend->ring(seat); /* W1 */
+    pthread_mutex_unlock(&seat->report);
+    return taken;
+}
+
+rk_u32 rk_reports_collect(rk_host_kernel *kernel)
+{
+    rk_u32 taken = 0;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) taken += rk_reports_collect_seat(&kernel->seats[s]);
+    return taken;
+}

@@ -1,0 +1,20 @@
+/* Reports: what comes from a shard besides its output: replies, dead letters, log lines.
+ *
+ * They come by the report lane, which the service thread empties; a thread that waits for a reply helps. */
+#ifndef RK_RUNTIME_REPORT_H
+#define RK_RUNTIME_REPORT_H
+
+#include "core.h"
+
+/* Empty the report lanes of a kernel, or of one shard. Returns how many reports were taken. Any thread. */
+rk_u32 rk_reports_collect(rk_host_kernel *kernel);
+rk_u32 rk_reports_collect_seat(rk_seat *seat);
+/* Requests to a kernel that ends are answered with RK_CLOSED. */
+void rk_requests_fail(rk_host_kernel *kernel);
+void rk_letters_clear(rk_host_kernel *kernel);
+
+/* Pending requests: a place in the table, named by a correlation. */
+rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation);
+void rk_pending_give(rk_runtime *runtime, rk_pending *pending);
+
+#endif

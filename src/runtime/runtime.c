@@ -1,0 +1,184 @@
+/* Open and close; the table of open runtimes, so that a call on a closed one is answered and not a crash. */
+#include "core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "guard.h"
+#include "kernel.h"
+#include "module.h"
+#include "service.h"
+
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static rk_runtime *open_runtimes;
+
+rk_u64 rk_monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
+}
+
+rk_u64 rk_runtime_now(const rk_runtime *runtime)
+{
+    return runtime->options.clock_ns ? runtime->options.clock_ns(runtime->options.clock_user) : rk_monotonic_ns();
+}
+
+static int is_open(const rk_runtime *runtime)
+{
+    pthread_mutex_lock(&open_lock);
+    const rk_runtime *at = open_runtimes;
+    while (at && at != runtime) at = at->next;
+    pthread_mutex_unlock(&open_lock);
+    return at != 0;
+}
+
+rk_status rk_runtime_check(const rk_runtime *runtime, const char *call)
+{
+    rk_error_begin();
+    if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "%s: runtime is null", call);
+    if (!is_open(runtime)) return rk_error(RK_CLOSED, "%s: the runtime is closed", call);
+    return RK_OK;
+}
+
+static rk_status check_options(const rk_runtime_options *given, rk_runtime_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+    if (given) {
+        rk_status status = rk_check_size(given, sizeof *o, "runtime options");
+        if (status != RK_OK) return status;
+        memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    }
+    if (o->workers > 1024) return rk_error(RK_INVALID_OPTIONS, "workers %u is not in 1 to 1024; 0 takes one fewer than the cores", o->workers);
+    if (o->single_step > 1 || o->unpinned > 1) return rk_error(RK_INVALID_OPTIONS, "single_step and unpinned are 0 or 1");
+    if (!o->stall_limit_ns) o->stall_limit_ns = RK_STALL_DEFAULT;
+    if (!o->spin_ns) o->spin_ns = RK_SPIN_DEFAULT;
+    return RK_OK;
+}
+
+static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
+{
+    static const char *const names[] = {"auto", "cpu", "cuda", "opencl", "metal"};
+    if (backend > RK_BACKEND_METAL) return rk_error(RK_INVALID_OPTIONS, "backend %u is not one of RK_BACKEND_*", backend);
+    if (backend > RK_BACKEND_CPU)
+        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there is: cpu", names[backend]);
+    *chosen = &rk_backend_cpu;
+    return RK_OK;
+}
+
+rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
+{
+    rk_runtime_options o;
+    const rk_backend *backend;
+    rk_error_begin();
+    if (!out) return rk_error(RK_INVALID_ARGUMENT, "rk_open: runtime is null");
+    *out = 0;
+    rk_status status = check_options(options, &o);
+    if (status == RK_OK) status = choose_backend(o.backend, &backend);
+    if (status != RK_OK) return status;
+
+    rk_runtime *runtime = calloc(1, sizeof *runtime);
+    rk_pending *pending = calloc(RK_REQUESTS_MAX, sizeof *pending);
+    if (!runtime || !pending) {
+        free(runtime);
+        free(pending);
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
+    }
+    runtime->options = o;
+    runtime->backend = backend;
+    runtime->pending = pending;
+    pthread_mutex_init(&runtime->control, 0);
+    pthread_mutex_init(&runtime->list, 0);
+    pthread_mutex_init(&runtime->pending_lock, 0);
+    rk_u64 tables = sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL;
+    rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
+    status = rk_arena_open(&runtime->arena, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
+    if (status == RK_OK) {
+        runtime->directory = rk_arena_take(&runtime->arena, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
+        runtime->pool_table = rk_arena_take(&runtime->arena, 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL);
+        runtime->closed_lane = rk_arena_take(&runtime->arena, sizeof(rk_lane) + sizeof(rk_ring) + 16);
+        rk_lane *closed = rk_lane_at(runtime, runtime->closed_lane);
+        closed->closed = 1;
+        closed->bands = 1;
+        closed->rings[0] = runtime->closed_lane + sizeof(rk_lane);
+        *(rk_u64 *)(void *)(runtime->arena.base + closed->rings[0] + sizeof(rk_ring)) = runtime->closed_lane;
+        status = rk_modules_linked(runtime);
+        if (status == RK_OK) status = backend->open(runtime);
+        if (status == RK_OK && (status = rk_service_start(runtime)) != RK_OK) backend->close(runtime);
+        if (status != RK_OK) rk_arena_close(&runtime->arena);
+    }
+    if (status != RK_OK) {
+        rk_modules_close(runtime);
+        free(pending);
+        free(runtime);
+        return status;
+    }
+    pthread_mutex_lock(&open_lock);
+    runtime->next = open_runtimes;
+    open_runtimes = runtime;
+    pthread_mutex_unlock(&open_lock);
+    *out = runtime;
+    return RK_OK;
+}
+
+rk_status rk_close(rk_runtime *runtime)
+{
+    rk_error_begin();
+    if (!runtime) return RK_OK;
+    pthread_mutex_lock(&open_lock);
+    rk_runtime **link = &open_runtimes;
+    while (*link && *link != runtime) link = &(*link)->next;
+    if (*link) *link = runtime->next;
+    else runtime = 0; /* closed already */
+    pthread_mutex_unlock(&open_lock);
+    if (!runtime) return RK_OK;
+
+    pthread_mutex_lock(&runtime->control);
+    for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
+        if (runtime->kernels[n]) rk_kernel_end(runtime->kernels[n], rk_monotonic_ns() + RK_SECONDS(1));
+    pthread_mutex_unlock(&runtime->control);
+    rk_service_stop(runtime);
+    runtime->backend->close(runtime);
+    rk_guard_forget(runtime);
+    rk_u32 quarantined = runtime->quarantined;
+    rk_modules_close(runtime);
+    if (quarantined) /* its threads may still touch the arena and its kernels: those stay */
+        return rk_error(RK_QUARANTINED, "closed, but %u kernel%s did not stop: their memory is kept until the process ends", quarantined,
+                        quarantined == 1 ? "" : "s");
+    for (rk_u32 n = 1; n <= runtime->kernel_count; n++) rk_kernel_free(runtime->kernels[n]);
+    rk_arena_close(&runtime->arena);
+    pthread_mutex_destroy(&runtime->control);
+    pthread_mutex_destroy(&runtime->list);
+    pthread_mutex_destroy(&runtime->pending_lock);
+    free(runtime->pending);
+    free(runtime);
+    return RK_OK;
+}
+
+const char *rk_backend_name(const rk_runtime *runtime)
+{
+    return runtime && is_open(runtime) ? runtime->backend->name : "closed";
+}
+
+rk_u32 rk_worker_count(const rk_runtime *runtime)
+{
+    return runtime && is_open(runtime) ? runtime->options.workers : 0;
+}
+
+rk_u64 rk_clock_ns(const rk_runtime *runtime)
+{
+    return runtime && is_open(runtime) ? rk_runtime_now(runtime) : 0;
+}
+
+void rk_runtime_log(const rk_runtime *runtime, rk_u32 level, const char *kernel_name, rk_u32 shard, const char *text)
+{
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    rk_log_record record = {level, shard, rk_runtime_now(runtime), kernel_name, text};
+    if (runtime->options.on_log)
+        runtime->options.on_log(runtime->options.log_user, &record);
+    else if (level >= RK_WARNING)
+        fprintf(stderr, "rk: %s: %s%s%s\n", levels[level > RK_ERROR ? RK_ERROR : level], kernel_name, *kernel_name ? ": " : "", text);
+}

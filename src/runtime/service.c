@@ -1,0 +1,129 @@
+#include "service.h"
+
+#include <stdio.h>
+
+#include "futex.h"
+#include "guard.h"
+#include "report.h"
+
+/* Use a kernel's seats from this thread, if it is placed and not being relaunched. */
+static int enter(rk_thread_record *self, rk_host_kernel *k)
+{
+    (void)__atomic_exchange_n(&self->inside, k, __ATOMIC_SEQ_CST); /* G1 */
+    if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST)) return 1;
+    rk_guard_leave(self);
+    return 0;
+}
+
+static rk_u32 collect(rk_runtime *runtime, rk_thread_record *self)
+{
+    rk_u32 taken = 0;
+    rk_u32 count = __atomic_load_n(&runtime->kernel_count, __ATOMIC_ACQUIRE);
+    for (rk_u32 n = 1; n <= count; n++) {
+        rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
+        if (!k || !enter(self, k)) continue;
+        taken += rk_reports_collect(k);
+        rk_guard_leave(self);
+    }
+    return taken;
+}
+
+/* Say in each report lane that its consumer sleeps (W2); the look afterwards is the caller's. */
+static void announce_sleep(rk_runtime *runtime, rk_thread_record *self)
+{
+    rk_u32 count = __atomic_load_n(&runtime->kernel_count, __ATOMIC_ACQUIRE);
+    for (rk_u32 n = 1; n <= count; n++) {
+        rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
+        if (!k || !enter(self, k)) continue;
+        for (rk_u32 s = 0; s < k->seat_count; s++) {
+            rk_ring *ring = rk_lane_ring(rk_lane_at(runtime, k->seats[s].shard->report_lane), runtime->arena.base, 0);
+            if (!rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE))
+                (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE);
+        }
+        rk_guard_leave(self);
+    }
+}
+
+/* A kernel with pending messages whose shard makes no progress for the stall limit is stalled; idle is not. */
+static void watch_kernel(rk_host_kernel *k, rk_u64 now)
+{
+    rk_u32 stalled = 0;
+    for (rk_u32 s = 0; s < k->seat_count; s++) {
+        rk_seat *seat = &k->seats[s];
+        rk_u64 progress = __atomic_load_n(&seat->shard->meter.progress, __ATOMIC_ACQUIRE);
+        rk_u32 pending = 0;
+        for (rk_u32 w = 0; w < 2; w++) pending |= rk_lane_depth(rk_seat_lane(seat, w), k->runtime->arena.base);
+        if (progress != seat->watched_progress || !pending || rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) {
+            seat->watched_progress = progress;
+            seat->watched_since_ns = now;
+        } else if (now - seat->watched_since_ns >= k->runtime->options.stall_limit_ns) {
+            stalled = 1;
+        }
+    }
+    if (stalled != rk_atomic_u32(&k->stalled)) {
+        rk_atomic_set_u32(&k->stalled, stalled);
+        rk_runtime_log(k->runtime, RK_WARNING, k->id, 0,
+                       stalled ? "stalled: messages are pending, and no batch was finished for the stall limit" : "makes progress again");
+    }
+}
+
+static void watch(rk_runtime *runtime, rk_thread_record *self)
+{
+    rk_u64 now = rk_monotonic_ns();
+    rk_u32 count = __atomic_load_n(&runtime->kernel_count, __ATOMIC_ACQUIRE);
+    for (rk_u32 n = 1; n <= count; n++) {
+        rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
+        if (!k || !enter(self, k)) continue;
+        watch_kernel(k, now);
+        rk_guard_leave(self);
+    }
+    /* Who holds the control lock may wait for the very worker that is stuck: that call deals with it itself. */
+    if (pthread_mutex_trylock(&runtime->control) == 0) {
+        runtime->backend->watch(runtime, now);
+        pthread_mutex_unlock(&runtime->control);
+    }
+}
+
+static void *service_main(void *argument)
+{
+    rk_runtime *runtime = argument;
+    rk_thread_record *self = rk_thread_own();
+    rk_u64 tick = runtime->options.stall_limit_ns / 4, next_watch = rk_monotonic_ns() + tick;
+    while (!rk_atomic_u32(&runtime->service_stop)) {
+        rk_u32 seen = __atomic_load_n(&runtime->service_event, __ATOMIC_SEQ_CST);
+        rk_u32 taken = collect(runtime, self);
+        rk_u64 now = rk_monotonic_ns();
+        if (now >= next_watch) {
+            watch(runtime, self);
+            next_watch = now + tick;
+        }
+        if (taken) continue;
+        announce_sleep(runtime, self);
+        if (collect(runtime, self)) continue;
+        rk_futex_wait(&runtime->service_event, seen, next_watch - now);
+    }
+    return 0;
+}
+
+rk_status rk_service_start(rk_runtime *runtime)
+{
+    if (runtime->options.single_step) return RK_OK;
+    if (pthread_create(&runtime->service, 0, service_main, runtime)) return rk_error(RK_OUT_OF_MEMORY, "can't start the service thread");
+    pthread_setname_np(runtime->service, "rk-service");
+    runtime->service_runs = 1;
+    return RK_OK;
+}
+
+void rk_service_stop(rk_runtime *runtime)
+{
+    if (!runtime->service_runs) return;
+    rk_atomic_set_u32(&runtime->service_stop, 1);
+    rk_event_raise(&runtime->service_event);
+    pthread_join(runtime->service, 0);
+    runtime->service_runs = 0;
+}
+
+void rk_service_ring(rk_runtime *runtime)
+{
+    if (runtime->service_runs) rk_event_raise(&runtime->service_event);
+}
