@@ -1,4 +1,4 @@
-/* The account and the metrics: plain loads. Sinks are read before sources, so what is on its way in between shows as queued or not at all. */
+/* The account and the metrics: plain loads, under the short lock that keeps a kernel's seats where they are. Sinks are read before sources, so what is on its way in between shows as queued or not at all. */
 #include <string.h>
 
 #include "guard.h"
@@ -49,9 +49,9 @@ static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const void *
     rk_status status = rk_runtime_check(runtime, call);
     if (status != RK_OK) return status;
     if (!out) return rk_error(RK_INVALID_ARGUMENT, "%s: a pointer is null", call);
-    pthread_mutex_lock(&runtime->control);
+    pthread_mutex_lock(&runtime->list);
     status = rk_kernel_check(runtime, handle, k);
-    if (status != RK_OK) pthread_mutex_unlock(&runtime->control);
+    if (status != RK_OK) pthread_mutex_unlock(&runtime->list);
     return status;
 }
 
@@ -79,7 +79,7 @@ rk_status rk_account_of(rk_runtime *runtime, rk_kernel handle, rk_account *a)
     a->late_replies = load(&k->late_replies);
     a->double_replies = load(&k->double_replies);
     finish(a);
-    pthread_mutex_unlock(&runtime->control);
+    pthread_mutex_unlock(&runtime->list);
     return RK_OK;
 }
 
@@ -95,7 +95,7 @@ rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel handle, rk_u32 shard
         add_lane(k, &k->seats[shard], lane, a);
         finish(a);
     }
-    pthread_mutex_unlock(&runtime->control);
+    pthread_mutex_unlock(&runtime->list);
     return status;
 }
 
@@ -112,7 +112,7 @@ rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel handle, rk_u32 index, co
         status = RK_EMPTY;
     }
     pthread_mutex_unlock(&k->letters);
-    pthread_mutex_unlock(&runtime->control);
+    pthread_mutex_unlock(&runtime->list);
     return status;
 }
 
@@ -195,6 +195,6 @@ rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
     rk_u64 now = rk_runtime_now(runtime);
     m->uptime_ns = k->activated_ns && now > k->activated_ns ? now - k->activated_ns : 0;
     m->throughput = m->uptime_ns ? (double)m->processed * 1e9 / (double)m->uptime_ns : 0;
-    pthread_mutex_unlock(&runtime->control);
+    pthread_mutex_unlock(&runtime->list);
     return RK_OK;
 }

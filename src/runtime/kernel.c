@@ -55,7 +55,7 @@ static rk_host_kernel *take_number(rk_runtime *runtime)
     k->number = runtime->kernel_count + 1;
     pthread_mutex_init(&k->letters, 0);
     __atomic_store_n(&runtime->kernels[k->number], k, __ATOMIC_RELEASE);
-    runtime->kernel_count++;
+    rk_atomic_set_u32(&runtime->kernel_count, k->number);
     return k;
 }
 
@@ -427,7 +427,7 @@ rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel handle, rk_kernel
     rk_status status = rk_runtime_check(runtime, "rk_kernel_information");
     if (status != RK_OK) return status;
     if (!info) return rk_error(RK_INVALID_ARGUMENT, "rk_kernel_information: info is null");
-    pthread_mutex_lock(&runtime->control);
+    pthread_mutex_lock(&runtime->list);
     status = rk_kernel_check(runtime, handle, &k);
     if (status == RK_OK) {
         memset(info, 0, sizeof *info);
@@ -456,7 +456,7 @@ rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel handle, rk_kernel
         info->healthy = !info->stalled && info->life != RK_LIFE_FAILED && info->life != RK_LIFE_QUARANTINED;
         snprintf(info->failure, sizeof info->failure, "%s", k->failure);
     }
-    pthread_mutex_unlock(&runtime->control);
+    pthread_mutex_unlock(&runtime->list);
     return status;
 }
 

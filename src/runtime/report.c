@@ -235,11 +235,10 @@ static void take_report(rk_seat *seat, const rk_header_long *header)
     }
 }
 
-rk_u32 rk_reports_collect_seat(rk_seat *seat)
+static rk_u32 collect(rk_seat *seat)
 {
     rk_runtime *runtime = seat->owner->runtime;
     rk_u32 taken = 0;
-    if (pthread_mutex_trylock(&seat->report)) return 0; /* somebody does it right now */
     rk_lane *lane = rk_lane_at(runtime, seat->shard->report_lane);
     rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
     rk_u32 n;
@@ -251,6 +250,13 @@ rk_u32 rk_reports_collect_seat(rk_seat *seat)
         taken += n;
     }
     if (taken && rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) runtime->backend->ring(seat); /* W1 */
+    return taken;
+}
+
+rk_u32 rk_reports_try_collect(rk_seat *seat)
+{
+    if (pthread_mutex_trylock(&seat->report)) return 0;
+    rk_u32 taken = collect(seat);
     pthread_mutex_unlock(&seat->report);
     return taken;
 }
@@ -258,6 +264,10 @@ rk_u32 rk_reports_collect_seat(rk_seat *seat)
 rk_u32 rk_reports_collect(rk_host_kernel *kernel)
 {
     rk_u32 taken = 0;
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) taken += rk_reports_collect_seat(&kernel->seats[s]);
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        pthread_mutex_lock(&kernel->seats[s].report);
+        taken += collect(&kernel->seats[s]);
+        pthread_mutex_unlock(&kernel->seats[s].report);
+    }
     return taken;
 }

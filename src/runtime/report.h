@@ -6,9 +6,10 @@
 
 #include "core.h"
 
-/* Empty the report lanes of a kernel, or of one shard. Returns how many reports were taken. Any thread. */
+/* Empty the report lanes of a kernel: when this returns, everything that was in them has been taken. Returns how many. Any thread. */
 rk_u32 rk_reports_collect(rk_host_kernel *kernel);
-rk_u32 rk_reports_collect_seat(rk_seat *seat);
+/* The same for one shard, unless somebody does it at this moment. */
+rk_u32 rk_reports_try_collect(rk_seat *seat);
 /* Requests to a kernel that ends are answered with RK_CLOSED. */
 void rk_requests_fail(rk_host_kernel *kernel);
 void rk_letters_clear(rk_host_kernel *kernel);

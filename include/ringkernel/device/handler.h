@@ -207,8 +207,12 @@ RK_FN void rk_release_references(rk_context *context)
 #define rk_forward_to(arg, route) rk_forward_on(arg, (rk_u32)rk_route_##route)
 /* Reply to a message: to the host's rk_request, or to the kernel that sent it. */
 #define rk_reply(arg, message, pointer) rk_stage_reply(arg, rk_header_of(arg, message), RK_TYPED(pointer))
-/* Somebody else will reply to the request being handled: no RK_NO_REPLY now. */
-#define rk_defer_reply(arg) ((void)(((RK_GLOBAL rk_header *)(arg)->header)->flags &= (rk_u8)~RK_FLAG_REQUEST))
+/* Reply later: no RK_NO_REPLY now, and a ticket for rk_reply_later, which may be kept in state. Whoever has the ticket may use it, in any
+ * handler of the same kernel, once. */
+#define rk_defer_reply(arg) rk_take_ticket(arg)
+#define rk_reply_later(arg, ticket, pointer) rk_stage_reply_later(arg, ticket, RK_TYPED(pointer))
+/* Was this message handed to a handler before, which did not finish? */
+#define rk_is_redelivered(arg) (((arg)->header->flags & RK_FLAG_REDELIVERED) != 0)
 /* Bytes of the message being handled (of a blob, what was sent). */
 #define rk_length(arg) ((arg)->payload_length)
 /* Refuse the message being handled, with a reason declared by RK_REASON: it goes to the dead letters, and what this call has
@@ -228,6 +232,20 @@ RK_FN void rk_release_references(rk_context *context)
 #define rk_try_send_to(arg, route, pointer) rk_try_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer))
 /* Time left of a message's time to live, in ns; all ones when it never expires. */
 #define rk_time_left_ns(arg) rk_message_time_left(arg)
+
+RK_FN rk_ticket rk_take_ticket(rk_context *context)
+{
+    rk_ticket ticket;
+    ticket.kernel_no = context->header->source;
+    ticket.correlation = 0;
+    ticket.shard = 0;
+    if (context->features & RK_FEATURE_LONG) {
+        ticket.correlation = ((RK_GLOBAL const rk_header_long *)context->header)->correlation;
+        ticket.shard = ((RK_GLOBAL const rk_header_long *)context->header)->source_shard;
+    }
+    ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAG_REQUEST;
+    return ticket;
+}
 
 RK_FN rk_u64 rk_message_time_left(rk_context *context)
 {

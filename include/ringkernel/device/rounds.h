@@ -13,8 +13,9 @@
 #ifndef RINGKERNEL_DEVICE_ROUNDS_H
 #define RINGKERNEL_DEVICE_ROUNDS_H
 
-#include "batch.h"
 #include "unit.h"
+
+#include "batch.h"
 
 #if !defined(RK_LANG_HOST)
 

@@ -138,22 +138,39 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
     return RK_OK;
 }
 
-RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *request, rk_u16 type, const void *payload,
-                               rk_u64 length)
+/* Whom a deferred reply goes to. */
+typedef struct rk_ticket {
+    rk_u64 correlation;
+    rk_u32 kernel_no; /* 0: the host */
+    rk_u32 shard;
+} rk_ticket;
+
+RK_FN rk_status rk_stage_reply_later(rk_context *context, rk_ticket ticket, rk_u16 type, const void *payload, rk_u64 length)
 {
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPLY, type, (rk_u32)length);
     if (!entry) return rk_stage_refused(context);
     entry->header.base.flags = RK_FLAG_REPLY;
-    entry->header.base.priority = request->priority;
-    entry->kernel_no = request->source;
-    if (context->features & RK_FEATURE_LONG) {
-        entry->header.correlation = ((RK_GLOBAL const rk_header_long *)request)->correlation;
-        entry->header.base.target = ((RK_GLOBAL const rk_header_long *)request)->source_shard;
-    }
-    ((RK_GLOBAL rk_header *)request)->flags &= (rk_u8)~RK_FLAG_REQUEST; /* answered: nobody needs to be told of no reply */
+    entry->header.base.target = ticket.shard;
+    entry->header.correlation = ticket.correlation;
+    entry->kernel_no = ticket.kernel_no;
     if (length > RK_INLINE_MAX) return rk_stage_large(context, entry, payload, length);
     rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
     return RK_OK;
+}
+
+RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *request, rk_u16 type, const void *payload,
+                               rk_u64 length)
+{
+    rk_ticket ticket;
+    ticket.correlation = 0;
+    ticket.shard = 0;
+    ticket.kernel_no = request->source;
+    if (context->features & RK_FEATURE_LONG) {
+        ticket.correlation = ((RK_GLOBAL const rk_header_long *)request)->correlation;
+        ticket.shard = ((RK_GLOBAL const rk_header_long *)request)->source_shard;
+    }
+    ((RK_GLOBAL rk_header *)request)->flags &= (rk_u8)~RK_FLAG_REQUEST; /* answered: nobody needs to be told of no reply */
+    return rk_stage_reply_later(context, ticket, type, payload, length);
 }
 
 /* A report about the message being handled: it carries the message's own header and, for a dead letter, its payload. */

@@ -307,16 +307,27 @@ static void end_worker(rk_runtime *runtime, rk_u32 i)
 /* A new worker for what a stuck one served besides its kernel. */
 static void replace(rk_runtime *runtime, worker *stuck, const rk_host_kernel *kernel)
 {
-    seat_list *others = filtered(stuck, kernel, 0), *own = filtered(stuck, kernel, 1);
-    worker *fresh = others && own ? start_worker(runtime, stuck->index) : 0;
+    seat_list *others = filtered(stuck, kernel, 0), *own = filtered(stuck, kernel, 1), *all = make_list(stuck->list->count);
+    worker *fresh = others && own && all ? start_worker(runtime, stuck->index) : 0;
     if (!fresh) {
         free(others);
         free(own);
+        free(all);
         rk_runtime_log(runtime, RK_ERROR, "", 0, "no memory to replace a stuck worker: kernels that share it wait for its handler");
         return;
     }
-    stuck->lonely = 1;
+    for (rk_u32 i = 0; i < stuck->list->count; i++) all->seat[all->count++] = stuck->list->seat[i];
     set_list(stuck, own); /* first: the others must be nobody's before they are the new one's */
+    rk_seat *visiting = __atomic_load_n(&stuck->visiting, __ATOMIC_SEQ_CST);
+    if (visiting && visiting->owner != kernel) {
+        /* The handler has just returned, and another seat's turn has begun: nothing is stuck. */
+        set_list(stuck, all);
+        free(others);
+        fresh->lonely = 1; /* not needed: ended with the next change */
+        return;
+    }
+    free(all);
+    stuck->lonely = 1;
     set_list(fresh, others);
 }
 

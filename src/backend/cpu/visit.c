@@ -69,7 +69,10 @@ static void handle_batches(rk_context *context, const rk_class *class)
         context->batch_first = first;
         context->batch_n = n;
         if (!handler) {
-            for (rk_u32 i = 0; i < n; i++) unknown_type(context, rk_batch_slot(context, scratch[first + i]));
+            for (rk_u32 i = 0; i < n; i++) {
+                context->header = rk_batch_header(context, scratch[first + i]);
+                rk_message_dead(context, RK_REASON_STATUS + (rk_u32)RK_UNKNOWN_TYPE);
+            }
             continue;
         }
         context->header = (const rk_header *)(const void *)slot;
