@@ -18,7 +18,7 @@ static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring 
     const rk_pool *pool = 0;
     if (h->base.flags & RK_FLAG_REFERENCE) {
         reference = (const rk_reference *)(const void *)payload;
-        pool = (const rk_pool *)(const void *)(arena + ((const rk_u64 *)(const void *)(arena + k->runtime->pool_table))[reference->pool]);
+        pool = rk_pool_at(k->runtime, reference->pool);
         payload = rk_pool_block(pool, arena, reference->block);
         length = reference->length;
     }

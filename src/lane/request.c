@@ -16,7 +16,8 @@ static rk_u32 look(rk_runtime *runtime, rk_kernel handle, rk_u32 target, rk_pend
         rk_ring *ring = rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0);
         if (asleep) (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2: the service thread takes over */
         else if (rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE)) rk_store_u32(&ring->asleep, 0, RK_RELAXED, RK_SCOPE_DEVICE);
-        rk_reports_try_collect(seat);
+        if (asleep) rk_reports_collect(k); /* the last look must not be put off because somebody else is looking */
+        else rk_reports_try_collect(seat);
         rk_guard_leave(record);
     }
     return rk_atomic_u32(&p->state);

@@ -211,6 +211,17 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
             while (rk_index_ahead(tail, at) > 0 &&
                    __atomic_load_n((rk_u32 *)(void *)rk_ring_slot(ring, runtime->arena.base, at), __ATOMIC_ACQUIRE) == rk_ring_lap(ring, at))
                 at++;
+            for (rk_u64 i = oldest; i != at; i++) {
+                rk_u64 image[RK_INLINE_MAX / 4];
+                rk_byte *slot = rk_ring_slot(ring, runtime->arena.base, i);
+                if (!(((const rk_header *)(const void *)slot)->flags & RK_FLAG_REFERENCE)) continue;
+                if (ring->format == RK_FORMAT_UNIT) {
+                    rk_unit_read(ring, slot, i, (void *)image);
+                    slot = (rk_byte *)image;
+                }
+                const rk_reference *reference = (const rk_reference *)(const void *)(slot + ring->header_size);
+                rk_pool_give_back(rk_pool_at(runtime, reference->pool), runtime->arena.base, reference->block);
+            }
             rk_u64 evicted = oldest - ring->head;
             if (evicted) rk_count(&ring->dropped_old, evicted);
             rk_count(&ring->lost, at - oldest);

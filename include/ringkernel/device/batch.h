@@ -81,12 +81,13 @@ RK_FN rk_u32 rk_batch_group(rk_context *context, RK_GLOBAL const rk_u32 *order, 
 RK_FN void rk_batch_end(rk_context *context)
 {
     rk_u32 failed = context->failed;
-    if (failed) context->stage_next = context->stage_first;
+    if (failed) rk_stage_take_back(context);
     for (rk_u32 i = 0; i < context->batch_n; i++) {
         context->header = rk_batch_header(context, context->order[context->batch_first + i]);
-        if (failed)
+        if (failed) {
+            ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
             rk_message_dead(context, failed - 1u);
-        else if (context->header->flags & RK_FLAG_REQUEST)
+        } else if ((context->header->flags & (RK_FLAG_REQUEST | RK_FLAG_ANSWERED)) == RK_FLAG_REQUEST)
             rk_stage_report(context, RK_REPORT_NO_REPLY, 0, context->header);
     }
 }

@@ -126,8 +126,7 @@ RK_FN void rk_message_dead(rk_context *context, rk_u32 reason)
 {
     rk_view_count(&context->view->dead);
     rk_stage_report(context, RK_REPORT_DEAD, reason, context->header);
-    /* The report has the block of a large payload now: it must not go back at commit. */
-    if (context->header->flags & RK_FLAG_REFERENCE) ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAG_REFERENCE;
+    ((RK_GLOBAL rk_header *)context->header)->flags |= RK_FLAG_KEPT; /* the report has the block of a large payload now */
 }
 
 /* Set the context to the message in `slot`. 0: it needs no handler. */
@@ -156,13 +155,27 @@ RK_FN rk_u32 rk_message_begin(rk_context *context, rk_byte *slot)
     return 1;
 }
 
+/* A failed call has sent nothing: the blocks of its large sends go back, and the message is as it came. */
+RK_FN void rk_stage_take_back(rk_context *context)
+{
+    for (rk_u32 i = context->stage_first; i < context->stage_next; i++) {
+        RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
+        RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)(entry + 1);
+        RK_GLOBAL const rk_pool *own = (RK_GLOBAL const rk_pool *)(context->arena + context->shard->pool);
+        if ((entry->header.base.flags & RK_FLAG_REFERENCE) && context->shard->pool && reference->pool == own->number)
+            rk_pool_give_back(own, context->arena, reference->block); /* one that was forwarded is of another pool */
+    }
+    context->stage_next = context->stage_first;
+    ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
+}
+
 /* The handler is done with the message. */
 RK_FN void rk_message_end(rk_context *context)
 {
     if (context->failed) {
-        context->stage_next = context->stage_first; /* a failed call has sent nothing */
+        rk_stage_take_back(context);
         rk_message_dead(context, context->failed - 1u);
-    } else if (context->header->flags & RK_FLAG_REQUEST) {
+    } else if ((context->header->flags & (RK_FLAG_REQUEST | RK_FLAG_ANSWERED)) == RK_FLAG_REQUEST) {
         rk_stage_report(context, RK_REPORT_NO_REPLY, 0, context->header);
     }
 }
@@ -174,7 +187,7 @@ RK_FN void rk_release_references(rk_context *context)
     for (rk_u32 v = 0; v < turn->views && turn->references; v++) {
         for (rk_u32 i = 0; i < turn->view[v].n; i++) {
             rk_byte *slot = rk_view_slot(&turn->view[v], context->arena, i);
-            if (((RK_GLOBAL const rk_header *)slot)->flags & RK_FLAG_REFERENCE)
+            if ((((RK_GLOBAL const rk_header *)slot)->flags & (RK_FLAG_REFERENCE | RK_FLAG_KEPT)) == RK_FLAG_REFERENCE)
                 rk_give_back(context, (RK_GLOBAL const rk_reference *)(slot + turn->view[v].header_size));
         }
     }
@@ -243,7 +256,7 @@ RK_FN rk_ticket rk_take_ticket(rk_context *context)
         ticket.correlation = ((RK_GLOBAL const rk_header_long *)context->header)->correlation;
         ticket.shard = ((RK_GLOBAL const rk_header_long *)context->header)->source_shard;
     }
-    ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAG_REQUEST;
+    ((RK_GLOBAL rk_header *)context->header)->flags |= RK_FLAG_ANSWERED;
     return ticket;
 }
 
@@ -257,10 +270,11 @@ RK_FN rk_u64 rk_message_time_left(rk_context *context)
 
 RK_FN rk_status rk_forward_on(rk_context *context, rk_u32 route)
 {
+    if (context->header && (context->header->flags & RK_FLAG_KEPT)) return RK_LIMIT; /* a large payload travels on once */
     rk_status status = rk_stage_forward(context, route);
     /* The block travels on with the staged message, so it isn't given back at commit. */
     if (status == RK_OK && (context->header->flags & RK_FLAG_REFERENCE))
-        ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAG_REFERENCE;
+        ((RK_GLOBAL rk_header *)context->header)->flags |= RK_FLAG_KEPT;
     return status;
 }
 

@@ -198,7 +198,7 @@ RK_FN void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 ind
 RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
                                    RK_GLOBAL const void *payload, rk_u32 length)
 {
-    rk_u32 priority = (header[3] >> 16) & 0xffu;
+    rk_u32 priority = (((RK_GLOBAL const rk_word *)header)[3] >> 16) & 0xffu;
     rk_u32 band = rk_lane_band(lane, priority);
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, arena, band);
     rk_u64 id = lane->window ? ((RK_GLOBAL const rk_header_long *)header)->id : 0;
@@ -236,24 +236,24 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
     return status;
 }
 
-/* Should the consumer's waiting time be sampled for this index? One message in 64, one stamp at a time. */
+/* Should the waiting time of one of these messages be sampled? One message in 64, as long as the consumer keeps up with the stamps. */
 #define RK_STAMP_EVERY 64u
 
 RK_FN rk_u32 rk_ring_stamp_due(RK_GLOBAL const rk_ring *ring, rk_u64 first, rk_u32 count)
 {
-    return (((rk_u32)first + count) / RK_STAMP_EVERY != (rk_u32)first / RK_STAMP_EVERY || count >= RK_STAMP_EVERY) &&
-           rk_load_u32(&ring->stamp_count, RK_RELAXED, RK_SCOPE_DEVICE) ==
-               rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE);
+    if (count < RK_STAMP_EVERY && ((rk_u32)first + count) / RK_STAMP_EVERY == (rk_u32)first / RK_STAMP_EVERY) return 0;
+    return rk_load_u32(&ring->stamp_count, RK_RELAXED, RK_SCOPE_DEVICE) -
+               rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE) < RK_STAMPS;
 }
 
-/* Note when `index` was published. S1 pairs with S2 in the loop: the two words are read whole. */
+/* Note when `index` was published. S1 pairs with S2: both words are there when the count says so. */
 RK_FN void rk_ring_stamp(RK_GLOBAL rk_ring *ring, rk_u64 index, rk_u64 now_ns)
 {
     if (!ring->single && rk_exchange_u32(&ring->stamp_lock, 1, RK_ACQUIRE, RK_SCOPE_DEVICE)) return;
     rk_u32 count = rk_load_u32(&ring->stamp_count, RK_RELAXED, RK_SCOPE_DEVICE);
-    if (count == rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE)) {
-        rk_store_u64(&ring->stamp_index, index, RK_RELAXED, RK_SCOPE_DEVICE);
-        rk_store_u64(&ring->stamp_ns, now_ns, RK_RELAXED, RK_SCOPE_DEVICE);
+    if (count - rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE) < RK_STAMPS) {
+        rk_store_u64(&ring->stamp_index[count % RK_STAMPS], index, RK_RELAXED, RK_SCOPE_DEVICE);
+        rk_store_u64(&ring->stamp_ns[count % RK_STAMPS], now_ns, RK_RELAXED, RK_SCOPE_DEVICE);
         rk_store_u32(&ring->stamp_count, count + 1u, RK_RELEASE, RK_SCOPE_DEVICE); /* S1 */
     }
     if (!ring->single) rk_store_u32(&ring->stamp_lock, 0, RK_RELEASE, RK_SCOPE_DEVICE);

@@ -108,11 +108,15 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
         rk_count(&context->shard->meter.parks, 1);
     }
 #if defined(RK_LANG_HOST)
-    (void)rk_exchange_u32(&rk_lane_ring(context->blocked, context->arena, 0)->waiting, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
-    if (rk_publish(context)) {
-        turn->parked = 0;
-        return 1;
-    }
+    RK_GLOBAL rk_lane *blocked;
+    do { /* the look may get past this lane, and stop at another, which must be told as well */
+        blocked = context->blocked;
+        (void)rk_exchange_u32(&rk_lane_ring(blocked, context->arena, 0)->waiting, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
+        if (rk_publish(context)) {
+            turn->parked = 0;
+            return 1;
+        }
+    } while (context->blocked != blocked);
 #endif
     return 0;
 }
@@ -164,6 +168,7 @@ RK_FN rk_u32 rk_turn_drain(rk_context *context)
     RK_GLOBAL rk_turn *turn = context->turn;
     rk_u32 hooks = shard->state_kind == RK_PER_ACTOR ? shard->actors_here : 1u;
     context->now_ns = RK_LOOP_NOW(context);
+    context->header = 0;
     context->stage_next = 0;
     while (turn->drained < hooks) {
         if (context->stage_next && context->stage_next + shard->max_sends > shard->stage_capacity) break;
@@ -246,12 +251,15 @@ RK_FN rk_u32 rk_visit_begin(rk_context *context)
 RK_FN rk_u32 rk_visit_end(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
-    if (rk_load_u32(&turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM)) { /* by the handlers, or quarantined meanwhile: nothing goes out */
+    rk_u32 failed = rk_load_u32(&turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM);
+    turn->staged = failed == (rk_u32)RK_QUARANTINED ? 0u : context->stage_next; /* quarantined meanwhile: nothing goes out */
+    turn->published = 0;
+    if (failed) {
+        /* The handlers failed as a whole: their messages are staged as dead letters. Without room for those the batch stays queued. */
+        if (failed != (rk_u32)RK_QUARANTINED && rk_publish(context)) rk_turn_commit(context);
         rk_phase(context, RK_PHASE_FAILED);
         return RK_VISIT_FAILED;
     }
-    turn->staged = context->stage_next;
-    turn->published = 0;
     return rk_turn_finish(context);
 }
 

@@ -248,6 +248,7 @@ RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry,
     if (RK_REFUSED_HOOK(context, entry, status) || dropped) {
         if (entry->header.base.flags & RK_FLAG_REFERENCE) rk_give_back(context, (RK_GLOBAL const rk_reference *)(entry + 1));
     } else if (!rk_bury(context, entry, status)) {
+        context->blocked = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
         return 0;
     }
     rk_count(&context->shard->meter.refused[kind], 1);

@@ -1,4 +1,4 @@
-/* The ring: three lines and N slots, one producing and one consuming side.
+/* The ring: three lines (and two of stamps) and N slots, one producing and one consuming side.
  *
  * The producing line is written by producers only, the consuming line by the consumer only, and the constants by nobody
  * after launch, so each word has one writing side and nothing is ever cleared. A slot proves itself: it holds the lap of the
@@ -17,6 +17,8 @@
 #define RK_FORMAT_SEQ 0u  /* one lap per slot, by release and acquire */
 #define RK_FORMAT_UNIT 1u /* a lap in each 16-byte unit, each read and written at once */
 
+#define RK_STAMPS 16u
+
 typedef struct rk_ring {
     /* Producing line. */
     rk_u64 tail;         /* next index to claim */
@@ -24,11 +26,9 @@ typedef struct rk_ring {
     rk_u64 evicted;      /* messages before this index were evicted by a producer (DropOldest) */
     rk_u32 asleep;       /* 1: the consumer sleeps; who publishes exchanges it for 0 and wakes it */
     rk_u32 producing_;
-    rk_u64 stamp_index;  /* the index whose waiting time is measured (a sample) */
-    rk_u64 stamp_ns;     /* when it was published */
     rk_u32 stamp_count;  /* stamps made; the consumer has seen stamp_seen of them */
     rk_u32 stamp_lock;
-    rk_u8 producer_rest_[72];
+    rk_u8 producer_rest_[88];
 
     /* Consuming line. */
     rk_u64 head;         /* next index to take; everything before is committed */
@@ -59,9 +59,13 @@ typedef struct rk_ring {
     rk_u32 overwritten;  /* 1: producers may evict and overwrite (DropOldest), so the consumer copies and looks again */
     rk_u32 constant_;
     rk_u8 constants_[72];
+
+    /* Stamps: indices whose waiting time is measured (samples), and when they were published. Producers write, a ring of their own. */
+    rk_u64 stamp_index[RK_STAMPS];
+    rk_u64 stamp_ns[RK_STAMPS];
 } rk_ring;
 
-RK_STATIC_ASSERT(sizeof(rk_ring) == 3 * RK_LINE, "a ring is three lines");
+RK_STATIC_ASSERT(sizeof(rk_ring) == 5 * RK_LINE, "a ring is three lines and its stamps");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, head) == RK_LINE, "consuming line");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, slots) == 2 * RK_LINE, "constants");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, asleep) == 24 && RK_OFFSET_OF(rk_ring, waiting) == RK_LINE + 16, "wake words");
@@ -138,6 +142,23 @@ RK_FN rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
         }
         rk_port_spin(round);
     }
+}
+
+/* Ask for the lines of claimed slots before they are filled: they come from the consumer's core side by side then, not one after
+ * the other (138 instead of 107 M messages/s on two cores of a Zen 4). A hint; more than 32 would push each other out. A batch is
+ * best filled and published from its last slot to its first: the consumer waits at the first, and reads no line that is
+ * still being written. */
+#define RK_PREPARED_MOST 32u
+
+RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_claim claim)
+{
+#if defined(RK_LANG_HOST) && defined(__x86_64__)
+    /* For writing, which __builtin_prefetch says only to newer processors than the compiler assumes. */
+    rk_u32 n = claim.count < RK_PREPARED_MOST ? claim.count : RK_PREPARED_MOST;
+    while (n-- > 0) __asm__ volatile("prefetchw %0" : : "m"(*rk_ring_slot(ring, arena, claim.first + n)));
+#else
+    (void)ring, (void)arena, (void)claim;
+#endif
 }
 
 /* Fill a `seq` slot, all but its lap. */

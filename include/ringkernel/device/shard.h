@@ -162,7 +162,7 @@ typedef struct rk_turn {
     rk_u32 parked;
     rk_u64 parked_ns;   /* since when */
     rk_u64 taken_ns;
-    rk_u32 next_lane;
+    rk_u32 next_lane;   /* a bit for each band: which lane comes first */
     rk_u32 next_handler;
     rk_u32 band_credit[RK_BANDS];
     rk_u64 gather_ns;   /* since when a batch is being gathered; 0: not */

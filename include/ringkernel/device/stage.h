@@ -127,6 +127,7 @@ RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const v
 RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
 {
     RK_GLOBAL const rk_header *header = context->header;
+    if (!header) return RK_EMPTY;
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, header->type, header->length);
     if (!entry) return rk_stage_refused(context);
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
@@ -162,6 +163,7 @@ RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *r
                                rk_u64 length)
 {
     rk_ticket ticket;
+    if (!request) return RK_EMPTY;
     ticket.correlation = 0;
     ticket.shard = 0;
     ticket.kernel_no = request->source;
@@ -169,7 +171,7 @@ RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *r
         ticket.correlation = ((RK_GLOBAL const rk_header_long *)request)->correlation;
         ticket.shard = ((RK_GLOBAL const rk_header_long *)request)->source_shard;
     }
-    ((RK_GLOBAL rk_header *)request)->flags &= (rk_u8)~RK_FLAG_REQUEST; /* answered: nobody needs to be told of no reply */
+    ((RK_GLOBAL rk_header *)request)->flags |= RK_FLAG_ANSWERED;
     return rk_stage_reply_later(context, ticket, type, payload, length);
 }
 
@@ -180,6 +182,7 @@ RK_FN void rk_stage_report(rk_context *context, rk_u32 kind, rk_u32 reason, RK_G
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPORT, header->type, 0);
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     rk_copy_global((rk_byte *)&entry->header, (RK_GLOBAL const void *)header, header_size);
+    entry->header.base.flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
     entry->report.kind = kind;
     entry->report.reason = reason;
     entry->report.when_ns = context->now_ns;

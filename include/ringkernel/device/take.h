@@ -8,18 +8,22 @@
 
 #include "context.h"
 
-/* The waiting time of a sampled message, when it is in this view. S2 pairs with S1. */
+/* The waiting times of the sampled messages in this view. S2 pairs with S1. */
 RK_FN void rk_take_stamp(rk_context *context, RK_GLOBAL const rk_view *view)
 {
     RK_GLOBAL rk_ring *ring = (RK_GLOBAL rk_ring *)(context->arena + view->ring);
     rk_u32 count = rk_load_u32(&ring->stamp_count, RK_ACQUIRE, RK_SCOPE_DEVICE); /* S2 */
-    if (count == ring->stamp_seen) return;
-    rk_i64 at = rk_index_ahead(rk_load_u64(&ring->stamp_index, RK_RELAXED, RK_SCOPE_DEVICE), view->index);
-    if (at >= (rk_i64)view->n) return; /* still to come */
-    rk_u64 then = rk_load_u64(&ring->stamp_ns, RK_RELAXED, RK_SCOPE_DEVICE);
-    if (at >= 0)
-        rk_histogram_add(&context->shard->meter.queue_wait, context->now_ns > then ? context->now_ns - then : 0, 1);
-    rk_store_u32(&ring->stamp_seen, count, RK_RELEASE, RK_SCOPE_DEVICE);
+    rk_u32 seen = ring->stamp_seen;
+    while (seen != count) {
+        rk_u32 place = seen % RK_STAMPS;
+        rk_i64 at = rk_index_ahead(rk_load_u64(&ring->stamp_index[place], RK_RELAXED, RK_SCOPE_DEVICE), view->index);
+        if (at >= (rk_i64)view->n) break; /* still to come */
+        rk_u64 then = rk_load_u64(&ring->stamp_ns[place], RK_RELAXED, RK_SCOPE_DEVICE);
+        if (at >= 0) /* else evicted */
+            rk_histogram_add(&context->shard->meter.queue_wait, context->now_ns > then ? context->now_ns - then : 0, 1);
+        seen++;
+    }
+    if (seen != ring->stamp_seen) rk_store_u32(&ring->stamp_seen, seen, RK_RELEASE, RK_SCOPE_DEVICE);
 }
 
 RK_FN rk_byte *rk_copy_slot(rk_context *context, rk_u32 i)
@@ -120,13 +124,13 @@ RK_FN RK_GLOBAL rk_lane *rk_shard_lane(rk_context *context, rk_u32 which)
 RK_FN rk_u32 rk_take_band(rk_context *context, rk_u32 band, rk_u32 wanted)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 first = turn->next_lane;
+    rk_u32 first = (turn->next_lane >> band) & 1u; /* a bit for each band */
     rk_u32 n = 0;
     for (rk_u32 i = 0; i < 2u && n < wanted; i++) {
         RK_GLOBAL rk_lane *lane = rk_shard_lane(context, first + i);
         if (band >= lane->bands) continue;
         rk_u32 got = rk_take_ring(context, lane, band, wanted - n);
-        if (got) turn->next_lane = (first + i + 1u) & 1u;
+        if (got) turn->next_lane = (turn->next_lane & ~(1u << band)) | (((first + i + 1u) & 1u) << band);
         n += got;
     }
     return n;
@@ -143,7 +147,7 @@ RK_FN void rk_take_bands(rk_context *context, rk_u32 most)
             rk_u32 wanted = credit < most - turn->n ? credit : most - turn->n;
             turn->band_credit[b] -= rk_take_band(context, b, wanted);
         }
-        if (turn->n < most)
+        if (turn->n < most && turn->views < RK_VIEWS)
             for (rk_u32 b = 0; b < RK_BANDS; b++) turn->band_credit[b] = 1u << b;
         idle = turn->n == before ? idle + 1u : 0u;
     }

@@ -42,6 +42,9 @@ typedef struct rk_header_long {
 #define RK_FLAG_REDELIVERED 0x08u /* was handed to a handler before, which did not finish */
 #define RK_FLAG_HOLE 0x10u        /* a claim that was aborted: the consumer passes over it */
 #define RK_FLAG_REPAIRED 0x20u    /* a hole whose owner is gone: passed over and counted lost */
+#define RK_FLAG_ANSWERED 0x40u    /* the consumer's own, while it has the slot: the request was replied to, or will be */
+#define RK_FLAG_KEPT 0x80u        /* the consumer's own: the large payload travels on, so its block isn't given back */
+#define RK_FLAGS_OF_CONSUMER (RK_FLAG_ANSWERED | RK_FLAG_KEPT)
 
 /* A payload that doesn't fit a slot: `length` bytes in block `block` of pool `pool`. */
 typedef struct rk_reference {
