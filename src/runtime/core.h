@@ -208,6 +208,11 @@ static inline rk_lane *rk_lane_at(const rk_runtime *runtime, rk_u64 offset)
 {
     return (rk_lane *)(runtime->arena.base + offset);
 }
+static inline const rk_pool *rk_pool_at(const rk_runtime *runtime, rk_u32 number)
+{
+    const rk_u64 *table = (const rk_u64 *)(const void *)(runtime->arena.base + runtime->pool_table);
+    return (const rk_pool *)(const void *)(runtime->arena.base + table[number]);
+}
 static inline rk_u32 rk_atomic_u32(const rk_u32 *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);

@@ -75,7 +75,7 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
     rk_runtime *runtime = kernel->runtime;
     rk_layout *l = &kernel->layout;
     rk_seat *seats = calloc(kernel->options.shards, sizeof *seats);
-    l->base = seats ? rk_arena_take(&runtime->arena, l->parts.total) : 0;
+    l->base = seats ? rk_arena_take(&runtime->arena, l->parts.total - l->wiring) : 0;
     if (!l->base) {
         free(seats);
         return rk_error(RK_OUT_OF_MEMORY,

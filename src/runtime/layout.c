@@ -5,6 +5,7 @@
 #include <ringkernel/device/batch.h>
 
 #include "core.h"
+#include "wiring.h"
 
 /* ------------------------------------------------------------------ plan */
 
@@ -213,6 +214,8 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
     if (l->in_block) l->host_pool = room(&cursor, &p->pools, pool_bytes(l->in_block, l->pool_blocks));
     l->first_shard = align_up(cursor, 4096);
     p->control += l->first_shard - cursor;
+    l->wiring = align_up(rk_wiring_bytes(class->numbers, o->shards), 4096);
+    p->control += l->wiring;
     for (size_t i = 0; i < sizeof each / sizeof *each; i++) p->total += *each[i];
     return RK_OK;
 }

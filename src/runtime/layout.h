@@ -28,6 +28,7 @@ typedef struct rk_layout {
     rk_u64 base; /* arena offset, once placed */
     /* Within the block. */
     rk_u64 parameters, pool_table_place, host_pool, first_shard, shard_stride;
+    rk_u64 wiring; /* bytes of parts.control that lie in a block of their own: see wiring.h */
     /* Within a shard's part. */
     rk_lane_plan lane[RK_LANES];
     rk_u64 state, stage, copies, order, shared, pool;

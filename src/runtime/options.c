@@ -157,6 +157,7 @@ rk_status rk_validate_launch(rk_launch_options *o)
     check_range(&f, "system_order", o->system_order, 0, 1);
     check_range(&f, "expired_to_dead", o->expired_to_dead, 0, 1);
     if (o->max_batch != RK_FROM_KERNEL) check_range(&f, "max_batch", o->max_batch, 1, RK_BATCH_MAX);
+    check_range(&f, "spmd_check", o->spmd_check, 0, 1);
     check_combinations(&f, o);
     if (f.mistakes) return RK_INVALID_OPTIONS;
     rk_error_begin();
@@ -167,5 +168,14 @@ rk_status rk_validate(rk_launch_options *options)
 {
     rk_error_begin();
     if (!options) return rk_error(RK_INVALID_ARGUMENT, "rk_validate: options is null");
-    return rk_validate_launch(options);
+    rk_launch_options whole = rk_production();
+    rk_status status = rk_check_size(options, sizeof whole, "launch options");
+    if (status != RK_OK) return status;
+    size_t known = options->size < sizeof whole ? options->size : sizeof whole; /* an older structure ends earlier */
+    memcpy(&whole, options, known);
+    whole.size = sizeof whole;
+    status = rk_validate_launch(&whole);
+    whole.size = options->size;
+    memcpy(options, &whole, known);
+    return status;
 }

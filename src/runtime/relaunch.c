@@ -111,6 +111,7 @@ static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const
     rk_u64 payload[(RK_INLINE_MAX + 8) / 8];
     memcpy(payload, (const char *)image + from->header_size, header.base.length);
     if (header.base.flags & RK_FLAG_REFERENCE) move_reference(old, fresh, (rk_reference *)(void *)payload, which);
+    header.base.flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
     if (redelivered) {
         header.base.flags |= RK_FLAG_REDELIVERED;
         header.attempts++;

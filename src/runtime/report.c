@@ -151,7 +151,7 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
     const rk_pool *pool = 0;
     if (header->base.flags & RK_FLAG_REFERENCE) {
         reference = (const rk_reference *)(const void *)(report + 1);
-        pool = (const rk_pool *)(const void *)(runtime->arena.base + ((const rk_u64 *)(const void *)(runtime->arena.base + runtime->pool_table))[reference->pool]);
+        pool = rk_pool_at(runtime, reference->pool);
         letter.payload = rk_pool_block(pool, runtime->arena.base, reference->block);
         letter.length = (rk_u32)reference->length;
     }
@@ -175,7 +175,7 @@ static void take_reply(rk_seat *seat, const rk_header_long *header)
     size_t length = header->base.length;
     const rk_pool *pool = 0;
     if (header->base.flags & RK_FLAG_REFERENCE) {
-        pool = (const rk_pool *)(const void *)(runtime->arena.base + ((const rk_u64 *)(const void *)(runtime->arena.base + runtime->pool_table))[reference->pool]);
+        pool = rk_pool_at(runtime, reference->pool);
         payload = rk_pool_block(pool, runtime->arena.base, reference->block);
         length = reference->length;
     }

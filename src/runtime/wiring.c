@@ -34,10 +34,30 @@ static rk_u32 shards_of(const rk_runtime *runtime, const rk_connection *c)
     return rk_connection_is_live(runtime, c) ? target_of(runtime, c)->seat_count : 1;
 }
 
+static void place(wiring_plan *p, rk_u32 numbers, rk_u32 connections, rk_u32 shards)
+{
+    p->edges = p->routes + 8ull * numbers;
+    p->inbox = p->edges + sizeof(rk_edge) * (connections + 1ull);
+    p->ends = p->inbox + 8ull * shards;
+    p->end_words = p->ends + 8ull * shards;
+    p->turns = p->end_words + 8ull * p->end_sources * shards;
+    p->counts = p->turns + 8ull * (connections + 1ull) * shards;
+    p->size = p->counts + 8ull * (p->count_words + 1ull) * shards;
+}
+
+#define SOURCES_ALWAYS 2u /* the host, and kernels that are gone */
+
+rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards)
+{
+    wiring_plan p = {.end_sources = SOURCES_ALWAYS};
+    place(&p, numbers, 0, shards);
+    return p.size;
+}
+
 static wiring_plan plan(const rk_host_kernel *k)
 {
     const rk_runtime *runtime = k->runtime;
-    wiring_plan p = {.end_sources = 2}; /* the host, and kernels that are gone */
+    wiring_plan p = {.end_sources = SOURCES_ALWAYS};
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
         const rk_host_kernel *from = runtime->kernels[n];
         if (!is_placed(from)) continue;
@@ -45,13 +65,7 @@ static wiring_plan plan(const rk_host_kernel *k)
             if (from->connections[c].to == k->number && from->connections[c].to_generation == k->generation) p.end_sources += from->seat_count;
     }
     for (rk_u32 c = 0; c < k->connection_count; c++) p.count_words += shards_of(runtime, &k->connections[c]);
-    p.edges = p.routes + 8ull * k->class->numbers;
-    p.inbox = p.edges + sizeof(rk_edge) * (k->connection_count + 1ull);
-    p.ends = p.inbox + 8ull * k->seat_count;
-    p.end_words = p.ends + 8ull * k->seat_count;
-    p.turns = p.end_words + 8ull * p.end_sources * k->seat_count;
-    p.counts = p.turns + 8ull * (k->connection_count + 1ull) * k->seat_count;
-    p.size = p.counts + 8ull * (p.count_words + 1ull) * k->seat_count;
+    place(&p, k->class->numbers, k->connection_count, k->seat_count);
     return p;
 }
 
@@ -60,7 +74,7 @@ static rk_u32 end_slot(const rk_host_kernel *from, rk_u32 connection)
 {
     const rk_runtime *runtime = from->runtime;
     const rk_connection *mine = &from->connections[connection];
-    rk_u32 slot = 2;
+    rk_u32 slot = SOURCES_ALWAYS;
     for (rk_u32 n = 1; n <= from->number; n++) {
         const rk_host_kernel *k = runtime->kernels[n];
         if (!is_placed(k)) continue;

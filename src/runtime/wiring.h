@@ -21,6 +21,8 @@ rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle);
 rk_status rk_circle_wire(rk_circle *circle);
 /* Serve again those that were stopped, and free the list. */
 void rk_circle_serve(rk_circle *circle);
+/* Bytes of the block of a kernel that has no connections: its module declares `numbers` numbers. */
+rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards);
 /* Wire a kernel that has no connections. */
 rk_status rk_wiring_make_alone(rk_host_kernel *kernel);
 /* The kernel ends: routes to it lead nowhere, what it sent is remembered by its targets. RK_TIMED_OUT: a neighbour doesn't reach a batch
