@@ -167,6 +167,7 @@ static const rk_services services = {
     .barrier = rk_spmd_barrier,
     .exchange = rk_spmd_exchange,
     .ballot = rk_spmd_ballot,
+    .reduce = rk_spmd_reduce,
 };
 
 /* ------------------------------------------------------------------ visits */
