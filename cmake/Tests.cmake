@@ -23,7 +23,7 @@ function(rk_add_test name file)
     cmake_path(GET file PARENT_PATH folder)
     cmake_path(GET folder FILENAME label)
     add_test(NAME ${name} COMMAND ${ARGN})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS ${label} SKIP_RETURN_CODE 77
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS ${label} SKIP_RETURN_CODE 77
         ENVIRONMENT "${test_environment}")
     if(name IN_LIST RK_SPINNING_TESTS)
         set_tests_properties(${name} PROPERTIES PROCESSORS 2)

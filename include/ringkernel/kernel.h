@@ -19,8 +19,8 @@
 
 #if defined(RK_LANG_HOST)
 /* Each RK_MESSAGE of a kernel source belongs to its module. Used before its definition: macros expand where they are used. */
-#define RK_SCHEMA_DECLARED(type_name)                                                                                        \
-    RK_DECLARE_(message_##type_name, .kind = RK_DECLARES_MESSAGE, .name = #type_name,                              \
+#define RK_SCHEMA_DECLARED(type_name)                                                 \
+    RK_DECLARE_(message_##type_name, .kind = RK_DECLARES_MESSAGE, .name = #type_name, \
                 .message = &rk_schema_##type_name)
 #endif
 
@@ -33,11 +33,13 @@ enum { rk_first_number = __COUNTER__ };
 #define RK_NUMBERED_(name_) enum { name_ = __COUNTER__ - rk_first_number };
 #else
 /* NVRTC has no __COUNTER__: each number declares the overload that the next one finds, as the closest base of the farthest rank. */
-template <rk_u32 number> struct rk_rank : rk_rank<number - 1u> {};
-template <> struct rk_rank<0> {};
+template <rk_u32 number> struct rk_rank : rk_rank<number - 1u> {
+};
+template <> struct rk_rank<0> {
+};
 __device__ rk_u8 (&rk_count_to(rk_rank<0>))[1];
-#define RK_NUMBERED_(name_)                                                                                                  \
-    enum { name_ = sizeof(rk_count_to(rk_rank<200>())) };                                                                    \
+#define RK_NUMBERED_(name_)                               \
+    enum { name_ = sizeof(rk_count_to(rk_rank<200>())) }; \
     __device__ rk_u8(&rk_count_to(rk_rank<name_>))[name_ + 1];
 #endif
 
@@ -50,170 +52,175 @@ extern "C" {
 #endif
 #if defined(RK_MODULE)
 extern __attribute__((visibility("default"))) rk_module rk_module_table;
-rk_module rk_module_table = {RK_MODULE_MAGIC,    RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard),
-                             sizeof(rk_context), __BASE_FILE__, 0,               0};
+rk_module rk_module_table = {
+    RK_MODULE_MAGIC, RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard), sizeof(rk_context), __BASE_FILE__, 0, 0
+};
 #define RK_THIS_MODULE rk_module_table
 #else
-static rk_module rk_this_module_ = {RK_MODULE_MAGIC,    RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard),
-                                    sizeof(rk_context), __BASE_FILE__, 0,               0};
+static rk_module rk_this_module_ = {
+    RK_MODULE_MAGIC, RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard), sizeof(rk_context), __BASE_FILE__, 0, 0
+};
 #define RK_THIS_MODULE rk_this_module_
-__attribute__((constructor)) static void rk_link_this_module_(void)
-{
-    rk_link_module(&rk_this_module_);
-}
+__attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_module(&rk_this_module_); }
 #endif
 #ifdef __cplusplus
 }
 #endif
 
 /* One entry of the module's table, entered before main (or before dlopen returns). */
-#define RK_DECLARE_(unique, ...)                                                                                             \
-    static rk_declaration rk_declaration_##unique = {__VA_ARGS__};                                                           \
-    __attribute__((constructor)) static void rk_declare_##unique(void)                                                       \
-    {                                                                                                                        \
-        rk_declaration_##unique.next = RK_THIS_MODULE.declarations;                                                          \
-        RK_THIS_MODULE.declarations = &rk_declaration_##unique;                                                              \
-    }                                                                                                                        \
+#define RK_DECLARE_(unique, ...)                                       \
+    static rk_declaration rk_declaration_##unique = { __VA_ARGS__ };   \
+    __attribute__((constructor)) static void rk_declare_##unique(void) \
+    {                                                                  \
+        rk_declaration_##unique.next = RK_THIS_MODULE.declarations;    \
+        RK_THIS_MODULE.declarations = &rk_declaration_##unique;        \
+    }                                                                  \
     RK_STATIC_ASSERT(1, "")
 
-#define RK_ATTRIBUTES_(unique, ...)                                                                                          \
-    static const rk_attributes rk_attributes_##unique = {.size = sizeof(rk_attributes), ##__VA_ARGS__}
+#define RK_ATTRIBUTES_(unique, ...) \
+    static const rk_attributes rk_attributes_##unique = { .size = sizeof(rk_attributes), ##__VA_ARGS__ }
 
-#define RK_HANDLER(kernel_name_, type_, msg_, state_, self_, ...)                                                            \
-    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, RK_MSG const type_ *msg_ RK_UNUSED,                      \
-                                                  RK_GLOBAL state_ *self_ RK_UNUSED);                                        \
-    static rk_u32 rk_run_##kernel_name_##_##type_(rk_context *context, rk_view *view, rk_u32 i, rk_u32 end)                  \
-    {                                                                                                                        \
-        for (; i < end; i++) {                                                                                               \
-            rk_byte *slot = rk_view_slot(view, context->arena, i);                                                           \
-            if (((const rk_header *)slot)->type != RK_TYPE_ID(type_)) break;                                                 \
-            if (!rk_message_begin(context, slot)) continue;                                                                  \
-            rk_handle_##kernel_name_##_##type_(context, (const type_ *)context->payload, (state_ *)context->state);          \
-            rk_message_end(context);                                                                                         \
-        }                                                                                                                    \
-        return i;                                                                                                            \
-    }                                                                                                                        \
-    RK_ATTRIBUTES_(kernel_name_##_##type_, ##__VA_ARGS__);                                                                   \
-    RK_DECLARE_(handler_##kernel_name_##_##type_, .kind = RK_DECLARES_HANDLER, .kernel_name = #kernel_name_,                 \
-                .message = &rk_schema_##type_, .attributes = &rk_attributes_##kernel_name_##_##type_,                        \
-                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,                                            \
-                .run = rk_run_##kernel_name_##_##type_);                                                                     \
-    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, RK_MSG const type_ *msg_ RK_UNUSED,                      \
+#define RK_HANDLER(kernel_name_, type_, msg_, state_, self_, ...)                                            \
+    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, RK_MSG const type_ *msg_ RK_UNUSED,      \
+                                                  RK_GLOBAL state_ *self_ RK_UNUSED);                        \
+    static rk_u32 rk_run_##kernel_name_##_##type_(rk_context *context, rk_view *view, rk_u32 i, rk_u32 end)  \
+    {                                                                                                        \
+        for (; i < end; i++) {                                                                               \
+            rk_byte *slot = rk_view_slot(view, context->arena, i);                                           \
+            if (((const rk_header *)slot)->type != RK_TYPE_ID(type_)) break;                                 \
+            if (!rk_message_begin(context, slot)) continue;                                                  \
+            rk_handle_##kernel_name_##_##type_(context, (const type_ *)context->payload,                     \
+                                               (state_ *)context->state);                                    \
+            rk_message_end(context);                                                                         \
+        }                                                                                                    \
+        return i;                                                                                            \
+    }                                                                                                        \
+    RK_ATTRIBUTES_(kernel_name_##_##type_, ##__VA_ARGS__);                                                   \
+    RK_DECLARE_(handler_##kernel_name_##_##type_, .kind = RK_DECLARES_HANDLER, .kernel_name = #kernel_name_, \
+                .message = &rk_schema_##type_, .attributes = &rk_attributes_##kernel_name_##_##type_,        \
+                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,                            \
+                .run = rk_run_##kernel_name_##_##type_);                                                     \
+    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, RK_MSG const type_ *msg_ RK_UNUSED,      \
                                                   RK_GLOBAL state_ *self_ RK_UNUSED)
 
-#define RK_BATCH_HANDLER(kernel_name_, type_, n_, state_, self_, ...)                                                        \
-    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, rk_u32 n_ RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED); \
-    static void rk_call_##kernel_name_##_##type_(rk_context *context)                                                        \
-    {                                                                                                                        \
-        rk_handle_##kernel_name_##_##type_(context, context->batch_n, (state_ *)context->state);                             \
-    }                                                                                                                        \
-    RK_ATTRIBUTES_(kernel_name_##_##type_, ##__VA_ARGS__);                                                                   \
-    RK_DECLARE_(handler_##kernel_name_##_##type_, .kind = RK_DECLARES_BATCH_HANDLER, .kernel_name = #kernel_name_,           \
-                .message = &rk_schema_##type_, .attributes = &rk_attributes_##kernel_name_##_##type_,                        \
-                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,                                            \
-                .call = rk_call_##kernel_name_##_##type_);                                                                   \
-    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, rk_u32 n_ RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
+#define RK_BATCH_HANDLER(kernel_name_, type_, n_, state_, self_, ...)                                \
+    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, rk_u32 n_ RK_UNUSED,             \
+                                                  RK_GLOBAL state_ *self_ RK_UNUSED);                \
+    static void rk_call_##kernel_name_##_##type_(rk_context *context)                                \
+    {                                                                                                \
+        rk_handle_##kernel_name_##_##type_(context, context->batch_n, (state_ *)context->state);     \
+    }                                                                                                \
+    RK_ATTRIBUTES_(kernel_name_##_##type_, ##__VA_ARGS__);                                           \
+    RK_DECLARE_(handler_##kernel_name_##_##type_, .kind = RK_DECLARES_BATCH_HANDLER,                 \
+                .kernel_name = #kernel_name_, .message = &rk_schema_##type_,                         \
+                .attributes = &rk_attributes_##kernel_name_##_##type_, .state_size = sizeof(state_), \
+                .file = __FILE__, .line = __LINE__, .call = rk_call_##kernel_name_##_##type_);       \
+    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, rk_u32 n_ RK_UNUSED,             \
+                                                  RK_GLOBAL state_ *self_ RK_UNUSED)
 
-#define RK_SPMD_KERNEL(kernel_name_, type_, sends_, ...)                                                                     \
-    RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED);                                                                     \
-    static void rk_call_##kernel_name_(rk_context *context)                                                                  \
-    {                                                                                                                        \
-        rk_body_##kernel_name_(context);                                                                                     \
-    }                                                                                                                        \
-    RK_ATTRIBUTES_(kernel_name_, ##__VA_ARGS__);                                                                             \
-    RK_DECLARE_(spmd_##kernel_name_, .kind = RK_DECLARES_SPMD, .kernel_name = #kernel_name_, .message = &rk_schema_##type_,  \
-                .sends = &rk_schema_##sends_, .attributes = &rk_attributes_##kernel_name_, .state_size = sizeof(rk_none),    \
-                .file = __FILE__, .line = __LINE__, .call = rk_call_##kernel_name_);                                         \
+#define RK_SPMD_KERNEL(kernel_name_, type_, sends_, ...)                                         \
+    RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED);                                         \
+    static void rk_call_##kernel_name_(rk_context *context) { rk_body_##kernel_name_(context); } \
+    RK_ATTRIBUTES_(kernel_name_, ##__VA_ARGS__);                                                 \
+    RK_DECLARE_(spmd_##kernel_name_, .kind = RK_DECLARES_SPMD, .kernel_name = #kernel_name_,     \
+                .message = &rk_schema_##type_, .sends = &rk_schema_##sends_,                     \
+                .attributes = &rk_attributes_##kernel_name_, .state_size = sizeof(rk_none),      \
+                .file = __FILE__, .line = __LINE__, .call = rk_call_##kernel_name_);             \
     RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED)
 
-#define RK_ON_DRAIN(kernel_name_, state_, self_)                                                                             \
-    RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED);                                 \
-    static void rk_call_drain_##kernel_name_(rk_context *context)                                                            \
-    {                                                                                                                        \
-        rk_drain_##kernel_name_(context, (state_ *)context->state);                                                          \
-    }                                                                                                                        \
-    RK_DECLARE_(drain_##kernel_name_, .kind = RK_DECLARES_DRAIN, .kernel_name = #kernel_name_,                               \
-                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__, .call = rk_call_drain_##kernel_name_);     \
+#define RK_ON_DRAIN(kernel_name_, state_, self_)                                               \
+    RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED);   \
+    static void rk_call_drain_##kernel_name_(rk_context *context)                              \
+    {                                                                                          \
+        rk_drain_##kernel_name_(context, (state_ *)context->state);                            \
+    }                                                                                          \
+    RK_DECLARE_(drain_##kernel_name_, .kind = RK_DECLARES_DRAIN, .kernel_name = #kernel_name_, \
+                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,              \
+                .call = rk_call_drain_##kernel_name_);                                         \
     RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
 
 /* The hook of a kernel for sends that their targets did not take: returns 1 when it has taken care of the message, 0 to have it
  * dead-lettered (dropped and duplicate ones are only counted). It may change state and log; it may not send. */
-#define RK_ON_REFUSED(kernel_name_, state_, self_, refusal_)                                                                 \
-    RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,                              \
-                                           const rk_refusal *refusal_ RK_UNUSED);                                            \
-    static rk_u32 rk_call_refused_##kernel_name_(rk_context *context, const rk_refusal *refusal)                             \
-    {                                                                                                                        \
-        return rk_refused_##kernel_name_(context, (state_ *)context->shard_state, refusal);                                  \
-    }                                                                                                                        \
-    RK_DECLARE_(refused_##kernel_name_, .kind = RK_DECLARES_REFUSED, .kernel_name = #kernel_name_,                           \
-                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,                                            \
-                .refused = rk_call_refused_##kernel_name_);                                                                  \
-    RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,                              \
+#define RK_ON_REFUSED(kernel_name_, state_, self_, refusal_)                                       \
+    RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,    \
+                                           const rk_refusal *refusal_ RK_UNUSED);                  \
+    static rk_u32 rk_call_refused_##kernel_name_(rk_context *context, const rk_refusal *refusal)   \
+    {                                                                                              \
+        return rk_refused_##kernel_name_(context, (state_ *)context->shard_state, refusal);        \
+    }                                                                                              \
+    RK_DECLARE_(refused_##kernel_name_, .kind = RK_DECLARES_REFUSED, .kernel_name = #kernel_name_, \
+                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,                  \
+                .refused = rk_call_refused_##kernel_name_);                                        \
+    RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,    \
                                            const rk_refusal *refusal_ RK_UNUSED)
 
 /* A parameter of the module's kernels, set at launch: read it with RK_PARAM_OF(name). */
-#define RK_PARAM(type_, name_, default_)                                                                                     \
-    RK_NUMBERED_(rk_param_number_##name_)                                                                           \
-    typedef type_ rk_param_type_##name_;                                                                                     \
-    static const type_ rk_param_default_##name_ = default_;                                                                  \
-    RK_DECLARE_(param_##name_, .kind = RK_DECLARES_PARAMETER, .number = rk_param_number_##name_, .name = #name_,             \
-                .value_kind = RK_KIND_OF_##type_, \
-                .value = &rk_param_default_##name_, .file = __FILE__,                \
-                .line = __LINE__);
-#define RK_REASON(name_)                                                                                                     \
-    RK_NUMBERED_(rk_reason_##name_)                                                                                 \
+#define RK_PARAM(type_, name_, default_)                                                              \
+    RK_NUMBERED_(rk_param_number_##name_)                                                             \
+    typedef type_ rk_param_type_##name_;                                                              \
+    static const type_ rk_param_default_##name_ = default_;                                           \
+    RK_DECLARE_(param_##name_, .kind = RK_DECLARES_PARAMETER, .number = rk_param_number_##name_,      \
+                .name = #name_, .value_kind = RK_KIND_OF_##type_, .value = &rk_param_default_##name_, \
+                .file = __FILE__, .line = __LINE__);
+#define RK_REASON(name_)            \
+    RK_NUMBERED_(rk_reason_##name_) \
     RK_DECLARE_(reason_##name_, .kind = RK_DECLARES_REASON, .number = rk_reason_##name_, .name = #name_);
 
-#define RK_ROUTE(name_)                                                                                                      \
-    RK_NUMBERED_(rk_route_##name_)                                                                                  \
+#define RK_ROUTE(name_)            \
+    RK_NUMBERED_(rk_route_##name_) \
     RK_DECLARE_(route_##name_, .kind = RK_DECLARES_ROUTE, .number = rk_route_##name_, .name = #name_);
 
 #else /* a device: handlers are plain functions, which entry.h calls by name */
 
-#define RK_HANDLER(kernel_name_, type_, msg_, state_, self_, ...)                                                            \
-    RK_CONSTANT rk_attributes rk_attributes_##kernel_name_##_##type_ RK_UNUSED = {.size = sizeof(rk_attributes),             \
-                                                                                  ##__VA_ARGS__};                            \
-    typedef type_ rk_type_of_##kernel_name_##_##type_;                                                                       \
-    typedef state_ rk_state_of_##kernel_name_##_##type_;                                                                     \
-    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, RK_MSG const type_ *msg_ RK_UNUSED,                      \
+#define RK_HANDLER(kernel_name_, type_, msg_, state_, self_, ...)                                       \
+    RK_CONSTANT rk_attributes rk_attributes_##kernel_name_##_##type_ RK_UNUSED = {                      \
+        .size = sizeof(rk_attributes), ##__VA_ARGS__                                                    \
+    };                                                                                                  \
+    typedef type_ rk_type_of_##kernel_name_##_##type_;                                                  \
+    typedef state_ rk_state_of_##kernel_name_##_##type_;                                                \
+    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, RK_MSG const type_ *msg_ RK_UNUSED, \
                                                   RK_GLOBAL state_ *self_ RK_UNUSED)
 
-#define RK_BATCH_HANDLER(kernel_name_, type_, n_, state_, self_, ...)                                                        \
-    RK_CONSTANT rk_attributes rk_attributes_##kernel_name_##_##type_ RK_UNUSED = {.size = sizeof(rk_attributes),             \
-                                                                                  ##__VA_ARGS__};                            \
-    typedef type_ rk_type_of_##kernel_name_##_##type_;                                                                       \
-    typedef state_ rk_state_of_##kernel_name_##_##type_;                                                                     \
-    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, rk_u32 n_ RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
+#define RK_BATCH_HANDLER(kernel_name_, type_, n_, state_, self_, ...)                    \
+    RK_CONSTANT rk_attributes rk_attributes_##kernel_name_##_##type_ RK_UNUSED = {       \
+        .size = sizeof(rk_attributes), ##__VA_ARGS__                                     \
+    };                                                                                   \
+    typedef type_ rk_type_of_##kernel_name_##_##type_;                                   \
+    typedef state_ rk_state_of_##kernel_name_##_##type_;                                 \
+    RK_FN void rk_handle_##kernel_name_##_##type_(RK_CTX RK_UNUSED, rk_u32 n_ RK_UNUSED, \
+                                                  RK_GLOBAL state_ *self_ RK_UNUSED)
 
-#define RK_SPMD_KERNEL(kernel_name_, type_, sends_, ...)                                                                     \
-    RK_CONSTANT rk_attributes rk_attributes_##kernel_name_ RK_UNUSED = {.size = sizeof(rk_attributes), ##__VA_ARGS__};       \
+#define RK_SPMD_KERNEL(kernel_name_, type_, sends_, ...)                                                \
+    RK_CONSTANT rk_attributes rk_attributes_##kernel_name_ RK_UNUSED = { .size = sizeof(rk_attributes), \
+                                                                         ##__VA_ARGS__ };               \
     RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED)
 
-#define RK_ON_DRAIN(kernel_name_, state_, self_)                                                                             \
-    typedef state_ rk_drain_state_of_##kernel_name_;                                                                         \
+#define RK_ON_DRAIN(kernel_name_, state_, self_)     \
+    typedef state_ rk_drain_state_of_##kernel_name_; \
     RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
 
 typedef struct rk_refusal {
     rk_status status;
-    rk_u16 type;
-    rk_u16 length;
+    rk_u32 type;
     rk_u32 target;
+    rk_u32 length; /* of the payload, a large one included */
     rk_u64 id;
     RK_GLOBAL const void *payload;
 } rk_refusal;
-#define RK_ON_REFUSED(kernel_name_, state_, self_, refusal_)                                                                 \
-    typedef state_ rk_refused_state_of_##kernel_name_;                                                                       \
-    RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,                              \
+#define RK_ON_REFUSED(kernel_name_, state_, self_, refusal_)                                    \
+    typedef state_ rk_refused_state_of_##kernel_name_;                                          \
+    RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED, \
                                            const rk_refusal *refusal_ RK_UNUSED)
 
-#define RK_PARAM(type_, name_, default_)                                                                                     \
-    RK_NUMBERED_(rk_param_number_##name_)                                                                           \
+#define RK_PARAM(type_, name_, default_)  \
+    RK_NUMBERED_(rk_param_number_##name_) \
     typedef type_ rk_param_type_##name_;
 #define RK_REASON(name_) RK_NUMBERED_(rk_reason_##name_)
 #define RK_ROUTE(name_) RK_NUMBERED_(rk_route_##name_)
 
 #endif
 
-#define RK_PARAM_OF(name_) (*(RK_GLOBAL const rk_param_type_##name_ *)(rk_ctx->parameters + rk_param_number_##name_))
+#define RK_PARAM_OF(name_) \
+    (*(RK_GLOBAL const rk_param_type_##name_ *)(rk_ctx->parameters + rk_param_number_##name_))
 
 #endif

@@ -67,14 +67,15 @@ typedef enum rk_kind {
 #define RK_FNV_BASIS 14695981039346656037ul
 #define RK_FNV(hash, value) (((hash) ^ (rk_u64)(value)) * 1099511628211ul)
 #define RK_CHAR_(text, i) (text)[sizeof(text) > (i) ? (i) : sizeof(text) - 1u]
-#define RK_FNV_4_(hash, text, i)                                                                                             \
-    RK_FNV(RK_FNV(RK_FNV(RK_FNV(hash, RK_CHAR_(text, i)), RK_CHAR_(text, (i) + 1)), RK_CHAR_(text, (i) + 2)),                \
-           RK_CHAR_(text, (i) + 3))
-#define RK_FNV_16_(hash, text, i)                                                                                            \
+#define RK_FNV_4_(hash, text, i)                                                                           \
+    RK_FNV(                                                                                                \
+        RK_FNV(RK_FNV(RK_FNV(hash, RK_CHAR_(text, i)), RK_CHAR_(text, (i) + 1)), RK_CHAR_(text, (i) + 2)), \
+        RK_CHAR_(text, (i) + 3))
+#define RK_FNV_16_(hash, text, i) \
     RK_FNV_4_(RK_FNV_4_(RK_FNV_4_(RK_FNV_4_(hash, text, i), text, (i) + 4), text, (i) + 8), text, (i) + 12)
 #define RK_FNV_TEXT_(hash, text) RK_FNV_16_(RK_FNV_16_(hash, text, 0), text, 16)
-#define RK_HASH_ARRAY_(message, type, name, count)                                                                           \
-    +RK_FNV_TEXT_(RK_FNV(RK_FNV(RK_FNV_BASIS, RK_KIND_OF_##type), count), #name) *                                           \
+#define RK_HASH_ARRAY_(message, type, name, count)                                 \
+    +RK_FNV_TEXT_(RK_FNV(RK_FNV(RK_FNV_BASIS, RK_KIND_OF_##type), count), #name) * \
         (2u * (rk_u64)RK_OFFSET_OF(message, name) + 1u)
 #define RK_HASH_ONE_(message, type, name) RK_HASH_ARRAY_(message, type, name, 1)
 #define RK_HASH_OF_(...) RK_PICK_(__VA_ARGS__, RK_HASH_ARRAY_, RK_HASH_ONE_, 0)(__VA_ARGS__)
@@ -86,15 +87,16 @@ typedef enum rk_kind {
 #else
 #define RK_MEMBER_TYPE_(type_id) rk_u8 rk_type_[0][(type_id) + 1];
 #endif
-#define RK_MESSAGE_STRUCT_(message, type_id, ...)                                                                            \
-    typedef struct message {                                                                                                 \
-        RK_EACH(RK_MEMBER_, message, __VA_ARGS__)                                                                            \
-        RK_MEMBER_TYPE_(type_id)                                                                                             \
-    } message;                                                                                                               \
-    RK_STATIC_ASSERT((type_id) > 0 && (type_id) < 65536, "the type id of " #message " is not in 1 to 65535");                \
-    RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__),                                           \
-                     #message " has hidden padding: order its members by size");                                             \
-    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                                                                  \
+#define RK_MESSAGE_STRUCT_(message, type_id, ...)                                  \
+    typedef struct message {                                                       \
+        RK_EACH(RK_MEMBER_, message, __VA_ARGS__)                                  \
+        RK_MEMBER_TYPE_(type_id)                                                   \
+    } message;                                                                     \
+    RK_STATIC_ASSERT((type_id) > 0 && (type_id) < 65536,                           \
+                     "the type id of " #message " is not in 1 to 65535");          \
+    RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__), \
+                     #message " has hidden padding: order its members by size");   \
+    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                        \
         RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__)
 
 /* Type id of a message type, and of what a pointer to a message points to. */
@@ -122,8 +124,8 @@ typedef struct rk_schema {
     const rk_field *fields; /* field_count of them, in order */
 } rk_schema;
 
-#define RK_FIELD_ARRAY_(message, type, name, count)                                                                          \
-    {#name, RK_KIND_OF_##type, count, RK_OFFSET_OF(message, name), sizeof(type)},
+#define RK_FIELD_ARRAY_(message, type, name, count) \
+    { #name, RK_KIND_OF_##type, count, RK_OFFSET_OF(message, name), sizeof(type) },
 #define RK_FIELD_ONE_(message, type, name) RK_FIELD_ARRAY_(message, type, name, 1)
 #define RK_FIELD_OF_(...) RK_PICK_(__VA_ARGS__, RK_FIELD_ARRAY_, RK_FIELD_ONE_, 0)(__VA_ARGS__)
 #define RK_FIELD_(message, member) RK_CALL_(RK_FIELD_OF_, message, RK_UNPACK_ member)
@@ -133,14 +135,18 @@ typedef struct rk_schema {
 #define RK_SCHEMA_DECLARED(message) RK_STATIC_ASSERT(1, "")
 #endif
 
-#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                                                  \
-    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);                                                                       \
-    static const rk_field rk_fields_##message[] RK_UNUSED = {RK_EACH(RK_FIELD_, message, __VA_ARGS__)};                      \
-    static const rk_schema rk_schema_##message RK_UNUSED = {                                                                 \
-        #message,                                                                                                            \
-        RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__),                      \
-        type_id, sizeof(message), is_blob,                                                                                   \
-        sizeof(rk_fields_##message) / sizeof(rk_field), rk_fields_##message};                                                \
+#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                               \
+    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);                                                    \
+    static const rk_field rk_fields_##message[] RK_UNUSED = { RK_EACH(RK_FIELD_, message, __VA_ARGS__) }; \
+    static const rk_schema rk_schema_##message RK_UNUSED = {                                              \
+        #message,                                                                                         \
+        RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__),   \
+        type_id,                                                                                          \
+        sizeof(message),                                                                                  \
+        is_blob,                                                                                          \
+        sizeof(rk_fields_##message) / sizeof(rk_field),                                                   \
+        rk_fields_##message                                                                               \
+    };                                                                                                    \
     RK_SCHEMA_DECLARED(message)
 
 #define RK_SCHEMA(message) (&rk_schema_##message)
@@ -150,6 +156,7 @@ typedef struct rk_schema {
 #endif
 
 #define RK_MESSAGE(message, type_id, ...) RK_MESSAGE_DECLARE_(message, type_id, 0, __VA_ARGS__);
-#define RK_BLOB(message, type_id, max_bytes) RK_MESSAGE_DECLARE_(message, type_id, 1, (rk_u8, bytes, max_bytes));
+#define RK_BLOB(message, type_id, max_bytes) \
+    RK_MESSAGE_DECLARE_(message, type_id, 1, (rk_u8, bytes, max_bytes));
 
 #endif

@@ -14,9 +14,9 @@
 
 RK_BEGIN_DECLS
 
-#define RK_MICROSECONDS(n) ((rk_u64)(n) * 1000u)
-#define RK_MILLISECONDS(n) ((rk_u64)(n) * 1000000u)
-#define RK_SECONDS(n) ((rk_u64)(n) * 1000000000u)
+#define RK_MICROSECONDS(n) ((rk_u64)(n)*1000u)
+#define RK_MILLISECONDS(n) ((rk_u64)(n)*1000000u)
+#define RK_SECONDS(n) ((rk_u64)(n)*1000000000u)
 #define RK_NO_WAIT 0u
 #define RK_NO_DEADLINE 0xfffffffffffffffful /* of send_deadline_ns: wait for room as long as it takes */
 
@@ -36,7 +36,7 @@ typedef struct rk_kernel {
 
 /* One line of a kernel's log, or of the runtime's own. Valid during the call. */
 typedef struct rk_log_record {
-    rk_u32 level;            /* RK_DEBUG … RK_ERROR */
+    rk_u32 level; /* RK_DEBUG … RK_ERROR */
     rk_u32 shard;
     rk_u64 when_ns;          /* on the runtime's clock */
     const char *kernel_name; /* "" for the runtime's own */
@@ -54,26 +54,29 @@ typedef struct rk_dead_letter {
     rk_u64 correlation; /* likewise */
     rk_u32 target;
     rk_u32 attempts;
-    rk_u32 was_sent;    /* 1: a message that this kernel sent and its target didn't take; 0: one that it received */
-    rk_u32 length;      /* bytes of the payload */
+    rk_u32
+        was_sent; /* 1: a message that this kernel sent and its target didn't take; 0: one that it received */
+    rk_u32 length;       /* bytes of the payload */
     const void *payload; /* of the callback: valid during the call; of rk_receive_dead: the caller's buffer */
 } rk_dead_letter;
 
 /* How a runtime is opened. */
 typedef struct rk_runtime_options {
-    rk_u32 size;    /* RK_RUNTIME_OPTIONS sets it */
-    rk_u32 backend; /* RK_BACKEND_* */
-    rk_u32 workers; /* CPU threads that serve shards; 0: one fewer than the cores, at least one */
+    rk_u32 size;        /* RK_RUNTIME_OPTIONS sets it */
+    rk_u32 backend;     /* RK_BACKEND_* */
+    rk_u32 workers;     /* CPU threads that serve shards; 0: one fewer than the cores, at least one */
     rk_u32 single_step; /* 1: no threads at all: rk_step runs the shards (for tests of handlers) */
-    rk_u64 memory_ceiling; /* bytes that launches may take together; 0: 64 GiB of address space, used as needed */
+    rk_u64
+        memory_ceiling; /* bytes that launches may take together; 0: 64 GiB of address space, used as needed */
     rk_u64 (*clock_ns)(void *user); /* an injected clock; 0: CLOCK_MONOTONIC. Called by any thread. */
     void *clock_user;
     void (*on_log)(void *user, const rk_log_record *record); /* 0: warnings and errors go to standard error */
     void *log_user;
-    rk_u64 stall_limit_ns;  /* a handler that runs longer is reported and its worker replaced; 0: one second */
-    rk_u64 spin_ns;         /* how long an idle worker spins before it yields and parks; 0: 50 µs */
-    const char *cache_folder; /* compiled kernels; 0: $XDG_CACHE_HOME/ringkernel, ~/.cache/ringkernel or /tmp */
-    rk_u32 unpinned;        /* 1: workers are not bound to cores (they are where hwloc is there) */
+    rk_u64 stall_limit_ns; /* a handler that runs longer is reported and its worker replaced; 0: one second */
+    rk_u64 spin_ns;        /* how long an idle worker spins before it yields and parks; 0: 50 µs */
+    const char
+        *cache_folder; /* compiled kernels; 0: $XDG_CACHE_HOME/ringkernel, ~/.cache/ringkernel or /tmp */
+    rk_u32 unpinned;   /* 1: workers are not bound to cores (they are where hwloc is there) */
     rk_u32 options_;
 } rk_runtime_options;
 #define RK_RUNTIME_OPTIONS .size = sizeof(rk_runtime_options)
@@ -96,33 +99,39 @@ typedef struct rk_launch_options {
     rk_u32 deduplication_window; /* the last ids remembered: 0 (off) or 16…1024; clamped to the capacity */
     rk_u32 backpressure;         /* RK_BACKPRESSURE_* */
     rk_u32 priority;             /* 1: four bands */
-    rk_u8 boundary[4];           /* priorities below boundary[0] are the lowest band, …; all 0: 64, 128, 192 */
-    rk_u32 stream_priority;      /* RK_STREAM_*: of a device's streams; on the CPU, which shards a worker visits first */
-    rk_u32 shards;               /* 1…4096: inboxes and state */
-    rk_u32 blocks;               /* 1 and up: at most so many workers or GPU blocks serve it */
-    rk_u32 threads;              /* of a block; RK_FROM_KERNEL */
-    rk_u32 actors;               /* of a per-actor kernel: ids 0…actors-1; 0 for others */
-    rk_u32 output_capacity;      /* of the out lane; RK_FROM_KERNEL: the attribute, else as the inbox */
-    rk_u32 expiry;               /* 1: messages may carry a time to live (long headers) */
-    rk_u32 requests;             /* 1: rk_request may be used (long headers) */
-    rk_u32 timestamps;           /* 1: queue wait is measured per message; RK_FROM_KERNEL */
-    rk_u32 default_ttl_us;       /* time to live of messages that say none; needs expiry; 0: none */
-    rk_u32 slot_format;          /* RK_FORMAT_SEQ or RK_FORMAT_UNIT (a plain lane without DropOldest) */
-    rk_u32 single_producer;      /* 1: one host thread sends: no atomic claim; more than one is the caller's error */
-    rk_u32 system_order;         /* 1: everything that the sender wrote before is seen across the bus as well; on the CPU always so */
-    rk_u64 send_timeout_ns;      /* how long rk_send waits for room under Block; 0: 10 s */
-    rk_u64 send_deadline_ns;     /* how long staged sends wait for room before they are dead letters; 0: 30 s; RK_NO_DEADLINE */
+    rk_u8 boundary[4]; /* priorities below boundary[0] are the lowest band, …; all 0: 64, 128, 192 */
+    rk_u32
+        stream_priority; /* RK_STREAM_*: of a device's streams; on the CPU, which shards a worker visits first */
+    rk_u32 shards;       /* 1…4096: inboxes and state */
+    rk_u32 blocks;       /* 1 and up: at most so many workers or GPU blocks serve it */
+    rk_u32 threads;      /* of a block; RK_FROM_KERNEL */
+    rk_u32 actors;       /* of a per-actor kernel: ids 0…actors-1; 0 for others */
+    rk_u32 output_capacity; /* of the out lane; RK_FROM_KERNEL: the attribute, else as the inbox */
+    rk_u32 expiry;          /* 1: messages may carry a time to live (long headers) */
+    rk_u32 requests;        /* 1: rk_request may be used (long headers) */
+    rk_u32 timestamps;      /* 1: queue wait is measured per message; RK_FROM_KERNEL */
+    rk_u32 default_ttl_us;  /* time to live of messages that say none; needs expiry; 0: none */
+    rk_u32 slot_format;     /* RK_FORMAT_SEQ or RK_FORMAT_UNIT (a plain lane without DropOldest) */
+    rk_u32
+        single_producer; /* 1: one host thread sends: no atomic claim; more than one is the caller's error */
+    rk_u32
+        system_order; /* 1: everything that the sender wrote before is seen across the bus as well; on the CPU always so */
+    rk_u64 send_timeout_ns; /* how long rk_send waits for room under Block; 0: 10 s */
+    rk_u64
+        send_deadline_ns; /* how long staged sends wait for room before they are dead letters; 0: 30 s; RK_NO_DEADLINE */
     rk_u32 dead_letter_capacity; /* kept for rk_receive_dead, the newest; 0: 1024 */
     rk_u32 expired_to_dead;      /* 1: expired messages become dead letters too */
-    rk_u32 pool_blocks;          /* messages over 1 KiB that may be under way from each sending side; 0: 64 or what fits 64 MiB */
-    rk_u32 max_batch;            /* messages of a turn; RK_FROM_KERNEL */
-    const char *kernel_name;     /* kernel to run; 0: the one with the launch's id */
+    rk_u32
+        pool_blocks; /* messages over 1 KiB that may be under way from each sending side; 0: 64 or what fits 64 MiB */
+    rk_u32 max_batch;        /* messages of a turn; RK_FROM_KERNEL */
+    const char *kernel_name; /* kernel to run; 0: the one with the launch's id */
     const rk_parameter *parameters;
     size_t parameter_count;
     /* Called by the service thread for each dead letter, in order for a shard, before it is kept; must not call into the runtime. */
     void (*on_dead_letter)(void *user, const rk_dead_letter *letter);
     void *dead_letter_user;
-    rk_u32 spmd_check;           /* 1: SPMD batches run twice, in two orders, and must agree (finds scopes that are too narrow) */
+    rk_u32
+        spmd_check; /* 1: SPMD batches run twice, in two orders, and must agree (finds scopes that are too narrow) */
     rk_u32 options_;
 } rk_launch_options;
 
@@ -142,12 +151,12 @@ typedef struct rk_memory_estimate {
     rk_u64 inbox_slots;
     rk_u64 output_slots;
     rk_u64 report_slots;
-    rk_u64 windows;  /* deduplication */
+    rk_u64 windows; /* deduplication */
     rk_u64 state;
-    rk_u64 staging;  /* staged sends, copies, scratch of batches, shared memory */
-    rk_u64 control;  /* shards, lanes, rings, routes, parameters, histograms */
-    rk_u64 pools;    /* payloads over 1 KiB */
-    rk_u64 total;    /* the sum; what the launch takes from the runtime's arena */
+    rk_u64 staging; /* staged sends, copies, scratch of batches, shared memory */
+    rk_u64 control; /* shards, lanes, rings, routes, parameters, histograms */
+    rk_u64 pools;   /* payloads over 1 KiB */
+    rk_u64 total;   /* the sum; what the launch takes from the runtime's arena */
 } rk_memory_estimate;
 
 /* The guide's formula for `queues` queues: 64 + capacity * 32 + window * 4 bytes each, without payloads. 8 production queues: 1,081,856. */

@@ -24,10 +24,10 @@ RK_API const char *rk_status_text(rk_status status);
 RK_API const char *rk_error_text(void);
 
 /* Stop the program with the whole story on standard error when a call fails. */
-#define RK_CHECK(call)                                                                                                       \
-    do {                                                                                                                     \
-        rk_status rk_checked_ = (call);                                                                                      \
-        if (rk_checked_ != RK_OK) rk_die(rk_checked_, #call, __FILE__, __LINE__);                                            \
+#define RK_CHECK(call)                                                            \
+    do {                                                                          \
+        rk_status rk_checked_ = (call);                                           \
+        if (rk_checked_ != RK_OK) rk_die(rk_checked_, #call, __FILE__, __LINE__); \
     } while (0)
 RK_API void rk_die(rk_status status, const char *call, const char *file, int line) __attribute__((noreturn));
 
@@ -87,10 +87,12 @@ RK_API rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_ker
  *   RK_UNSUPPORTED       a combination that this backend can't honour; the text names the nearest
  *   RK_OUT_OF_MEMORY     over the ceiling: the text has the estimate by part and what is left
  *   RK_LIMIT             4,095 kernels are alive */
-RK_API rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options *options, rk_kernel *kernel);
+RK_API rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options *options,
+                           rk_kernel *kernel);
 
 /* What a launch would allocate. As rk_launch, but nothing happens. */
-RK_API rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_options *options, rk_memory_estimate *estimate);
+RK_API rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_options *options,
+                             rk_memory_estimate *estimate);
 
 /* Start handling. RK_ALREADY_ACTIVE; RK_FAILED after a failure; RK_CLOSED once draining. */
 RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
@@ -112,7 +114,8 @@ RK_API rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t 
  *   RK_LIMIT        more is queued than the new capacity holds; the text has both numbers; nothing changed
  *   RK_UNSUPPORTED  another number of shards with per-shard state, which needs a merge function
  * Other results as rk_launch. Messages that a failed batch had taken are handled again, flagged as redelivered. */
-RK_API rk_status rk_relaunch(rk_runtime *runtime, rk_kernel kernel, const rk_launch_options *options, rk_u64 timeout_ns);
+RK_API rk_status rk_relaunch(rk_runtime *runtime, rk_kernel kernel, const rk_launch_options *options,
+                             rk_u64 timeout_ns);
 
 #define RK_LIFE_LAUNCHED 1u
 #define RK_LIFE_ACTIVE 2u
@@ -131,13 +134,13 @@ typedef struct rk_kernel_info {
     rk_u32 shards, blocks, threads, actors;
     rk_u32 queue_capacity, deduplication_window, backpressure, priority, output_capacity;
     rk_u32 max_batch, mode, width, state;
-    rk_u32 epoch;         /* launches under this handle, from 1 */
-    rk_u64 processed;     /* messages handled */
-    rk_u64 queued;        /* in the inbox */
-    rk_u64 memory;        /* bytes taken from the arena */
-    rk_u32 healthy;       /* 0: pending messages and no progress for the stall limit, or failed */
+    rk_u32 epoch;     /* launches under this handle, from 1 */
+    rk_u64 processed; /* messages handled */
+    rk_u64 queued;    /* in the inbox */
+    rk_u64 memory;    /* bytes taken from the arena */
+    rk_u32 healthy;   /* 0: pending messages and no progress for the stall limit, or failed */
     rk_u32 stalled;
-    char failure[256];    /* why it failed */
+    char failure[256]; /* why it failed */
 } rk_kernel_info;
 RK_API rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel kernel, rk_kernel_info *info);
 
@@ -164,7 +167,8 @@ typedef struct rk_route_options {
  *   RK_UNKNOWN_TYPE      `to` has no handler for what is routed
  *   RK_INVALID_ARGUMENT  the key field isn't there or isn't an integer
  *   RK_BUSY              `from` is active: deactivate it first */
-RK_API rk_status rk_connect(rk_runtime *runtime, rk_kernel from, const char *route, rk_kernel to, const rk_route_options *options);
+RK_API rk_status rk_connect(rk_runtime *runtime, rk_kernel from, const char *route, rk_kernel to,
+                            const rk_route_options *options);
 
 /* ------------------------------------------------------------------ state */
 

@@ -15,27 +15,27 @@ typedef enum rk_status {
     RK_BUSY = 13,      /* another caller does this already: wait for it */
 
     /* This message is not going to arrive: drop it, or look at it. */
-    RK_DROPPED = 20,      /* no room and the strategy let it go (DropNewest; DropOldest among more urgent ones) */
-    RK_DUPLICATE = 21,    /* its id was accepted within the window */
-    RK_TOO_LARGE = 22,    /* more bytes than the kernel's largest message: send less, or declare more */
-    RK_TOO_SMALL = 23,    /* fewer bytes than its message type has: send the whole structure */
-    RK_UNKNOWN_TYPE = 24, /* the kernel has no handler for this type */
-    RK_EXPIRED = 25,      /* its time to live was over when its turn came */
-    RK_NO_REPLY = 26,     /* the handler finished without replying */
-    RK_DEAD = 27,         /* the handler refused it: it is in the dead letters */
-    RK_CORRUPT = 28,      /* a frame that is not a message of this runtime */
+    RK_DROPPED = 20, /* no room and the strategy let it go (DropNewest; DropOldest among more urgent ones) */
+    RK_DUPLICATE = 21,     /* its id was accepted within the window */
+    RK_TOO_LARGE = 22,     /* more bytes than the kernel's largest message: send less, or declare more */
+    RK_TOO_SMALL = 23,     /* fewer bytes than its message type has: send the whole structure */
+    RK_UNKNOWN_TYPE = 24,  /* the kernel has no handler for this type */
+    RK_EXPIRED = 25,       /* its time to live was over when its turn came */
+    RK_NO_REPLY = 26,      /* the handler finished without replying */
+    RK_DEAD = 27,          /* the handler refused it: it is in the dead letters */
+    RK_CORRUPT = 28,       /* a frame that is not a message of this runtime */
     RK_NO_SUCH_ACTOR = 29, /* its target is not an actor of the kernel */
 
     /* The kernel can't take it as it is now: change its state, or launch it again. */
-    RK_CLOSED = 40,           /* draining, terminated or failed: it takes no more messages */
-    RK_STALE = 41,            /* the handle is of a kernel that is gone: look the id up again */
-    RK_NO_SUCH_KERNEL = 42,   /* no kernel or module of that name */
-    RK_ALREADY_ACTIVE = 43,   /* activate of an active kernel */
-    RK_NOT_ACTIVE = 44,       /* deactivate of a kernel that is not active */
-    RK_IN_USE = 45,           /* the id is taken by a live kernel */
-    RK_QUARANTINED = 46,      /* a handler did not stop: its memory is kept, nothing of it is used again */
-    RK_FAILED = 47,           /* the kernel failed; rk_error_text says why */
-    RK_NO_SUCH_ROUTE = 48,    /* the kernel declares no route of that name */
+    RK_CLOSED = 40,         /* draining, terminated or failed: it takes no more messages */
+    RK_STALE = 41,          /* the handle is of a kernel that is gone: look the id up again */
+    RK_NO_SUCH_KERNEL = 42, /* no kernel or module of that name */
+    RK_ALREADY_ACTIVE = 43, /* activate of an active kernel */
+    RK_NOT_ACTIVE = 44,     /* deactivate of a kernel that is not active */
+    RK_IN_USE = 45,         /* the id is taken by a live kernel */
+    RK_QUARANTINED = 46,    /* a handler did not stop: its memory is kept, nothing of it is used again */
+    RK_FAILED = 47,         /* the kernel failed; rk_error_text says why */
+    RK_NO_SUCH_ROUTE = 48,  /* the kernel declares no route of that name */
 
     /* The call is wrong: mend the program. */
     RK_INVALID_ARGUMENT = 60, /* null, zero or out of range; the text names which */

@@ -16,8 +16,9 @@ typedef struct rk_account {
     rk_u64 dead;
     rk_u64 expired;
     rk_u64 lost;
-    rk_u64 queued;  /* measured from the lanes, not inferred; claimed slots count */
-    rk_u64 refused_full, refused_dropped, refused_duplicate, refused_timed_out, refused_closed, refused_invalid;
+    rk_u64 queued; /* measured from the lanes, not inferred; claimed slots count */
+    rk_u64 refused_full, refused_dropped, refused_duplicate, refused_timed_out, refused_closed,
+        refused_invalid;
     rk_u64 accepted_host;   /* of accepted: by host lanes */
     rk_u64 accepted_device; /* of accepted: by device lanes */
     /* What the kernel sent. */
@@ -35,10 +36,12 @@ typedef struct rk_account {
 RK_API rk_status rk_account_of(rk_runtime *runtime, rk_kernel kernel, rk_account *account);
 
 /* The same for one lane of one shard (0: host lane, 1: device lane); only the inbox part is filled. */
-RK_API rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel kernel, rk_u32 shard, rk_u32 lane, rk_account *account);
+RK_API rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel kernel, rk_u32 shard, rk_u32 lane,
+                                    rk_account *account);
 
 /* Dead letters by reason: name and count of reason `index`, counted from 0. RK_EMPTY ends it. */
-RK_API rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel kernel, rk_u32 index, const char **reason, rk_u64 *count);
+RK_API rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel kernel, rk_u32 index, const char **reason,
+                                rk_u64 *count);
 
 typedef struct rk_quantiles {
     rk_u64 count, min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns; /* within 1/16 of the value */
@@ -46,18 +49,18 @@ typedef struct rk_quantiles {
 
 typedef struct rk_metrics {
     rk_u64 processed;
-    rk_u64 depth;          /* in the inbox now */
-    rk_u64 turns;          /* batches */
+    rk_u64 depth; /* in the inbox now */
+    rk_u64 turns; /* batches */
     rk_u64 largest_batch;
-    rk_u64 parks;          /* how often a shard parked for want of room */
-    rk_u64 slices;         /* event-driven */
-    rk_u64 busy_ns;        /* in handlers and publishing, all shards */
-    rk_u64 last_activity_ns; /* on the runtime's clock; 0: never */
-    rk_u64 uptime_ns;      /* since it was activated first */
-    double throughput;     /* processed a second of uptime */
+    rk_u64 parks;             /* how often a shard parked for want of room */
+    rk_u64 slices;            /* event-driven */
+    rk_u64 busy_ns;           /* in handlers and publishing, all shards */
+    rk_u64 last_activity_ns;  /* on the runtime's clock; 0: never */
+    rk_u64 uptime_ns;         /* since it was activated first */
+    double throughput;        /* processed a second of uptime */
     double input_utilization; /* depth / capacity of the fullest shard */
-    rk_quantiles queue_wait; /* sampled one in 64; every message with timestamps */
-    rk_quantiles service;    /* per message: time of its batch / messages in it */
+    rk_quantiles queue_wait;  /* sampled one in 64; every message with timestamps */
+    rk_quantiles service;     /* per message: time of its batch / messages in it */
     rk_u64 logs_suppressed;
 } rk_metrics;
 RK_API rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel kernel, rk_metrics *metrics);

@@ -28,12 +28,12 @@ RK_API rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, con
 
 /* Send `count` messages of one type, `size` bytes each, that lie one after the other. *accepted (may be 0) is how many were taken, always
  * the first ones; the status is that of the first that wasn't. With options, all have the same; ids count up from options->id. */
-RK_API rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size, size_t count,
-                              const rk_send_options *options, size_t *accepted);
+RK_API rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies,
+                              size_t size, size_t count, const rk_send_options *options, size_t *accepted);
 
 /* Send `count` messages as rk_send_many does, each with its own options: options is an array of `count`. */
-RK_API rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size, size_t count,
-                              const rk_send_options *options, size_t *accepted);
+RK_API rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies,
+                              size_t size, size_t count, const rk_send_options *options, size_t *accepted);
 
 /* What came with a received message. */
 typedef struct rk_received {
@@ -53,12 +53,13 @@ typedef struct rk_received {
  *   RK_TIMED_OUT  nothing came in time
  *   RK_TOO_SMALL  the message is larger than the room: it stays, info->length says how large it is
  *   RK_CLOSED     nothing is there and nothing will come: the kernel is drained, terminated or failed */
-RK_API rk_status rk_receive(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size, rk_received *info, rk_u64 timeout_ns);
+RK_API rk_status rk_receive(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size, rk_received *info,
+                            rk_u64 timeout_ns);
 
 /* Take up to `count` messages, `stride` bytes apart at `bodies`; infos may be 0, else count of them. *received is how many. Waits for the first
  * only. RK_OK with at least one; else as rk_receive. */
-RK_API rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bodies, size_t stride, size_t count, rk_received *infos,
-                                 rk_u64 timeout_ns, size_t *received);
+RK_API rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bodies, size_t stride,
+                                 size_t count, rk_received *infos, rk_u64 timeout_ns, size_t *received);
 
 /* Send a request and wait for its reply, whose type and size must be those given. The kernel must be launched with `requests`.
  *   RK_NO_REPLY   the handler finished without replying
@@ -66,12 +67,13 @@ RK_API rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bo
  *   RK_TIMED_OUT  neither came in time; a reply that comes later is counted as late
  *   RK_UNKNOWN_TYPE, RK_TOO_SMALL  the reply is of another type or size
  *   and everything that rk_send answers */
-RK_API rk_status rk_request(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size, rk_u16 reply_type,
-                            void *reply, size_t reply_size, rk_u64 timeout_ns);
+RK_API rk_status rk_request(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size,
+                            rk_u16 reply_type, void *reply, size_t reply_size, rk_u64 timeout_ns);
 
 /* The same with options of the send: target, priority, id, time to live. Its correlation and timeout_ns are set by the call. */
-RK_API rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size, rk_u16 reply_type,
-                                 void *reply, size_t reply_size, const rk_send_options *options, rk_u64 timeout_ns);
+RK_API rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body,
+                                 size_t size, rk_u16 reply_type, void *reply, size_t reply_size,
+                                 const rk_send_options *options, rk_u64 timeout_ns);
 
 /* A slot to write a message into in place, of a plain lane (no window, priority or DropOldest; seq slots; up to 1 KiB). Other senders go on
  * behind it, the consumer waits at it. The reserving thread commits or aborts it; if the thread exits first, the slot is
@@ -82,8 +84,8 @@ typedef struct rk_reservation {
     size_t size;
     rk_u64 ticket_[3];
 } rk_reservation;
-RK_API rk_status rk_reserve(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, size_t size, const rk_send_options *options,
-                            rk_reservation *reservation);
+RK_API rk_status rk_reserve(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, size_t size,
+                            const rk_send_options *options, rk_reservation *reservation);
 RK_API rk_status rk_commit(rk_runtime *runtime, rk_reservation *reservation);
 RK_API rk_status rk_abort(rk_runtime *runtime, rk_reservation *reservation);
 
@@ -92,8 +94,8 @@ RK_API rk_status rk_clear(rk_runtime *runtime, rk_kernel kernel, rk_u64 *cleared
 
 /* Take the oldest kept dead letter of a kernel. The payload is copied to `body` (room `size`); letter->payload points there. RK_EMPTY, RK_TIMED_OUT,
  * RK_TOO_SMALL (it stays). */
-RK_API rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size, rk_dead_letter *letter,
-                                 rk_u64 timeout_ns);
+RK_API rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size,
+                                 rk_dead_letter *letter, rk_u64 timeout_ns);
 
 RK_END_DECLS
 

@@ -6,7 +6,8 @@
 #include <sched.h>
 
 /* The value that at least `part` of what was counted doesn't exceed, as a reader computes it. */
-static rk_u64 quantile(const rk_histogram *h, double part) {
+static rk_u64 quantile(const rk_histogram *h, double part)
+{
     rk_u64 rank = (rk_u64)(part * (double)h->count);
     rk_u64 seen = 0;
     for (rk_u32 b = 0; b < RK_HISTOGRAM_BUCKETS; b++)
@@ -15,27 +16,31 @@ static rk_u64 quantile(const rk_histogram *h, double part) {
 }
 
 /* Every value up to 2^16, and around each power of two and each eighth between: what is counted. */
-static void for_each_value(void (*look)(rk_u64 ns)) {
+static void for_each_value(void (*look)(rk_u64 ns))
+{
     for (rk_u64 ns = 0; ns < 65536u; ns++) look(ns);
     for (rk_u32 octave = 4; octave < 43u; octave++)
         for (rk_u64 eighth = 8; eighth < 16u; eighth++)
             for (rk_u64 off = 0; off < 3u; off++) look((eighth << octave >> 3) - 1u + off);
 }
 
-static void error_is_a_sixteenth_at_most(rk_u64 ns) {
+static void error_is_a_sixteenth_at_most(rk_u64 ns)
+{
     rk_u64 value = rk_histogram_value(rk_histogram_bucket(ns));
     rk_u64 error = value > ns ? value - ns : ns - value;
     assert_true(error * 16u <= ns);
 }
 
-static void a_reported_value_is_off_by_a_sixteenth_at_most(void **state) {
+static void a_reported_value_is_off_by_a_sixteenth_at_most(void **state)
+{
     (void)state;
     for_each_value(error_is_a_sixteenth_at_most);
 }
 
 static rk_u64 last_ns;
 
-static void bucket_is_not_before_the_last(rk_u64 ns) {
+static void bucket_is_not_before_the_last(rk_u64 ns)
+{
     if (ns >= last_ns) {
         rk_u32 step = rk_histogram_bucket(ns) - rk_histogram_bucket(last_ns);
         assert_true(step <= 1u || ns > last_ns + 1u);
@@ -43,7 +48,8 @@ static void bucket_is_not_before_the_last(rk_u64 ns) {
     last_ns = ns;
 }
 
-static void buckets_rise_with_the_value_and_leave_none_out(void **state) {
+static void buckets_rise_with_the_value_and_leave_none_out(void **state)
+{
     (void)state;
     last_ns = 0;
     for_each_value(bucket_is_not_before_the_last);
@@ -53,14 +59,16 @@ static void buckets_rise_with_the_value_and_leave_none_out(void **state) {
         assert_true(rk_histogram_value(b) > rk_histogram_value(b - 1u));
 }
 
-static void what_is_too_long_counts_in_the_last_bucket(void **state) {
+static void what_is_too_long_counts_in_the_last_bucket(void **state)
+{
     (void)state;
     assert_int_equal(rk_histogram_bucket(1ull << 43), RK_HISTOGRAM_BUCKETS - 1u);
     assert_int_equal(rk_histogram_bucket(~0ull), RK_HISTOGRAM_BUCKETS - 1u);
     assert_true(rk_histogram_bucket((1ull << 42) - 1u) < RK_HISTOGRAM_BUCKETS - 1u);
 }
 
-static void three_values_are_counted_summed_and_ordered(void **state) {
+static void three_values_are_counted_summed_and_ordered(void **state)
+{
     (void)state;
     rk_histogram h = { 0 };
     rk_histogram_add(&h, 2000, 1);
@@ -74,7 +82,8 @@ static void three_values_are_counted_summed_and_ordered(void **state) {
     assert_in_range(quantile(&h, 0.99), 3000 - 188, 3000 + 188);
 }
 
-static void one_of_many_counts_as_many(void **state) {
+static void one_of_many_counts_as_many(void **state)
+{
     (void)state;
     rk_histogram many = { 0 };
     rk_histogram one = { 0 };
@@ -83,7 +92,8 @@ static void one_of_many_counts_as_many(void **state) {
     assert_memory_equal(&many, &one, sizeof one);
 }
 
-static void zero_is_a_value(void **state) {
+static void zero_is_a_value(void **state)
+{
     (void)state;
     rk_histogram h = { 0 };
     rk_histogram_add(&h, 5, 1);
@@ -93,7 +103,8 @@ static void zero_is_a_value(void **state) {
     assert_int_equal(h.bucket[0], 1);
 }
 
-static void quantiles_of_any_distribution_keep_the_bound(void **state) {
+static void quantiles_of_any_distribution_keep_the_bound(void **state)
+{
     (void)state;
     enum { N = 4096 };
     for (rk_u32 shape = 0; shape < 4u; shape++) {
@@ -126,7 +137,8 @@ static void quantiles_of_any_distribution_keep_the_bound(void **state) {
 static rk_histogram shared;
 static rk_u32 stop;
 
-static void *write_histogram(void *unused) {
+static void *write_histogram(void *unused)
+{
     (void)unused;
     for (rk_u32 i = 0; !rk_load_u32(&stop, RK_RELAXED, RK_SCOPE_SYSTEM); i++) {
         rk_histogram_add(&shared, rk_hash64(i) % 5000u, 1);
@@ -136,7 +148,8 @@ static void *write_histogram(void *unused) {
 }
 
 /* H1: whoever reads the count first finds at least as many in the buckets. */
-static void a_reader_finds_what_was_counted(void **state) {
+static void a_reader_finds_what_was_counted(void **state)
+{
     (void)state;
     pthread_t writer;
     rk_u32 wrong = 0;
@@ -155,7 +168,8 @@ static void a_reader_finds_what_was_counted(void **state) {
     assert_int_equal(wrong, 0);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reported_value_is_off_by_a_sixteenth_at_most),
         cmocka_unit_test(buckets_rise_with_the_value_and_leave_none_out),

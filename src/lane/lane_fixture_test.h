@@ -40,7 +40,8 @@ typedef struct arena {
     rk_u64 used;
 } arena;
 
-static inline arena arena_open(rk_u64 size) {
+static inline arena arena_open(rk_u64 size)
+{
     arena a = { .base = aligned_alloc(RK_LINE, size), .size = size, .used = RK_LINE };
     assert_non_null(a.base);
     memset(a.base, 0, size);
@@ -49,7 +50,8 @@ static inline arena arena_open(rk_u64 size) {
 
 static inline void arena_close(arena *a) { free(a->base); }
 
-static inline rk_u64 arena_reserve(arena *a, rk_u64 bytes) {
+static inline rk_u64 arena_reserve(arena *a, rk_u64 bytes)
+{
     rk_u64 at = a->used;
     a->used += (bytes + RK_LINE - 1u) / RK_LINE * RK_LINE;
     assert_true(a->used <= a->size);
@@ -70,7 +72,8 @@ typedef struct lane_shape {
     rk_u64 start;
 } lane_shape;
 
-static inline lane_shape lane_shape_whole(lane_shape shape) {
+static inline lane_shape lane_shape_whole(lane_shape shape)
+{
     if (!shape.capacity) shape.capacity = 16;
     if (!shape.bands) shape.bands = 1;
     if (!shape.slot_size) shape.slot_size = 64;
@@ -79,7 +82,8 @@ static inline lane_shape lane_shape_whole(lane_shape shape) {
 }
 
 /* The slots as launch leaves them: each unit holds the lap before the first one that is expected there. */
-static inline void ring_lay_slots(rk_ring *ring, rk_byte *base) {
+static inline void ring_lay_slots(rk_ring *ring, rk_byte *base)
+{
     for (rk_u32 i = 0; i < ring->capacity; i++) {
         rk_u64 index = ring->start + i;
         rk_byte *slot = rk_ring_slot(ring, base, index);
@@ -89,7 +93,8 @@ static inline void ring_lay_slots(rk_ring *ring, rk_byte *base) {
     }
 }
 
-static inline rk_u64 ring_lay(arena *a, lane_shape shape) {
+static inline rk_u64 ring_lay(arena *a, lane_shape shape)
+{
     shape = lane_shape_whole(shape);
     rk_u64 offset = arena_reserve(a, sizeof(rk_ring));
     rk_ring *ring = (rk_ring *)(a->base + offset);
@@ -109,7 +114,8 @@ static inline rk_u64 ring_lay(arena *a, lane_shape shape) {
     return offset;
 }
 
-static inline rk_lane *lane_lay(arena *a, lane_shape shape) {
+static inline rk_lane *lane_lay(arena *a, lane_shape shape)
+{
     shape = lane_shape_whole(shape);
     rk_lane *lane = (rk_lane *)(a->base + arena_reserve(a, sizeof(rk_lane)));
     lane->capacity = shape.capacity;
@@ -139,7 +145,8 @@ typedef struct consumer {
 } consumer;
 
 /* A shard with these two lanes, of which nothing but taking and committing is used. */
-static inline void consumer_open(consumer *c, arena *a, rk_lane *first, rk_lane *second, rk_u32 max_batch) {
+static inline void consumer_open(consumer *c, arena *a, rk_lane *first, rk_lane *second, rk_u32 max_batch)
+{
     memset(c, 0, sizeof *c);
     c->shard = (rk_shard *)(a->base + arena_reserve(a, sizeof(rk_shard)));
     c->shard->max_batch = max_batch;
@@ -171,14 +178,16 @@ typedef struct numbered {
     rk_u32 checksum;
 } numbered;
 
-static inline rk_u32 checksum(const rk_u8 *bytes, rk_u32 length) {
+static inline rk_u32 checksum(const rk_u8 *bytes, rk_u32 length)
+{
     rk_u32 sum = 2166136261u; /* FNV-1a */
     for (rk_u32 i = 0; i < length; i++) sum = (sum ^ bytes[i]) * 16777619u;
     return sum;
 }
 
 /* Bytes of the payload, any length from 0. */
-static inline void message_fill(message *m, rk_u32 length, rk_u32 seed) {
+static inline void message_fill(message *m, rk_u32 length, rk_u32 seed)
+{
     memset(m, 0, sizeof *m);
     m->header.full.base.type = (rk_u16)(1u + seed % 65535u);
     m->header.full.base.length = (rk_u16)length;
@@ -196,7 +205,8 @@ static inline void message_fill(message *m, rk_u32 length, rk_u32 seed) {
 }
 
 /* A numbered message of `length` bytes, at least those of `numbered`. */
-static inline void message_number(message *m, rk_u32 length, rk_u32 producer, rk_u32 number) {
+static inline void message_number(message *m, rk_u32 length, rk_u32 producer, rk_u32 number)
+{
     memset(&m->header, 0, sizeof m->header);
     m->header.full.base.type = 1;
     m->header.full.base.length = (rk_u16)length;
@@ -209,7 +219,8 @@ static inline void message_number(message *m, rk_u32 length, rk_u32 producer, rk
 }
 
 /* The number of a message in a slot or a copy. 0: it is not as it was sent. */
-static inline int message_whole(const rk_byte *slot, rk_u32 header_size, numbered *out) {
+static inline int message_whole(const rk_byte *slot, rk_u32 header_size, numbered *out)
+{
     rk_header header;
     memcpy(&header, slot, sizeof header);
     memset(out, 0, sizeof *out);
@@ -223,17 +234,20 @@ static inline int message_whole(const rk_byte *slot, rk_u32 header_size, numbere
 }
 
 /* Is what lies in a slot or a copy this very message, header and payload? The lap is not looked at. */
-static inline int message_same(const rk_byte *slot, rk_u32 header_size, const message *m) {
+static inline int message_same(const rk_byte *slot, rk_u32 header_size, const message *m)
+{
     return !memcmp(slot + 4, (const rk_u8 *)&m->header + 4, header_size - 4u) &&
            !memcmp(slot + header_size, m->payload, m->header.full.base.length);
 }
 
-static inline rk_status lane_put(rk_lane *lane, arena *a, const message *m) {
+static inline rk_status lane_put(rk_lane *lane, arena *a, const message *m)
+{
     return rk_lane_put(lane, a->base, m->header.word, m->payload, m->header.full.base.length);
 }
 
 /* A send of a message of 12 bytes with nothing but number, priority and id. */
-static inline rk_status lane_put_number(rk_lane *lane, arena *a, rk_u32 number, rk_u8 priority, rk_u64 id) {
+static inline rk_status lane_put_number(rk_lane *lane, arena *a, rk_u32 number, rk_u8 priority, rk_u64 id)
+{
     message m;
     message_number(&m, sizeof(numbered), 0, number);
     m.header.full.base.priority = priority;
@@ -242,7 +256,8 @@ static inline rk_status lane_put_number(rk_lane *lane, arena *a, rk_u32 number, 
 }
 
 /* Take and commit up to `most` messages; their numbers. Fails the test when one is mixed from two. */
-static inline rk_u32 lane_take_numbers(consumer *c, rk_u32 most, rk_u32 *numbers) {
+static inline rk_u32 lane_take_numbers(consumer *c, rk_u32 most, rk_u32 *numbers)
+{
     rk_u32 n = 0;
     rk_take(&c->context, most);
     for (rk_u32 v = 0; v < c->context.turn->views; v++) {

@@ -36,7 +36,8 @@ typedef struct producer {
 
 /* Stand still now and then: for a few instructions, or long enough for the other threads to go round the
  * ring. */
-static void stall(rk_u64 random) {
+static void stall(rk_u64 random)
+{
     if (random % 512u == 0) sched_yield();
     for (rk_u64 i = 0; random % 16u == 1u && i < (random >> 8) % 40u; i++) rk_port_pause();
 }
@@ -45,7 +46,8 @@ static rk_u32 length_of(rk_u32 number) { return 12u + number % 25u; }
 
 /* Producer p sends its numbers through an open lane, claiming up to four at once and stalling between
  * claim, fill and publish. */
-static void *send_open(void *argument) {
+static void *send_open(void *argument)
+{
     const producer *p = argument;
     stress *s = p->s;
     rk_ring *ring = rk_lane_ring(s->lane, s->a.base, 0);
@@ -75,7 +77,8 @@ static void *send_open(void *argument) {
 }
 
 /* The same by whole sends, again and again until there is room. */
-static void *send_whole(void *argument) {
+static void *send_whole(void *argument)
+{
     const producer *p = argument;
     stress *s = p->s;
     rk_ring *ring = rk_lane_ring(s->lane, s->a.base, 0);
@@ -91,7 +94,8 @@ static void *send_whole(void *argument) {
     return 0;
 }
 
-static void look_at(stress *s, const rk_byte *slot, rk_u32 header_size) {
+static void look_at(stress *s, const rk_byte *slot, rk_u32 header_size)
+{
     numbered got;
     if (!message_whole(slot, header_size, &got) || got.producer >= s->producers) {
         s->mixed++;
@@ -103,7 +107,8 @@ static void look_at(stress *s, const rk_byte *slot, rk_u32 header_size) {
     *next = got.number + step;
 }
 
-static rk_u32 take_batch(stress *s) {
+static rk_u32 take_batch(stress *s)
+{
     rk_u32 n = rk_take(&s->c.context, s->c.shard->max_batch);
     for (rk_u32 v = 0; v < s->c.context.turn->views; v++) {
         const rk_view *view = &s->c.context.turn->view[v];
@@ -114,7 +119,8 @@ static rk_u32 take_batch(stress *s) {
     return n;
 }
 
-static void *receive(void *argument) {
+static void *receive(void *argument)
+{
     stress *s = argument;
     for (rk_u32 batches = 0, idle = 0; !rk_load_u32(&s->finished, RK_RELAXED, RK_SCOPE_DEVICE); batches++) {
         rk_u32 n = 0;
@@ -131,7 +137,8 @@ static void *receive(void *argument) {
     return 0;
 }
 
-static void stress_open(stress *s, lane_shape shape) {
+static void stress_open(stress *s, lane_shape shape)
+{
     s->a = arena_open(4u << 20);
     s->lane = lane_lay(&s->a, shape);
     consumer_open(&s->c, &s->a, s->lane, lane_lay(&s->a, (lane_shape){ 0 }), 64);
@@ -140,7 +147,8 @@ static void stress_open(stress *s, lane_shape shape) {
             for (rk_u32 band = 0; band < RK_BANDS; band++) s->next[p][band] = band;
 }
 
-static void stress_run(stress *s, void *(*send)(void *), rk_u32 consumers) {
+static void stress_run(stress *s, void *(*send)(void *), rk_u32 consumers)
+{
     pthread_t sender[PRODUCERS];
     pthread_t receiver[CONSUMERS];
     producer p[PRODUCERS];
@@ -153,7 +161,8 @@ static void stress_run(stress *s, void *(*send)(void *), rk_u32 consumers) {
     for (rk_u32 i = 0; i < consumers; i++) pthread_join(receiver[i], 0);
 }
 
-static void all_arrived(stress *s) {
+static void all_arrived(stress *s)
+{
     assert_int_equal(s->mixed, 0);
     assert_int_equal(s->unordered, 0);
     assert_int_equal(s->delivered, (rk_u64)s->producers * s->each);
@@ -162,7 +171,8 @@ static void all_arrived(stress *s) {
 
 /* ------------------------------------------------------------------ open lanes */
 
-static void eight_producers(rk_u32 format, rk_u32 capacity, rk_u32 consumers, rk_u32 each) {
+static void eight_producers(rk_u32 format, rk_u32 capacity, rk_u32 consumers, rk_u32 each)
+{
     stress s = { .producers = PRODUCERS, .each = rounds(each) };
     stress_open(&s,
                 (lane_shape){ .capacity = capacity, .format = format, .start = 0x100000000ull - 100000u });
@@ -171,29 +181,34 @@ static void eight_producers(rk_u32 format, rk_u32 capacity, rk_u32 consumers, rk
     arena_close(&s.a);
 }
 
-static void eight_producers_of_whole_slots_lose_and_double_nothing(void **state) {
+static void eight_producers_of_whole_slots_lose_and_double_nothing(void **state)
+{
     (void)state;
     eight_producers(RK_FORMAT_SEQ, 1024, 1, 1000000);
 }
 
-static void eight_producers_of_units_lose_and_double_nothing(void **state) {
+static void eight_producers_of_units_lose_and_double_nothing(void **state)
+{
     (void)state;
     eight_producers(RK_FORMAT_UNIT, 1024, 1, 1000000);
 }
 
-static void a_ring_of_sixteen_is_enough_for_eight_producers(void **state) {
+static void a_ring_of_sixteen_is_enough_for_eight_producers(void **state)
+{
     (void)state;
     eight_producers(RK_FORMAT_SEQ, 16, 1, 100000);
     eight_producers(RK_FORMAT_UNIT, 16, 1, 100000);
 }
 
-static void four_consumers_take_turns_under_a_lock(void **state) {
+static void four_consumers_take_turns_under_a_lock(void **state)
+{
     (void)state;
     eight_producers(RK_FORMAT_SEQ, 1024, CONSUMERS, 1000000);
     eight_producers(RK_FORMAT_UNIT, 1024, CONSUMERS, 100000);
 }
 
-static void one_producer_needs_no_compare_and_swap(void **state) {
+static void one_producer_needs_no_compare_and_swap(void **state)
+{
     (void)state;
     for (rk_u32 format = 0; format < 2u; format++) {
         stress s = { .producers = 1, .each = rounds(1000000) };
@@ -206,7 +221,8 @@ static void one_producer_needs_no_compare_and_swap(void **state) {
 
 /* ------------------------------------------------------------------ locked lanes */
 
-static void eight_producers_keep_their_order_in_each_band(void **state) {
+static void eight_producers_keep_their_order_in_each_band(void **state)
+{
     (void)state;
     stress s = { .producers = PRODUCERS, .each = rounds(100000), .by_band = 1 };
     stress_open(&s, (lane_shape){ .capacity = 64, .bands = RK_BANDS });
@@ -216,7 +232,8 @@ static void eight_producers_keep_their_order_in_each_band(void **state) {
 }
 
 static void lap_the_consumer(rk_u32 producers, rk_u32 each, rk_u32 capacity, rk_u32 stall_take,
-                             rk_u32 consumers) {
+                             rk_u32 consumers)
+{
     stress s = { .producers = producers, .each = rounds(each), .gaps = 1, .stall_take = stall_take };
     stress_open(&s, (lane_shape){ .capacity = capacity,
                                   .strategy = RK_BACKPRESSURE_DROP_OLDEST,
@@ -234,25 +251,29 @@ static void lap_the_consumer(rk_u32 producers, rk_u32 each, rk_u32 capacity, rk_
     arena_close(&s.a);
 }
 
-static void one_producer_laps_a_slow_consumer(void **state) {
+static void one_producer_laps_a_slow_consumer(void **state)
+{
     (void)state;
     lap_the_consumer(1, 2000000, 16, 1, 1);
     lap_the_consumer(1, 2000000, 256, 3, 1);
 }
 
-static void one_producer_races_a_consumer_that_keeps_up(void **state) {
+static void one_producer_races_a_consumer_that_keeps_up(void **state)
+{
     (void)state;
     lap_the_consumer(1, 4000000, 16, 0, 1);
 }
 
-static void eight_producers_lap_a_slow_consumer(void **state) {
+static void eight_producers_lap_a_slow_consumer(void **state)
+{
     (void)state;
     lap_the_consumer(PRODUCERS, 200000, 16, 1, 1);
     lap_the_consumer(PRODUCERS, 200000, 64, 0, CONSUMERS);
 }
 
 /* What is left when nobody takes is the newest N, in order, though many producers raced for the places. */
-static void the_newest_are_left_after_a_race_without_a_consumer(void **state) {
+static void the_newest_are_left_after_a_race_without_a_consumer(void **state)
+{
     (void)state;
     stress s = { .producers = PRODUCERS, .each = rounds(100000), .gaps = 1 };
     stress_open(&s, (lane_shape){ .capacity = 64, .strategy = RK_BACKPRESSURE_DROP_OLDEST });
@@ -270,7 +291,8 @@ static void the_newest_are_left_after_a_race_without_a_consumer(void **state) {
 }
 
 /* Every producer sends the same ids. */
-static void *send_ids(void *argument) {
+static void *send_ids(void *argument)
+{
     const producer *p = argument;
     stress *s = p->s;
     rk_u32 accepted = 0;
@@ -288,7 +310,8 @@ static void *send_ids(void *argument) {
     return (void *)(uintptr_t)accepted;
 }
 
-static void an_id_that_all_producers_send_is_delivered_once(void **state) {
+static void an_id_that_all_producers_send_is_delivered_once(void **state)
+{
     (void)state;
     for (rk_u32 turn = 0; turn < rounds(60); turn++) {
         stress s = { .producers = PRODUCERS, .each = 1024, .gaps = 1 };
@@ -306,7 +329,8 @@ static void an_id_that_all_producers_send_is_delivered_once(void **state) {
 }
 
 /* The same in a lane that is much smaller than the window, full most of the time. */
-static void an_id_that_waits_for_room_is_delivered_once(void **state) {
+static void an_id_that_waits_for_room_is_delivered_once(void **state)
+{
     (void)state;
     for (rk_u32 turn = 0; turn < rounds(40); turn++) {
         stress s = { .producers = PRODUCERS, .each = 1024, .gaps = 1 };
@@ -318,7 +342,8 @@ static void an_id_that_waits_for_room_is_delivered_once(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_producers_of_whole_slots_lose_and_double_nothing),
         cmocka_unit_test(eight_producers_of_units_lose_and_double_nothing),

@@ -9,7 +9,8 @@ typedef struct bench {
     consumer c;
 } bench;
 
-static void bench_open(bench *b, lane_shape shape) {
+static void bench_open(bench *b, lane_shape shape)
+{
     b->a = arena_open(4u << 20);
     b->lane = lane_lay(&b->a, shape);
     consumer_open(&b->c, &b->a, b->lane, lane_lay(&b->a, (lane_shape){ 0 }), 64);
@@ -17,7 +18,8 @@ static void bench_open(bench *b, lane_shape shape) {
 
 static rk_status put(bench *b, rk_u32 number) { return lane_put_number(b->lane, &b->a, number, 0, 0); }
 
-static rk_status put_urgent(bench *b, rk_u32 number, rk_u8 priority) {
+static rk_status put_urgent(bench *b, rk_u32 number, rk_u8 priority)
+{
     return lane_put_number(b->lane, &b->a, number, priority, 0);
 }
 
@@ -25,13 +27,15 @@ static rk_status put_id(bench *b, rk_u64 id) { return lane_put_number(b->lane, &
 
 static rk_ring *ring_of(bench *b, rk_u32 band) { return rk_lane_ring(b->lane, b->a.base, band); }
 
-static void takes(bench *b, const rk_u32 *expected, rk_u32 n) {
+static void takes(bench *b, const rk_u32 *expected, rk_u32 n)
+{
     rk_u32 got[64];
     assert_int_equal(lane_take_numbers(&b->c, 64, got), n);
     for (rk_u32 i = 0; i < n; i++) assert_int_equal(got[i], expected[i]);
 }
 
-static void takes_run(bench *b, rk_u32 first, rk_u32 n) {
+static void takes_run(bench *b, rk_u32 first, rk_u32 n)
+{
     rk_u32 expected[64];
     for (rk_u32 i = 0; i < n; i++) expected[i] = first + i;
     takes(b, expected, n);
@@ -53,7 +57,8 @@ static const full_case full_cases[] = {
     { RK_BACKPRESSURE_DROP_OLDEST, RK_OK, 2 },
 };
 
-static void the_seventeenth_of_sixteen_is_answered_by_the_strategy(void **state) {
+static void the_seventeenth_of_sixteen_is_answered_by_the_strategy(void **state)
+{
     (void)state;
     const rk_u64 starts[] = { 0, 7, 0x100000000ull - 2u, 0ull - 2u };
     for (rk_u32 i = 0; i < 4u * 4u * 2u * 2u * 2u; i++) {
@@ -79,7 +84,8 @@ static void the_seventeenth_of_sixteen_is_answered_by_the_strategy(void **state)
     }
 }
 
-static void there_is_room_again_after_one_was_taken(void **state) {
+static void there_is_room_again_after_one_was_taken(void **state)
+{
     (void)state;
     for (rk_u32 bands = 1; bands <= RK_BANDS; bands += RK_BANDS - 1u) {
         bench b;
@@ -96,7 +102,8 @@ static void there_is_room_again_after_one_was_taken(void **state) {
     }
 }
 
-static void a_closed_lane_takes_nothing(void **state) {
+static void a_closed_lane_takes_nothing(void **state)
+{
     (void)state;
     for (rk_u32 window = 0; window <= 16u; window += 16u) {
         bench b;
@@ -113,7 +120,8 @@ static void a_closed_lane_takes_nothing(void **state) {
 
 /* 10,000 messages, of which the consumer takes one for every three: the survivors of each strategy,
  * exactly. */
-static void the_survivors_of_a_slow_consumer_are_exact(void **state) {
+static void the_survivors_of_a_slow_consumer_are_exact(void **state)
+{
     (void)state;
     for (rk_u32 s = RK_BACKPRESSURE_REJECT; s <= RK_BACKPRESSURE_DROP_NEWEST; s++) {
         bench b;
@@ -157,7 +165,8 @@ static void the_survivors_of_a_slow_consumer_are_exact(void **state) {
     }
 }
 
-static void a_consumer_that_was_lapped_many_times_finds_the_newest(void **state) {
+static void a_consumer_that_was_lapped_many_times_finds_the_newest(void **state)
+{
     (void)state;
     for (rk_u32 more = 0; more < 100u; more++) {
         bench b;
@@ -175,7 +184,8 @@ static void a_consumer_that_was_lapped_many_times_finds_the_newest(void **state)
 
 /* ------------------------------------------------------------------ the window */
 
-static void an_id_is_a_duplicate_while_it_is_queued_and_after_it_was_handled(void **state) {
+static void an_id_is_a_duplicate_while_it_is_queued_and_after_it_was_handled(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .window = 16, .slot_size = 128 });
@@ -189,7 +199,8 @@ static void an_id_is_a_duplicate_while_it_is_queued_and_after_it_was_handled(voi
     arena_close(&b.a);
 }
 
-static void an_id_one_beyond_the_window_is_accepted(void **state) {
+static void an_id_one_beyond_the_window_is_accepted(void **state)
+{
     (void)state;
     const rk_u32 windows[] = { 16, 100, 1024 };
     for (rk_u32 w = 0; w < 3u; w++) {
@@ -214,7 +225,8 @@ static void an_id_one_beyond_the_window_is_accepted(void **state) {
     }
 }
 
-static void an_id_that_was_refused_for_lack_of_room_is_accepted_later(void **state) {
+static void an_id_that_was_refused_for_lack_of_room_is_accepted_later(void **state)
+{
     (void)state;
     const rk_u32 strategies[] = { RK_BACKPRESSURE_BLOCK, RK_BACKPRESSURE_REJECT,
                                   RK_BACKPRESSURE_DROP_NEWEST };
@@ -233,7 +245,8 @@ static void an_id_that_was_refused_for_lack_of_room_is_accepted_later(void **sta
     }
 }
 
-static void ids_that_agree_in_their_low_words_are_different(void **state) {
+static void ids_that_agree_in_their_low_words_are_different(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .window = 16, .slot_size = 128 });
@@ -244,7 +257,8 @@ static void ids_that_agree_in_their_low_words_are_different(void **state) {
     arena_close(&b.a);
 }
 
-static void messages_without_an_id_are_never_duplicates(void **state) {
+static void messages_without_an_id_are_never_duplicates(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .window = 16, .slot_size = 128 });
@@ -253,7 +267,8 @@ static void messages_without_an_id_are_never_duplicates(void **state) {
     arena_close(&b.a);
 }
 
-static void a_duplicate_in_a_full_lane_evicts_nobody(void **state) {
+static void a_duplicate_in_a_full_lane_evicts_nobody(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .window = 16, .strategy = RK_BACKPRESSURE_DROP_OLDEST, .slot_size = 128 });
@@ -268,7 +283,8 @@ static void a_duplicate_in_a_full_lane_evicts_nobody(void **state) {
 
 /* ------------------------------------------------------------------ bands */
 
-static void bands_come_out_from_high_to_low(void **state) {
+static void bands_come_out_from_high_to_low(void **state)
+{
     (void)state;
     const rk_u32 priorities[] = { 1, 200, 130 };
     const rk_u32 expected[] = { 200, 130, 1 };
@@ -283,7 +299,8 @@ static void bands_come_out_from_high_to_low(void **state) {
     }
 }
 
-static void boundaries_can_be_set(void **state) {
+static void boundaries_can_be_set(void **state)
+{
     (void)state;
     const rk_u32 priorities[] = { 1, 10, 5 };
     const rk_u32 expected[] = { 10, 5, 1 };
@@ -298,7 +315,8 @@ static void boundaries_can_be_set(void **state) {
     arena_close(&b.a);
 }
 
-static void the_band_of_each_priority(void **state) {
+static void the_band_of_each_priority(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .bands = RK_BANDS });
@@ -309,7 +327,8 @@ static void the_band_of_each_priority(void **state) {
     arena_close(&b.a);
 }
 
-static void a_band_is_first_in_first_out(void **state) {
+static void a_band_is_first_in_first_out(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .bands = RK_BANDS, .capacity = 64 });
@@ -330,7 +349,8 @@ static void a_band_is_first_in_first_out(void **state) {
 
 /* Both lanes of a shard, all bands of both kept full, at any size of a batch: the shares of the bands, and
  * of the lanes within each band. */
-static void saturated_bands_and_lanes_get_their_shares(void **state) {
+static void saturated_bands_and_lanes_get_their_shares(void **state)
+{
     (void)state;
     for (rk_u32 batch = 1; batch <= 64u; batch++) {
         bench b;
@@ -369,7 +389,8 @@ static void saturated_bands_and_lanes_get_their_shares(void **state) {
 
 /* ------------------------------------------------------------------ bands and eviction */
 
-static void the_arrival_evicts_the_oldest_of_the_lowest_band(void **state) {
+static void the_arrival_evicts_the_oldest_of_the_lowest_band(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .bands = RK_BANDS, .strategy = RK_BACKPRESSURE_DROP_OLDEST });
@@ -390,7 +411,8 @@ static void the_arrival_evicts_the_oldest_of_the_lowest_band(void **state) {
     arena_close(&b.a);
 }
 
-static void an_arrival_below_all_that_is_queued_is_dropped(void **state) {
+static void an_arrival_below_all_that_is_queued_is_dropped(void **state)
+{
     (void)state;
     bench b;
     bench_open(&b, (lane_shape){ .bands = RK_BANDS, .strategy = RK_BACKPRESSURE_DROP_OLDEST });
@@ -410,7 +432,8 @@ static void an_arrival_below_all_that_is_queued_is_dropped(void **state) {
 
 /* Random sends of any priority into a lane that is full most of the time, against a model that knows no
  * rings. */
-static void eviction_by_band_agrees_with_a_naive_model(void **state) {
+static void eviction_by_band_agrees_with_a_naive_model(void **state)
+{
     (void)state;
     enum { CAPACITY = 32 };
     bench b;
@@ -468,7 +491,8 @@ static void eviction_by_band_agrees_with_a_naive_model(void **state) {
 }
 
 /* Each lane of a shard keeps its own strategy, capacity and window. */
-static void the_lanes_of_a_shard_keep_their_own_policies(void **state) {
+static void the_lanes_of_a_shard_keep_their_own_policies(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 20);
     rk_lane *host = lane_lay(&a, (lane_shape){ .strategy = RK_BACKPRESSURE_DROP_OLDEST });
@@ -489,7 +513,8 @@ static void the_lanes_of_a_shard_keep_their_own_policies(void **state) {
     arena_close(&a);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_seventeenth_of_sixteen_is_answered_by_the_strategy),
         cmocka_unit_test(there_is_room_again_after_one_was_taken),

@@ -11,33 +11,43 @@ static rk_status check_type(rk_host_kernel *k, rk_u16 type, size_t size)
     if (!handler) return rk_error(RK_UNKNOWN_TYPE, "'%s' has no handler for message type %u", k->id, type);
     const rk_schema *schema = handler->message;
     if (size > schema->size)
-        return rk_error(RK_TOO_LARGE, "'%s': %zu bytes, but message '%s' has at most %u", k->id, size, schema->name, schema->size);
+        return rk_error(RK_TOO_LARGE, "'%s': %zu bytes, but message '%s' has at most %u", k->id, size,
+                        schema->name, schema->size);
     if (size < schema->size && !schema->variable)
-        return rk_error(RK_TOO_SMALL, "'%s': %zu bytes, but message '%s' has %u", k->id, size, schema->name, schema->size);
+        return rk_error(RK_TOO_SMALL, "'%s': %zu bytes, but message '%s' has %u", k->id, size, schema->name,
+                        schema->size);
     return RK_OK;
 }
 
 static rk_status check_options(const rk_host_kernel *k, const rk_send_options *o)
 {
     if (o->id && !(k->layout.features & RK_FEATURE_LONG))
-        return rk_error(RK_INVALID_ARGUMENT, "'%s': a message with an id needs long headers: launch with deduplication_window, expiry, requests or "
-                                             "timestamps", k->id);
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "'%s': a message with an id needs long headers: launch with deduplication_window, "
+                        "expiry, requests or "
+                        "timestamps",
+                        k->id);
     if (o->ttl_us && !k->options.expiry)
-        return rk_error(RK_INVALID_ARGUMENT, "'%s': a message with a time to live needs a launch with expiry = 1", k->id);
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "'%s': a message with a time to live needs a launch with expiry = 1", k->id);
     if ((o->flags & RK_FLAG_REQUEST) && !k->options.requests)
         return rk_error(RK_INVALID_ARGUMENT, "'%s': a request needs a launch with requests = 1", k->id);
     if (k->options.actors && o->target >= k->options.actors)
-        return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", k->id, k->options.actors - 1, o->target);
+        return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", k->id, k->options.actors - 1,
+                        o->target);
     return RK_OK;
 }
 
-rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, size_t size, const rk_send_options *options, rk_outgoing *out)
+rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, size_t size,
+                           const rk_send_options *options, rk_outgoing *out)
 {
     static const rk_send_options defaults = RK_SEND_DEFAULTS;
     if (!body && size) return rk_error(RK_INVALID_ARGUMENT, "'%s': the body is null", k->id);
     rk_status status = check_type(k, type, size);
-    if (!options) options = &defaults;
-    else if (status == RK_OK) status = check_options(k, options);
+    if (!options)
+        options = &defaults;
+    else if (status == RK_OK)
+        status = check_options(k, options);
     if (status != RK_OK) {
         rk_lane_refuse(rk_seat_lane(k->seats, 0), RK_REFUSED_INVALID, 1);
         return status;
@@ -49,7 +59,8 @@ rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, siz
     h->base.target = options->target;
     h->base.source = 0;
     h->base.priority = options->priority;
-    h->base.flags = (rk_u8)((options->flags & RK_FLAG_REQUEST) | (size > RK_INLINE_MAX ? RK_FLAG_REFERENCE : 0));
+    h->base.flags =
+        (rk_u8)((options->flags & RK_FLAG_REQUEST) | (size > RK_INLINE_MAX ? RK_FLAG_REFERENCE : 0));
     if (k->layout.features & RK_FEATURE_LONG) {
         h->id = options->id;
         h->correlation = options->correlation;
@@ -69,12 +80,14 @@ rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, siz
 void rk_outgoing_wake(rk_seat *seat, rk_lane *lane)
 {
     rk_runtime *runtime = seat->owner->runtime;
-    if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) runtime->backend->ring(seat); /* W1 */
+    if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
+        runtime->backend->ring(seat); /* W1 */
 }
 
 static void stamp(const rk_host_kernel *k, rk_ring *ring, rk_u64 first, rk_u32 count)
 {
-    if (rk_ring_stamp_due(ring, first, count)) rk_ring_stamp(ring, first + count - 1, rk_runtime_now(k->runtime));
+    if (rk_ring_stamp_due(ring, first, count))
+        rk_ring_stamp(ring, first + count - 1, rk_runtime_now(k->runtime));
 }
 
 /* The payload as the lane takes it: the body itself; or a reference to a copy in the host's pool; or, where a format reads whole words, an
@@ -88,7 +101,7 @@ static const void *payload_for(rk_host_kernel *k, rk_outgoing *out, const rk_rin
             out->block = rk_pool_take(pool, arena);
             if (out->block == RK_POOL_NONE) return 0;
             memcpy(rk_pool_block(pool, arena, out->block), out->body, out->size);
-            out->reference = (rk_reference){pool->number, out->block, out->size};
+            out->reference = (rk_reference){ pool->number, out->block, out->size };
         }
         return &out->reference;
     }
@@ -117,12 +130,14 @@ rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
     const void *payload = status == RK_OK ? payload_for(k, out, ring, scratch) : 0;
     if (status == RK_OK && !payload) status = RK_FULL;
     if (status == RK_OK && lane->locked) {
-        status = rk_lane_put_locked(lane, arena, (const rk_u32 *)(const void *)&out->header, payload, out->header.base.length);
+        status = rk_lane_put_locked(lane, arena, (const rk_u32 *)(const void *)&out->header, payload,
+                                    out->header.base.length);
         if (status == RK_OK) stamp(k, ring, ring->tail - 1, 1);
     } else if (status == RK_OK) {
         rk_claim claim = rk_ring_claim(ring, 1);
         if (claim.count) {
-            rk_ring_put(ring, arena, claim.first, (const rk_u32 *)(const void *)&out->header, payload, out->header.base.length);
+            rk_ring_put(ring, arena, claim.first, (const rk_u32 *)(const void *)&out->header, payload,
+                        out->header.base.length);
             stamp(k, ring, claim.first, 1);
         } else {
             status = RK_FULL;

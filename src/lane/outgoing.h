@@ -8,18 +8,19 @@ typedef struct rk_outgoing {
     rk_header_long header;
     const rk_send_options *options;
     const void *body;
-    rk_u32 size;     /* bytes of the body */
-    rk_u32 block;    /* of the host pool, for large ones; RK_POOL_NONE */
+    rk_u32 size;  /* bytes of the body */
+    rk_u32 block; /* of the host pool, for large ones; RK_POOL_NONE */
     rk_reference reference;
 } rk_outgoing;
 
 /* Check type, size and options against the kernel, and make the header. Errors with the text. */
-rk_status rk_outgoing_make(rk_host_kernel *kernel, rk_u16 type, const void *body, size_t size, const rk_send_options *options,
-                           rk_outgoing *out);
+rk_status rk_outgoing_make(rk_host_kernel *kernel, rk_u16 type, const void *body, size_t size,
+                           const rk_send_options *options, rk_outgoing *out);
 /* The seat that the header's target picks. */
 static inline rk_seat *rk_outgoing_seat(const rk_host_kernel *kernel, const rk_outgoing *out)
 {
-    return kernel->seat_count == 1 ? kernel->seats : &kernel->seats[out->header.base.target % kernel->seat_count];
+    return kernel->seat_count == 1 ? kernel->seats
+                                   : &kernel->seats[out->header.base.target % kernel->seat_count];
 }
 /* Put it once. RK_FULL under Block means: no room yet. Wakes the kernel; counts what was refused, but not RK_FULL under Block. */
 rk_status rk_outgoing_put(rk_host_kernel *kernel, rk_outgoing *out);

@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 
-static rk_pool *pool_lay(arena *a, rk_u32 blocks, rk_u32 block_size, rk_u64 start) {
+static rk_pool *pool_lay(arena *a, rk_u32 blocks, rk_u32 block_size, rk_u64 start)
+{
     rk_u32 places = 16;
     while (places < blocks) places *= 2u;
     rk_pool *pool = (rk_pool *)(a->base + arena_reserve(a, sizeof(rk_pool)));
@@ -17,7 +18,8 @@ static rk_pool *pool_lay(arena *a, rk_u32 blocks, rk_u32 block_size, rk_u64 star
     return pool;
 }
 
-static void every_block_is_taken_once_and_then_there_is_none(void **state) {
+static void every_block_is_taken_once_and_then_there_is_none(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 20);
     rk_pool *pool = pool_lay(&a, 100, 256, 0);
@@ -37,7 +39,8 @@ static void every_block_is_taken_once_and_then_there_is_none(void **state) {
     arena_close(&a);
 }
 
-static void blocks_lie_apart_and_inside_the_pool(void **state) {
+static void blocks_lie_apart_and_inside_the_pool(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 20);
     rk_pool *pool = pool_lay(&a, 16, 384, 0);
@@ -48,7 +51,8 @@ static void blocks_lie_apart_and_inside_the_pool(void **state) {
 
 /* All blocks of a pool whose return ring is exactly as large, given back at once, ten thousand times over
  * each wrap. */
-static void all_blocks_can_be_given_back_at_once(void **state) {
+static void all_blocks_can_be_given_back_at_once(void **state)
+{
     (void)state;
     const rk_u64 starts[] = { 0, 0x100000000ull - 2u, 0ull - 2u };
     for (rk_u32 s = 0; s < 3u; s++) {
@@ -65,7 +69,8 @@ static void all_blocks_can_be_given_back_at_once(void **state) {
 }
 
 /* Random taking and giving back, against a set. */
-static void no_block_is_ever_held_twice(void **state) {
+static void no_block_is_ever_held_twice(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 20);
     rk_pool *pool = pool_lay(&a, 50, 128, 0x100000000ull - 10u);
@@ -105,7 +110,8 @@ typedef struct traffic {
     rk_u32 take_lock;
 } traffic;
 
-static void *take_and_send(void *argument) {
+static void *take_and_send(void *argument)
+{
     traffic *t = argument;
     for (rk_u32 i = 0; i < t->to_send; i++) {
         rk_u32 block;
@@ -120,7 +126,8 @@ static void *take_and_send(void *argument) {
     return 0;
 }
 
-static void *receive_and_give_back(void *argument) {
+static void *receive_and_give_back(void *argument)
+{
     traffic *t = argument;
     rk_ring *ring = rk_lane_ring(t->lane, t->a.base, 0);
     for (rk_u32 idle = 0; rk_load_u32(&t->received, RK_ACQUIRE, RK_SCOPE_DEVICE) < t->to_send * OWNERS;) {
@@ -151,7 +158,8 @@ static void *receive_and_give_back(void *argument) {
     return 0;
 }
 
-static void a_block_belongs_to_its_sender_or_to_its_receiver(void **state) {
+static void a_block_belongs_to_its_sender_or_to_its_receiver(void **state)
+{
     (void)state;
     traffic t = { .a = arena_open(1u << 20), .to_send = rounds(200000) };
     t.pool = pool_lay(&t.a, BLOCKS, 128, 0);
@@ -168,7 +176,8 @@ static void a_block_belongs_to_its_sender_or_to_its_receiver(void **state) {
     arena_close(&t.a);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_block_is_taken_once_and_then_there_is_none),
         cmocka_unit_test(blocks_lie_apart_and_inside_the_pool),

@@ -7,7 +7,8 @@
 #include "waiting.h"
 
 /* One message of an out lane into the caller's memory. RK_TOO_SMALL: it stays. */
-static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring *ring, rk_u64 index, void *body, size_t size, rk_received *info)
+static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring *ring, rk_u64 index,
+                          void *body, size_t size, rk_received *info)
 {
     rk_byte *arena = k->runtime->arena.base;
     rk_byte *slot = rk_ring_slot(ring, arena, index);
@@ -24,55 +25,73 @@ static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring 
     }
     if (info) {
         int is_long = ring->header_size == RK_HEADER_LONG;
-        *info = (rk_received){h->base.type,     (rk_u32)length,          seat->number,      h->base.target, h->base.flags & ~RK_FLAG_REFERENCE,
-                              h->base.priority, is_long ? h->id : 0, is_long ? h->correlation : 0, is_long ? h->sent_ns : 0};
+        *info = (rk_received){ h->base.type,
+                               (rk_u32)length,
+                               seat->number,
+                               h->base.target,
+                               h->base.flags & ~RK_FLAG_REFERENCE,
+                               h->base.priority,
+                               is_long ? h->id : 0,
+                               is_long ? h->correlation : 0,
+                               is_long ? h->sent_ns : 0 };
     }
     if (length > size)
-        return rk_error(RK_TOO_SMALL, "'%s': the message has %zu bytes, the room is %zu: it stays where it is", k->id, length, size);
+        return rk_error(RK_TOO_SMALL,
+                        "'%s': the message has %zu bytes, the room is %zu: it stays where it is", k->id,
+                        length, size);
     memcpy(body, payload, length);
     if (pool) rk_pool_give_back(pool, arena, reference->block);
     return RK_OK;
 }
 
 /* Take what is there from one shard's out lane. */
-static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_t stride, size_t count, rk_received *infos, size_t *received)
+static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_t stride, size_t count,
+                           rk_received *infos, size_t *received)
 {
     rk_runtime *runtime = k->runtime;
     rk_lane *lane = rk_lane_at(runtime, seat->shard->out_lane);
     rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
     rk_status status = RK_OK;
     rk_u32 done = 0;
-    rk_u32 n = rk_ring_ready(ring, runtime->arena.base, ring->head, count > ring->capacity ? ring->capacity : (rk_u32)count);
+    rk_u32 n = rk_ring_ready(ring, runtime->arena.base, ring->head,
+                             count > ring->capacity ? ring->capacity : (rk_u32)count);
     while (done < n && status == RK_OK) {
-        status = take_one(k, seat, ring, ring->head + done, bodies + done * stride, stride, infos ? &infos[done] : 0);
+        status = take_one(k, seat, ring, ring->head + done, bodies + done * stride, stride,
+                          infos ? &infos[done] : 0);
         if (status == RK_OK) done++;
     }
     if (done) {
         rk_count(&ring->delivered, done);
         rk_ring_commit(ring, ring->head + done);
-        if (rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) runtime->backend->ring(seat); /* W1 */
+        if (rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
+            runtime->backend->ring(seat); /* W1 */
     }
     *received = done;
     return done ? RK_OK : status;
 }
 
 /* Once over the shards, beginning where the last receiver stopped. */
-static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t count, rk_received *infos, size_t *received)
+static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t count, rk_received *infos,
+                          size_t *received)
 {
     rk_u32 first = k->seat_count == 1 ? 0 : __atomic_load_n(&k->receive_next, __ATOMIC_RELAXED);
     *received = 0;
     for (rk_u32 i = 0; i < k->seat_count && *received < count; i++) {
         rk_seat *seat = &k->seats[(first + i) % k->seat_count];
-        rk_ring *ring = rk_lane_ring(rk_lane_at(k->runtime, seat->shard->out_lane), k->runtime->arena.base, 0);
+        rk_ring *ring =
+            rk_lane_ring(rk_lane_at(k->runtime, seat->shard->out_lane), k->runtime->arena.base, 0);
         rk_u64 head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
-        if (rk_ring_ready(ring, k->runtime->arena.base, head, 1) == 0) continue; /* nothing: no need of the lock */
+        if (rk_ring_ready(ring, k->runtime->arena.base, head, 1) == 0)
+            continue; /* nothing: no need of the lock */
         size_t got;
         pthread_mutex_lock(&seat->receive);
-        rk_status status = take_from(k, seat, bodies + *received * stride, stride, count - *received, infos ? infos + *received : 0, &got);
+        rk_status status = take_from(k, seat, bodies + *received * stride, stride, count - *received,
+                                     infos ? infos + *received : 0, &got);
         pthread_mutex_unlock(&seat->receive);
         *received += got;
         if (status != RK_OK && *received == 0) return status;
-        if (k->seat_count > 1) __atomic_store_n(&k->receive_next, (first + i + 1) % k->seat_count, __ATOMIC_RELAXED);
+        if (k->seat_count > 1)
+            __atomic_store_n(&k->receive_next, (first + i + 1) % k->seat_count, __ATOMIC_RELAXED);
     }
     return *received ? RK_OK : RK_EMPTY;
 }
@@ -81,23 +100,25 @@ static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t
 static int is_over(const rk_host_kernel *k)
 {
     rk_u32 life = rk_atomic_u32(&k->life);
-    return life == RK_LIFE_DRAINED || life == RK_LIFE_TERMINATED || life == RK_LIFE_FAILED || life == RK_LIFE_QUARANTINED;
+    return life == RK_LIFE_DRAINED || life == RK_LIFE_TERMINATED || life == RK_LIFE_FAILED ||
+           life == RK_LIFE_QUARANTINED;
 }
 
 static void announce_sleep(rk_host_kernel *k)
 {
     for (rk_u32 s = 0; s < k->seat_count; s++) {
-        rk_ring *ring = rk_lane_ring(rk_lane_at(k->runtime, k->seats[s].shard->out_lane), k->runtime->arena.base, 0);
+        rk_ring *ring =
+            rk_lane_ring(rk_lane_at(k->runtime, k->seats[s].shard->out_lane), k->runtime->arena.base, 0);
         (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
     }
 }
 
-static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, size_t stride, size_t count, rk_received *infos,
-                         rk_u64 timeout_ns, size_t *received)
+static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, size_t stride, size_t count,
+                         rk_received *infos, rk_u64 timeout_ns, size_t *received)
 {
     rk_thread_record *record;
     rk_host_kernel *k;
-    rk_wait wait = {0, 0, 0};
+    rk_wait wait = { 0, 0, 0 };
     for (;;) {
         rk_status status = rk_guard_enter(runtime, handle, &record, &k);
         if (status == RK_BUSY) {
@@ -110,7 +131,8 @@ static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, si
         int over = is_over(k); /* before the look: what is there then is all */
         status = take_any(k, bodies, stride, count, infos, received);
         if (status == RK_EMPTY && over)
-            status = rk_error(RK_CLOSED, "'%s' is %s, and all that it sent was received", k->id, rk_life_name(rk_atomic_u32(&k->life)));
+            status = rk_error(RK_CLOSED, "'%s' is %s, and all that it sent was received", k->id,
+                              rk_life_name(rk_atomic_u32(&k->life)));
         if (status != RK_EMPTY || timeout_ns == 0) {
             rk_guard_leave(record);
             return status;
@@ -134,34 +156,39 @@ static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, si
     }
 }
 
-rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bodies, size_t stride, size_t count, rk_received *infos,
-                          rk_u64 timeout_ns, size_t *received)
+rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bodies, size_t stride, size_t count,
+                          rk_received *infos, rk_u64 timeout_ns, size_t *received)
 {
     size_t got;
     rk_error_begin();
     if (received) *received = 0;
-    if (!runtime || (!bodies && stride) || !count) return rk_error(RK_INVALID_ARGUMENT, "rk_receive_many: runtime or bodies is null, or count 0");
+    if (!runtime || (!bodies && stride) || !count)
+        return rk_error(RK_INVALID_ARGUMENT, "rk_receive_many: runtime or bodies is null, or count 0");
     rk_status status = receive(runtime, kernel, bodies, stride, count, infos, timeout_ns, &got);
     if (received) *received = status == RK_OK ? got : 0;
     return status;
 }
 
-rk_status rk_receive(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size, rk_received *info, rk_u64 timeout_ns)
+rk_status rk_receive(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size, rk_received *info,
+                     rk_u64 timeout_ns)
 {
     size_t got;
     rk_error_begin();
-    if (!runtime || (!body && size)) return rk_error(RK_INVALID_ARGUMENT, "rk_receive: runtime or body is null");
+    if (!runtime || (!body && size))
+        return rk_error(RK_INVALID_ARGUMENT, "rk_receive: runtime or body is null");
     return receive(runtime, kernel, body, size, 1, info, timeout_ns, &got);
 }
 
 /* ------------------------------------------------------------------ dead letters */
 
-rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel handle, void *body, size_t size, rk_dead_letter *letter, rk_u64 timeout_ns)
+rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel handle, void *body, size_t size,
+                          rk_dead_letter *letter, rk_u64 timeout_ns)
 {
     rk_host_kernel *k;
     rk_status status = rk_runtime_check(runtime, "rk_receive_dead");
     if (status != RK_OK) return status;
-    if (!letter || (!body && size)) return rk_error(RK_INVALID_ARGUMENT, "rk_receive_dead: letter or body is null");
+    if (!letter || (!body && size))
+        return rk_error(RK_INVALID_ARGUMENT, "rk_receive_dead: letter or body is null");
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
     for (;;) {
         status = rk_kernel_check(runtime, handle, &k);
@@ -171,7 +198,8 @@ rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel handle, void *body, siz
         pthread_mutex_lock(&k->letters);
         if (k->letter_first && k->letter_first->letter.length > size) {
             letter->length = k->letter_first->letter.length;
-            status = rk_error(RK_TOO_SMALL, "'%s': the dead letter has %u bytes, the room is %zu: it stays", k->id, letter->length, size);
+            status = rk_error(RK_TOO_SMALL, "'%s': the dead letter has %u bytes, the room is %zu: it stays",
+                              k->id, letter->length, size);
         } else if (k->letter_first) {
             first = k->letter_first;
             k->letter_first = first->next;
@@ -181,7 +209,7 @@ rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel handle, void *body, siz
         pthread_mutex_unlock(&k->letters);
         if (first) {
             *letter = first->letter;
-            memcpy(body, first->payload, first->letter.length);
+            if (first->letter.length) memcpy(body, first->payload, first->letter.length);
             letter->payload = body;
             free(first);
             return RK_OK;

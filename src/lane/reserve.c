@@ -20,21 +20,24 @@ void rk_reservations_repair(rk_thread_record *record)
         rk_host_kernel *k = record->reserved[i].kernel;
         if (!k) continue;
         (void)__atomic_exchange_n(&record->inside, k, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST) && k->generation == record->reserved[i].generation && k->epoch == record->reserved[i].epoch)
-            publish(k, record->reserved[i].ring, record->reserved[i].index, record->reserved[i].lane, record->reserved[i].shard,
-                    RK_FLAG_HOLE | RK_FLAG_REPAIRED);
+        if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST) && k->generation == record->reserved[i].generation &&
+            k->epoch == record->reserved[i].epoch)
+            publish(k, record->reserved[i].ring, record->reserved[i].index, record->reserved[i].lane,
+                    record->reserved[i].shard, RK_FLAG_HOLE | RK_FLAG_REPAIRED);
         rk_guard_leave(record);
         record->reserved[i].kernel = 0;
     }
 }
 
-rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t size, const rk_send_options *options, rk_reservation *reservation)
+rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t size,
+                     const rk_send_options *options, rk_reservation *reservation)
 {
     rk_thread_record *record;
     rk_host_kernel *k;
-    rk_outgoing out;
+    rk_outgoing out = { 0 };
     rk_error_begin();
-    if (!runtime || !reservation) return rk_error(RK_INVALID_ARGUMENT, "rk_reserve: runtime or reservation is null");
+    if (!runtime || !reservation)
+        return rk_error(RK_INVALID_ARGUMENT, "rk_reserve: runtime or reservation is null");
     memset(reservation, 0, sizeof *reservation);
     rk_status status = rk_guard_enter(runtime, handle, &record, &k);
     if (status != RK_OK) return status;
@@ -44,10 +47,14 @@ rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t 
     if (rk_atomic_u32(&k->closed) != RK_OK)
         status = rk_error(RK_CLOSED, "'%s' takes no more messages", k->id);
     else if (plan->locked || plan->format != RK_FORMAT_SEQ || size > RK_INLINE_MAX)
-        status = rk_error(RK_UNSUPPORTED, "'%s': a reservation needs a plain lane with seq slots (no deduplication_window, priority or DropOldest) and a "
-                                          "message of at most %u bytes; use rk_send", k->id, RK_INLINE_MAX);
+        status = rk_error(RK_UNSUPPORTED,
+                          "'%s': a reservation needs a plain lane with seq slots (no deduplication_window, "
+                          "priority or DropOldest) and a "
+                          "message of at most %u bytes; use rk_send",
+                          k->id, RK_INLINE_MAX);
     else if (place == RK_RESERVATIONS_MAX)
-        status = rk_error(RK_LIMIT, "this thread holds %u reservations already: commit or abort one", RK_RESERVATIONS_MAX);
+        status = rk_error(RK_LIMIT, "this thread holds %u reservations already: commit or abort one",
+                          RK_RESERVATIONS_MAX);
     else
         status = rk_outgoing_make(k, type, "", size, options, &out);
     if (status == RK_OK) {
@@ -84,16 +91,20 @@ static rk_status finish(rk_runtime *runtime, rk_reservation *r, rk_u8 flags, con
     rk_thread_record *record;
     rk_host_kernel *k;
     rk_error_begin();
-    if (!runtime || !r || !r->ticket_[0]) return rk_error(RK_INVALID_ARGUMENT, "%s: not a reservation, or finished already", call);
+    if (!runtime || !r || !r->ticket_[0])
+        return rk_error(RK_INVALID_ARGUMENT, "%s: not a reservation, or finished already", call);
     rk_status status = rk_guard_enter(runtime, r->kernel, &record, &k);
     if (status != RK_OK) return status;
     rk_u32 place = (rk_u32)r->ticket_[0] - 1;
-    if ((rk_thread_record *)(size_t)r->ticket_[2] != record || record->reserved[place].kernel != k || record->reserved[place].index != r->ticket_[1])
+    if ((rk_thread_record *)(size_t)r->ticket_[2] != record || record->reserved[place].kernel != k ||
+        record->reserved[place].index != r->ticket_[1])
         status = rk_error(RK_INVALID_ARGUMENT, "%s: reserved by another thread, or finished already", call);
     else if (record->reserved[place].epoch != k->epoch)
-        status = rk_error(RK_STALE, "%s: '%s' was launched again since: the reserved slot is gone", call, k->id);
+        status =
+            rk_error(RK_STALE, "%s: '%s' was launched again since: the reserved slot is gone", call, k->id);
     else
-        publish(k, record->reserved[place].ring, record->reserved[place].index, record->reserved[place].lane, record->reserved[place].shard, flags);
+        publish(k, record->reserved[place].ring, record->reserved[place].index, record->reserved[place].lane,
+                record->reserved[place].shard, flags);
     if (status != RK_INVALID_ARGUMENT) {
         record->reserved[place].kernel = 0;
         memset(r, 0, sizeof *r);

@@ -4,7 +4,8 @@
 static const rk_u64 wraps[] = { 0, 5, 0x100000000ull - 2u, 0ull - 2u };
 
 /* Write one message by itself; 0: no room. */
-static rk_u32 ring_send(rk_ring *ring, rk_byte *base, const message *m) {
+static rk_u32 ring_send(rk_ring *ring, rk_byte *base, const message *m)
+{
     rk_claim claim = rk_ring_claim(ring, 1);
     if (claim.count)
         rk_ring_put(ring, base, claim.first, m->header.word, m->payload, m->header.full.base.length);
@@ -12,7 +13,8 @@ static rk_u32 ring_send(rk_ring *ring, rk_byte *base, const message *m) {
 }
 
 /* Read the message at head in the ring's own way, without committing it; 0: there is none. */
-static const rk_byte *ring_read(rk_ring *ring, rk_byte *base, rk_u8 *copy) {
+static const rk_byte *ring_read(rk_ring *ring, rk_byte *base, rk_u8 *copy)
+{
     rk_byte *slot = rk_ring_slot(ring, base, ring->head);
     if (ring->overwritten)
         return rk_overwritten_read(ring, slot, ring->head, (rk_u32 *)(void *)copy) ? copy : 0;
@@ -21,7 +23,8 @@ static const rk_byte *ring_read(rk_ring *ring, rk_byte *base, rk_u8 *copy) {
     return rk_ring_ready(ring, base, ring->head, 1) ? slot : 0;
 }
 
-static void exactly_the_capacity_can_be_claimed(void **state) {
+static void exactly_the_capacity_can_be_claimed(void **state)
+{
     (void)state;
     for (rk_u32 single = 0; single < 2u; single++) {
         for (rk_u32 capacity = 16; capacity <= 4096; capacity *= 4u) {
@@ -41,7 +44,8 @@ static void exactly_the_capacity_can_be_claimed(void **state) {
     }
 }
 
-static void a_claim_of_many_gets_what_there_is(void **state) {
+static void a_claim_of_many_gets_what_there_is(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 16);
     rk_ring *ring = (rk_ring *)(a.base + ring_lay(&a, (lane_shape){ .capacity = 16 }));
@@ -55,7 +59,8 @@ static void a_claim_of_many_gets_what_there_is(void **state) {
     arena_close(&a);
 }
 
-static void ten_thousand_messages_cross_each_wrap_in_order(void **state) {
+static void ten_thousand_messages_cross_each_wrap_in_order(void **state)
+{
     (void)state;
     const rk_u32 formats[] = { RK_FORMAT_SEQ, RK_FORMAT_UNIT };
     for (rk_u32 w = 0; w < 4u; w++) {
@@ -94,7 +99,8 @@ static void ten_thousand_messages_cross_each_wrap_in_order(void **state) {
     }
 }
 
-static void a_new_ring_is_empty_wherever_it_starts(void **state) {
+static void a_new_ring_is_empty_wherever_it_starts(void **state)
+{
     (void)state;
     for (rk_u64 start = 0x100000000ull - 40u; start < 0x100000000ull + 40u; start++) {
         for (rk_u32 format = 0; format < 3u; format++) {
@@ -110,7 +116,8 @@ static void a_new_ring_is_empty_wherever_it_starts(void **state) {
 }
 
 /* Every payload of this slot, in this header form and format, three laps long. */
-static void round_trip_all_sizes(lane_shape shape) {
+static void round_trip_all_sizes(lane_shape shape)
+{
     arena a = arena_open(1u << 17);
     rk_ring *ring = (rk_ring *)(a.base + ring_lay(&a, shape));
     rk_u8 copy[2048] __attribute__((aligned(16)));
@@ -134,7 +141,8 @@ static void round_trip_all_sizes(lane_shape shape) {
     arena_close(&a);
 }
 
-static void every_payload_size_arrives_as_it_was_sent(void **state) {
+static void every_payload_size_arrives_as_it_was_sent(void **state)
+{
     (void)state;
     const rk_u32 sizes[] = { 64, 128, 256, 2048 };
     for (rk_u32 s = 0; s < 4u; s++) {
@@ -150,7 +158,8 @@ static void every_payload_size_arrives_as_it_was_sent(void **state) {
     }
 }
 
-static void a_slot_holds_what_its_header_and_laps_leave(void **state) {
+static void a_slot_holds_what_its_header_and_laps_leave(void **state)
+{
     (void)state;
     assert_int_equal(rk_slot_payload(64, RK_HEADER_SHORT, RK_FORMAT_SEQ), 48);
     assert_int_equal(rk_slot_payload(64, RK_HEADER_LONG, RK_FORMAT_SEQ), 16);
@@ -160,7 +169,8 @@ static void a_slot_holds_what_its_header_and_laps_leave(void **state) {
 }
 
 /* A slot of which the units in `old` still hold what was there the lap before is never a message. */
-static void no_torn_slot_is_a_message(rk_u32 slot_size, rk_u32 header_size, rk_u64 start) {
+static void no_torn_slot_is_a_message(rk_u32 slot_size, rk_u32 header_size, rk_u64 start)
+{
     arena a = arena_open(1u << 16);
     lane_shape shape = {
         .slot_size = slot_size, .header_size = header_size, .format = RK_FORMAT_UNIT, .start = start
@@ -193,7 +203,8 @@ static void no_torn_slot_is_a_message(rk_u32 slot_size, rk_u32 header_size, rk_u
     arena_close(&a);
 }
 
-static void a_slot_with_any_older_units_is_never_a_message(void **state) {
+static void a_slot_with_any_older_units_is_never_a_message(void **state)
+{
     (void)state;
     for (rk_u32 w = 0; w < 4u; w++) {
         for (rk_u32 size = 64; size <= 128; size *= 2u) {
@@ -203,7 +214,8 @@ static void a_slot_with_any_older_units_is_never_a_message(void **state) {
     }
 }
 
-static void a_short_message_over_a_long_one_is_whole_without_the_rest(void **state) {
+static void a_short_message_over_a_long_one_is_whole_without_the_rest(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 16);
     rk_ring *ring =
@@ -221,7 +233,8 @@ static void a_short_message_over_a_long_one_is_whole_without_the_rest(void **sta
     arena_close(&a);
 }
 
-static void a_length_that_a_slot_cannot_hold_is_no_message(void **state) {
+static void a_length_that_a_slot_cannot_hold_is_no_message(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 16);
     for (rk_u32 strategy = 0; strategy <= RK_BACKPRESSURE_DROP_OLDEST;
@@ -242,7 +255,8 @@ static void a_length_that_a_slot_cannot_hold_is_no_message(void **state) {
 }
 
 /* The claim at 1 stalls: 0 can be read, 2 can not, until 1 is published. */
-static void a_hole_is_waited_for_whoever_comes_after(void **state) {
+static void a_hole_is_waited_for_whoever_comes_after(void **state)
+{
     (void)state;
     for (rk_u32 format = 0; format < 2u; format++) {
         arena a = arena_open(1u << 16);
@@ -271,7 +285,8 @@ static void a_hole_is_waited_for_whoever_comes_after(void **state) {
 }
 
 /* Write the first `words` words of a message over a slot, as a producer that was stopped there. */
-static void overwrite_partly(rk_ring *ring, rk_byte *slot, rk_u64 index, const message *m, rk_u32 words) {
+static void overwrite_partly(rk_ring *ring, rk_byte *slot, rk_u64 index, const message *m, rk_u32 words)
+{
     rk_u8 whole[64] __attribute__((aligned(16)));
     rk_ring elsewhere = *ring;
     rk_overwrite(&elsewhere, whole, index, m->header.word, (const rk_u32 *)(const void *)m->payload, 12);
@@ -282,7 +297,8 @@ static void overwrite_partly(rk_ring *ring, rk_byte *slot, rk_u64 index, const m
 
 /* The slot of index 0 is being overwritten for an index any number of laps later, the producer stopped
  * after any number of words: no reader, however far behind, takes what is there. */
-static void a_slot_that_is_being_overwritten_is_nobodys_message(void **state) {
+static void a_slot_that_is_being_overwritten_is_nobodys_message(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 16);
     rk_ring *ring =
@@ -304,7 +320,8 @@ static void a_slot_that_is_being_overwritten_is_nobodys_message(void **state) {
 }
 
 /* Every 64th message is stamped, and its waiting time arrives in the histogram. */
-static void one_message_in_sixty_four_tells_how_long_it_waited(void **state) {
+static void one_message_in_sixty_four_tells_how_long_it_waited(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 20);
     rk_lane *lane = lane_lay(&a, (lane_shape){ .capacity = 256, .start = 0x100000000ull - 100u });
@@ -328,13 +345,15 @@ static void one_message_in_sixty_four_tells_how_long_it_waited(void **state) {
     }
 
     assert_int_equal(c.shard->meter.queue_wait.count, 4);
-    assert_int_equal(c.shard->meter.queue_wait.max_ns, 1500 - (1000 + (rk_u32)(ring->stamp_index[0] - ring->start)));
+    assert_int_equal(c.shard->meter.queue_wait.max_ns,
+                     1500 - (1000 + (rk_u32)(ring->stamp_index[0] - ring->start)));
     assert_int_equal(ring->stamp_seen, ring->stamp_count);
     assert_int_equal(ring->delivered, 256);
     arena_close(&a);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exactly_the_capacity_can_be_claimed),
         cmocka_unit_test(a_claim_of_many_gets_what_there_is),

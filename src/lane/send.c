@@ -15,11 +15,13 @@ static rk_status closed_status(const rk_host_kernel *k)
 {
     rk_status closed = (rk_status)rk_atomic_u32(&k->closed);
     if (closed == RK_FAILED) return rk_error(RK_CLOSED, "'%s' has failed: %s", k->id, k->failure);
-    return rk_error(RK_CLOSED, "'%s' takes no more messages: it is %s", k->id, rk_life_name(rk_atomic_u32(&k->life)));
+    return rk_error(RK_CLOSED, "'%s' takes no more messages: it is %s", k->id,
+                    rk_life_name(rk_atomic_u32(&k->life)));
 }
 
 /* Enter a kernel, waiting for a relaunch to be over. */
-static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wait, rk_thread_record **record, rk_host_kernel **k)
+static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wait, rk_thread_record **record,
+                       rk_host_kernel **k)
 {
     for (;;) {
         rk_status status = rk_guard_enter(runtime, handle, record, k);
@@ -30,13 +32,16 @@ static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wai
             return status;
         }
         if (status != RK_BUSY) return status;
-        if (wait && rk_wait_left(wait) == 0) return rk_error(RK_TIMED_OUT, "the kernel was being relaunched until the deadline");
-        rk_guard_wait(runtime, handle, wait ? wait->deadline_ns : rk_monotonic_ns() + RK_SEND_TIMEOUT_DEFAULT);
+        if (wait && rk_wait_left(wait) == 0)
+            return rk_error(RK_TIMED_OUT, "the kernel was being relaunched until the deadline");
+        rk_guard_wait(runtime, handle,
+                      wait ? wait->deadline_ns : rk_monotonic_ns() + RK_SEND_TIMEOUT_DEFAULT);
     }
 }
 
 /* The lane is full under Block: leave the guard and wait for room. RK_OK: look again (the guard is entered again). */
-static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *wait, rk_outgoing *out, rk_thread_record **record, rk_host_kernel **k)
+static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *wait, rk_outgoing *out,
+                               rk_thread_record **record, rk_host_kernel **k)
 {
     rk_u32 what = rk_wait_round(wait);
     if (what == RK_WAIT_SPIN) {
@@ -55,7 +60,10 @@ static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *w
     if (what == RK_WAIT_SLEEP) {
         /* A large message waits for a block of its pool, whose return rings nobody: look again in a millisecond. */
         rk_u64 left = rk_wait_left(wait);
-        rk_futex_wait(event, seen, (out->header.base.flags & RK_FLAG_REFERENCE) && left > RK_MILLISECONDS(1) ? RK_MILLISECONDS(1) : left);
+        rk_futex_wait(event, seen,
+                      (out->header.base.flags & RK_FLAG_REFERENCE) && left > RK_MILLISECONDS(1)
+                          ? RK_MILLISECONDS(1)
+                          : left);
     }
     return enter(runtime, handle, wait, record, k);
 }
@@ -67,15 +75,17 @@ static rk_status timed_out(rk_runtime *runtime, rk_kernel handle, rk_outgoing *o
     if (rk_guard_enter(runtime, handle, &record, &k) == RK_OK) {
         rk_lane_refuse(rk_seat_lane(rk_outgoing_seat(k, out), 0), RK_REFUSED_TIMED_OUT, 1);
         if (out->block != RK_POOL_NONE)
-            rk_pool_give_back((rk_pool *)(runtime->arena.base + k->layout.base + k->layout.host_pool), runtime->arena.base, out->block);
+            rk_pool_give_back((rk_pool *)(runtime->arena.base + k->layout.base + k->layout.host_pool),
+                              runtime->arena.base, out->block);
         rk_guard_leave(record);
     }
-    return rk_error(RK_TIMED_OUT, "no room until the deadline: the kernel is slower than its senders, or not active");
+    return rk_error(RK_TIMED_OUT,
+                    "no room until the deadline: the kernel is slower than its senders, or not active");
 }
 
 /* One message, the guard entered; it is entered still on return unless the status says that the kernel is gone. */
-static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record, rk_host_kernel **k, rk_outgoing *out,
-                          rk_u64 timeout_ns, int *inside)
+static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
+                          rk_host_kernel **k, rk_outgoing *out, rk_u64 timeout_ns, int *inside)
 {
     rk_status status = rk_outgoing_put(*k, out);
     if (status != RK_FULL || rk_seat_lane((*k)->seats, 0)->strategy != RK_BACKPRESSURE_BLOCK) return status;
@@ -96,14 +106,19 @@ static rk_status explain(const rk_host_kernel *k, rk_status status)
     switch (status) {
     case RK_OK: return RK_OK;
     case RK_CLOSED: return closed_status(k);
-    case RK_FULL: return rk_error(status, "'%s': %u messages are queued, and its backpressure is Reject", k->id, k->layout.lane[0].capacity);
-    case RK_DROPPED: return rk_error(status, "'%s': %u messages are queued, and its backpressure drops this one", k->id, k->layout.lane[0].capacity);
+    case RK_FULL:
+        return rk_error(status, "'%s': %u messages are queued, and its backpressure is Reject", k->id,
+                        k->layout.lane[0].capacity);
+    case RK_DROPPED:
+        return rk_error(status, "'%s': %u messages are queued, and its backpressure drops this one", k->id,
+                        k->layout.lane[0].capacity);
     case RK_DUPLICATE: return rk_error(status, "'%s': this id was accepted already", k->id);
     default: return rk_error(status, "'%s': %s", k->id, rk_status_text(status));
     }
 }
 
-rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size, const rk_send_options *options)
+rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size,
+                  const rk_send_options *options)
 {
     rk_thread_record *record;
     rk_host_kernel *k = 0;
@@ -129,8 +144,8 @@ static int goes_together(const rk_host_kernel *k, const rk_outgoing *out)
     return !lane->locked && lane->format == RK_FORMAT_SEQ && out->size <= RK_INLINE_MAX;
 }
 
-rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size, size_t count,
-                       const rk_send_options *options, size_t *accepted)
+rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size,
+                       size_t count, const rk_send_options *options, size_t *accepted)
 {
     rk_thread_record *record;
     rk_host_kernel *k = 0;
@@ -147,7 +162,8 @@ rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     rk_u64 timeout = timeout_of(k, options);
     while (status == RK_OK && sent < count) {
         out.body = (const char *)bodies + sent * size;
-        rk_u32 n = goes_together(k, &out) && !rk_load_u32(&rk_seat_lane(rk_outgoing_seat(k, &out), 0)->closed, RK_RELAXED, RK_SCOPE_DEVICE)
+        rk_u32 n = goes_together(k, &out) && !rk_load_u32(&rk_seat_lane(rk_outgoing_seat(k, &out), 0)->closed,
+                                                          RK_RELAXED, RK_SCOPE_DEVICE)
                        ? rk_outgoing_put_many(k, &out, out.body, count - sent)
                        : 0;
         if (n == 0) { /* no room for even one, or one at a time: the single way knows what to do */
@@ -166,8 +182,8 @@ rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     return status;
 }
 
-rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size, size_t count,
-                       const rk_send_options *options, size_t *accepted)
+rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size,
+                       size_t count, const rk_send_options *options, size_t *accepted)
 {
     rk_thread_record *record;
     rk_host_kernel *k = 0;
@@ -176,13 +192,15 @@ rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     int inside = 1;
     rk_error_begin();
     if (accepted) *accepted = 0;
-    if (!runtime || (!options && count)) return rk_error(RK_INVALID_ARGUMENT, "rk_send_each: runtime or options is null");
+    if (!runtime || (!options && count))
+        return rk_error(RK_INVALID_ARGUMENT, "rk_send_each: runtime or options is null");
     if (count == 0) return RK_OK;
     rk_status status = enter(runtime, kernel, 0, &record, &k);
     if (status != RK_OK) return status;
     while (status == RK_OK && sent < count) {
         status = rk_outgoing_make(k, type, (const char *)bodies + sent * size, size, &options[sent], &out);
-        if (status == RK_OK) status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, &options[sent]), &inside);
+        if (status == RK_OK)
+            status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, &options[sent]), &inside);
         sent += status == RK_OK;
     }
     if (accepted) *accepted = sent;
@@ -201,15 +219,18 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, handle, &k);
-    if (status == RK_OK && k->serving) status = rk_error(RK_BUSY, "'%s' is active: deactivate it first", k->id);
+    if (status == RK_OK && k->serving)
+        status = rk_error(RK_BUSY, "'%s' is active: deactivate it first", k->id);
     for (rk_u32 s = 0; status == RK_OK && s < k->seat_count; s++) {
         rk_lane *lane = rk_seat_lane(&k->seats[s], 0);
         for (rk_u32 b = 0; b < lane->bands; b++) {
             rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, b);
             /* Up to the first slot that is claimed and not published: its owner is still writing. */
-            rk_u64 oldest = rk_ring_oldest(ring), at = oldest, tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+            rk_u64 oldest = rk_ring_oldest(ring), at = oldest,
+                   tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
             while (rk_index_ahead(tail, at) > 0 &&
-                   __atomic_load_n((rk_u32 *)(void *)rk_ring_slot(ring, runtime->arena.base, at), __ATOMIC_ACQUIRE) == rk_ring_lap(ring, at))
+                   __atomic_load_n((rk_u32 *)(void *)rk_ring_slot(ring, runtime->arena.base, at),
+                                   __ATOMIC_ACQUIRE) == rk_ring_lap(ring, at))
                 at++;
             for (rk_u64 i = oldest; i != at; i++) {
                 rk_u64 image[RK_INLINE_MAX / 4];
@@ -219,15 +240,19 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
                     rk_unit_read(ring, slot, i, (void *)image);
                     slot = (rk_byte *)image;
                 }
-                const rk_reference *reference = (const rk_reference *)(const void *)(slot + ring->header_size);
-                rk_pool_give_back(rk_pool_at(runtime, reference->pool), runtime->arena.base, reference->block);
+                const rk_reference *reference =
+                    (const rk_reference *)(const void *)(slot + ring->header_size);
+                rk_pool_give_back(rk_pool_at(runtime, reference->pool), runtime->arena.base,
+                                  reference->block);
             }
             rk_u64 evicted = oldest - ring->head;
             if (evicted) rk_count(&ring->dropped_old, evicted);
             rk_count(&ring->lost, at - oldest);
             rk_ring_commit(ring, at);
             total += at - oldest;
-            if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) rk_event_raise(&k->room_event);
+            if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->waiting, 0, RK_SEQ_CST,
+                                RK_SCOPE_DEVICE))
+                rk_event_raise(&k->room_event);
         }
     }
     pthread_mutex_unlock(&runtime->control);

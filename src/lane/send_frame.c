@@ -6,8 +6,8 @@
 rk_status rk_send_frame(rk_runtime *runtime, rk_kernel kernel, const void *bytes, size_t size, size_t *used)
 {
     rk_frame_header header;
-    const void *payload;
-    size_t length;
+    const void *payload = 0;
+    size_t length = 0;
     rk_host_kernel *k;
     rk_status status = rk_runtime_check(runtime, "rk_send_frame");
     if (status == RK_OK) status = rk_frame_read(bytes, size, &header, &payload, &length);
@@ -16,8 +16,11 @@ rk_status rk_send_frame(rk_runtime *runtime, rk_kernel kernel, const void *bytes
     if (status != RK_OK) return status;
     const rk_declaration *handler = rk_class_handler(k->class, header.message.base.type);
     if (handler && handler->message->hash != header.schema_hash)
-        return rk_error(RK_INCOMPATIBLE, "'%s': the frame's message type %u has schema %016llx, the kernel's message '%s' has %016llx", k->id, header.message.base.type,
-                        (unsigned long long)header.schema_hash, handler->message->name, (unsigned long long)handler->message->hash);
+        return rk_error(
+            RK_INCOMPATIBLE,
+            "'%s': the frame's message type %u has schema %016llx, the kernel's message '%s' has %016llx",
+            k->id, header.message.base.type, (unsigned long long)header.schema_hash, handler->message->name,
+            (unsigned long long)handler->message->hash);
     rk_send_options options = RK_SEND_DEFAULTS;
     options.target = header.message.base.target;
     options.priority = header.message.base.priority;

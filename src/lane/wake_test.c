@@ -35,12 +35,14 @@ typedef struct parker {
     rk_u32 number;
 } parker;
 
-static void sleep_on(parking *p, sem_t *gate) {
+static void sleep_on(parking *p, sem_t *gate)
+{
     rk_add_u64(&p->sleeps, 1, RK_RELAXED, RK_SCOPE_DEVICE);
     while (sem_wait(gate) && errno == EINTR) {}
 }
 
-static void delay(rk_u64 random) {
+static void delay(rk_u64 random)
+{
     for (rk_u64 i = 0; i < random % 64u; i++) rk_port_pause();
     if (random % 128u == 64u) sched_yield();
 }
@@ -48,35 +50,41 @@ static void delay(rk_u64 random) {
 /* ------------------------------------------------------------------ the consumer's side */
 
 /* W1: wake the consumer if it sleeps. */
-static void published(parking *p) {
+static void published(parking *p)
+{
     if (rk_exchange_u32(&p->ring->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) sem_post(&p->wake_consumer);
 }
 
-static rk_u32 nothing_to_do(parking *p) {
+static rk_u32 nothing_to_do(parking *p)
+{
     return !rk_ring_ready(p->ring, p->a.base, p->ring->head, 1) &&
            rk_load_u32(&p->ended, RK_ACQUIRE, RK_SCOPE_DEVICE) != p->producers;
 }
 
 /* W2: say that it sleeps, look once more, sleep. When somebody has taken the word back meanwhile, the
  * wake-up is on its way and is used up. */
-static void park_consumer(parking *p) {
+static void park_consumer(parking *p)
+{
     rk_add_u64(&p->parks, 1, RK_RELAXED, RK_SCOPE_DEVICE);
     rk_exchange_u32(&p->ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE);
     if (nothing_to_do(p) || !rk_exchange_u32(&p->ring->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
         sleep_on(p, &p->wake_consumer);
 }
 
-static void leave(parking *p) {
+static void leave(parking *p)
+{
     if (rk_add_u32(&p->threads, ~0u, RK_ACQ_REL, RK_SCOPE_DEVICE) == 1) sem_post(&p->done);
 }
 
 /* Who gave room back wakes every producer that may wait: one of them can take less than what was given. */
-static void gave_room(parking *p) {
+static void gave_room(parking *p)
+{
     if (rk_exchange_u32(&p->ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
         for (rk_u32 i = 0; i < p->producers; i++) sem_post(&p->wake_producer[i]);
 }
 
-static void *consume(void *argument) {
+static void *consume(void *argument)
+{
     parking *p = argument;
     rk_u32 next[PRODUCERS] = { 0 };
     for (rk_u64 n = 0;; n++) {
@@ -106,7 +114,8 @@ static void *consume(void *argument) {
 
 /* Send, and without room: say that it waits, try once more, sleep. A wake-up for others wakes it too, so
  * it tries again whenever it wakes. */
-static void send_or_park(const parker *me, const message *m) {
+static void send_or_park(const parker *me, const message *m)
+{
     parking *p = me->p;
     while (lane_put(p->lane, &p->a, m) != RK_OK) {
         delay(rk_hash64(rk_add_u64(&p->parks, 1, RK_RELAXED, RK_SCOPE_DEVICE)));
@@ -116,7 +125,8 @@ static void send_or_park(const parker *me, const message *m) {
     }
 }
 
-static void *produce(void *argument) {
+static void *produce(void *argument)
+{
     const parker *me = argument;
     parking *p = me->p;
     message m;
@@ -134,7 +144,8 @@ static void *produce(void *argument) {
 }
 
 /* Wait until all threads are done. 0: nothing has moved for too long. */
-static int watch(parking *p) {
+static int watch(parking *p)
+{
     rk_u64 before = ~0ull;
     for (;;) {
         struct timespec until;
@@ -149,7 +160,8 @@ static int watch(parking *p) {
 }
 
 /* What the threads work on stays where it is when the test fails: they still stand on it. */
-static void park(rk_u32 producers, rk_u64 goal) {
+static void park(rk_u32 producers, rk_u64 goal)
+{
     static parking places[4];
     static rk_u32 used;
     parking *p = &places[used++];
@@ -179,17 +191,20 @@ static void park(rk_u32 producers, rk_u64 goal) {
     arena_close(&p->a);
 }
 
-static void no_wake_up_is_lost_between_one_producer_and_its_consumer(void **state) {
+static void no_wake_up_is_lost_between_one_producer_and_its_consumer(void **state)
+{
     (void)state;
     park(1, rounds(500000));
 }
 
-static void no_wake_up_is_lost_between_three_producers_and_their_consumer(void **state) {
+static void no_wake_up_is_lost_between_three_producers_and_their_consumer(void **state)
+{
     (void)state;
     park(PRODUCERS, rounds(1000000));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_wake_up_is_lost_between_one_producer_and_its_consumer),
         cmocka_unit_test(no_wake_up_is_lost_between_three_producers_and_their_consumer),

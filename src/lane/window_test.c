@@ -3,7 +3,8 @@
 #include "lane_fixture_test.h"
 
 /* Ids whose place in a table is one of the last two, so that their runs go over the end of it. */
-static rk_u64 id_near_the_end(rk_u32 mask, rk_u64 *seed) {
+static rk_u64 id_near_the_end(rk_u32 mask, rk_u64 *seed)
+{
     for (;;) {
         rk_u64 id = rk_hash64(++*seed);
         if (id && ((rk_u32)rk_hash64(id) & mask) >= mask - 1u) return id;
@@ -11,7 +12,8 @@ static rk_u64 id_near_the_end(rk_u32 mask, rk_u64 *seed) {
 }
 
 static void the_table_agrees_with_a_list(const rk_u64 *pool, rk_u32 pool_size, rk_u32 window,
-                                         rk_u32 operations) {
+                                         rk_u32 operations)
+{
     arena a = arena_open(1u << 20);
     rk_lane *lane = lane_lay(&a, (lane_shape){ .window = window, .slot_size = 128 });
     const rk_u64 *table = (const rk_u64 *)(a.base + lane->window_table);
@@ -36,7 +38,8 @@ static void the_table_agrees_with_a_list(const rk_u64 *pool, rk_u32 pool_size, r
     arena_close(&a);
 }
 
-static void the_window_agrees_with_a_list_over_a_million_operations(void **state) {
+static void the_window_agrees_with_a_list_over_a_million_operations(void **state)
+{
     (void)state;
     rk_u64 pool[64];
     for (rk_u32 i = 0; i < 64u; i++) pool[i] = rk_hash64(i + 1u);
@@ -44,7 +47,8 @@ static void the_window_agrees_with_a_list_over_a_million_operations(void **state
     the_table_agrees_with_a_list(pool, 20, 16, rounds(200000));
 }
 
-static void runs_that_go_over_the_end_of_the_table_agree_with_a_list(void **state) {
+static void runs_that_go_over_the_end_of_the_table_agree_with_a_list(void **state)
+{
     (void)state;
     rk_u64 pool[64];
     rk_u64 seed = 0;
@@ -54,7 +58,8 @@ static void runs_that_go_over_the_end_of_the_table_agree_with_a_list(void **stat
     the_table_agrees_with_a_list(pool, 64, 16, rounds(500000));
 }
 
-static void windows_of_any_size_agree_with_a_list(void **state) {
+static void windows_of_any_size_agree_with_a_list(void **state)
+{
     (void)state;
     static rk_u64 pool[2048];
     for (rk_u32 i = 0; i < 2048u; i++) pool[i] = ((rk_u64)i << 32) | 7u; /* the low words agree */
@@ -67,7 +72,8 @@ static void windows_of_any_size_agree_with_a_list(void **state) {
 
 /* A run of three over the end of the table loses its first, its middle and its last: the others are still
  * found. */
-static void forgetting_inside_a_run_keeps_the_others_within_reach(void **state) {
+static void forgetting_inside_a_run_keeps_the_others_within_reach(void **state)
+{
     (void)state;
     rk_u64 seed = 0;
     rk_u64 ids[4];
@@ -85,7 +91,8 @@ static void forgetting_inside_a_run_keeps_the_others_within_reach(void **state) 
 
 /* Ids that are taken and refused by a whole lane, window and capacity of different sizes, against the
  * model. */
-static void the_lane_answers_as_the_list_says(void **state) {
+static void the_lane_answers_as_the_list_says(void **state)
+{
     (void)state;
     arena a = arena_open(1u << 20);
     rk_lane *lane = lane_lay(
@@ -121,7 +128,8 @@ static void the_lane_answers_as_the_list_says(void **state) {
     arena_close(&a);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_window_agrees_with_a_list_over_a_million_operations),
         cmocka_unit_test(runs_that_go_over_the_end_of_the_table_agree_with_a_list),

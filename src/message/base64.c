@@ -3,7 +3,8 @@
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void rk_base64_write(const unsigned char *bytes, size_t size, char *out) {
+void rk_base64_write(const unsigned char *bytes, size_t size, char *out)
+{
     size_t at = 0;
     for (; at + 3 <= size; at += 3) {
         unsigned group = (unsigned)bytes[at] << 16 | (unsigned)bytes[at + 1] << 8 | bytes[at + 2];
@@ -21,14 +22,16 @@ void rk_base64_write(const unsigned char *bytes, size_t size, char *out) {
 }
 
 /* Value of a character, or 64. */
-static unsigned value_of(char letter) {
+static unsigned value_of(char letter)
+{
     if (letter >= 'A' && letter <= 'Z') return (unsigned)(letter - 'A');
     if (letter >= 'a' && letter <= 'z') return (unsigned)(letter - 'a') + 26;
     if (letter >= '0' && letter <= '9') return (unsigned)(letter - '0') + 52;
     return letter == '+' ? 62 : letter == '/' ? 63 : 64;
 }
 
-bool rk_base64_read(const char *text, size_t size, unsigned char *out, size_t room, size_t *bytes) {
+bool rk_base64_read(const char *text, size_t size, unsigned char *out, size_t room, size_t *bytes)
+{
     *bytes = 0;
     if (size % 4 != 0) return false;
     size_t padding =

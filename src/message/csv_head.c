@@ -3,20 +3,23 @@
 
 #include "message/number_parse.h"
 
-size_t rk_csv_column_count(const rk_schema *schema) {
+size_t rk_csv_column_count(const rk_schema *schema)
+{
     size_t count = 0;
     for (rk_u32 i = 0; i < schema->field_count; i++) count += schema->variable ? 1 : schema->fields[i].count;
     return count;
 }
 
-rk_u32 rk_csv_element(const rk_schema *schema, const rk_csv_column *column) {
+rk_u32 rk_csv_element(const rk_schema *schema, const rk_csv_column *column)
+{
     const rk_field *field = &schema->fields[column->field];
     return (column->offset - field->offset) / field->size;
 }
 
 /* Splits "name[12]" into the size of its name and its element, "name" into that and 0. False if it is
  * neither. */
-static bool split_name(const char *text, size_t size, size_t *name_size, bool *has_element, rk_u64 *element) {
+static bool split_name(const char *text, size_t size, size_t *name_size, bool *has_element, rk_u64 *element)
+{
     const char *bracket = size > 0 ? memchr(text, '[', size) : NULL;
     *has_element = bracket != NULL;
     *name_size = bracket != NULL ? (size_t)(bracket - text) : size;
@@ -32,7 +35,8 @@ static bool split_name(const char *text, size_t size, size_t *name_size, bool *h
 
 /* Finds the column called `text`. Its index in the schema's own order goes to *place. */
 static bool find_column(const rk_schema *schema, const char *text, size_t size, rk_csv_column *column,
-                        size_t *place) {
+                        size_t *place)
+{
     size_t name_size = 0;
     bool has_element = false;
     rk_u64 element = 0;
@@ -57,7 +61,8 @@ static bool find_column(const rk_schema *schema, const char *text, size_t size, 
     return false;
 }
 
-static void add_mistake(rk_parse_error *error, size_t column, bool *any) {
+static void add_mistake(rk_parse_error *error, size_t column, bool *any)
+{
     if (*any)
         rk_parse_error_add(error, "; ");
     else
@@ -68,7 +73,8 @@ static void add_mistake(rk_parse_error *error, size_t column, bool *any) {
 /* A name as far as an error should show it. */
 static int shown(size_t size) { return size < 64 ? (int)size : 64; }
 
-static void add_missing(const rk_schema *schema, const char *seen, rk_parse_error *error, bool *any) {
+static void add_missing(const rk_schema *schema, const char *seen, rk_parse_error *error, bool *any)
+{
     size_t place = 0;
     for (rk_u32 i = 0; i < schema->field_count; i++) {
         const rk_field *field = &schema->fields[i];
@@ -85,7 +91,8 @@ static void add_missing(const rk_schema *schema, const char *seen, rk_parse_erro
 }
 
 rk_status rk_csv_read_head(const rk_schema *schema, const char *text, size_t size, rk_csv_column *columns,
-                           char *seen, rk_parse_error *error) {
+                           char *seen, rk_parse_error *error)
+{
     static const char byte_order_mark[] = "\xEF\xBB\xBF";
     rk_parse_error_clear(error);
     size_t start = size >= 3 && memcmp(text, byte_order_mark, 3) == 0 ? 3 : 0;

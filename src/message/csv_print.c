@@ -2,7 +2,8 @@
 #include "message/base64.h"
 #include "message/print.h"
 
-size_t rk_csv_print_head(const rk_schema *schema, char *out, size_t room) {
+size_t rk_csv_print_head(const rk_schema *schema, char *out, size_t room)
+{
     rk_print print = { .out = out, .room = room };
     for (rk_u32 i = 0; i < schema->field_count; i++) {
         const rk_field *field = &schema->fields[i];
@@ -20,7 +21,8 @@ size_t rk_csv_print_head(const rk_schema *schema, char *out, size_t room) {
     return print.size;
 }
 
-static void print_value(rk_print *print, rk_u32 kind, const void *element) {
+static void print_value(rk_print *print, rk_u32 kind, const void *element)
+{
     char number[RK_PLAIN_FLOAT_ROOM];
     if (!rk_kinds[kind].is_float) {
         rk_print_bytes(print, number, rk_write_integer(rk_element_integer(kind, element), number));
@@ -35,7 +37,8 @@ static void print_value(rk_print *print, rk_u32 kind, const void *element) {
         rk_print_bytes(print, value < 0 ? "-inf" : "inf", value < 0 ? 4 : 3);
 }
 
-size_t rk_csv_print(const rk_schema *schema, const void *message, size_t size, char *out, size_t room) {
+size_t rk_csv_print(const rk_schema *schema, const void *message, size_t size, char *out, size_t room)
+{
     rk_print print = { .out = out, .room = room };
     if (schema->variable) {
         char *to = rk_print_take(&print, rk_base64_size(size));
@@ -53,7 +56,8 @@ size_t rk_csv_print(const rk_schema *schema, const void *message, size_t size, c
     return print.size;
 }
 
-size_t rk_csv_room(const rk_schema *schema, size_t size) {
+size_t rk_csv_room(const rk_schema *schema, size_t size)
+{
     if (schema->variable) return rk_base64_size(size);
     size_t room = 0;
     for (rk_u32 i = 0; i < schema->field_count; i++) {

@@ -20,7 +20,8 @@ struct rk_csv_reader {
     rk_parse_error error;  /* of the last bad row, or of the head */
 };
 
-rk_status rk_csv_open(const rk_schema *schema, rk_csv_reader **reader) {
+rk_status rk_csv_open(const rk_schema *schema, rk_csv_reader **reader)
+{
     if (reader == NULL) return RK_INVALID_ARGUMENT;
     *reader = NULL;
     if (schema == NULL || rk_schema_check(schema, NULL) != RK_OK) return RK_INVALID_ARGUMENT;
@@ -40,7 +41,8 @@ rk_status rk_csv_open(const rk_schema *schema, rk_csv_reader **reader) {
     return RK_OK;
 }
 
-void rk_csv_close(rk_csv_reader *reader) {
+void rk_csv_close(rk_csv_reader *reader)
+{
     if (reader == NULL) return;
     rk_row_source_close(&reader->source);
     free(reader->seen);
@@ -62,7 +64,8 @@ typedef struct row_end {
 } row_end;
 
 static const char *read_blob(const rk_schema *schema, const char *at, const char *end, char *message,
-                             rk_u32 *size) {
+                             rk_u32 *size)
+{
     const char *behind = at;
     while (behind < end && *behind != ',' && *behind != '\n' && *behind != '\r') behind++;
     size_t bytes = 0;
@@ -72,7 +75,8 @@ static const char *read_blob(const rk_schema *schema, const char *at, const char
     return behind;
 }
 
-static inline const char *read_float(rk_u32 kind, const char *at, const char *end, void *element) {
+static inline const char *read_float(rk_u32 kind, const char *at, const char *end, void *element)
+{
     rk_decimal number;
     const char *behind = rk_parse_decimal(at, end, &number);
     if (behind == NULL) return NULL;
@@ -89,7 +93,8 @@ static inline const char *read_float(rk_u32 kind, const char *at, const char *en
 
 /* Reads one value, and returns what is behind it; NULL if it is none. */
 static inline const char *read_value(const rk_csv_reader *reader, const rk_csv_column *column, const char *at,
-                                     const char *end, char *message, rk_u32 *size) {
+                                     const char *end, char *message, rk_u32 *size)
+{
     rk_u32 kind = column->kind;
     if (kind >= RK_KIND_F32) return read_float(kind, at, end, message + column->offset);
     if (kind == RK_CSV_BLOB) return read_blob(reader->schema, at, end, message, size);
@@ -101,8 +106,8 @@ static inline const char *read_value(const rk_csv_reader *reader, const rk_csv_c
 }
 
 /* Reads the values of a row. A line feed must follow it before `end`, which is where readable memory ends. */
-static inline row_end read_values(const rk_csv_reader *reader, const char *at, const char *end,
-                                  char *message) {
+static inline row_end read_values(const rk_csv_reader *reader, const char *at, const char *end, char *message)
+{
     row_end stop = { .size = reader->schema->size };
     for (size_t i = 0;; i++) {
         stop.column = i;
@@ -121,7 +126,8 @@ static inline row_end read_values(const rk_csv_reader *reader, const char *at, c
 
 /* --- bad rows --------------------------------------------------------------------------------- */
 
-static void say_bad_value(rk_parse_error *error, const rk_schema *schema, const rk_csv_column *column) {
+static void say_bad_value(rk_parse_error *error, const rk_schema *schema, const rk_csv_column *column)
+{
     const rk_field *field = &schema->fields[column->field];
     rk_parse_error_add(error, "%s", field->name);
     if (field->count > 1 && column->kind != RK_CSV_BLOB)
@@ -135,8 +141,8 @@ static void say_bad_value(rk_parse_error *error, const rk_schema *schema, const 
 }
 
 /* Ends the batch with the row [text, text + size), of which `column` is the first value that is wrong. */
-static void fail_row(rk_csv_reader *reader, rk_row_batch *batch, const char *text, size_t size,
-                     size_t column) {
+static void fail_row(rk_csv_reader *reader, rk_row_batch *batch, const char *text, size_t size, size_t column)
+{
     rk_parse_error *error = &reader->error;
     rk_parse_error_clear(error);
     if (size == 0) {
@@ -163,15 +169,16 @@ static void fail_row(rk_csv_reader *reader, rk_row_batch *batch, const char *tex
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-static inline void accept_row(rk_csv_reader *reader, rk_row_batch *batch, rk_u32 size) {
+static inline void accept_row(rk_csv_reader *reader, rk_row_batch *batch, rk_u32 size)
+{
     if (batch->sizes != NULL) batch->sizes[batch->count] = size;
     batch->count++;
     reader->source.row++;
 }
 
 /* Reads whole rows in place, until the batch is full, a row is bad or what is left holds no line feed. */
-static const char *read_in_place(rk_csv_reader *reader, const char *at, const char *end,
-                                 rk_row_batch *batch) {
+static const char *read_in_place(rk_csv_reader *reader, const char *at, const char *end, rk_row_batch *batch)
+{
     const char *last_feed = memrchr(at, '\n', (size_t)(end - at));
     while (last_feed != NULL && at <= last_feed && batch->count < batch->room) {
         row_end stop = read_values(reader, at, end, rk_row_batch_slot(batch, batch->count, reader->schema));
@@ -190,7 +197,8 @@ static const char *read_in_place(rk_csv_reader *reader, const char *at, const ch
 }
 
 /* Reads a row that the source gathered. */
-static void read_gathered(rk_csv_reader *reader, const rk_line *line, rk_row_batch *batch) {
+static void read_gathered(rk_csv_reader *reader, const rk_line *line, rk_row_batch *batch)
+{
     row_end stop = { .good = false };
     if (!line->overlong) {
         const char *readable = line->text + line->size + 1 + RK_ROW_SLACK;
@@ -204,7 +212,8 @@ static void read_gathered(rk_csv_reader *reader, const rk_line *line, rk_row_bat
 }
 
 static rk_status read_head(rk_csv_reader *reader, const char *data, size_t size, bool last,
-                           rk_row_batch *batch) {
+                           rk_row_batch *batch)
+{
     rk_line line;
     batch->consumed = rk_row_source_line(&reader->source, data, size, last, &line);
     if (!line.complete && !last) return RK_OK;
@@ -229,7 +238,8 @@ static rk_status read_head(rk_csv_reader *reader, const char *data, size_t size,
     return reader->head_status;
 }
 
-rk_status rk_csv_next(rk_csv_reader *reader, const char *data, size_t size, bool last, rk_row_batch *batch) {
+rk_status rk_csv_next(rk_csv_reader *reader, const char *data, size_t size, bool last, rk_row_batch *batch)
+{
     if (reader == NULL || batch == NULL) return RK_INVALID_ARGUMENT;
     rk_status status = rk_row_batch_begin(batch, &reader->source, reader->schema, data, size, last);
     if (status != RK_OK) return status;

@@ -12,7 +12,7 @@ RK_BLOB(note, 78, 4096)
 
 static size_t written_point(unsigned char *frame, size_t room)
 {
-    point p = {3, -4};
+    point p = { 3, -4 };
     rk_send_options options = RK_SEND_DEFAULTS;
     size_t n = 0;
     options.target = 9;
@@ -36,7 +36,8 @@ static void a_frame_reads_back_as_it_was_written(void **state)
     assert_int_equal(header.message.base.type, 77);
     assert_int_equal(header.message.base.target, 9);
     assert_int_equal(header.message.base.priority, 200);
-    assert_true(header.message.id == 0x123456789abcdef0u && header.message.ttl_us == 50 && header.schema_hash == RK_SCHEMA(point)->hash);
+    assert_true(header.message.id == 0x123456789abcdef0u && header.message.ttl_us == 50 &&
+                header.schema_hash == RK_SCHEMA(point)->hash);
     point p;
     memcpy(&p, payload, sizeof p);
     assert_true(p.x == 3 && p.y == -4);
@@ -65,7 +66,8 @@ static void every_flipped_bit_is_found(void **state)
     for (size_t bit = 0; bit < n * 8; bit++) {
         frame[bit / 8] ^= (unsigned char)(1u << bit % 8);
         rk_status status = rk_frame_read(frame, n, &header, &payload, &used);
-        assert_true(status == RK_CORRUPT || (status == RK_EMPTY && used > n)); /* a longer length asks for bytes that never come */
+        assert_true(status == RK_CORRUPT ||
+                    (status == RK_EMPTY && used > n)); /* a longer length asks for bytes that never come */
         frame[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
 }
@@ -75,7 +77,7 @@ static void a_blob_of_any_length_travels(void **state)
     (void)state;
     static unsigned char body[4096], frame[4096 + 64];
     for (size_t i = 0; i < sizeof body; i++) body[i] = (unsigned char)(i * 7);
-    size_t sizes[] = {0, 1, 63, 4096};
+    size_t sizes[] = { 0, 1, 63, 4096 };
     for (size_t i = 0; i < 4; i++) {
         rk_frame_header header;
         const void *payload;

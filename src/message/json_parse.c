@@ -22,19 +22,22 @@
 #define LARGE_DIGITS_MAX 20u /* of 2^64 - 1 */
 
 /* Where the string that begins at text[at] ends. */
-static size_t behind_string(const char *text, size_t size, size_t at) {
+static size_t behind_string(const char *text, size_t size, size_t at)
+{
     for (at++; at < size && text[at] != '"'; at++)
         if (text[at] == '\\') at++;
     return at < size ? at + 1 : size;
 }
 
-static size_t behind_number(const char *text, size_t size, size_t at) {
+static size_t behind_number(const char *text, size_t size, size_t at)
+{
     while (at < size && (rk_is_digit(text[at]) || strchr("+-.eE", text[at]) != NULL) && text[at] != '\0')
         at++;
     return at;
 }
 
-static bool is_large(const char *text, size_t size) {
+static bool is_large(const char *text, size_t size)
+{
     if (size < LARGE_DIGITS_MIN || size > LARGE_DIGITS_MAX || text[0] == '0') return false;
     for (size_t i = 0; i < size; i++)
         if (!rk_is_digit(text[i])) return false;
@@ -44,7 +47,8 @@ static bool is_large(const char *text, size_t size) {
 
 /* Copies the line with its large integers wrapped, to `out` if it isn't NULL. Returns the size of the copy; 0
  * if there is nothing to wrap, or the line has an object inside. */
-static size_t wrap_large(const char *text, size_t size, char *out) {
+static size_t wrap_large(const char *text, size_t size, char *out)
+{
     size_t written = 0, wrapped = 0, braces = 0;
     for (size_t at = 0; at < size;) {
         size_t behind = at + 1;
@@ -81,7 +85,8 @@ typedef struct reading {
 } reading;
 
 /* Column of the first key of that name: jansson doesn't keep where values were. */
-static size_t column_of(const reading *line, const char *name) {
+static size_t column_of(const reading *line, const char *name)
+{
     size_t size = strlen(name);
     for (size_t at = 0; at < line->size;) {
         if (line->text[at] != '"') {
@@ -95,7 +100,8 @@ static size_t column_of(const reading *line, const char *name) {
     return 0;
 }
 
-static const char *type_name(const reading *line, const json_t *value) {
+static const char *type_name(const reading *line, const json_t *value)
+{
     static const char *const names[] = {
         [JSON_OBJECT] = "an object",    [JSON_ARRAY] = "an array",  [JSON_STRING] = "a string",
         [JSON_INTEGER] = "an integer",  [JSON_REAL] = "a fraction", [JSON_TRUE] = "true or false",
@@ -106,14 +112,16 @@ static const char *type_name(const reading *line, const json_t *value) {
 }
 
 /* Begins the error of a field; element is -1 for the field as a whole. */
-static void name_field(const reading *line, const rk_field *field, long long element) {
+static void name_field(const reading *line, const rk_field *field, long long element)
+{
     rk_parse_error_clear(line->error);
     if (line->error != NULL) line->error->column = column_of(line, field->name);
     rk_parse_error_add(line->error, "%s", field->name);
     if (element >= 0) rk_parse_error_add(line->error, "[%lld]", element);
 }
 
-static bool integer_of(const reading *line, const json_t *value, rk_integer *number) {
+static bool integer_of(const reading *line, const json_t *value, rk_integer *number)
+{
     if (json_is_integer(value)) {
         rk_i64 signed_value = json_integer_value(value);
         *number = (rk_integer){ signed_value < 0 ? 0 - (rk_u64)signed_value : (rk_u64)signed_value,
@@ -128,7 +136,8 @@ static bool integer_of(const reading *line, const json_t *value, rk_integer *num
 }
 
 static bool read_integer(const reading *line, const rk_field *field, long long element, const json_t *value,
-                         void *to) {
+                         void *to)
+{
     const rk_kind_facts *kind = &rk_kinds[field->kind];
     rk_integer number = { 0 };
     if (!integer_of(line, value, &number)) {
@@ -150,7 +159,8 @@ static bool read_integer(const reading *line, const rk_field *field, long long e
 }
 
 static bool read_float(const reading *line, const rk_field *field, long long element, const json_t *value,
-                       void *to) {
+                       void *to)
+{
     rk_integer integer = { 0 };
     rk_f64 number = 0;
     if (json_is_real(value)) {
@@ -177,12 +187,14 @@ static bool read_float(const reading *line, const rk_field *field, long long ele
 }
 
 static bool read_value(const reading *line, const rk_field *field, long long element, const json_t *value,
-                       void *to) {
+                       void *to)
+{
     if (rk_kinds[field->kind].is_float) return read_float(line, field, element, value, to);
     return read_integer(line, field, element, value, to);
 }
 
-static bool read_array(const reading *line, const rk_field *field, const json_t *value, char *to) {
+static bool read_array(const reading *line, const rk_field *field, const json_t *value, char *to)
+{
     if (!json_is_array(value)) {
         name_field(line, field, -1);
         rk_parse_error_add(line->error, " is %s, not an array", type_name(line, value));
@@ -199,7 +211,8 @@ static bool read_array(const reading *line, const rk_field *field, const json_t 
 }
 
 static bool read_blob(const reading *line, const rk_field *field, const json_t *value, void *to,
-                      rk_u32 *message_size) {
+                      rk_u32 *message_size)
+{
     size_t bytes = 0;
     if (!json_is_string(value)) {
         name_field(line, field, -1);
@@ -219,7 +232,8 @@ static bool read_blob(const reading *line, const rk_field *field, const json_t *
 /* --- one object ------------------------------------------------------------------------------- */
 
 static bool read_field(const reading *line, const rk_field *field, const json_t *object, char *message,
-                       rk_u32 *size) {
+                       rk_u32 *size)
+{
     const json_t *value = json_object_get(object, field->name);
     if (value == NULL) {
         rk_parse_error_clear(line->error);
@@ -232,7 +246,8 @@ static bool read_field(const reading *line, const rk_field *field, const json_t 
     return read_value(line, field, -1, value, message + field->offset);
 }
 
-static void say_unknown(const reading *line, json_t *object) {
+static void say_unknown(const reading *line, json_t *object)
+{
     for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
         const char *key = json_object_iter_key(at);
         if (rk_schema_field(line->schema, key) != NULL) continue;
@@ -244,7 +259,8 @@ static void say_unknown(const reading *line, json_t *object) {
     }
 }
 
-static rk_status read_object(const reading *line, json_t *object, char *message, rk_u32 *size) {
+static rk_status read_object(const reading *line, json_t *object, char *message, rk_u32 *size)
+{
     for (rk_u32 i = 0; i < line->schema->field_count; i++)
         if (!read_field(line, &line->schema->fields[i], object, message, size)) return RK_PARSE_FAILED;
     if (json_object_size(object) == line->schema->field_count) return RK_OK;
@@ -252,7 +268,8 @@ static rk_status read_object(const reading *line, json_t *object, char *message,
     return RK_PARSE_FAILED;
 }
 
-static rk_status refuse(rk_parse_error *error, const char *text, size_t column) {
+static rk_status refuse(rk_parse_error *error, const char *text, size_t column)
+{
     rk_parse_error_clear(error);
     if (error != NULL) error->column = column;
     rk_parse_error_add(error, "%s", text);
@@ -260,7 +277,8 @@ static rk_status refuse(rk_parse_error *error, const char *text, size_t column) 
 }
 
 rk_status rk_json_parse(const rk_schema *schema, const char *text, size_t size, void *message,
-                        rk_u32 *message_size, rk_parse_error *error) {
+                        rk_u32 *message_size, rk_parse_error *error)
+{
     rk_parse_error_clear(error);
     if (schema == NULL || (text == NULL && size > 0) || message == NULL ||
         (schema->variable && message_size == NULL))
@@ -309,7 +327,8 @@ struct rk_json_reader {
     rk_parse_error error; /* of the last bad row */
 };
 
-rk_status rk_json_open(const rk_schema *schema, rk_json_reader **reader) {
+rk_status rk_json_open(const rk_schema *schema, rk_json_reader **reader)
+{
     if (reader == NULL) return RK_INVALID_ARGUMENT;
     *reader = NULL;
     if (schema == NULL || rk_schema_check(schema, NULL) != RK_OK) return RK_INVALID_ARGUMENT;
@@ -325,7 +344,8 @@ rk_status rk_json_open(const rk_schema *schema, rk_json_reader **reader) {
     return RK_OK;
 }
 
-void rk_json_close(rk_json_reader *reader) {
+void rk_json_close(rk_json_reader *reader)
+{
     if (reader == NULL) return;
     rk_row_source_close(&reader->source);
     free(reader);
@@ -334,7 +354,8 @@ void rk_json_close(rk_json_reader *reader) {
 size_t rk_json_row_limit(const rk_json_reader *reader) { return reader != NULL ? reader->source.limit : 0; }
 
 /* Reads one line into the next message of the batch, or ends the batch with it. */
-static rk_status read_line(rk_json_reader *reader, const rk_line *line, rk_row_batch *batch) {
+static rk_status read_line(rk_json_reader *reader, const rk_line *line, rk_row_batch *batch)
+{
     rk_parse_error *error = &reader->error;
     rk_status status = RK_PARSE_FAILED;
     rk_u32 size = 0;
@@ -356,8 +377,8 @@ static rk_status read_line(rk_json_reader *reader, const rk_line *line, rk_row_b
     return RK_OK;
 }
 
-rk_status rk_json_next(rk_json_reader *reader, const char *data, size_t size, bool last,
-                       rk_row_batch *batch) {
+rk_status rk_json_next(rk_json_reader *reader, const char *data, size_t size, bool last, rk_row_batch *batch)
+{
     if (reader == NULL || batch == NULL) return RK_INVALID_ARGUMENT;
     rk_status status = rk_row_batch_begin(batch, &reader->source, reader->schema, data, size, last);
     if (status != RK_OK) return status;

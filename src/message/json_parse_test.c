@@ -21,7 +21,8 @@ RK_BLOB(frame, 3, 5)
 
 #define GOOD "{\"seq\":1,\"hour\":2.5,\"delay\":-3}"
 
-static void aFieldMayComeInAnyOrderAndWithSpaces(void **state) {
+static void aFieldMayComeInAnyOrderAndWithSpaces(void **state)
+{
     (void)state;
     const char *text = " { \"delay\" : -3 ,\t\"hour\": 25e-1, \"s\\u0065q\":4294967295 } \r\n";
     flight message;
@@ -34,7 +35,8 @@ static void aFieldMayComeInAnyOrderAndWithSpaces(void **state) {
 }
 
 /* Reads a line that must be wrong; what is said is "column: text". */
-static void expect_wrong(const rk_schema *schema, const char *text, size_t size, const char *expected) {
+static void expect_wrong(const rk_schema *schema, const char *text, size_t size, const char *expected)
+{
     char message[256], said[600];
     rk_u32 message_size = 0;
     rk_parse_error error;
@@ -49,7 +51,8 @@ static void expect_wrong(const rk_schema *schema, const char *text, size_t size,
     free(exact);
 }
 
-static void aWrongLineIsRefusedWithFieldAndColumn(void **state) {
+static void aWrongLineIsRefusedWithFieldAndColumn(void **state)
+{
     (void)state;
     static const char fields[] = "; the fields are seq, hour, delay";
     static const struct {
@@ -101,7 +104,8 @@ static void aWrongLineIsRefusedWithFieldAndColumn(void **state) {
     }
 }
 
-static void nulBytesAndDeepNestingAreRefused(void **state) {
+static void nulBytesAndDeepNestingAreRefused(void **state)
+{
     (void)state;
     static const char nul[] = "{\"seq\":1,\"hour\":2.5,\"delay\":-3\0}";
     static const char nul_in_key[] = "{\"s\\u0000eq\":1,\"hour\":2.5,\"delay\":-3}";
@@ -115,7 +119,8 @@ static void nulBytesAndDeepNestingAreRefused(void **state) {
     free(deep);
 }
 
-static void anArrayHasExactlyItsElements(void **state) {
+static void anArrayHasExactlyItsElements(void **state)
+{
     (void)state;
     static const char format[] =
         "{\"id\":1,\"change\":2,\"wide\":%s,\"small\":3,\"tiny\":4,\"rest\":[1,2,3]}";
@@ -139,7 +144,8 @@ static void anArrayHasExactlyItsElements(void **state) {
     }
 }
 
-static void integersAreExactOverAllBits(void **state) {
+static void integersAreExactOverAllBits(void **state)
+{
     (void)state;
     static const struct {
         const char *id, *change, *wide;
@@ -171,7 +177,8 @@ static void integersAreExactOverAllBits(void **state) {
     }
 }
 
-static void largeIntegersDoNotOpenADoorForObjects(void **state) {
+static void largeIntegersDoNotOpenADoorForObjects(void **state)
+{
     (void)state;
     static const struct {
         const char *id, *change, *error;
@@ -200,7 +207,8 @@ static void largeIntegersDoNotOpenADoorForObjects(void **state) {
                  "2: bytes is an integer, not a string");
 }
 
-static void aBlobIsAStringInBase64(void **state) {
+static void aBlobIsAStringInBase64(void **state)
+{
     (void)state;
     frame message;
     rk_u32 size = 9;
@@ -221,11 +229,13 @@ static void aBlobIsAStringInBase64(void **state) {
 
 /* --- lines ----------------------------------------------------------------------------------------- */
 
-static rk_status next_json(void *reader, const char *data, size_t size, bool last, rk_row_batch *batch) {
+static rk_status next_json(void *reader, const char *data, size_t size, bool last, rk_row_batch *batch)
+{
     return rk_json_next(reader, data, size, last, batch);
 }
 
-static void expect_lines(const char *text, size_t size, const char *expected) {
+static void expect_lines(const char *text, size_t size, const char *expected)
+{
     static const size_t pieces[] = { 0, 1, 2, 3, 7, 64 };
     for (size_t piece = 0; piece < sizeof pieces / sizeof pieces[0]; piece++) {
         if (size > 100000 && pieces[piece] != 0 && pieces[piece] < 64) continue;
@@ -241,7 +251,8 @@ static void expect_lines(const char *text, size_t size, const char *expected) {
     }
 }
 
-static void linesBecomeMessagesWithTheirNumbers(void **state) {
+static void linesBecomeMessagesWithTheirNumbers(void **state)
+{
     (void)state;
     static const char text[] = GOOD "\n\n" GOOD "\r\n\r\nnull\n{\"seq\":1}\0\n" GOOD;
     expect_lines(text, sizeof text - 1,
@@ -257,7 +268,8 @@ static void linesBecomeMessagesWithTheirNumbers(void **state) {
     expect_lines(GOOD "\r", sizeof GOOD, "1 " GOOD "\n"); /* white space of JSON */
 }
 
-static void aLineLongerThanTheLimitIsBadAndCut(void **state) {
+static void aLineLongerThanTheLimitIsBadAndCut(void **state)
+{
     (void)state;
     rk_json_reader *reader = NULL;
     assert_int_equal(rk_json_open(RK_SCHEMA(flight), &reader), RK_OK);
@@ -285,7 +297,8 @@ static void aLineLongerThanTheLimitIsBadAndCut(void **state) {
     free(text);
 }
 
-static void wrongArgumentsAreRefused(void **state) {
+static void wrongArgumentsAreRefused(void **state)
+{
     (void)state;
     rk_json_reader *reader = NULL;
     flight message;
@@ -313,13 +326,15 @@ static void wrongArgumentsAreRefused(void **state) {
 
 /* Memory that runs out after some allocations. */
 static size_t allocations_left;
-static void *few_allocations(size_t size) {
+static void *few_allocations(size_t size)
+{
     if (allocations_left == 0) return NULL;
     allocations_left--;
     return malloc(size);
 }
 
-static void withoutMemoryTheRowIsGivenAsBadAndNothingLeaks(void **state) {
+static void withoutMemoryTheRowIsGivenAsBadAndNothingLeaks(void **state)
+{
     (void)state;
     for (size_t allowed = 0; allowed < 50; allowed++) {
         rk_json_reader *reader = NULL;
@@ -337,7 +352,8 @@ static void withoutMemoryTheRowIsGivenAsBadAndNothingLeaks(void **state) {
 }
 
 /* given random schemas and messages, when they are printed and read, then they are the same bytes */
-static void whatIsPrintedReadsBackTheSame(void **state) {
+static void whatIsPrintedReadsBackTheSame(void **state)
+{
     (void)state;
     rk_random random = { 7 };
     for (int round = 0; round < 5000; round++) {
@@ -357,7 +373,8 @@ static void whatIsPrintedReadsBackTheSame(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aFieldMayComeInAnyOrderAndWithSpaces),
         cmocka_unit_test(aWrongLineIsRefusedWithFieldAndColumn),

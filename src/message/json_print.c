@@ -2,7 +2,8 @@
 #include "message/base64.h"
 #include "message/print.h"
 
-static void print_value(rk_print *print, rk_u32 kind, const void *element) {
+static void print_value(rk_print *print, rk_u32 kind, const void *element)
+{
     char number[RK_FLOAT_ROOM + 8];
     size_t size = 0;
     if (!rk_kinds[kind].is_float) {
@@ -18,7 +19,8 @@ static void print_value(rk_print *print, rk_u32 kind, const void *element) {
     rk_print_bytes(print, number, size);
 }
 
-static void print_array(rk_print *print, const rk_field *field, const char *elements) {
+static void print_array(rk_print *print, const rk_field *field, const char *elements)
+{
     rk_print_byte(print, '[');
     for (rk_u32 i = 0; i < field->count; i++) {
         if (i > 0) rk_print_byte(print, ',');
@@ -27,14 +29,16 @@ static void print_array(rk_print *print, const rk_field *field, const char *elem
     rk_print_byte(print, ']');
 }
 
-static void print_blob(rk_print *print, const void *bytes, size_t size) {
+static void print_blob(rk_print *print, const void *bytes, size_t size)
+{
     rk_print_byte(print, '"');
     char *to = rk_print_take(print, rk_base64_size(size));
     if (to != NULL) rk_base64_write(bytes, size, to);
     rk_print_byte(print, '"');
 }
 
-size_t rk_json_print(const rk_schema *schema, const void *message, size_t size, char *out, size_t room) {
+size_t rk_json_print(const rk_schema *schema, const void *message, size_t size, char *out, size_t room)
+{
     rk_print print = { .out = out, .room = room };
     for (rk_u32 i = 0; i < schema->field_count; i++) {
         const rk_field *field = &schema->fields[i];
@@ -53,7 +57,8 @@ size_t rk_json_print(const rk_schema *schema, const void *message, size_t size, 
     return print.size;
 }
 
-size_t rk_json_room(const rk_schema *schema, size_t size) {
+size_t rk_json_room(const rk_schema *schema, size_t size)
+{
     size_t room = 2; /* braces */
     for (rk_u32 i = 0; i < schema->field_count; i++) {
         const rk_field *field = &schema->fields[i];
@@ -69,7 +74,8 @@ size_t rk_json_room(const rk_schema *schema, size_t size) {
 
 /* Bytes of the UTF-8 character at text; 0 if there is none: a stray or overlong form, a surrogate, or the
  * end. */
-static size_t character_size(const unsigned char *text, size_t size) {
+static size_t character_size(const unsigned char *text, size_t size)
+{
     unsigned first = text[0];
     size_t length = first < 0x80   ? 1
                     : first < 0xC2 ? 0
@@ -86,7 +92,8 @@ static size_t character_size(const unsigned char *text, size_t size) {
 }
 
 /* Letter of the short escape of a byte, or 0. */
-static char short_escape(unsigned char byte) {
+static char short_escape(unsigned char byte)
+{
     switch (byte) {
     case '"': return '"';
     case '\\': return '\\';
@@ -99,7 +106,8 @@ static char short_escape(unsigned char byte) {
     }
 }
 
-static void print_control(rk_print *print, unsigned char byte) {
+static void print_control(rk_print *print, unsigned char byte)
+{
     static const char hex[] = "0123456789abcdef";
     char letter = short_escape(byte);
     if (letter != 0)
@@ -108,7 +116,8 @@ static void print_control(rk_print *print, unsigned char byte) {
         rk_print_bytes(print, (char[]){ '\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15] }, 6);
 }
 
-size_t rk_json_escape(const char *text, size_t size, char *out, size_t room) {
+size_t rk_json_escape(const char *text, size_t size, char *out, size_t room)
+{
     rk_print print = { .out = out, .room = room };
     const unsigned char *bytes = (const unsigned char *)text;
     for (size_t at = 0; at < size;) {

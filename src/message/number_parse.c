@@ -42,7 +42,8 @@ typedef struct plain_number {
 } plain_number;
 
 /* -12.5 becomes -125e-1. */
-static void without_point(const char *text, const char *end, plain_number *plain) {
+static void without_point(const char *text, const char *end, plain_number *plain)
+{
     char *to = plain->text;
     if (*text == '-') *to++ = *text++;
     const char *first = to, *point = NULL;
@@ -71,14 +72,16 @@ static void without_point(const char *text, const char *end, plain_number *plain
     snprintf(to, (size_t)(plain->text + sizeof plain->text - to), "e%lld", exponent);
 }
 
-rk_f64 rk_decimal_slow_f64(const char *text, const char *end) {
+rk_f64 rk_decimal_slow_f64(const char *text, const char *end)
+{
     plain_number plain;
     without_point(text, end, &plain);
     rk_f64 value = strtod(plain.text, NULL);
     return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
 }
 
-rk_f32 rk_decimal_slow_f32(const char *text, const char *end) {
+rk_f32 rk_decimal_slow_f32(const char *text, const char *end)
+{
     plain_number plain;
     without_point(text, end, &plain);
     rk_f32 value = strtof(plain.text, NULL);

@@ -28,7 +28,8 @@ extern const rk_f64 rk_ten_to_f64[RK_EXACT_POWER + 1];
 static inline bool rk_is_digit(char byte) { return (rk_u8)(byte - '0') < 10; }
 
 /* Value of eight digits, the first in the lowest byte, each less '0'. */
-static inline rk_u64 rk_eight_digits(rk_u64 digits) {
+static inline rk_u64 rk_eight_digits(rk_u64 digits)
+{
     digits = digits * 10 + (digits >> 8); /* pairs, in every second byte */
     const rk_u64 mask = 0x000000FF000000FFull;
     return (((digits & mask) * 0x000F424000000064ull) + (((digits >> 16) & mask) * 0x0000271000000001ull)) >>
@@ -37,7 +38,8 @@ static inline rk_u64 rk_eight_digits(rk_u64 digits) {
 
 /* Reads digits onto value; returns the byte behind them. Overflow is for the caller to see by their
  * number. */
-static inline const char *rk_digits(const char *at, const char *end, rk_u64 *value) {
+static inline const char *rk_digits(const char *at, const char *end, rk_u64 *value)
+{
     rk_u64 total = *value;
     while ((size_t)(end - at) >= 8) {
         rk_u64 word;
@@ -61,7 +63,8 @@ static inline const char *rk_digits(const char *at, const char *end, rk_u64 *val
 }
 
 /* Magnitude of more digits than surely fit. */
-static inline rk_u64 rk_long_magnitude(const char *at, const char *end) {
+static inline rk_u64 rk_long_magnitude(const char *at, const char *end)
+{
     rk_u64 value = 0;
     for (; at < end; at++) {
         rk_u64 digit = (rk_u64)(*at - '0');
@@ -72,7 +75,8 @@ static inline rk_u64 rk_long_magnitude(const char *at, const char *end) {
 }
 
 /* An integer, its magnitude saturated to 2^64 - 1. */
-static inline const char *rk_parse_integer(const char *at, const char *end, rk_integer *number) {
+static inline const char *rk_parse_integer(const char *at, const char *end, rk_integer *number)
+{
     number->negative = *at == '-';
     at += number->negative;
     rk_u64 value = 0;
@@ -84,7 +88,8 @@ static inline const char *rk_parse_integer(const char *at, const char *end, rk_i
 }
 
 /* Bits of the value nearest to a number that a kind can hold. */
-static inline rk_u64 rk_saturate(rk_integer number, const rk_kind_facts *kind) {
+static inline rk_u64 rk_saturate(rk_integer number, const rk_kind_facts *kind)
+{
     rk_u64 lowest = kind->is_signed ? kind->largest + 1 : 0; /* magnitude of the smallest value */
     rk_u64 bound = number.negative ? lowest : kind->largest;
     rk_u64 magnitude = number.magnitude < bound ? number.magnitude : bound;
@@ -97,7 +102,8 @@ typedef struct rk_decimal {
     bool exact; /* value is the nearest double; else read it the slow way */
 } rk_decimal;
 
-static inline const char *rk_parse_decimal(const char *at, const char *end, rk_decimal *number) {
+static inline const char *rk_parse_decimal(const char *at, const char *end, rk_decimal *number)
+{
     bool negative = *at == '-';
     at += negative;
     rk_u64 mantissa = 0;
@@ -120,7 +126,8 @@ static inline const char *rk_parse_decimal(const char *at, const char *end, rk_d
 /* Whether rounding a number first to a double and then to a float may differ from rounding it once: only
  * when the double lies halfway between two floats, which its last 29 bits say, or, among the smallest
  * floats, which are 2^-149 apart, its distance from one. */
-static inline bool rk_rounds_twice(rk_f64 value) {
+static inline bool rk_rounds_twice(rk_f64 value)
+{
     rk_u64 bits;
     memcpy(&bits, &value, 8);
     if (__builtin_expect((bits << 1 >> 53) >= 1023 - 126, 1)) return (bits & 0x1FFFFFFFu) == 0x10000000u;

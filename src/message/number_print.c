@@ -16,7 +16,8 @@ static const char digit_pairs[] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
-size_t rk_write_integer(rk_integer number, char *out) {
+size_t rk_write_integer(rk_integer number, char *out)
+{
     char digits[20];
     char *end = digits + sizeof digits, *at = end;
     rk_u64 rest = number.magnitude;
@@ -39,13 +40,15 @@ size_t rk_write_integer(rk_integer number, char *out) {
 
 /* Whether a decimal, of which `read` is the nearest double, is read as this value. Of a float it must be so
  * whether it is rounded once or by way of a double, since readers do either. */
-static bool reads_back(rk_u32 kind, rk_f64 read, rk_f64 value) {
+static bool reads_back(rk_u32 kind, rk_f64 read, rk_f64 value)
+{
     if (kind == RK_KIND_F64) return read == value;
     return (rk_f32)read == (rk_f32)value && !rk_rounds_twice(read);
 }
 
 /* Writes magnitude × 10^power as digits with a point before the last `power`. */
-static size_t write_scaled(bool negative, rk_u64 scaled, size_t power, char *out) {
+static size_t write_scaled(bool negative, rk_u64 scaled, size_t power, char *out)
+{
     char digits[RK_INTEGER_ROOM];
     size_t count = rk_write_integer((rk_integer){ scaled, false }, digits), at = 0;
     if (negative) out[at++] = '-';
@@ -64,7 +67,8 @@ static size_t write_scaled(bool negative, rk_u64 scaled, size_t power, char *out
 }
 
 /* Short decimals without an exponent; 0 if the value is none. */
-static size_t write_short(rk_u32 kind, rk_f64 value, char *out) {
+static size_t write_short(rk_u32 kind, rk_f64 value, char *out)
+{
     bool negative = __builtin_signbit(value) != 0;
     rk_f64 magnitude = negative ? -value : value;
     rk_f64 limit = kind == RK_KIND_F64 ? 1e15 : 1e6; /* digits that every value keeps */
@@ -85,7 +89,8 @@ static size_t write_short(rk_u32 kind, rk_f64 value, char *out) {
 }
 
 /* What %.*e writes, with the fewest digits: -d.ddde-XX. */
-static void write_exponential(rk_u32 kind, rk_f64 value, char out[40]) {
+static void write_exponential(rk_u32 kind, rk_f64 value, char out[40])
+{
     int first = kind == RK_KIND_F64 ? 15 : 6, most = kind == RK_KIND_F64 ? 17 : 9;
     for (int digits = first; digits <= most; digits++) {
         snprintf(out, 40, "%.*e", digits - 1, value);
@@ -95,7 +100,8 @@ static void write_exponential(rk_u32 kind, rk_f64 value, char out[40]) {
 }
 
 /* The digits of an exponential, without trailing zeros, and the power of ten of the first. */
-static size_t take_digits(const char *text, char digits[20], int *power) {
+static size_t take_digits(const char *text, char digits[20], int *power)
+{
     size_t count = 0, used = 0;
     const char *at = text;
     for (; *at != 'e'; at++) { /* the decimal point may be any bytes but these */
@@ -107,7 +113,8 @@ static size_t take_digits(const char *text, char digits[20], int *power) {
     return used;
 }
 
-static size_t write_digits(const char *digits, size_t count, int power, char *out) {
+static size_t write_digits(const char *digits, size_t count, int power, char *out)
+{
     size_t at = 0;
     if (power < 0) {
         out[at++] = '0';
@@ -123,7 +130,8 @@ static size_t write_digits(const char *digits, size_t count, int power, char *ou
     return at;
 }
 
-size_t rk_write_plain_float(rk_u32 kind, rk_f64 value, char *out) {
+size_t rk_write_plain_float(rk_u32 kind, rk_f64 value, char *out)
+{
     size_t size = write_short(kind, value, out);
     if (size > 0) return size;
     char text[40], digits[20] = "0";
@@ -134,7 +142,8 @@ size_t rk_write_plain_float(rk_u32 kind, rk_f64 value, char *out) {
     return (size_t)(value < 0) + write_digits(digits, count, power, out);
 }
 
-size_t rk_write_float(rk_u32 kind, rk_f64 value, char *out) {
+size_t rk_write_float(rk_u32 kind, rk_f64 value, char *out)
+{
     size_t size = write_short(kind, value, out);
     if (size > 0) return size;
     char text[40], digits[20] = "0";

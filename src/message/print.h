@@ -11,13 +11,15 @@ typedef struct rk_print {
 } rk_print;
 
 /* The place of the next `size` bytes, to be filled; NULL if there are none or they don't fit. */
-static inline char *rk_print_take(rk_print *print, size_t size) {
+static inline char *rk_print_take(rk_print *print, size_t size)
+{
     size_t at = print->size;
     print->size += size;
     return size > 0 && print->size <= print->room ? print->out + at : NULL;
 }
 
-static inline void rk_print_bytes(rk_print *print, const char *bytes, size_t size) {
+static inline void rk_print_bytes(rk_print *print, const char *bytes, size_t size)
+{
     char *to = rk_print_take(print, size);
     if (to != NULL) memcpy(to, bytes, size);
 }

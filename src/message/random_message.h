@@ -18,14 +18,16 @@ typedef struct rk_random {
 } rk_random;
 
 /* splitmix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014). */
-static inline rk_u64 rk_random_next(rk_random *random) {
+static inline rk_u64 rk_random_next(rk_random *random)
+{
     rk_u64 mixed = random->state += 0x9E3779B97F4A7C15ull;
     mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9ull;
     mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBull;
     return mixed ^ (mixed >> 31);
 }
 
-static inline rk_u64 rk_random_below(rk_random *random, rk_u64 bound) {
+static inline rk_u64 rk_random_below(rk_random *random, rk_u64 bound)
+{
     return rk_random_next(random) % bound;
 }
 
@@ -36,7 +38,8 @@ typedef struct rk_random_schema {
 } rk_random_schema;
 
 /* Fills a schema in place: it points into itself. One of eight is a blob. */
-static inline void rk_random_schema_make(rk_random *random, rk_random_schema *made) {
+static inline void rk_random_schema_make(rk_random *random, rk_random_schema *made)
+{
     memset(made, 0, sizeof *made);
     bool blob = rk_random_below(random, 8) == 0;
     rk_u32 count = blob ? 1 : 1 + (rk_u32)rk_random_below(random, RK_RANDOM_FIELDS), offset = 0;
@@ -64,7 +67,8 @@ static inline void rk_random_schema_make(rk_random *random, rk_random_schema *ma
 
 /* Any bits; or few of them, so that zeros, small numbers and short fractions come up too. NaN and infinities
  * never do: no text has them. */
-static inline void rk_random_element(rk_random *random, const rk_field *field, void *element) {
+static inline void rk_random_element(rk_random *random, const rk_field *field, void *element)
+{
     rk_u64 bits = rk_random_next(random);
     rk_u64 way = rk_random_below(random, 4);
     if (way < 2) bits >>= rk_random_below(random, 64);
@@ -85,7 +89,8 @@ static inline void rk_random_element(rk_random *random, const rk_field *field, v
 }
 
 /* Fills a message of a schema and returns its size. */
-static inline rk_u32 rk_random_message(rk_random *random, const rk_schema *schema, char *message) {
+static inline rk_u32 rk_random_message(rk_random *random, const rk_schema *schema, char *message)
+{
     rk_u32 size = schema->variable ? (rk_u32)rk_random_below(random, schema->size + 1) : schema->size;
     for (rk_u32 i = 0; i < schema->field_count; i++) {
         const rk_field *field = &schema->fields[i];

@@ -6,18 +6,21 @@
 
 #include "message/schema.h"
 
-rk_status rk_row_source_open(rk_row_source *source, size_t limit) {
+rk_status rk_row_source_open(rk_row_source *source, size_t limit)
+{
     *source = (rk_row_source){ .limit = limit };
     source->held = calloc(limit + 1 + RK_ROW_SLACK, 1);
     return source->held != NULL ? RK_OK : RK_OUT_OF_MEMORY;
 }
 
-void rk_row_source_close(rk_row_source *source) {
+void rk_row_source_close(rk_row_source *source)
+{
     free(source->held);
     source->held = NULL;
 }
 
-static void hold(rk_row_source *source, const char *data, size_t size) {
+static void hold(rk_row_source *source, const char *data, size_t size)
+{
     if (size == 0) return;
     if (source->held_size < source->limit) {
         size_t room = source->limit - source->held_size, kept = room < size ? room : size;
@@ -27,11 +30,13 @@ static void hold(rk_row_source *source, const char *data, size_t size) {
     source->held_last = data[size - 1];
 }
 
-static rk_line line_of(const rk_row_source *source, const char *text, size_t size) {
+static rk_line line_of(const rk_row_source *source, const char *text, size_t size)
+{
     return (rk_line){ .text = text, .size = size, .complete = true, .overlong = size > source->limit };
 }
 
-size_t rk_row_source_line(rk_row_source *source, const char *data, size_t size, bool last, rk_line *line) {
+size_t rk_row_source_line(rk_row_source *source, const char *data, size_t size, bool last, rk_line *line)
+{
     const char *feed = size > 0 ? memchr(data, '\n', size) : NULL;
     if (feed != NULL && source->held_size == 0) {
         size_t content = (size_t)(feed - data);
@@ -57,7 +62,8 @@ size_t rk_row_source_line(rk_row_source *source, const char *data, size_t size, 
 }
 
 rk_status rk_row_batch_begin(rk_row_batch *batch, const rk_row_source *source, const rk_schema *schema,
-                             const char *data, size_t size, bool last) {
+                             const char *data, size_t size, bool last)
+{
     if (batch->messages == NULL || batch->room == 0 || (batch->sizes == NULL && schema->variable) ||
         (batch->stride != 0 && batch->stride < schema->size) || (data == NULL && size > 0) ||
         (source->ended && (size > 0 || !last)))
@@ -71,7 +77,8 @@ rk_status rk_row_batch_begin(rk_row_batch *batch, const rk_row_source *source, c
 }
 
 void rk_row_batch_fail(rk_row_batch *batch, rk_row_source *source, bool is_head, const char *text,
-                       size_t size, const rk_parse_error *error) {
+                       size_t size, const rk_parse_error *error)
+{
     batch->failed = batch->more = true;
     if (!is_head) source->row++;
     batch->bad = (rk_bad_row){

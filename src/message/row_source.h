@@ -38,7 +38,8 @@ rk_status rk_row_batch_begin(rk_row_batch *batch, const rk_row_source *source, c
                              const char *data, size_t size, bool last);
 
 /* Where message number `index` of a batch goes. */
-static inline void *rk_row_batch_slot(const rk_row_batch *batch, rk_u32 index, const rk_schema *schema) {
+static inline void *rk_row_batch_slot(const rk_row_batch *batch, rk_u32 index, const rk_schema *schema)
+{
     return (char *)batch->messages + (size_t)index * (batch->stride != 0 ? batch->stride : schema->size);
 }
 

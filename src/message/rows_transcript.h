@@ -18,7 +18,8 @@ typedef struct rk_transcript {
     size_t size;
 } rk_transcript;
 
-static inline void rk_transcript_add(rk_transcript *transcript, const char *text, size_t size) {
+static inline void rk_transcript_add(rk_transcript *transcript, const char *text, size_t size)
+{
     char *larger = realloc(transcript->text, transcript->size + size + 1);
     if (larger == NULL) abort();
     memcpy(larger + transcript->size, text, size);
@@ -28,7 +29,8 @@ static inline void rk_transcript_add(rk_transcript *transcript, const char *text
 }
 
 static inline void rk_transcript_add_row(rk_transcript *transcript, const rk_schema *schema, rk_u64 row,
-                                         const void *message, size_t size) {
+                                         const void *message, size_t size)
+{
     char number[32];
     size_t room = rk_json_room(schema, size);
     char *line = malloc(room);
@@ -42,7 +44,8 @@ static inline void rk_transcript_add_row(rk_transcript *transcript, const rk_sch
 
 /* The row's number, its text escaped and cut to 40 bytes, its size if there is more, the column, and the
  * reason. */
-static inline void rk_transcript_add_bad(rk_transcript *transcript, const rk_bad_row *bad) {
+static inline void rk_transcript_add_bad(rk_transcript *transcript, const rk_bad_row *bad)
+{
     char text[6 * 40 + 1], line[1200];
     size_t shown = bad->text_size < 40 ? bad->text_size : 40;
     size_t escaped = rk_json_escape(bad->text, shown, text, sizeof text);
@@ -58,7 +61,8 @@ static inline void rk_transcript_add_bad(rk_transcript *transcript, const rk_bad
  * text that fits its pieces exactly is ended by an empty one if end_empty. */
 static inline rk_transcript rk_transcribe(rk_next_rows next, void *reader, const rk_schema *schema,
                                           const char *text, size_t size, size_t piece, rk_u32 room,
-                                          bool end_empty) {
+                                          bool end_empty)
+{
     rk_transcript transcript = { 0 };
     rk_u32 *sizes = malloc(room * sizeof *sizes);
     char *messages = malloc((size_t)room * schema->size);

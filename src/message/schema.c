@@ -21,7 +21,8 @@ const char *rk_kind_name(rk_u32 kind) { return kind <= RK_KIND_F64 ? rk_kinds[ki
 
 rk_u32 rk_kind_size(rk_u32 kind) { return kind <= RK_KIND_F64 ? rk_kinds[kind].size : 0; }
 
-const rk_field *rk_schema_field(const rk_schema *schema, const char *name) {
+const rk_field *rk_schema_field(const rk_schema *schema, const char *name)
+{
     if (schema == NULL || name == NULL) return NULL;
     for (rk_u32 i = 0; i < schema->field_count; i++)
         if (strcmp(schema->fields[i].name, name) == 0) return &schema->fields[i];
@@ -30,7 +31,8 @@ const rk_field *rk_schema_field(const rk_schema *schema, const char *name) {
 
 /* The arithmetic of RK_HASH_ARRAY_ in message.h: 32 characters of the name, a shorter one followed by
  * NULs. */
-static rk_u64 field_hash(const rk_field *field) {
+static rk_u64 field_hash(const rk_field *field)
+{
     rk_u64 hash = RK_FNV(RK_FNV(RK_FNV_BASIS, field->kind), field->count);
     const char *at = field->name;
     for (int i = 0; i < 32; i++) {
@@ -40,13 +42,15 @@ static rk_u64 field_hash(const rk_field *field) {
     return hash * (2u * (rk_u64)field->offset + 1u);
 }
 
-rk_u64 rk_schema_hash(const rk_schema *schema) {
+rk_u64 rk_schema_hash(const rk_schema *schema)
+{
     rk_u64 hash = RK_FNV(RK_FNV(RK_FNV_BASIS, schema->type), schema->size);
     for (rk_u32 i = 0; i < schema->field_count; i++) hash += field_hash(&schema->fields[i]);
     return hash;
 }
 
-static bool is_identifier(const char *name) {
+static bool is_identifier(const char *name)
+{
     if (name == NULL || (*name >= '0' && *name <= '9')) return false;
     const char *at = name;
     while ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
@@ -57,7 +61,8 @@ static bool is_identifier(const char *name) {
 
 static rk_status incompatible(rk_parse_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-static rk_status incompatible(rk_parse_error *error, const char *format, ...) {
+static rk_status incompatible(rk_parse_error *error, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
     rk_parse_error_add_list(error, format, arguments);
@@ -66,7 +71,8 @@ static rk_status incompatible(rk_parse_error *error, const char *format, ...) {
 }
 
 /* Checks field number i, whose place must be `offset`, and moves that behind it. */
-static rk_status check_field(const rk_schema *schema, rk_u32 i, rk_u64 *offset, rk_parse_error *error) {
+static rk_status check_field(const rk_schema *schema, rk_u32 i, rk_u64 *offset, rk_parse_error *error)
+{
     const rk_field *field = &schema->fields[i];
     if (rk_schema_field(schema, field->name) != field)
         return incompatible(error, "%s: two fields are called %s", schema->name, field->name);
@@ -83,7 +89,8 @@ static rk_status check_field(const rk_schema *schema, rk_u32 i, rk_u64 *offset, 
     return RK_OK;
 }
 
-rk_status rk_schema_check(const rk_schema *schema, rk_parse_error *error) {
+rk_status rk_schema_check(const rk_schema *schema, rk_parse_error *error)
+{
     rk_parse_error_clear(error);
     if (schema == NULL) {
         rk_parse_error_add(error, "there is no schema");
@@ -115,11 +122,13 @@ rk_status rk_schema_check(const rk_schema *schema, rk_parse_error *error) {
     return RK_OK;
 }
 
-static rk_integer from_signed(rk_i64 value) {
+static rk_integer from_signed(rk_i64 value)
+{
     return (rk_integer){ value < 0 ? 0 - (rk_u64)value : (rk_u64)value, value < 0 };
 }
 
-rk_integer rk_element_integer(rk_u32 kind, const void *element) {
+rk_integer rk_element_integer(rk_u32 kind, const void *element)
+{
     rk_u64 bits = 0;
     memcpy(&bits, element, rk_kinds[kind].size); /* little-endian, as every layout here */
     switch (kind) {
@@ -131,7 +140,8 @@ rk_integer rk_element_integer(rk_u32 kind, const void *element) {
     }
 }
 
-rk_f64 rk_element_float(rk_u32 kind, const void *element) {
+rk_f64 rk_element_float(rk_u32 kind, const void *element)
+{
     if (kind == RK_KIND_F32) {
         rk_f32 value;
         memcpy(&value, element, sizeof value);
@@ -142,27 +152,31 @@ rk_f64 rk_element_float(rk_u32 kind, const void *element) {
     return value;
 }
 
-void rk_parse_error_clear(rk_parse_error *error) {
+void rk_parse_error_clear(rk_parse_error *error)
+{
     if (error == NULL) return;
     error->column = 0;
     error->text[0] = '\0';
 }
 
-void rk_parse_error_add_list(rk_parse_error *error, const char *format, va_list arguments) {
+void rk_parse_error_add_list(rk_parse_error *error, const char *format, va_list arguments)
+{
     if (error == NULL) return;
     size_t used = strlen(error->text), room = sizeof error->text - used;
     if (vsnprintf(error->text + used, room, format, arguments) >= (int)room)
         memcpy(error->text + sizeof error->text - 4, "...", 4);
 }
 
-void rk_parse_error_add(rk_parse_error *error, const char *format, ...) {
+void rk_parse_error_add(rk_parse_error *error, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
     rk_parse_error_add_list(error, format, arguments);
     va_end(arguments);
 }
 
-void rk_parse_error_add_fields(rk_parse_error *error, const rk_schema *schema, bool by_element) {
+void rk_parse_error_add_fields(rk_parse_error *error, const rk_schema *schema, bool by_element)
+{
     for (rk_u32 i = 0; i < schema->field_count; i++) {
         const rk_field *field = &schema->fields[i];
         const char *separator = i == 0 ? "" : ", ";

@@ -30,7 +30,8 @@ rk_integer rk_element_integer(rk_u32 kind, const void *element);
 rk_f64 rk_element_float(rk_u32 kind, const void *element);
 
 /* Stores the low bits of a 64-bit value, which is how every integer kind is stored. */
-static inline void rk_store_low(rk_u32 size, rk_u64 bits, void *element) {
+static inline void rk_store_low(rk_u32 size, rk_u64 bits, void *element)
+{
     switch (size) {
     case 1: memcpy(element, &(rk_u8){ (rk_u8)bits }, 1); break;
     case 2: memcpy(element, &(rk_u16){ (rk_u16)bits }, 2); break;

@@ -20,7 +20,8 @@ RK_BLOB(frame, 7, 300)
 static const rk_schema *const declared[] = { RK_SCHEMA(flight), RK_SCHEMA(every_kind), RK_SCHEMA(frame) };
 #define DECLARED (sizeof declared / sizeof declared[0])
 
-static void declaredSchemasPassTheCheck(void **state) {
+static void declaredSchemasPassTheCheck(void **state)
+{
     (void)state;
     for (size_t i = 0; i < DECLARED; i++) {
         rk_parse_error error;
@@ -30,14 +31,16 @@ static void declaredSchemasPassTheCheck(void **state) {
     }
 }
 
-static void theHashOfTheFieldsIsTheDeclaredOne(void **state) {
+static void theHashOfTheFieldsIsTheDeclaredOne(void **state)
+{
     (void)state;
     assert_true(rk_schema_hash(RK_SCHEMA(flight)) == rk_schema_hash_flight);
     assert_true(rk_schema_hash(RK_SCHEMA(every_kind)) == rk_schema_hash_every_kind);
     assert_true(rk_schema_hash(RK_SCHEMA(frame)) == rk_schema_hash_frame);
 }
 
-static void fieldsAreFoundByName(void **state) {
+static void fieldsAreFoundByName(void **state)
+{
     (void)state;
     assert_ptr_equal(rk_schema_field(RK_SCHEMA(flight), "hour"), &RK_SCHEMA(flight)->fields[1]);
     assert_null(rk_schema_field(RK_SCHEMA(flight), "Hour"));
@@ -46,7 +49,8 @@ static void fieldsAreFoundByName(void **state) {
     assert_null(rk_schema_field(NULL, "hour"));
 }
 
-static void kindsHaveNameAndSize(void **state) {
+static void kindsHaveNameAndSize(void **state)
+{
     (void)state;
     static const struct {
         rk_u32 kind;
@@ -94,7 +98,8 @@ static void other_kind(void) { fields[2].kind = RK_KIND_U32; }
 static void other_name(void) { fields[2].name = "distance_km"; }
 static void overflowing_count(void) { fields[0].count = UINT32_MAX; }
 
-static void aSpoiledSchemaIsRefusedWithWhatIsWrong(void **state) {
+static void aSpoiledSchemaIsRefusedWithWhatIsWrong(void **state)
+{
     (void)state;
     static const struct {
         void (*spoil)(void);
@@ -134,7 +139,8 @@ static void aSpoiledSchemaIsRefusedWithWhatIsWrong(void **state) {
     assert_int_equal(rk_schema_check(NULL, NULL), RK_INVALID_ARGUMENT);
 }
 
-static void aLongErrorIsCutAndSaysSo(void **state) {
+static void aLongErrorIsCutAndSaysSo(void **state)
+{
     (void)state;
     rk_parse_error error;
     rk_parse_error_clear(&error);
@@ -145,7 +151,8 @@ static void aLongErrorIsCutAndSaysSo(void **state) {
     assert_string_equal(error.text + sizeof error.text - 4, "...");
 }
 
-static void randomSchemasPassTheCheck(void **state) {
+static void randomSchemasPassTheCheck(void **state)
+{
     (void)state;
     rk_random random = { 1 };
     for (int i = 0; i < 1000; i++) {
@@ -156,7 +163,8 @@ static void randomSchemasPassTheCheck(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(declaredSchemasPassTheCheck),
         cmocka_unit_test(theHashOfTheFieldsIsTheDeclaredOne),

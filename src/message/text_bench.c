@@ -14,18 +14,21 @@ RK_MESSAGE(bench_flight, 1, (rk_u32, seq), (rk_f32, hour), (rk_i32, distance_mi)
 #define REPEATS 21 /* the median of an odd number is one of them */
 #define BATCH 256u
 
-static double now_ns(void) {
+static double now_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-static int by_value(const void *a, const void *b) {
+static int by_value(const void *a, const void *b)
+{
     double left = *(const double *)a, right = *(const double *)b;
     return (left > right) - (left < right);
 }
 
-static char *made_up_rows(size_t *size) {
+static char *made_up_rows(size_t *size)
+{
     char *text = malloc(200000 * 32);
     if (text == NULL) abort();
     unsigned long long state = 1;
@@ -40,7 +43,8 @@ static char *made_up_rows(size_t *size) {
     return text;
 }
 
-static char *file_text(const char *path, size_t *size) {
+static char *file_text(const char *path, size_t *size)
+{
     FILE *file = fopen(path, "rb");
     if (file == NULL) return NULL;
     fseek(file, 0, SEEK_END);
@@ -59,7 +63,8 @@ static size_t flight_count;
 static size_t chunk_size;
 static unsigned long long sink; /* keeps the work from being optimised away */
 
-static size_t scan_lines(void) {
+static size_t scan_lines(void)
+{
     size_t lines = 0;
     for (const char *at = text, *end = text + text_size; (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
          at++)
@@ -67,7 +72,8 @@ static size_t scan_lines(void) {
     return lines - 1;
 }
 
-static size_t read_csv(void) {
+static size_t read_csv(void)
+{
     static bench_flight messages[BATCH];
     rk_csv_reader *reader = NULL;
     if (rk_csv_open(RK_SCHEMA(bench_flight), &reader) != RK_OK) abort();
@@ -86,21 +92,24 @@ static size_t read_csv(void) {
     return rows;
 }
 
-static size_t print_json(void) {
+static size_t print_json(void)
+{
     char line[256];
     for (size_t i = 0; i < flight_count; i++)
         sink += rk_json_print(RK_SCHEMA(bench_flight), &flights[i], sizeof flights[i], line, sizeof line);
     return flight_count;
 }
 
-static size_t print_csv(void) {
+static size_t print_csv(void)
+{
     char line[256];
     for (size_t i = 0; i < flight_count; i++)
         sink += rk_csv_print(RK_SCHEMA(bench_flight), &flights[i], sizeof flights[i], line, sizeof line);
     return flight_count;
 }
 
-static void measure(const char *name, size_t (*run)(void)) {
+static void measure(const char *name, size_t (*run)(void))
+{
     double taken[REPEATS];
     size_t rows = 0;
     for (int i = 0; i < REPEATS; i++) {
@@ -114,7 +123,8 @@ static void measure(const char *name, size_t (*run)(void)) {
 }
 
 /* Every good row, for the printers. */
-static void keep_flights(void) {
+static void keep_flights(void)
+{
     flights = malloc((scan_lines() + 1) * sizeof *flights);
     rk_csv_reader *reader = NULL;
     if (flights == NULL || rk_csv_open(RK_SCHEMA(bench_flight), &reader) != RK_OK) abort();
@@ -132,7 +142,8 @@ static void keep_flights(void) {
     rk_csv_close(reader);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     text = argc > 1 ? file_text(argv[1], &text_size) : made_up_rows(&text_size);
     if (text == NULL) {
         fprintf(stderr, "text_bench: %s can't be read\n", argv[1]);

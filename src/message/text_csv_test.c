@@ -25,12 +25,14 @@ RK_BLOB(frame, 5, 6)
 
 #define HEAD "seq,hour,distance,delay\n"
 
-static rk_status next_csv(void *reader, const char *data, size_t size, bool last, rk_row_batch *batch) {
+static rk_status next_csv(void *reader, const char *data, size_t size, bool last, rk_row_batch *batch)
+{
     return rk_csv_next(reader, data, size, last, batch);
 }
 
 static rk_transcript read_csv(const rk_schema *schema, const char *text, size_t size, size_t piece,
-                              rk_u32 room, bool end_empty) {
+                              rk_u32 room, bool end_empty)
+{
     rk_csv_reader *reader = NULL;
     assert_int_equal(rk_csv_open(schema, &reader), RK_OK);
     rk_transcript transcript = rk_transcribe(next_csv, reader, schema, text, size, piece, room, end_empty);
@@ -40,7 +42,8 @@ static rk_transcript read_csv(const rk_schema *schema, const char *text, size_t 
 
 /* Reads the text in pieces of many sizes into batches of many sizes; what comes out must be this, every
  * time. */
-static void expect_rows(const rk_schema *schema, const char *text, size_t size, const char *expected) {
+static void expect_rows(const rk_schema *schema, const char *text, size_t size, const char *expected)
+{
     static const size_t pieces[] = { 0, 1, 2, 3, 7, 64, 4096 };
     static const rk_u32 rooms[] = { 1, 2, 256 };
     for (size_t piece = 0; piece < sizeof pieces / sizeof pieces[0]; piece++) {
@@ -55,11 +58,13 @@ static void expect_rows(const rk_schema *schema, const char *text, size_t size, 
     }
 }
 
-static void expect_text(const rk_schema *schema, const char *text, const char *expected) {
+static void expect_text(const rk_schema *schema, const char *text, const char *expected)
+{
     expect_rows(schema, text, strlen(text), expected);
 }
 
-static void rowsBecomeMessagesWithTheirNumbers(void **state) {
+static void rowsBecomeMessagesWithTheirNumbers(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(flight), HEAD "0,0.00,1452,0\n1,13.5,2227,-171\n4294967295,007.250,0,-0\n",
                 "1 {\"seq\":0,\"hour\":0,\"distance\":1452,\"delay\":0}\n"
@@ -67,20 +72,23 @@ static void rowsBecomeMessagesWithTheirNumbers(void **state) {
                 "3 {\"seq\":4294967295,\"hour\":7.25,\"distance\":0,\"delay\":0}\n");
 }
 
-static void columnsMayComeInAnyOrder(void **state) {
+static void columnsMayComeInAnyOrder(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(flight), "delay,seq,distance,hour\n4,1,3,2.5\n",
                 "1 {\"seq\":1,\"hour\":2.5,\"distance\":3,\"delay\":4}\n");
 }
 
-static void anArrayFieldIsAColumnPerElement(void **state) {
+static void anArrayFieldIsAColumnPerElement(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(samples), "value[2],id,value[0],value[1]\n3,9,-1,2\nx,9,-1,2\n",
                 "1 {\"value\":[-1,2,3],\"id\":9}\n"
                 "2 bad 'x,9,-1,2' @1 value[2] is not an integer of the form -?[0-9]+\n");
 }
 
-static void aBlobIsOneColumnInBase64(void **state) {
+static void aBlobIsOneColumnInBase64(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(frame),
                 "bytes\nAAEC\r\n/w==\nAAECAwQF\nAAECAwQFBg==\nAAE\nAAF=\nA+/b\nAA=C\n?AAA\nAA,E\n\n",
@@ -97,14 +105,16 @@ static void aBlobIsOneColumnInBase64(void **state) {
                 "11 {\"bytes\":\"\"}\n");
 }
 
-static void lineFeedAndCarriageReturnLineFeedBothEndARow(void **state) {
+static void lineFeedAndCarriageReturnLineFeedBothEndARow(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(flight), "seq,hour,distance,delay\r\n1,2,3,4\r\n5,6,7,8\n",
                 "1 {\"seq\":1,\"hour\":2,\"distance\":3,\"delay\":4}\n"
                 "2 {\"seq\":5,\"hour\":6,\"distance\":7,\"delay\":8}\n");
 }
 
-static void aLastRowWithoutLineEndingCounts(void **state) {
+static void aLastRowWithoutLineEndingCounts(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(flight), HEAD "1,2,3,4", "1 {\"seq\":1,\"hour\":2,\"distance\":3,\"delay\":4}\n");
     expect_text(RK_SCHEMA(flight), HEAD "1,2,3", "1 bad '1,2,3' @0 the row has 3 values, not 4\n");
@@ -112,14 +122,16 @@ static void aLastRowWithoutLineEndingCounts(void **state) {
                 "1 bad '1,2,3,4\\r' @7 delay is not an integer of the form -?[0-9]+\n");
 }
 
-static void aHeadAloneIsNoRows(void **state) {
+static void aHeadAloneIsNoRows(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(flight), HEAD, "");
     expect_text(RK_SCHEMA(flight), "seq,hour,distance,delay", "");
     expect_text(RK_SCHEMA(flight), "\xEF\xBB\xBF" HEAD, "");
 }
 
-static void aMalformedRowIsBadAndTheNextIsRead(void **state) {
+static void aMalformedRowIsBadAndTheNextIsRead(void **state)
+{
     (void)state;
     static const struct {
         const char *row, *bad;
@@ -178,7 +190,8 @@ static void aMalformedRowIsBadAndTheNextIsRead(void **state) {
     }
 }
 
-static void aNulByteMakesARowBad(void **state) {
+static void aNulByteMakesARowBad(void **state)
+{
     (void)state;
     static const char text[] = HEAD "1,2,3\0,4\n1,2,3,4\0\n\0\n5,6,7,8\n";
     expect_rows(RK_SCHEMA(flight), text, sizeof text - 1,
@@ -188,7 +201,8 @@ static void aNulByteMakesARowBad(void **state) {
                 "4 {\"seq\":5,\"hour\":6,\"distance\":7,\"delay\":8}\n");
 }
 
-static void anIntegerThatItsFieldCannotHoldBecomesTheNearest(void **state) {
+static void anIntegerThatItsFieldCannotHoldBecomesTheNearest(void **state)
+{
     (void)state;
     const char *head = "u64,i64,u32,i32,u16,i16,u8,i8,rest\n";
     static const struct {
@@ -233,7 +247,8 @@ static void anIntegerThatItsFieldCannotHoldBecomesTheNearest(void **state) {
 }
 
 /* Reads one value into both float fields; -1 rows that aren't good. */
-static pair read_pair(const char *value) {
+static pair read_pair(const char *value)
+{
     size_t size = 2 * strlen(value) + 64;
     char *text = malloc(size);
     assert_non_null(text);
@@ -249,7 +264,8 @@ static pair read_pair(const char *value) {
     return message;
 }
 
-static void expect_float(const char *value) {
+static void expect_float(const char *value)
+{
     pair got = read_pair(value);
     rk_f64 wide = strtod(value, NULL);
     rk_f32 narrow = strtof(value, NULL);
@@ -262,7 +278,8 @@ static void expect_float(const char *value) {
         fail_msg("%s became %.17g and %.9g, not %.17g and %.9g", value, got.wide, got.narrow, wide, narrow);
 }
 
-static void floatsAreRoundedCorrectly(void **state) {
+static void floatsAreRoundedCorrectly(void **state)
+{
     (void)state;
     static const char *const values[] = {
         /* 64 bits of digits overflow to few */
@@ -319,7 +336,8 @@ static void floatsAreRoundedCorrectly(void **state) {
     }
 }
 
-static void onlyDoublesHalfwayBetweenFloatsRoundTwice(void **state) {
+static void onlyDoublesHalfwayBetweenFloatsRoundTwice(void **state)
+{
     (void)state;
     static const struct {
         rk_f64 value;
@@ -347,7 +365,8 @@ static void onlyDoublesHalfwayBetweenFloatsRoundTwice(void **state) {
 }
 
 /* Digits enough that no fast way applies, and halves of the last place with a digit far behind them. */
-static void floatsOfManyDigitsAreRoundedCorrectly(void **state) {
+static void floatsOfManyDigitsAreRoundedCorrectly(void **state)
+{
     (void)state;
     char *value = malloc(40002);
     assert_non_null(value);
@@ -389,7 +408,8 @@ static void floatsOfManyDigitsAreRoundedCorrectly(void **state) {
     free(value);
 }
 
-static void localesChangeNothing(void **state) {
+static void localesChangeNothing(void **state)
+{
     (void)state;
     if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL && setlocale(LC_ALL, "fr_FR.UTF-8") == NULL) skip();
     pair got = read_pair("2.5000000000000000000000000000000000000000000000001");
@@ -397,7 +417,8 @@ static void localesChangeNothing(void **state) {
     assert_true(got.wide == 2.5 && got.narrow == 2.5f);
 }
 
-static void everyMistakeInTheHeadIsNamedWithTheValidColumns(void **state) {
+static void everyMistakeInTheHeadIsNamedWithTheValidColumns(void **state)
+{
     (void)state;
     static const char valid[] = "; the columns are seq, hour, distance, delay\nstatus 66\n";
     static const struct {
@@ -424,7 +445,8 @@ static void everyMistakeInTheHeadIsNamedWithTheValidColumns(void **state) {
     }
 }
 
-static void columnsOfArraysAreCheckedByElement(void **state) {
+static void columnsOfArraysAreCheckedByElement(void **state)
+{
     (void)state;
     static const struct {
         const char *head, *bad;
@@ -455,14 +477,16 @@ static void columnsOfArraysAreCheckedByElement(void **state) {
     }
 }
 
-static void emptyInputIsAnErrorThatNamesTheColumns(void **state) {
+static void emptyInputIsAnErrorThatNamesTheColumns(void **state)
+{
     (void)state;
     expect_text(RK_SCHEMA(flight), "",
                 "0 bad '' @0 the input is empty, without a head line; the columns are seq, hour, distance, "
                 "delay\nstatus 66\n");
 }
 
-static void afterAWrongHeadNothingIsRead(void **state) {
+static void afterAWrongHeadNothingIsRead(void **state)
+{
     (void)state;
     rk_csv_reader *reader = NULL;
     flight message;
@@ -478,7 +502,8 @@ static void afterAWrongHeadNothingIsRead(void **state) {
     rk_csv_close(reader);
 }
 
-static void aRowAtTheLimitIsReadAndALongerOneIsBadAndCut(void **state) {
+static void aRowAtTheLimitIsReadAndALongerOneIsBadAndCut(void **state)
+{
     (void)state;
     rk_csv_reader *reader = NULL;
     assert_int_equal(rk_csv_open(RK_SCHEMA(flight), &reader), RK_OK);
@@ -515,7 +540,8 @@ static void aRowAtTheLimitIsReadAndALongerOneIsBadAndCut(void **state) {
     }
 }
 
-static void aHeadThatIsTooLongIsRefused(void **state) {
+static void aHeadThatIsTooLongIsRefused(void **state)
+{
     (void)state;
     size_t size = 1000000;
     char *text = malloc(size);
@@ -528,7 +554,8 @@ static void aHeadThatIsTooLongIsRefused(void **state) {
     free(text);
 }
 
-static void batchesAreFilledAtTheStrideAskedFor(void **state) {
+static void batchesAreFilledAtTheStrideAskedFor(void **state)
+{
     (void)state;
     struct {
         char odd;
@@ -557,7 +584,8 @@ static void batchesAreFilledAtTheStrideAskedFor(void **state) {
     rk_csv_close(reader);
 }
 
-static void wrongArgumentsAreRefusedAndNothingIsRead(void **state) {
+static void wrongArgumentsAreRefusedAndNothingIsRead(void **state)
+{
     (void)state;
     rk_csv_reader *reader = NULL, *frames = NULL;
     rk_schema unsound = *RK_SCHEMA(flight);
@@ -598,7 +626,8 @@ static void wrongArgumentsAreRefusedAndNothingIsRead(void **state) {
 }
 
 /* given random schemas and messages, when they are printed and read, then they are the same bytes */
-static void whatIsPrintedReadsBackTheSame(void **state) {
+static void whatIsPrintedReadsBackTheSame(void **state)
+{
     (void)state;
     rk_random random = { 3 };
     for (int round = 0; round < 2000; round++) {
@@ -633,7 +662,8 @@ static void whatIsPrintedReadsBackTheSame(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rowsBecomeMessagesWithTheirNumbers),
         cmocka_unit_test(columnsMayComeInAnyOrder),

@@ -24,32 +24,37 @@ RK_BLOB(frame, 4, 8)
 
 /* What a message prints as; good until the next call. */
 static char printed[4096];
-static const char *as_json(const rk_schema *schema, const void *message, size_t size) {
+static const char *as_json(const rk_schema *schema, const void *message, size_t size)
+{
     size_t length = rk_json_print(schema, message, size, printed, sizeof printed);
     assert_true(length <= rk_json_room(schema, size));
     printed[length] = '\0';
     return printed;
 }
-static const char *as_csv(const rk_schema *schema, const void *message, size_t size) {
+static const char *as_csv(const rk_schema *schema, const void *message, size_t size)
+{
     size_t length = rk_csv_print(schema, message, size, printed, sizeof printed);
     assert_true(length <= rk_csv_room(schema, size));
     printed[length] = '\0';
     return printed;
 }
-static const char *csv_head(const rk_schema *schema) {
+static const char *csv_head(const rk_schema *schema)
+{
     size_t length = rk_csv_print_head(schema, printed, sizeof printed);
     printed[length] = '\0';
     return printed;
 }
 
-static void jsonHasTheFieldsInOrderWithoutSpaces(void **state) {
+static void jsonHasTheFieldsInOrderWithoutSpaces(void **state)
+{
     (void)state;
     report message = { 0, 11, -5 };
     assert_string_equal(as_json(RK_SCHEMA(report), &message, sizeof message),
                         "{\"window\":0,\"band\":11,\"delay_sum\":-5}");
 }
 
-static void everyKindIsPrintedExactly(void **state) {
+static void everyKindIsPrintedExactly(void **state)
+{
     (void)state;
     every_kind message = { UINT64_MAX, { INT64_MIN, INT64_MAX },
                            0.1,        UINT32_MAX,
@@ -71,7 +76,8 @@ static void everyKindIsPrintedExactly(void **state) {
         "u64,i64[0],i64[1],f64,u32,i32,f32[0],f32[1],f32[2],u16,i16,u8[0],u8[1],i8[0],i8[1],rest");
 }
 
-static void blobsAreBase64OfTheirOwnSize(void **state) {
+static void blobsAreBase64OfTheirOwnSize(void **state)
+{
     (void)state;
     static const struct {
         size_t size;
@@ -89,7 +95,8 @@ static void blobsAreBase64OfTheirOwnSize(void **state) {
     assert_string_equal(csv_head(RK_SCHEMA(frame)), "bytes");
 }
 
-static void floatsHaveTheFewestDigitsThatReadBack(void **state) {
+static void floatsHaveTheFewestDigitsThatReadBack(void **state)
+{
     (void)state;
     static const struct {
         rk_f64 value;
@@ -125,7 +132,8 @@ static void floatsHaveTheFewestDigitsThatReadBack(void **state) {
     }
 }
 
-static void localesChangeNothing(void **state) {
+static void localesChangeNothing(void **state)
+{
     (void)state;
     if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL && setlocale(LC_ALL, "fr_FR.UTF-8") == NULL) skip();
     number message = { 0.1 + 0.2, 1.17549435e-38f, 0 };
@@ -134,7 +142,8 @@ static void localesChangeNothing(void **state) {
     assert_string_equal(printed, "{\"wide\":0.30000000000000004,\"narrow\":1.1754944e-38,\"rest\":0}");
 }
 
-static void theLargestAndTheSmallestFloatsFit(void **state) {
+static void theLargestAndTheSmallestFloatsFit(void **state)
+{
     (void)state;
     number message = { DBL_MAX, FLT_MAX, 0 };
     assert_string_equal(as_json(RK_SCHEMA(number), &message, sizeof message),
@@ -148,7 +157,8 @@ static void theLargestAndTheSmallestFloatsFit(void **state) {
                         "{\"wide\":-2.2250738585072014e-308,\"narrow\":-1.1754942e-38,\"rest\":0}");
 }
 
-static void whatIsNoNumberIsNullInJsonAndNamedInCsv(void **state) {
+static void whatIsNoNumberIsNullInJsonAndNamedInCsv(void **state)
+{
     (void)state;
     static const rk_f64 zero = 0;
     number message = { 0 / zero, 1 / (rk_f32)zero, 0 };
@@ -159,7 +169,8 @@ static void whatIsNoNumberIsNullInJsonAndNamedInCsv(void **state) {
     assert_string_equal(as_csv(RK_SCHEMA(number), &message, sizeof message), "-inf,inf,0");
 }
 
-static void integersAreExact(void **state) {
+static void integersAreExact(void **state)
+{
     (void)state;
     rk_random random = { 4 };
     for (int i = 0; i < 100000; i++) {
@@ -175,7 +186,8 @@ static void integersAreExact(void **state) {
     }
 }
 
-static void floatsReadBackAsTheSameBits(void **state) {
+static void floatsReadBackAsTheSameBits(void **state)
+{
     (void)state;
     rk_random random = { 5 };
     static const rk_field wide = { .kind = RK_KIND_F64, .size = 8 },
@@ -205,7 +217,8 @@ static void floatsReadBackAsTheSameBits(void **state) {
     }
 }
 
-static void tooLittleRoomIsSaidAndNothingBehindItIsTouched(void **state) {
+static void tooLittleRoomIsSaidAndNothingBehindItIsTouched(void **state)
+{
     (void)state;
     every_kind every = { .f64 = 0.5, .u32 = 12345 };
     static const frame blob = { { 1, 2, 3, 4, 5 } };
@@ -227,7 +240,8 @@ static void tooLittleRoomIsSaidAndNothingBehindItIsTouched(void **state) {
     }
 }
 
-static void bytesAreEscapedForJsonStrings(void **state) {
+static void bytesAreEscapedForJsonStrings(void **state)
+{
     (void)state;
     static const struct {
         const char *text;
@@ -264,7 +278,8 @@ static void bytesAreEscapedForJsonStrings(void **state) {
     assert_int_equal(rk_json_escape(NULL, 0, NULL, 0), 0);
 }
 
-static void base64ReadsWhatItWroteAndNothingElse(void **state) {
+static void base64ReadsWhatItWroteAndNothingElse(void **state)
+{
     (void)state;
     rk_random random = { 6 };
     for (int i = 0; i < 20000; i++) {
@@ -286,7 +301,8 @@ static void base64ReadsWhatItWroteAndNothingElse(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jsonHasTheFieldsInOrderWithoutSpaces),
         cmocka_unit_test(everyKindIsPrintedExactly),

@@ -4,10 +4,7 @@
 #include "guard.h"
 #include "kernel.h"
 
-static rk_u64 load(const rk_u64 *counter)
-{
-    return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-}
+static rk_u64 load(const rk_u64 *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
 
 static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which, rk_account *a)
 {
@@ -34,8 +31,8 @@ static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which,
         a->accepted += accepted;
         *(which ? &a->accepted_device : &a->accepted_host) += accepted;
     }
-    rk_u64 *refused[RK_REFUSED_KINDS] = {&a->refused_full,      &a->refused_dropped, &a->refused_duplicate,
-                                         &a->refused_timed_out, &a->refused_closed,  &a->refused_invalid};
+    rk_u64 *refused[RK_REFUSED_KINDS] = { &a->refused_full,      &a->refused_dropped, &a->refused_duplicate,
+                                          &a->refused_timed_out, &a->refused_closed,  &a->refused_invalid };
     for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) *refused[i] += load(&lane->refused[i]);
 }
 
@@ -44,7 +41,8 @@ static void finish(rk_account *a)
     a->balanced = a->accepted == a->delivered + a->evicted + a->dead + a->expired + a->lost + a->queued;
 }
 
-static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const void *out, const char *call, rk_host_kernel **k)
+static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const void *out, const char *call,
+                             rk_host_kernel **k)
 {
     rk_status status = rk_runtime_check(runtime, call);
     if (status != RK_OK) return status;
@@ -90,7 +88,9 @@ rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel handle, rk_u32 shard
     if (status != RK_OK) return status;
     memset(a, 0, sizeof *a);
     if (shard >= k->seat_count || lane > 1) {
-        status = rk_error(RK_INVALID_ARGUMENT, "'%s' has shards 0 to %u with lanes 0 and 1, not shard %u lane %u", k->id, k->seat_count - 1, shard, lane);
+        status =
+            rk_error(RK_INVALID_ARGUMENT, "'%s' has shards 0 to %u with lanes 0 and 1, not shard %u lane %u",
+                     k->id, k->seat_count - 1, shard, lane);
     } else {
         add_lane(k, &k->seats[shard], lane, a);
         finish(a);
@@ -99,7 +99,8 @@ rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel handle, rk_u32 shard
     return status;
 }
 
-rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel handle, rk_u32 index, const char **reason, rk_u64 *count)
+rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel handle, rk_u32 index, const char **reason,
+                         rk_u64 *count)
 {
     rk_host_kernel *k = 0;
     rk_status status = with_kernel(runtime, handle, reason && count ? reason : 0, "rk_dead_reason", &k);
@@ -184,6 +185,8 @@ rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
         rk_u64 depth = 0;
         for (rk_u32 w = 0; w < 2; w++) {
             rk_u32 d = rk_lane_depth(rk_seat_lane(&k->seats[s], w), runtime->arena.base);
+            /* Head is read before tail: what passed through in between is no depth. */
+            if (d > k->layout.lane[w].capacity) d = k->layout.lane[w].capacity;
             double used = (double)d / k->layout.lane[w].capacity;
             if (used > m->input_utilization) m->input_utilization = used;
             depth += d;
@@ -192,8 +195,8 @@ rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
     }
     rk_quantiles_of(&wait, &m->queue_wait);
     rk_quantiles_of(&service, &m->service);
-    rk_u64 now = rk_runtime_now(runtime);
-    m->uptime_ns = k->activated_ns && now > k->activated_ns ? now - k->activated_ns : 0;
+    rk_u64 now = rk_runtime_now(runtime), since = load(&k->activated_ns);
+    m->uptime_ns = since && now > since ? now - since : 0;
     m->throughput = m->uptime_ns ? (double)m->processed * 1e9 / (double)m->uptime_ns : 0;
     pthread_mutex_unlock(&runtime->list);
     return RK_OK;

@@ -19,15 +19,20 @@ static rk_status route_number(const rk_class *class, const char *route, rk_u32 *
     size_t used = 0;
     snprintf(names, sizeof names, "none");
     for (d = class->module->declarations; d && used < sizeof names; d = d->next)
-        if (d->kind == RK_DECLARES_ROUTE) used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", d->name);
-    return rk_error(RK_NO_SUCH_ROUTE, "kernel '%s' declares no route '%s'; it declares: %s (RK_ROUTE), and the default one has no name", class->name, route,
-                    names);
+        if (d->kind == RK_DECLARES_ROUTE)
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", d->name);
+    return rk_error(
+        RK_NO_SUCH_ROUTE,
+        "kernel '%s' declares no route '%s'; it declares: %s (RK_ROUTE), and the default one has no name",
+        class->name, route, names);
 }
 
 static const rk_field *key_field(const rk_schema *schema, const char *name)
 {
     for (rk_u32 i = 0; i < schema->field_count; i++)
-        if (strcmp(schema->fields[i].name, name) == 0 && schema->fields[i].count == 1 && schema->fields[i].kind < RK_KIND_F32) return &schema->fields[i];
+        if (strcmp(schema->fields[i].name, name) == 0 && schema->fields[i].count == 1 &&
+            schema->fields[i].kind < RK_KIND_F32)
+            return &schema->fields[i];
     return 0;
 }
 
@@ -41,10 +46,14 @@ static rk_status find_key(const rk_class *to, const rk_route_options *o, rk_conn
         if (c->type && c->type != schema->type) continue;
         const rk_field *field = key_field(schema, o->key_field);
         if (!field)
-            return rk_error(RK_INVALID_ARGUMENT, "message '%s' has no integer field '%s' to route by", schema->name, o->key_field);
+            return rk_error(RK_INVALID_ARGUMENT, "message '%s' has no integer field '%s' to route by",
+                            schema->name, o->key_field);
         if (found && (found->offset != field->offset || found->size != field->size))
-            return rk_error(RK_INVALID_ARGUMENT, "field '%s' lies elsewhere in message '%s' than in another that the route carries: name one with "
-                                                 "`message`", o->key_field, schema->name);
+            return rk_error(RK_INVALID_ARGUMENT,
+                            "field '%s' lies elsewhere in message '%s' than in another that the route "
+                            "carries: name one with "
+                            "`message`",
+                            o->key_field, schema->name);
         found = field;
     }
     c->key_offset = found->offset;
@@ -52,20 +61,27 @@ static rk_status find_key(const rk_class *to, const rk_route_options *o, rk_conn
     return RK_OK;
 }
 
-static rk_status fill_connection(rk_runtime *runtime, const rk_host_kernel *from, const rk_host_kernel *to, const char *route,
-                                 const rk_route_options *o, rk_connection *c)
+static rk_status fill_connection(rk_runtime *runtime, const rk_host_kernel *from, const rk_host_kernel *to,
+                                 const char *route, const rk_route_options *o, rk_connection *c)
 {
-    *c = (rk_connection){.to = to->number, .to_generation = to->generation, .mode = o->mode, .target = o->target};
+    *c = (rk_connection){
+        .to = to->number, .to_generation = to->generation, .mode = o->mode, .target = o->target
+    };
     rk_status status = route_number(from->class, route, &c->route);
     if (status != RK_OK) return status;
-    if (o->mode > RK_ROUTE_ALL) return rk_error(RK_INVALID_ARGUMENT, "route mode %u is not one of RK_ROUTE_*", o->mode);
+    if (o->mode > RK_ROUTE_ALL)
+        return rk_error(RK_INVALID_ARGUMENT, "route mode %u is not one of RK_ROUTE_*", o->mode);
     if (o->mode == RK_ROUTE_FIXED && to->options.actors && o->target >= to->options.actors)
-        return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", to->id, to->options.actors - 1, o->target);
+        return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", to->id, to->options.actors - 1,
+                        o->target);
     if (o->message) {
         const rk_schema *schema = 0;
         for (const rk_declaration *d = from->class->module->declarations; d; d = d->next)
-            if (d->kind == RK_DECLARES_MESSAGE && strcmp(d->message->name, o->message) == 0) schema = d->message;
-        if (!schema) return rk_error(RK_UNKNOWN_TYPE, "kernel '%s' knows no message '%s'", from->class->name, o->message);
+            if (d->kind == RK_DECLARES_MESSAGE && strcmp(d->message->name, o->message) == 0)
+                schema = d->message;
+        if (!schema)
+            return rk_error(RK_UNKNOWN_TYPE, "kernel '%s' knows no message '%s'", from->class->name,
+                            o->message);
         if (!rk_class_handler(to->class, schema->type))
             return rk_error(RK_UNKNOWN_TYPE, "'%s' has no handler for message '%s'", to->id, o->message);
         c->type = schema->type;
@@ -73,7 +89,9 @@ static rk_status fill_connection(rk_runtime *runtime, const rk_host_kernel *from
         rk_u32 common = 0;
         for (const rk_declaration *d = from->class->module->declarations; d; d = d->next)
             common |= d->kind == RK_DECLARES_MESSAGE && rk_class_handler(to->class, d->message->type) != 0;
-        if (!common) return rk_error(RK_UNKNOWN_TYPE, "'%s' handles none of the messages that '%s' knows", to->id, from->id);
+        if (!common)
+            return rk_error(RK_UNKNOWN_TYPE, "'%s' handles none of the messages that '%s' knows", to->id,
+                            from->id);
     }
     (void)runtime;
     return o->mode == RK_ROUTE_KEY ? find_key(to->class, o, c) : RK_OK;
@@ -82,11 +100,13 @@ static rk_status fill_connection(rk_runtime *runtime, const rk_host_kernel *from
 /* A deadline of the user's makes an edge that doesn't wait for ever. */
 static int blocks_for_ever(const rk_host_kernel *from, const rk_host_kernel *to)
 {
-    return to->options.backpressure == RK_BACKPRESSURE_BLOCK && from->options.send_deadline_ns == RK_NO_DEADLINE;
+    return to->options.backpressure == RK_BACKPRESSURE_BLOCK &&
+           from->options.send_deadline_ns == RK_NO_DEADLINE;
 }
 
 /* Is `goal` reachable from `k` by edges that block for ever? */
-static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal, rk_u32 depth)
+static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
+                   rk_u32 depth)
 {
     if (k == goal) return 1;
     if (depth > runtime->kernel_count) return 0;
@@ -98,28 +118,40 @@ static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_
     return 0;
 }
 
-static int has_cycle(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal, rk_u32 depth)
+static int has_cycle(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
+                     rk_u32 depth)
 {
     if (k == goal) return 1;
     if (depth > runtime->kernel_count) return 0;
     for (rk_u32 c = 0; c < k->connection_count; c++)
-        if (rk_connection_is_live(runtime, &k->connections[c]) && has_cycle(runtime, runtime->kernels[k->connections[c].to], goal, depth + 1)) return 1;
+        if (rk_connection_is_live(runtime, &k->connections[c]) &&
+            has_cycle(runtime, runtime->kernels[k->connections[c].to], goal, depth + 1))
+            return 1;
     return 0;
 }
 
-static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_host_kernel *to, const char *route, const rk_route_options *o)
+static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_host_kernel *to,
+                                 const char *route, const rk_route_options *o)
 {
     rk_connection connection;
     rk_status status = fill_connection(runtime, from, to, route, o, &connection);
     if (status != RK_OK) return status;
-    if (from->life == RK_LIFE_ACTIVE) return rk_error(RK_BUSY, "'%s' is active: deactivate it before connecting its routes", from->id);
-    if (from->connection_count == RK_EDGES_MAX) return rk_error(RK_LIMIT, "'%s' has %u connections already", from->id, RK_EDGES_MAX);
+    if (rk_atomic_u32(&from->life) == RK_LIFE_ACTIVE)
+        return rk_error(RK_BUSY, "'%s' is active: deactivate it before connecting its routes", from->id);
+    if (from->connection_count == RK_EDGES_MAX)
+        return rk_error(RK_LIMIT, "'%s' has %u connections already", from->id, RK_EDGES_MAX);
     if (blocks_for_ever(from, to) && reaches(runtime, to, from, 0))
-        return rk_error(RK_INVALID_ARGUMENT, "'%s' to '%s' closes a cycle whose every edge is Block without a deadline: once full, none of them could ever go "
-                                             "on; give one a send_deadline_ns, or another backpressure", from->id, to->id);
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "'%s' to '%s' closes a cycle whose every edge is Block without a deadline: once "
+                        "full, none of them could ever go "
+                        "on; give one a send_deadline_ns, or another backpressure",
+                        from->id, to->id);
     if (has_cycle(runtime, to, from, 0)) {
         char text[200];
-        snprintf(text, sizeof text, "the route to '%s' closes a cycle: messages that find no room in it until the deadline become dead letters", to->id);
+        snprintf(text, sizeof text,
+                 "the route to '%s' closes a cycle: messages that find no room in it until the deadline "
+                 "become dead letters",
+                 to->id);
         rk_runtime_log(runtime, RK_INFO, from->id, 0, text);
     }
     rk_circle circle;
@@ -139,10 +171,11 @@ static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_h
     return status;
 }
 
-rk_status rk_connect(rk_runtime *runtime, rk_kernel from_handle, const char *route, rk_kernel to_handle, const rk_route_options *given)
+rk_status rk_connect(rk_runtime *runtime, rk_kernel from_handle, const char *route, rk_kernel to_handle,
+                     const rk_route_options *given)
 {
     rk_host_kernel *from = 0, *to = 0;
-    rk_route_options o = {RK_ROUTE_OPTIONS, .mode = RK_ROUTE_TARGET};
+    rk_route_options o = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_TARGET };
     rk_status status = rk_runtime_check(runtime, "rk_connect");
     if (status == RK_OK && given) status = rk_check_size(given, sizeof o, "route options");
     if (status != RK_OK) return status;
@@ -150,7 +183,9 @@ rk_status rk_connect(rk_runtime *runtime, rk_kernel from_handle, const char *rou
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, from_handle, &from);
     if (status == RK_OK) status = rk_kernel_check(runtime, to_handle, &to);
-    if (status == RK_OK && (from->life == RK_LIFE_QUARANTINED || to->life == RK_LIFE_QUARANTINED || rk_atomic_u32(&to->closed) == RK_CLOSED))
+    if (status == RK_OK &&
+        (rk_atomic_u32(&from->life) == RK_LIFE_QUARANTINED ||
+         rk_atomic_u32(&to->life) == RK_LIFE_QUARANTINED || rk_atomic_u32(&to->closed) == RK_CLOSED))
         status = rk_error(RK_CLOSED, "'%s' or '%s' takes no connections any more", from->id, to->id);
     if (status == RK_OK) status = connect_kernels(runtime, from, to, route, &o);
     pthread_mutex_unlock(&runtime->control);

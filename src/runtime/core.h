@@ -36,9 +36,9 @@ typedef struct rk_class {
     rk_u32 handler_count;
     const rk_declaration *drain, *refused;
     rk_u32 state_size;
-    rk_u32 numbers;      /* highest number of a parameter, reason or route of its module, + 1 */
-    rk_u32 largest_in;   /* bytes of the largest message that it handles */
-    rk_u32 largest_out;  /* of the largest that its module declares: what it may send */
+    rk_u32 numbers;     /* highest number of a parameter, reason or route of its module, + 1 */
+    rk_u32 largest_in;  /* bytes of the largest message that it handles */
+    rk_u32 largest_out; /* of the largest that its module declares: what it may send */
     rk_u32 spmd, batch;
     struct rk_class *next;
 } rk_class;
@@ -47,8 +47,8 @@ typedef struct rk_class {
 
 /* A connection: what a kernel sends on a route goes to another one. */
 typedef struct rk_connection {
-    rk_u32 route;  /* number; 0 the default */
-    rk_u32 to;     /* kernel number */
+    rk_u32 route; /* number; 0 the default */
+    rk_u32 to;    /* kernel number */
     rk_u32 to_generation;
     rk_u32 mode, target, key_offset, key_size, type;
 } rk_connection;
@@ -57,14 +57,14 @@ typedef struct rk_connection {
 typedef struct rk_seat {
     struct rk_host_kernel *owner;
     rk_shard *shard;
-    rk_context context;      /* of whoever serves it */
-    rk_u32 number;           /* shard number */
-    rk_u32 rung;             /* something happened: visit it */
-    rk_u32 cold;             /* not visited until rung; the serving worker's own */
-    void *worker;            /* the backend's: who serves it (atomic) */
-    rk_u32 fault;            /* fail before the next commit */
-    rk_u64 gone_sent;        /* messages that came by routes from kernels that are gone */
-    rk_u64 idle_since_ns;    /* the serving worker's own */
+    rk_context context;   /* of whoever serves it */
+    rk_u32 number;        /* shard number */
+    rk_u32 rung;          /* something happened: visit it */
+    rk_u32 cold;          /* not visited until rung; the serving worker's own */
+    void *worker;         /* the backend's: who serves it (atomic) */
+    rk_u32 fault;         /* fail before the next commit */
+    rk_u64 gone_sent;     /* messages that came by routes from kernels that are gone */
+    rk_u64 idle_since_ns; /* the serving worker's own */
     rk_u64 idle_visits;
     rk_u64 wake_at_ns;       /* parked or gathering: come back then; 0: no need */
     rk_u64 watched_progress; /* the service thread's: heartbeat and progress when it looked last */
@@ -88,24 +88,25 @@ typedef struct rk_reason_count {
 typedef struct rk_host_kernel {
     rk_runtime *runtime;
     rk_u32 number, generation;
-    rk_u32 life;    /* RK_LIFE_*, atomic */
-    rk_u32 gate;    /* 1: senders may enter; 0: being relaunched, wait (atomic) */
-    rk_u32 closed;  /* status that senders get, RK_OK while open (atomic) */
+    rk_u32 life;   /* RK_LIFE_*, atomic */
+    rk_u32 gate;   /* 1: senders may enter; 0: being relaunched, wait (atomic) */
+    rk_u32 closed; /* status that senders get, RK_OK while open (atomic) */
     char id[64];
     const rk_class *class;
     rk_launch_options options;
     rk_parameter *parameters; /* copies */
     rk_layout layout;
-    rk_seat *seats;  /* options.shards of them */
+    rk_seat *seats; /* options.shards of them */
     rk_u32 seat_count;
-    rk_u64 wiring;   /* arena offset of the block with routes, edges and end tables (wiring.c); 0: none yet */
-    rk_u64 inbox_lanes, end_tables; /* in it: u64 offset for each shard of its device lane, and of its end table */
+    rk_u64 wiring; /* arena offset of the block with routes, edges and end tables (wiring.c); 0: none yet */
+    rk_u64 inbox_lanes,
+        end_tables; /* in it: u64 offset for each shard of its device lane, and of its end table */
     rk_u32 end_sources;
     rk_connection connections[RK_EDGES_MAX];
     rk_u32 connection_count;
     rk_u32 epoch;
-    rk_u32 serving;  /* seats are on workers' lists (control lock) */
-    rk_u32 stalled;  /* atomic */
+    rk_u32 serving; /* seats are on workers' lists (control lock) */
+    rk_u32 stalled; /* atomic */
     rk_u64 activated_ns;
     rk_u32 out_event, room_event; /* futex words: something was published to the host; room in a host lane */
     rk_u32 receive_next;          /* shard that a receiver looks at first */
@@ -140,7 +141,7 @@ typedef struct rk_backend {
     void (*ring)(rk_seat *seat);
     /* Shards that wait for room anywhere are visited soon. */
     void (*ring_parked)(rk_runtime *runtime);
-    /* Replace workers whose handler runs longer than the stall limit. `now` is monotonic. */
+    /* Replace workers whose handler runs longer than the stall limit. `now` counts the time in which the process ran. */
     void (*watch)(rk_runtime *runtime, rk_u64 now_ns);
     /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
     rk_u32 (*step)(rk_seat *seat);
@@ -172,7 +173,7 @@ struct rk_runtime {
     const rk_backend *backend;
     void *backend_data;
     rk_arena arena;
-    rk_u64 directory;  /* arena offsets */
+    rk_u64 directory;   /* arena offsets */
     rk_u64 closed_lane; /* where routes to kernels that are gone lead: a lane that takes nothing */
     rk_u64 pool_table;
     pthread_mutex_t control;
@@ -213,10 +214,7 @@ static inline const rk_pool *rk_pool_at(const rk_runtime *runtime, rk_u32 number
     const rk_u64 *table = (const rk_u64 *)(const void *)(runtime->arena.base + runtime->pool_table);
     return (const rk_pool *)(const void *)(runtime->arena.base + table[number]);
 }
-static inline rk_u32 rk_atomic_u32(const rk_u32 *word)
-{
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
+static inline rk_u32 rk_atomic_u32(const rk_u32 *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 static inline void rk_atomic_set_u32(rk_u32 *word, rk_u32 value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
@@ -227,6 +225,7 @@ rk_status rk_runtime_check(const rk_runtime *runtime, const char *call);
 /* The kernel of a handle, or RK_NO_SUCH_KERNEL, RK_STALE with the text. */
 rk_status rk_kernel_check(rk_runtime *runtime, rk_kernel handle, rk_host_kernel **kernel);
 /* A line of the runtime's own log. */
-void rk_runtime_log(const rk_runtime *runtime, rk_u32 level, const char *kernel_name, rk_u32 shard, const char *text);
+void rk_runtime_log(const rk_runtime *runtime, rk_u32 level, const char *kernel_name, rk_u32 shard,
+                    const char *text);
 
 #endif

@@ -30,7 +30,8 @@ static void end_host(rk_host_kernel *k)
     rk_gate_close(k); /* whoever was just sending has finished or was refused */
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         rk_atomic_set_u32(&rk_seat_lane(&k->seats[s], 0)->closed, 1);
-        __atomic_store_n((rk_u64 *)(void *)(k->runtime->arena.base + k->seats[s].shard->end_table), 1, __ATOMIC_RELEASE);
+        __atomic_store_n((rk_u64 *)(void *)(k->runtime->arena.base + k->seats[s].shard->end_table), 1,
+                         __ATOMIC_RELEASE);
     }
     rk_gate_open(k);
     rk_event_raise(&k->room_event);
@@ -48,14 +49,16 @@ static int has_ended(const rk_host_kernel *k)
     return 1;
 }
 
-static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal, unsigned char *seen)
+static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
+                   unsigned char *seen)
 {
     if (seen[k->number]) return 0;
     seen[k->number] = 1;
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
         rk_host_kernel *next = runtime->kernels[n];
         rk_u32 edge = 0;
-        for (rk_u32 c = 0; c < k->connection_count; c++) edge |= k->connections[c].to == n && rk_connection_is_live(runtime, &k->connections[c]);
+        for (rk_u32 c = 0; c < k->connection_count; c++)
+            edge |= k->connections[c].to == n && rk_connection_is_live(runtime, &k->connections[c]);
         /* A kernel that replies sends back along every connection into it. */
         if (k->class->attributes->replies && next->seat_count)
             for (rk_u32 c = 0; c < next->connection_count; c++) edge |= next->connections[c].to == k->number;
@@ -66,7 +69,7 @@ static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_
 
 static int in_cycle(const rk_host_kernel *k)
 {
-    unsigned char seen[RK_KERNELS_MAX + 1] = {0};
+    unsigned char seen[RK_KERNELS_MAX + 1] = { 0 };
     return reaches(k->runtime, k, k, seen);
 }
 
@@ -76,7 +79,8 @@ static int is_idle(const rk_host_kernel *k, rk_u64 *figure)
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         const rk_shard *shard = k->seats[s].shard;
         rk_u32 phase = phase_of(k, s);
-        *figure += __atomic_load_n(&shard->meter.progress, __ATOMIC_ACQUIRE) + __atomic_load_n(&shard->meter.sent, __ATOMIC_ACQUIRE);
+        *figure += __atomic_load_n(&shard->meter.progress, __ATOMIC_ACQUIRE) +
+                   __atomic_load_n(&shard->meter.sent, __ATOMIC_ACQUIRE);
         if (phase != RK_PHASE_IDLE && phase != RK_PHASE_ENDED) return 0;
         if (rk_lane_depth(rk_seat_lane(&k->seats[s], 0), k->runtime->arena.base)) return 0;
         if (rk_lane_depth(rk_seat_lane(&k->seats[s], 1), k->runtime->arena.base)) return 0;
@@ -98,7 +102,7 @@ static int outer_sources_ended(const draining *d, const rk_host_kernel *k)
     for (size_t i = 0; i < d->count; i++) {
         const rk_host_kernel *from = d->kernel[i];
         if (d->cyclic[i] || has_ended(from)) continue;
-        unsigned char seen[RK_KERNELS_MAX + 1] = {0};
+        unsigned char seen[RK_KERNELS_MAX + 1] = { 0 };
         if (reaches(k->runtime, from, k, seen)) return 0;
     }
     return 1;
@@ -134,7 +138,9 @@ static void say_who_waits(const draining *d)
         for (rk_u32 s = 0; s < k->seat_count; s++) {
             if (phase_of(k, s) == RK_PHASE_ENDED) continue;
             rk_error_detail("'%s' shard %u: %s, %u queued from the host and %u from kernels", k->id, s,
-                            phase_of(k, s) == RK_PHASE_PARKED ? "waits for room where it sends to (does the host receive?)" : "has not ended",
+                            phase_of(k, s) == RK_PHASE_PARKED
+                                ? "waits for room where it sends to (does the host receive?)"
+                                : "has not ended",
                             rk_lane_depth(rk_seat_lane(&k->seats[s], 0), k->runtime->arena.base),
                             rk_lane_depth(rk_seat_lane(&k->seats[s], 1), k->runtime->arena.base));
             break;
@@ -146,17 +152,20 @@ static rk_status check_sources(rk_runtime *runtime, const draining *d)
 {
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
         const rk_host_kernel *from = runtime->kernels[n];
-        if (!from->seat_count || from->life == RK_LIFE_DRAINED) continue;
+        if (!from->seat_count || rk_atomic_u32(&from->life) == RK_LIFE_DRAINED) continue;
         rk_u32 given = 0, feeds = 0;
         const char *target = "";
         for (size_t i = 0; i < d->count; i++) given |= d->kernel[i] == from;
         for (rk_u32 c = 0; c < from->connection_count; c++)
             for (size_t i = 0; i < d->count; i++)
-                if (from->connections[c].to == d->kernel[i]->number && from->connections[c].to_generation == d->kernel[i]->generation) {
+                if (from->connections[c].to == d->kernel[i]->number &&
+                    from->connections[c].to_generation == d->kernel[i]->generation) {
                     feeds = 1;
                     target = d->kernel[i]->id;
                 }
-        if (feeds && !given) return rk_error(RK_INVALID_ARGUMENT, "'%s' sends to '%s': drain it too, or first", from->id, target);
+        if (feeds && !given)
+            return rk_error(RK_INVALID_ARGUMENT, "'%s' sends to '%s': drain it too, or first", from->id,
+                            target);
     }
     return RK_OK;
 }
@@ -165,14 +174,19 @@ static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
 {
     rk_status status = check_sources(runtime, d);
     for (size_t i = 0; i < d->count && status == RK_OK; i++)
-        if (d->kernel[i]->life != RK_LIFE_ACTIVE && d->kernel[i]->life != RK_LIFE_DRAINING && d->kernel[i]->life != RK_LIFE_DRAINED)
-            status = rk_error(RK_NOT_ACTIVE, "'%s' is %s: only an active kernel can be drained", d->kernel[i]->id, rk_life_name(d->kernel[i]->life));
+        if (rk_atomic_u32(&d->kernel[i]->life) != RK_LIFE_ACTIVE &&
+            rk_atomic_u32(&d->kernel[i]->life) != RK_LIFE_DRAINING &&
+            rk_atomic_u32(&d->kernel[i]->life) != RK_LIFE_DRAINED)
+            status = rk_error(RK_NOT_ACTIVE, "'%s' is %s: only an active kernel can be drained",
+                              d->kernel[i]->id, rk_life_name(rk_atomic_u32(&d->kernel[i]->life)));
     if (status != RK_OK) return status;
     for (size_t i = 0; i < d->count; i++) {
         rk_host_kernel *k = d->kernel[i];
-        if (k->life != RK_LIFE_ACTIVE) continue;
+        rk_u32 active = RK_LIFE_ACTIVE; /* unless it fails at this moment */
+        if (!__atomic_compare_exchange_n(&k->life, &active, RK_LIFE_DRAINING, 0, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE))
+            continue;
         d->cyclic[i] = (unsigned char)in_cycle(k);
-        rk_atomic_set_u32(&k->life, RK_LIFE_DRAINING);
         end_host(k);
         command(k, RK_COMMAND_DRAIN);
     }
@@ -188,7 +202,8 @@ static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
         if (failed) return rk_error(RK_FAILED, "a kernel failed while it was drained");
         if (runtime->options.single_step) {
             for (size_t i = 0; i < d->count; i++)
-                for (rk_u32 s = 0; s < d->kernel[i]->seat_count; s++) runtime->backend->step(&d->kernel[i]->seats[s]);
+                for (rk_u32 s = 0; s < d->kernel[i]->seat_count; s++)
+                    runtime->backend->step(&d->kernel[i]->seats[s]);
         }
         look_at_cycles(d);
         if (rk_wait_left(&wait) == 0) {
@@ -197,8 +212,10 @@ static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
             return RK_TIMED_OUT;
         }
         /* The ends come within microseconds of each other as a rule; a slow handler gets the core. */
-        if (round < 1000) sched_yield();
-        else rk_futex_wait(&runtime->quarantined, runtime->quarantined, RK_MICROSECONDS(100));
+        if (round < 1000)
+            sched_yield();
+        else
+            rk_futex_wait(&runtime->quarantined, runtime->quarantined, RK_MICROSECONDS(100));
     }
     for (size_t i = 0; i < d->count; i++) {
         rk_reports_collect(d->kernel[i]);
@@ -212,15 +229,17 @@ rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, 
 {
     rk_status status = rk_runtime_check(runtime, "rk_drain");
     if (status != RK_OK) return status;
-    if (!kernels || !count || count > RK_KERNELS_MAX) return rk_error(RK_INVALID_ARGUMENT, "rk_drain: kernels is null or count is 0 or too large");
-    draining d = {calloc(count, sizeof *d.kernel), calloc(count, 1), count, 0, 0};
+    if (!kernels || !count || count > RK_KERNELS_MAX)
+        return rk_error(RK_INVALID_ARGUMENT, "rk_drain: kernels is null or count is 0 or too large");
+    draining d = { calloc(count, sizeof *d.kernel), calloc(count, 1), count, 0, 0 };
     if (!d.kernel || !d.cyclic) {
         free(d.kernel);
         free(d.cyclic);
         return rk_error(RK_OUT_OF_MEMORY, "no memory to drain %zu kernels", count);
     }
     pthread_mutex_lock(&runtime->control);
-    for (size_t i = 0; i < count && status == RK_OK; i++) status = rk_kernel_check(runtime, kernels[i], &d.kernel[i]);
+    for (size_t i = 0; i < count && status == RK_OK; i++)
+        status = rk_kernel_check(runtime, kernels[i], &d.kernel[i]);
     if (status == RK_OK) status = drain(runtime, &d, timeout_ns);
     pthread_mutex_unlock(&runtime->control);
     free(d.kernel);

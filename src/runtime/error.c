@@ -57,14 +57,12 @@ void rk_error_detail(const char *format, ...)
     va_end(arguments);
 }
 
-const char *rk_error_text(void)
-{
-    return errors.text;
-}
+const char *rk_error_text(void) { return errors.text; }
 
 void rk_die(rk_status status, const char *call, const char *file, int line)
 {
-    fprintf(stderr, "rk: %s:%d: %s: %s: %s\n", file, line, call, rk_status_name(status), rk_status_text(status));
+    fprintf(stderr, "rk: %s:%d: %s: %s: %s\n", file, line, call, rk_status_name(status),
+            rk_status_text(status));
     for (const char *at = errors.text; *at;) {
         size_t n = strcspn(at, "\n");
         fprintf(stderr, "    %.*s\n", (int)n, at);

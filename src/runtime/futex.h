@@ -12,7 +12,7 @@
 /* Sleep while *word is `seen`, for `ns` at most (all ones: until woken). Wakes may be spurious. */
 static inline void rk_futex_wait(rk_u32 *word, rk_u32 seen, rk_u64 ns)
 {
-    struct timespec limit = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    struct timespec limit = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, ns == ~(rk_u64)0 ? (void *)0 : (void *)&limit, 0, 0);
 }
 

@@ -28,10 +28,7 @@ static void record_free(void *pointer)
     mine = 0;
 }
 
-static void record_key_make(void)
-{
-    pthread_key_create(&record_key, record_free);
-}
+static void record_key_make(void) { pthread_key_create(&record_key, record_free); }
 
 rk_thread_record *rk_thread_own(void)
 {
@@ -50,17 +47,22 @@ rk_thread_record *rk_thread_own(void)
     return mine;
 }
 
-rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record, rk_host_kernel **kernel)
+rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
+                         rk_host_kernel **kernel)
 {
     rk_thread_record *self = rk_thread_own();
     if (!self) return rk_error(RK_OUT_OF_MEMORY, "no memory for the thread's record");
-    rk_host_kernel *k =
-        handle.number == 0 || handle.number > RK_KERNELS_MAX ? 0 : __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
-    if (!k) return rk_error(RK_NO_SUCH_KERNEL, "kernel handle %u.%u: there is no such kernel", handle.number, handle.generation);
+    rk_host_kernel *k = handle.number == 0 || handle.number > RK_KERNELS_MAX
+                            ? 0
+                            : __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
+    if (!k)
+        return rk_error(RK_NO_SUCH_KERNEL, "kernel handle %u.%u: there is no such kernel", handle.number,
+                        handle.generation);
     (void)__atomic_exchange_n(&self->inside, k, __ATOMIC_SEQ_CST); /* G1 pairs with G2 */
     if (__atomic_load_n(&k->generation, __ATOMIC_ACQUIRE) != handle.generation) {
         rk_guard_leave(self);
-        return rk_error(RK_STALE, "kernel handle %u.%u: that kernel is gone", handle.number, handle.generation);
+        return rk_error(RK_STALE, "kernel handle %u.%u: that kernel is gone", handle.number,
+                        handle.generation);
     }
     if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST) == 0) {
         rk_guard_leave(self);
@@ -104,6 +106,7 @@ void rk_guard_forget(rk_runtime *runtime)
     pthread_mutex_lock(&records_lock);
     for (rk_thread_record *record = records; record; record = record->next)
         for (rk_u32 i = 0; i < RK_RESERVATIONS_MAX; i++)
-            if (record->reserved[i].kernel && record->reserved[i].kernel->runtime == runtime) record->reserved[i].kernel = 0;
+            if (record->reserved[i].kernel && record->reserved[i].kernel->runtime == runtime)
+                record->reserved[i].kernel = 0;
     pthread_mutex_unlock(&records_lock);
 }

@@ -27,7 +27,8 @@ typedef struct rk_thread_record {
 rk_thread_record *rk_thread_own(void);
 
 /* Enter a kernel as a user of its lanes. RK_BUSY: it is being relaunched, come again; RK_STALE, RK_NO_SUCH_KERNEL. */
-rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record, rk_host_kernel **kernel);
+rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
+                         rk_host_kernel **kernel);
 void rk_guard_leave(rk_thread_record *record);
 /* Wait until the gate opens, `deadline_ns` on the monotonic clock at most. */
 void rk_guard_wait(rk_runtime *runtime, rk_kernel handle, rk_u64 deadline_ns);

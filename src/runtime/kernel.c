@@ -18,12 +18,15 @@
 
 rk_status rk_kernel_check(rk_runtime *runtime, rk_kernel handle, rk_host_kernel **kernel)
 {
-    rk_host_kernel *k =
-        handle.number == 0 || handle.number > RK_KERNELS_MAX ? 0 : __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
+    rk_host_kernel *k = handle.number == 0 || handle.number > RK_KERNELS_MAX
+                            ? 0
+                            : __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
     if (!k || handle.generation == 0 || handle.generation > __atomic_load_n(&k->generation, __ATOMIC_ACQUIRE))
-        return rk_error(RK_NO_SUCH_KERNEL, "kernel handle %u.%u: there is no such kernel", handle.number, handle.generation);
+        return rk_error(RK_NO_SUCH_KERNEL, "kernel handle %u.%u: there is no such kernel", handle.number,
+                        handle.generation);
     if (__atomic_load_n(&k->generation, __ATOMIC_ACQUIRE) != handle.generation)
-        return rk_error(RK_STALE, "kernel handle %u.%u: that kernel is gone; find it by its id", handle.number, handle.generation);
+        return rk_error(RK_STALE, "kernel handle %u.%u: that kernel is gone; find it by its id",
+                        handle.number, handle.generation);
     *kernel = k;
     return RK_OK;
 }
@@ -37,7 +40,8 @@ static int is_live(const rk_host_kernel *k)
 static rk_host_kernel *find_live(rk_runtime *runtime, const char *id)
 {
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
-        if (is_live(runtime->kernels[n]) && strcmp(runtime->kernels[n]->id, id) == 0) return runtime->kernels[n];
+        if (is_live(runtime->kernels[n]) && strcmp(runtime->kernels[n]->id, id) == 0)
+            return runtime->kernels[n];
     return 0;
 }
 
@@ -79,13 +83,17 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
     if (!l->base) {
         free(seats);
         return rk_error(RK_OUT_OF_MEMORY,
-                        "'%s' needs %llu bytes (inbox %llu, output %llu, reports %llu, windows %llu, state %llu, staging %llu, control %llu, "
-                        "pools %llu); %llu of %llu are left: lower queue_capacity, shards or actors, or raise memory_ceiling",
-                        kernel->id, (unsigned long long)l->parts.total, (unsigned long long)l->parts.inbox_slots,
-                        (unsigned long long)l->parts.output_slots, (unsigned long long)l->parts.report_slots,
-                        (unsigned long long)l->parts.windows, (unsigned long long)l->parts.state, (unsigned long long)l->parts.staging,
+                        "'%s' needs %llu bytes (inbox %llu, output %llu, reports %llu, windows %llu, state "
+                        "%llu, staging %llu, control %llu, "
+                        "pools %llu); %llu of %llu are left: lower queue_capacity, shards or actors, or "
+                        "raise memory_ceiling",
+                        kernel->id, (unsigned long long)l->parts.total,
+                        (unsigned long long)l->parts.inbox_slots, (unsigned long long)l->parts.output_slots,
+                        (unsigned long long)l->parts.report_slots, (unsigned long long)l->parts.windows,
+                        (unsigned long long)l->parts.state, (unsigned long long)l->parts.staging,
                         (unsigned long long)l->parts.control, (unsigned long long)l->parts.pools,
-                        (unsigned long long)(runtime->arena.ceiling - runtime->arena.taken), (unsigned long long)runtime->arena.ceiling);
+                        (unsigned long long)(runtime->arena.ceiling - runtime->arena.taken),
+                        (unsigned long long)runtime->arena.ceiling);
     }
     rk_layout_place(kernel);
     for (rk_u32 s = 0; s < kernel->options.shards; s++) {
@@ -95,7 +103,8 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
         seat->shard = (rk_shard *)(runtime->arena.base + l->base + l->first_shard + s * l->shard_stride);
         pthread_mutex_init(&seat->receive, 0);
         pthread_mutex_init(&seat->report, 0);
-        rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0)->asleep = 1; /* the service thread sleeps */
+        rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0)->asleep =
+            1; /* the service thread sleeps */
     }
     pthread_mutex_lock(&runtime->list);
     kernel->seats = seats;
@@ -127,7 +136,8 @@ static int is_blank(const char *id)
     return *id == 0;
 }
 
-rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options, const rk_class **class, rk_layout *layout)
+rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
+                         const rk_class **class, rk_layout *layout)
 {
     rk_status status = rk_validate_launch(options);
     if (status != RK_OK) return status;
@@ -148,7 +158,8 @@ static rk_status take_options(const rk_launch_options *given, rk_launch_options 
     *options = rk_production();
     if (!given) return RK_OK;
     rk_status status = rk_check_size(given, sizeof *options, "launch options");
-    if (status == RK_OK) memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    if (status == RK_OK)
+        memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
     options->size = sizeof *options;
     return status;
 }
@@ -158,11 +169,15 @@ static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *
     rk_layout layout;
     const rk_class *class;
     rk_modules_linked(runtime);
-    if (find_live(runtime, id)) return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
-    rk_status status = rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
+    if (find_live(runtime, id))
+        return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
+    rk_status status =
+        rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
     if (status != RK_OK) return status;
     rk_host_kernel *k = take_number(runtime);
-    if (!k) return rk_error(RK_LIMIT, "launch of '%s' refused: %u kernels are alive, or there is no memory", id, runtime->kernel_count);
+    if (!k)
+        return rk_error(RK_LIMIT, "launch of '%s' refused: %u kernels are alive, or there is no memory", id,
+                        runtime->kernel_count);
 
     snprintf(k->id, sizeof k->id, "%s", id);
     k->class = class;
@@ -205,8 +220,9 @@ rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options
     rk_status status = rk_runtime_check(runtime, "rk_launch");
     if (status != RK_OK) return status;
     if (!kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_launch: kernel is null");
-    *kernel = (rk_kernel){0, 0};
-    if (!id || is_blank(id) || strlen(id) > 63) return rk_error(RK_INVALID_ID, "rk_launch: the id is null, blank or over 63 characters");
+    *kernel = (rk_kernel){ 0, 0 };
+    if (!id || is_blank(id) || strlen(id) > 63)
+        return rk_error(RK_INVALID_ID, "rk_launch: the id is null, blank or over 63 characters");
     status = take_options(given, &options);
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
@@ -216,7 +232,8 @@ rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options
     return status;
 }
 
-rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_options *given, rk_memory_estimate *estimate)
+rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_options *given,
+                      rk_memory_estimate *estimate)
 {
     rk_launch_options options;
     rk_layout layout;
@@ -227,7 +244,8 @@ rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_optio
     status = take_options(given, &options);
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
-    status = rk_kernel_plan(runtime, options.kernel_name ? options.kernel_name : id, &options, &class, &layout);
+    status =
+        rk_kernel_plan(runtime, options.kernel_name ? options.kernel_name : id, &options, &class, &layout);
     pthread_mutex_unlock(&runtime->control);
     if (status == RK_OK) *estimate = layout.parts;
     return status;
@@ -253,33 +271,41 @@ rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns)
 
 static rk_status activate(rk_host_kernel *k)
 {
-    switch (k->life) {
+    rk_u32 was = rk_atomic_u32(&k->life);
+    switch (was) {
     case RK_LIFE_ACTIVE: return rk_error(RK_ALREADY_ACTIVE, "'%s' is active already", k->id);
-    case RK_LIFE_FAILED: return rk_error(RK_FAILED, "'%s' has failed: %s; launch it again", k->id, k->failure);
+    case RK_LIFE_FAILED:
+        return rk_error(RK_FAILED, "'%s' has failed: %s; launch it again", k->id, k->failure);
     case RK_LIFE_LAUNCHED:
     case RK_LIFE_INACTIVE: break;
-    default: return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(k->life));
+    default: return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
     }
+    rk_atomic_set_u32(&k->life, RK_LIFE_ACTIVE); /* before it is served: it may fail at once */
     rk_status status = rk_kernel_serve(k);
-    if (status != RK_OK) return status;
-    if (!k->activated_ns) k->activated_ns = rk_runtime_now(k->runtime);
-    rk_atomic_set_u32(&k->life, RK_LIFE_ACTIVE);
+    if (status != RK_OK) {
+        rk_atomic_set_u32(&k->life, was);
+        return status;
+    }
+    if (!k->activated_ns) __atomic_store_n(&k->activated_ns, rk_runtime_now(k->runtime), __ATOMIC_RELAXED);
     return RK_OK;
 }
 
 static rk_status deactivate(rk_host_kernel *k)
 {
-    if (k->life != RK_LIFE_ACTIVE) return rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(k->life));
+    if (rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE)
+        return rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(rk_atomic_u32(&k->life)));
     rk_u64 limit = k->runtime->options.stall_limit_ns;
     if (rk_kernel_leave(k, rk_monotonic_ns() + limit) != RK_OK)
-        return rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary in %llu ms: a handler is still running", k->id,
+        return rk_error(RK_TIMED_OUT,
+                        "'%s' did not reach a batch boundary in %llu ms: a handler is still running", k->id,
                         (unsigned long long)(limit / 1000000));
     rk_u32 active = RK_LIFE_ACTIVE; /* unless it failed meanwhile */
     __atomic_compare_exchange_n(&k->life, &active, RK_LIFE_INACTIVE, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     return RK_OK;
 }
 
-static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const char *call, rk_status (*act)(rk_host_kernel *))
+static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const char *call,
+                             rk_status (*act)(rk_host_kernel *))
 {
     rk_host_kernel *k = 0;
     rk_status status = rk_runtime_check(runtime, call);
@@ -303,7 +329,9 @@ rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel)
 
 void rk_kernel_failed(rk_host_kernel *kernel, const char *text)
 {
+    pthread_mutex_lock(&kernel->runtime->list);
     if (!kernel->failure[0]) snprintf(kernel->failure, sizeof kernel->failure, "%s", text);
+    pthread_mutex_unlock(&kernel->runtime->list);
     rk_atomic_set_u32(&kernel->closed, RK_FAILED);
     rk_atomic_set_u32(&kernel->life, RK_LIFE_FAILED);
     rk_event_raise(&kernel->out_event);
@@ -317,7 +345,8 @@ rk_u64 rk_kernel_queued(const rk_host_kernel *kernel)
 {
     rk_u64 queued = 0;
     for (rk_u32 s = 0; s < kernel->seat_count; s++)
-        for (rk_u32 w = 0; w < 2; w++) queued += rk_lane_depth(rk_seat_lane(&kernel->seats[s], w), kernel->runtime->arena.base);
+        for (rk_u32 w = 0; w < 2; w++)
+            queued += rk_lane_depth(rk_seat_lane(&kernel->seats[s], w), kernel->runtime->arena.base);
     return queued;
 }
 
@@ -333,7 +362,8 @@ static void close_lanes(rk_host_kernel *kernel)
 {
     for (rk_u32 s = 0; s < kernel->seat_count; s++)
         for (rk_u32 w = 0; w < 2; w++) rk_atomic_set_u32(&rk_seat_lane(&kernel->seats[s], w)->closed, 1);
-    kernel->runtime->backend->ring_parked(kernel->runtime); /* who waits for room here learns that it is closed */
+    kernel->runtime->backend->ring_parked(
+        kernel->runtime); /* who waits for room here learns that it is closed */
 }
 
 /* What nobody will handle any more is lost, and counted. */
@@ -344,9 +374,9 @@ static void count_lost(rk_host_kernel *kernel)
             rk_lane *lane = rk_seat_lane(&kernel->seats[s], w);
             for (rk_u32 b = 0; b < lane->bands; b++) {
                 rk_ring *ring = rk_lane_ring(lane, kernel->runtime->arena.base, b);
-                rk_u64 left = ring->tail - rk_ring_oldest(ring);
-                if (left) ring->lost += left;
-                ring->head = ring->tail;
+                rk_u64 oldest = rk_ring_oldest(ring), tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+                if (tail != oldest) rk_count(&ring->lost, tail - oldest);
+                rk_ring_commit(ring, tail); /* senders may still be looking for room */
             }
         }
 }
@@ -355,14 +385,15 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = kernel->runtime;
     if (!is_live(kernel)) return RK_OK;
-    rk_u32 was = kernel->life;
+    rk_u32 was = rk_atomic_u32(&kernel->life);
     rk_status status = RK_OK;
     rk_atomic_set_u32(&kernel->closed, RK_CLOSED);
     close_lanes(kernel);
     rk_event_raise(&kernel->room_event);
     if (was == RK_LIFE_ACTIVE) {
         rk_atomic_set_u32(&kernel->life, RK_LIFE_DRAINING);
-        while (!is_quiet(kernel) && rk_atomic_u32(&kernel->life) == RK_LIFE_DRAINING && rk_monotonic_ns() < deadline_ns) {
+        while (!is_quiet(kernel) && rk_atomic_u32(&kernel->life) == RK_LIFE_DRAINING &&
+               rk_monotonic_ns() < deadline_ns) {
             if (runtime->options.single_step) break; /* nobody would handle it */
             rk_reports_collect(kernel);
             sched_yield();
@@ -377,13 +408,17 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
         rk_atomic_set_u32(&kernel->closed, RK_QUARANTINED);
         rk_atomic_set_u32(&kernel->life, RK_LIFE_QUARANTINED);
         rk_event_raise(&kernel->out_event);
+        pthread_mutex_lock(&runtime->list);
         snprintf(kernel->failure, sizeof kernel->failure, "a handler did not return");
-        return rk_error(RK_QUARANTINED, "'%s': a handler did not return in time: its memory is kept, its worker is replaced", kernel->id);
+        pthread_mutex_unlock(&runtime->list);
+        return rk_error(RK_QUARANTINED,
+                        "'%s': a handler did not return in time: its memory is kept, its worker is replaced",
+                        kernel->id);
     }
     rk_reports_collect(kernel);
     if (status == RK_TIMED_OUT)
-        rk_error(status, "'%s' stopped, but %llu messages were not handled in time: they are counted lost", kernel->id,
-                 (unsigned long long)rk_kernel_queued(kernel));
+        rk_error(status, "'%s' stopped, but %llu messages were not handled in time: they are counted lost",
+                 kernel->id, (unsigned long long)rk_kernel_queued(kernel));
     count_lost(kernel);
     rk_requests_fail(kernel);
     rk_atomic_set_u32(&kernel->life, RK_LIFE_TERMINATED);
@@ -406,8 +441,9 @@ rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, handle, &k);
     if (status == RK_OK)
-        status = k->life == RK_LIFE_QUARANTINED ? rk_error(RK_QUARANTINED, "'%s' is quarantined", k->id)
-                                                : rk_kernel_end(k, timeout_ns > ~now ? ~0ull : now + timeout_ns);
+        status = rk_atomic_u32(&k->life) == RK_LIFE_QUARANTINED
+                     ? rk_error(RK_QUARANTINED, "'%s' is quarantined", k->id)
+                     : rk_kernel_end(k, timeout_ns > ~now ? ~0ull : now + timeout_ns);
     pthread_mutex_unlock(&runtime->control);
     return status;
 }
@@ -416,8 +452,8 @@ rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
 
 const char *rk_life_name(rk_u32 life)
 {
-    static const char *const names[] = {"none",     "launched", "active",     "inactive", "draining",
-                                        "drained", "terminated", "failed", "quarantined"};
+    static const char *const names[] = { "none",    "launched",   "active", "inactive",   "draining",
+                                         "drained", "terminated", "failed", "quarantined" };
     return life < sizeof names / sizeof *names ? names[life] : "unknown";
 }
 
@@ -468,7 +504,7 @@ rk_status rk_find(rk_runtime *runtime, const char *id, rk_kernel *kernel)
     pthread_mutex_lock(&runtime->control);
     rk_host_kernel *k = find_live(runtime, id);
     if (k)
-        *kernel = (rk_kernel){k->number, k->generation};
+        *kernel = (rk_kernel){ k->number, k->generation };
     else
         status = rk_error(RK_NO_SUCH_KERNEL, "no live kernel has the id '%s'", id);
     pthread_mutex_unlock(&runtime->control);
@@ -479,13 +515,14 @@ rk_status rk_list(rk_runtime *runtime, rk_kernel *kernels, size_t capacity, size
 {
     rk_status status = rk_runtime_check(runtime, "rk_list");
     if (status != RK_OK) return status;
-    if (!count || (!kernels && capacity)) return rk_error(RK_INVALID_ARGUMENT, "rk_list: count is null, or kernels is");
+    if (!count || (!kernels && capacity))
+        return rk_error(RK_INVALID_ARGUMENT, "rk_list: count is null, or kernels is");
     *count = 0;
     pthread_mutex_lock(&runtime->control);
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
         rk_host_kernel *k = runtime->kernels[n];
         if (!is_live(k)) continue;
-        if (*count < capacity) kernels[*count] = (rk_kernel){k->number, k->generation};
+        if (*count < capacity) kernels[*count] = (rk_kernel){ k->number, k->generation };
         ++*count;
     }
     pthread_mutex_unlock(&runtime->control);
@@ -501,14 +538,20 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, handle, &k);
     rk_u32 kind = status == RK_OK ? k->class->attributes->state : RK_STATELESS;
-    rk_u32 last = status != RK_OK ? 0 : kind == RK_PER_ACTOR ? k->options.actors : kind == RK_PER_SHARD ? k->seat_count : 0;
+    rk_u32 last = status != RK_OK        ? 0
+                  : kind == RK_PER_ACTOR ? k->options.actors
+                  : kind == RK_PER_SHARD ? k->seat_count
+                                         : 0;
     rk_u32 serving = status == RK_OK && k->serving;
     if (status == RK_OK && which >= last)
-        status = rk_error(RK_NO_SUCH_ACTOR, "'%s' has %u %s; there is no %u", k->id, last, kind == RK_PER_ACTOR ? "actors" : "shards with state", which);
+        status = rk_error(RK_NO_SUCH_ACTOR, "'%s' has %u %s; there is no %u", k->id, last,
+                          kind == RK_PER_ACTOR ? "actors" : "shards with state", which);
     if (status == RK_OK && size != k->class->state_size)
-        status = rk_error(RK_TOO_SMALL, "the state of '%s' has %u bytes, not %zu", k->id, k->class->state_size, size);
+        status = rk_error(RK_TOO_SMALL, "the state of '%s' has %u bytes, not %zu", k->id,
+                          k->class->state_size, size);
     if (status == RK_OK && rk_kernel_leave(k, rk_monotonic_ns() + RK_LEAVE_NS) != RK_OK)
-        status = rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running", k->id);
+        status =
+            rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running", k->id);
     if (status == RK_OK) {
         rk_u32 s = kind == RK_PER_ACTOR ? which % k->seat_count : which;
         rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;

@@ -19,8 +19,10 @@ rk_u64 rk_kernel_queued(const rk_host_kernel *kernel);
 /* The kernel stops for good reason: called by the thread that serves it. */
 void rk_kernel_failed(rk_host_kernel *kernel, const char *text);
 /* Plan a launch: options checked against class and backend. */
-rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options, const rk_class **class, rk_layout *layout);
+rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
+                         const rk_class **class, rk_layout *layout);
 
-#define RK_LEAVE_NS RK_SECONDS(2) /* how long a kernel may take to reach a batch boundary for a change that isn't about it */
+#define RK_LEAVE_NS \
+    RK_SECONDS(2) /* how long a kernel may take to reach a batch boundary for a change that isn't about it */
 
 #endif

@@ -9,10 +9,7 @@
 
 /* ------------------------------------------------------------------ plan */
 
-static rk_u64 align_up(rk_u64 x, rk_u64 to)
-{
-    return (x + to - 1) / to * to;
-}
+static rk_u64 align_up(rk_u64 x, rk_u64 to) { return (x + to - 1) / to * to; }
 
 static rk_u32 power_of_two_from(rk_u64 x)
 {
@@ -32,7 +29,9 @@ static rk_u32 slot_for(rk_u32 payload, rk_u32 header, rk_u32 format)
 /* Payload bytes that messages up to `largest` need in a slot: larger ones travel by reference. */
 static rk_u32 inline_bytes(rk_u32 largest)
 {
-    return largest > RK_INLINE_MAX ? RK_INLINE_MAX : largest < sizeof(rk_reference) ? (rk_u32)sizeof(rk_reference) : largest;
+    return largest > RK_INLINE_MAX          ? RK_INLINE_MAX
+           : largest < sizeof(rk_reference) ? (rk_u32)sizeof(rk_reference)
+                                            : largest;
 }
 
 /* Room for `size` bytes, counted in `part`. */
@@ -69,10 +68,7 @@ static rk_u32 out_capacity(const rk_class *class, const rk_launch_options *o)
     return a->output_queue ? a->output_queue : a->message_queue ? a->message_queue : o->queue_capacity;
 }
 
-static rk_u32 default_batch(rk_u32 mode)
-{
-    return mode == RK_CONTINUOUS ? 1 : mode == RK_BATCH ? 64 : 32;
-}
+static rk_u32 default_batch(rk_u32 mode) { return mode == RK_CONTINUOUS ? 1 : mode == RK_BATCH ? 64 : 32; }
 
 /* Mode and batch: the attributes, or the preset that a domain stands for. */
 static void plan_mode(const rk_class *class, const rk_launch_options *o, rk_layout *l)
@@ -80,21 +76,23 @@ static void plan_mode(const rk_class *class, const rk_launch_options *o, rk_layo
     static const struct {
         rk_u32 mode, batch;
     } domains[] = {
-        [RK_DOMAIN_GENERAL] = {RK_ADAPTIVE, 0},
-        [RK_DOMAIN_GRAPH] = {RK_ADAPTIVE, 256},
-        [RK_DOMAIN_STREAM] = {RK_BATCH, 64},
-        [RK_DOMAIN_ACTOR] = {RK_ADAPTIVE, 16},
+        [RK_DOMAIN_GENERAL] = { RK_ADAPTIVE, 0 },
+        [RK_DOMAIN_GRAPH] = { RK_ADAPTIVE, 256 },
+        [RK_DOMAIN_STREAM] = { RK_BATCH, 64 },
+        [RK_DOMAIN_ACTOR] = { RK_ADAPTIVE, 16 },
     };
     const rk_attributes *a = class->attributes;
     l->mode = a->mode ? a->mode : domains[a->domain].mode;
-    l->max_batch = a->max_batch ? a->max_batch : domains[a->domain].batch ? domains[a->domain].batch : default_batch(l->mode);
+    l->max_batch = a->max_batch               ? a->max_batch
+                   : domains[a->domain].batch ? domains[a->domain].batch
+                                              : default_batch(l->mode);
     if (o->max_batch != RK_FROM_KERNEL) l->max_batch = o->max_batch;
     if (l->mode == RK_CONTINUOUS) l->max_batch = 1;
-    l->threads = o->threads != RK_FROM_KERNEL ? o->threads
-                 : a->threads                 ? a->threads
+    l->threads = o->threads != RK_FROM_KERNEL          ? o->threads
+                 : a->threads                          ? a->threads
                  : class->spmd || a->width == RK_BLOCK ? 256
-                 : a->width == RK_WARP ? 32
-                                       : 1;
+                 : a->width == RK_WARP                 ? 32
+                                                       : 1;
     if (class->spmd && l->max_batch > l->threads) l->max_batch = l->threads; /* a thread takes one message */
     if (class->spmd && !a->max_batch && o->max_batch == RK_FROM_KERNEL) l->max_batch = l->threads;
 }
@@ -103,30 +101,40 @@ static rk_status check_plan(const rk_class *class, const rk_launch_options *o, c
 {
     const rk_attributes *a = class->attributes;
     if (a->state == RK_PER_ACTOR && o->actors == 0)
-        return rk_error(RK_INVALID_OPTIONS, "kernel '%s' keeps state per actor: actors must be 1 or more", class->name);
+        return rk_error(RK_INVALID_OPTIONS, "kernel '%s' keeps state per actor: actors must be 1 or more",
+                        class->name);
     if (a->state != RK_PER_ACTOR && o->actors)
-        return rk_error(RK_INVALID_OPTIONS, "actors %u: kernel '%s' keeps no state per actor (its .state is %s)", o->actors, class->name,
-                        a->state == RK_PER_SHARD ? "RK_PER_SHARD" : "RK_STATELESS");
+        return rk_error(RK_INVALID_OPTIONS,
+                        "actors %u: kernel '%s' keeps no state per actor (its .state is %s)", o->actors,
+                        class->name, a->state == RK_PER_SHARD ? "RK_PER_SHARD" : "RK_STATELESS");
     if (class->largest_in > RK_INLINE_MAX && o->backpressure == RK_BACKPRESSURE_DROP_OLDEST)
         return rk_error(RK_UNSUPPORTED,
-                        "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, which DropOldest would leak; use "
+                        "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, which "
+                        "DropOldest would leak; use "
                         "Block, Reject or DropNewest",
                         class->name, class->largest_in, RK_INLINE_MAX);
     if (class->batch && class->largest_in > RK_INLINE_MAX)
-        return rk_error(RK_UNSUPPORTED, "kernel '%s' has a batch handler: its messages must be at most %u bytes", class->name, RK_INLINE_MAX);
+        return rk_error(RK_UNSUPPORTED,
+                        "kernel '%s' has a batch handler: its messages must be at most %u bytes", class->name,
+                        RK_INLINE_MAX);
     if (class->spmd && class->largest_in > RK_INLINE_MAX)
-        return rk_error(RK_UNSUPPORTED, "kernel '%s' is SPMD: its messages must be at most %u bytes", class->name, RK_INLINE_MAX);
+        return rk_error(RK_UNSUPPORTED, "kernel '%s' is SPMD: its messages must be at most %u bytes",
+                        class->name, RK_INLINE_MAX);
     const struct {
         const char *name;
         rk_u32 value;
-    } queues[] = {{".input_queue", a->input_queue}, {".output_queue", a->output_queue}, {".message_queue", a->message_queue}};
+    } queues[] = { { ".input_queue", a->input_queue },
+                   { ".output_queue", a->output_queue },
+                   { ".message_queue", a->message_queue } };
     for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
-        if (queues[i].value && (queues[i].value < RK_CAPACITY_MIN || queues[i].value > RK_CAPACITY_MAX || (queues[i].value & (queues[i].value - 1))))
-            return rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not a power of two in %u to %u", class->name, queues[i].name,
-                            queues[i].value, RK_CAPACITY_MIN, RK_CAPACITY_MAX);
+        if (queues[i].value && (queues[i].value < RK_CAPACITY_MIN || queues[i].value > RK_CAPACITY_MAX ||
+                                (queues[i].value & (queues[i].value - 1))))
+            return rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not a power of two in %u to %u",
+                            class->name, queues[i].name, queues[i].value, RK_CAPACITY_MIN, RK_CAPACITY_MAX);
     if (l->max_batch > RK_BATCH_MAX || l->threads == 0 || l->threads > 1024)
-        return rk_error(RK_INVALID_OPTIONS, "kernel '%s': .max_batch %u is not in 1 to %u, or .threads %u not in 1 to 1024", class->name,
-                        l->max_batch, RK_BATCH_MAX, l->threads);
+        return rk_error(RK_INVALID_OPTIONS,
+                        "kernel '%s': .max_batch %u is not in 1 to %u, or .threads %u not in 1 to 1024",
+                        class->name, l->max_batch, RK_BATCH_MAX, l->threads);
     return RK_OK;
 }
 
@@ -152,7 +160,9 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
     room(&cursor, &l->parts.control, sizeof(rk_shard));
     for (rk_u32 w = RK_LANE_HOST; w <= RK_LANE_DEVICE; w++) {
         rk_lane_plan *lane = &l->lane[w];
-        lane->capacity = a->input_queue ? a->input_queue : a->message_queue ? a->message_queue : o->queue_capacity;
+        lane->capacity = a->input_queue     ? a->input_queue
+                         : a->message_queue ? a->message_queue
+                                            : o->queue_capacity;
         lane->bands = o->priority ? RK_BANDS : 1;
         lane->header_size = header;
         lane->format = o->slot_format;
@@ -168,12 +178,14 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
     to_host->capacity = out_capacity(class, o);
     to_host->bands = 1;
     to_host->header_size = header;
-    to_host->slot_size = slot_for(out > in ? out : in, header, RK_FORMAT_SEQ); /* a message may be forwarded */
+    to_host->slot_size =
+        slot_for(out > in ? out : in, header, RK_FORMAT_SEQ); /* a message may be forwarded */
     to_host->single = 1;
     plan_lane(to_host, &cursor, &l->parts, &l->parts.output_slots);
     rk_lane_plan *report = &l->lane[RK_LANE_REPORT];
     rk_u32 reported = (rk_u32)sizeof(rk_report) + (in > out ? in : out);
-    if (reported < sizeof(rk_report) + sizeof(rk_log_line)) reported = sizeof(rk_report) + sizeof(rk_log_line);
+    if (reported < sizeof(rk_report) + sizeof(rk_log_line))
+        reported = sizeof(rk_report) + sizeof(rk_log_line);
     report->capacity = to_host->capacity < 1024 ? to_host->capacity : 1024;
     report->bands = 1;
     report->header_size = RK_HEADER_LONG;
@@ -189,7 +201,8 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
     while ((1u << l->copy_shift) < l->lane[RK_LANE_HOST].slot_size) l->copy_shift++;
     l->copy_slots = copied ? l->max_batch : 0;
     l->copies = room(&cursor, &l->parts.staging, (rk_u64)l->copy_slots << l->copy_shift);
-    if (class->batch) l->order = room(&cursor, &l->parts.staging, (rk_u64)l->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
+    if (class->batch)
+        l->order = room(&cursor, &l->parts.staging, (rk_u64)l->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
     l->shared = room(&cursor, &l->parts.staging, l->shared_size + 64);
     l->state_stride = a->state == RK_STATELESS ? 0 : (rk_u32)align_up(class->state_size, 16);
     l->actors_per_shard = (o->actors + o->shards - 1) / o->shards;
@@ -199,18 +212,21 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
     l->out_block = class->largest_out > RK_INLINE_MAX ? align_up(class->largest_out, RK_LINE) : 0;
     rk_u64 block = l->in_block > l->out_block ? l->in_block : l->out_block;
     if (block) {
-        l->pool_blocks = o->pool_blocks ? o->pool_blocks : (rk_u32)((64ull << 20) / block > 64 ? 64 : (64ull << 20) / block + 1);
+        l->pool_blocks = o->pool_blocks
+                             ? o->pool_blocks
+                             : (rk_u32)((64ull << 20) / block > 64 ? 64 : (64ull << 20) / block + 1);
         l->out_block = block; /* what comes in may be sent on in copies */
         l->pool = room(&cursor, &l->parts.pools, pool_bytes(l->out_block, l->pool_blocks));
     }
     l->shard_stride = align_up(cursor, 4096);
 
     rk_memory_estimate *p = &l->parts;
-    rk_u64 *each[] = {&p->inbox_slots, &p->output_slots, &p->report_slots, &p->windows, &p->state, &p->staging, &p->control, &p->pools};
+    rk_u64 *each[] = { &p->inbox_slots, &p->output_slots, &p->report_slots, &p->windows,
+                       &p->state,       &p->staging,      &p->control,      &p->pools };
     p->control += l->shard_stride - cursor;
     for (size_t i = 0; i < sizeof each / sizeof *each; i++) *each[i] *= o->shards;
     cursor = 0;
-    l->parameters = room(&cursor, &p->control, (rk_u64)class->numbers * 8 + 8);
+    l->parameters = room(&cursor, &p->control, (rk_u64) class->numbers * 8 + 8);
     if (l->in_block) l->host_pool = room(&cursor, &p->pools, pool_bytes(l->in_block, l->pool_blocks));
     l->first_shard = align_up(cursor, 4096);
     p->control += l->first_shard - cursor;
@@ -237,7 +253,8 @@ static void place_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, 
     rk_u32 laps = plan->format == RK_FORMAT_UNIT ? plan->slot_size / 16 : 1;
     for (rk_u32 i = 0; i < plan->capacity; i++)
         for (rk_u32 u = 0; u < laps; u++)
-            *(rk_u32 *)(void *)(arena + slots + ((rk_u64)i << ring->slot_shift) + u * 16) = rk_ring_lap(ring, 0) - plan->capacity;
+            *(rk_u32 *)(void *)(arena + slots + ((rk_u64)i << ring->slot_shift) + u * 16) =
+                rk_ring_lap(ring, 0) - plan->capacity;
 }
 
 static void place_lane(rk_host_kernel *kernel, rk_u64 part, const rk_lane_plan *plan, rk_u32 shard)
@@ -275,7 +292,9 @@ static void place_pool(rk_host_kernel *kernel, rk_u64 at, rk_u64 block_size, rk_
     pool->free_list = cursor;
     cursor = align_up(cursor + (rk_u64)blocks * 4, RK_LINE);
     pool->returns = cursor;
-    rk_lane_plan returns = {.capacity = power_of_two_from(blocks), .slot_size = RK_SLOT_MIN, .header_size = RK_HEADER_SHORT};
+    rk_lane_plan returns = { .capacity = power_of_two_from(blocks),
+                             .slot_size = RK_SLOT_MIN,
+                             .header_size = RK_HEADER_SHORT };
     cursor = align_up(cursor + sizeof(rk_ring), RK_LINE);
     place_ring(arena, (rk_ring *)(arena + pool->returns), &returns, cursor);
     pool->blocks = align_up(cursor + (rk_u64)returns.capacity * RK_SLOT_MIN, RK_LINE);
@@ -329,7 +348,10 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     shard->slice_limit_ns = a->slice_us * 1000ull;
     shard->slice_messages = a->slice_messages;
     shard->event_driven = a->event_driven;
-    shard->send_deadline_ns = o->send_deadline_ns == RK_NO_DEADLINE ? 0 : o->send_deadline_ns ? o->send_deadline_ns : RK_SEND_DEADLINE_DEFAULT;
+    shard->send_deadline_ns = o->send_deadline_ns == RK_NO_DEADLINE ? 0
+                              : o->send_deadline_ns                 ? o->send_deadline_ns
+                                                                    : RK_SEND_DEADLINE_DEFAULT;
+    shard->default_ttl_us = o->default_ttl_us;
     shard->command = RK_COMMAND_RUN;
     if (l->pool_blocks) {
         shard->pool = part + l->pool;
@@ -340,6 +362,7 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
 void rk_layout_place(rk_host_kernel *kernel)
 {
     const rk_layout *l = &kernel->layout;
-    if (l->in_block) place_pool(kernel, l->base + l->host_pool, l->in_block, RK_POOL_NUMBER(kernel->number, 0));
+    if (l->in_block)
+        place_pool(kernel, l->base + l->host_pool, l->in_block, RK_POOL_NUMBER(kernel->number, 0));
     for (rk_u32 s = 0; s < kernel->options.shards; s++) place_shard(kernel, s);
 }

@@ -79,36 +79,48 @@ static rk_class *class_for(rk_runtime *runtime, const rk_module *module, const c
 
 static int is_handler(const rk_declaration *d)
 {
-    return d->kind == RK_DECLARES_HANDLER || d->kind == RK_DECLARES_BATCH_HANDLER || d->kind == RK_DECLARES_SPMD;
+    return d->kind == RK_DECLARES_HANDLER || d->kind == RK_DECLARES_BATCH_HANDLER ||
+           d->kind == RK_DECLARES_SPMD;
 }
 
 /* One handler joins its kernel: all handlers of a kernel agree on what it is. */
 static rk_status add_handler(rk_class *class, const rk_declaration *d)
 {
     if (class->handler_count == RK_HANDLES_MAX)
-        return rk_error(RK_LIMIT, "%s:%u: kernel '%s' has more than %u handlers", d->file, d->line, class->name, RK_HANDLES_MAX);
+        return rk_error(RK_LIMIT, "%s:%u: kernel '%s' has more than %u handlers", d->file, d->line,
+                        class->name, RK_HANDLES_MAX);
     if (rk_class_handler(class, d->message->type))
-        return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' has two handlers for type %u", d->file, d->line, class->name,
-                        d->message->type);
+        return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' has two handlers for type %u", d->file, d->line,
+                        class->name, d->message->type);
     if (d->attributes->size != sizeof(rk_attributes))
-        return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' was compiled with other headers: compile it again", d->file, d->line, class->name);
+        return rk_error(RK_INCOMPATIBLE,
+                        "%s:%u: kernel '%s' was compiled with other headers: compile it again", d->file,
+                        d->line, class->name);
     if (class->handler_count) {
         const rk_declaration *first = class->handlers[0];
-        if (first->kind != d->kind || first->state_size != d->state_size || first->attributes->state != d->attributes->state ||
+        if (first->kind != d->kind || first->state_size != d->state_size ||
+            first->attributes->state != d->attributes->state ||
             first->attributes->width != d->attributes->width)
             return rk_error(RK_INCOMPATIBLE,
-                            "%s:%u: the handlers of kernel '%s' differ in kind, state or width: %s:%u says otherwise, and a kernel has one of each",
+                            "%s:%u: the handlers of kernel '%s' differ in kind, state or width: %s:%u says "
+                            "otherwise, and a kernel has one of each",
                             d->file, d->line, class->name, first->file, first->line);
     }
     if (d->attributes->state != RK_STATELESS && d->kind == RK_DECLARES_SPMD)
-        return rk_error(RK_UNSUPPORTED, "%s:%u: SPMD kernel '%s' can't keep state: its threads have no order between them; use RK_HANDLER",
+        return rk_error(RK_UNSUPPORTED,
+                        "%s:%u: SPMD kernel '%s' can't keep state: its threads have no order between them; "
+                        "use RK_HANDLER",
                         d->file, d->line, class->name);
     if (d->attributes->state == RK_STATELESS && d->state_size != sizeof(rk_none))
-        return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' names a state type but no .state: say RK_PER_SHARD or RK_PER_ACTOR, or take rk_none",
+        return rk_error(RK_INCOMPATIBLE,
+                        "%s:%u: kernel '%s' names a state type but no .state: say RK_PER_SHARD or "
+                        "RK_PER_ACTOR, or take rk_none",
                         d->file, d->line, class->name);
-    if (d->attributes->domain > RK_DOMAIN_ACTOR || d->attributes->mode > RK_BATCH || d->attributes->width > RK_BLOCK)
-        return rk_error(RK_INVALID_OPTIONS, "%s:%u: kernel '%s': .domain, .mode or .width is not one of the named values", d->file, d->line,
-                        class->name);
+    if (d->attributes->domain > RK_DOMAIN_ACTOR || d->attributes->mode > RK_BATCH ||
+        d->attributes->width > RK_BLOCK)
+        return rk_error(RK_INVALID_OPTIONS,
+                        "%s:%u: kernel '%s': .domain, .mode or .width is not one of the named values",
+                        d->file, d->line, class->name);
     class->handlers[class->handler_count++] = d;
     if (class->handler_count == 1) class->attributes = d->attributes;
     class->state_size = d->state_size;
@@ -120,12 +132,17 @@ static rk_status add_handler(rk_class *class, const rk_declaration *d)
 
 static rk_status check_module(const rk_module *module, const char *from)
 {
-    if (module->magic != RK_MODULE_MAGIC) return rk_error(RK_INCOMPATIBLE, "'%s' is not a kernel module", from);
+    if (module->magic != RK_MODULE_MAGIC)
+        return rk_error(RK_INCOMPATIBLE, "'%s' is not a kernel module", from);
     if (module->abi != RK_MODULE_ABI || module->wire != RK_WIRE_VERSION)
-        return rk_error(RK_INCOMPATIBLE, "'%s' was built for ABI %u, wire %u; this library has ABI %u, wire %u: compile it again", from,
-                        module->abi, module->wire, RK_MODULE_ABI, RK_WIRE_VERSION);
+        return rk_error(
+            RK_INCOMPATIBLE,
+            "'%s' was built for ABI %u, wire %u; this library has ABI %u, wire %u: compile it again", from,
+            module->abi, module->wire, RK_MODULE_ABI, RK_WIRE_VERSION);
     if (module->shard_size != sizeof(rk_shard) || module->context_size != sizeof(rk_context))
-        return rk_error(RK_INCOMPATIBLE, "'%s' was compiled with other headers (shard %u bytes here %zu, context %u here %zu): compile it again",
+        return rk_error(RK_INCOMPATIBLE,
+                        "'%s' was compiled with other headers (shard %u bytes here %zu, context %u here "
+                        "%zu): compile it again",
                         from, module->shard_size, sizeof(rk_shard), module->context_size, sizeof(rk_context));
     return RK_OK;
 }
@@ -137,11 +154,14 @@ static rk_status check_schemas(rk_runtime *runtime, const rk_module *module, con
         if (d->kind != RK_DECLARES_MESSAGE) continue;
         for (rk_u32 m = 0; m < runtime->module_count; m++)
             for (const rk_declaration *o = runtime->modules[m]->declarations; o; o = o->next)
-                if (o->kind == RK_DECLARES_MESSAGE && o->message->type == d->message->type && o->message->hash != d->message->hash)
+                if (o->kind == RK_DECLARES_MESSAGE && o->message->type == d->message->type &&
+                    o->message->hash != d->message->hash)
                     return rk_error(RK_INCOMPATIBLE,
-                                    "'%s' declares message type %u as '%s' (schema %016llx), but '%s' declares it as '%s' (schema %016llx): give "
+                                    "'%s' declares message type %u as '%s' (schema %016llx), but '%s' "
+                                    "declares it as '%s' (schema %016llx): give "
                                     "one of them another type id, or compile both with the same header",
-                                    from, d->message->type, d->message->name, (unsigned long long)d->message->hash, runtime->modules[m]->file,
+                                    from, d->message->type, d->message->name,
+                                    (unsigned long long)d->message->hash, runtime->modules[m]->file,
                                     o->message->name, (unsigned long long)o->message->hash);
     }
     return RK_OK;
@@ -156,8 +176,9 @@ rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const cha
     if (status != RK_OK) return status;
     for (const rk_declaration *d = module->declarations; d; d = d->next)
         if (is_handler(d) && rk_class_find(runtime, d->kernel_name))
-            return rk_error(RK_INCOMPATIBLE, "%s:%u: kernel '%s' is declared by '%s' as well: rename one of them", d->file, d->line,
-                            d->kernel_name, rk_class_find(runtime, d->kernel_name)->module->file);
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: kernel '%s' is declared by '%s' as well: rename one of them", d->file,
+                            d->line, d->kernel_name, rk_class_find(runtime, d->kernel_name)->module->file);
     const rk_module **modules = realloc(runtime->modules, (runtime->module_count + 1) * sizeof *modules);
     if (!modules) return rk_error(RK_OUT_OF_MEMORY, "no memory for module '%s'", from);
     runtime->modules = modules;
@@ -169,17 +190,20 @@ rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const cha
         if (d->kind == RK_DECLARES_MESSAGE && d->message->size > largest) largest = d->message->size;
         if (!is_handler(d)) continue;
         rk_class *class = class_for(runtime, module, d->kernel_name);
-        status = class ? add_handler(class, d) : rk_error(RK_OUT_OF_MEMORY, "no memory for kernel '%s'", d->kernel_name);
+        status = class ? add_handler(class, d)
+                       : rk_error(RK_OUT_OF_MEMORY, "no memory for kernel '%s'", d->kernel_name);
     }
     for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
         if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_REFUSED) continue;
         rk_class *class = rk_class_find(runtime, d->kernel_name);
         if (!class || class->module != module)
-            return rk_error(RK_INCOMPATIBLE, "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file, d->line,
-                            d->kernel_name);
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file,
+                            d->line, d->kernel_name);
         if (class->attributes->state != RK_STATELESS && d->state_size != class->state_size)
-            return rk_error(RK_INCOMPATIBLE, "%s:%u: the hook of kernel '%s' names another state type than its handlers", d->file, d->line,
-                            d->kernel_name);
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: the hook of kernel '%s' names another state type than its handlers",
+                            d->file, d->line, d->kernel_name);
         *(d->kind == RK_DECLARES_DRAIN ? &class->drain : &class->refused) = d;
     }
     for (rk_class *class = runtime->classes; class; class = class->next)
@@ -233,12 +257,15 @@ static rk_status load(rk_runtime *runtime, const char *path)
     const char *why = loaded->library ? 0 : dlerror();
     const rk_module *module = loaded->library ? dlsym(loaded->library, "rk_module_table") : 0;
     if (!module) {
-        status = loaded->library ? rk_error(RK_INCOMPATIBLE, "'%s' exports no rk_module_table: it is not a kernel module", path)
-                                 : rk_error(RK_IO, "can't load '%s': %s", path, why);
+        status = loaded->library
+                     ? rk_error(RK_INCOMPATIBLE, "'%s' exports no rk_module_table: it is not a kernel module",
+                                path)
+                     : rk_error(RK_IO, "can't load '%s': %s", path, why);
     } else {
         status = rk_module_take(runtime, module, path);
     }
-    if (status != RK_OK && (!module || runtime->module_count == 0 || runtime->modules[runtime->module_count - 1] != module)) {
+    if (status != RK_OK &&
+        (!module || runtime->module_count == 0 || runtime->modules[runtime->module_count - 1] != module)) {
         if (loaded->library) dlclose(loaded->library);
         free(loaded->path);
         free(loaded);
@@ -270,7 +297,8 @@ void rk_modules_close(rk_runtime *runtime)
     free(runtime->modules);
     while (runtime->loaded) {
         struct rk_loaded *next = runtime->loaded->next;
-        if (!runtime->quarantined) dlclose(runtime->loaded->library); /* a stuck handler still runs its code */
+        if (!runtime->quarantined)
+            dlclose(runtime->loaded->library); /* a stuck handler still runs its code */
         free(runtime->loaded->path);
         free(runtime->loaded);
         runtime->loaded = next;
@@ -286,7 +314,9 @@ static const rk_schema *find_schema(rk_runtime *runtime, const char *name, rk_u3
     pthread_mutex_lock(&runtime->control);
     for (rk_u32 m = 0; m < runtime->module_count && !found; m++)
         for (const rk_declaration *d = runtime->modules[m]->declarations; d && !found; d = d->next)
-            if (d->kind == RK_DECLARES_MESSAGE && (name ? strcmp(d->message->name, name) == 0 : d->message->type == type)) found = d->message;
+            if (d->kind == RK_DECLARES_MESSAGE &&
+                (name ? strcmp(d->message->name, name) == 0 : d->message->type == type))
+                found = d->message;
     pthread_mutex_unlock(&runtime->control);
     return found;
 }
@@ -317,9 +347,11 @@ static void describe(const rk_class *class, rk_kernel_description *d)
     d->max_sends = a->max_sends ? a->max_sends : 1;
     d->mode = a->mode;
     d->max_batch = a->max_batch;
-    for (rk_u32 i = 0; i < class->handler_count; i++) d->handles[d->handles_count++] = class->handlers[i]->message;
+    for (rk_u32 i = 0; i < class->handler_count; i++)
+        d->handles[d->handles_count++] = class->handlers[i]->message;
     for (const rk_declaration *o = class->module->declarations; o; o = o->next) {
-        if (o->kind == RK_DECLARES_PARAMETER && d->parameter_count < 32) d->parameters[d->parameter_count++] = o->name;
+        if (o->kind == RK_DECLARES_PARAMETER && d->parameter_count < 32)
+            d->parameters[d->parameter_count++] = o->name;
         if (o->kind == RK_DECLARES_ROUTE && d->route_count < 16) d->routes[d->route_count++] = o->name;
     }
 }
@@ -341,7 +373,8 @@ rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_kernel_des
 {
     rk_status status = rk_runtime_check(runtime, "rk_describe_named");
     if (status != RK_OK) return status;
-    if (!name || !description) return rk_error(RK_INVALID_ARGUMENT, "rk_describe_named: name or description is null");
+    if (!name || !description)
+        return rk_error(RK_INVALID_ARGUMENT, "rk_describe_named: name or description is null");
     pthread_mutex_lock(&runtime->control);
     const rk_class *class = rk_class_find(runtime, name);
     if (class)

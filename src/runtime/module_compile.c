@@ -106,7 +106,7 @@ static int include_folder(char *folder, size_t size)
             return 1;
         }
     }
-    static const char *const places[] = {RK_BUILD_INCLUDE_DIR, RK_INSTALL_INCLUDE_DIR};
+    static const char *const places[] = { RK_BUILD_INCLUDE_DIR, RK_INSTALL_INCLUDE_DIR };
     for (size_t i = 0; i < 2; i++) {
         snprintf(folder, size, "%s/ringkernel/kernel.h", places[i]);
         if (stat(folder, &info) == 0) {
@@ -140,7 +140,8 @@ static rk_status cache_folder(const rk_runtime *runtime, char *folder, size_t si
         snprintf(folder, size, "%s/.cache/ringkernel", home);
     else
         snprintf(folder, size, "/tmp/ringkernel-%u", (unsigned)getuid());
-    if (make_folders(folder)) return rk_error(RK_IO, "can't make the cache folder '%s': %s", folder, strerror(errno));
+    if (make_folders(folder))
+        return rk_error(RK_IO, "can't make the cache folder '%s': %s", folder, strerror(errno));
     return RK_OK;
 }
 
@@ -164,7 +165,8 @@ static void command_begin(command *c, char *include_flag)
     c->count = 0;
     command_add(c, (char *)RK_COMPILER);
     memcpy(c->flags, RK_COMPILE_FLAGS, sizeof(RK_COMPILE_FLAGS));
-    for (char *save, *word = strtok_r(c->flags, " ", &save); word; word = strtok_r(0, " ", &save)) command_add(c, word);
+    for (char *save, *word = strtok_r(c->flags, " ", &save); word; word = strtok_r(0, " ", &save))
+        command_add(c, word);
     command_add(c, (char *)"-DRK_MODULE");
     command_add(c, (char *)"-fPIC");
     command_add(c, (char *)"-Wall");
@@ -175,9 +177,10 @@ static void command_begin(command *c, char *include_flag)
  * name, so that a hit runs no compiler. */
 static int key_of(const char *source, const char *dependencies, digest *d)
 {
-    *d = (digest){14695981039346656037ull, 0x6c62272e07bb0142ull};
-    digest_add(d, RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION, sizeof RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION);
-    rk_u32 layout[] = {RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard), sizeof(rk_context)};
+    *d = (digest){ 14695981039346656037ull, 0x6c62272e07bb0142ull };
+    digest_add(d, RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION,
+               sizeof RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION);
+    rk_u32 layout[] = { RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard), sizeof(rk_context) };
     digest_add(d, layout, sizeof layout);
     digest_add(d, source, strlen(source));
     for (const char *at = dependencies; *at;) {
@@ -226,18 +229,21 @@ static int write_file(const char *path, const char *data, size_t size)
     return close(file) || n != (ssize_t)size || rename(part, path) ? -1 : 0;
 }
 
-static rk_status compile(const rk_runtime *runtime, const char *source, const char *folder, const char *list_path, char **path)
+static rk_status compile(const rk_runtime *runtime, const char *source, const char *folder,
+                         const char *list_path, char **path)
 {
     char include[1024], include_flag[1100], part[4200];
     if (!include_folder(include, sizeof include))
-        return rk_error(RK_IO, "the headers of ringkernel are not found: neither '%s' nor '%s' has ringkernel/kernel.h", RK_BUILD_INCLUDE_DIR,
-                        RK_INSTALL_INCLUDE_DIR);
+        return rk_error(
+            RK_IO, "the headers of ringkernel are not found: neither '%s' nor '%s' has ringkernel/kernel.h",
+            RK_BUILD_INCLUDE_DIR, RK_INSTALL_INCLUDE_DIR);
     snprintf(include_flag, sizeof include_flag, "-I%s", include);
     static rk_u32 compiles;
-    snprintf(part, sizeof part, "%s/part-%ld-%u.so", folder, (long)getpid(), __atomic_fetch_add(&compiles, 1, __ATOMIC_RELAXED));
+    snprintf(part, sizeof part, "%s/part-%ld-%u.so", folder, (long)getpid(),
+             __atomic_fetch_add(&compiles, 1, __ATOMIC_RELAXED));
 
     command c;
-    text output = {0}, rule = {0}, paths = {0};
+    text output = { 0 }, rule = { 0 }, paths = { 0 };
     rk_status status = RK_OK;
     digest key;
     command_begin(&c, include_flag);
@@ -249,10 +255,12 @@ static rk_status compile(const rk_runtime *runtime, const char *source, const ch
     command_add(&c, part);
     int result = run(c.word, &output);
     if (result < 0) {
-        status = rk_error(RK_IO, "can't run the compiler '%s': %s: install it, or load a module that is compiled (.so)", RK_COMPILER,
-                          strerror(errno));
+        status = rk_error(
+            RK_IO, "can't run the compiler '%s': %s: install it, or load a module that is compiled (.so)",
+            RK_COMPILER, strerror(errno));
     } else if (result) {
-        status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source, output.at ? output.at : "(the compiler says nothing)");
+        status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source,
+                          output.at ? output.at : "(the compiler says nothing)");
     } else {
         if (output.used) rk_runtime_log(runtime, RK_WARNING, "", 0, output.at);
         command_begin(&c, include_flag);
@@ -266,11 +274,14 @@ static rk_status compile(const rk_runtime *runtime, const char *source, const ch
         } else {
             size_t size = strlen(folder) + 48;
             *path = malloc(size);
-            if (*path) snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a, (unsigned long long)key.b);
+            if (*path)
+                snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a,
+                         (unsigned long long)key.b);
             if (!*path)
                 status = rk_error(RK_OUT_OF_MEMORY, "no memory for a path");
             else if (rename(part, *path) || write_file(list_path, paths.at, paths.used))
-                status = rk_error(RK_IO, "can't write into the cache folder '%s': %s", folder, strerror(errno));
+                status =
+                    rk_error(RK_IO, "can't write into the cache folder '%s': %s", folder, strerror(errno));
             if (status != RK_OK) {
                 free(*path);
                 *path = 0;
@@ -294,16 +305,17 @@ rk_status rk_module_compile(const rk_runtime *runtime, const char *source, char 
     rk_status status = cache_folder(runtime, folder, sizeof folder);
     if (status != RK_OK) return status;
 
-    digest name = {14695981039346656037ull, 0x6c62272e07bb0142ull}, key;
+    digest name = { 14695981039346656037ull, 0x6c62272e07bb0142ull }, key;
     digest_add(&name, full, strlen(full));
     digest_add(&name, RK_COMPILER RK_COMPILE_FLAGS, sizeof RK_COMPILER RK_COMPILE_FLAGS);
     snprintf(list_path, sizeof list_path, "%s/%016llx.files", folder, (unsigned long long)name.a);
-    text list = {0};
+    text list = { 0 };
     if (read_file(list_path, &list) == 0 && list.at && key_of(full, list.at, &key) == 0) {
         size_t size = strlen(folder) + 48;
         *path = malloc(size);
         if (*path) {
-            snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a, (unsigned long long)key.b);
+            snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a,
+                     (unsigned long long)key.b);
             if (access(*path, R_OK) == 0) {
                 free(list.at);
                 return RK_OK;

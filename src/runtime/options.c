@@ -23,37 +23,31 @@ static rk_launch_options preset(rk_u32 capacity, rk_u32 window, rk_u32 strategy)
     return o;
 }
 
-rk_launch_options rk_production(void)
-{
-    return preset(4096, 1024, RK_BACKPRESSURE_BLOCK);
-}
+rk_launch_options rk_production(void) { return preset(4096, 1024, RK_BACKPRESSURE_BLOCK); }
 
-rk_launch_options rk_low_latency(void)
-{
-    return preset(256, 256, RK_BACKPRESSURE_REJECT);
-}
+rk_launch_options rk_low_latency(void) { return preset(256, 256, RK_BACKPRESSURE_REJECT); }
 
-rk_launch_options rk_high_throughput(void)
-{
-    return preset(16384, 1024, RK_BACKPRESSURE_BLOCK);
-}
+rk_launch_options rk_high_throughput(void) { return preset(16384, 1024, RK_BACKPRESSURE_BLOCK); }
 
 rk_u64 rk_guide_estimate(const rk_launch_options *options, rk_u32 queues)
 {
     if (!options) return 0;
-    return (64u + (rk_u64)options->queue_capacity * 32u + (rk_u64)options->deduplication_window * 4u) * queues;
+    return (64u + (rk_u64)options->queue_capacity * 32u + (rk_u64)options->deduplication_window * 4u) *
+           queues;
 }
 
 rk_status rk_check_size(const void *options, size_t size, const char *what)
 {
     rk_u32 given = *(const rk_u32 *)options;
     if (given < 8)
-        return rk_error(RK_INVALID_OPTIONS, "%s: size is %u: start from the initialiser or a preset", what, given);
+        return rk_error(RK_INVALID_OPTIONS, "%s: size is %u: start from the initialiser or a preset", what,
+                        given);
     const unsigned char *bytes = options;
     for (size_t i = size; i < given; i++)
         if (bytes[i])
             return rk_error(RK_INVALID_OPTIONS,
-                            "%s: made for a newer version: byte %zu is set, and this version knows %zu bytes", what, i, size);
+                            "%s: made for a newer version: byte %zu is set, and this version knows %zu bytes",
+                            what, i, size);
     return RK_OK;
 }
 
@@ -61,21 +55,19 @@ typedef struct finding {
     rk_u32 mistakes;
 } finding;
 
-static int power_of_two(rk_u32 x)
-{
-    return x && (x & (x - 1)) == 0;
-}
+static int power_of_two(rk_u32 x) { return x && (x & (x - 1)) == 0; }
 
 static void check_capacity(finding *f, const char *field, rk_u32 value)
 {
     if (value < RK_CAPACITY_MIN || value > RK_CAPACITY_MAX) {
-        rk_error_detail("%s %u is not in %u to %u; the nearest is %u", field, value, RK_CAPACITY_MIN, RK_CAPACITY_MAX,
-                        value < RK_CAPACITY_MIN ? RK_CAPACITY_MIN : RK_CAPACITY_MAX);
+        rk_error_detail("%s %u is not in %u to %u; the nearest is %u", field, value, RK_CAPACITY_MIN,
+                        RK_CAPACITY_MAX, value < RK_CAPACITY_MIN ? RK_CAPACITY_MIN : RK_CAPACITY_MAX);
         f->mistakes++;
     } else if (!power_of_two(value)) {
         rk_u32 below = RK_CAPACITY_MIN;
         while (below * 2 < value) below *= 2;
-        rk_error_detail("%s %u is not a power of two; the nearest are %u and %u", field, value, below, below * 2);
+        rk_error_detail("%s %u is not a power of two; the nearest are %u and %u", field, value, below,
+                        below * 2);
         f->mistakes++;
     }
 }
@@ -83,8 +75,8 @@ static void check_capacity(finding *f, const char *field, rk_u32 value)
 static void check_range(finding *f, const char *field, rk_u64 value, rk_u64 low, rk_u64 high)
 {
     if (value >= low && value <= high) return;
-    rk_error_detail("%s %llu is not in %llu to %llu", field, (unsigned long long)value, (unsigned long long)low,
-                    (unsigned long long)high);
+    rk_error_detail("%s %llu is not in %llu to %llu", field, (unsigned long long)value,
+                    (unsigned long long)low, (unsigned long long)high);
     f->mistakes++;
 }
 
@@ -110,7 +102,8 @@ static void check_bands(finding *f, rk_launch_options *o)
         o->boundary[2] = 192;
     }
     if (o->boundary[0] >= o->boundary[1] || o->boundary[1] >= o->boundary[2]) {
-        rk_error_detail("boundary %u, %u, %u: must rise, as 64, 128, 192 do", o->boundary[0], o->boundary[1], o->boundary[2]);
+        rk_error_detail("boundary %u, %u, %u: must rise, as 64, 128, 192 do", o->boundary[0], o->boundary[1],
+                        o->boundary[2]);
         f->mistakes++;
     }
 }
@@ -118,13 +111,16 @@ static void check_bands(finding *f, rk_launch_options *o)
 /* Combinations that no backend can have; the text says why and what works. */
 static void check_combinations(finding *f, const rk_launch_options *o)
 {
-    if (o->slot_format == RK_FORMAT_UNIT && (o->deduplication_window || o->priority || o->backpressure == RK_BACKPRESSURE_DROP_OLDEST)) {
-        rk_error_detail("slot_format unit needs a plain lane: turn off deduplication_window and priority, and use a backpressure "
+    if (o->slot_format == RK_FORMAT_UNIT &&
+        (o->deduplication_window || o->priority || o->backpressure == RK_BACKPRESSURE_DROP_OLDEST)) {
+        rk_error_detail("slot_format unit needs a plain lane: turn off deduplication_window and priority, "
+                        "and use a backpressure "
                         "other than DropOldest, or take slot_format seq");
         f->mistakes++;
     }
     if (o->default_ttl_us && !o->expiry) {
-        rk_error_detail("default_ttl_us %u needs expiry = 1, which gives messages the long header", o->default_ttl_us);
+        rk_error_detail("default_ttl_us %u needs expiry = 1, which gives messages the long header",
+                        o->default_ttl_us);
         f->mistakes++;
     }
     if (o->expired_to_dead && !o->expiry) {
@@ -135,7 +131,7 @@ static void check_combinations(finding *f, const rk_launch_options *o)
 
 rk_status rk_validate_launch(rk_launch_options *o)
 {
-    finding f = {0};
+    finding f = { 0 };
     rk_status status = rk_check_size(o, sizeof *o, "launch options");
     if (status != RK_OK) return status;
     rk_error(RK_INVALID_OPTIONS, "invalid launch options");
@@ -171,7 +167,8 @@ rk_status rk_validate(rk_launch_options *options)
     rk_launch_options whole = rk_production();
     rk_status status = rk_check_size(options, sizeof whole, "launch options");
     if (status != RK_OK) return status;
-    size_t known = options->size < sizeof whole ? options->size : sizeof whole; /* an older structure ends earlier */
+    size_t known =
+        options->size < sizeof whole ? options->size : sizeof whole; /* an older structure ends earlier */
     memcpy(&whole, options, known);
     whole.size = sizeof whole;
     status = rk_validate_launch(&whole);

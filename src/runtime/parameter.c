@@ -9,14 +9,14 @@
 
 static rk_u32 size_of_kind(rk_u32 kind)
 {
-    static const unsigned char sizes[] = {0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
+    static const unsigned char sizes[] = { 0, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8 };
     return kind < sizeof sizes ? sizes[kind] : 0;
 }
 
 static const char *name_of_kind(rk_u32 kind)
 {
-    static const char *const names[] = {"",       "rk_u8",  "rk_i8",  "rk_u16", "rk_i16", "rk_u32",
-                                        "rk_i32", "rk_u64", "rk_i64", "rk_f32", "rk_f64"};
+    static const char *const names[] = { "",       "rk_u8",  "rk_i8",  "rk_u16", "rk_i16", "rk_u32",
+                                         "rk_i32", "rk_u64", "rk_i64", "rk_f32", "rk_f64" };
     return kind < sizeof names / sizeof *names ? names[kind] : "";
 }
 
@@ -40,7 +40,8 @@ static int parse(const char *text, rk_u32 kind, void *value)
         memcpy(value, &u, size_of_kind(kind));
     } else {
         long long i = strtoll(text, &end, 0);
-        if (*end || errno == ERANGE || (bits < 64 && (i >> (bits - 1)) != 0 && (i >> (bits - 1)) != -1)) return 0;
+        if (*end || errno == ERANGE || (bits < 64 && (i >> (bits - 1)) != 0 && (i >> (bits - 1)) != -1))
+            return 0;
         memcpy(value, &i, size_of_kind(kind));
     }
     return 1;
@@ -51,7 +52,8 @@ static void declared_names(const rk_class *class, char *text, size_t size)
     size_t used = 0;
     snprintf(text, size, "none");
     for (const rk_declaration *d = class->module->declarations; d && used < size; d = d->next)
-        if (d->kind == RK_DECLARES_PARAMETER) used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", d->name);
+        if (d->kind == RK_DECLARES_PARAMETER)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", d->name);
 }
 
 rk_status rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count)
@@ -60,17 +62,20 @@ rk_status rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, s
     rk_byte *table = kernel->runtime->arena.base + kernel->layout.base + kernel->layout.parameters;
     rk_status status = RK_OK;
     for (const rk_declaration *d = class->module->declarations; d; d = d->next)
-        if (d->kind == RK_DECLARES_PARAMETER) memcpy(table + 8ull * d->number, d->value, size_of_kind(d->value_kind));
+        if (d->kind == RK_DECLARES_PARAMETER)
+            memcpy(table + 8ull * d->number, d->value, size_of_kind(d->value_kind));
     for (size_t i = 0; i < count; i++) {
-        const rk_declaration *d = given[i].name ? rk_class_declared(class, RK_DECLARES_PARAMETER, given[i].name) : 0;
+        const rk_declaration *d =
+            given[i].name ? rk_class_declared(class, RK_DECLARES_PARAMETER, given[i].name) : 0;
         if (!d) {
             char names[512];
             declared_names(class, names, sizeof names);
             status = rk_error(RK_INVALID_OPTIONS, "'%s' has no parameter '%s'; it declares: %s", kernel->id,
                               given[i].name ? given[i].name : "(null)", names);
         } else if (!given[i].value || !parse(given[i].value, d->value_kind, table + 8ull * d->number)) {
-            status = rk_error(RK_INVALID_OPTIONS, "parameter '%s' of '%s': '%s' is not an %s", given[i].name, kernel->id,
-                              given[i].value ? given[i].value : "(null)", name_of_kind(d->value_kind));
+            status =
+                rk_error(RK_INVALID_OPTIONS, "parameter '%s' of '%s': '%s' is not an %s", given[i].name,
+                         kernel->id, given[i].value ? given[i].value : "(null)", name_of_kind(d->value_kind));
         }
     }
     return status;

@@ -25,7 +25,8 @@ static rk_ring *ring_at(const rk_host_kernel *k, rk_lane *lane, rk_u32 band)
 
 static rk_lane *lane_of(const rk_seat *seat, rk_u32 which)
 {
-    return which == RK_LANE_OUT ? rk_lane_at(seat->owner->runtime, seat->shard->out_lane) : rk_seat_lane(seat, which);
+    return which == RK_LANE_OUT ? rk_lane_at(seat->owner->runtime, seat->shard->out_lane)
+                                : rk_seat_lane(seat, which);
 }
 
 /* ------------------------------------------------------------------ before: can it be? */
@@ -35,25 +36,32 @@ static rk_status stop_between_batches(rk_host_kernel *k, const rk_wait *wait)
 {
     for (;;) {
         rk_status status = rk_kernel_leave(k, wait->deadline_ns);
-        if (status != RK_OK) return rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary in time: a handler is still running", k->id);
+        if (status != RK_OK)
+            return rk_error(RK_TIMED_OUT,
+                            "'%s' did not reach a batch boundary in time: a handler is still running", k->id);
         rk_u32 parked = 0;
         for (rk_u32 s = 0; s < k->seat_count; s++) parked |= k->seats[s].shard->turn.parked;
-        if (!parked || k->life == RK_LIFE_FAILED) return RK_OK;
+        if (!parked || rk_atomic_u32(&k->life) == RK_LIFE_FAILED) return RK_OK;
         status = rk_kernel_serve(k);
         if (status != RK_OK) return status;
         if (rk_wait_left(wait) == 0)
-            return rk_error(RK_TIMED_OUT, "'%s' waits for room where it sends to, with a batch half out: receive from it, or give it more time", k->id);
+            return rk_error(RK_TIMED_OUT,
+                            "'%s' waits for room where it sends to, with a batch half out: receive from it, "
+                            "or give it more time",
+                            k->id);
         rk_futex_wait(&k->out_event, k->out_event, RK_MILLISECONDS(1));
     }
 }
 
 static rk_u32 is_published(const rk_host_kernel *k, const rk_ring *ring, rk_u64 index)
 {
-    return *(const rk_u32 *)(const void *)rk_ring_slot(ring, k->runtime->arena.base, index) == rk_ring_lap(ring, index);
+    return *(const rk_u32 *)(const void *)rk_ring_slot(ring, k->runtime->arena.base, index) ==
+           rk_ring_lap(ring, index);
 }
 
 /* Messages that would come to each new lane, against its capacity. */
-static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout, const rk_launch_options *options)
+static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
+                            const rk_launch_options *options)
 {
     for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++)
         for (rk_u32 to = 0; to < options->shards; to++) {
@@ -65,15 +73,20 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout, co
                     for (rk_u64 i = rk_ring_oldest(ring); i != ring->tail; i++) {
                         if (!is_published(k, ring, i))
                             return rk_error(RK_BUSY, "'%s': a slot is reserved and not committed yet", k->id);
-                        rk_u32 target = ((const rk_header *)(const void *)rk_ring_slot(ring, k->runtime->arena.base, i))->target;
+                        rk_u32 target =
+                            ((const rk_header *)(const void *)rk_ring_slot(ring, k->runtime->arena.base, i))
+                                ->target;
                         if (which == RK_LANE_OUT || k->seat_count == options->shards) target = s;
                         queued += target % options->shards == to;
                     }
                 }
             }
             if (queued > layout->lane[which].capacity)
-                return rk_error(RK_LIMIT, "'%s': %llu messages are queued in a %s, and the new capacity is %u: take more, or drain it first", k->id,
-                                (unsigned long long)queued, which == RK_LANE_OUT ? "lane to the host" : "lane of the inbox",
+                return rk_error(RK_LIMIT,
+                                "'%s': %llu messages are queued in a %s, and the new capacity is %u: take "
+                                "more, or drain it first",
+                                k->id, (unsigned long long)queued,
+                                which == RK_LANE_OUT ? "lane to the host" : "lane of the inbox",
                                 layout->lane[which].capacity);
         }
     return RK_OK;
@@ -82,14 +95,16 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout, co
 /* ------------------------------------------------------------------ the move */
 
 /* A large payload whose pool goes away with the old layout gets a block of the new one. */
-static void move_reference(const rk_host_kernel *old, const rk_host_kernel *fresh, rk_reference *reference, rk_u32 which)
+static void move_reference(const rk_host_kernel *old, const rk_host_kernel *fresh, rk_reference *reference,
+                           rk_u32 which)
 {
     rk_byte *arena = old->runtime->arena.base;
     rk_u32 first = RK_POOL_NUMBER(old->number, 0);
     if (reference->pool < first || reference->pool >= first + RK_POOLS_OF_KERNEL) return;
     rk_u32 of = reference->pool - first;
     rk_u64 from_at = of ? old->seats[of - 1].shard->pool : old->layout.base + old->layout.host_pool;
-    rk_u64 to_at = which == RK_LANE_HOST ? fresh->layout.base + fresh->layout.host_pool : fresh->seats[0].shard->pool;
+    rk_u64 to_at =
+        which == RK_LANE_HOST ? fresh->layout.base + fresh->layout.host_pool : fresh->seats[0].shard->pool;
     rk_pool *from = (rk_pool *)(arena + from_at), *to = (rk_pool *)(arena + to_at);
     rk_u32 block = rk_pool_take(to, arena);
     memcpy(rk_pool_block(to, arena, block), rk_pool_block(from, arena, reference->block), reference->length);
@@ -98,19 +113,23 @@ static void move_reference(const rk_host_kernel *old, const rk_host_kernel *fres
 }
 
 /* One message from an old slot into a new lane, in that lane's form. */
-static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const rk_ring *from, rk_u64 index, rk_lane *to, rk_u32 which, rk_u32 redelivered)
+static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const rk_ring *from, rk_u64 index,
+                         rk_lane *to, rk_u32 which, rk_u32 redelivered)
 {
     rk_byte *arena = old->runtime->arena.base;
     rk_u64 image[(RK_INLINE_MAX + RK_HEADER_LONG) / 8 * 2];
     rk_byte *slot = rk_ring_slot(from, arena, index);
-    if (from->format == RK_FORMAT_UNIT) rk_unit_read(from, slot, index, (rk_u32 *)(void *)image);
-    else memcpy(image, slot, from->header_size + ((const rk_header *)(const void *)slot)->length);
+    if (from->format == RK_FORMAT_UNIT)
+        rk_unit_read(from, slot, index, (rk_u32 *)(void *)image);
+    else
+        memcpy(image, slot, from->header_size + ((const rk_header *)(const void *)slot)->length);
 
-    rk_header_long header = {.sent_ns = rk_runtime_now(old->runtime), .version = RK_WIRE_VERSION};
+    rk_header_long header = { .sent_ns = rk_runtime_now(old->runtime), .version = RK_WIRE_VERSION };
     memcpy(&header, image, from->header_size);
     rk_u64 payload[(RK_INLINE_MAX + 8) / 8];
     memcpy(payload, (const char *)image + from->header_size, header.base.length);
-    if (header.base.flags & RK_FLAG_REFERENCE) move_reference(old, fresh, (rk_reference *)(void *)payload, which);
+    if (header.base.flags & RK_FLAG_REFERENCE)
+        move_reference(old, fresh, (rk_reference *)(void *)payload, which);
     header.base.flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
     if (redelivered) {
         header.base.flags |= RK_FLAG_REDELIVERED;
@@ -198,8 +217,12 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                 rk_u64 oldest = rk_ring_oldest(ring);
                 rk_u32 again = uncommitted(&old->seats[s], from->rings[b]);
                 for (rk_u64 i = oldest; i != ring->tail; i++) {
-                    rk_u32 target = ((const rk_header *)(const void *)rk_ring_slot(ring, old->runtime->arena.base, i))->target;
-                    rk_lane *to = which == RK_LANE_OUT || old->seat_count == shards ? same : lane_of(&fresh->seats[target % shards], which);
+                    rk_u32 target =
+                        ((const rk_header *)(const void *)rk_ring_slot(ring, old->runtime->arena.base, i))
+                            ->target;
+                    rk_lane *to = which == RK_LANE_OUT || old->seat_count == shards
+                                      ? same
+                                      : lane_of(&fresh->seats[target % shards], which);
                     move_message(old, fresh, ring, i, to, which, i - oldest < again);
                 }
             }
@@ -216,8 +239,10 @@ static void move_state(const rk_host_kernel *old, rk_host_kernel *fresh)
             memcpy(arena + fresh->seats[s].shard->state, arena + old->seats[s].shard->state, size);
     rk_u32 actors = old->options.actors < fresh->options.actors ? old->options.actors : fresh->options.actors;
     for (rk_u32 a = 0; kind == RK_PER_ACTOR && a < actors; a++)
-        memcpy(arena + fresh->seats[a % fresh->seat_count].shard->state + (rk_u64)(a / fresh->seat_count) * size,
-               arena + old->seats[a % old->seat_count].shard->state + (rk_u64)(a / old->seat_count) * size, size);
+        memcpy(arena + fresh->seats[a % fresh->seat_count].shard->state +
+                   (rk_u64)(a / fresh->seat_count) * size,
+               arena + old->seats[a % old->seat_count].shard->state + (rk_u64)(a / old->seat_count) * size,
+               size);
 }
 
 /* With another number of shards, what sources have sent to each old shard is remembered as sent by kernels that are gone, and they count
@@ -227,7 +252,8 @@ static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
     rk_runtime *runtime = old->runtime;
     rk_byte *arena = runtime->arena.base;
     rk_u32 shards = fresh->seat_count;
-    for (rk_u32 s = 0; s < old->seat_count; s++) fresh->seats[s % shards].gone_sent += old->seats[s].gone_sent;
+    for (rk_u32 s = 0; s < old->seat_count; s++)
+        fresh->seats[s % shards].gone_sent += old->seats[s].gone_sent;
     if (old->seat_count == shards) return;
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
         rk_host_kernel *from = runtime->kernels[n];
@@ -257,10 +283,26 @@ static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
         to->turn.replies = from->turn.replies;
         to->turn.clock_hlc = from->turn.clock_hlc;
     }
-    for (rk_u32 s = 0; s < old->seat_count; s++) move_meter(old->seats[s].shard, fresh->seats[s % fresh->seat_count].shard);
+    for (rk_u32 s = 0; s < old->seat_count; s++)
+        move_meter(old->seats[s].shard, fresh->seats[s % fresh->seat_count].shard);
 }
 
 /* ------------------------------------------------------------------ the whole */
+
+/* Where a kernel lies, without what others may be using at this moment. */
+static rk_host_kernel placing_of(const rk_host_kernel *k)
+{
+    rk_host_kernel copy = { .runtime = k->runtime,
+                            .number = k->number,
+                            .generation = k->generation,
+                            .class = k->class,
+                            .options = k->options,
+                            .layout = k->layout,
+                            .seats = k->seats,
+                            .seat_count = k->seat_count };
+    memcpy(copy.id, k->id, sizeof copy.id);
+    return copy;
+}
 
 static rk_status build(rk_host_kernel *k, rk_host_kernel *fresh, const rk_launch_options *options)
 {
@@ -271,27 +313,34 @@ static rk_status build(rk_host_kernel *k, rk_host_kernel *fresh, const rk_launch
         status = rk_parameters_set(fresh, options->parameters, options->parameter_count);
     } else {
         rk_byte *arena = k->runtime->arena.base;
-        memcpy(arena + fresh->layout.base + fresh->layout.parameters, arena + k->layout.base + k->layout.parameters, 8ull * k->class->numbers);
+        memcpy(arena + fresh->layout.base + fresh->layout.parameters,
+               arena + k->layout.base + k->layout.parameters, 8ull * k->class->numbers);
     }
     if (status != RK_OK) rk_kernel_unplace(fresh);
     return status;
 }
 
-static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_options *options, rk_u64 timeout_ns)
+static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_options *options,
+                          rk_u64 timeout_ns)
 {
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
     const rk_class *class;
     rk_circle circle;
-    rk_u32 was = k->life, served = k->serving;
+    rk_u32 was = rk_atomic_u32(&k->life), served = k->serving;
     if (was != RK_LIFE_LAUNCHED && was != RK_LIFE_ACTIVE && was != RK_LIFE_INACTIVE && was != RK_LIFE_FAILED)
         return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
-    rk_host_kernel fresh = *k;
-    rk_status status = rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : k->class->name, options, &class, &fresh.layout);
+    rk_host_kernel fresh = placing_of(k);
+    rk_status status = rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : k->class->name,
+                                      options, &class, &fresh.layout);
     if (status != RK_OK) return status;
-    if (class != k->class) return rk_error(RK_UNSUPPORTED, "'%s' runs kernel '%s': launch '%s' under an id of its own", k->id, k->class->name, class->name);
+    if (class != k->class)
+        return rk_error(RK_UNSUPPORTED, "'%s' runs kernel '%s': launch '%s' under an id of its own", k->id,
+                        k->class->name, class->name);
     if (class->attributes->state == RK_PER_SHARD && options->shards != k->seat_count)
-        return rk_error(RK_UNSUPPORTED, "'%s' keeps state per shard: another number of shards (%u, now %u) needs a merge function; keep %u", k->id,
-                        options->shards, k->seat_count, k->seat_count);
+        return rk_error(RK_UNSUPPORTED,
+                        "'%s' keeps state per shard: another number of shards (%u, now %u) needs a merge "
+                        "function; keep %u",
+                        k->id, options->shards, k->seat_count, k->seat_count);
     fresh.options = *options;
     fresh.options.kernel_name = class->name;
     fresh.options.parameters = 0;
@@ -309,21 +358,22 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
             move_state(k, &fresh);
             move_edges(k, &fresh);
             move_end_counts(k, &fresh);
-            rk_host_kernel old = *k;
+            rk_host_kernel old = placing_of(k);
+            pthread_mutex_lock(&runtime->list);
             k->options = fresh.options;
             k->layout = fresh.layout;
-            pthread_mutex_lock(&runtime->list);
             k->seats = fresh.seats;
             k->seat_count = fresh.seat_count;
-            pthread_mutex_unlock(&runtime->list);
             k->epoch++;
+            k->failure[0] = 0;
+            pthread_mutex_unlock(&runtime->list);
             status = rk_circle_wire(&circle);
             for (rk_u32 s = 0; s < old.seat_count; s++) old.seats[s].owner = &old;
             rk_kernel_unplace(&old);
-            k->failure[0] = 0;
-            k->stalled = 0;
+            rk_atomic_set_u32(&k->stalled, 0);
             rk_atomic_set_u32(&k->closed, RK_OK);
-            if (was == RK_LIFE_FAILED) rk_atomic_set_u32(&k->life, k->activated_ns ? RK_LIFE_ACTIVE : RK_LIFE_LAUNCHED);
+            if (was == RK_LIFE_FAILED)
+                rk_atomic_set_u32(&k->life, k->activated_ns ? RK_LIFE_ACTIVE : RK_LIFE_LAUNCHED);
             if (was == RK_LIFE_FAILED && k->activated_ns) served = 1;
         }
         rk_circle_serve(&circle);
@@ -335,7 +385,8 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
     return status;
 }
 
-rk_status rk_relaunch(rk_runtime *runtime, rk_kernel handle, const rk_launch_options *given, rk_u64 timeout_ns)
+rk_status rk_relaunch(rk_runtime *runtime, rk_kernel handle, const rk_launch_options *given,
+                      rk_u64 timeout_ns)
 {
     rk_host_kernel *k = 0;
     rk_launch_options options = rk_production();

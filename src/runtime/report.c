@@ -45,7 +45,8 @@ static rk_pending *claim_pending(rk_runtime *runtime, rk_u64 correlation, rk_u32
     rk_pending *p = &runtime->pending[at];
     pthread_mutex_lock(&runtime->pending_lock);
     int same = p->generation == (rk_u32)(correlation >> 32);
-    if (same && !__atomic_compare_exchange_n(&p->state, &waits, RK_PENDING_FILLING, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (same && !__atomic_compare_exchange_n(&p->state, &waits, RK_PENDING_FILLING, 0, __ATOMIC_ACQ_REL,
+                                             __ATOMIC_ACQUIRE)) {
         *was_done = waits == RK_PENDING_DONE;
         same = 0;
     }
@@ -97,13 +98,15 @@ static void count_reason(rk_host_kernel *kernel, const char *reason)
             kernel->reasons[i].count++;
             return;
         }
-    if (kernel->reason_count < RK_REASONS_MAX) kernel->reasons[kernel->reason_count++] = (rk_reason_count){reason, 1};
+    if (kernel->reason_count < RK_REASONS_MAX)
+        kernel->reasons[kernel->reason_count++] = (rk_reason_count){ reason, 1 };
 }
 
 /* Keep a letter, the newest `dead_letter_capacity` of them. */
 static void keep_letter(rk_host_kernel *kernel, const rk_dead_letter *letter)
 {
-    rk_u32 capacity = kernel->options.dead_letter_capacity ? kernel->options.dead_letter_capacity : RK_DEAD_LETTERS_DEFAULT;
+    rk_u32 capacity =
+        kernel->options.dead_letter_capacity ? kernel->options.dead_letter_capacity : RK_DEAD_LETTERS_DEFAULT;
     rk_letter *kept = malloc(sizeof *kept + letter->length);
     pthread_mutex_lock(&kernel->letters);
     kernel->letter_total++;
@@ -134,7 +137,7 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
     rk_host_kernel *kernel = seat->owner;
     rk_runtime *runtime = kernel->runtime;
     rk_dead_letter letter = {
-        .kernel = {kernel->number, kernel->generation},
+        .kernel = { kernel->number, kernel->generation },
         .shard = seat->number,
         .type = header->base.type,
         .reason = rk_reason_name(kernel->class, report->reason),
@@ -155,7 +158,8 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
         letter.payload = rk_pool_block(pool, runtime->arena.base, reference->block);
         letter.length = (rk_u32)reference->length;
     }
-    if (kernel->options.on_dead_letter) kernel->options.on_dead_letter(kernel->options.dead_letter_user, &letter);
+    if (kernel->options.on_dead_letter)
+        kernel->options.on_dead_letter(kernel->options.dead_letter_user, &letter);
     keep_letter(kernel, &letter);
     if (reference) rk_pool_give_back(pool, runtime->arena.base, reference->block);
     if (header->base.flags & RK_FLAG_REQUEST) {
@@ -182,11 +186,14 @@ static void take_reply(rk_seat *seat, const rk_header_long *header)
     rk_u32 done;
     rk_pending *p = claim_pending(runtime, header->correlation, &done);
     if (p) {
-        rk_status status = header->base.type != p->reply_type ? RK_UNKNOWN_TYPE : length > p->reply_size ? RK_TOO_SMALL : RK_OK;
+        rk_status status = header->base.type != p->reply_type ? RK_UNKNOWN_TYPE
+                           : length > p->reply_size           ? RK_TOO_SMALL
+                                                              : RK_OK;
         if (status == RK_OK) memcpy(p->reply, payload, length);
         finish_pending(p, status, 0);
     } else {
-        __atomic_fetch_add(done ? &seat->owner->double_replies : &seat->owner->late_replies, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(done ? &seat->owner->double_replies : &seat->owner->late_replies, 1,
+                           __ATOMIC_RELAXED);
     }
     if (pool) rk_pool_give_back(pool, runtime->arena.base, reference->block);
 }
@@ -199,14 +206,15 @@ static void take_log(rk_seat *seat, const rk_report *report)
     rk_u32 value = 0;
     for (const rk_u8 *at = line->text; *at && used + 24 < sizeof text; at++) {
         if (at[0] == '%' && at[1] == 'u' && value < line->values) {
-            used += (size_t)snprintf(text + used, sizeof text - used, "%llu", (unsigned long long)line->value[value++]);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%llu",
+                                     (unsigned long long)line->value[value++]);
             at++;
         } else {
             text[used++] = (char)*at;
         }
     }
     text[used] = 0;
-    rk_log_record record = {line->level, seat->number, report->when_ns, seat->owner->id, text};
+    rk_log_record record = { line->level, seat->number, report->when_ns, seat->owner->id, text };
     if (seat->owner->runtime->options.on_log)
         seat->owner->runtime->options.on_log(seat->owner->runtime->options.log_user, &record);
     else if (line->level >= RK_WARNING)
@@ -244,12 +252,14 @@ static rk_u32 collect(rk_seat *seat)
     rk_u32 n;
     while ((n = rk_ring_ready(ring, runtime->arena.base, ring->head, 64)) > 0) {
         for (rk_u32 i = 0; i < n; i++)
-            take_report(seat, (const rk_header_long *)(const void *)rk_ring_slot(ring, runtime->arena.base, ring->head + i));
+            take_report(seat, (const rk_header_long *)(const void *)rk_ring_slot(ring, runtime->arena.base,
+                                                                                 ring->head + i));
         ring->delivered += n;
         rk_ring_commit(ring, ring->head + n);
         taken += n;
     }
-    if (taken && rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) runtime->backend->ring(seat); /* W1 */
+    if (taken && rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
+        runtime->backend->ring(seat); /* W1 */
     return taken;
 }
 

@@ -23,7 +23,8 @@ rk_u64 rk_monotonic_ns(void)
 
 rk_u64 rk_runtime_now(const rk_runtime *runtime)
 {
-    return runtime->options.clock_ns ? runtime->options.clock_ns(runtime->options.clock_user) : rk_monotonic_ns();
+    return runtime->options.clock_ns ? runtime->options.clock_ns(runtime->options.clock_user)
+                                     : rk_monotonic_ns();
 }
 
 static int is_open(const rk_runtime *runtime)
@@ -52,8 +53,11 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
         if (status != RK_OK) return status;
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     }
-    if (o->workers > 1024) return rk_error(RK_INVALID_OPTIONS, "workers %u is not in 1 to 1024; 0 takes one fewer than the cores", o->workers);
-    if (o->single_step > 1 || o->unpinned > 1) return rk_error(RK_INVALID_OPTIONS, "single_step and unpinned are 0 or 1");
+    if (o->workers > 1024)
+        return rk_error(RK_INVALID_OPTIONS,
+                        "workers %u is not in 1 to 1024; 0 takes one fewer than the cores", o->workers);
+    if (o->single_step > 1 || o->unpinned > 1)
+        return rk_error(RK_INVALID_OPTIONS, "single_step and unpinned are 0 or 1");
     if (!o->stall_limit_ns) o->stall_limit_ns = RK_STALL_DEFAULT;
     if (!o->spin_ns) o->spin_ns = RK_SPIN_DEFAULT;
     return RK_OK;
@@ -61,8 +65,9 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
 
 static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
 {
-    static const char *const names[] = {"auto", "cpu", "cuda", "opencl", "metal"};
-    if (backend > RK_BACKEND_METAL) return rk_error(RK_INVALID_OPTIONS, "backend %u is not one of RK_BACKEND_*", backend);
+    static const char *const names[] = { "auto", "cpu", "cuda", "opencl", "metal" };
+    if (backend > RK_BACKEND_METAL)
+        return rk_error(RK_INVALID_OPTIONS, "backend %u is not one of RK_BACKEND_*", backend);
     if (backend > RK_BACKEND_CPU)
         return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there is: cpu", names[backend]);
     *chosen = &rk_backend_cpu;
@@ -93,12 +98,16 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     pthread_mutex_init(&runtime->control, 0);
     pthread_mutex_init(&runtime->list, 0);
     pthread_mutex_init(&runtime->pending_lock, 0);
-    rk_u64 tables = sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL;
+    rk_u64 tables =
+        sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL;
     rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
-    status = rk_arena_open(&runtime->arena, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
+    status =
+        rk_arena_open(&runtime->arena, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
     if (status == RK_OK) {
-        runtime->directory = rk_arena_take(&runtime->arena, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
-        runtime->pool_table = rk_arena_take(&runtime->arena, 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL);
+        runtime->directory =
+            rk_arena_take(&runtime->arena, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
+        runtime->pool_table =
+            rk_arena_take(&runtime->arena, 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL);
         runtime->closed_lane = rk_arena_take(&runtime->arena, sizeof(rk_lane) + sizeof(rk_ring) + 16);
         rk_lane *closed = rk_lane_at(runtime, runtime->closed_lane);
         closed->closed = 1;
@@ -131,8 +140,10 @@ rk_status rk_close(rk_runtime *runtime)
     pthread_mutex_lock(&open_lock);
     rk_runtime **link = &open_runtimes;
     while (*link && *link != runtime) link = &(*link)->next;
-    if (*link) *link = runtime->next;
-    else runtime = 0; /* closed already */
+    if (*link)
+        *link = runtime->next;
+    else
+        runtime = 0; /* closed already */
     pthread_mutex_unlock(&open_lock);
     if (!runtime) return RK_OK;
 
@@ -146,8 +157,9 @@ rk_status rk_close(rk_runtime *runtime)
     rk_u32 quarantined = runtime->quarantined;
     rk_modules_close(runtime);
     if (quarantined) /* its threads may still touch the arena and its kernels: those stay */
-        return rk_error(RK_QUARANTINED, "closed, but %u kernel%s did not stop: their memory is kept until the process ends", quarantined,
-                        quarantined == 1 ? "" : "s");
+        return rk_error(RK_QUARANTINED,
+                        "closed, but %u kernel%s did not stop: their memory is kept until the process ends",
+                        quarantined, quarantined == 1 ? "" : "s");
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) rk_kernel_free(runtime->kernels[n]);
     rk_arena_close(&runtime->arena);
     pthread_mutex_destroy(&runtime->control);
@@ -173,12 +185,14 @@ rk_u64 rk_clock_ns(const rk_runtime *runtime)
     return runtime && is_open(runtime) ? rk_runtime_now(runtime) : 0;
 }
 
-void rk_runtime_log(const rk_runtime *runtime, rk_u32 level, const char *kernel_name, rk_u32 shard, const char *text)
+void rk_runtime_log(const rk_runtime *runtime, rk_u32 level, const char *kernel_name, rk_u32 shard,
+                    const char *text)
 {
-    static const char *const levels[] = {"debug", "info", "warning", "error"};
-    rk_log_record record = {level, shard, rk_runtime_now(runtime), kernel_name, text};
+    static const char *const levels[] = { "debug", "info", "warning", "error" };
+    rk_log_record record = { level, shard, rk_runtime_now(runtime), kernel_name, text };
     if (runtime->options.on_log)
         runtime->options.on_log(runtime->options.log_user, &record);
     else if (level >= RK_WARNING)
-        fprintf(stderr, "rk: %s: %s%s%s\n", levels[level > RK_ERROR ? RK_ERROR : level], kernel_name, *kernel_name ? ": " : "", text);
+        fprintf(stderr, "rk: %s: %s%s%s\n", levels[level > RK_ERROR ? RK_ERROR : level], kernel_name,
+                *kernel_name ? ": " : "", text);
 }

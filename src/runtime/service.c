@@ -36,7 +36,8 @@ static void announce_sleep(rk_runtime *runtime, rk_thread_record *self)
         rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
         if (!k || !enter(self, k)) continue;
         for (rk_u32 s = 0; s < k->seat_count; s++) {
-            rk_ring *ring = rk_lane_ring(rk_lane_at(runtime, k->seats[s].shard->report_lane), runtime->arena.base, 0);
+            rk_ring *ring =
+                rk_lane_ring(rk_lane_at(runtime, k->seats[s].shard->report_lane), runtime->arena.base, 0);
             if (!rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE))
                 (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE);
         }
@@ -52,7 +53,8 @@ static void watch_kernel(rk_host_kernel *k, rk_u64 now)
         rk_seat *seat = &k->seats[s];
         rk_u64 progress = __atomic_load_n(&seat->shard->meter.progress, __ATOMIC_ACQUIRE);
         rk_u32 pending = 0;
-        for (rk_u32 w = 0; w < 2; w++) pending |= rk_lane_depth(rk_seat_lane(seat, w), k->runtime->arena.base);
+        for (rk_u32 w = 0; w < 2; w++)
+            pending |= rk_lane_depth(rk_seat_lane(seat, w), k->runtime->arena.base);
         if (progress != seat->watched_progress || !pending || rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) {
             seat->watched_progress = progress;
             seat->watched_since_ns = now;
@@ -63,13 +65,14 @@ static void watch_kernel(rk_host_kernel *k, rk_u64 now)
     if (stalled != rk_atomic_u32(&k->stalled)) {
         rk_atomic_set_u32(&k->stalled, stalled);
         rk_runtime_log(k->runtime, RK_WARNING, k->id, 0,
-                       stalled ? "stalled: messages are pending, and no batch was finished for the stall limit" : "makes progress again");
+                       stalled
+                           ? "stalled: messages are pending, and no batch was finished for the stall limit"
+                           : "makes progress again");
     }
 }
 
-static void watch(rk_runtime *runtime, rk_thread_record *self)
+static void watch(rk_runtime *runtime, rk_thread_record *self, rk_u64 now)
 {
-    rk_u64 now = rk_monotonic_ns();
     rk_u32 count = __atomic_load_n(&runtime->kernel_count, __ATOMIC_ACQUIRE);
     for (rk_u32 n = 1; n <= count; n++) {
         rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
@@ -89,12 +92,16 @@ static void *service_main(void *argument)
     rk_runtime *runtime = argument;
     rk_thread_record *self = rk_thread_own();
     rk_u64 tick = runtime->options.stall_limit_ns / 4, next_watch = rk_monotonic_ns() + tick;
+    /* Time in which this thread did run: when the process was stopped, nobody is to blame for having made no progress. */
+    rk_u64 awake_ns = 0;
     while (!rk_atomic_u32(&runtime->service_stop)) {
         rk_u32 seen = __atomic_load_n(&runtime->service_event, __ATOMIC_SEQ_CST);
         rk_u32 taken = collect(runtime, self);
         rk_u64 now = rk_monotonic_ns();
         if (now >= next_watch) {
-            watch(runtime, self);
+            rk_u64 late = now - next_watch;
+            awake_ns += tick + (late < tick ? late : 0);
+            watch(runtime, self, awake_ns);
             next_watch = now + tick;
         }
         if (taken) continue;
@@ -108,7 +115,8 @@ static void *service_main(void *argument)
 rk_status rk_service_start(rk_runtime *runtime)
 {
     if (runtime->options.single_step) return RK_OK;
-    if (pthread_create(&runtime->service, 0, service_main, runtime)) return rk_error(RK_OUT_OF_MEMORY, "can't start the service thread");
+    if (pthread_create(&runtime->service, 0, service_main, runtime))
+        return rk_error(RK_OUT_OF_MEMORY, "can't start the service thread");
     pthread_setname_np(runtime->service, "rk-service");
     runtime->service_runs = 1;
     return RK_OK;

@@ -10,7 +10,9 @@ static rk_u32 step_kernel(rk_host_kernel *k)
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         rk_u32 result = k->runtime->backend->step(&k->seats[s]);
         ended += result == RK_STEP_ENDED;
-        if (result == RK_STEP_WORKED || (best != RK_STEP_WORKED && (result == RK_STEP_PARKED || (result == RK_STEP_WAITS && best == RK_STEP_IDLE))))
+        if (result == RK_STEP_WORKED ||
+            (best != RK_STEP_WORKED &&
+             (result == RK_STEP_PARKED || (result == RK_STEP_WAITS && best == RK_STEP_IDLE))))
             best = result;
     }
     rk_reports_collect(k);
@@ -32,11 +34,13 @@ rk_status rk_step(rk_runtime *runtime, rk_kernel handle, rk_u32 *result)
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, handle, &k);
-    if (status == RK_OK && !k->serving) status = rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(k->life));
+    if (status == RK_OK && !k->serving)
+        status = rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(rk_atomic_u32(&k->life)));
     if (status == RK_OK) {
         rk_u32 got = step_kernel(k);
         if (result) *result = got;
-        if (k->life == RK_LIFE_FAILED) status = rk_error(RK_FAILED, "'%s' failed: %s", k->id, k->failure);
+        if (rk_atomic_u32(&k->life) == RK_LIFE_FAILED)
+            status = rk_error(RK_FAILED, "'%s' failed: %s", k->id, k->failure);
     }
     pthread_mutex_unlock(&runtime->control);
     return status;

@@ -13,12 +13,13 @@ static rk_host_kernel *target_of(const rk_runtime *runtime, const rk_connection 
 rk_u32 rk_connection_is_live(const rk_runtime *runtime, const rk_connection *c)
 {
     const rk_host_kernel *to = target_of(runtime, c);
-    return to && to->generation == c->to_generation && to->life != RK_LIFE_QUARANTINED && to->layout.base != 0;
+    return to && to->generation == c->to_generation && rk_atomic_u32(&to->life) != RK_LIFE_QUARANTINED &&
+           to->layout.base != 0;
 }
 
 static int is_placed(const rk_host_kernel *k)
 {
-    return k && k->layout.base != 0 && k->life != RK_LIFE_QUARANTINED;
+    return k && k->layout.base != 0 && rk_atomic_u32(&k->life) != RK_LIFE_QUARANTINED;
 }
 
 /* ------------------------------------------------------------------ making */
@@ -49,7 +50,7 @@ static void place(wiring_plan *p, rk_u32 numbers, rk_u32 connections, rk_u32 sha
 
 rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards)
 {
-    wiring_plan p = {.end_sources = SOURCES_ALWAYS};
+    wiring_plan p = { .end_sources = SOURCES_ALWAYS };
     place(&p, numbers, 0, shards);
     return p.size;
 }
@@ -57,12 +58,13 @@ rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards)
 static wiring_plan plan(const rk_host_kernel *k)
 {
     const rk_runtime *runtime = k->runtime;
-    wiring_plan p = {.end_sources = SOURCES_ALWAYS};
+    wiring_plan p = { .end_sources = SOURCES_ALWAYS };
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
         const rk_host_kernel *from = runtime->kernels[n];
         if (!is_placed(from)) continue;
         for (rk_u32 c = 0; c < from->connection_count; c++)
-            if (from->connections[c].to == k->number && from->connections[c].to_generation == k->generation) p.end_sources += from->seat_count;
+            if (from->connections[c].to == k->number && from->connections[c].to_generation == k->generation)
+                p.end_sources += from->seat_count;
     }
     for (rk_u32 c = 0; c < k->connection_count; c++) p.count_words += shards_of(runtime, &k->connections[c]);
     place(&p, k->class->numbers, k->connection_count, k->seat_count);
@@ -79,7 +81,8 @@ static rk_u32 end_slot(const rk_host_kernel *from, rk_u32 connection)
         const rk_host_kernel *k = runtime->kernels[n];
         if (!is_placed(k)) continue;
         for (rk_u32 c = 0; c < k->connection_count && !(k == from && c == connection); c++)
-            if (k->connections[c].to == mine->to && k->connections[c].to_generation == mine->to_generation) slot += k->seat_count;
+            if (k->connections[c].to == mine->to && k->connections[c].to_generation == mine->to_generation)
+                slot += k->seat_count;
     }
     return slot;
 }
@@ -142,7 +145,8 @@ static void fill_end_table(const rk_host_kernel *k, rk_u32 s, rk_u64 *table)
         const rk_host_kernel *from = runtime->kernels[n];
         if (!is_placed(from)) continue;
         for (rk_u32 c = 0; c < from->connection_count; c++) {
-            if (from->connections[c].to != k->number || from->connections[c].to_generation != k->generation) continue;
+            if (from->connections[c].to != k->number || from->connections[c].to_generation != k->generation)
+                continue;
             for (rk_u32 source = 0; source < from->seat_count; source++)
                 if (from->seats[source].shard->phase == RK_PHASE_ENDED)
                     table[end_slot(from, c) + source] = sent_so_far(from, source, c, s) + 1;
@@ -156,8 +160,11 @@ static rk_status make_tables(rk_host_kernel *k, const wiring_plan *p, rk_u64 *pl
     rk_runtime *runtime = k->runtime;
     rk_byte *arena = runtime->arena.base;
     rk_u64 block = rk_arena_take(&runtime->arena, p->size);
-    if (!block) return rk_error(RK_OUT_OF_MEMORY, "'%s': no room for its routes: %llu bytes", k->id, (unsigned long long)p->size);
-    rk_u64 *inbox = (rk_u64 *)(void *)(arena + block + p->inbox), *ends = (rk_u64 *)(void *)(arena + block + p->ends);
+    if (!block)
+        return rk_error(RK_OUT_OF_MEMORY, "'%s': no room for its routes: %llu bytes", k->id,
+                        (unsigned long long)p->size);
+    rk_u64 *inbox = (rk_u64 *)(void *)(arena + block + p->inbox),
+           *ends = (rk_u64 *)(void *)(arena + block + p->ends);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         inbox[s] = k->seats[s].shard->lane[1];
         ends[s] = block + p->end_words + 8ull * p->end_sources * s;
@@ -217,7 +224,8 @@ static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 coun
             k->inbox_lanes = blocks[i] + plans[i].inbox;
             k->end_tables = blocks[i] + plans[i].ends;
             k->end_sources = plans[i].end_sources;
-            rk_directory_entry *entry = (rk_directory_entry *)(void *)(runtime->arena.base + runtime->directory) + k->number;
+            rk_directory_entry *entry =
+                (rk_directory_entry *)(void *)(runtime->arena.base + runtime->directory) + k->number;
             entry->shards = k->seat_count;
             entry->lanes = k->inbox_lanes;
         }
@@ -232,10 +240,7 @@ static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 coun
     return status;
 }
 
-rk_status rk_wiring_make_alone(rk_host_kernel *kernel)
-{
-    return make(kernel->runtime, &kernel, 1);
-}
+rk_status rk_wiring_make_alone(rk_host_kernel *kernel) { return make(kernel->runtime, &kernel, 1); }
 
 /* ------------------------------------------------------------------ circles */
 
@@ -257,14 +262,15 @@ static void find_circle(rk_host_kernel *kernel, rk_circle *circle)
             rk_host_kernel *other = runtime->kernels[n];
             rk_u32 known = 0;
             for (rk_u32 j = 0; j < circle->count && !known; j++) known = circle->kernel[j] == other;
-            if (!known && is_placed(other) && are_connected(circle->kernel[i], other)) circle->kernel[circle->count++] = other;
+            if (!known && is_placed(other) && are_connected(circle->kernel[i], other))
+                circle->kernel[circle->count++] = other;
         }
 }
 
 rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle)
 {
     sort_connections(kernel);
-    *circle = (rk_circle){0};
+    *circle = (rk_circle){ 0 };
     circle->kernel = calloc(RK_KERNELS_MAX + 1, sizeof *circle->kernel);
     circle->served = calloc(RK_KERNELS_MAX + 1, 1);
     if (!circle->kernel || !circle->served) {
@@ -276,7 +282,8 @@ rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle)
     for (rk_u32 i = 1; i < circle->count; i++) {
         if (!circle->kernel[i]->serving) continue;
         if (rk_kernel_leave(circle->kernel[i], deadline) != RK_OK) {
-            rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running", circle->kernel[i]->id);
+            rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running",
+                     circle->kernel[i]->id);
             rk_circle_serve(circle);
             return RK_TIMED_OUT;
         }
@@ -296,7 +303,7 @@ void rk_circle_serve(rk_circle *circle)
         if (circle->served[i]) rk_kernel_serve(circle->kernel[i]);
     free(circle->kernel);
     free(circle->served);
-    *circle = (rk_circle){0};
+    *circle = (rk_circle){ 0 };
 }
 
 /* Its targets remember what it sent, since its words leave their end tables. */
@@ -306,7 +313,8 @@ static void remember_gone(rk_host_kernel *kernel)
         if (!rk_connection_is_live(kernel->runtime, &kernel->connections[c])) continue;
         rk_host_kernel *to = target_of(kernel->runtime, &kernel->connections[c]);
         for (rk_u32 s = 0; s < kernel->seat_count; s++)
-            for (rk_u32 t = 0; t < to->seat_count && to != kernel; t++) to->seats[t].gone_sent += sent_so_far(kernel, s, c, t);
+            for (rk_u32 t = 0; t < to->seat_count && to != kernel; t++)
+                to->seats[t].gone_sent += sent_so_far(kernel, s, c, t);
     }
 }
 
@@ -317,7 +325,8 @@ rk_status rk_wiring_cut(rk_host_kernel *kernel)
     rk_status status = rk_circle_stop(kernel, &circle);
     if (status != RK_OK) return status;
     remember_gone(kernel);
-    rk_directory_entry *entry = (rk_directory_entry *)(void *)(runtime->arena.base + runtime->directory) + kernel->number;
+    rk_directory_entry *entry =
+        (rk_directory_entry *)(void *)(runtime->arena.base + runtime->directory) + kernel->number;
     entry->lanes = 0;
     rk_u64 base = kernel->layout.base;
     kernel->layout.base = 0; /* gone, as far as the others are concerned */

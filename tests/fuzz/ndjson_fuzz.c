@@ -5,7 +5,8 @@
 #include "rows_fuzz.h"
 
 /* A message prints as an object that reads as the same message. */
-static void check_print(const rk_schema *schema, const char *message, rk_u32 size) {
+static void check_print(const rk_schema *schema, const char *message, rk_u32 size)
+{
     char text[4096], again[256];
     rk_u32 again_size = 0;
     size_t length = rk_json_print(schema, message, size, text, sizeof text);
@@ -15,7 +16,8 @@ static void check_print(const rk_schema *schema, const char *message, rk_u32 siz
 }
 
 /* Reads all at once, one message a call, and holds each row against its line. */
-static void check_rows(const fuzz_input *input, rk_json_reader *reader) {
+static void check_rows(const fuzz_input *input, rk_json_reader *reader)
+{
     char message[256] = { 0 };
     rk_u32 size = 0;
     rk_row_batch batch = { .messages = message, .sizes = &size, .room = 1 };
@@ -31,6 +33,7 @@ static void check_rows(const fuzz_input *input, rk_json_reader *reader) {
         FUZZ_PROMISE(fuzz_next_line(input, &at, &line));
         FUZZ_PROMISE(batch.count + batch.failed == 1 && batch.first_row == row);
         FUZZ_PROMISE(line.size <= rk_json_row_limit(reader) || batch.failed);
+        FUZZ_PROMISE(line.size == 0 || memchr(line.text, '\0', line.size) == NULL || batch.failed);
         if (batch.failed)
             fuzz_check_bad(&batch.bad, &line, row);
         else
@@ -39,12 +42,14 @@ static void check_rows(const fuzz_input *input, rk_json_reader *reader) {
     FUZZ_PROMISE(used == input->size && !fuzz_next_line(input, &at, &line));
 }
 
-static rk_status next_json(void *reader, const char *data, size_t size, bool last, rk_row_batch *batch) {
+static rk_status next_json(void *reader, const char *data, size_t size, bool last, rk_row_batch *batch)
+{
     return rk_json_next(reader, data, size, last, batch);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     fuzz_input input = fuzz_input_of(data, size);
     rk_json_reader *readers[3] = { NULL };
     for (int i = 0; i < 3; i++)

@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int replay_file(const char *path) {
+static int replay_file(const char *path)
+{
     FILE *file = fopen(path, "rb");
     if (file == NULL) return -1;
     uint8_t *data = NULL;
@@ -24,15 +25,15 @@ static int replay_file(const char *path) {
 
     uint8_t *exact = malloc(size > 0 ? size : 1); /* its own block, so that a read past the end is seen */
     if (exact == NULL) abort();
-    for (size_t i = 0; i < size; i++)
-        exact[i] = data[i];
+    for (size_t i = 0; i < size; i++) exact[i] = data[i];
     free(data);
     LLVMFuzzerTestOneInput(exact, size);
     free(exact);
     return failed ? -1 : 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     size_t count = 0;
     LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
     for (int i = 1; i < argc; i++) {

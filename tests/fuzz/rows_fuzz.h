@@ -41,7 +41,8 @@ typedef struct fuzz_input {
 
 /* A text as given, but that each byte 1, the first few times, stands for many zeros. */
 static inline void fuzz_text(fuzz_input *input, const uint8_t *data, size_t size, const char *head,
-                             size_t head_size) {
+                             size_t head_size)
+{
     char *text = malloc(head_size + size + FUZZ_LONG_RUNS_MAX * FUZZ_LONG_RUN + 1);
     if (text == NULL) abort();
     memcpy(text, head, head_size);
@@ -61,7 +62,8 @@ static inline void fuzz_text(fuzz_input *input, const uint8_t *data, size_t size
 
 /* Settings: the low 3 bits of the first byte pick the schema, the next two the room, the sixth the head;
  * the second byte is the size of the pieces. */
-static inline fuzz_input fuzz_input_of(const uint8_t *data, size_t size) {
+static inline fuzz_input fuzz_input_of(const uint8_t *data, size_t size)
+{
     static const rk_schema *const schemas[] = { RK_SCHEMA(fuzz_flight), RK_SCHEMA(fuzz_kinds),
                                                 RK_SCHEMA(fuzz_arrays), RK_SCHEMA(fuzz_one),
                                                 RK_SCHEMA(fuzz_blob) };
@@ -93,7 +95,8 @@ typedef struct fuzz_line {
 } fuzz_line;
 
 /* Moves *at behind the next line; false when there is none. */
-static inline bool fuzz_next_line(const fuzz_input *input, size_t *at, fuzz_line *line) {
+static inline bool fuzz_next_line(const fuzz_input *input, size_t *at, fuzz_line *line)
+{
     if (*at == input->size) return false;
     size_t start = *at, end = start;
     while (end < input->size && input->text[end] != '\n') end++;
@@ -104,7 +107,8 @@ static inline bool fuzz_next_line(const fuzz_input *input, size_t *at, fuzz_line
 }
 
 /* The text of a bad row is the beginning of its line, and it says why it is bad. */
-static inline void fuzz_check_bad(const rk_bad_row *bad, const fuzz_line *line, rk_u64 row) {
+static inline void fuzz_check_bad(const rk_bad_row *bad, const fuzz_line *line, rk_u64 row)
+{
     FUZZ_PROMISE(bad->row == row);
     FUZZ_PROMISE(bad->size == line->size);
     FUZZ_PROMISE(bad->text_size == (line->size < RK_ROW_TEXT_MAX ? line->size : RK_ROW_TEXT_MAX));
@@ -119,7 +123,8 @@ static inline void fuzz_check_bad(const rk_bad_row *bad, const fuzz_line *line, 
 }
 
 /* What came out must not depend on how the text went in. */
-static inline void fuzz_check_pieces(rk_next_rows next, void *whole, void *pieces, const fuzz_input *input) {
+static inline void fuzz_check_pieces(rk_next_rows next, void *whole, void *pieces, const fuzz_input *input)
+{
     rk_transcript one = rk_transcribe(next, whole, input->schema, input->text, input->size, 0, 64, false);
     size_t piece =
         input->size > 4096 && input->piece > 0 && input->piece < 64 ? 64 : input->piece; /* for speed */

@@ -24,7 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             options.ttl_us = header.message.ttl_us;
             static uint8_t again[sizeof(fuzzed) + 64];
             size_t written;
-            if (rk_frame_write(&schema, payload, header.length, &options, again, sizeof again, &written) != RK_OK) abort();
+            if (rk_frame_write(&schema, payload, header.length, &options, again, sizeof again, &written) !=
+                RK_OK)
+                abort();
             if (written != used || memcmp(again, data + at, used) != 0) abort();
         }
         at += used;

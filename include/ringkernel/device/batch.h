@@ -64,7 +64,8 @@ RK_FN rk_u32 rk_batch_order(rk_context *context, RK_GLOBAL rk_u32 *scratch, rk_u
 }
 
 /* How many positions from `first` on are of one group. */
-RK_FN rk_u32 rk_batch_group(rk_context *context, RK_GLOBAL const rk_u32 *order, rk_u32 first, rk_u32 count, rk_u32 per_actor)
+RK_FN rk_u32 rk_batch_group(rk_context *context, RK_GLOBAL const rk_u32 *order, rk_u32 first, rk_u32 count,
+                            rk_u32 per_actor)
 {
     rk_u32 n = 1;
     rk_u32 type = rk_batch_header(context, order[first])->type;

@@ -21,9 +21,11 @@ typedef struct rk_services {
     rk_u32 (*refused)(struct rk_context *context, rk_staged *entry, rk_status status);
     /* SPMD on the CPU, see spmd.h; `where` is "file:line". */
     void (*barrier)(struct rk_context *context, rk_u32 scope, const char *where);
-    rk_u64 (*exchange)(struct rk_context *context, rk_u64 value, rk_u32 from, rk_u32 scope, const char *where);
+    rk_u64 (*exchange)(struct rk_context *context, rk_u64 value, rk_u32 from, rk_u32 scope,
+                       const char *where);
     rk_u64 (*ballot)(struct rk_context *context, rk_u32 vote, rk_u32 scope, const char *where);
-    rk_u64 (*reduce)(struct rk_context *context, rk_u64 value, rk_u32 scope, const char *where); /* sum, modulo 2^64 */
+    rk_u64 (*reduce)(struct rk_context *context, rk_u64 value, rk_u32 scope,
+                     const char *where); /* sum, modulo 2^64 */
 } rk_services;
 #endif
 
@@ -31,12 +33,12 @@ typedef struct rk_context {
     rk_byte *arena;
     RK_GLOBAL rk_shard *shard;
     RK_GLOBAL rk_turn *turn;
-    rk_byte *stage;          /* first staged entry */
-    rk_u32 stage_next;       /* entries staged so far */
-    rk_u32 stage_limit;      /* this handler call may stage up to here */
+    rk_byte *stage;     /* first staged entry */
+    rk_u32 stage_next;  /* entries staged so far */
+    rk_u32 stage_limit; /* this handler call may stage up to here */
     rk_u32 stage_stride;
-    rk_u32 stage_first;      /* where this handler call began */
-    rk_u64 now_ns;           /* time of this turn */
+    rk_u32 stage_first; /* where this handler call began */
+    rk_u64 now_ns;      /* time of this turn */
     RK_GLOBAL const rk_u64 *parameters;
 
     /* The message being handled. */
@@ -44,7 +46,7 @@ typedef struct rk_context {
     RK_GLOBAL const void *payload;
     RK_GLOBAL void *state;
     rk_u32 payload_length;
-    rk_u32 failed;           /* reason + 1 of rk_fail; 0: none */
+    rk_u32 failed; /* reason + 1 of rk_fail; 0: none */
     rk_u32 features;
     rk_u32 message_;
     RK_GLOBAL rk_view *view;
@@ -54,17 +56,17 @@ typedef struct rk_context {
     rk_u32 thread;
     rk_u32 threads;
     rk_u32 shared_used;
-    rk_u32 spmd;             /* 1: inside an SPMD kernel */
-    RK_LOCAL rk_u8 *shared;  /* block-shared memory */
+    rk_u32 spmd;                   /* 1: inside an SPMD kernel */
+    RK_LOCAL rk_u8 *shared;        /* block-shared memory */
     RK_GLOBAL const rk_u32 *order; /* a batch handler's messages: positions in the batch */
     rk_u32 batch_first;
     rk_u32 batch_n;
-    rk_u32 received;         /* SPMD: this thread took its message */
+    rk_u32 received; /* SPMD: this thread took its message */
     rk_u32 context_;
     RK_GLOBAL rk_lane *blocked; /* the lane that had no room, when the visit parked */
 #if defined(RK_LANG_HOST)
     const rk_services *services;
-    void *host;              /* the worker's own */
+    void *host; /* the worker's own */
 #endif
 } rk_context;
 

@@ -1,18 +1,21 @@
 /* The entry of a generated unit: a block of a device serves its shards.
  *
- * Block b of B serves shards b, b + B, … of those that it is given, each by the visits of loop.h: thread 0 leads, it alone takes,
- * publishes and commits; all threads run the handlers (rounds.h). Nothing in registers or shared memory outlives a visit, so
- * a kernel can leave after any of them, and another launch goes on where it was.
+ * Block b of B serves shards b, b + B, … of those that it is given, each by the visits of loop.h: thread 0
+ * leads, it alone takes, publishes and commits; all threads run the handlers (rounds.h). Nothing in
+ * registers or shared memory outlives a visit, so a kernel can leave after any of them, and another launch
+ * goes on where it was.
  *
  * An entry's arguments:
  *     arena    base of the arena, which holds everything
  *     shards   arena offset of a table of u64, the arena offset of each shard
- *     clock    arena offset of a u64: what is added to the device's global timer to get the runtime's clock; on a device without
- *              a clock the time itself, for the whole launch; 0: nothing is added
+ *     clock    arena offset of a u64: what is added to the device's global timer to get the runtime's
+ *              clock; on a device without a clock the time itself, for the whole launch; 0: nothing is
+ *              added
  *     first, count   the shards of the table that this launch serves
- *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards had work;
- *              0: stay until all of them are paused, ended or failed
- *     shared   OpenCL only: the block's shared memory, .shared bytes and 8 more for each thread; a launch parameter on CUDA */
+ *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards
+ *              had work; 0: stay until all of them are paused, ended or failed
+ *     shared   OpenCL only: the block's shared memory, .shared bytes and 8 more for each thread; a launch
+ *              parameter on CUDA */
 #ifndef RINGKERNEL_DEVICE_ENTRY_H
 #define RINGKERNEL_DEVICE_ENTRY_H
 
@@ -59,34 +62,29 @@ RK_FN void rk_entry_drain(rk_context *rk_ctx, rk_u32 actor)
     rk_unit_drain(rk_ctx, RK_ENTRY_OF(rk_ctx)->number);
 }
 
-RK_FN_LARGE rk_u32 rk_entry_begin(rk_context *context)
-{
-    return rk_visit_begin(context);
-}
+RK_FN_LARGE rk_u32 rk_entry_begin(rk_context *context) { return rk_visit_begin(context); }
 
-RK_FN_LARGE rk_u32 rk_entry_end(rk_context *context)
-{
-    return rk_visit_end(context);
-}
+RK_FN_LARGE rk_u32 rk_entry_end(rk_context *context) { return rk_visit_end(context); }
 
 /* A send that was not taken, as the sender's hook sees it. */
-RK_FN rk_refusal rk_refusal_of(RK_GLOBAL const rk_staged *staged, rk_status status)
+RK_FN rk_refusal rk_refusal_of(rk_context *context, RK_GLOBAL const rk_staged *staged, rk_status status)
 {
     rk_refusal refusal;
     refusal.status = status;
     refusal.type = staged->header.base.type;
-    refusal.length = staged->header.base.length;
     refusal.target = staged->header.base.target;
     refusal.id = staged->header.id;
-    refusal.payload = (RK_GLOBAL const void *)(staged + 1);
+    refusal.payload = rk_staged_body(context, staged, &refusal.length);
     return refusal;
 }
 
-/* Causal stamps. Threads that stage at the same time can't each be later than the other, so the leader looks at every arrival's
- * stamp before the handlers run, and stamps what they staged afterwards, in its order. */
+/* Causal stamps. Threads that stage at the same time can't each be later than the other, so the leader
+ * looks at every arrival's stamp before the handlers run, and stamps what they staged afterwards, in its
+ * order. */
 RK_FN void rk_causal_begin(rk_context *context, rk_u32 n)
 {
-    if ((context->features & (RK_FEATURE_CAUSAL | RK_FEATURE_LONG)) != (RK_FEATURE_CAUSAL | RK_FEATURE_LONG)) return;
+    if ((context->features & (RK_FEATURE_CAUSAL | RK_FEATURE_LONG)) != (RK_FEATURE_CAUSAL | RK_FEATURE_LONG))
+        return;
     for (rk_u32 k = 0; k < n; k++) {
         rk_u64 sent_ns = ((RK_GLOBAL const rk_header_long *)rk_batch_header(context, k))->sent_ns;
         if (sent_ns > context->turn->clock_hlc) context->turn->clock_hlc = sent_ns;
@@ -132,7 +130,8 @@ RK_FN void rk_entry_run(rk_entry *entry, rk_u32 run)
     if (entry->thread == 0) rk_causal_end(context, clock);
 }
 
-/* A block of another size than the handlers were written for would leave messages or threads out: the kernel fails instead. */
+/* A block of another size than the handlers were written for would leave messages or threads out: the
+ * kernel fails instead. */
 RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
 {
     RK_GLOBAL const rk_shard *shard = entry->context.shard;
@@ -141,7 +140,8 @@ RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
     case RK_RUN_SPMD: return entry->threads == shard->threads && shard->max_batch <= entry->threads;
     case RK_RUN_GROUPS:
 #if !defined(RK_LANG_OPENCL)
-        if (shard->width == RK_WARP) return entry->threads <= RK_WARP_SIZE || entry->threads % RK_WARP_SIZE == 0;
+        if (shard->width == RK_WARP)
+            return entry->threads <= RK_WARP_SIZE || entry->threads % RK_WARP_SIZE == 0;
 #endif
         return entry->threads == shard->threads;
     default: return shard->width == RK_THREAD || entry->threads == shard->threads;
@@ -172,9 +172,10 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
     return rk_block_agree(entry, visit);
 }
 
-/* `run` is written as a constant by each entry, so a unit holds only the ways of running that its kernels need.
- * Visit after visit, until the slice is over or nothing is left to serve. */
-RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits, rk_u32 run)
+/* `run` is written as a constant by each entry, so a unit holds only the ways of running that its kernels
+ * need. Visit after visit, until the slice is over or nothing is left to serve. */
+RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits,
+                          rk_u32 run)
 {
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(entry->context.arena + shards) + first;
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
@@ -190,8 +191,8 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
     }
 }
 
-RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, rk_u64 clock, RK_LOCAL rk_u8 *shared, RK_LOCAL rk_u32 *board,
-                         rk_u32 number)
+RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, rk_u64 clock, RK_LOCAL rk_u8 *shared,
+                         RK_LOCAL rk_u32 *board, rk_u32 number)
 {
     entry->context.arena = arena;
     entry->context.shared = shared;
@@ -210,33 +211,34 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, rk_u64 clock, RK_LOCAL
 #if defined(RK_LANG_CUDA)
 #define RK_KERNEL extern "C" __global__ void
 extern __shared__ rk_unit rk_block_memory[];
-#define RK_ENTRY(kernel_, number_, run_)                                                                                     \
-    RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, rk_u32 count, rk_u32 visits)       \
-    {                                                                                                                        \
-        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                                             \
-        rk_entry entry;                                                                                                      \
-        rk_entry_open(&entry, arena, clock, (rk_u8 *)rk_block_memory, board, number_);                                 \
-        rk_entry_serve(&entry, shards, first, count, visits, run_);                                                             \
+#define RK_ENTRY(kernel_, number_, run_)                                                                \
+    RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, rk_u32 count, \
+                                 rk_u32 visits)                                                         \
+    {                                                                                                   \
+        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                        \
+        rk_entry entry;                                                                                 \
+        rk_entry_open(&entry, arena, clock, (rk_u8 *)rk_block_memory, board, number_);                  \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                     \
     }
 #else
 #define RK_KERNEL __kernel void
-#define RK_ENTRY(kernel_, number_, run_)                                                                                     \
-    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, rk_u32 count,             \
-                                 rk_u32 visits, __local rk_u8 *shared)                                                       \
-    {                                                                                                                        \
-        __local rk_u32 board[RK_BOARD_WORDS];                                                                                \
-        rk_entry entry;                                                                                                      \
-        rk_entry_open(&entry, arena, clock, shared, board, number_);                                                   \
-        rk_entry_serve(&entry, shards, first, count, visits, run_);                                                             \
+#define RK_ENTRY(kernel_, number_, run_)                                                           \
+    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, \
+                                 rk_u32 count, rk_u32 visits, __local rk_u8 *shared)               \
+    {                                                                                              \
+        __local rk_u32 board[RK_BOARD_WORDS];                                                      \
+        rk_entry entry;                                                                            \
+        rk_entry_open(&entry, arena, clock, shared, board, number_);                               \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }
 #endif
 
-/* The device's side of the layout check: RK_LAYOUT_WORDS words, or as many as there is room for. One thread. */
+/* The device's side of the layout check, by one thread: RK_LAYOUT_WORDS words, or what there is room for. */
 #define RK_LAYOUT_SIZE_(type) (rk_u32)sizeof(type),
-#define RK_LAYOUT_OFFSET_(type, field) (rk_u32)RK_OFFSET_OF(type, field),
+#define RK_LAYOUT_OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
 RK_KERNEL rk_layout_check(RK_GLOBAL rk_u32 *words, rk_u32 room)
 {
-    const rk_u32 layout[] = {RK_WIRE_VERSION, RK_LAYOUT(RK_LAYOUT_SIZE_, RK_LAYOUT_OFFSET_)};
+    const rk_u32 layout[] = { RK_WIRE_VERSION, RK_LAYOUT(RK_LAYOUT_SIZE_, RK_LAYOUT_OFFSET_) };
     for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && i < room; i++) words[i] = layout[i];
 }
 

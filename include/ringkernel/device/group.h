@@ -43,10 +43,16 @@
 #define RK_PARALLEL(i, n) for (rk_u32 i = 0, rk_end_ = (rk_u32)(n); i < rk_end_; i++)
 #define RK_ONCE if (1)
 #else
-#define RK_GROUP_BARRIER()                                                                                                   \
-    (rk_ctx->threads > RK_WARP_SIZE ? RK_PORT_BLOCK_BARRIER() : rk_ctx->threads > 1u ? RK_PORT_WARP_BARRIER() : (void)0)
-#define RK_PARALLEL(i, n)                                                                                                    \
-    for (rk_u32 rk_once_ = 0; rk_once_ < 1u; rk_once_++, RK_GROUP_BARRIER())                                                 \
+#if defined(RK_UNIT_BARRIER) /* a unit of one kernel, whose width is known: see src/codegen */
+#define RK_GROUP_BARRIER() RK_UNIT_BARRIER()
+#else
+#define RK_GROUP_BARRIER()                                    \
+    (rk_ctx->threads > RK_WARP_SIZE ? RK_PORT_BLOCK_BARRIER() \
+     : rk_ctx->threads > 1u         ? RK_PORT_WARP_BARRIER()  \
+                                    : (void)0)
+#endif
+#define RK_PARALLEL(i, n)                                                    \
+    for (rk_u32 rk_once_ = 0; rk_once_ < 1u; rk_once_++, RK_GROUP_BARRIER()) \
         for (rk_u32 i = rk_ctx->thread, rk_end_ = (rk_u32)(n); i < rk_end_; i += rk_ctx->threads)
 #define RK_ONCE if (rk_ctx->thread == 0)
 #endif
@@ -62,14 +68,15 @@
 #else
 #define RK_PER_THREAD(type, name, threads) type name[1]
 #define RK_MINE(name, t) (name)[0]
-#define RK_THREADS(t, threads)                                                                                               \
+#define RK_THREADS(t, threads) \
     for (rk_u32 rk_once_ = 0, t = rk_ctx->thread; rk_once_ < 1u; rk_once_++, RK_GROUP_BARRIER())
 #endif
 
 /* Memory that the group shares for the length of one handler call. All threads ask in the same order. 16-byte aligned; undefined
  * at first. More than the kernel's .shared bytes is refused: the handler fails. */
-#define RK_SHARED(type, name, n)                                                                                             \
-    RK_LOCAL type *RK_RESTRICT name = (RK_LOCAL type *)rk_shared_take(rk_ctx, (rk_u32)sizeof(type) * (rk_u32)(n))
+#define RK_SHARED(type, name, n)      \
+    RK_LOCAL type *RK_RESTRICT name = \
+        (RK_LOCAL type *)rk_shared_take(rk_ctx, (rk_u32)sizeof(type) * (rk_u32)(n))
 
 RK_FN RK_LOCAL rk_u8 *rk_shared_take(rk_context *context, rk_u32 bytes)
 {
@@ -87,15 +94,15 @@ RK_FN RK_LOCAL rk_u8 *rk_shared_take(rk_context *context, rk_u32 bytes)
 #define rk_memory_fence(order, scope) rk_fence(order, scope)
 
 /* Sum of v[0…n), in regions, by halves, for any n: the result is in v[0]. */
-#define RK_DEFINE_REDUCE(type, suffix)                                                                                       \
-    RK_FN void rk_reduce_sum_##suffix(RK_CTX, RK_LOCAL type *RK_RESTRICT v, rk_u32 n)                                        \
-    {                                                                                                                        \
-        while (n > 1) {                                                                                                      \
-            rk_u32 kept = (n + 1u) / 2u;                                                                                     \
-            RK_PARALLEL(i, n - kept) v[i] += v[i + kept];                                                                    \
-            n = kept;                                                                                                        \
-        }                                                                                                                    \
-        (void)rk_ctx;                                                                                                        \
+#define RK_DEFINE_REDUCE(type, suffix)                                                \
+    RK_FN void rk_reduce_sum_##suffix(RK_CTX, RK_LOCAL type *RK_RESTRICT v, rk_u32 n) \
+    {                                                                                 \
+        while (n > 1) {                                                               \
+            rk_u32 kept = (n + 1u) / 2u;                                              \
+            RK_PARALLEL(i, n - kept) v[i] += v[i + kept];                             \
+            n = kept;                                                                 \
+        }                                                                             \
+        (void)rk_ctx;                                                                 \
     }
 RK_DEFINE_REDUCE(rk_u32, u32)
 RK_DEFINE_REDUCE(rk_i32, i32)

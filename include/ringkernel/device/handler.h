@@ -14,30 +14,30 @@
 
 /* What a kernel asks for. Zero is the default of each. All handlers of a kernel state the same. */
 typedef struct rk_attributes {
-    rk_u32 size;            /* set by the macros */
-    rk_u32 width;           /* RK_THREAD, RK_WARP, RK_BLOCK: the group that works on one message */
-    rk_u32 threads;         /* threads of a block; default 1, 32 or 256 by width */
-    rk_u32 state;           /* RK_STATELESS, RK_PER_SHARD, RK_PER_ACTOR */
-    rk_u32 max_sends;       /* messages that one handler call may send; default 1 */
-    rk_u32 shared;          /* bytes of block-shared memory; default 0 */
-    rk_u32 mode;            /* RK_ADAPTIVE, RK_CONTINUOUS, RK_BATCH */
-    rk_u32 max_batch;       /* messages in one turn; default 32, 1, 64 by mode */
-    rk_u32 gather_us;       /* RK_BATCH: how long a batch that isn't full is waited for; default 50 */
-    rk_u32 event_driven;    /* 1: runs in slices rather than resident, bounded as follows */
-    rk_u32 slice_messages;  /* messages of one slice; 0: no bound */
-    rk_u32 slice_us;        /* time of one slice; 0: no bound */
-    rk_u32 timestamps;      /* 1: each message is stamped, waiting time is measured for each */
-    rk_u32 input_queue;     /* capacity of the inbox; 0: the launch option */
-    rk_u32 output_queue;    /* capacity of the out lane; 0: as the inbox */
-    rk_u32 message_queue;   /* both at once; the two above win */
-    rk_u32 barrier;         /* SPMD: the widest scope that the kernel's barriers have */
-    rk_u32 memory;          /* RK_RELEASE_ACQUIRE, RK_RELAXED_MEMORY, RK_SEQUENTIAL */
-    rk_u32 not_causal;      /* 1: stamps are plain times, not hybrid logical clocks */
-    rk_u32 messaging;       /* RK_MESSAGING_* */
-    rk_u32 domain;          /* RK_DOMAIN_*: a preset of others */
-    rk_u32 backends;        /* RK_ON_* that it may run on; 0: all */
-    rk_u32 replies;         /* 1: handlers reply to other kernels, so those are drained together with it */
-    rk_u32 log_limit;       /* log lines a second for each shard; default 10 */
+    rk_u32 size;           /* set by the macros */
+    rk_u32 width;          /* RK_THREAD, RK_WARP, RK_BLOCK: the group that works on one message */
+    rk_u32 threads;        /* threads of a block; default 1, 32 or 256 by width */
+    rk_u32 state;          /* RK_STATELESS, RK_PER_SHARD, RK_PER_ACTOR */
+    rk_u32 max_sends;      /* messages that one handler call may send; default 1 */
+    rk_u32 shared;         /* bytes of block-shared memory; default 0 */
+    rk_u32 mode;           /* RK_ADAPTIVE, RK_CONTINUOUS, RK_BATCH */
+    rk_u32 max_batch;      /* messages in one turn; default 32, 1, 64 by mode */
+    rk_u32 gather_us;      /* RK_BATCH: how long a batch that isn't full is waited for; default 50 */
+    rk_u32 event_driven;   /* 1: runs in slices rather than resident, bounded as follows */
+    rk_u32 slice_messages; /* messages of one slice; 0: no bound */
+    rk_u32 slice_us;       /* time of one slice; 0: no bound */
+    rk_u32 timestamps;     /* 1: each message is stamped, waiting time is measured for each */
+    rk_u32 input_queue;    /* capacity of the inbox; 0: the launch option */
+    rk_u32 output_queue;   /* capacity of the out lane; 0: as the inbox */
+    rk_u32 message_queue;  /* both at once; the two above win */
+    rk_u32 barrier;        /* SPMD: the widest scope that the kernel's barriers have */
+    rk_u32 memory;         /* RK_RELEASE_ACQUIRE, RK_RELAXED_MEMORY, RK_SEQUENTIAL */
+    rk_u32 not_causal;     /* 1: stamps are plain times, not hybrid logical clocks */
+    rk_u32 messaging;      /* RK_MESSAGING_* */
+    rk_u32 domain;         /* RK_DOMAIN_*: a preset of others */
+    rk_u32 backends;       /* RK_ON_* that it may run on; 0: all */
+    rk_u32 replies;        /* 1: handlers reply to other kernels, so those are drained together with it */
+    rk_u32 log_limit;      /* log lines a second for each shard; default 10 */
 } rk_attributes;
 
 #define RK_MESSAGING_SHARED_MEMORY 0u /* rings in memory that both sides reach: what lanes are */
@@ -46,9 +46,9 @@ typedef struct rk_attributes {
 #define RK_MESSAGING_NCCL 3u
 
 #define RK_DOMAIN_GENERAL 0u
-#define RK_DOMAIN_GRAPH 1u       /* batch of 256, adaptive */
-#define RK_DOMAIN_STREAM 2u      /* batch of 64, gathered */
-#define RK_DOMAIN_ACTOR 3u       /* adaptive, at most 16 a turn */
+#define RK_DOMAIN_GRAPH 1u  /* batch of 256, adaptive */
+#define RK_DOMAIN_STREAM 2u /* batch of 64, gathered */
+#define RK_DOMAIN_ACTOR 3u  /* adaptive, at most 16 a turn */
 
 #define RK_ON_CPU 1u
 #define RK_ON_CUDA 2u
@@ -63,7 +63,8 @@ typedef struct rk_none {
 /* ------------------------------------------------------------------ one message */
 
 /* The slot that a message lies in, if it lies in this view; 0: it doesn't. */
-RK_FN RK_GLOBAL const rk_header *rk_view_find(rk_context *context, RK_GLOBAL const rk_view *view, RK_GLOBAL const rk_u8 *at)
+RK_FN RK_GLOBAL const rk_header *rk_view_find(rk_context *context, RK_GLOBAL const rk_view *view,
+                                              RK_GLOBAL const rk_u8 *at)
 {
     RK_GLOBAL const rk_u8 *base = context->arena + view->base;
     rk_u64 slots = view->mask == 0xffffffffu ? context->shard->max_batch : (rk_u64)view->mask + 1u;
@@ -98,21 +99,29 @@ RK_FN rk_u32 rk_message_examine(rk_context *context)
         if ((context->features & RK_FEATURE_CAUSAL) && full->sent_ns > context->turn->clock_hlc)
             context->turn->clock_hlc = full->sent_ns;
         rk_u64 age = context->now_ns > full->sent_ns ? context->now_ns - full->sent_ns : 0;
-        if (full->ttl_us && age > (rk_u64)full->ttl_us * 1000u) {
+        rk_u32 ttl_us = full->ttl_us ? full->ttl_us : context->shard->default_ttl_us;
+        if (ttl_us && age > (rk_u64)ttl_us * 1000u) {
             rk_view_count(&view->expired);
-            if (context->features & RK_FEATURE_EXPIRED_TO_DEAD)
+            if (header->flags & RK_FLAG_REFERENCE)
+                rk_view_count(&context->turn->references); /* its block goes back at commit */
+            if (context->features & RK_FEATURE_EXPIRED_TO_DEAD) {
                 rk_stage_report(context, RK_REPORT_DEAD, RK_REASON_STATUS + (rk_u32)RK_EXPIRED, header);
-            else if (header->flags & RK_FLAG_REQUEST)
-                rk_stage_report(context, RK_REPORT_FAILED_REPLY, RK_REASON_STATUS + (rk_u32)RK_EXPIRED, header);
+                ((RK_GLOBAL rk_header *)header)->flags |= RK_FLAG_KEPT; /* unless the report has it now */
+            } else if (header->flags & RK_FLAG_REQUEST) {
+                rk_stage_report(context, RK_REPORT_FAILED_REPLY, RK_REASON_STATUS + (rk_u32)RK_EXPIRED,
+                                header);
+            }
             return 0;
         }
 #if defined(RK_LANG_HOST)
-        if (context->features & RK_FEATURE_TIMESTAMPS) rk_histogram_add(&context->shard->meter.queue_wait, age, 1);
+        if (context->features & RK_FEATURE_TIMESTAMPS)
+            rk_histogram_add(&context->shard->meter.queue_wait, age, 1);
 #endif
     }
     if (header->flags & RK_FLAG_REFERENCE) {
         RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)context->payload;
-        RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
+        RK_GLOBAL const rk_u64 *table =
+            (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
         RK_GLOBAL const rk_pool *pool = (RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]);
         context->payload = rk_pool_block(pool, context->arena, reference->block);
         context->payload_length = (rk_u32)reference->length;
@@ -126,7 +135,8 @@ RK_FN void rk_message_dead(rk_context *context, rk_u32 reason)
 {
     rk_view_count(&context->view->dead);
     rk_stage_report(context, RK_REPORT_DEAD, reason, context->header);
-    ((RK_GLOBAL rk_header *)context->header)->flags |= RK_FLAG_KEPT; /* the report has the block of a large payload now */
+    ((RK_GLOBAL rk_header *)context->header)->flags |=
+        RK_FLAG_KEPT; /* the report has the block of a large payload now */
 }
 
 /* Set the context to the message in `slot`. 0: it needs no handler. */
@@ -140,7 +150,8 @@ RK_FN rk_u32 rk_message_begin(rk_context *context, rk_byte *slot)
     context->stage_limit = context->stage_next + shard->max_sends;
     context->failed = 0;
     context->shared_used = 0;
-    if ((context->features | (context->header->flags & (RK_FLAG_HOLE | RK_FLAG_REFERENCE | RK_FLAG_REPLY))) && !rk_message_examine(context))
+    if ((context->features | (context->header->flags & (RK_FLAG_HOLE | RK_FLAG_REFERENCE | RK_FLAG_REPLY))) &&
+        !rk_message_examine(context))
         return 0;
     context->state = context->shard_state;
     if (shard->state_kind == RK_PER_ACTOR) {
@@ -162,8 +173,10 @@ RK_FN void rk_stage_take_back(rk_context *context)
         RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
         RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)(entry + 1);
         RK_GLOBAL const rk_pool *own = (RK_GLOBAL const rk_pool *)(context->arena + context->shard->pool);
-        if ((entry->header.base.flags & RK_FLAG_REFERENCE) && context->shard->pool && reference->pool == own->number)
-            rk_pool_give_back(own, context->arena, reference->block); /* one that was forwarded is of another pool */
+        if ((entry->header.base.flags & RK_FLAG_REFERENCE) && context->shard->pool &&
+            reference->pool == own->number)
+            rk_pool_give_back(own, context->arena,
+                              reference->block); /* one that was forwarded is of another pool */
     }
     context->stage_next = context->stage_first;
     ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
@@ -187,7 +200,8 @@ RK_FN void rk_release_references(rk_context *context)
     for (rk_u32 v = 0; v < turn->views && turn->references; v++) {
         for (rk_u32 i = 0; i < turn->view[v].n; i++) {
             rk_byte *slot = rk_view_slot(&turn->view[v], context->arena, i);
-            if ((((RK_GLOBAL const rk_header *)slot)->flags & (RK_FLAG_REFERENCE | RK_FLAG_KEPT)) == RK_FLAG_REFERENCE)
+            if ((((RK_GLOBAL const rk_header *)slot)->flags & (RK_FLAG_REFERENCE | RK_FLAG_KEPT)) ==
+                RK_FLAG_REFERENCE)
                 rk_give_back(context, (RK_GLOBAL const rk_reference *)(slot + turn->view[v].header_size));
         }
     }
@@ -204,17 +218,21 @@ RK_FN void rk_release_references(rk_context *context)
 /* The host's rk_send has six arguments (transfer.h): a program that has kernels in the same file means that one by them. */
 #define RK_SEND_PICK_(a1, a2, a3, a4, a5, a6, chosen, ...) chosen
 #define RK_SEND_HOST_(...) (rk_send)(__VA_ARGS__)
-#define RK_SEND_CALL_(...)                                                                                                   \
-    RK_SEND_PICK_(__VA_ARGS__, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_STAGED_, 0, 0)(__VA_ARGS__)
+#define RK_SEND_CALL_(...)                                                                                  \
+    RK_SEND_PICK_(__VA_ARGS__, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_HOST_, RK_SEND_STAGED_, \
+                  0, 0)                                                                                     \
+    (__VA_ARGS__)
 #define rk_send(...) RK_SEND_CALL_(__VA_ARGS__)
 #else
 #define rk_send(arg, pointer) RK_SEND_STAGED_(arg, pointer)
 #endif
 #define rk_send_with(arg, pointer, options) rk_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer), options)
 #define rk_send_to(arg, route, pointer) rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), 0)
-#define rk_send_to_with(arg, route, pointer, options) rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), options)
+#define rk_send_to_with(arg, route, pointer, options) \
+    rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), options)
 /* Send `length` bytes as a blob message. */
-#define rk_send_bytes(arg, message, pointer, length) rk_stage(arg, RK_TO_DEFAULT, RK_TYPE_ID(message), pointer, length, 0)
+#define rk_send_bytes(arg, message, pointer, length) \
+    rk_stage(arg, RK_TO_DEFAULT, RK_TYPE_ID(message), pointer, length, 0)
 /* Send the message being handled on, as it is; a large payload is not copied. Once for each message. */
 #define rk_forward(arg) rk_forward_on(arg, RK_TO_DEFAULT)
 #define rk_forward_to(arg, route) rk_forward_on(arg, (rk_u32)rk_route_##route)
@@ -230,7 +248,8 @@ RK_FN void rk_release_references(rk_context *context)
 #define rk_length(arg) ((arg)->payload_length)
 /* Refuse the message being handled, with a reason declared by RK_REASON: it goes to the dead letters, and what this call has
  * sent is taken back. The first reason counts. Doesn't return from the handler. */
-#define rk_fail(arg, reason) ((void)((arg)->failed = (arg)->failed ? (arg)->failed : (rk_u32)rk_reason_##reason + 1u))
+#define rk_fail(arg, reason) \
+    ((void)((arg)->failed = (arg)->failed ? (arg)->failed : (rk_u32)rk_reason_##reason + 1u))
 /* Log a line with up to two numbers (%u each in the text). At most .log_limit a second for each shard. */
 #define RK_DEBUG 0u
 #define RK_INFO 1u
@@ -263,14 +282,17 @@ RK_FN rk_ticket rk_take_ticket(rk_context *context)
 RK_FN rk_u64 rk_message_time_left(rk_context *context)
 {
     RK_GLOBAL const rk_header_long *full = (RK_GLOBAL const rk_header_long *)context->header;
-    if (!(context->features & RK_FEATURE_LONG) || full->ttl_us == 0) return 0xfffffffffffffffful;
-    rk_u64 end = full->sent_ns + (rk_u64)full->ttl_us * 1000u;
+    if (!(context->features & RK_FEATURE_LONG)) return 0xfffffffffffffffful;
+    rk_u32 ttl_us = full->ttl_us ? full->ttl_us : context->shard->default_ttl_us;
+    if (ttl_us == 0) return 0xfffffffffffffffful;
+    rk_u64 end = full->sent_ns + (rk_u64)ttl_us * 1000u;
     return end > context->now_ns ? end - context->now_ns : 0;
 }
 
 RK_FN rk_status rk_forward_on(rk_context *context, rk_u32 route)
 {
-    if (context->header && (context->header->flags & RK_FLAG_KEPT)) return RK_LIMIT; /* a large payload travels on once */
+    if (context->header && (context->header->flags & RK_FLAG_KEPT))
+        return RK_LIMIT; /* a large payload travels on once */
     rk_status status = rk_stage_forward(context, route);
     /* The block travels on with the staged message, so it isn't given back at commit. */
     if (status == RK_OK && (context->header->flags & RK_FLAG_REFERENCE))
@@ -278,7 +300,8 @@ RK_FN rk_status rk_forward_on(rk_context *context, rk_u32 route)
     return status;
 }
 
-RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload, rk_u64 length)
+RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload,
+                             rk_u64 length)
 {
     rk_target to;
     rk_u32 edge_number;
@@ -291,8 +314,8 @@ RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, con
     rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
     if (!rk_next_copy(context, entry, &to, &edge_number)) return RK_CLOSED;
     entry->header.base.target = to.target;
-    rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header, rk_staged_payload(entry),
-                                   entry->header.base.length);
+    rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                                   rk_staged_payload(entry), entry->header.base.length);
     if (status == RK_OK) {
         rk_sent(context, &to, edge_number);
         rk_count(&context->shard->meter.sent, 1);
@@ -304,7 +327,8 @@ RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, con
 }
 
 /* A log line goes straight to the report lane; without room, or over the limit, it is counted instead. */
-RK_FN void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *text, rk_u32 values, rk_u64 a, rk_u64 b)
+RK_FN void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *text, rk_u32 values, rk_u64 a,
+                        rk_u64 b)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
@@ -355,7 +379,8 @@ RK_FN RK_MSG const void *rk_batch_at(rk_context *context, rk_u32 i)
     rk_u32 at = context->order[context->batch_first + i];
     rk_u32 v = 0;
     while (at >= turn->view[v].n) at -= turn->view[v++].n;
-    return (RK_MSG const void *)(rk_view_slot(&turn->view[v], context->arena, at) + turn->view[v].header_size);
+    return (RK_MSG const void *)(rk_view_slot(&turn->view[v], context->arena, at) +
+                                 turn->view[v].header_size);
 }
 
 #endif

@@ -11,8 +11,8 @@
 #include "../status.h"
 #include "ring.h"
 
-#define RK_BACKPRESSURE_BLOCK 0u /* wait for room, up to a deadline */
-#define RK_BACKPRESSURE_REJECT 1u /* answer RK_FULL */
+#define RK_BACKPRESSURE_BLOCK 0u       /* wait for room, up to a deadline */
+#define RK_BACKPRESSURE_REJECT 1u      /* answer RK_FULL */
 #define RK_BACKPRESSURE_DROP_OLDEST 2u /* evict the oldest of the lowest band */
 #define RK_BACKPRESSURE_DROP_NEWEST 3u /* answer RK_DROPPED */
 
@@ -38,10 +38,10 @@ typedef struct rk_lane {
     rk_u32 bands;           /* 1 or RK_BANDS */
     rk_u32 strategy;        /* RK_BACKPRESSURE_* */
     rk_u32 locked;
-    rk_u8 boundary[4];      /* priorities below boundary[0] are band 0, and so on; [3] unused */
-    rk_u32 owner;           /* kernel whose inbox (or out lane) it is */
+    rk_u8 boundary[4]; /* priorities below boundary[0] are band 0, and so on; [3] unused */
+    rk_u32 owner;      /* kernel whose inbox (or out lane) it is */
     rk_u32 shard;
-    rk_u32 closed;          /* 1: takes nothing any more (written by the owner) */
+    rk_u32 closed; /* 1: takes nothing any more (written by the owner) */
     rk_u8 constants_[40];
 
     /* Producers. */
@@ -63,7 +63,8 @@ RK_FN RK_GLOBAL rk_ring *rk_lane_ring(RK_GLOBAL const rk_lane *lane, rk_byte *ar
 RK_FN rk_u32 rk_lane_band(RK_GLOBAL const rk_lane *lane, rk_u32 priority)
 {
     if (lane->bands == 1) return 0;
-    return (priority >= lane->boundary[0]) + (priority >= lane->boundary[1]) + (priority >= lane->boundary[2]);
+    return (priority >= lane->boundary[0]) + (priority >= lane->boundary[1]) +
+           (priority >= lane->boundary[2]);
 }
 
 RK_FN void rk_lane_refuse(RK_GLOBAL rk_lane *lane, rk_u32 kind, rk_u32 count)
@@ -88,7 +89,7 @@ typedef struct rk_lane_live {
 
 RK_FN rk_lane_live rk_lane_look(RK_GLOBAL const rk_lane *lane, rk_byte *arena)
 {
-    rk_lane_live live = {0, 0, 0};
+    rk_lane_live live = { 0, 0, 0 };
     for (rk_u32 band = 0; band < lane->bands; band++) {
         RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, arena, band);
         rk_u64 oldest = rk_ring_oldest(ring);
@@ -176,8 +177,8 @@ RK_FN void rk_window_remember(RK_GLOBAL rk_lane *lane, rk_byte *arena, rk_u64 id
 
 /* Write one message into a claimed slot, in the lane's format, and show it. The payload is read in whole words unless the
  * format is `seq`. */
-RK_FN void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index, RK_GLOBAL const rk_u32 *header,
-                       RK_GLOBAL const void *payload, rk_u32 length)
+RK_FN void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index,
+                       RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload, rk_u32 length)
 {
     rk_byte *slot = rk_ring_slot(ring, arena, index);
     if (ring->overwritten) {
@@ -195,8 +196,9 @@ RK_FN void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 ind
  *   RK_FULL       no room (Reject; under Block the caller waits and tries again): nothing is remembered
  *   RK_DROPPED    no room, and the arrival is the one that goes
  *   RK_DUPLICATE  the id was accepted within the window */
-RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
-                                   RK_GLOBAL const void *payload, rk_u32 length)
+RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena,
+                                         RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload,
+                                         rk_u32 length)
 {
     rk_u32 priority = (((RK_GLOBAL const rk_word *)header)[3] >> 16) & 0xffu;
     rk_u32 band = rk_lane_band(lane, priority);
@@ -209,7 +211,7 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
         RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(arena + lane->window_table);
         if (table[rk_window_find(table, lane->window_mask, id)] == id) status = RK_DUPLICATE;
     }
-    rk_lane_live live = {0, 0, 0};
+    rk_lane_live live = { 0, 0, 0 };
     if (status == RK_OK) live = rk_lane_look(lane, arena);
     if (live.depth >= lane->capacity) {
         if (lane->strategy == RK_BACKPRESSURE_DROP_NEWEST) {
@@ -221,7 +223,8 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
             if (live.lowest > band)
                 status = RK_DROPPED;
             else
-                rk_store_u64(&victim->evicted, live.oldest + 1u, RK_RELEASE, RK_SCOPE_DEVICE); /* E1, see E2 */
+                rk_store_u64(&victim->evicted, live.oldest + 1u, RK_RELEASE,
+                             RK_SCOPE_DEVICE); /* E1, see E2 */
         } else {
             status = RK_FULL;
         }
@@ -241,9 +244,11 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
 
 RK_FN rk_u32 rk_ring_stamp_due(RK_GLOBAL const rk_ring *ring, rk_u64 first, rk_u32 count)
 {
-    if (count < RK_STAMP_EVERY && ((rk_u32)first + count) / RK_STAMP_EVERY == (rk_u32)first / RK_STAMP_EVERY) return 0;
+    if (count < RK_STAMP_EVERY && ((rk_u32)first + count) / RK_STAMP_EVERY == (rk_u32)first / RK_STAMP_EVERY)
+        return 0;
     return rk_load_u32(&ring->stamp_count, RK_RELAXED, RK_SCOPE_DEVICE) -
-               rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE) < RK_STAMPS;
+               rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE) <
+           RK_STAMPS;
 }
 
 /* Note when `index` was published. S1 pairs with S2: both words are there when the count says so. */

@@ -1,11 +1,12 @@
 /* The layout of everything that host and device share, as a list that both can write down.
  *
- * Each language asserts its sizes at compile time; this list is compared at a device's first launch, so a compiler that lays a
- * structure out in its own way is found before it touches a message.
+ * Each language asserts its sizes at compile time; this list is compared at a device's first launch, so a
+ * compiler that lays a structure out in its own way is found before it touches a message.
  *     #define SIZE(type) …
  *     #define OFFSET(type, field) …
  *     RK_LAYOUT(SIZE, OFFSET)
- * The device's side is the kernel rk_layout_check of a generated unit: word 0 is RK_WIRE_VERSION, then come these. */
+ * The device's side is the kernel rk_layout_check of a generated unit: word 0 is RK_WIRE_VERSION, then
+ * come these. */
 #ifndef RINGKERNEL_DEVICE_LAYOUT_H
 #define RINGKERNEL_DEVICE_LAYOUT_H
 

@@ -22,7 +22,8 @@
 
 RK_FN void rk_phase(rk_context *context, rk_u32 phase)
 {
-    if (context->shard->phase != phase) rk_store_u32(&context->shard->phase, phase, RK_RELEASE, RK_SCOPE_SYSTEM);
+    if (context->shard->phase != phase)
+        rk_store_u32(&context->shard->phase, phase, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
 /* How many messages this turn may take. 0: a batch is being gathered. */
@@ -31,9 +32,11 @@ RK_FN rk_u32 rk_turn_limit(rk_context *context, rk_u32 command)
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
     rk_u32 limit = shard->max_batch;
-    if (shard->event_driven && shard->slice_messages && turn->slice_ns && turn->slice_left < limit) limit = turn->slice_left;
+    if (shard->event_driven && shard->slice_messages && turn->slice_ns && turn->slice_left < limit)
+        limit = turn->slice_left;
     if (shard->mode != RK_BATCH || shard->gather_limit_ns == 0 || command != RK_COMMAND_RUN) return limit;
-    rk_u32 depth = rk_lane_depth(rk_shard_lane(context, 0), context->arena) + rk_lane_depth(rk_shard_lane(context, 1), context->arena);
+    rk_u32 depth = rk_lane_depth(rk_shard_lane(context, 0), context->arena) +
+                   rk_lane_depth(rk_shard_lane(context, 1), context->arena);
     if (depth == 0 || depth >= limit) {
         turn->gather_ns = 0;
         return limit;
@@ -74,7 +77,8 @@ RK_FN rk_u32 rk_sources_ended(rk_context *context)
 
 RK_FN RK_GLOBAL rk_lane *rk_edge_lane(rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 shard)
 {
-    return (RK_GLOBAL rk_lane *)(context->arena + ((RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes))[shard]);
+    return (RK_GLOBAL rk_lane *)(context->arena +
+                                 ((RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes))[shard]);
 }
 
 /* Tell the targets how much they got from here. */
@@ -87,7 +91,8 @@ RK_FN void rk_end_edges(rk_context *context)
         if (edges[e].end_tables == 0) continue; /* the target is gone */
         RK_GLOBAL const rk_u64 *tables = (RK_GLOBAL const rk_u64 *)(context->arena + edges[e].end_tables);
         for (rk_u32 t = 0; t < edges[e].shards; t++) {
-            RK_GLOBAL rk_u64 *word = (RK_GLOBAL rk_u64 *)(context->arena + tables[t]) + edges[e].end_slot + shard->shard;
+            RK_GLOBAL rk_u64 *word =
+                (RK_GLOBAL rk_u64 *)(context->arena + tables[t]) + edges[e].end_slot + shard->shard;
             rk_store_u64(word, counts[edges[e].counts + t] + 1u, RK_RELEASE, RK_SCOPE_SYSTEM); /* N2 */
             RK_WAKE_CONSUMER(context, rk_edge_lane(context, &edges[e], t));
         }
@@ -111,7 +116,9 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
     RK_GLOBAL rk_lane *blocked;
     do { /* the look may get past this lane, and stop at another, which must be told as well */
         blocked = context->blocked;
-        (void)rk_exchange_u32(&rk_lane_ring(blocked, context->arena, 0)->waiting, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
+        if (blocked)
+            (void)rk_exchange_u32(&rk_lane_ring(blocked, context->arena, 0)->waiting, 1, RK_SEQ_CST,
+                                  RK_SCOPE_DEVICE); /* W2 */
         if (rk_publish(context)) {
             turn->parked = 0;
             return 1;
@@ -139,7 +146,8 @@ RK_FN void rk_turn_commit(rk_context *context)
     rk_count(&shard->meter.busy_ns, took);
     rk_store_u64(&shard->meter.last_ns, done, RK_RELAXED, RK_SCOPE_SYSTEM);
     rk_count(&shard->meter.handled, n);
-    if (n > shard->meter.largest_batch) rk_store_u64(&shard->meter.largest_batch, n, RK_RELAXED, RK_SCOPE_SYSTEM);
+    if (n > shard->meter.largest_batch)
+        rk_store_u64(&shard->meter.largest_batch, n, RK_RELAXED, RK_SCOPE_SYSTEM);
     rk_store_u64(&shard->meter.progress, shard->meter.progress + 1u, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
@@ -214,9 +222,11 @@ RK_FN rk_u32 rk_visit_begin(rk_context *context)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 command = rk_load_u32(&shard->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 pairs with the host's store, M2 */
+    rk_u32 command =
+        rk_load_u32(&shard->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 pairs with the host's store, M2 */
     rk_count(&shard->meter.heartbeat, 1u);
-    if (shard->served_command != command) rk_store_u32(&shard->served_command, command, RK_RELEASE, RK_SCOPE_SYSTEM);
+    if (shard->served_command != command)
+        rk_store_u32(&shard->served_command, command, RK_RELEASE, RK_SCOPE_SYSTEM);
 
     if (rk_load_u32(&turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM)) return RK_VISIT_FAILED;
     if (shard->phase == RK_PHASE_ENDED) return RK_VISIT_ENDED;
@@ -235,7 +245,8 @@ RK_FN rk_u32 rk_visit_begin(rk_context *context)
     rk_u32 limit = rk_turn_limit(context, command);
     if (limit == 0) return RK_VISIT_WAITS;
     if (rk_take(context, limit) == 0) {
-        if (command == RK_COMMAND_END || (command == RK_COMMAND_DRAIN && rk_sources_ended(context))) return rk_turn_drain(context);
+        if (command == RK_COMMAND_END || (command == RK_COMMAND_DRAIN && rk_sources_ended(context)))
+            return rk_turn_drain(context);
         rk_phase(context, RK_PHASE_IDLE);
         return RK_VISIT_IDLE;
     }
@@ -252,7 +263,9 @@ RK_FN rk_u32 rk_visit_end(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     rk_u32 failed = rk_load_u32(&turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM);
-    turn->staged = failed == (rk_u32)RK_QUARANTINED ? 0u : context->stage_next; /* quarantined meanwhile: nothing goes out */
+    turn->staged = failed == (rk_u32)RK_QUARANTINED
+                       ? 0u
+                       : context->stage_next; /* quarantined meanwhile: nothing goes out */
     turn->published = 0;
     if (failed) {
         /* The handlers failed as a whole: their messages are staged as dead letters. Without room for those the batch stays queued. */
@@ -284,7 +297,8 @@ RK_FN void rk_context_open(rk_context *context, rk_byte *arena, RK_GLOBAL rk_sha
     context->stage_stride = shard->stage_stride;
     context->parameters = (RK_GLOBAL const rk_u64 *)(arena + shard->parameters);
     context->features = shard->features;
-    context->shard_state = shard->state_kind == RK_STATELESS ? (RK_GLOBAL void *)0 : (RK_GLOBAL void *)(arena + shard->state);
+    context->shard_state =
+        shard->state_kind == RK_STATELESS ? (RK_GLOBAL void *)0 : (RK_GLOBAL void *)(arena + shard->state);
     context->state = context->shard_state;
     context->header = 0;
     context->spmd = 0;

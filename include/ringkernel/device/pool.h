@@ -11,15 +11,15 @@
 
 typedef struct rk_pool {
     /* Constants. */
-    rk_u64 blocks;      /* arena offset of block 0 */
-    rk_u64 free_list;   /* arena offset: u32 per block, the free ones as a stack */
-    rk_u64 returns;     /* arena offset of the ring of returned blocks */
-    rk_u64 block_size;  /* bytes, a multiple of 128 */
+    rk_u64 blocks;     /* arena offset of block 0 */
+    rk_u64 free_list;  /* arena offset: u32 per block, the free ones as a stack */
+    rk_u64 returns;    /* arena offset of the ring of returned blocks */
+    rk_u64 block_size; /* bytes, a multiple of 128 */
     rk_u32 block_count;
-    rk_u32 number;      /* index into the runtime's table of pools */
+    rk_u32 number; /* index into the runtime's table of pools */
     rk_u8 constants_[88];
     /* The owner's. */
-    rk_u32 lock;        /* the owner may be several threads of one side */
+    rk_u32 lock; /* the owner may be several threads of one side */
     rk_u32 free_count;
     rk_u8 owner_[120];
 } rk_pool;
@@ -48,7 +48,8 @@ RK_FN void rk_pool_collect(RK_GLOBAL rk_pool *pool, rk_byte *arena)
 
 RK_FN void rk_pool_lock(RK_GLOBAL rk_pool *pool)
 {
-    for (rk_u32 round = 0; rk_exchange_u32(&pool->lock, 1, RK_ACQUIRE, RK_SCOPE_DEVICE) != 0; round++) rk_port_spin(round);
+    for (rk_u32 round = 0; rk_exchange_u32(&pool->lock, 1, RK_ACQUIRE, RK_SCOPE_DEVICE) != 0; round++)
+        rk_port_spin(round);
 }
 
 RK_FN void rk_pool_unlock(RK_GLOBAL rk_pool *pool)
@@ -72,7 +73,8 @@ RK_FN void rk_pool_give_back(RK_GLOBAL const rk_pool *pool, rk_byte *arena, rk_u
 {
     RK_GLOBAL rk_ring *returns = (RK_GLOBAL rk_ring *)(arena + pool->returns);
     rk_claim claim = rk_ring_claim(returns, 1);
-    while (claim.count == 0) claim = rk_ring_claim(returns, 1); /* has a place for each block: only a stale head can say no */
+    while (claim.count == 0)
+        claim = rk_ring_claim(returns, 1); /* has a place for each block: only a stale head can say no */
     rk_byte *slot = rk_ring_slot(returns, arena, claim.first);
     ((RK_GLOBAL rk_header *)slot)->target = block;
     rk_ring_publish(returns, slot, claim.first);

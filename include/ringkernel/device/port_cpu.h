@@ -52,8 +52,8 @@ RK_FN int rk_port_cas_u64(rk_u64 *pointer, rk_u64 expected, rk_u64 value, int or
 RK_FN rk_u32 rk_min_u32_(rk_u32 *pointer, rk_u32 value)
 {
     rk_u32 seen = __atomic_load_n(pointer, __ATOMIC_RELAXED);
-    while (value < seen && !__atomic_compare_exchange_n(pointer, &seen, value, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-    }
+    while (value < seen &&
+           !__atomic_compare_exchange_n(pointer, &seen, value, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
     return seen;
 }
 #define rk_min_u32(pointer, value, order, scope) rk_min_u32_(pointer, value)
@@ -105,14 +105,8 @@ RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
     __m128i bits = _mm_load_si128((const __m128i *)(const void *)&value);
     __asm__ volatile("movdqa %1, %0" : "=m"(*unit) : "x"(bits) : "memory");
 }
-RK_FN void rk_port_pause(void)
-{
-    _mm_pause();
-}
-RK_FN rk_u64 rk_port_cycles(void)
-{
-    return __builtin_ia32_rdtsc();
-}
+RK_FN void rk_port_pause(void) { _mm_pause(); }
+RK_FN rk_u64 rk_port_cycles(void) { return __builtin_ia32_rdtsc(); }
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_ATOMICS)
 #define RK_HAS_UNIT 1
 RK_FN rk_unit rk_load_unit(const rk_unit *unit)
@@ -127,10 +121,7 @@ RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
     RK_PORT_SHOWS(unit);
     __asm__ volatile("dmb ish\n\tldr q0, %1\n\tstr q0, %0" : "=m"(*unit) : "m"(value) : "v0", "memory");
 }
-RK_FN void rk_port_pause(void)
-{
-    __asm__ volatile("yield");
-}
+RK_FN void rk_port_pause(void) { __asm__ volatile("yield"); }
 RK_FN rk_u64 rk_port_cycles(void)
 {
     rk_u64 value;
@@ -138,7 +129,8 @@ RK_FN rk_u64 rk_port_cycles(void)
     return value;
 }
 #else
-#error "ringkernel's CPU port knows x86-64 and AArch64 with LSE2: add 128-bit accesses, pause and a cycle counter for this one"
+#error \
+    "ringkernel's CPU port knows x86-64 and AArch64 with LSE2: add 128-bit accesses, pause and a cycle counter for this one"
 #endif
 
 /* One more round of a spin: pauses at first, then gives the core away, since the one that is waited for may need it. */

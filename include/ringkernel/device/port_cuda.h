@@ -28,44 +28,45 @@
 #define RK_PORT_SCOPE_(scope) RK_PORT_SCOPE__(scope)
 #define RK_PORT_SCOPE(scope) RK_PORT_SCOPE_(scope)
 
-#define rk_load_u32(pointer, order, scope) __nv_atomic_load_n((rk_u32 *)(pointer), order, RK_PORT_SCOPE(scope))
-#define rk_load_u64(pointer, order, scope) __nv_atomic_load_n((rk_u64 *)(pointer), order, RK_PORT_SCOPE(scope))
-#define rk_store_u32(pointer, value, order, scope)                                                                           \
+#define rk_load_u32(pointer, order, scope) \
+    __nv_atomic_load_n((rk_u32 *)(pointer), order, RK_PORT_SCOPE(scope))
+#define rk_load_u64(pointer, order, scope) \
+    __nv_atomic_load_n((rk_u64 *)(pointer), order, RK_PORT_SCOPE(scope))
+#define rk_store_u32(pointer, value, order, scope) \
     __nv_atomic_store_n((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
-#define rk_store_u64(pointer, value, order, scope)                                                                           \
+#define rk_store_u64(pointer, value, order, scope) \
     __nv_atomic_store_n((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
-#define rk_exchange_u32(pointer, value, order, scope)                                                                        \
+#define rk_exchange_u32(pointer, value, order, scope) \
     __nv_atomic_exchange_n((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
-#define rk_add_u32(pointer, value, order, scope)                                                                             \
+#define rk_add_u32(pointer, value, order, scope) \
     __nv_atomic_fetch_add((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
-#define rk_add_u64(pointer, value, order, scope)                                                                             \
+#define rk_add_u64(pointer, value, order, scope) \
     __nv_atomic_fetch_add((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
-#define rk_or_u32(pointer, value, order, scope)                                                                              \
+#define rk_or_u32(pointer, value, order, scope) \
     __nv_atomic_fetch_or((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
-#define rk_or_u64(pointer, value, order, scope)                                                                              \
+#define rk_or_u64(pointer, value, order, scope) \
     __nv_atomic_fetch_or((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
-#define rk_min_u32(pointer, value, order, scope)                                                                             \
+#define rk_min_u32(pointer, value, order, scope) \
     __nv_atomic_fetch_min((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
 #define rk_fence(order, scope) __nv_atomic_thread_fence(order, RK_PORT_SCOPE(scope))
 
-#define rk_cas_u32(pointer, expected, value, order, scope)                                                                   \
+#define rk_cas_u32(pointer, expected, value, order, scope) \
     rk_port_cas_u32((rk_u32 *)(pointer), (rk_u32)(expected), (rk_u32)(value))
-#define rk_cas_u64(pointer, expected, value, order, scope)                                                                   \
+#define rk_cas_u64(pointer, expected, value, order, scope) \
     rk_port_cas_u64((rk_u64 *)(pointer), (rk_u64)(expected), (rk_u64)(value))
 RK_FN int rk_port_cas_u32(rk_u32 *pointer, rk_u32 expected, rk_u32 value)
 {
-    return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL, __NV_ATOMIC_ACQUIRE,
-                                          __NV_THREAD_SCOPE_DEVICE);
+    return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL,
+                                          __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_DEVICE);
 }
 RK_FN int rk_port_cas_u64(rk_u64 *pointer, rk_u64 expected, rk_u64 value)
 {
-    return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL, __NV_ATOMIC_ACQUIRE,
-                                          __NV_THREAD_SCOPE_DEVICE);
+    return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL,
+                                          __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_DEVICE);
 }
 
-typedef struct __align__(16) rk_unit {
-    rk_u32 word[4];
-} rk_unit;
+typedef struct __align__(16) rk_unit { rk_u32 word[4]; }
+rk_unit;
 
 #define RK_HAS_UNIT 1
 RK_FN rk_unit rk_load_unit(const rk_unit *unit)
@@ -100,10 +101,7 @@ RK_FN rk_u64 rk_port_cycles(void)
     asm volatile("mov.u64 %0, %%clock64;" : "=l"(cycles));
     return cycles;
 }
-RK_FN void rk_port_pause(void)
-{
-    asm volatile("nanosleep.u32 20;");
-}
+RK_FN void rk_port_pause(void) { asm volatile("nanosleep.u32 20;"); }
 
 /* One more round of a spin. */
 RK_FN void rk_port_spin(rk_u32 round)
@@ -117,7 +115,8 @@ RK_FN void rk_copy_global(void *to, const void *from, rk_u32 bytes)
 {
     rk_u32 done = 0;
     if ((((rk_u64)to | (rk_u64)from) & 15u) == 0)
-        for (; done + 16u <= bytes; done += 16u) *(rk_unit *)((rk_u8 *)to + done) = *(const rk_unit *)((const rk_u8 *)from + done);
+        for (; done + 16u <= bytes; done += 16u)
+            *(rk_unit *)((rk_u8 *)to + done) = *(const rk_unit *)((const rk_u8 *)from + done);
     for (; done < bytes; done++) ((rk_u8 *)to)[done] = ((const rk_u8 *)from)[done];
 }
 

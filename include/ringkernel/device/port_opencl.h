@@ -51,50 +51,59 @@
 
 #define RK_PORT_A32(pointer) ((volatile __global atomic_uint *)(pointer))
 #define RK_PORT_A64(pointer) ((volatile __global atomic_ulong *)(pointer))
-#define rk_load_u32(pointer, order, scope)                                                                                   \
+#define rk_load_u32(pointer, order, scope) \
     atomic_load_explicit(RK_PORT_A32(pointer), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_load_u64(pointer, order, scope)                                                                                   \
+#define rk_load_u64(pointer, order, scope) \
     atomic_load_explicit(RK_PORT_A64(pointer), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_store_u32(pointer, value, order, scope)                                                                           \
+#define rk_store_u32(pointer, value, order, scope) \
     atomic_store_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_store_u64(pointer, value, order, scope)                                                                           \
+#define rk_store_u64(pointer, value, order, scope) \
     atomic_store_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_exchange_u32(pointer, value, order, scope)                                                                        \
-    atomic_exchange_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_add_u32(pointer, value, order, scope)                                                                             \
-    atomic_fetch_add_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_add_u64(pointer, value, order, scope)                                                                             \
-    atomic_fetch_add_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_or_u32(pointer, value, order, scope)                                                                              \
-    atomic_fetch_or_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_or_u64(pointer, value, order, scope)                                                                              \
-    atomic_fetch_or_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_min_u32(pointer, value, order, scope)                                                                             \
-    atomic_fetch_min_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
-#define rk_cas_u32(pointer, expected, value, order, scope)                                                                   \
+#define rk_exchange_u32(pointer, value, order, scope)                                     \
+    atomic_exchange_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), \
+                             RK_PORT_SCOPE(scope))
+#define rk_add_u32(pointer, value, order, scope)                                           \
+    atomic_fetch_add_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), \
+                              RK_PORT_SCOPE(scope))
+#define rk_add_u64(pointer, value, order, scope)                                           \
+    atomic_fetch_add_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), \
+                              RK_PORT_SCOPE(scope))
+#define rk_or_u32(pointer, value, order, scope)                                           \
+    atomic_fetch_or_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), \
+                             RK_PORT_SCOPE(scope))
+#define rk_or_u64(pointer, value, order, scope)                                           \
+    atomic_fetch_or_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), \
+                             RK_PORT_SCOPE(scope))
+#define rk_min_u32(pointer, value, order, scope)                                           \
+    atomic_fetch_min_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), \
+                              RK_PORT_SCOPE(scope))
+#define rk_cas_u32(pointer, expected, value, order, scope) \
     rk_port_cas_u32((volatile __global rk_u32 *)(pointer), expected, value)
-#define rk_cas_u64(pointer, expected, value, order, scope)                                                                   \
+#define rk_cas_u64(pointer, expected, value, order, scope) \
     rk_port_cas_u64((volatile __global rk_u64 *)(pointer), expected, value)
-#define rk_fence(order, scope)                                                                                               \
-    atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE, RK_PORT_ORDER(order), RK_PORT_SCOPE(scope))
+#define rk_fence(order, scope)                                                               \
+    atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE, RK_PORT_ORDER(order), \
+                           RK_PORT_SCOPE(scope))
 
 RK_FN int rk_port_cas_u32(volatile __global rk_u32 *pointer, rk_u32 expected, rk_u32 value)
 {
-    return atomic_compare_exchange_strong_explicit(RK_PORT_A32(pointer), &expected, value, memory_order_acq_rel,
-                                                   memory_order_acquire, memory_scope_device);
+    return atomic_compare_exchange_strong_explicit(RK_PORT_A32(pointer), &expected, value,
+                                                   memory_order_acq_rel, memory_order_acquire,
+                                                   memory_scope_device);
 }
 RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk_u64 value)
 {
-    return atomic_compare_exchange_strong_explicit(RK_PORT_A64(pointer), &expected, value, memory_order_acq_rel,
-                                                   memory_order_acquire, memory_scope_device);
+    return atomic_compare_exchange_strong_explicit(RK_PORT_A64(pointer), &expected, value,
+                                                   memory_order_acq_rel, memory_order_acquire,
+                                                   memory_scope_device);
 }
 
 #else
 
 #define RK_PORT_FENCE() mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE)
-#define RK_PORT_AFTER(order)                                                                                                 \
+#define RK_PORT_AFTER(order) \
     if ((order) == RK_ACQUIRE || (order) >= RK_ACQ_REL) RK_PORT_FENCE()
-#define RK_PORT_BEFORE(order)                                                                                                \
+#define RK_PORT_BEFORE(order) \
     if ((order) >= RK_RELEASE) RK_PORT_FENCE()
 
 RK_FN rk_u32 rk_port_load_u32(volatile __global const rk_u32 *pointer, int order)
@@ -119,13 +128,13 @@ RK_FN void rk_port_store_u64(volatile __global rk_u64 *pointer, rk_u64 value, in
     RK_PORT_BEFORE(order);
     *pointer = value;
 }
-#define RK_PORT_RMW(name, type, call)                                                                                        \
-    RK_FN type name(volatile __global type *pointer, type value, int order)                                                  \
-    {                                                                                                                        \
-        RK_PORT_BEFORE(order);                                                                                               \
-        type before = call(pointer, value);                                                                                  \
-        RK_PORT_AFTER(order);                                                                                                \
-        return before;                                                                                                       \
+#define RK_PORT_RMW(name, type, call)                                       \
+    RK_FN type name(volatile __global type *pointer, type value, int order) \
+    {                                                                       \
+        RK_PORT_BEFORE(order);                                              \
+        type before = call(pointer, value);                                 \
+        RK_PORT_AFTER(order);                                               \
+        return before;                                                      \
     }
 RK_PORT_RMW(rk_port_exchange_u32, rk_u32, atomic_xchg)
 RK_PORT_RMW(rk_port_add_u32, rk_u32, atomic_add)
@@ -195,13 +204,8 @@ RK_FN void rk_store_unit(volatile __global rk_unit *unit, rk_unit value)
 }
 
 /* OpenCL C has neither a clock nor a cycle counter. */
-RK_FN rk_u64 rk_port_cycles(void)
-{
-    return 0;
-}
-RK_FN void rk_port_pause(void)
-{
-}
+RK_FN rk_u64 rk_port_cycles(void) { return 0; }
+RK_FN void rk_port_pause(void) {}
 
 /* One more round of a spin. */
 RK_FN void rk_port_spin(rk_u32 round)
@@ -216,7 +220,8 @@ RK_FN void rk_copy_global(__global void *to, __global const void *from, rk_u32 b
     rk_u32 done = 0;
     if ((((size_t)to | (size_t)from) & 3u) == 0)
         for (; done + 4u <= bytes; done += 4u)
-            *(__global rk_u32 *)((__global rk_u8 *)to + done) = *(__global const rk_u32 *)((__global const rk_u8 *)from + done);
+            *(__global rk_word *)((__global rk_u8 *)to + done) =
+                *(__global const rk_word *)((__global const rk_u8 *)from + done);
     for (; done < bytes; done++) ((__global rk_u8 *)to)[done] = ((__global const rk_u8 *)from)[done];
 }
 

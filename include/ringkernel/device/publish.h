@@ -12,11 +12,11 @@
  * W1: this read-modify-write is ordered with the sleeper's own on the same word (W2): either it comes later and sees 1, or the
  * sleeper's comes later, and then its last look sees what was published or given back. */
 #if defined(RK_LANG_HOST)
-#define RK_WAKE_CONSUMER(context, lane)                                                                                      \
-    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))                   \
+#define RK_WAKE_CONSUMER(context, lane)                                                                    \
+    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) \
     (context)->services->wake(context, lane)
-#define RK_WAKE_PRODUCERS(context, lane)                                                                                     \
-    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))                  \
+#define RK_WAKE_PRODUCERS(context, lane)                                                                    \
+    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) \
     (context)->services->room(context, lane)
 #define RK_REFUSED_HOOK(context, entry, status) (context)->services->refused(context, entry, status)
 #else
@@ -83,14 +83,18 @@ RK_FN rk_target rk_edge_target(rk_context *context, RK_GLOBAL const rk_edge *edg
     switch (edge->mode) {
     case RK_ROUTE_FIXED: to.target = edge->fixed; break;
     case RK_ROUTE_KEY:
-        to.target = rk_key_target(rk_read_key((RK_GLOBAL const rk_u8 *)(entry + 1), edge->key_offset, edge->key_size), edge->actors);
+        to.target =
+            rk_key_target(rk_read_key((RK_GLOBAL const rk_u8 *)(entry + 1), edge->key_offset, edge->key_size),
+                          edge->actors);
         break;
     case RK_ROUTE_TURN: {
         RK_GLOBAL rk_lane *first = (RK_GLOBAL rk_lane *)(context->arena + lanes[0]);
         if (first->window && entry->header.id)
             to.target = (rk_u32)(rk_hash64(entry->header.id) >> 32);
         else
-            to.target = (rk_u32)(((RK_GLOBAL const rk_u64 *)(context->arena + context->shard->edge_turns))[edge_number] % edge->shards);
+            to.target = (rk_u32)(((RK_GLOBAL const rk_u64 *)(context->arena +
+                                                             context->shard->edge_turns))[edge_number] %
+                                 edge->shards);
         break;
     }
     case RK_ROUTE_ALL: to.target = copy; break;
@@ -103,7 +107,8 @@ RK_FN rk_target rk_edge_target(rk_context *context, RK_GLOBAL const rk_edge *edg
 }
 
 /* Copy `entry->sent` of a staged entry: where it goes. 0: there are no more copies. */
-RK_FN rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry, rk_target *to, rk_u32 *edge_number)
+RK_FN rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry, rk_target *to,
+                          rk_u32 *edge_number)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     *edge_number = RK_NO_EDGE;
@@ -122,7 +127,8 @@ RK_FN rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry,
         }
         return 1;
     }
-    RK_GLOBAL const rk_route *route = (RK_GLOBAL const rk_route *)(context->arena + shard->routes) + entry->route;
+    RK_GLOBAL const rk_route *route =
+        (RK_GLOBAL const rk_route *)(context->arena + shard->routes) + entry->route;
     if (route->edges == 0) {
         to->target = entry->header.base.target;
         to->lane = (RK_GLOBAL rk_lane *)(context->arena + shard->out_lane);
@@ -155,33 +161,77 @@ RK_FN void rk_sent(rk_context *context, const rk_target *to, rk_u32 edge_number)
 /* What goes out after the header: the payload, in the report lane with the report before it. */
 RK_FN RK_GLOBAL const void *rk_staged_payload(RK_GLOBAL const rk_staged *entry)
 {
-    return entry->route == RK_TO_REPORT ? (RK_GLOBAL const void *)&entry->report : (RK_GLOBAL const void *)(entry + 1);
+    return entry->route == RK_TO_REPORT ? (RK_GLOBAL const void *)&entry->report
+                                        : (RK_GLOBAL const void *)(entry + 1);
+}
+
+/* The bytes that were sent, wherever they lie, and how many. */
+RK_FN RK_GLOBAL const void *rk_staged_body(rk_context *context, RK_GLOBAL const rk_staged *entry,
+                                           rk_u32 *length)
+{
+    RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)(entry + 1);
+    *length = entry->header.base.length;
+    if (!(entry->header.base.flags & RK_FLAG_REFERENCE)) return reference;
+    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
+    *length = (rk_u32)reference->length;
+    return rk_pool_block((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena,
+                         reference->block);
 }
 
 /* Done with a large payload: its block goes back to the pool that it came from. */
 RK_FN void rk_give_back(rk_context *context, RK_GLOBAL const rk_reference *reference)
 {
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
-    rk_pool_give_back((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena, reference->block);
+    rk_pool_give_back((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena,
+                      reference->block);
 }
 
-/* A further copy of a large message gets a block of its own, since a reference travels once. */
-RK_FN rk_status rk_copy_reference(rk_context *context, RK_GLOBAL rk_reference *reference)
+/* A reference travels once: of several copies each but the last goes out with a block of its own, made before, since what was sent may be given
+ * back and used again at any time. Meanwhile the original waits behind it in the entry. Without room the copy is kept for the next try. */
+RK_FN rk_status rk_own_reference(rk_context *context, RK_GLOBAL rk_staged *entry)
 {
+    RK_GLOBAL rk_reference *reference = (RK_GLOBAL rk_reference *)(entry + 1);
+    rk_target to;
+    rk_u32 edge_number;
+    if (entry->copied == RK_COPY_MADE) return RK_OK;
+    entry->sent++;
+    rk_u32 further = rk_next_copy(context, entry, &to, &edge_number);
+    entry->sent--;
+    if (!further) return RK_OK;
+    entry->copied = RK_COPY_WANTED;
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
     RK_GLOBAL const rk_pool *from = (RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]);
     RK_GLOBAL rk_pool *own = (RK_GLOBAL rk_pool *)(context->arena + context->shard->pool);
     if (!context->shard->pool || reference->length > own->block_size) return RK_TOO_LARGE;
     rk_u32 block = rk_pool_take(own, context->arena);
     if (block == RK_POOL_NONE) return RK_FULL;
-    rk_copy_global(rk_pool_block(own, context->arena, block), rk_pool_block(from, context->arena, reference->block),
-                   (rk_u32)reference->length);
+    rk_copy_global(rk_pool_block(own, context->arena, block),
+                   rk_pool_block(from, context->arena, reference->block), (rk_u32)reference->length);
+    reference[1] = reference[0];
     reference->pool = own->number;
     reference->block = block;
+    entry->copied = RK_COPY_MADE;
     return RK_OK;
 }
 
-/* The rest of a staged entry did not arrive for `status`: it becomes a dead letter. 0: the report lane has no room either. */
+/* A copy is out, or settled otherwise: on to the next one. */
+RK_FN void rk_copy_done(RK_GLOBAL rk_staged *entry)
+{
+    RK_GLOBAL rk_reference *reference = (RK_GLOBAL rk_reference *)(entry + 1);
+    if (entry->copied == RK_COPY_MADE) reference[0] = reference[1];
+    entry->copied = RK_COPY_NONE;
+    entry->sent++;
+}
+
+/* A copy that was not sent gives its block back, unless a further copy needs it. */
+RK_FN void rk_copy_drop(rk_context *context, RK_GLOBAL rk_staged *entry)
+{
+    if ((entry->header.base.flags & RK_FLAG_REFERENCE) && entry->copied != RK_COPY_WANTED)
+        rk_give_back(context, (RK_GLOBAL const rk_reference *)(entry + 1));
+}
+
+/* The rest of a staged entry did not arrive for `status`: it becomes a dead letter, without its payload where a further copy needs that. 0: the
+ * report lane has no room either. */
 RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
 {
     RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
@@ -189,10 +239,16 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
     entry->report.reason = RK_REASON_STATUS + (rk_u32)status;
     entry->report.when_ns = context->now_ns;
     rk_u16 length = entry->header.base.length;
+    rk_u8 flags = entry->header.base.flags;
     entry->header.base.length = (rk_u16)(length + sizeof(rk_report));
+    if (entry->copied == RK_COPY_WANTED) {
+        entry->header.base.length = (rk_u16)sizeof(rk_report);
+        entry->header.base.flags &= (rk_u8)~RK_FLAG_REFERENCE;
+    }
     rk_status put = rk_lane_put(lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
                                 (RK_GLOBAL const void *)&entry->report, entry->header.base.length);
     entry->header.base.length = length;
+    entry->header.base.flags = flags;
     if (put == RK_FULL) return 0;
     rk_count(&context->shard->meter.dead_sends, 1);
     RK_WAKE_CONSUMER(context, lane);
@@ -223,12 +279,13 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
     RK_GLOBAL rk_ring *ring = rk_lane_ring(to.lane, context->arena, 0);
     rk_claim claim = rk_ring_claim(ring, rk_publish_run(context, to.lane));
     for (rk_u32 i = 0; i < claim.count; i++) {
-        RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->shard->stage_stride, turn->published + i);
+        RK_GLOBAL rk_staged *entry =
+            rk_stage_entry(context->stage, context->shard->stage_stride, turn->published + i);
         if (i) rk_next_copy(context, entry, &to, &edge_number);
         entry->header.base.target = to.target;
-        rk_ring_put(ring, context->arena, claim.first + i, (RK_GLOBAL const rk_u32 *)&entry->header, rk_staged_payload(entry),
-                    entry->header.base.length);
-        entry->sent++;
+        rk_ring_put(ring, context->arena, claim.first + i, (RK_GLOBAL const rk_u32 *)&entry->header,
+                    rk_staged_payload(entry), entry->header.base.length);
+        rk_copy_done(entry);
         rk_sent(context, &to, edge_number);
     }
     if (claim.count) {
@@ -241,23 +298,39 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
 
 /* A copy that its target did not take: the sender's hook sees it first; what nobody decided to drop and no hook took care of is kept
  * as a dead letter. 0: the report lane has no room for that, come again. */
-RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry, RK_GLOBAL rk_lane *lane, rk_status status)
+RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry, RK_GLOBAL rk_lane *lane,
+                                rk_status status)
 {
     rk_u32 kind = rk_refused_kind(status);
     rk_u32 dropped = kind == RK_REFUSED_DROPPED || kind == RK_REFUSED_DUPLICATE;
     if (RK_REFUSED_HOOK(context, entry, status) || dropped) {
-        if (entry->header.base.flags & RK_FLAG_REFERENCE) rk_give_back(context, (RK_GLOBAL const rk_reference *)(entry + 1));
+        rk_copy_drop(context, entry);
     } else if (!rk_bury(context, entry, status)) {
         context->blocked = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
         return 0;
     }
     rk_count(&context->shard->meter.refused[kind], 1);
     rk_lane_refuse(lane, kind, 1);
-    entry->sent++;
+    rk_copy_done(entry);
     return 1;
 }
 
-/* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked. */
+/* An entry that goes to nobody: a reply to a kernel that is gone, or a type that no connection of its route carries. */
+RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
+{
+    rk_status status = entry->route == RK_TO_REPLY ? RK_NO_SUCH_KERNEL : RK_UNKNOWN_TYPE;
+    if (RK_REFUSED_HOOK(context, entry, status)) {
+        rk_copy_drop(context, entry);
+    } else if (!rk_bury(context, entry, status)) {
+        context->blocked = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
+        return 0;
+    }
+    rk_count(&context->shard->meter.refused[RK_REFUSED_INVALID], 1);
+    return 1;
+}
+
+/* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked; context->blocked is the lane without room, 0 where a
+ * block of the pool is waited for. */
 RK_FN rk_u32 rk_publish(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
@@ -267,13 +340,16 @@ RK_FN rk_u32 rk_publish(rk_context *context)
         rk_target to;
         rk_u32 edge_number;
         if (!rk_next_copy(context, entry, &to, &edge_number)) {
+            if (entry->sent == 0 && entry->route != RK_TO_NOWHERE && !rk_publish_nowhere(context, entry))
+                return 0;
             turn->published++;
             continue;
         }
         rk_status status = RK_OK;
-        rk_u32 out = 0;
-        if (entry->sent && (entry->header.base.flags & RK_FLAG_REFERENCE))
-            status = rk_copy_reference(context, (RK_GLOBAL rk_reference *)(entry + 1));
+        rk_u32 out = 0, no_block = 0;
+        if ((entry->header.base.flags & RK_FLAG_REFERENCE) && entry->route != RK_TO_REPORT)
+            status = rk_own_reference(context, entry);
+        no_block = status == RK_FULL;
         if (status == RK_OK && rk_load_u32(&to.lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) status = RK_CLOSED;
         if (status == RK_OK && to.lane->locked) {
             entry->header.base.target = to.target;
@@ -281,7 +357,7 @@ RK_FN rk_u32 rk_publish(rk_context *context)
                                         rk_staged_payload(entry), entry->header.base.length);
             if (status == RK_OK) {
                 out = 1;
-                entry->sent++;
+                rk_copy_done(entry);
                 rk_sent(context, &to, edge_number);
             }
         } else if (status == RK_OK) {
@@ -294,9 +370,10 @@ RK_FN rk_u32 rk_publish(rk_context *context)
             continue;
         }
         if (status == RK_FULL && to.lane->strategy == RK_BACKPRESSURE_BLOCK) {
-            rk_u32 late = turn->parked && shard->send_deadline_ns && context->now_ns - turn->parked_ns >= shard->send_deadline_ns;
+            rk_u32 late = turn->parked && shard->send_deadline_ns &&
+                          context->now_ns - turn->parked_ns >= shard->send_deadline_ns;
             if (!late || entry->route == RK_TO_REPORT) {
-                context->blocked = to.lane;
+                context->blocked = no_block ? (RK_GLOBAL rk_lane *)0 : to.lane;
                 return 0;
             }
             status = RK_TIMED_OUT;

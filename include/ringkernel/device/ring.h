@@ -21,42 +21,43 @@
 
 typedef struct rk_ring {
     /* Producing line. */
-    rk_u64 tail;         /* next index to claim */
-    rk_u64 cached_head;  /* what producers last saw of head */
-    rk_u64 evicted;      /* messages before this index were evicted by a producer (DropOldest) */
-    rk_u32 asleep;       /* 1: the consumer sleeps; who publishes exchanges it for 0 and wakes it */
+    rk_u64 tail;        /* next index to claim */
+    rk_u64 cached_head; /* what producers last saw of head */
+    rk_u64 evicted;     /* messages before this index were evicted by a producer (DropOldest) */
+    rk_u32 asleep;      /* 1: the consumer sleeps; who publishes exchanges it for 0 and wakes it */
     rk_u32 producing_;
-    rk_u32 stamp_count;  /* stamps made; the consumer has seen stamp_seen of them */
+    rk_u32 stamp_count; /* stamps made; the consumer has seen stamp_seen of them */
     rk_u32 stamp_lock;
     rk_u8 producer_rest_[88];
 
     /* Consuming line. */
-    rk_u64 head;         /* next index to take; everything before is committed */
+    rk_u64 head; /* next index to take; everything before is committed */
     rk_u64 cached_tail;
-    rk_u32 waiting;      /* 1: a producer waits for room; who commits exchanges it for 0 and wakes it */
+    rk_u32 waiting; /* 1: a producer waits for room; who commits exchanges it for 0 and wakes it */
     rk_u32 consuming_;
-    rk_u64 delivered;    /* handled and committed */
-    rk_u64 expired;      /* too old when its turn came */
-    rk_u64 dead;         /* refused by the handler, or not deliverable */
-    rk_u64 dropped_old;  /* evicted by producers, as the consumer found out */
-    rk_u64 lost;         /* repaired holes, and what was left when a kernel was quarantined */
-    rk_u64 withdrawn;    /* aborted claims: never accepted */
-    rk_u32 stamp_seen;   /* stamps whose waiting time was recorded */
+    rk_u64 delivered;   /* handled and committed */
+    rk_u64 expired;     /* too old when its turn came */
+    rk_u64 dead;        /* refused by the handler, or not deliverable */
+    rk_u64 dropped_old; /* evicted by producers, as the consumer found out */
+    rk_u64 lost;        /* repaired holes, and what was left when a kernel was quarantined */
+    rk_u64 withdrawn;   /* aborted claims: never accepted */
+    rk_u32 stamp_seen;  /* stamps whose waiting time was recorded */
     rk_u32 consumed_;
     rk_u8 consumer_rest_[48];
 
     /* Constants. */
-    rk_u64 slots;        /* arena offset of slot 0 */
-    rk_u64 start;        /* the first index: accepted = tail - start - withdrawn */
+    rk_u64 slots; /* arena offset of slot 0 */
+    rk_u64 start; /* the first index: accepted = tail - start - withdrawn */
     rk_u32 capacity;
-    rk_u32 mask;         /* capacity - 1 */
-    rk_u32 slot_size;    /* bytes, a power of two from 64 */
+    rk_u32 mask;      /* capacity - 1 */
+    rk_u32 slot_size; /* bytes, a power of two from 64 */
     rk_u32 slot_shift;
-    rk_u32 header_size;  /* 16 or 48 */
-    rk_u32 format;       /* RK_FORMAT_* */
-    rk_u32 single;       /* 1: one producer, so a claim is no read-modify-write */
-    rk_u32 payload_max;  /* payload bytes that a slot holds */
-    rk_u32 overwritten;  /* 1: producers may evict and overwrite (DropOldest), so the consumer copies and looks again */
+    rk_u32 header_size; /* 16 or 48 */
+    rk_u32 format;      /* RK_FORMAT_* */
+    rk_u32 single;      /* 1: one producer, so a claim is no read-modify-write */
+    rk_u32 payload_max; /* payload bytes that a slot holds */
+    rk_u32
+        overwritten; /* 1: producers may evict and overwrite (DropOldest), so the consumer copies and looks again */
     rk_u32 constant_;
     rk_u8 constants_[72];
 
@@ -68,31 +69,16 @@ typedef struct rk_ring {
 RK_STATIC_ASSERT(sizeof(rk_ring) == 5 * RK_LINE, "a ring is three lines and its stamps");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, head) == RK_LINE, "consuming line");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, slots) == 2 * RK_LINE, "constants");
-RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, asleep) == 24 && RK_OFFSET_OF(rk_ring, waiting) == RK_LINE + 16, "wake words");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, asleep) == 24 && RK_OFFSET_OF(rk_ring, waiting) == RK_LINE + 16,
+                 "wake words");
 
 typedef RK_GLOBAL rk_u8 rk_byte; /* memory of an arena, by the byte */
 
-/* The words of a message: the same memory is read and written by the fields of a header or of a payload, so on
- * the host the compiler is told that these may alias anything. */
-#if defined(RK_LANG_HOST)
-typedef rk_u32 __attribute__((__may_alias__)) rk_word;
-typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
-#else
-typedef rk_u32 rk_word;
-typedef rk_u64 rk_double_word;
-#endif
-
 /* The lap of an index: its low word without the position in the ring. The lap before it is lap - capacity. */
-RK_FN rk_u32 rk_ring_lap(RK_GLOBAL const rk_ring *ring, rk_u64 index)
-{
-    return (rk_u32)index & ~ring->mask;
-}
+RK_FN rk_u32 rk_ring_lap(RK_GLOBAL const rk_ring *ring, rk_u64 index) { return (rk_u32)index & ~ring->mask; }
 
 /* a - b for indices, right across the wrap: positive when a is later. */
-RK_FN rk_i64 rk_index_ahead(rk_u64 a, rk_u64 b)
-{
-    return (rk_i64)(a - b);
-}
+RK_FN rk_i64 rk_index_ahead(rk_u64 a, rk_u64 b) { return (rk_i64)(a - b); }
 
 RK_FN rk_byte *rk_ring_slot(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index)
 {
@@ -136,7 +122,8 @@ RK_FN rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
         claim.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
         claim.count = rk_ring_room(ring, claim.first, wanted);
         if (claim.count) {
-            if (rk_cas_u64(&ring->tail, claim.first, claim.first + claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE)) return claim;
+            if (rk_cas_u64(&ring->tail, claim.first, claim.first + claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE))
+                return claim;
         } else if (rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE) == claim.first) {
             return claim; /* really full: the tail that the room was computed for is still the tail */
         }
@@ -162,8 +149,8 @@ RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_cla
 }
 
 /* Fill a `seq` slot, all but its lap. */
-RK_FN void rk_seq_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload,
-                        rk_u32 length)
+RK_FN void rk_seq_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, RK_GLOBAL const rk_u32 *header,
+                        RK_GLOBAL const void *payload, rk_u32 length)
 {
     RK_GLOBAL rk_double_word *to = (RK_GLOBAL rk_double_word *)slot;
     RK_GLOBAL const rk_double_word *from = (RK_GLOBAL const rk_double_word *)header;
@@ -210,7 +197,8 @@ RK_FN rk_u32 rk_slot_payload(rk_u32 slot_size, rk_u32 header_size, rk_u32 format
 }
 
 /* Word w of a message that lies in two parts: the header, then the payload. */
-RK_FN rk_u32 rk_message_word(RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_u32 *payload, rk_u32 header_words, rk_u32 w)
+RK_FN rk_u32 rk_message_word(RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_u32 *payload,
+                             rk_u32 header_words, rk_u32 w)
 {
     return w < header_words ? ((RK_GLOBAL const rk_word *)header)[w]
                             : ((RK_GLOBAL const rk_word *)payload)[w - header_words];
@@ -218,8 +206,8 @@ RK_FN rk_u32 rk_message_word(RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_
 
 /* Write a message into a unit slot. Each unit carries the lap and the next twelve bytes after the header's own lap. The payload is
  * read in whole words. */
-RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL const rk_u32 *header,
-                         RK_GLOBAL const rk_u32 *payload, rk_u32 length)
+RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index,
+                         RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_u32 *payload, rk_u32 length)
 {
     RK_GLOBAL rk_unit *units = (RK_GLOBAL rk_unit *)slot;
     rk_u32 header_words = ring->header_size / 4u;
@@ -269,20 +257,22 @@ RK_FN rk_u32 rk_unit_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 i
  * pass for the message of a reader that is just as many laps behind. */
 #define RK_OVERWRITING 1u /* set in a lap, whose low bits are the position and so always 0 */
 
-RK_FN void rk_overwrite(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL const rk_u32 *header,
-                        RK_GLOBAL const rk_u32 *payload, rk_u32 length)
+RK_FN void rk_overwrite(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index,
+                        RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_u32 *payload, rk_u32 length)
 {
     RK_GLOBAL rk_u32 *words = (RK_GLOBAL rk_u32 *)slot;
     rk_u32 header_words = ring->header_size / 4u;
     rk_u32 n = header_words + (length + 3u) / 4u;
     rk_store_u32(&words[0], rk_ring_lap(ring, index) | RK_OVERWRITING, RK_RELAXED, RK_SCOPE_DEVICE);
     for (rk_u32 w = 1; w < n; w++)
-        rk_store_u32(&words[w], rk_message_word(header, payload, header_words, w), RK_RELEASE, RK_SCOPE_DEVICE); /* P3 */
+        rk_store_u32(&words[w], rk_message_word(header, payload, header_words, w), RK_RELEASE,
+                     RK_SCOPE_DEVICE); /* P3 */
     rk_store_u32(&words[0], rk_ring_lap(ring, index), RK_RELEASE, RK_SCOPE_DEVICE);
 }
 
 /* Copy a slot out. 1: a whole message; 0: not there, or overwritten meanwhile (look at `evicted` and try again). */
-RK_FN rk_u32 rk_overwritten_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL rk_u32 *into)
+RK_FN rk_u32 rk_overwritten_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index,
+                                 RK_GLOBAL rk_u32 *into)
 {
     RK_GLOBAL rk_word *image = (RK_GLOBAL rk_word *)into;
     RK_GLOBAL const rk_u32 *words = (RK_GLOBAL const rk_u32 *)slot;

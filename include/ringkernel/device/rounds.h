@@ -1,15 +1,17 @@
 /* How the groups of a block share the messages of a batch.
  *
- * Without state each group takes every so-many-th message; with a state for the whole shard one group takes them all, in order. With
- * a state per actor they go in rounds: each pending message tries to put its index into the claim of its actor, the lowest
- * index wins, winners are handled at the same time, and the rest tries again. So each actor's messages are handled one after
- * another and in order, however they are spread over the block; two actors that share a claim only wait for each other.
+ * Without state each group takes every so-many-th message; with a state for the whole shard one group
+ * takes them all, in order. With a state per actor they go in rounds: each pending message tries to put
+ * its index into the claim of its actor, the lowest index wins, winners are handled at the same time, and
+ * the rest tries again. So each actor's messages are handled one after another and in order, however they
+ * are spread over the block; two actors that share a claim only wait for each other.
  *
- * Message k stages its sends from entry k * (max_sends + RK_STAGE_EXTRA) on, whoever handles it, so what goes out is in the
- * order of the causes; what it leaves unused goes nowhere.
+ * Message k stages its sends from entry k * (max_sends + RK_STAGE_EXTRA) on, whoever handles it, so what
+ * goes out is in the order of the causes; what it leaves unused goes nowhere.
  *
- * A barrier is reached by all threads of a group or by none: a thread-wide message passes none of ours, since on OpenCL even a
- * barrier that is never executed makes a compiler treat the loop around it as one for the whole work-group. */
+ * A barrier is reached by all threads of a group or by none: a thread-wide message passes none of ours,
+ * since on OpenCL even a barrier that is never executed makes a compiler treat the loop around it as one
+ * for the whole work-group. */
 #ifndef RINGKERNEL_DEVICE_ROUNDS_H
 #define RINGKERNEL_DEVICE_ROUNDS_H
 
@@ -29,13 +31,16 @@ RK_FN rk_u32 rk_block_agree(rk_entry *entry, rk_u32 word)
     return word;
 }
 
-/* Cut the block into groups. A device whose warps have no barrier of their own runs a warp-wide kernel in blocks of one warp. */
+/* Cut the block into groups. A device whose warps have no barrier of their own runs a warp-wide kernel in
+ * blocks of one warp. */
 RK_FN void rk_block_cut(rk_entry *entry, rk_u32 width)
 {
 #if defined(RK_LANG_OPENCL)
     rk_u32 size = width == RK_THREAD ? 1u : entry->threads;
 #else
-    rk_u32 size = width == RK_THREAD ? 1u : width == RK_WARP && entry->threads > RK_WARP_SIZE ? RK_WARP_SIZE : entry->threads;
+    rk_u32 size = width == RK_THREAD                                  ? 1u
+                  : width == RK_WARP && entry->threads > RK_WARP_SIZE ? RK_WARP_SIZE
+                                                                      : entry->threads;
 #endif
     entry->width = width;
     entry->group = entry->thread / size;
@@ -44,10 +49,7 @@ RK_FN void rk_block_cut(rk_entry *entry, rk_u32 width)
     entry->context.threads = size;
 }
 
-RK_FN rk_u32 rk_stage_share(const rk_context *context)
-{
-    return context->shard->max_sends + RK_STAGE_EXTRA;
-}
+RK_FN rk_u32 rk_stage_share(const rk_context *context) { return context->shard->max_sends + RK_STAGE_EXTRA; }
 
 /* What was not staged up to `end` goes nowhere. */
 RK_FN void rk_stage_rest(rk_context *context, rk_u32 end)
@@ -69,7 +71,8 @@ RK_FN_LARGE void rk_thread_message(rk_entry *entry, rk_u32 k)
     rk_stage_rest(context, (k + 1u) * rk_stage_share(context));
 }
 
-/* What rk_message_begin does, for the threads that don't lead: they see the message, count nothing and may stage nothing. */
+/* What rk_message_begin does, for the threads that don't lead: they see the message, count nothing and may
+ * stage nothing. */
 RK_FN void rk_message_join(rk_context *context, rk_byte *slot)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
@@ -83,41 +86,42 @@ RK_FN void rk_message_join(rk_context *context, rk_byte *slot)
         RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)context->payload;
         RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + shard->pool_table);
         context->payload_length = (rk_u32)reference->length;
-        context->payload = rk_pool_block((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena,
-                                         reference->block);
+        context->payload = rk_pool_block((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]),
+                                         context->arena, reference->block);
     }
     context->state = context->shard_state;
     if (shard->state_kind == RK_PER_ACTOR)
-        context->state = (rk_byte *)context->shard_state + (rk_u64)(context->header->target / shard->shards) * shard->state_size;
+        context->state = (rk_byte *)context->shard_state +
+                         (rk_u64)(context->header->target / shard->shards) * shard->state_size;
 }
 
-/* Message k, by all threads of this group. Of the group's two words, [0] says whether there is anything to handle and [1]
- * collects failures, of whichever thread; the two barriers keep each from being written before all have read it. */
+/* Message k, by all threads of this group. Of the group's two words, [0] says whether there is anything to
+ * handle and [1] collects failures, of whichever thread; the two barriers keep each from being written
+ * before all have read it. (Who leads is asked each time: PoCL 3.1 loses a variable that says so across
+ * these barriers.) */
 RK_FN_LARGE void rk_group_message(rk_entry *entry, rk_u32 k)
 {
     rk_context *rk_ctx = &entry->context;
     RK_LOCAL volatile rk_u32 *board = entry->board + 2u * entry->group;
-    rk_u32 leads = rk_ctx->thread == 0;
     rk_byte *slot = rk_batch_slot(rk_ctx, k);
     rk_ctx->stage_next = k * rk_stage_share(rk_ctx);
-    if (leads) {
+    if (rk_ctx->thread == 0) {
         board[0] = rk_message_begin(rk_ctx, slot);
         board[1] = 0;
     }
     RK_GROUP_BARRIER();
     rk_u32 wanted = board[0];
     if (wanted) {
-        if (!leads) rk_message_join(rk_ctx, slot);
+        if (rk_ctx->thread != 0) rk_message_join(rk_ctx, slot);
         rk_unit_handle(rk_ctx, entry->number);
         if (rk_ctx->failed) board[1] = rk_ctx->failed;
     }
     RK_GROUP_BARRIER();
-    if (!leads) return;
-    if (wanted) {
+    if (rk_ctx->thread == 0) {
         rk_ctx->failed = board[1];
-        rk_message_end(rk_ctx);
+        if (wanted) rk_message_end(rk_ctx);
+        rk_stage_rest(rk_ctx, (k + 1u) * rk_stage_share(rk_ctx));
     }
-    rk_stage_rest(rk_ctx, (k + 1u) * rk_stage_share(rk_ctx));
 }
 
 RK_FN void rk_width_message(rk_entry *entry, rk_u32 k, rk_u32 width)
@@ -130,8 +134,9 @@ RK_FN void rk_width_message(rk_entry *entry, rk_u32 k, rk_u32 width)
 
 /* ------------------------------------------------------------------ rounds */
 
-/* Scratch of the rounds, in shard->order, which has RK_BATCH_SCRATCH_WORDS words for each message of the largest batch: a word
- * for each message, claims (a power of two, at least two for each message), and how many messages are left. */
+/* Scratch of the rounds, in shard->order, which has RK_BATCH_SCRATCH_WORDS words for each message of the
+ * largest batch: a word for each message, claims (a power of two, at least two for each message), and how
+ * many messages are left. */
 typedef struct rk_rounds {
     RK_GLOBAL rk_u32 *claim_of; /* of each message, place + 1; 0: it was handled */
     RK_GLOBAL rk_u32 *claim;    /* the index that holds it, or RK_BATCH_NONE */
@@ -163,7 +168,8 @@ RK_FN rk_u32 rk_rounds_won(const rk_rounds *rounds, rk_u32 k)
     return place && rk_load_u32(&rounds->claim[place - 1u], RK_RELAXED, RK_SCOPE_BLOCK) == k;
 }
 
-/* A winner is done. It gives its claim back at once: whoever looks at it later in this round sees that it is not theirs. */
+/* A winner is done. It gives its claim back at once: whoever looks at it later in this round sees that it
+ * is not theirs. */
 RK_FN void rk_rounds_done(const rk_rounds *rounds, rk_u32 k)
 {
     rk_store_u32(&rounds->claim[rounds->claim_of[k] - 1u], RK_BATCH_NONE, RK_RELAXED, RK_SCOPE_BLOCK);
@@ -177,7 +183,8 @@ RK_FN void rk_run_rounds(rk_entry *entry, rk_u32 n, rk_u32 width)
     rk_rounds rounds = rk_rounds_begin(entry, n);
     for (rk_u32 left = n; left;) {
         for (rk_u32 k = entry->thread; k < n; k += entry->threads)
-            if (rounds.claim_of[k]) rk_min_u32(&rounds.claim[rounds.claim_of[k] - 1u], k, RK_RELAXED, RK_SCOPE_BLOCK);
+            if (rounds.claim_of[k])
+                rk_min_u32(&rounds.claim[rounds.claim_of[k] - 1u], k, RK_RELAXED, RK_SCOPE_BLOCK);
         RK_PORT_BLOCK_BARRIER();
         for (rk_u32 k = entry->group; k < n; k += entry->groups) {
             if (!rk_rounds_won(&rounds, k)) continue;
@@ -220,15 +227,17 @@ RK_FN void rk_batch_stand(rk_context *context, rk_u32 first, rk_u32 n)
     context->payload_length = context->header->length;
     context->state = context->shard_state;
     if (shard->state_kind == RK_PER_ACTOR)
-        context->state = (rk_byte *)context->shard_state + (rk_u64)(context->header->target / shard->shards) * shard->state_size;
+        context->state = (rk_byte *)context->shard_state +
+                         (rk_u64)(context->header->target / shard->shards) * shard->state_size;
     context->failed = 0;
     context->shared_used = 0;
     context->stage_first = context->stage_next;
     context->stage_limit = context->stage_next + (context->thread == 0 ? shard->max_sends : 0u);
 }
 
-/* Batch handlers: the leader puts the batch in order, then each actor's messages are handled at once, one actor after another, by
- * the kernel's width: one thread, a warp or the block. The leader alone stages, densely. Ends in a barrier. */
+/* Batch handlers: the leader puts the batch in order, then each actor's messages are handled at once, one
+ * actor after another, by the kernel's width: one thread, a warp or the block. The leader alone stages,
+ * densely. Ends in a barrier. */
 RK_FN_LARGE void rk_run_batches(rk_entry *entry, rk_u32 n)
 {
     rk_context *context = &entry->context;
@@ -237,7 +246,8 @@ RK_FN_LARGE void rk_run_batches(rk_entry *entry, rk_u32 n)
     rk_block_cut(entry, context->shard->width);
     context->order = scratch;
     context->stage_next = 0;
-    rk_u32 count = rk_block_agree(entry, entry->thread == 0 ? rk_batch_order(context, scratch, n, per_actor) : 0u);
+    rk_u32 count =
+        rk_block_agree(entry, entry->thread == 0 ? rk_batch_order(context, scratch, n, per_actor) : 0u);
     for (rk_u32 first = 0; first < count; first += context->batch_n) {
         rk_u32 of_group = entry->thread == 0 ? rk_batch_group(context, scratch, first, count, per_actor) : 0u;
         rk_batch_stand(context, first, rk_block_agree(entry, of_group));
@@ -255,8 +265,8 @@ RK_FN_LARGE void rk_run_batches(rk_entry *entry, rk_u32 n)
     RK_PORT_BLOCK_BARRIER();
 }
 
-/* An SPMD kernel: the body, by all threads; thread t has message t, and what it sends is ordered as if message t had caused it. Ends in
- * a barrier. */
+/* An SPMD kernel: the body, by all threads; thread t has message t, and what it sends is ordered as if
+ * message t had caused it. Ends in a barrier. */
 RK_FN_LARGE void rk_run_spmd(rk_entry *entry, rk_u32 n)
 {
     rk_context *context = &entry->context;

@@ -21,7 +21,8 @@
 #define RK_PER_ACTOR 2u
 
 /* Processing mode. */
-#define RK_ADAPTIVE 0u   /* what is there, up to the maximum: with one queued the same as continuous, so this is the default */
+#define RK_ADAPTIVE \
+    0u /* what is there, up to the maximum: with one queued the same as continuous, so this is the default */
 #define RK_CONTINUOUS 1u /* one message a turn */
 #define RK_BATCH 2u      /* gathers up to the maximum, or for a time */
 
@@ -41,7 +42,7 @@
 #define RK_PHASE_BUSY 1u
 #define RK_PHASE_PARKED 2u /* staged output finds no room */
 #define RK_PHASE_PAUSED 3u
-#define RK_PHASE_ENDED 4u  /* drained: hook done, final counts written */
+#define RK_PHASE_ENDED 4u /* drained: hook done, final counts written */
 #define RK_PHASE_FAILED 5u
 
 /* What a visit to a shard came to. */
@@ -99,16 +100,16 @@ typedef struct rk_directory_entry {
     rk_u32 live;
 } rk_directory_entry;
 
-#define RK_REPORT_REPLY 1u       /* payload: the reply's */
-#define RK_REPORT_DEAD 2u        /* payload: the message's own; reason says why */
-#define RK_REPORT_NO_REPLY 3u    /* the handler of a request finished without a reply */
-#define RK_REPORT_LOG 4u         /* payload: rk_log_line */
+#define RK_REPORT_REPLY 1u        /* payload: the reply's */
+#define RK_REPORT_DEAD 2u         /* payload: the message's own; reason says why */
+#define RK_REPORT_NO_REPLY 3u     /* the handler of a request finished without a reply */
+#define RK_REPORT_LOG 4u          /* payload: rk_log_line */
 #define RK_REPORT_FAILED_REPLY 5u /* the handler of a request refused it */
 
 /* What stands before the payload in the report lane. */
 typedef struct rk_report {
-    rk_u32 kind;    /* RK_REPORT_* */
-    rk_u32 reason;  /* declaration number of an RK_REASON, or RK_REASON_STATUS + a status */
+    rk_u32 kind;   /* RK_REPORT_* */
+    rk_u32 reason; /* declaration number of an RK_REASON, or RK_REASON_STATUS + a status */
     rk_u64 when_ns;
 } rk_report;
 #define RK_REASON_STATUS 0x10000u
@@ -121,13 +122,17 @@ typedef struct rk_log_line {
     rk_u8 text[RK_LOG_TEXT];
 } rk_log_line;
 
+#define RK_COPY_NONE 0u
+#define RK_COPY_WANTED 1u /* the pool had no block for it */
+#define RK_COPY_MADE 2u   /* the reference is of a copy for this target; the original stands behind it */
+
 /* One staged send: the message with a long header, where it goes, and the payload behind it. */
 typedef struct rk_staged {
     rk_header_long header; /* base.lap is unused here */
     rk_u32 route;          /* route number, RK_TO_REPLY or RK_TO_REPORT */
     rk_u32 sent;           /* copies of it that are out already */
     rk_u32 kernel_no;      /* RK_TO_REPLY: the kernel that asked */
-    rk_u32 staged_;
+    rk_u32 copied;         /* RK_COPY_*: of a large payload that has further copies */
     rk_report report;      /* goes out before the payload when it goes to the report lane */
 } rk_staged;
 RK_STATIC_ASSERT(sizeof(rk_staged) == 80, "staged header");
@@ -146,8 +151,8 @@ typedef struct rk_view {
     rk_u32 dead;
     rk_u32 lost;
     rk_u32 withdrawn;
-    rk_u32 replies;   /* of the messages */
-    rk_u64 index;     /* ring index of the first */
+    rk_u32 replies; /* of the messages */
+    rk_u64 index;   /* ring index of the first */
 } rk_view;
 
 #define RK_VIEWS 16u
@@ -155,46 +160,46 @@ typedef struct rk_view {
 /* The turn under way; it outlives a visit only while the shard is parked. */
 typedef struct rk_turn {
     rk_u32 views;
-    rk_u32 n;           /* messages in the batch */
-    rk_u32 staged;      /* entries staged */
-    rk_u32 published;   /* entries that are out */
-    rk_u32 copied;      /* slots of the copy buffer in use */
+    rk_u32 n;         /* messages in the batch */
+    rk_u32 staged;    /* entries staged */
+    rk_u32 published; /* entries that are out */
+    rk_u32 copied;    /* slots of the copy buffer in use */
     rk_u32 parked;
-    rk_u64 parked_ns;   /* since when */
+    rk_u64 parked_ns; /* since when */
     rk_u64 taken_ns;
-    rk_u32 next_lane;   /* a bit for each band: which lane comes first */
+    rk_u32 next_lane; /* a bit for each band: which lane comes first */
     rk_u32 next_handler;
     rk_u32 band_credit[RK_BANDS];
-    rk_u64 gather_ns;   /* since when a batch is being gathered; 0: not */
-    rk_u64 replies;     /* replies among what was taken: they came by no route */
-    rk_u32 drained;     /* actors, or 1 for the shard, whose drain hook ran */
-    rk_u32 failed;      /* status of a failure that stops the kernel */
-    rk_u32 references;  /* messages of the batch whose payload is in a pool */
-    rk_u32 slice_left;  /* event-driven: messages left in this slice */
-    rk_u64 slice_ns;    /* event-driven: when this slice began; 0: none is under way */
+    rk_u64 gather_ns;  /* since when a batch is being gathered; 0: not */
+    rk_u64 replies;    /* replies among what was taken: they came by no route */
+    rk_u32 drained;    /* actors, or 1 for the shard, whose drain hook ran */
+    rk_u32 failed;     /* status of a failure that stops the kernel */
+    rk_u32 references; /* messages of the batch whose payload is in a pool */
+    rk_u32 slice_left; /* event-driven: messages left in this slice */
+    rk_u64 slice_ns;   /* event-driven: when this slice began; 0: none is under way */
     rk_u64 log_window_ns;
     rk_u32 log_lines;
     rk_u32 log_suppressed;
-    rk_u64 clock_hlc;   /* hybrid logical clock, with RK_FEATURE_CAUSAL */
+    rk_u64 clock_hlc; /* hybrid logical clock, with RK_FEATURE_CAUSAL */
     rk_view view[RK_VIEWS];
 } rk_turn;
 
 /* Counters with one writer, the shard; read by plain loads at any time. */
 typedef struct rk_meter {
-    rk_u64 heartbeat;      /* counts visits: the shard is served */
-    rk_u64 progress;       /* counts turns that committed something */
-    rk_u64 handled;        /* messages given to handlers */
-    rk_u64 sent;           /* messages published, copies counted */
+    rk_u64 heartbeat;                 /* counts visits: the shard is served */
+    rk_u64 progress;                  /* counts turns that committed something */
+    rk_u64 handled;                   /* messages given to handlers */
+    rk_u64 sent;                      /* messages published, copies counted */
     rk_u64 refused[RK_REFUSED_KINDS]; /* staged sends that their targets did not take */
-    rk_u64 dead_sends;     /* of these, those that went to the dead letters */
+    rk_u64 dead_sends;                /* of these, those that went to the dead letters */
     rk_u64 parks;
-    rk_u64 last_ns;        /* when the last batch was committed */
+    rk_u64 last_ns; /* when the last batch was committed */
     rk_u64 busy_ns;
     rk_u64 largest_batch;
     rk_u64 replies;
     rk_u64 logs_suppressed;
-    rk_u64 slices;         /* event-driven: slices ended */
-    rk_u64 rounds;         /* rounds of handlers */
+    rk_u64 slices; /* event-driven: slices ended */
+    rk_u64 rounds; /* rounds of handlers */
     rk_histogram queue_wait;
     rk_histogram service;
 } rk_meter;
@@ -207,38 +212,38 @@ RK_FN void rk_count(RK_GLOBAL rk_u64 *counter, rk_u64 n)
 
 typedef struct rk_shard {
     /* Constants. */
-    rk_u32 kernel_no;  /* 1 and up; the host is 0 */
+    rk_u32 kernel_no; /* 1 and up; the host is 0 */
     rk_u32 shard;
     rk_u32 shards;
     rk_u32 features;
     rk_u32 width;
     rk_u32 threads;
     rk_u32 state_kind;
-    rk_u32 state_size;  /* bytes of one state, aligned to 16 */
-    rk_u32 actors;      /* of the whole kernel */
+    rk_u32 state_size; /* bytes of one state, aligned to 16 */
+    rk_u32 actors;     /* of the whole kernel */
     rk_u32 mode;
     rk_u32 max_batch;
-    rk_u32 max_sends;   /* of one handler call */
-    rk_u32 memory;      /* RK_RELEASE_ACQUIRE … */
+    rk_u32 max_sends; /* of one handler call */
+    rk_u32 memory;    /* RK_RELEASE_ACQUIRE … */
     rk_u32 stage_stride;
     rk_u32 stage_capacity;
     rk_u32 copy_shift;  /* log2 of a slot of the copy buffer */
     rk_u32 end_sources; /* words of the end table */
     rk_u32 shared_size;
-    rk_u32 log_limit;   /* lines a second */
+    rk_u32 log_limit; /* lines a second */
     rk_u32 edge_total;
     rk_u32 actors_here; /* actors of this shard */
     rk_u32 shard_;
-    rk_u64 lane[2];     /* host lane, device lane */
+    rk_u64 lane[2]; /* host lane, device lane */
     rk_u64 out_lane;
     rk_u64 report_lane;
     rk_u64 state;
     rk_u64 stage;
-    rk_u64 copies;      /* copy buffer, max_batch slots */
-    rk_u64 order;       /* u32 scratch of batch handlers, see batch.h; 0: none */
-    rk_u64 shared;      /* block-shared memory, where the device has none of its own */
-    rk_u64 parameters;  /* u64 for each declaration number */
-    rk_u64 routes;      /* rk_route for each declaration number, [0] the default */
+    rk_u64 copies;     /* copy buffer, max_batch slots */
+    rk_u64 order;      /* u32 scratch of batch handlers, see batch.h; 0: none */
+    rk_u64 shared;     /* block-shared memory, where the device has none of its own */
+    rk_u64 parameters; /* u64 for each declaration number */
+    rk_u64 routes;     /* rk_route for each declaration number, [0] the default */
     rk_u64 edges;
     rk_u64 edge_counts; /* u64 for each edge and target shard: messages sent */
     rk_u64 edge_turns;  /* u64 for each edge: the next shard in turn */
@@ -247,11 +252,13 @@ typedef struct rk_shard {
     rk_u64 pool;        /* the shard's own pool, 0: none */
     rk_u64 directory;   /* rk_directory_entry for each kernel number */
     rk_u64 gather_limit_ns;
-    rk_u64 slice_limit_ns;   /* event-driven: 0: no bound */
-    rk_u32 slice_messages;   /* event-driven: 0: no bound */
+    rk_u64 slice_limit_ns; /* event-driven: 0: no bound */
+    rk_u32 slice_messages; /* event-driven: 0: no bound */
     rk_u32 event_driven;
     rk_u64 send_deadline_ns; /* 0: none */
-    rk_u8 constants_[120];
+    rk_u32 default_ttl_us;   /* time to live of messages that say none; 0: none */
+    rk_u32 constants__;
+    rk_u8 constants_[112];
 
     /* Written by the host. */
     rk_u32 command;
@@ -265,7 +272,8 @@ typedef struct rk_shard {
     rk_turn turn;
     rk_meter meter;
 } rk_shard;
-RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, command) % RK_LINE == 0 && RK_OFFSET_OF(rk_shard, phase) % RK_LINE == 0,
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, command) % RK_LINE == 0 &&
+                     RK_OFFSET_OF(rk_shard, phase) % RK_LINE == 0,
                  "host and shard write different lines");
 
 #endif

@@ -26,7 +26,8 @@ RK_FN rk_u32 rk_receive_mine(rk_context *context, rk_u16 type, void *to, rk_u32 
 #else
     RK_GLOBAL const rk_u8 *from = (RK_GLOBAL const rk_u8 *)context->payload;
     if (size % 4u == 0)
-        for (rk_u32 w = 0; w < size; w += 4u) *(rk_u32 *)((rk_u8 *)to + w) = *(RK_GLOBAL const rk_u32 *)(from + w);
+        for (rk_u32 w = 0; w < size; w += 4u)
+            *(rk_word *)((rk_u8 *)to + w) = *(RK_GLOBAL const rk_word *)(from + w);
     else
         for (rk_u32 b = 0; b < size; b++) ((rk_u8 *)to)[b] = from[b];
 #endif
@@ -58,7 +59,8 @@ RK_FN rk_u64 rk_exchange_bits(rk_context *context, rk_u64 bits, rk_u32 from, rk_
 #if defined(RK_LANG_CUDA)
     if (scope == RK_SCOPE_WARP) return __shfl_sync(0xffffffffu, bits, (int)from);
 #endif
-    RK_LOCAL volatile rk_u64 *board = (RK_LOCAL volatile rk_u64 *)(context->shared + context->shard->shared_size);
+    RK_LOCAL volatile rk_u64 *board =
+        (RK_LOCAL volatile rk_u64 *)(context->shared + context->shard->shared_size);
     board[context->thread] = bits;
     RK_PORT_BLOCK_BARRIER();
     rk_u64 seen = board[first + from];
@@ -75,7 +77,8 @@ RK_FN rk_u64 rk_ballot_bits(rk_context *context, rk_u32 vote, rk_u32 scope)
     rk_u64 bits = 0;
     rk_u32 n = scope == RK_SCOPE_WARP ? RK_WARP_SIZE : context->threads;
     rk_u32 first = scope == RK_SCOPE_WARP ? context->thread / RK_WARP_SIZE * RK_WARP_SIZE : 0u;
-    RK_LOCAL volatile rk_u64 *board = (RK_LOCAL volatile rk_u64 *)(context->shared + context->shard->shared_size);
+    RK_LOCAL volatile rk_u64 *board =
+        (RK_LOCAL volatile rk_u64 *)(context->shared + context->shard->shared_size);
     board[context->thread] = vote;
     RK_PORT_BLOCK_BARRIER();
     for (rk_u32 i = 0; i < n && first + i < context->threads; i++) bits |= board[first + i] << (i & 63u);
@@ -89,25 +92,25 @@ RK_FN rk_u64 rk_ballot_bits(rk_context *context, rk_u32 vote, rk_u32 scope)
 
 /* Typed shuffles. rk_shuffle(v, lane): the value of that lane; rk_shuffle_down(v, d): of the lane d further, one's own where there is
  * none; rk_shuffle_xor(v, mask). rk_reduce_add(v, scope): the sum over the scope, for every thread. */
-#define RK_DEFINE_SHUFFLE(type, suffix)                                                                                      \
-    RK_FN rk_u64 rk_bits_##suffix(type value)                                                                                \
-    {                                                                                                                        \
-        union {                                                                                                              \
-            rk_u64 bits;                                                                                                     \
-            type value;                                                                                                      \
-        } both;                                                                                                              \
-        both.bits = 0;                                                                                                       \
-        both.value = value;                                                                                                  \
-        return both.bits;                                                                                                    \
-    }                                                                                                                        \
-    RK_FN type rk_value_##suffix(rk_u64 bits)                                                                                \
-    {                                                                                                                        \
-        union {                                                                                                              \
-            rk_u64 bits;                                                                                                     \
-            type value;                                                                                                      \
-        } both;                                                                                                              \
-        both.bits = bits;                                                                                                    \
-        return both.value;                                                                                                   \
+#define RK_DEFINE_SHUFFLE(type, suffix)       \
+    RK_FN rk_u64 rk_bits_##suffix(type value) \
+    {                                         \
+        union {                               \
+            rk_u64 bits;                      \
+            type value;                       \
+        } both;                               \
+        both.bits = 0;                        \
+        both.value = value;                   \
+        return both.bits;                     \
+    }                                         \
+    RK_FN type rk_value_##suffix(rk_u64 bits) \
+    {                                         \
+        union {                               \
+            rk_u64 bits;                      \
+            type value;                       \
+        } both;                               \
+        both.bits = bits;                     \
+        return both.value;                    \
     }
 RK_DEFINE_SHUFFLE(rk_u32, u32)
 RK_DEFINE_SHUFFLE(rk_i32, i32)
@@ -116,8 +119,12 @@ RK_DEFINE_SHUFFLE(rk_u64, u64)
 RK_DEFINE_SHUFFLE(rk_i64, i64)
 #undef RK_DEFINE_SHUFFLE
 
-#define RK_SHUFFLE(suffix, v, lane) rk_value_##suffix(RK_EXCHANGE_BITS(rk_bits_##suffix(v), lane, RK_SCOPE_WARP))
-#define RK_DOWN_(d) (rk_lane() + (rk_u32)(d) < RK_WARP_SIZE && rk_thread() + (rk_u32)(d) < rk_threads() ? rk_lane() + (rk_u32)(d) : rk_lane())
+#define RK_SHUFFLE(suffix, v, lane) \
+    rk_value_##suffix(RK_EXCHANGE_BITS(rk_bits_##suffix(v), lane, RK_SCOPE_WARP))
+#define RK_DOWN_(d)                                                                     \
+    (rk_lane() + (rk_u32)(d) < RK_WARP_SIZE && rk_thread() + (rk_u32)(d) < rk_threads() \
+         ? rk_lane() + (rk_u32)(d)                                                      \
+         : rk_lane())
 #define rk_shuffle_u32(v, lane) RK_SHUFFLE(u32, v, lane)
 #define rk_shuffle_i32(v, lane) RK_SHUFFLE(i32, v, lane)
 #define rk_shuffle_f32(v, lane) RK_SHUFFLE(f32, v, lane)
@@ -139,7 +146,8 @@ RK_DEFINE_SHUFFLE(rk_i64, i64)
 
 /* Sum of an rk_i64 over the threads of a scope. */
 #if defined(RK_LANG_HOST)
-#define rk_reduce_add(v, scope) ((rk_i64)rk_ctx->services->reduce(rk_ctx, (rk_u64)(rk_i64)(v), scope, RK_HERE))
+#define rk_reduce_add(v, scope) \
+    ((rk_i64)rk_ctx->services->reduce(rk_ctx, (rk_u64)(rk_i64)(v), scope, RK_HERE))
 #else
 #define rk_reduce_add(v, scope) rk_reduce_add_i64(rk_ctx, v, scope)
 RK_FN rk_i64 rk_reduce_add_i64(RK_CTX, rk_i64 v, rk_u32 scope)

@@ -17,11 +17,14 @@ typedef struct rk_send_options {
     rk_u64 correlation; /* for replies from other kernels; 0: none */
     rk_u64 timeout_ns;  /* host only: how long to wait for room; 0: the launch option's send_timeout */
     rk_u8 priority;
-    rk_u8 flags;        /* RK_FLAG_REQUEST: the receiver is expected to reply */
+    rk_u8 flags; /* RK_FLAG_REQUEST: the receiver is expected to reply */
     rk_u16 options_;
     rk_u32 options__;
 } rk_send_options;
-#define RK_SEND_DEFAULTS {0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define RK_SEND_DEFAULTS          \
+    {                             \
+        0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 RK_FN RK_GLOBAL rk_staged *rk_stage_entry(rk_byte *stage, rk_u32 stride, rk_u32 i)
 {
@@ -36,7 +39,8 @@ RK_FN void rk_copy_out(rk_byte *to, const void *from, rk_u32 bytes)
 #else
     rk_u32 done = 0;
     if (bytes % 4u == 0)
-        for (; done < bytes; done += 4u) *(RK_GLOBAL rk_u32 *)(to + done) = *(const rk_u32 *)((const rk_u8 *)from + done);
+        for (; done < bytes; done += 4u)
+            *(RK_GLOBAL rk_word *)(to + done) = *(const rk_word *)((const rk_u8 *)from + done);
     for (; done < bytes; done++) to[done] = ((const rk_u8 *)from)[done];
 #endif
 }
@@ -71,6 +75,7 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
     entry->header.source_shard = (rk_u16)context->shard->shard;
     entry->route = route;
     entry->sent = 0;
+    entry->copied = RK_COPY_NONE;
     return entry;
 }
 
@@ -94,10 +99,12 @@ RK_FN rk_status rk_stage_refused(rk_context *context)
 }
 
 /* Put the payload of an entry into the shard's pool. RK_FULL: no block is free. */
-RK_FN rk_status rk_stage_large(rk_context *context, RK_GLOBAL rk_staged *entry, const void *payload, rk_u64 length)
+RK_FN rk_status rk_stage_large(rk_context *context, RK_GLOBAL rk_staged *entry, const void *payload,
+                               rk_u64 length)
 {
     RK_GLOBAL rk_pool *pool = (RK_GLOBAL rk_pool *)(context->arena + context->shard->pool);
-    rk_u32 block = context->shard->pool && length <= pool->block_size ? rk_pool_take(pool, context->arena) : RK_POOL_NONE;
+    rk_u32 block = context->shard->pool && length <= pool->block_size ? rk_pool_take(pool, context->arena)
+                                                                      : RK_POOL_NONE;
     if (block == RK_POOL_NONE) {
         context->stage_next--;
         return RK_FULL;
@@ -146,7 +153,8 @@ typedef struct rk_ticket {
     rk_u32 shard;
 } rk_ticket;
 
-RK_FN rk_status rk_stage_reply_later(rk_context *context, rk_ticket ticket, rk_u16 type, const void *payload, rk_u64 length)
+RK_FN rk_status rk_stage_reply_later(rk_context *context, rk_ticket ticket, rk_u16 type, const void *payload,
+                                     rk_u64 length)
 {
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPLY, type, (rk_u32)length);
     if (!entry) return rk_stage_refused(context);
@@ -159,8 +167,8 @@ RK_FN rk_status rk_stage_reply_later(rk_context *context, rk_ticket ticket, rk_u
     return RK_OK;
 }
 
-RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *request, rk_u16 type, const void *payload,
-                               rk_u64 length)
+RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *request, rk_u16 type,
+                               const void *payload, rk_u64 length)
 {
     rk_ticket ticket;
     if (!request) return RK_EMPTY;

@@ -16,11 +16,13 @@ RK_FN void rk_take_stamp(rk_context *context, RK_GLOBAL const rk_view *view)
     rk_u32 seen = ring->stamp_seen;
     while (seen != count) {
         rk_u32 place = seen % RK_STAMPS;
-        rk_i64 at = rk_index_ahead(rk_load_u64(&ring->stamp_index[place], RK_RELAXED, RK_SCOPE_DEVICE), view->index);
+        rk_i64 at =
+            rk_index_ahead(rk_load_u64(&ring->stamp_index[place], RK_RELAXED, RK_SCOPE_DEVICE), view->index);
         if (at >= (rk_i64)view->n) break; /* still to come */
         rk_u64 then = rk_load_u64(&ring->stamp_ns[place], RK_RELAXED, RK_SCOPE_DEVICE);
         if (at >= 0) /* else evicted */
-            rk_histogram_add(&context->shard->meter.queue_wait, context->now_ns > then ? context->now_ns - then : 0, 1);
+            rk_histogram_add(&context->shard->meter.queue_wait,
+                             context->now_ns > then ? context->now_ns - then : 0, 1);
         seen++;
     }
     if (seen != ring->stamp_seen) rk_store_u32(&ring->stamp_seen, seen, RK_RELEASE, RK_SCOPE_DEVICE);
@@ -45,7 +47,8 @@ RK_FN rk_u32 rk_take_overwritten(rk_context *context, RK_GLOBAL rk_ring *ring, r
             head = evicted;
         }
         rk_byte *copy = rk_copy_slot(context, context->turn->copied + n);
-        if (rk_overwritten_read(ring, rk_ring_slot(ring, context->arena, head), head, (RK_GLOBAL rk_u32 *)copy)) {
+        if (rk_overwritten_read(ring, rk_ring_slot(ring, context->arena, head), head,
+                                (RK_GLOBAL rk_u32 *)copy)) {
             head++;
             n++;
         } else if (rk_load_u64(&ring->evicted, RK_ACQUIRE, RK_SCOPE_DEVICE) == evicted) {

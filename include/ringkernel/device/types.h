@@ -43,6 +43,11 @@ typedef int64_t rk_i64;
 typedef uint64_t rk_u64;
 #endif
 
+/* The words of a message: the same memory is read and written by the fields of a header or of a payload, so compilers are told
+ * that these may alias anything. (On a device too: PoCL reorders a copy by plain words with the stores of a 64-bit field.) */
+typedef rk_u32 __attribute__((__may_alias__)) rk_word;
+typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
+
 typedef float rk_f32;
 #if !defined(RK_LANG_OPENCL) || defined(cl_khr_fp64) || defined(__opencl_c_fp64)
 #define RK_HAS_F64 1
@@ -61,17 +66,19 @@ typedef double rk_f64;
 #if defined(__cplusplus)
 #define RK_STATIC_ASSERT(condition, text) static_assert(condition, text)
 #elif defined(RK_LANG_OPENCL) && !RK_HAS_EXTENSION(c_static_assert)
-#define RK_STATIC_ASSERT(condition, text)                                                                                    \
+#define RK_STATIC_ASSERT(condition, text) \
     typedef char RK_PASTE(rk_static_assert_line_, __LINE__)[(condition) ? 1 : -1] __attribute__((unused))
 #else
 #define RK_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 #if defined(__CUDACC_RTC__)
-#define RK_OFFSET_OF(type, field) ((rk_u64)__INTADDR__(&((type *)0)->field)) /* its front end has no __builtin_offsetof */
+#define RK_OFFSET_OF(type, field) \
+    ((rk_u64)__INTADDR__(&((type *)0)->field)) /* its front end has no __builtin_offsetof */
 #else
 #define RK_OFFSET_OF(type, field) __builtin_offsetof(type, field)
 #endif
 
-RK_STATIC_ASSERT(sizeof(rk_u8) == 1 && sizeof(rk_u16) == 2 && sizeof(rk_u32) == 4 && sizeof(rk_u64) == 8, "scalar widths");
+RK_STATIC_ASSERT(sizeof(rk_u8) == 1 && sizeof(rk_u16) == 2 && sizeof(rk_u32) == 4 && sizeof(rk_u64) == 8,
+                 "scalar widths");
 
 #endif

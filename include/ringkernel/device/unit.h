@@ -5,8 +5,8 @@
  *     #include <ringkernel/device/unit.h>
  *     #include "the kernel source"
  *     #include <ringkernel/device/entry.h>
- *     rk_unit_handle, rk_unit_drain, rk_unit_refused: switches over kernel and message, since OpenCL C calls functions by
- *     name only
+ *     rk_unit_handle, rk_unit_drain, rk_unit_refused: switches over kernel and message, since OpenCL C calls
+ *     functions by name only
  *     RK_ENTRY(kernel, number, how its handlers are run), for each kernel
  *
  * The loop calls the three functions by the entry that its context lies in. */
@@ -29,9 +29,9 @@ typedef struct rk_entry {
     rk_u32 number;      /* of the kernel in this unit */
     rk_u32 thread;      /* of the block; thread 0 leads it */
     rk_u32 threads;
-    rk_u32 width;       /* RK_THREAD, RK_WARP, RK_BLOCK: the groups of this block, */
-    rk_u32 group;       /* which of them this thread is in, */
-    rk_u32 groups;      /* and how many there are */
+    rk_u32 width;  /* RK_THREAD, RK_WARP, RK_BLOCK: the groups of this block, */
+    rk_u32 group;  /* which of them this thread is in, */
+    rk_u32 groups; /* and how many there are */
     RK_GLOBAL const rk_u64 *clock;
     RK_LOCAL rk_u32 *board; /* two words for each warp, the first also for the block: by them threads agree */
 } rk_entry;
@@ -39,14 +39,16 @@ typedef struct rk_entry {
 #define RK_BOARD_WORDS 64u
 #define RK_ENTRY_OF(context) ((rk_entry *)(context))
 
-/* Handle what the context stands at: a message, a batch of one actor, or the turn of an SPMD kernel's thread. */
+/* Handle what the context stands at: a message, a batch of one actor, or an SPMD thread's turn. */
 RK_FN_LARGE void rk_unit_handle(rk_context *rk_ctx, rk_u32 rk_number);
 /* The drain hook, on the context's state. */
 RK_FN_LARGE void rk_unit_drain(rk_context *rk_ctx, rk_u32 rk_number);
 /* The hook for a send that was not taken: 1 when it took care of it. */
-RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *rk_ctx, rk_u32 rk_number, RK_GLOBAL rk_staged *entry, rk_status status);
+RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *rk_ctx, rk_u32 rk_number, RK_GLOBAL rk_staged *entry,
+                                   rk_status status);
 
-#define RK_REFUSED_HOOK(context, entry, status) rk_unit_refused(context, RK_ENTRY_OF(context)->number, entry, status)
+#define RK_REFUSED_HOOK(context, entry, status) \
+    rk_unit_refused(context, RK_ENTRY_OF(context)->number, entry, status)
 #define RK_LOOP_DRAIN(context, actor) rk_entry_drain(context, actor)
 #define RK_LOOP_NOW(context) rk_entry_now(context)
 #define RK_LOOP_FAULT(context) 0

@@ -42,8 +42,10 @@ typedef struct rk_header_long {
 #define RK_FLAG_REDELIVERED 0x08u /* was handed to a handler before, which did not finish */
 #define RK_FLAG_HOLE 0x10u        /* a claim that was aborted: the consumer passes over it */
 #define RK_FLAG_REPAIRED 0x20u    /* a hole whose owner is gone: passed over and counted lost */
-#define RK_FLAG_ANSWERED 0x40u    /* the consumer's own, while it has the slot: the request was replied to, or will be */
-#define RK_FLAG_KEPT 0x80u        /* the consumer's own: the large payload travels on, so its block isn't given back */
+#define RK_FLAG_ANSWERED \
+    0x40u /* the consumer's own, while it has the slot: the request was replied to, or will be */
+#define RK_FLAG_KEPT \
+    0x80u /* the consumer's own: the large payload travels on, so its block isn't given back */
 #define RK_FLAGS_OF_CONSUMER (RK_FLAG_ANSWERED | RK_FLAG_KEPT)
 
 /* A payload that doesn't fit a slot: `length` bytes in block `block` of pool `pool`. */
@@ -63,8 +65,10 @@ RK_STATIC_ASSERT(RK_OFFSET_OF(rk_header, type) == 4 && RK_OFFSET_OF(rk_header, l
                  "short header offsets");
 RK_STATIC_ASSERT(sizeof(rk_header_long) == RK_HEADER_LONG, "long header");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_header_long, id) == 16 && RK_OFFSET_OF(rk_header_long, correlation) == 24 &&
-                     RK_OFFSET_OF(rk_header_long, sent_ns) == 32 && RK_OFFSET_OF(rk_header_long, ttl_us) == 40 &&
-                     RK_OFFSET_OF(rk_header_long, attempts) == 44 && RK_OFFSET_OF(rk_header_long, version) == 45 &&
+                     RK_OFFSET_OF(rk_header_long, sent_ns) == 32 &&
+                     RK_OFFSET_OF(rk_header_long, ttl_us) == 40 &&
+                     RK_OFFSET_OF(rk_header_long, attempts) == 44 &&
+                     RK_OFFSET_OF(rk_header_long, version) == 45 &&
                      RK_OFFSET_OF(rk_header_long, source_shard) == 46,
                  "long header offsets");
 RK_STATIC_ASSERT(sizeof(rk_reference) == 16, "reference");

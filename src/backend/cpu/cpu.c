@@ -2,9 +2,9 @@
  *
  * A worker goes round its list of seats and visits each once, so a flooded shard holds up another for one turn at most. A seat without work
  * goes cold after a while and is not visited until it is rung; a worker whose seats are all cold parks. Lists are
- * immutable: a change makes a new one. A worker announces the seat that it visits and then looks whether its list is still the
- * same (V1); who changes a list does so first and then looks what is being visited (V2): so a seat that was taken off a list is
- * visited no more once nobody announces it.
+ * immutable: a change makes a new one. A worker announces that it looks through its list and then looks whether that is still the
+ * one (V1), and announces each seat that it visits before it is done looking; who changes a list does so first and then looks what is announced
+ * (V2): so a seat that was taken off a list is touched no more once its worker neither looks nor visits it.
  *
  * A handler that doesn't return can't be stopped. Its worker keeps the one kernel and the others get a new worker. */
 #include <sched.h>
@@ -29,13 +29,13 @@ typedef struct seat_list {
 typedef struct worker {
     rk_runtime *runtime;
     pthread_t thread;
-    rk_u32 index;   /* core */
-    rk_u32 lonely;  /* serves one kernel whose handler is, or was, stuck: gets no other */
-    seat_list *list;    /* atomic */
-    seat_list *in_use;  /* atomic: the list that the worker goes by */
-    rk_seat *visiting;  /* atomic */
-    rk_u64 visits;      /* atomic */
-    rk_u32 event;       /* futex: raised when anything changed */
+    rk_u32 index;      /* core */
+    rk_u32 lonely;     /* serves one kernel whose handler is, or was, stuck: gets no other */
+    seat_list *list;   /* atomic */
+    seat_list *in_use; /* atomic: the list that the worker goes by */
+    rk_seat *visiting; /* atomic; LOOKING: none, but the seats of the list are read */
+    rk_u64 visits;     /* atomic */
+    rk_u32 event;      /* futex: raised when anything changed */
     rk_u32 parked;
     rk_u32 stop;
     rk_u32 abandoned;   /* quarantined: leaves when the handler returns, if it ever does */
@@ -43,6 +43,7 @@ typedef struct worker {
     struct worker *next_ended;
     rk_u64 watched_visits, watched_since_ns; /* the watch's */
 } worker;
+#define LOOKING ((rk_seat *)1)
 
 typedef struct workers {
     rk_u32 count, room;
@@ -51,10 +52,7 @@ typedef struct workers {
     worker *ended; /* kept until close: somebody may still be ringing them */
 } workers;
 
-static workers *workers_of(const rk_runtime *runtime)
-{
-    return runtime->backend_data;
-}
+static workers *workers_of(const rk_runtime *runtime) { return runtime->backend_data; }
 
 /* ------------------------------------------------------------------ the worker's side */
 
@@ -77,7 +75,8 @@ static void park(worker *w, rk_u32 seen, rk_u64 ns)
 static void announce_cold(rk_seat *seat)
 {
     for (rk_u32 l = 0; l < 2; l++)
-        (void)rk_exchange_u32(&rk_lane_ring(rk_seat_lane(seat, l), seat->context.arena, 0)->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE);
+        (void)rk_exchange_u32(&rk_lane_ring(rk_seat_lane(seat, l), seat->context.arena, 0)->asleep, 1,
+                              RK_SEQ_CST, RK_SCOPE_DEVICE);
 }
 
 /* When a seat that waits must be looked at again although nobody rings: the gather time is over, or the deadline of a staged send. */
@@ -85,7 +84,10 @@ static rk_u64 wake_time(const rk_seat *seat, rk_u32 result)
 {
     const rk_shard *shard = seat->shard;
     if (result == RK_VISIT_WAITS) return shard->turn.gather_ns + shard->gather_limit_ns;
-    if (result == RK_VISIT_PARKED && shard->send_deadline_ns) return shard->turn.parked_ns + shard->send_deadline_ns;
+    if (result == RK_VISIT_PARKED && !seat->context.blocked)
+        return rk_runtime_now(seat->owner->runtime) + RK_MILLISECONDS(1); /* for a block: nobody rings */
+    if (result == RK_VISIT_PARKED && shard->send_deadline_ns)
+        return shard->turn.parked_ns + shard->send_deadline_ns;
     return 0;
 }
 
@@ -130,30 +132,29 @@ static void settle(worker *w, rk_seat *seat, rk_u32 result, sweep *s)
     s->busy = 1;
 }
 
-static int may_visit(worker *w, seat_list *list, rk_seat *seat)
+/* 0: the list is another one by now, and no seat of the old one may be touched. */
+static int may_look(worker *w, const seat_list *list)
 {
-    (void)__atomic_exchange_n(&w->visiting, seat, __ATOMIC_SEQ_CST); /* V1 */
-    return __atomic_load_n(&w->list, __ATOMIC_SEQ_CST) == list;
-}
-
-static void visit_done(worker *w)
-{
+    (void)__atomic_exchange_n(&w->visiting, LOOKING, __ATOMIC_SEQ_CST); /* V1 */
+    if (__atomic_load_n(&w->list, __ATOMIC_SEQ_CST) == list) return 1;
     __atomic_store_n(&w->visiting, (rk_seat *)0, __ATOMIC_RELEASE);
-    __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);
+    return 0;
 }
 
 /* Once round the list. */
 static sweep go_round(worker *w, seat_list *list)
 {
-    sweep s = {0, 0};
+    sweep s = { 0, 0 };
     rk_u64 now = 0;
+    if (!may_look(w, list)) return (sweep){ 0, 1 };
     for (rk_u32 i = 0; i < list->count; i++) {
         rk_seat *seat = list->seat[i];
         if (seat->cold) {
             if (seat->wake_at_ns && !now) now = rk_runtime_now(w->runtime);
             rk_u32 due = seat->wake_at_ns && now >= seat->wake_at_ns;
             if (!due && !__atomic_load_n(&seat->rung, __ATOMIC_ACQUIRE)) {
-                if (seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns)) s.wake_at_ns = seat->wake_at_ns;
+                if (seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns))
+                    s.wake_at_ns = seat->wake_at_ns;
                 continue;
             }
             (void)__atomic_exchange_n(&seat->rung, 0, __ATOMIC_ACQ_REL);
@@ -161,15 +162,17 @@ static sweep go_round(worker *w, seat_list *list)
             seat->wake_at_ns = 0;
             seat->idle_visits = 0;
         }
-        if (!may_visit(w, list, seat)) {
-            __atomic_store_n(&w->visiting, (rk_seat *)0, __ATOMIC_RELEASE);
+        __atomic_store_n(&w->visiting, seat, __ATOMIC_RELEASE);
+        settle(w, seat, rk_cpu_visit(seat), &s);
+        if (seat->cold && seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns))
+            s.wake_at_ns = seat->wake_at_ns;
+        __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);
+        if (i + 1 < list->count && !may_look(w, list)) {
             s.busy = 1;
             return s;
         }
-        settle(w, seat, rk_cpu_visit(seat), &s);
-        if (seat->cold && seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns)) s.wake_at_ns = seat->wake_at_ns;
-        visit_done(w);
     }
+    __atomic_store_n(&w->visiting, (rk_seat *)0, __ATOMIC_RELEASE);
     return s;
 }
 
@@ -194,8 +197,10 @@ static void *worker_main(void *argument)
         if (rk_atomic_u32(&w->abandoned)) break; /* its memory stays: nobody joins an abandoned thread */
         if (s.busy) {
             /* A sweep without work breathes, and gives the core away now and then: who sends may need it. */
-            if (++idle % 64 == 0) sched_yield();
-            else rk_port_pause();
+            if (++idle % 64 == 0)
+                sched_yield();
+            else
+                rk_port_pause();
             continue;
         }
         idle = 0;
@@ -203,7 +208,8 @@ static void *worker_main(void *argument)
         if (s.wake_at_ns) {
             rk_u64 now = rk_runtime_now(w->runtime);
             wait = s.wake_at_ns > now ? s.wake_at_ns - now : 0;
-            if (w->runtime->options.clock_ns && wait > RK_MILLISECONDS(1)) wait = RK_MILLISECONDS(1); /* an injected clock rings nobody */
+            if (w->runtime->options.clock_ns && wait > RK_MILLISECONDS(1))
+                wait = RK_MILLISECONDS(1); /* an injected clock rings nobody */
         }
         if (wait) park(w, seen, wait);
     }
@@ -238,10 +244,7 @@ static void set_list(worker *w, seat_list *list)
     ring_worker(w);
 }
 
-static seat_list *make_list(rk_u32 room)
-{
-    return calloc(1, sizeof(seat_list) + room * sizeof(rk_seat *));
-}
+static seat_list *make_list(rk_u32 room) { return calloc(1, sizeof(seat_list) + room * sizeof(rk_seat *)); }
 
 /* The list of a worker with a kernel's seats left out, or with only those. */
 static seat_list *filtered(const worker *w, const rk_host_kernel *kernel, int only)
@@ -256,11 +259,19 @@ static seat_list *filtered(const worker *w, const rk_host_kernel *kernel, int on
 static void add_seat(seat_list *list, rk_seat *seat)
 {
     rk_u32 at = list->count++;
-    while (at > 0 && list->seat[at - 1]->owner->options.stream_priority < seat->owner->options.stream_priority) {
+    while (at > 0 &&
+           list->seat[at - 1]->owner->options.stream_priority < seat->owner->options.stream_priority) {
         list->seat[at] = list->seat[at - 1];
         at--;
     }
     list->seat[at] = seat;
+}
+
+/* The seat that a worker visits at this moment; 0: none. */
+static rk_seat *visited_by(const worker *w)
+{
+    rk_seat *seat = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+    return seat == LOOKING ? 0 : seat;
 }
 
 static worker *start_worker(rk_runtime *runtime, rk_u32 index)
@@ -307,18 +318,21 @@ static void end_worker(rk_runtime *runtime, rk_u32 i)
 /* A new worker for what a stuck one served besides its kernel. */
 static void replace(rk_runtime *runtime, worker *stuck, const rk_host_kernel *kernel)
 {
-    seat_list *others = filtered(stuck, kernel, 0), *own = filtered(stuck, kernel, 1), *all = make_list(stuck->list->count);
+    seat_list *others = filtered(stuck, kernel, 0), *own = filtered(stuck, kernel, 1),
+              *all = make_list(stuck->list->count);
     worker *fresh = others && own && all ? start_worker(runtime, stuck->index) : 0;
     if (!fresh) {
         free(others);
         free(own);
         free(all);
-        rk_runtime_log(runtime, RK_ERROR, "", 0, "no memory to replace a stuck worker: kernels that share it wait for its handler");
+        rk_runtime_log(runtime, RK_ERROR, "", 0,
+                       "no memory to replace a stuck worker: kernels that share it wait for its handler");
         return;
     }
     for (rk_u32 i = 0; i < stuck->list->count; i++) all->seat[all->count++] = stuck->list->seat[i];
     set_list(stuck, own); /* first: the others must be nobody's before they are the new one's */
-    rk_seat *visiting = __atomic_load_n(&stuck->visiting, __ATOMIC_SEQ_CST);
+    rk_seat *visiting = __atomic_load_n(&stuck->visiting, __ATOMIC_SEQ_CST); /* V2 */
+    for (; visiting == LOOKING; visiting = __atomic_load_n(&stuck->visiting, __ATOMIC_SEQ_CST)) sched_yield();
     if (visiting && visiting->owner != kernel) {
         /* The handler has just returned, and another seat's turn has begun: nothing is stuck. */
         set_list(stuck, all);
@@ -347,7 +361,8 @@ static rk_status cpu_open(rk_runtime *runtime)
     for (rk_u32 i = 0; i < all->wanted; i++)
         if (!start_worker(runtime, i)) {
             runtime->backend->close(runtime);
-            return rk_error(RK_OUT_OF_MEMORY, "can't start worker %u of %u: ask for fewer", i + 1, all->wanted);
+            return rk_error(RK_OUT_OF_MEMORY, "can't start worker %u of %u: ask for fewer", i + 1,
+                            all->wanted);
         }
     return RK_OK;
 }
@@ -356,8 +371,10 @@ static void cpu_close(rk_runtime *runtime)
 {
     workers *all = workers_of(runtime);
     for (rk_u32 i = all->count; i-- > 0;) {
-        if (all->at[i]->abandoned) pthread_detach(all->at[i]->thread);
-        else end_worker(runtime, i);
+        if (all->at[i]->abandoned)
+            pthread_detach(all->at[i]->thread);
+        else
+            end_worker(runtime, i);
     }
     if (runtime->quarantined) return;
     while (all->ended) {
@@ -375,20 +392,34 @@ static rk_status cpu_check(const rk_runtime *runtime, const rk_class *class, con
     (void)runtime;
     const rk_attributes *a = class->attributes;
     if (a->backends && !(a->backends & RK_ON_CPU))
-        return rk_error(RK_UNSUPPORTED, "kernel '%s' says in .backends that it doesn't run on the CPU: add RK_ON_CPU", class->name);
+        return rk_error(RK_UNSUPPORTED,
+                        "kernel '%s' says in .backends that it doesn't run on the CPU: add RK_ON_CPU",
+                        class->name);
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
-        return rk_error(RK_UNSUPPORTED, "kernel '%s': .messaging %s is between GPUs; on the CPU use RK_MESSAGING_SHARED_MEMORY", class->name,
-                        a->messaging == RK_MESSAGING_P2P ? "RK_MESSAGING_P2P" : "RK_MESSAGING_NCCL");
+        return rk_error(
+            RK_UNSUPPORTED,
+            "kernel '%s': .messaging %s is between GPUs; on the CPU use RK_MESSAGING_SHARED_MEMORY",
+            class->name, a->messaging == RK_MESSAGING_P2P ? "RK_MESSAGING_P2P" : "RK_MESSAGING_NCCL");
     if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
-        return rk_error(RK_INVALID_OPTIONS, "kernel '%s': .messaging, .memory or .barrier is not one of the named values", class->name);
+        return rk_error(RK_INVALID_OPTIONS,
+                        "kernel '%s': .messaging, .memory or .barrier is not one of the named values",
+                        class->name);
     if (a->barrier == RK_SCOPE_DEVICE)
-        return rk_error(RK_UNSUPPORTED, "kernel '%s': a barrier of device scope needs all blocks at once, which workers don't promise; use "
-                                        "RK_SCOPE_BLOCK, or messages", class->name);
+        return rk_error(RK_UNSUPPORTED,
+                        "kernel '%s': a barrier of device scope needs all blocks at once, which workers "
+                        "don't promise; use "
+                        "RK_SCOPE_BLOCK, or messages",
+                        class->name);
     if ((a->slice_messages || a->slice_us) && !a->event_driven)
-        return rk_error(RK_INVALID_OPTIONS, "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
-                                            ".event_driven = 1", class->name);
+        return rk_error(
+            RK_INVALID_OPTIONS,
+            "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
+            ".event_driven = 1",
+            class->name);
     if (options->slot_format == RK_FORMAT_UNIT && !RK_HAS_UNIT)
-        return rk_error(RK_UNSUPPORTED, "slot_format unit needs 128-bit accesses, which this processor doesn't have; use seq");
+        return rk_error(
+            RK_UNSUPPORTED,
+            "slot_format unit needs 128-bit accesses, which this processor doesn't have; use seq");
     return RK_OK;
 }
 
@@ -400,7 +431,7 @@ static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         rk_cpu_seat_open(seat);
         seat->cold = 0;
         seat->idle_visits = 0;
-        seat->rung = 0;
+        __atomic_store_n(&seat->rung, 0, __ATOMIC_RELAXED); /* it is hot now, whoever rings */
     }
     if (runtime->options.single_step) return RK_OK;
     worker *eligible[1024];
@@ -423,7 +454,7 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
 {
     workers *all = workers_of(runtime);
     rk_u32 count = all->count;
-    seat_list *before[1024] = {0};
+    seat_list *before[1024] = { 0 };
     for (rk_u32 i = 0; i < count && i < 1024; i++) {
         worker *w = all->at[i];
         seat_list *rest = filtered(w, kernel, 0);
@@ -439,14 +470,16 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
     for (rk_u32 i = 0; i < count && i < 1024; i++) {
         worker *w = all->at[i];
         for (rk_u32 round = 0;; round++) {
-            rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
-            if (!visiting || visiting->owner != kernel) break;
-            if (rk_monotonic_ns() >= deadline_ns) {
+            rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST); /* V2 */
+            if (!visiting || (visiting != LOOKING && visiting->owner != kernel)) break;
+            if (visiting != LOOKING && rk_monotonic_ns() >= deadline_ns) {
                 status = RK_TIMED_OUT;
                 break;
             }
-            if (round < 1000) sched_yield();
-            else rk_futex_wait(&w->stop, 0, RK_MICROSECONDS(200)); /* a long handler: look again in a while */
+            if (round < 1000)
+                sched_yield();
+            else
+                rk_futex_wait(&w->stop, 0, RK_MICROSECONDS(200)); /* a long handler: look again in a while */
         }
     }
     for (rk_u32 i = 0; i < count && i < 1024; i++) {
@@ -462,23 +495,25 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
         for (rk_u32 j = 0; both && j < before[i]->count; j++) add_seat(both, before[i]->seat[j]);
         free(before[i]);
         if (both) set_list(w, both);
-        rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+        rk_seat *visiting = visited_by(w);
         if (visiting && visiting->owner == kernel && !w->lonely) replace(runtime, w, kernel);
     }
     if (status == RK_OK)
         for (rk_u32 i = all->count; i-- > 0;)
-            if (all->at[i]->lonely && !all->at[i]->abandoned && all->at[i]->list->count == 0) end_worker(runtime, i);
+            if (all->at[i]->lonely && !all->at[i]->abandoned && all->at[i]->list->count == 0)
+                end_worker(runtime, i);
     return status;
 }
 
 static void cpu_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 {
     workers *all = workers_of(runtime);
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_atomic_set_u32(&kernel->seats[s].shard->turn.failed, RK_QUARANTINED);
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        rk_atomic_set_u32(&kernel->seats[s].shard->turn.failed, RK_QUARANTINED);
     rk_u32 count = all->count;
     for (rk_u32 i = 0; i < count; i++) {
         worker *w = all->at[i];
-        rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+        rk_seat *visiting = visited_by(w);
         if (visiting && visiting->owner == kernel) {
             if (!w->lonely) replace(runtime, w, kernel);
             rk_atomic_set_u32(&w->abandoned, 1);
@@ -502,7 +537,8 @@ static void cpu_ring_parked(rk_runtime *runtime)
     for (rk_u32 n = 1; n <= count; n++) {
         rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
         for (rk_u32 s = 0; k && s < k->seat_count; s++)
-            if (__atomic_load_n(&k->seats[s].shard->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED) cpu_ring(&k->seats[s]);
+            if (__atomic_load_n(&k->seats[s].shard->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED)
+                cpu_ring(&k->seats[s]);
     }
     pthread_mutex_unlock(&runtime->list);
 }
@@ -513,14 +549,16 @@ static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
     rk_u32 count = all->count;
     for (rk_u32 i = 0; i < count; i++) {
         worker *w = all->at[i];
-        rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST);
+        rk_seat *visiting = visited_by(w);
         rk_u64 visits = __atomic_load_n(&w->visits, __ATOMIC_ACQUIRE);
         if (!visiting || visits != w->watched_visits) {
             w->watched_visits = visits;
             w->watched_since_ns = now_ns;
-        } else if (!w->lonely && !w->abandoned && now_ns - w->watched_since_ns >= runtime->options.stall_limit_ns) {
-            rk_runtime_log(runtime, RK_WARNING, visiting->owner->id, visiting->number,
-                           "a handler runs longer than the stall limit: what shares its worker gets another one");
+        } else if (!w->lonely && !w->abandoned &&
+                   now_ns - w->watched_since_ns >= runtime->options.stall_limit_ns) {
+            rk_runtime_log(
+                runtime, RK_WARNING, visiting->owner->id, visiting->number,
+                "a handler runs longer than the stall limit: what shares its worker gets another one");
             replace(runtime, w, visiting->owner);
         }
     }

@@ -18,7 +18,8 @@
 
 void rk_fiber_enter(void); /* fiber_jump.S */
 
-rk_status rk_fiber_create(rk_fiber *fiber, uint32_t number) {
+rk_status rk_fiber_create(rk_fiber *fiber, uint32_t number)
+{
     size_t guard = (size_t)sysconf(_SC_PAGESIZE);
     memset(fiber, 0, sizeof *fiber);
     void *mapped = mmap(NULL, guard + RK_FIBER_STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -37,7 +38,8 @@ rk_status rk_fiber_create(rk_fiber *fiber, uint32_t number) {
     return RK_OK;
 }
 
-void rk_fiber_destroy(rk_fiber *fiber) {
+void rk_fiber_destroy(rk_fiber *fiber)
+{
     if (!fiber->stack) return;
     size_t guard = (size_t)sysconf(_SC_PAGESIZE);
     rk_fiber_discard(fiber);
@@ -48,7 +50,8 @@ void rk_fiber_destroy(rk_fiber *fiber) {
     memset(fiber, 0, sizeof *fiber);
 }
 
-void rk_fiber_adopt(rk_fiber *fiber) {
+void rk_fiber_adopt(rk_fiber *fiber)
+{
     memset(fiber, 0, sizeof *fiber);
 #if defined(RK_FIBER_TSAN)
     fiber->sanitizer = __tsan_get_current_fiber();
@@ -61,12 +64,14 @@ void rk_fiber_adopt(rk_fiber *fiber) {
 
 /* We are on the stack of `self` now. It also tells where the stack that we came from lies, which nobody
  * knows of a thread's own. */
-static void rk_fiber_arrived(rk_fiber *self) {
+static void rk_fiber_arrived(rk_fiber *self)
+{
     rk_fiber *before = self->resumed_by;
     __sanitizer_finish_switch_fiber(self->sanitizer, &before->stack, &before->stack_bytes);
 }
 
-void rk_fiber_switch(rk_fiber *from, rk_fiber *to) {
+void rk_fiber_switch(rk_fiber *from, rk_fiber *to)
+{
     to->resumed_by = from;
     __sanitizer_start_switch_fiber(&from->sanitizer, to->stack, to->stack_bytes);
     rk_fiber_jump(&from->stack_pointer, to->stack_pointer);
@@ -75,7 +80,8 @@ void rk_fiber_switch(rk_fiber *from, rk_fiber *to) {
 
 /* Frames kept off the stack are freed only from the fiber itself, so for the sanitizer we visit it one
  * last time. */
-__attribute__((no_sanitize_address)) static void rk_fiber_forget(rk_fiber *fiber) {
+__attribute__((no_sanitize_address)) static void rk_fiber_forget(rk_fiber *fiber)
+{
     if (fiber->sanitizer) {
         void *own = NULL;
         const void *bottom = NULL;
@@ -93,13 +99,15 @@ __attribute__((no_sanitize_address)) static void rk_fiber_forget(rk_fiber *fiber
 
 static void rk_fiber_arrived(rk_fiber *self) { (void)self; }
 
-void rk_fiber_switch(rk_fiber *from, rk_fiber *to) {
+void rk_fiber_switch(rk_fiber *from, rk_fiber *to)
+{
     __tsan_switch_to_fiber(to->sanitizer, 0);
     rk_fiber_jump(&from->stack_pointer, to->stack_pointer);
 }
 
 /* The sanitizer's record of the calls that are under way goes with its fiber. */
-static void rk_fiber_forget(rk_fiber *fiber) {
+static void rk_fiber_forget(rk_fiber *fiber)
+{
     __tsan_destroy_fiber(fiber->sanitizer);
     fiber->sanitizer = __tsan_create_fiber(0);
 }
@@ -114,7 +122,8 @@ static void rk_fiber_forget(rk_fiber *fiber) { (void)fiber; }
 
 /* ------------------------------------------------------------------ beginning and end */
 
-static void rk_fiber_main(void *argument) {
+static void rk_fiber_main(void *argument)
+{
     rk_fiber *fiber = argument;
     rk_fiber_arrived(fiber);
     fiber->body(fiber->argument);
@@ -134,7 +143,8 @@ typedef struct rk_fiber_frame {
     void (*ret)(void);
 } rk_fiber_frame;
 
-static void rk_fiber_frame_fill(rk_fiber_frame *frame, rk_fiber *fiber) {
+static void rk_fiber_frame_fill(rk_fiber_frame *frame, rk_fiber *fiber)
+{
     __asm__ volatile("stmxcsr %0" : "=m"(frame->mxcsr));
     __asm__ volatile("fnstcw %0" : "=m"(frame->control));
     frame->r12 = fiber;
@@ -153,7 +163,8 @@ typedef struct rk_fiber_frame {
     uint64_t frame_;
 } rk_fiber_frame;
 
-static void rk_fiber_frame_fill(rk_fiber_frame *frame, rk_fiber *fiber) {
+static void rk_fiber_frame_fill(rk_fiber_frame *frame, rk_fiber *fiber)
+{
     __asm__ volatile("mrs %0, fpcr" : "=r"(frame->fpcr));
     frame->x19 = rk_fiber_main;
     frame->x20 = fiber;
@@ -162,7 +173,8 @@ static void rk_fiber_frame_fill(rk_fiber_frame *frame, rk_fiber *fiber) {
 #endif
 _Static_assert(sizeof(rk_fiber_frame) % 16 == 0, "a fiber begins on an aligned stack");
 
-void rk_fiber_arm(rk_fiber *fiber, void (*body)(void *argument), void *argument) {
+void rk_fiber_arm(rk_fiber *fiber, void (*body)(void *argument), void *argument)
+{
     uint8_t *top = (uint8_t *)fiber->stack + fiber->stack_bytes;
     top -= (size_t)(fiber->number % RK_FIBER_OFFSETS) * RK_FIBER_OFFSET_BYTES;
     rk_fiber_frame *frame = (rk_fiber_frame *)(void *)top - 1;
@@ -173,7 +185,8 @@ void rk_fiber_arm(rk_fiber *fiber, void (*body)(void *argument), void *argument)
     fiber->stack_pointer = frame;
 }
 
-void rk_fiber_discard(rk_fiber *fiber) {
+void rk_fiber_discard(rk_fiber *fiber)
+{
     rk_fiber_forget(fiber);
     fiber->stack_pointer = NULL;
 }

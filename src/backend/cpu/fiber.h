@@ -71,7 +71,8 @@ void rk_fiber_jump(void **save, void *to); /* fiber_jump.S */
 #if defined(RK_FIBER_ASAN) || defined(RK_FIBER_TSAN)
 void rk_fiber_switch(rk_fiber *from, rk_fiber *to);
 #else
-static inline void rk_fiber_switch(rk_fiber *from, rk_fiber *to) {
+static inline void rk_fiber_switch(rk_fiber *from, rk_fiber *to)
+{
     rk_fiber_jump(&from->stack_pointer, to->stack_pointer);
 }
 #endif

@@ -28,12 +28,14 @@ typedef struct ring_of_fibers {
 
 static ring_of_fibers ring;
 
-static void hand_over(uint32_t self) {
+static void hand_over(uint32_t self)
+{
     rk_fiber_switch(&ring.fibers[self], self + 1u < FIBERS ? &ring.fibers[self + 1u] : &ring.thread);
 }
 
 /* Keeps more values alive across the switch than there are registers that a function may change. */
-static void count_in_registers(void *argument) {
+static void count_in_registers(void *argument)
+{
     uint32_t self = *(uint32_t *)argument;
     uint64_t a = self, b = self + 1u, c = self + 2u, d = self + 3u, e = self + 4u, f = self + 5u;
     uint64_t g = self + 6u;
@@ -49,7 +51,8 @@ static void count_in_registers(void *argument) {
 
 static uint32_t numbers[FIBERS] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 
-static int open_ring(void **state) {
+static int open_ring(void **state)
+{
     (void)state;
     memset(&ring, 0, sizeof ring);
     rk_fiber_adopt(&ring.thread);
@@ -57,13 +60,15 @@ static int open_ring(void **state) {
     return 0;
 }
 
-static int close_ring(void **state) {
+static int close_ring(void **state)
+{
     (void)state;
     for (uint32_t i = 0; i < FIBERS; i++) rk_fiber_destroy(&ring.fibers[i]);
     return 0;
 }
 
-static void given_many_switches_each_fiber_keeps_its_own_values(void **state) {
+static void given_many_switches_each_fiber_keeps_its_own_values(void **state)
+{
     (void)state;
     for (uint32_t i = 0; i < FIBERS; i++) rk_fiber_arm(&ring.fibers[i], count_in_registers, &numbers[i]);
     for (uint32_t round = 0; round < ROUNDS; round++) rk_fiber_switch(&ring.thread, &ring.fibers[0]);
@@ -78,12 +83,14 @@ static void given_many_switches_each_fiber_keeps_its_own_values(void **state) {
 static uint32_t rounding(void) { return _mm_getcsr() >> 13 & 3u; }
 static void set_rounding(uint32_t way) { _mm_setcsr((_mm_getcsr() & ~(3u << 13)) | way << 13); }
 #else
-static uint32_t rounding(void) {
+static uint32_t rounding(void)
+{
     uint64_t word;
     __asm__ volatile("mrs %0, fpcr" : "=r"(word));
     return (uint32_t)(word >> 22) & 3u;
 }
-static void set_rounding(uint32_t way) {
+static void set_rounding(uint32_t way)
+{
     uint64_t word;
     __asm__ volatile("mrs %0, fpcr" : "=r"(word));
     word = (word & ~((uint64_t)3 << 22)) | (uint64_t)way << 22;
@@ -93,7 +100,8 @@ static void set_rounding(uint32_t way) {
 
 static uint32_t kept[FIBERS];
 
-static void round_its_own_way(void *argument) {
+static void round_its_own_way(void *argument)
+{
     uint32_t self = *(uint32_t *)argument;
     set_rounding(self % 4u);
     for (;;) {
@@ -102,7 +110,8 @@ static void round_its_own_way(void *argument) {
     }
 }
 
-static void given_fibers_that_set_the_rounding_mode_none_changes_anothers(void **state) {
+static void given_fibers_that_set_the_rounding_mode_none_changes_anothers(void **state)
+{
     (void)state;
     uint32_t before = rounding();
     for (uint32_t i = 0; i < FIBERS; i++) rk_fiber_arm(&ring.fibers[i], round_its_own_way, &numbers[i]);
@@ -113,7 +122,8 @@ static void given_fibers_that_set_the_rounding_mode_none_changes_anothers(void *
     for (uint32_t i = 0; i < FIBERS; i++) assert_true(kept[i]);
 }
 
-static uint32_t deep(uint32_t self, uint32_t depth) {
+static uint32_t deep(uint32_t self, uint32_t depth)
+{
     volatile uint8_t frame[256];
     memset((void *)frame, (int)depth, sizeof frame);
     if (depth == 0) {
@@ -123,7 +133,8 @@ static uint32_t deep(uint32_t self, uint32_t depth) {
     return frame[17] + deep(self, depth - 1u);
 }
 
-static void go_deep(void *argument) {
+static void go_deep(void *argument)
+{
     uint32_t self = *(uint32_t *)argument;
     for (;;) {
         ring.seen[self] = deep(self, 40);
@@ -131,7 +142,8 @@ static void go_deep(void *argument) {
     }
 }
 
-static void given_a_discarded_fiber_its_stack_serves_another_body(void **state) {
+static void given_a_discarded_fiber_its_stack_serves_another_body(void **state)
+{
     (void)state;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         for (uint32_t i = 0; i < FIBERS; i++) rk_fiber_arm(&ring.fibers[i], go_deep, &numbers[i]);
@@ -144,7 +156,8 @@ static void given_a_discarded_fiber_its_stack_serves_another_body(void **state) 
     for (uint32_t i = 0; i < FIBERS; i++) assert_int_equal(ring.seen[i], 40 * 41 / 2);
 }
 
-static uint32_t mappings(void) {
+static uint32_t mappings(void)
+{
     FILE *maps = fopen("/proc/self/maps", "r");
     uint32_t lines = 0;
     assert_non_null(maps);
@@ -153,7 +166,8 @@ static uint32_t mappings(void) {
     return lines;
 }
 
-static void given_fibers_made_and_destroyed_nothing_stays_mapped(void **state) {
+static void given_fibers_made_and_destroyed_nothing_stays_mapped(void **state)
+{
     (void)state;
     uint32_t before = 0;
     for (uint32_t round = 0; round < 300; round++) {
@@ -172,14 +186,16 @@ static void given_fibers_made_and_destroyed_nothing_stays_mapped(void **state) {
 
 static int frames;
 
-static void look_back(void *argument) {
+static void look_back(void *argument)
+{
     void *callers[64];
     uint32_t self = *(uint32_t *)argument;
     frames = backtrace(callers, 64);
     for (;;) hand_over(self);
 }
 
-static void given_a_backtrace_on_a_fiber_it_ends_where_the_fiber_began(void **state) {
+static void given_a_backtrace_on_a_fiber_it_ends_where_the_fiber_began(void **state)
+{
     (void)state;
     for (uint32_t i = 0; i < FIBERS; i++) rk_fiber_arm(&ring.fibers[i], look_back, &numbers[i]);
     rk_fiber_switch(&ring.thread, &ring.fibers[0]);
@@ -187,18 +203,21 @@ static void given_a_backtrace_on_a_fiber_it_ends_where_the_fiber_began(void **st
 }
 
 #if !defined(RK_FIBER_ASAN) && !defined(RK_FIBER_TSAN) /* they report it in their own way */
-static uint32_t bottomless(uint32_t depth) {
+static uint32_t bottomless(uint32_t depth)
+{
     volatile uint8_t frame[1024];
     frame[depth % sizeof frame] = (uint8_t)depth;
     return depth == UINT32_MAX ? 0u : bottomless(depth + 1u) + frame[depth % sizeof frame];
 }
 
-static void overflow(void *argument) {
+static void overflow(void *argument)
+{
     (void)argument;
     for (;;) ring.seen[0] = bottomless(0);
 }
 
-static void given_a_body_that_needs_too_much_stack_the_guard_page_stops_it(void **state) {
+static void given_a_body_that_needs_too_much_stack_the_guard_page_stops_it(void **state)
+{
     (void)state;
     pid_t child = fork();
     if (child == 0) {
@@ -213,7 +232,8 @@ static void given_a_body_that_needs_too_much_stack_the_guard_page_stops_it(void 
 }
 #endif
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(given_many_switches_each_fiber_keeps_its_own_values, open_ring,
                                         close_ring),

@@ -80,7 +80,8 @@ typedef struct spmd_text {
     size_t left;
 } spmd_text;
 
-__attribute__((format(printf, 2, 3))) static void spmd_say(spmd_text *text, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void spmd_say(spmd_text *text, const char *format, ...)
+{
     va_list values;
     va_start(values, format);
     int said = vsnprintf(text->at, text->left, format, values);
@@ -90,14 +91,16 @@ __attribute__((format(printf, 2, 3))) static void spmd_say(spmd_text *text, cons
     text->left -= bytes;
 }
 
-static int spmd_same_stop(const spmd_stop *a, const spmd_stop *b) {
+static int spmd_same_stop(const spmd_stop *a, const spmd_stop *b)
+{
     if (!a->where || !b->where) return a->where == b->where;
     if (a->scope != b->scope || a->meets != b->meets) return 0;
     return a->where == b->where || strcmp(a->where, b->where) == 0; /* the same place in two object files */
 }
 
 /* Who stopped at the same place as thread `like`: "threads 0-15 and 32-47". Returns how many. */
-static rk_u32 spmd_say_who(spmd_text *text, const spmd_team *team, rk_u32 first, rk_u32 end, rk_u32 like) {
+static rk_u32 spmd_say_who(spmd_text *text, const spmd_team *team, rk_u32 first, rk_u32 end, rk_u32 like)
+{
     enum { RANGES = 3 }; /* more are not read anyway */
     rk_u32 who = 0;
     rk_u32 ranges = 0;
@@ -119,7 +122,8 @@ static rk_u32 spmd_say_who(spmd_text *text, const spmd_team *team, rk_u32 first,
 }
 
 /* Threads first … end - 1 should have stopped at one place: say where each did. */
-static void spmd_tell_divergence(spmd_team *team, rk_u32 first, rk_u32 end) {
+static void spmd_tell_divergence(spmd_team *team, rk_u32 first, rk_u32 end)
+{
     spmd_text text = { team->text, sizeof team->text };
     rk_u32 told = 0;
     spmd_say(&text, "divergent barrier: ");
@@ -145,7 +149,8 @@ static void spmd_tell_divergence(spmd_team *team, rk_u32 first, rk_u32 end) {
     }
 }
 
-static void spmd_tell_order(spmd_team *team) {
+static void spmd_tell_order(spmd_team *team)
+{
     spmd_text text = { team->text, sizeof team->text };
     if (!team->narrowest)
         spmd_say(&text,
@@ -167,17 +172,20 @@ static void spmd_tell_order(spmd_team *team) {
 
 static rk_u32 spmd_warp_first(rk_u32 warp) { return warp * RK_WARP_SIZE; }
 
-static rk_u32 spmd_warp_end(const spmd_team *team, rk_u32 warp) {
+static rk_u32 spmd_warp_end(const spmd_team *team, rk_u32 warp)
+{
     rk_u32 end = (warp + 1u) * RK_WARP_SIZE;
     return end < team->count ? end : team->count;
 }
 
-static rk_u32 spmd_first_warp(const spmd_team *team) {
+static rk_u32 spmd_first_warp(const spmd_team *team)
+{
     return team->descending ? (team->count - 1u) / RK_WARP_SIZE : 0u;
 }
 
 /* Everybody of the scope is here: hand out what they came for. */
-static void spmd_settle(spmd_team *team, const spmd_stop *stop, rk_u32 first, rk_u32 end) {
+static void spmd_settle(spmd_team *team, const spmd_stop *stop, rk_u32 first, rk_u32 end)
+{
     spmd_thread *threads = team->threads;
     rk_u64 all = 0;
     if (!team->narrowest || (IS_WARP(stop->scope) && !IS_WARP(team->narrowest_scope))) {
@@ -203,7 +211,8 @@ static void spmd_settle(spmd_team *team, const spmd_stop *stop, rk_u32 first, rk
 }
 
 /* Begin a round of a warp; returns the thread that goes first. */
-static spmd_thread *spmd_enter_warp(spmd_team *team, rk_u32 warp) {
+static spmd_thread *spmd_enter_warp(spmd_team *team, rk_u32 warp)
+{
     spmd_thread *lowest = &team->threads[spmd_warp_first(warp)];
     spmd_thread *highest = &team->threads[spmd_warp_end(team, warp) - 1u];
     team->warp = warp;
@@ -213,19 +222,22 @@ static spmd_thread *spmd_enter_warp(spmd_team *team, rk_u32 warp) {
     return team->first;
 }
 
-static spmd_thread *spmd_enter_block(spmd_team *team) {
+static spmd_thread *spmd_enter_block(spmd_team *team)
+{
     team->block_mixed = 0;
     return spmd_enter_warp(team, spmd_first_warp(team));
 }
 
-static spmd_thread *spmd_diverge(spmd_team *team, rk_u32 first, rk_u32 end) {
+static spmd_thread *spmd_diverge(spmd_team *team, rk_u32 first, rk_u32 end)
+{
     spmd_tell_divergence(team, first, end);
     team->diverged = 1;
     return NULL;
 }
 
 /* All threads of the block have stopped, none of them for its warp. Returns who goes on; NULL: the worker. */
-static spmd_thread *spmd_block_stopped(spmd_team *team) {
+static spmd_thread *spmd_block_stopped(spmd_team *team)
+{
     if (team->block_mixed) return spmd_diverge(team, 0, team->count);
     if (!team->block_stop.where) return NULL; /* the end */
     spmd_settle(team, &team->block_stop, 0, team->count);
@@ -233,7 +245,8 @@ static spmd_thread *spmd_block_stopped(spmd_team *team) {
 }
 
 /* All threads of the warp have stopped. Returns who goes on; NULL: the worker. */
-static spmd_thread *spmd_warp_stopped(spmd_team *team) {
+static spmd_thread *spmd_warp_stopped(spmd_team *team)
+{
     rk_u32 first = spmd_warp_first(team->warp);
     rk_u32 end = spmd_warp_end(team, team->warp);
     if (team->warp_mixed) {
@@ -257,7 +270,8 @@ static spmd_thread *spmd_warp_stopped(spmd_team *team) {
 
 /* Each fiber's frames have left the nearest cache by the time that it goes on, and so would stall the
  * switch twice: have those of the thread after the next on their way. */
-static inline void spmd_fetch(const spmd_team *team, const spmd_thread *next) {
+static inline void spmd_fetch(const spmd_team *team, const spmd_thread *next)
+{
     if (next == team->last) return;
     const char *frames = next[team->step].fiber.stack_pointer;
     __builtin_prefetch(frames, 1);
@@ -265,7 +279,8 @@ static inline void spmd_fetch(const spmd_team *team, const spmd_thread *next) {
 }
 
 /* This thread stops here, and the next one runs. Returns when this one goes on. */
-static void spmd_rest(spmd_thread *thread, const char *where, rk_u32 meets, rk_u32 scope) {
+static void spmd_rest(spmd_thread *thread, const char *where, rk_u32 meets, rk_u32 scope)
+{
     spmd_team *team = thread->team;
     spmd_stop stop = { where, meets, scope };
     thread->stop = stop;
@@ -285,7 +300,8 @@ static void spmd_rest(spmd_thread *thread, const char *where, rk_u32 meets, rk_u
 }
 
 static rk_u64 spmd_meet(rk_context *context, rk_u32 meets, rk_u32 scope, const char *where, rk_u64 given,
-                        rk_u32 from) {
+                        rk_u32 from)
+{
     spmd_thread *thread = (spmd_thread *)(void *)context;
     thread->given = given;
     thread->from = from;
@@ -293,22 +309,26 @@ static rk_u64 spmd_meet(rk_context *context, rk_u32 meets, rk_u32 scope, const c
     return thread->got;
 }
 
-void rk_spmd_barrier(rk_context *context, rk_u32 scope, const char *where) {
+void rk_spmd_barrier(rk_context *context, rk_u32 scope, const char *where)
+{
     if (context->spmd) spmd_rest((spmd_thread *)(void *)context, where, MEETS_BARRIER, scope);
 }
 
-rk_u64 rk_spmd_exchange(rk_context *context, rk_u64 value, rk_u32 from, rk_u32 scope, const char *where) {
+rk_u64 rk_spmd_exchange(rk_context *context, rk_u64 value, rk_u32 from, rk_u32 scope, const char *where)
+{
     if (!context->spmd) return value;
     return spmd_meet(context, MEETS_EXCHANGE, scope, where, value,
                      IS_WARP(scope) ? from % RK_WARP_SIZE : from);
 }
 
-rk_u64 rk_spmd_ballot(rk_context *context, rk_u32 vote, rk_u32 scope, const char *where) {
+rk_u64 rk_spmd_ballot(rk_context *context, rk_u32 vote, rk_u32 scope, const char *where)
+{
     if (!context->spmd) return vote != 0;
     return spmd_meet(context, MEETS_BALLOT, scope, where, vote != 0, 0);
 }
 
-rk_u64 rk_spmd_reduce(rk_context *context, rk_u64 value, rk_u32 scope, const char *where) {
+rk_u64 rk_spmd_reduce(rk_context *context, rk_u64 value, rk_u32 scope, const char *where)
+{
     if (!context->spmd) return value;
     return spmd_meet(context, MEETS_REDUCE, scope, where, value, 0);
 }
@@ -316,7 +336,8 @@ rk_u64 rk_spmd_reduce(rk_context *context, rk_u64 value, rk_u32 scope, const cha
 /* ------------------------------------------------------------------ the team */
 
 /* A fiber serves one batch after the other; in between it rests. */
-static void spmd_body(void *argument) {
+static void spmd_body(void *argument)
+{
     spmd_thread *thread = argument;
     for (;;) {
         thread->team->call(&thread->context);
@@ -324,14 +345,16 @@ static void spmd_body(void *argument) {
     }
 }
 
-static void spmd_dismiss(spmd_team *team) {
+static void spmd_dismiss(spmd_team *team)
+{
     for (rk_u32 t = 0; t < team->capacity; t++) rk_fiber_destroy(&team->threads[t].fiber);
     free(team->threads);
     team->threads = NULL;
     team->capacity = 0;
 }
 
-static void spmd_team_close(void *team) {
+static void spmd_team_close(void *team)
+{
     spmd_dismiss(team);
     free(team);
 }
@@ -343,7 +366,8 @@ static pthread_once_t spmd_key_once = PTHREAD_ONCE_INIT;
 static void spmd_make_key(void) { spmd_key_made = pthread_key_create(&spmd_key, spmd_team_close) == 0; }
 
 /* Have at least this many threads. 0: there is no memory for them. */
-static rk_u32 spmd_recruit(spmd_team *team, rk_u32 count) {
+static rk_u32 spmd_recruit(spmd_team *team, rk_u32 count)
+{
     if (count <= team->capacity) return 1;
     spmd_dismiss(team); /* fibers know their threads by address, and all of them rest now */
     team->threads = aligned_alloc(_Alignof(spmd_thread), count * sizeof *team->threads);
@@ -361,7 +385,8 @@ static rk_u32 spmd_recruit(spmd_team *team, rk_u32 count) {
 }
 
 /* The calling thread's team. NULL: there is no memory for it. */
-static spmd_team *spmd_team_of_worker(rk_u32 count) {
+static spmd_team *spmd_team_of_worker(rk_u32 count)
+{
     pthread_once(&spmd_key_once, spmd_make_key);
     if (!spmd_key_made) return NULL;
     spmd_team *team = pthread_getspecific(spmd_key);
@@ -378,7 +403,8 @@ static spmd_team *spmd_team_of_worker(rk_u32 count) {
 }
 
 /* Run all threads to their ends. 0: they have diverged, and team->text says how. */
-static rk_u32 spmd_run(spmd_team *team, rk_u32 descending) {
+static rk_u32 spmd_run(spmd_team *team, rk_u32 descending)
+{
     team->descending = descending;
     team->step = descending ? -1 : 1;
     team->diverged = 0;
@@ -397,7 +423,8 @@ static rk_u32 spmd_segment(const rk_shard *shard) { return shard->max_sends + RK
 
 /* Give a thread the message at its position. What needs no handler is accounted for, and the thread has
  * none. */
-static void spmd_give(spmd_thread *thread, const rk_declaration *spmd) {
+static void spmd_give(spmd_thread *thread, const rk_declaration *spmd)
+{
     rk_context *context = &thread->context;
     thread->slot = (rk_header *)(void *)rk_batch_slot(context, context->thread);
     thread->flags = thread->slot->flags;
@@ -410,7 +437,8 @@ static void spmd_give(spmd_thread *thread, const rk_declaration *spmd) {
     context->payload_length = 0;
 }
 
-static void spmd_begin(spmd_team *team, const rk_context *context, const rk_declaration *spmd) {
+static void spmd_begin(spmd_team *team, const rk_context *context, const rk_declaration *spmd)
+{
     rk_u32 segment = spmd_segment(context->shard);
     for (rk_u32 t = 0; t < team->count; t++) {
         spmd_thread *thread = &team->threads[t];
@@ -437,7 +465,8 @@ static void spmd_begin(spmd_team *team, const rk_context *context, const rk_decl
 }
 
 /* Is this staged reference the message's own, sent on? */
-static rk_u32 spmd_is_forwarded(const spmd_thread *thread, const rk_reference *reference) {
+static rk_u32 spmd_is_forwarded(const spmd_thread *thread, const rk_reference *reference)
+{
     if (!thread->context.header || !(thread->flags & RK_FLAG_REFERENCE)) return 0;
     const rk_reference *own =
         (const rk_reference *)(const void *)((const rk_u8 *)thread->slot + thread->context.view->header_size);
@@ -445,7 +474,8 @@ static rk_u32 spmd_is_forwarded(const spmd_thread *thread, const rk_reference *r
 }
 
 /* Undo what a call has staged: blocks go back to the pool, the message is as it was. */
-static void spmd_take_back(spmd_thread *thread) {
+static void spmd_take_back(spmd_thread *thread)
+{
     rk_context *context = &thread->context;
     for (rk_u32 i = context->stage_first; i < context->stage_next; i++) {
         rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
@@ -457,13 +487,15 @@ static void spmd_take_back(spmd_thread *thread) {
     if (context->header) thread->slot->flags = thread->flags;
 }
 
-static rk_u32 spmd_staged_bytes(const rk_context *context, const rk_staged *entry) {
+static rk_u32 spmd_staged_bytes(const rk_context *context, const rk_staged *entry)
+{
     rk_u32 bytes = (rk_u32)sizeof(rk_staged) + (entry->header.base.length + 15u) / 16u * 16u;
     return bytes < context->stage_stride ? bytes : context->stage_stride;
 }
 
 /* Move what a thread has staged to where the thread before it ends. Returns where this one ends. */
-static rk_u32 spmd_compact(const rk_context *context, rk_u32 first, rk_u32 next) {
+static rk_u32 spmd_compact(const rk_context *context, rk_u32 first, rk_u32 next)
+{
     for (rk_u32 i = first; i < context->stage_next; i++, next++) {
         if (i == next) continue;
         rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
@@ -475,7 +507,8 @@ static rk_u32 spmd_compact(const rk_context *context, rk_u32 first, rk_u32 next)
 
 /* The calls are over: what failed takes back its sends, what was handled is done with, and the gaps
  * between the threads' segments are closed. `reason`, if not 0: all have failed. */
-static void spmd_end(spmd_team *team, rk_context *context, rk_u32 reason) {
+static void spmd_end(spmd_team *team, rk_context *context, rk_u32 reason)
+{
     rk_u32 segment = spmd_segment(context->shard);
     rk_u32 next = context->stage_next;
     for (rk_u32 t = 0; t < team->count; t++) {
@@ -490,7 +523,8 @@ static void spmd_end(spmd_team *team, rk_context *context, rk_u32 reason) {
 
 /* ------------------------------------------------------------------ the check */
 
-static rk_u64 spmd_mix(rk_u64 digest, const void *bytes, rk_u64 length) {
+static rk_u64 spmd_mix(rk_u64 digest, const void *bytes, rk_u64 length)
+{
     const rk_u8 *from = bytes;
     for (rk_u64 done = 0; done < length; done += 8u) {
         rk_u64 word = 0;
@@ -501,7 +535,8 @@ static rk_u64 spmd_mix(rk_u64 digest, const void *bytes, rk_u64 length) {
 }
 
 /* What a send says, but for its time: the clock that stamps it goes by the order of the threads. */
-static rk_u64 spmd_mix_send(const spmd_thread *thread, const rk_staged *entry, rk_u64 digest) {
+static rk_u64 spmd_mix_send(const spmd_thread *thread, const rk_staged *entry, rk_u64 digest)
+{
     const rk_header_long *header = &entry->header;
     rk_u64 facts[] = {
         header->base.type,   header->base.length,
@@ -527,7 +562,8 @@ typedef struct spmd_result {
     rk_u32 result_;
 } spmd_result;
 
-static spmd_result spmd_result_of(spmd_team *team) {
+static spmd_result spmd_result_of(spmd_team *team)
+{
     const rk_context *any = &team->threads[0].context;
     spmd_result result = { 0, 0, 0 };
     for (rk_u32 t = 0; t < team->count; t++) {
@@ -550,14 +586,16 @@ static spmd_result spmd_result_of(spmd_team *team) {
 #define POISON_TRIAL 0xa5
 #define POISON_REAL 0x5a
 
-static void spmd_poison(const rk_context *context, int byte) {
+static void spmd_poison(const rk_context *context, int byte)
+{
     memset(context->shared, byte, context->shard->shared_size);
 }
 
 /* Run the batch on a shard of its own, which has the same constants and turn, and leave everything as it
  * was. 0: diverged. */
 static rk_u32 spmd_try(spmd_team *team, const rk_context *context, const rk_declaration *spmd,
-                       spmd_result *result) {
+                       spmd_result *result)
+{
     rk_context job = *context;
     memset(&team->trial, 0, sizeof team->trial);
     memcpy(&team->trial, context->shard, RK_OFFSET_OF(rk_shard, command)); /* the next line is the host's */
@@ -579,12 +617,14 @@ static rk_u32 spmd_try(spmd_team *team, const rk_context *context, const rk_decl
 
 /* ------------------------------------------------------------------ the batch */
 
-static void spmd_fail(rk_context *context, rk_status status, const char *text) {
+static void spmd_fail(rk_context *context, rk_status status, const char *text)
+{
     context->turn->failed = (rk_u32)status;
     rk_cpu_shard_failed(context, text);
 }
 
-static rk_u32 spmd_refuses(rk_context *context) {
+static rk_u32 spmd_refuses(rk_context *context)
+{
     const rk_shard *shard = context->shard;
     rk_u64 stage = (rk_u64)context->stage_next + (rk_u64)shard->threads * spmd_segment(shard);
     if (shard->threads == 0 || context->turn->n > shard->threads)
@@ -597,7 +637,8 @@ static rk_u32 spmd_refuses(rk_context *context) {
     return 1;
 }
 
-void rk_spmd_handle(rk_context *context, const rk_declaration *spmd, rk_u32 check) {
+void rk_spmd_handle(rk_context *context, const rk_declaration *spmd, rk_u32 check)
+{
     rk_shard *shard = context->shard;
     spmd_result tried = { 0, 0, 0 };
     rk_u32 sound = 1;

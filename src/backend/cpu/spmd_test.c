@@ -23,18 +23,21 @@ RK_MESSAGE(stranger, 3, (rk_i64, value))
 RK_BLOB(bulk, 4, 4096)
 RK_REASON(unlucky)
 
-static rk_i64 received_value(RK_CTX) {
+static rk_i64 received_value(RK_CTX)
+{
     number in;
     return rk_try_receive(RK_ARG, &in) ? in.value : 0;
 }
 
-static void send_answer(RK_CTX, rk_i64 value, rk_i64 more) {
+static void send_answer(RK_CTX, rk_i64 value, rk_i64 more)
+{
     answer out = { value, more };
     rk_send(RK_ARG, &out);
 }
 
 /* The guide's tree over a warp, for warps that are not full as well. */
-RK_SPMD_KERNEL(warp_sum, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_WARP) {
+RK_SPMD_KERNEL(warp_sum, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_WARP)
+{
     rk_i64 v = received_value(RK_ARG);
     for (rk_u32 d = RK_WARP_SIZE / 2u; d > 0; d /= 2u) {
         rk_i64 other = rk_shuffle_down_i64(v, d);
@@ -45,7 +48,8 @@ RK_SPMD_KERNEL(warp_sum, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_
 }
 
 /* The guide's tree over the block, by halves for any size. */
-RK_SPMD_KERNEL(block_sum, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_BLOCK) {
+RK_SPMD_KERNEL(block_sum, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_BLOCK)
+{
     RK_SHARED(rk_i64, part, rk_threads());
     part[rk_thread()] = received_value(RK_ARG);
     rk_barrier(RK_SCOPE_BLOCK);
@@ -58,21 +62,24 @@ RK_SPMD_KERNEL(block_sum, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE
     if (rk_thread() == 0) send_answer(RK_ARG, part[0], 0);
 }
 
-RK_SPMD_KERNEL(reduce, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(reduce, number, answer, .width = RK_BLOCK)
+{
     rk_i64 v = received_value(RK_ARG);
     rk_i64 of_warp = rk_reduce_add(v, RK_SCOPE_WARP);
     rk_i64 of_block = rk_reduce_add(v, RK_SCOPE_BLOCK);
     send_answer(RK_ARG, of_block, of_warp);
 }
 
-RK_SPMD_KERNEL(neighbour, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_BLOCK) {
+RK_SPMD_KERNEL(neighbour, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_BLOCK)
+{
     RK_SHARED(rk_i64, state, rk_threads());
     state[rk_thread()] = received_value(RK_ARG);
     rk_barrier(RK_SCOPE_BLOCK);
     send_answer(RK_ARG, state[rk_thread()], state[(rk_thread() + 1u) % rk_threads()]);
 }
 
-RK_SPMD_KERNEL(shuffles, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(shuffles, number, answer, .width = RK_BLOCK)
+{
     rk_i32 mine = (rk_i32)received_value(RK_ARG);
     rk_i32 down = rk_shuffle_down(mine, 3);
     rk_i32 swapped = rk_shuffle_xor(mine, 1);
@@ -80,7 +87,8 @@ RK_SPMD_KERNEL(shuffles, number, answer, .width = RK_BLOCK) {
     send_answer(RK_ARG, (rk_i64)down * 100000 + swapped, (rk_i64)(third * 2.0f));
 }
 
-RK_SPMD_KERNEL(votes, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(votes, number, answer, .width = RK_BLOCK)
+{
     rk_i64 v = received_value(RK_ARG);
     rk_u32 odd = rk_ballot(v & 1);
     rk_u32 some = rk_any(v == 77, RK_SCOPE_BLOCK);
@@ -88,7 +96,8 @@ RK_SPMD_KERNEL(votes, number, answer, .width = RK_BLOCK) {
     send_answer(RK_ARG, odd, some * 2u + near);
 }
 
-RK_SPMD_KERNEL(unlucky_one, number, answer, .width = RK_BLOCK, .max_sends = 2) {
+RK_SPMD_KERNEL(unlucky_one, number, answer, .width = RK_BLOCK, .max_sends = 2)
+{
     rk_i64 v = received_value(RK_ARG);
     send_answer(RK_ARG, v, 1);
     rk_barrier(RK_SCOPE_BLOCK);
@@ -96,16 +105,19 @@ RK_SPMD_KERNEL(unlucky_one, number, answer, .width = RK_BLOCK, .max_sends = 2) {
     send_answer(RK_ARG, v, 2);
 }
 
-RK_SPMD_KERNEL(too_many, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(too_many, number, answer, .width = RK_BLOCK)
+{
     rk_i64 v = received_value(RK_ARG);
     for (rk_i64 i = 0; i < v; i++) send_answer(RK_ARG, v, i);
 }
 
-RK_SPMD_KERNEL(not_interested, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(not_interested, number, answer, .width = RK_BLOCK)
+{
     send_answer(RK_ARG, rk_thread(), rk_ctx->header != 0);
 }
 
-RK_SPMD_KERNEL(bulky, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(bulky, number, answer, .width = RK_BLOCK)
+{
     static const rk_u8 bytes[2000] = { 42 };
     if (rk_thread() < 2u) rk_send_bytes(RK_ARG, bulk, bytes, sizeof bytes);
     rk_barrier(RK_SCOPE_BLOCK);
@@ -114,12 +126,14 @@ RK_SPMD_KERNEL(bulky, number, answer, .width = RK_BLOCK) {
 
 /* Divergence, each with the line that the text must name. */
 enum { HALF_LEAVES_LINE = __LINE__ + 2 };
-RK_SPMD_KERNEL(half_leaves, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(half_leaves, number, answer, .width = RK_BLOCK)
+{
     if (rk_lane() < 16u) rk_barrier(RK_SCOPE_WARP);
 }
 
 enum { TWO_PLACES_LINE = __LINE__ + 3 };
-RK_SPMD_KERNEL(two_places, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(two_places, number, answer, .width = RK_BLOCK)
+{
     if (rk_thread() % 2u)
         rk_barrier(RK_SCOPE_BLOCK);
     else
@@ -128,25 +142,29 @@ RK_SPMD_KERNEL(two_places, number, answer, .width = RK_BLOCK) {
 }
 
 enum { SOME_LEAVE_LINE = __LINE__ + 3 };
-RK_SPMD_KERNEL(some_leave, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(some_leave, number, answer, .width = RK_BLOCK)
+{
     if (received_value(RK_ARG) >= 100) return;
     rk_barrier(RK_SCOPE_BLOCK);
     rk_barrier(RK_SCOPE_WARP);
 }
 
 enum { WARP_LEAVES_LINE = __LINE__ + 2 };
-RK_SPMD_KERNEL(warp_leaves, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(warp_leaves, number, answer, .width = RK_BLOCK)
+{
     if (rk_warp() != 1u) (void)rk_reduce_add(1, RK_SCOPE_BLOCK);
 }
 
 enum { TWO_SCOPES_LINE = __LINE__ + 2 };
-RK_SPMD_KERNEL(two_scopes, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(two_scopes, number, answer, .width = RK_BLOCK)
+{
     rk_barrier(rk_thread() == 5u ? RK_SCOPE_WARP : RK_SCOPE_BLOCK);
 }
 
 /* The guide's first pitfall, and the same with the right scope. */
 enum { WRONG_SCOPE_LINE = __LINE__ + 4 };
-RK_SPMD_KERNEL(wrong_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_WARP) {
+RK_SPMD_KERNEL(wrong_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_WARP)
+{
     RK_SHARED(rk_i64, part, 256);
     part[rk_thread()] = received_value(RK_ARG);
     rk_barrier(RK_SCOPE_WARP);
@@ -154,21 +172,24 @@ RK_SPMD_KERNEL(wrong_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCO
     send_answer(RK_ARG, mixed, 0);
 }
 
-RK_SPMD_KERNEL(right_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_BLOCK) {
+RK_SPMD_KERNEL(right_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_BLOCK)
+{
     RK_SHARED(rk_i64, part, 256);
     part[rk_thread()] = received_value(RK_ARG);
     rk_barrier(RK_SCOPE_BLOCK);
     send_answer(RK_ARG, part[0] + part[64] + part[128], 0);
 }
 
-RK_SPMD_KERNEL(no_barrier, number, answer, .width = RK_BLOCK) {
+RK_SPMD_KERNEL(no_barrier, number, answer, .width = RK_BLOCK)
+{
     RK_SHARED(rk_i64, part, 32);
     part[rk_thread()] = received_value(RK_ARG);
     send_answer(RK_ARG, part[0], part[31]);
 }
 
 /* Everything that a trial run must not do twice. */
-RK_SPMD_KERNEL(busybody, number, answer, .width = RK_BLOCK, .max_sends = 3, .barrier = RK_SCOPE_BLOCK) {
+RK_SPMD_KERNEL(busybody, number, answer, .width = RK_BLOCK, .max_sends = 3, .barrier = RK_SCOPE_BLOCK)
+{
     RK_SHARED(rk_i64, part, rk_threads());
     part[rk_thread()] = received_value(RK_ARG);
     rk_barrier(RK_SCOPE_BLOCK);
@@ -190,13 +211,15 @@ void rk_link_module(rk_module *module_table) { (void)module_table; }
 static char failure[2048];
 static rk_u32 failures;
 
-void rk_cpu_shard_failed(rk_context *context, const char *text) {
+void rk_cpu_shard_failed(rk_context *context, const char *text)
+{
     (void)context;
     failures++;
     snprintf(failure, sizeof failure, "%s", text);
 }
 
-static void nothing_to_wake(rk_context *context, rk_lane *lane) {
+static void nothing_to_wake(rk_context *context, rk_lane *lane)
+{
     (void)context;
     (void)lane;
 }
@@ -228,7 +251,8 @@ typedef struct block {
     rk_context context;
 } block;
 
-static void *place(block *b, rk_u64 bytes, rk_u64 *offset) {
+static void *place(block *b, rk_u64 bytes, rk_u64 *offset)
+{
     *offset = b->used;
     b->used += (bytes + 127u) / 128u * 128u;
     assert_true(b->used <= ARENA_BYTES);
@@ -236,7 +260,8 @@ static void *place(block *b, rk_u64 bytes, rk_u64 *offset) {
 }
 
 /* An open ring of `seq` slots, as the report lane and a pool's returns are. */
-static void place_ring(block *b, rk_ring *ring, rk_u32 capacity, rk_u32 slot_shift) {
+static void place_ring(block *b, rk_ring *ring, rk_u32 capacity, rk_u32 slot_shift)
+{
     rk_u32 *slots = place(b, (rk_u64)capacity << slot_shift, &ring->slots);
     ring->capacity = capacity;
     ring->mask = capacity - 1u;
@@ -247,13 +272,15 @@ static void place_ring(block *b, rk_ring *ring, rk_u32 capacity, rk_u32 slot_shi
     for (rk_u32 i = 0; i < capacity; i++) slots[i << slot_shift >> 2] = 0u - capacity;
 }
 
-static void place_report_lane(block *b) {
+static void place_report_lane(block *b)
+{
     rk_lane *lane = place(b, sizeof *lane, &b->shard->report_lane);
     lane->bands = 1;
     place_ring(b, place(b, sizeof(rk_ring), &lane->rings[0]), LOG_SLOTS, LOG_SLOT_SHIFT);
 }
 
-static void place_pool(block *b) {
+static void place_pool(block *b)
+{
     rk_u64 *table = place(b, sizeof(rk_u64), &b->shard->pool_table);
     rk_pool *pool = place(b, sizeof *pool, &b->shard->pool);
     table[0] = b->shard->pool;
@@ -265,7 +292,8 @@ static void place_pool(block *b) {
     place_ring(b, place(b, sizeof(rk_ring), &pool->returns), POOL_BLOCKS, SLOT_SHIFT);
 }
 
-static void block_open(block *b, rk_u32 threads, rk_u32 max_sends) {
+static void block_open(block *b, rk_u32 threads, rk_u32 max_sends)
+{
     rk_u64 ignored;
     memset(b, 0, sizeof *b);
     b->arena = aligned_alloc(128, ARENA_BYTES);
@@ -310,12 +338,14 @@ static void block_open(block *b, rk_u32 threads, rk_u32 max_sends) {
 
 static void block_close(block *b) { free(b->arena); }
 
-static rk_header *message_at(block *b, rk_u32 i) {
+static rk_header *message_at(block *b, rk_u32 i)
+{
     return (rk_header *)(void *)rk_view_slot(&b->shard->turn.view[0], b->arena, i);
 }
 
 /* A batch of n messages with values first, first + step, … */
-static void given_batch(block *b, rk_u32 n, rk_i64 first, rk_i64 step) {
+static void given_batch(block *b, rk_u32 n, rk_i64 first, rk_i64 step)
+{
     rk_view *view = &b->shard->turn.view[0];
     view->expired = view->dead = view->lost = view->withdrawn = view->replies = 0;
     view->n = b->shard->turn.n = n;
@@ -330,31 +360,36 @@ static void given_batch(block *b, rk_u32 n, rk_i64 first, rk_i64 step) {
     }
 }
 
-static const rk_declaration *kernel_named(const char *name) {
+static const rk_declaration *kernel_named(const char *name)
+{
     const rk_declaration *d = RK_THIS_MODULE.declarations;
     while (d && !(d->kind == RK_DECLARES_SPMD && strcmp(d->kernel_name, name) == 0)) d = d->next;
     assert_non_null(d);
     return d;
 }
 
-static void when_run(block *b, const char *kernel, rk_u32 check) {
+static void when_run(block *b, const char *kernel, rk_u32 check)
+{
     b->context.stage_next = 0;
     rk_spmd_handle(&b->context, kernel_named(kernel), check);
 }
 
-static rk_staged *staged_at(block *b, rk_u32 i) {
+static rk_staged *staged_at(block *b, rk_u32 i)
+{
     assert_true(i < b->context.stage_next);
     return rk_stage_entry(b->context.stage, STAGE_STRIDE, i);
 }
 
-static answer answer_at(block *b, rk_u32 i) {
+static answer answer_at(block *b, rk_u32 i)
+{
     answer out;
     assert_int_equal(staged_at(b, i)->header.base.type, RK_TYPE_ID(answer));
     memcpy(&out, staged_at(b, i) + 1, sizeof out);
     return out;
 }
 
-static void assert_dead(block *b, rk_u32 i, rk_u32 reason, rk_i64 value) {
+static void assert_dead(block *b, rk_u32 i, rk_u32 reason, rk_i64 value)
+{
     rk_staged *entry = staged_at(b, i);
     rk_i64 payload;
     memcpy(&payload, entry + 1, sizeof payload);
@@ -365,7 +400,8 @@ static void assert_dead(block *b, rk_u32 i, rk_u32 reason, rk_i64 value) {
 }
 
 /* The kernel has failed, all messages of the batch are dead letters, and nothing else was sent. */
-static void assert_failed(block *b, const char *text) {
+static void assert_failed(block *b, const char *text)
+{
     assert_int_equal(failures, 1);
     assert_int_equal(b->shard->turn.failed, RK_FAILED);
     assert_string_equal(failure, text);
@@ -376,7 +412,8 @@ static void assert_failed(block *b, const char *text) {
     failures = 0;
 }
 
-static void assert_sound(block *b) {
+static void assert_sound(block *b)
+{
     if (failures) print_message("%s\n", failure);
     assert_int_equal(failures, 0);
     assert_int_equal(b->shard->turn.failed, 0);
@@ -386,7 +423,8 @@ static const rk_u32 sizes[] = { 1, 31, 32, 33, 256, 1024 };
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 /* Sum of first + step * i over [from, from + n). */
-static rk_i64 series(rk_i64 first, rk_i64 step, rk_i64 from, rk_i64 n) {
+static rk_i64 series(rk_i64 first, rk_i64 step, rk_i64 from, rk_i64 n)
+{
     return first * n + step * (from * n + n * (n - 1) / 2);
 }
 
@@ -394,7 +432,8 @@ static rk_u32 at_most(rk_u32 a, rk_u32 b) { return a < b ? a : b; }
 
 /* ------------------------------------------------------------------ results */
 
-static void given_any_block_size_a_warp_reduction_by_shuffles_is_exact(void **state) {
+static void given_any_block_size_a_warp_reduction_by_shuffles_is_exact(void **state)
+{
     (void)state;
     for (rk_u32 s = 0; s < SIZES; s++) {
         block b;
@@ -414,7 +453,8 @@ static void given_any_block_size_a_warp_reduction_by_shuffles_is_exact(void **st
     }
 }
 
-static void given_any_block_size_a_block_reduction_in_shared_memory_is_exact(void **state) {
+static void given_any_block_size_a_block_reduction_in_shared_memory_is_exact(void **state)
+{
     (void)state;
     for (rk_u32 s = 0; s < SIZES; s++) {
         block b;
@@ -430,7 +470,8 @@ static void given_any_block_size_a_block_reduction_in_shared_memory_is_exact(voi
     }
 }
 
-static void given_any_block_size_the_sum_over_a_scope_reaches_every_thread(void **state) {
+static void given_any_block_size_the_sum_over_a_scope_reaches_every_thread(void **state)
+{
     (void)state;
     for (rk_u32 s = 0; s < SIZES; s++) {
         block b;
@@ -448,7 +489,8 @@ static void given_any_block_size_the_sum_over_a_scope_reaches_every_thread(void 
     }
 }
 
-static void given_a_barrier_each_thread_sees_what_its_neighbour_received(void **state) {
+static void given_a_barrier_each_thread_sees_what_its_neighbour_received(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 256, 1);
@@ -464,7 +506,8 @@ static void given_a_barrier_each_thread_sees_what_its_neighbour_received(void **
     block_close(&b);
 }
 
-static void given_shuffles_values_come_from_the_lane_that_was_asked(void **state) {
+static void given_shuffles_values_come_from_the_lane_that_was_asked(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 40, 1);
@@ -480,7 +523,8 @@ static void given_shuffles_values_come_from_the_lane_that_was_asked(void **state
     block_close(&b);
 }
 
-static void given_votes_ballot_and_any_count_their_scope(void **state) {
+static void given_votes_ballot_and_any_count_their_scope(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 100, 1);
@@ -497,7 +541,8 @@ static void given_votes_ballot_and_any_count_their_scope(void **state) {
     block_close(&b);
 }
 
-static void given_a_handler_of_one_thread_it_meets_nobody(void **state) {
+static void given_a_handler_of_one_thread_it_meets_nobody(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 32, 1);
@@ -511,7 +556,8 @@ static void given_a_handler_of_one_thread_it_meets_nobody(void **state) {
 
 /* ------------------------------------------------------------------ messages */
 
-static void given_a_thread_that_fails_its_sends_are_taken_back_and_its_message_is_dead(void **state) {
+static void given_a_thread_that_fails_its_sends_are_taken_back_and_its_message_is_dead(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 64, 2);
@@ -533,7 +579,8 @@ static void given_a_thread_that_fails_its_sends_are_taken_back_and_its_message_i
     block_close(&b);
 }
 
-static void given_a_thread_that_fails_the_blocks_of_its_large_sends_go_back(void **state) {
+static void given_a_thread_that_fails_the_blocks_of_its_large_sends_go_back(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 8, 1);
@@ -552,7 +599,8 @@ static void given_a_thread_that_fails_the_blocks_of_its_large_sends_go_back(void
     block_close(&b);
 }
 
-static void given_a_thread_that_sends_too_much_its_message_is_dead(void **state) {
+static void given_a_thread_that_sends_too_much_its_message_is_dead(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 3, 1);
@@ -565,7 +613,8 @@ static void given_a_thread_that_sends_too_much_its_message_is_dead(void **state)
     block_close(&b);
 }
 
-static void given_a_message_that_no_thread_receives_it_counts_as_handled(void **state) {
+static void given_a_message_that_no_thread_receives_it_counts_as_handled(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 40, 1);
@@ -578,7 +627,8 @@ static void given_a_message_that_no_thread_receives_it_counts_as_handled(void **
     block_close(&b);
 }
 
-static void given_holes_and_strangers_their_threads_have_no_message(void **state) {
+static void given_holes_and_strangers_their_threads_have_no_message(void **state)
+{
     (void)state;
     for (rk_u32 check = 0; check < 2u; check++) {
         block b;
@@ -602,7 +652,8 @@ static void given_holes_and_strangers_their_threads_have_no_message(void **state
     }
 }
 
-static void given_entries_staged_before_the_batch_comes_behind_them(void **state) {
+static void given_entries_staged_before_the_batch_comes_behind_them(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 32, 1);
@@ -618,7 +669,8 @@ static void given_entries_staged_before_the_batch_comes_behind_them(void **state
     block_close(&b);
 }
 
-static void given_a_batch_that_cant_be_it_is_refused_and_nothing_runs(void **state) {
+static void given_a_batch_that_cant_be_it_is_refused_and_nothing_runs(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 32, 1);
@@ -640,14 +692,16 @@ static void given_a_batch_that_cant_be_it_is_refused_and_nothing_runs(void **sta
 
 /* ------------------------------------------------------------------ divergence */
 
-static void assert_later_batches_fine(block *b) {
+static void assert_later_batches_fine(block *b)
+{
     given_batch(b, b->shard->threads, 5, 3);
     when_run(b, "block_sum", 1);
     assert_sound(b);
     assert_int_equal(answer_at(b, 0).value, series(5, 3, 0, b->shard->threads));
 }
 
-static void when_it_diverges(rk_u32 threads, const char *kernel, const char *text) {
+static void when_it_diverges(rk_u32 threads, const char *kernel, const char *text)
+{
     for (rk_u32 check = 0; check < 2u; check++) {
         block b;
         block_open(&b, threads, 1);
@@ -659,7 +713,8 @@ static void when_it_diverges(rk_u32 threads, const char *kernel, const char *tex
     }
 }
 
-static void given_threads_that_finish_while_others_of_the_warp_wait_the_kernel_fails(void **state) {
+static void given_threads_that_finish_while_others_of_the_warp_wait_the_kernel_fails(void **state)
+{
     (void)state;
     char text[256];
     snprintf(text, sizeof text, "divergent barrier: threads 0-15 wait at %s:%d, threads 16-31 have finished",
@@ -667,7 +722,8 @@ static void given_threads_that_finish_while_others_of_the_warp_wait_the_kernel_f
     when_it_diverges(32, "half_leaves", text);
 }
 
-static void given_threads_that_finish_while_others_of_the_block_wait_the_kernel_fails(void **state) {
+static void given_threads_that_finish_while_others_of_the_block_wait_the_kernel_fails(void **state)
+{
     (void)state;
     char text[256];
     snprintf(text, sizeof text,
@@ -676,7 +732,8 @@ static void given_threads_that_finish_while_others_of_the_block_wait_the_kernel_
     when_it_diverges(256, "some_leave", text);
 }
 
-static void given_a_warp_that_finishes_while_others_wait_the_kernel_fails(void **state) {
+static void given_a_warp_that_finishes_while_others_wait_the_kernel_fails(void **state)
+{
     (void)state;
     char text[256];
     snprintf(text, sizeof text,
@@ -685,7 +742,8 @@ static void given_a_warp_that_finishes_while_others_wait_the_kernel_fails(void *
     when_it_diverges(100, "warp_leaves", text);
 }
 
-static void given_threads_that_wait_at_two_places_the_kernel_fails(void **state) {
+static void given_threads_that_wait_at_two_places_the_kernel_fails(void **state)
+{
     (void)state;
     char text[512];
     snprintf(text, sizeof text,
@@ -694,7 +752,8 @@ static void given_threads_that_wait_at_two_places_the_kernel_fails(void **state)
     when_it_diverges(4, "two_places", text);
 }
 
-static void given_one_place_with_two_scopes_the_kernel_fails(void **state) {
+static void given_one_place_with_two_scopes_the_kernel_fails(void **state)
+{
     (void)state;
     char text[512];
     snprintf(text, sizeof text,
@@ -706,7 +765,8 @@ static void given_one_place_with_two_scopes_the_kernel_fails(void **state) {
 
 /* ------------------------------------------------------------------ scopes */
 
-static void given_a_scope_that_is_too_narrow_the_check_finds_and_names_it(void **state) {
+static void given_a_scope_that_is_too_narrow_the_check_finds_and_names_it(void **state)
+{
     (void)state;
     char text[512];
     block b;
@@ -726,7 +786,8 @@ static void given_a_scope_that_is_too_narrow_the_check_finds_and_names_it(void *
     block_close(&b);
 }
 
-static void given_the_right_scope_the_check_passes_with_the_right_result(void **state) {
+static void given_the_right_scope_the_check_passes_with_the_right_result(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 256, 1);
@@ -738,7 +799,8 @@ static void given_the_right_scope_the_check_passes_with_the_right_result(void **
     block_close(&b);
 }
 
-static void given_no_barrier_at_all_the_check_finds_it(void **state) {
+static void given_no_barrier_at_all_the_check_finds_it(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 32, 1);
@@ -750,7 +812,8 @@ static void given_no_barrier_at_all_the_check_finds_it(void **state) {
     block_close(&b);
 }
 
-static void given_a_check_its_trial_leaves_no_trace(void **state) {
+static void given_a_check_its_trial_leaves_no_trace(void **state)
+{
     (void)state;
     block b;
     block_open(&b, 64, 3);
@@ -785,7 +848,8 @@ static void given_a_check_its_trial_leaves_no_trace(void **state) {
 
 /* ------------------------------------------------------------------ what stays */
 
-static rk_u32 mappings(void) {
+static rk_u32 mappings(void)
+{
     FILE *maps = fopen("/proc/self/maps", "r");
     rk_u32 lines = 0;
     assert_non_null(maps);
@@ -794,7 +858,8 @@ static rk_u32 mappings(void) {
     return lines;
 }
 
-static rk_u64 resident_pages(void) {
+static rk_u64 resident_pages(void)
+{
     unsigned long pages = 0;
     FILE *statm = fopen("/proc/self/statm", "r");
     assert_non_null(statm);
@@ -803,7 +868,8 @@ static rk_u64 resident_pages(void) {
     return pages;
 }
 
-static void given_a_hundred_thousand_batches_nothing_grows(void **state) {
+static void given_a_hundred_thousand_batches_nothing_grows(void **state)
+{
     (void)state;
     enum { BATCHES = 100000, WARM = 4000 };
 #if defined(RK_FIBER_TSAN)
@@ -843,7 +909,8 @@ static void given_a_hundred_thousand_batches_nothing_grows(void **state) {
     block_close(&b);
 }
 
-static void *work_and_end(void *nothing) {
+static void *work_and_end(void *nothing)
+{
     block b;
     block_open(&b, 64, 1);
     assert_later_batches_fine(&b);
@@ -854,7 +921,8 @@ static void *work_and_end(void *nothing) {
     return nothing;
 }
 
-static void given_a_worker_that_ends_its_fibers_go_with_it(void **state) {
+static void given_a_worker_that_ends_its_fibers_go_with_it(void **state)
+{
     (void)state;
     rk_u32 before = 0;
     for (rk_u32 round = 0; round < 20u; round++) {
@@ -870,7 +938,8 @@ static void given_a_worker_that_ends_its_fibers_go_with_it(void **state) {
 #endif
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         /* First: the thread sanitizer's cost of a switch grows with the largest block so far. */
         cmocka_unit_test(given_a_hundred_thousand_batches_nothing_grows),

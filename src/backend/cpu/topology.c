@@ -33,17 +33,17 @@ static void load_hwloc(void)
         const char *name;
         void *place;
     } functions[] = {
-        {"hwloc_topology_init", &hwloc.topology_init},
-        {"hwloc_topology_load", &hwloc.topology_load},
-        {"hwloc_topology_get_allowed_cpuset", &hwloc.topology_get_allowed_cpuset},
-        {"hwloc_bitmap_dup", &hwloc.bitmap_dup},
-        {"hwloc_bitmap_alloc", &hwloc.bitmap_alloc},
-        {"hwloc_bitmap_free", &hwloc.bitmap_free},
-        {"hwloc_bitmap_singlify_per_core", &hwloc.bitmap_singlify_per_core},
-        {"hwloc_bitmap_next", &hwloc.bitmap_next},
-        {"hwloc_bitmap_weight", &hwloc.bitmap_weight},
-        {"hwloc_bitmap_only", &hwloc.bitmap_only},
-        {"hwloc_set_cpubind", &hwloc.set_cpubind},
+        { "hwloc_topology_init", &hwloc.topology_init },
+        { "hwloc_topology_load", &hwloc.topology_load },
+        { "hwloc_topology_get_allowed_cpuset", &hwloc.topology_get_allowed_cpuset },
+        { "hwloc_bitmap_dup", &hwloc.bitmap_dup },
+        { "hwloc_bitmap_alloc", &hwloc.bitmap_alloc },
+        { "hwloc_bitmap_free", &hwloc.bitmap_free },
+        { "hwloc_bitmap_singlify_per_core", &hwloc.bitmap_singlify_per_core },
+        { "hwloc_bitmap_next", &hwloc.bitmap_next },
+        { "hwloc_bitmap_weight", &hwloc.bitmap_weight },
+        { "hwloc_bitmap_only", &hwloc.bitmap_only },
+        { "hwloc_set_cpubind", &hwloc.set_cpubind },
     };
     for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++) {
         void *found = dlsym(library, functions[i].name);
@@ -52,7 +52,9 @@ static void load_hwloc(void)
     }
     if (hwloc.topology_init(&topology) || hwloc.topology_load(topology)) return;
     void *allowed = hwloc.bitmap_dup(hwloc.topology_get_allowed_cpuset(topology));
-    if (allowed && hwloc.bitmap_singlify_per_core(topology, allowed, 0) == 0 && hwloc.bitmap_weight(allowed) > 0) cores = allowed;
+    if (allowed && hwloc.bitmap_singlify_per_core(topology, allowed, 0) == 0 &&
+        hwloc.bitmap_weight(allowed) > 0)
+        cores = allowed;
 }
 
 rk_u32 rk_cores(void)

@@ -8,10 +8,7 @@
 #include "../../runtime/service.h"
 #include "spmd.h"
 
-static rk_seat *seat_of(rk_context *context)
-{
-    return context->host;
-}
+static rk_seat *seat_of(rk_context *context) { return context->host; }
 
 /* ------------------------------------------------------------------ what the loop asks for */
 
@@ -64,7 +61,8 @@ static void handle_batches(rk_context *context, const rk_class *class)
     for (rk_u32 first = 0; first < count; first += context->batch_n) {
         rk_u32 n = rk_batch_group(context, scratch, first, count, per_actor);
         rk_byte *slot = rk_batch_slot(context, scratch[first]);
-        const rk_declaration *handler = rk_class_handler(class, ((const rk_header *)(const void *)slot)->type);
+        const rk_declaration *handler =
+            rk_class_handler(class, ((const rk_header *)(const void *)slot)->type);
         context->order = scratch;
         context->batch_first = first;
         context->batch_n = n;
@@ -78,7 +76,9 @@ static void handle_batches(rk_context *context, const rk_class *class)
         context->header = (const rk_header *)(const void *)slot;
         context->payload = slot + context->view->header_size;
         context->state = context->shard_state;
-        if (per_actor) context->state = (rk_byte *)context->shard_state + (rk_u64)(context->header->target / shard->shards) * shard->state_size;
+        if (per_actor)
+            context->state = (rk_byte *)context->shard_state +
+                             (rk_u64)(context->header->target / shard->shards) * shard->state_size;
         context->stage_first = context->stage_next;
         context->stage_limit = context->stage_next + shard->max_sends;
         context->failed = 0;
@@ -105,7 +105,8 @@ static void loop_drain(rk_context *context, rk_u32 actor)
     const rk_class *class = seat_of(context)->owner->class;
     if (!class->drain) return;
     context->state = context->shard_state;
-    if (context->shard->state_kind == RK_PER_ACTOR) context->state = (rk_byte *)context->shard_state + (rk_u64)actor * context->shard->state_size;
+    if (context->shard->state_kind == RK_PER_ACTOR)
+        context->state = (rk_byte *)context->shard_state + (rk_u64)actor * context->shard->state_size;
     class->drain->call(context);
 }
 
@@ -155,7 +156,10 @@ static rk_u32 refused(rk_context *context, rk_staged *entry, rk_status status)
 {
     const rk_class *class = seat_of(context)->owner->class;
     if (!class->refused || entry->route == RK_TO_REPORT) return 0;
-    rk_refusal refusal = {status, entry->header.base.type, entry->header.base.length, entry->header.base.target, entry->header.id, entry + 1};
+    rk_refusal refusal = {
+        status, entry->header.base.type, entry->header.base.target, 0, entry->header.id, 0
+    };
+    refusal.payload = rk_staged_body(context, entry, &refusal.length);
     return class->refused->refused(context, &refusal);
 }
 

@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-int main(void) {
+int main(void)
+{
     printf("%s\n", rk_version_text());
     return 0;
 }

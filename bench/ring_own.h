@@ -1,0 +1,58 @@
+/* The library's `seq` ring in the ring benchmarks: filled and read in place. */
+#ifndef RK_BENCH_RING_OWN_H
+#define RK_BENCH_RING_OWN_H
+
+#include "ring_lay.h"
+#include "ring_work.h"
+
+/* A batch is written from its last slot to its first: the consumer waits at the first, so it finds the whole
+ * batch, and meanwhile reads no line that is being written. */
+static inline void ring_own_fill(rk_ring *ring, const ring_producer *p, rk_claim claim, uint64_t sent)
+{
+    rk_byte *arena = (rk_byte *)ring;
+    rk_ring_prepare(ring, arena, claim);
+    for (rk_u32 i = claim.count; i-- > 0;) {
+        rk_byte *slot = rk_ring_slot(ring, arena, claim.first + i);
+        ring_message_fill((ring_message *)(void *)slot, p->source, p->first + sent + i);
+        rk_ring_publish(ring, slot, claim.first + i);
+    }
+}
+
+static inline void ring_own_produce(const ring_producer *p)
+{
+    rk_ring *ring = p->ring;
+    for (uint64_t sent = 0, round = 0; sent < p->count; round++) {
+        rk_claim claim =
+            rk_ring_claim(ring, p->count - sent < RING_BATCH ? (rk_u32)(p->count - sent) : RING_BATCH);
+        if (claim.count == 0) {
+            bench_stuck((unsigned)round);
+            continue;
+        }
+        ring_own_fill(ring, p, claim, sent);
+        sent += claim.count;
+        round = 0;
+    }
+}
+
+static inline void ring_own_consume(ring_consumer *c)
+{
+    rk_ring *ring = c->ring;
+    rk_byte *arena = c->ring;
+    uint64_t sum = 0;
+    for (unsigned round = 0; c->taken < c->count; round++) {
+        rk_u32 n = rk_ring_ready(ring, arena, ring->head, RING_BATCH);
+        if (n == 0) {
+            bench_stuck(round);
+            continue;
+        }
+        for (rk_u32 i = 0; i < n; i++)
+            sum += ring_message_sum(
+                (const ring_message *)(const void *)rk_ring_slot(ring, arena, ring->head + i));
+        rk_ring_commit(ring, ring->head + n);
+        ring_consumed(c, n);
+        round = 0;
+    }
+    c->sum = sum;
+}
+
+#endif

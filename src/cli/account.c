@@ -1,0 +1,192 @@
+#include "account.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+/* ------------------------------------------------------------------ checks */
+
+static bool equal(json_t *checks, char *what, rk_u64 left, rk_u64 right)
+{
+    json_array_append_new(checks, json_pack("{s:s, s:I, s:I, s:b}", "check", what, "left", (json_int_t)left,
+                                            "right", (json_int_t)right, "holds", left == right));
+    free(what);
+    return left == right;
+}
+
+/* Kernels that the default or named routes of `from` lead to, other than the output. */
+static rk_u32 targets_of(const app_file *file, rk_u32 from, rk_u32 *only)
+{
+    rk_u32 count = 0;
+    for (rk_u32 r = 0; r < file->routes_count; r++) {
+        rk_u32 to = app_find_kernel(file, file->routes[r].to);
+        if (strcmp(file->routes[r].from, file->kernels[from].name) != 0 || to == UINT32_MAX ||
+            (count && to == *only))
+            continue;
+        *only = to;
+        count++;
+    }
+    return count;
+}
+
+/* What kernels sent to each other is what they accepted from each other: kernel by kernel where each sender has one target, else in
+ * one sum. */
+static bool check_between(job *j, json_t *checks)
+{
+    const app_file *file = j->app.file;
+    rk_u64 *sent = command_allocate(file->kernels_count * sizeof *sent), all_sent = 0, all_accepted = 0;
+    bool fine = true, one_target = true;
+    memset(sent, 0, file->kernels_count * sizeof *sent);
+    for (rk_u32 i = 0; i < file->kernels_count; i++) {
+        const rk_account *a = &j->kernels[i].account;
+        rk_u32 to = 0, targets = targets_of(file, i, &to);
+        rk_u64 to_kernels =
+            a->sent - a->output_accepted - (a->dead_letters - a->dead_sends); /* letters are sent, too */
+        if (targets == 1) sent[to] += to_kernels;
+        one_target &= targets <= 1;
+        all_sent += to_kernels;
+        all_accepted += a->accepted_device;
+    }
+    for (rk_u32 i = 0; i < file->kernels_count && one_target; i++)
+        if (i != j->first || j->kernels[i].account.accepted_device)
+            fine &= equal(checks,
+                          command_print("sent to %s = accepted by %s from kernels", file->kernels[i].name,
+                                        file->kernels[i].name),
+                          sent[i], j->kernels[i].account.accepted_device);
+    if (!one_target)
+        fine = equal(checks, command_copy("sent by kernels to kernels = accepted by kernels from kernels"),
+                     all_sent, all_accepted);
+    free(sent);
+    return fine;
+}
+
+static bool check_kernel(job *j, rk_u32 i, json_t *checks)
+{
+    const rk_account *a = &j->kernels[i].account;
+    const char *name = j->app.file->kernels[i].name;
+    rk_u64 sinks = a->delivered + a->evicted + a->dead + a->expired + a->lost + a->queued;
+    bool fine = equal(
+        checks, command_print("accepted by %s = delivered + evicted + dead + expired + lost + queued", name),
+        a->accepted, sinks);
+    fine &= equal(checks, command_print("accepted by %s = from the host + from kernels", name), a->accepted,
+                  a->accepted_host + a->accepted_device);
+    fine &= equal(checks, command_print("sent to the host by %s = received", name), a->output_accepted,
+                  j->kernels[i].collected);
+    fine &=
+        equal(checks, command_print("dead letters of %s = letters collected", name), a->dead_letters,
+              letters_count_of(j->letters, i + 1) - (j->kernels[i].to_output ? 0 : j->kernels[i].collected));
+    return fine;
+}
+
+bool account_check(job *j, json_t *checks)
+{
+    const app_file *file = j->app.file;
+    rk_u64 outgoing = 0;
+    const feed_counts *fed = &j->fed;
+    for (rk_u32 i = 0; i < file->kernels_count; i++)
+        if (j->kernels[i].launched) rk_account_of(j->runtime, j->kernels[i].handle, &j->kernels[i].account);
+    bool fine =
+        equal(checks,
+              command_print("rows read%s = no message + sent + refused + unsent",
+                            fed->copies > 1 ? " × copies" : ""),
+              fed->rows * fed->copies, fed->bad * fed->copies + fed->sent + fed->refused + fed->unsent);
+    fine &= equal(checks,
+                  command_print("sent to %s = accepted by %s from the host", file->kernels[j->first].name,
+                                file->kernels[j->first].name),
+                  fed->sent, j->kernels[j->first].account.accepted_host);
+    for (rk_u32 i = 0; i < file->kernels_count; i++) {
+        fine &= check_kernel(j, i, checks);
+        if (j->kernels[i].to_output) outgoing += j->kernels[i].collected;
+    }
+    fine &= check_between(j, checks);
+    fine &= equal(checks, command_copy("received for the output = lines written + unwritten"), outgoing,
+                  j->to.lines + j->to.unwritten);
+    return fine;
+}
+
+bool account_unfinished(const job *j)
+{
+    rk_u64 count = j->fed.unsent + j->to.unwritten;
+    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++)
+        count +=
+            j->kernels[i].account.lost + j->kernels[i].account.queued + j->kernels[i].account.output_queued;
+    return count > 0;
+}
+
+/* ------------------------------------------------------------------ summary */
+
+static json_t *number(rk_u64 value) { return json_integer((json_int_t)value); }
+
+static json_t *quantiles(const rk_quantiles *q)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "count", (json_int_t)q->count, "min",
+                     (json_int_t)q->min_ns, "mean", (json_int_t)q->mean_ns, "p50", (json_int_t)q->p50_ns,
+                     "p99", (json_int_t)q->p99_ns, "p99.9", (json_int_t)q->p999_ns, "max",
+                     (json_int_t)q->max_ns);
+}
+
+static json_t *account_json(const rk_account *a)
+{
+    json_t *refused =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "full", (json_int_t)a->refused_full, "dropped",
+                  (json_int_t)a->refused_dropped, "duplicate", (json_int_t)a->refused_duplicate, "timed_out",
+                  (json_int_t)a->refused_timed_out, "closed", (json_int_t)a->refused_closed, "invalid",
+                  (json_int_t)a->refused_invalid);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:b}", "accepted",
+                     (json_int_t)a->accepted, "delivered", (json_int_t)a->delivered, "dead",
+                     (json_int_t)a->dead, "evicted", (json_int_t)a->evicted, "expired",
+                     (json_int_t)a->expired, "lost", (json_int_t)a->lost, "queued", (json_int_t)a->queued,
+                     "refused", refused, "sent", (json_int_t)a->sent, "dead_sends", (json_int_t)a->dead_sends,
+                     "output", (json_int_t)a->output_accepted, "balanced", a->balanced);
+}
+
+static json_t *kernel_json(job *j, rk_u32 i)
+{
+    rk_metrics metrics;
+    const char *reason;
+    rk_u64 count;
+    json_t *reasons = json_object();
+    for (rk_u32 r = 0; rk_dead_reason(j->runtime, j->kernels[i].handle, r, &reason, &count) == RK_OK; r++)
+        json_object_set_new(reasons, reason, number(count));
+    json_t *kernel = json_pack("{s:s, s:o, s:o}", "name", j->app.file->kernels[i].name, "account",
+                               account_json(&j->kernels[i].account), "dead_by_reason", reasons);
+    if (rk_metrics_of(j->runtime, j->kernels[i].handle, &metrics) == RK_OK) {
+        json_object_set_new(kernel, "throughput", json_real(metrics.throughput));
+        json_object_set_new(kernel, "queue_wait_ns", quantiles(&metrics.queue_wait));
+        json_object_set_new(kernel, "service_ns", quantiles(&metrics.service));
+    }
+    return kernel;
+}
+
+json_t *account_summary(job *j, json_t *checks, bool balanced)
+{
+    static const char *const formats[] = { "", "csv", "ndjson" };
+    json_t *kernels = json_array(), *reasons = json_object();
+    const char *reason;
+    uint64_t count;
+    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) json_array_append_new(kernels, kernel_json(j, i));
+    for (size_t i = 0; (reason = letters_reason(j->letters, i, &count)); i++)
+        json_object_set_new(reasons, reason, number(count));
+    double seconds = (double)(j->end_ns - j->start_ns) / 1e9;
+    json_t *input = json_pack("{s:o, s:s, s:I}", "name", command_json_text(source_name(j->from)), "format",
+                              formats[j->input_as], "bytes", (json_int_t)source_bytes(j->from));
+    json_t *output = json_pack("{s:o, s:s, s:I, s:I}", "name", command_json_text(j->to.out.name), "format",
+                               formats[j->output_as], "lines", (json_int_t)j->to.lines, "unwritten",
+                               (json_int_t)j->to.unwritten);
+    json_t *phases =
+        json_pack("{s:f, s:f, s:f}", "launch", (double)(j->feed_ns - j->start_ns) / 1e9, "feed",
+                  (double)(j->drain_ns - j->feed_ns) / 1e9, "drain", (double)(j->end_ns - j->drain_ns) / 1e9);
+    json_t *letters_of_all =
+        json_pack("{s:I, s:o}", "count", (json_int_t)letters_count(j->letters), "by_reason", reasons);
+    json_t *summary = json_pack(
+        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:f, s:o, s:f, s:b, s:o, s:b}", "app",
+        j->app.file->app, "backend", rk_backend_name(j->runtime), "workers",
+        (json_int_t)rk_worker_count(j->runtime), "input", input, "rows_read", (json_int_t)j->fed.rows,
+        "rows_bad", (json_int_t)j->fed.bad, "rows_sent", (json_int_t)j->fed.sent, "rows_refused",
+        (json_int_t)j->fed.refused, "rows_unsent", (json_int_t)j->fed.unsent, "kernels", kernels,
+        "dead_letters", letters_of_all, "output", output, "seconds", seconds, "phases", phases,
+        "rows_per_second", seconds > 0 ? (double)j->fed.rows / seconds : 0.0, "interrupted", j->interrupted,
+        "checks", checks, "balanced", balanced);
+    return summary;
+}

@@ -1,0 +1,271 @@
+/* Reads an app file, and checks what its names mean: kernels that are there, routes that lead somewhere. */
+#include "app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app_schema.h"
+#include "app_shape.h"
+#include "command.h"
+#include "ringkernel/device/shard.h"
+
+#define LARGEST_FILE (1u << 20)
+#define LONGEST_NAME 63u /* of a kernel's id */
+
+rk_u32 app_find_kernel(const app_file *file, const char *name)
+{
+    for (rk_u32 i = 0; i < file->kernels_count; i++)
+        if (strcmp(file->kernels[i].name, name) == 0) return i;
+    return UINT32_MAX;
+}
+
+const app_node *app_kernel_place(const app *app, rk_u32 i, const char *key)
+{
+    const app_node *kernel = app_mapping_value(app->tree, "kernels")->item[i];
+    const app_node *place = key ? app_mapping_value(kernel, key) : NULL;
+    return place ? place : kernel;
+}
+
+const app_node *app_route_place(const app *app, rk_u32 i)
+{
+    return app_mapping_value(app->tree, "routes")->item[i];
+}
+
+/* ------------------------------------------------------------------ what names mean */
+
+static bool is_name(const char *text)
+{
+    bool fine = strlen(text) <= LONGEST_NAME && !(text[0] >= '0' && text[0] <= '9') && text[0] != '-';
+    for (const char *c = text; *c && fine; c++)
+        fine = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+               *c == '_' || *c == '-';
+    return fine && text[0];
+}
+
+static void check_kernels(const app *app, app_mistakes *mistakes)
+{
+    for (rk_u32 i = 0; i < app->file->kernels_count; i++) {
+        const char *name = app->file->kernels[i].name;
+        const app_node *at = app_kernel_place(app, i, NULL);
+        if (strcmp(name, "input") == 0 || strcmp(name, "output") == 0)
+            app_mistake(mistakes, at, "a kernel can't be called '%s': routes mean the app's own by it", name);
+        else if (!is_name(name))
+            app_mistake(mistakes, at,
+                        "'%s' is no name of a kernel: letters, digits, _ and -, at most %u, no digit first",
+                        name, LONGEST_NAME);
+    }
+}
+
+/* All names that may stand on one side of a route; the caller frees it. */
+static char *valid_ends(const app_file *file, const char *own)
+{
+    char *all = command_copy(own);
+    for (rk_u32 i = 0; i < file->kernels_count; i++) {
+        char *longer = command_print("%s%s%s", all, i + 1 == file->kernels_count ? " and " : ", ",
+                                     file->kernels[i].name);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static void check_end(const app *app, rk_u32 i, const char *side, const char *name, const char *own,
+                      app_mistakes *mistakes)
+{
+    if (strcmp(name, own) == 0 || app_find_kernel(app->file, name) != UINT32_MAX) return;
+    const app_node *at = app_mapping_value(app_route_place(app, i), side);
+    const app_route *route = &app->file->routes[i];
+    char *valid = valid_ends(app->file, own);
+    app_mistake(mistakes, at, "route '%s -> %s' %s '%s', which isn't there: valid are %s", route->from,
+                route->to, strcmp(side, "to") == 0 ? "leads to" : "comes from", name, valid);
+    free(valid);
+}
+
+static bool same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
+static void check_route(const app *app, rk_u32 i, app_mistakes *mistakes)
+{
+    const app_route *route = &app->file->routes[i];
+    const app_node *at = app_route_place(app, i);
+    check_end(app, i, "from", route->from, "input", mistakes);
+    check_end(app, i, "to", route->to, "output", mistakes);
+    bool from_input = strcmp(route->from, "input") == 0, to_output = strcmp(route->to, "output") == 0;
+    bool has_mode = app_mapping_value(at, "mode") != NULL;
+    if (from_input && to_output) app_mistake(mistakes, at, "route 'input -> output' passes by every kernel");
+    if ((route->key != NULL) + (route->target != NULL) + has_mode > 1)
+        app_mistake(mistakes, at,
+                    "route '%s -> %s' has more than one of 'key', 'mode' and 'target': each picks the shard",
+                    route->from, route->to);
+    if (to_output && (route->key || route->target || has_mode || route->message))
+        app_mistake(
+            mistakes, at,
+            "route '%s -> output': 'key', 'mode', 'target' and 'message' are for kernels, not for the output",
+            route->from);
+    if (from_input && route->route)
+        app_mistake(mistakes, app_mapping_value(at, "route"), "the input has no named routes");
+    for (rk_u32 j = 0; j < i; j++) {
+        const app_route *other = &app->file->routes[j];
+        if (from_input && strcmp(other->from, "input") == 0)
+            app_mistake(mistakes, at,
+                        "a second route from the input (the first is on line %u): let '%s' send copies on",
+                        app_route_place(app, j)->line, other->to);
+        else if (same(route->from, other->from) && same(route->to, other->to) &&
+                 same(route->route, other->route) && same(route->message, other->message))
+            app_mistake(mistakes, at, "route '%s -> %s' is here twice; the first is on line %u", route->from,
+                        route->to, app_route_place(app, j)->line);
+    }
+}
+
+/* Every kernel gets messages: from the input, or from one that does. */
+static void check_reach(const app *app, app_mistakes *mistakes)
+{
+    const app_file *file = app->file;
+    bool *reached = command_allocate(file->kernels_count * sizeof *reached);
+    memset(reached, 0, file->kernels_count * sizeof *reached);
+    bool any_input = false;
+    for (bool more = true; more;) {
+        more = false;
+        for (rk_u32 i = 0; i < file->routes_count; i++) {
+            bool from_input = strcmp(file->routes[i].from, "input") == 0;
+            rk_u32 from = app_find_kernel(file, file->routes[i].from),
+                   to = app_find_kernel(file, file->routes[i].to);
+            any_input |= from_input;
+            if (to == UINT32_MAX || reached[to] || !(from_input || (from != UINT32_MAX && reached[from])))
+                continue;
+            reached[to] = more = true;
+        }
+    }
+    if (!any_input)
+        app_mistake(mistakes, app_mapping_value(app->tree, "routes"),
+                    "no route comes from the input: add '- input -> %s'", file->kernels[0].name);
+    for (rk_u32 i = 0; i < file->kernels_count && any_input; i++)
+        if (!reached[i])
+            app_mistake(mistakes, app_kernel_place(app, i, NULL),
+                        "kernel '%s' gets no messages: no route leads to it", file->kernels[i].name);
+    free(reached);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+bool app_parse(const char *text, size_t size, const char *path, char *const *sets, size_t set_count,
+               app *result, app_mistakes *mistakes)
+{
+    *result = (app){ 0 };
+    app_node *tree = app_tree_parse(text, size, mistakes);
+    if (!tree) return false;
+    if (app_shape(tree, mistakes)) {
+        for (size_t i = 0; i < set_count; i++) app_shape_set(tree, sets[i], mistakes);
+        if (app_schema_check(tree, mistakes)) result->file = app_schema_load(tree, mistakes);
+    }
+    result->tree = tree;
+    if (result->file) {
+        check_kernels(result, mistakes);
+        for (rk_u32 i = 0; i < result->file->routes_count; i++) check_route(result, i, mistakes);
+        if (mistakes->count == 0) check_reach(result, mistakes);
+    }
+    const char *slash = strrchr(path, '/');
+    result->path = command_copy(path);
+    result->folder = slash ? command_copy(path) : command_copy(".");
+    if (slash) result->folder[slash == path ? 1 : slash - path] = 0;
+    if (mistakes->count == 0) return true;
+    app_close(result);
+    return false;
+}
+
+/* The whole file; NULL: mistakes says why. The caller frees it. */
+static char *read_file(const char *path, size_t *size, app_mistakes *mistakes)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    char *text = NULL;
+    *size = 0;
+    if (file < 0 || fstat(file, &info) < 0) {
+        app_mistake(mistakes, NULL, "%s", strerror(errno));
+    } else if (S_ISDIR(info.st_mode)) {
+        app_mistake(mistakes, NULL, "is a folder: name the app file in it, %s/app.yaml", path);
+    } else {
+        text = command_allocate(LARGEST_FILE + 1);
+        for (ssize_t got = 1; got > 0 && *size <= LARGEST_FILE; *size += (size_t)(got > 0 ? got : 0))
+            if ((got = read(file, text + *size, LARGEST_FILE + 1 - *size)) < 0)
+                app_mistake(mistakes, NULL, "%s", strerror(errno));
+        if (*size > LARGEST_FILE) app_mistake(mistakes, NULL, "is over 1 MiB: that is no app file");
+    }
+    if (file >= 0) close(file);
+    if (mistakes->count == 0) return text;
+    free(text);
+    return NULL;
+}
+
+char *app_path(const app *app, const char *file)
+{
+    return file[0] == '/' || strcmp(app->folder, ".") == 0 ? command_copy(file)
+                                                           : command_print("%s/%s", app->folder, file);
+}
+
+/* Files that the app names are there: a mistake of the app file, found before anything starts. */
+static void check_file(const app *app, const char *file, const app_node *at, const char *what,
+                       app_mistakes *mistakes)
+{
+    char *path = app_path(app, file);
+    struct stat info;
+    if (stat(path, &info) < 0)
+        app_mistake(mistakes, at, "%s '%s': %s", what, path, strerror(errno));
+    else if (S_ISDIR(info.st_mode))
+        app_mistake(mistakes, at, "%s '%s' is a folder", what, path);
+    free(path);
+}
+
+bool app_read(const char *path, char *const *sets, size_t set_count, app *result, app_mistakes *mistakes)
+{
+    size_t size;
+    *result = (app){ 0 };
+    mistakes->file = path;
+    char *text = read_file(path, &size, mistakes);
+    bool fine = text && app_parse(text, size, path, sets, set_count, result, mistakes);
+    free(text);
+    if (!fine) return false;
+    for (rk_u32 i = 0; i < result->file->kernels_count; i++)
+        check_file(result, result->file->kernels[i].source, app_kernel_place(result, i, "source"), "source",
+                   mistakes);
+    if (result->file->messages)
+        check_file(result, result->file->messages, app_mapping_value(result->tree, "messages"), "messages",
+                   mistakes);
+    if (mistakes->count == 0) return true;
+    app_close(result);
+    return false;
+}
+
+void app_close(app *app)
+{
+    if (app->file) app_schema_free(app->file);
+    app_tree_free(app->tree);
+    free(app->path);
+    free(app->folder);
+    *app = (struct app){ 0 };
+}
+
+/* ------------------------------------------------------------------ options */
+
+rk_launch_options app_options(const app *app, rk_u32 i, rk_parameter *parameters)
+{
+    const app_kernel *kernel = &app->file->kernels[i];
+    rk_launch_options options = kernel->preset == APP_LOW_LATENCY       ? rk_low_latency()
+                                : kernel->preset == APP_HIGH_THROUGHPUT ? rk_high_throughput()
+                                                                        : rk_production();
+    const app_node *tree = app_kernel_place(app, i, NULL);
+    /* Rows are numbered, so none is a duplicate: without a preset that says otherwise the window is off. */
+    if (!app_mapping_value(tree, "preset")) options.deduplication_window = 0;
+    app_schema_apply(tree, kernel, &options);
+    for (rk_u32 p = 0; p < kernel->params_count; p++)
+        parameters[p] = (rk_parameter){ .name = kernel->params[p].name, .value = kernel->params[p].value };
+    options.kernel_name = kernel->kernel ? kernel->kernel : kernel->name;
+    options.parameters = kernel->params_count ? parameters : NULL;
+    options.parameter_count = kernel->params_count;
+    return options;
+}

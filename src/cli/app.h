@@ -1,0 +1,91 @@
+/* An app: the kernels, options, routes and formats that an app file names. docs in `rk run --help`, an example in examples/flight-delays.
+ *
+ *     app: flight-delays
+ *     input:  { file: flights.csv.zst }
+ *     kernels:
+ *       validate:  { source: validate.rk.c }
+ *       aggregate: { source: aggregate.rk.c, capacity: 8192, params: { window: 10000 } }
+ *     routes:
+ *       - input -> validate
+ *       - validate -> aggregate: { key: band }
+ *       - aggregate -> output
+ *
+ * Reading one goes tree (app_tree) → one shape (app_shape) → `--set` → check against the schema and fill by libcyaml (app_schema) → what
+ * the names mean (app). Every mistake of a step is reported, with line, column and the valid choices. */
+#ifndef RINGKERNEL_CLI_APP_H
+#define RINGKERNEL_CLI_APP_H
+
+#include "app_tree.h"
+#include "ringkernel/options.h"
+
+typedef enum app_format { APP_FORMAT_UNSAID, APP_FORMAT_CSV, APP_FORMAT_NDJSON } app_format;
+typedef enum app_preset { APP_PRODUCTION, APP_LOW_LATENCY, APP_HIGH_THROUGHPUT } app_preset;
+
+typedef struct app_parameter {
+    char *name;
+    char *value;
+} app_parameter;
+
+typedef struct app_kernel {
+    char *name;
+    char *source; /* relative to the app file */
+    char *kernel; /* the kernel of the source; NULL: the one called `name` */
+    rk_u32 preset;
+    rk_launch_options given; /* only what the file says: app_options puts it over the preset */
+    app_parameter *params;
+    rk_u32 params_count;
+} app_kernel;
+
+typedef struct app_route {
+    char *from, *to;
+    char *route;   /* of `from`; NULL: its default route */
+    char *message; /* NULL: every type */
+    char *key;     /* these three: at most one */
+    rk_u32 *target;
+    rk_u32 mode; /* RK_ROUTE_TARGET, _TURN or _ALL */
+} app_route;
+
+typedef struct app_stream {
+    char *file; /* relative to the app file; NULL: said on the command line */
+    rk_u32 format;
+} app_stream;
+
+/* What libcyaml fills. */
+typedef struct app_file {
+    char *app;
+    char *messages;
+    app_stream input, output;
+    app_kernel *kernels;
+    rk_u32 kernels_count;
+    app_route *routes;
+    rk_u32 routes_count;
+} app_file;
+
+typedef struct app {
+    char *path, *folder;
+    app_file *file;
+    app_node *
+        tree; /* in the one shape: `kernels` is a list of mappings with `name`, `routes` of mappings with `from` and `to` */
+} app;
+
+/* Reads an app file, with "KERNEL.NAME=VALUE" put over it. False: mistakes says why, nothing is kept. */
+bool app_read(const char *path, char *const *sets, size_t set_count, app *result, app_mistakes *mistakes);
+/* The same from memory; nothing is looked for on the disk. */
+bool app_parse(const char *text, size_t size, const char *path, char *const *sets, size_t set_count,
+               app *result, app_mistakes *mistakes);
+void app_close(app *app);
+
+/* Options to launch kernel i with: its preset, and over it what the file and `--set` say. `parameters` has room for its params. */
+rk_launch_options app_options(const app *app, rk_u32 i, rk_parameter *parameters);
+
+/* A file that the app names, as a path that can be opened; the caller frees it. */
+char *app_path(const app *app, const char *file);
+
+/* The number of a kernel; UINT32_MAX: none has the name. */
+rk_u32 app_find_kernel(const app_file *file, const char *name);
+
+/* Where a kernel's key (or the kernel, for NULL or a key that isn't there), or a route, stands. */
+const app_node *app_kernel_place(const app *app, rk_u32 i, const char *key);
+const app_node *app_route_place(const app *app, rk_u32 i);
+
+#endif

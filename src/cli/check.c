@@ -1,0 +1,255 @@
+/* `rk check`: does a kernel source compile for every backend at hand, and does it do what goes wrong elsewhere? */
+#include <argp.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "codegen/lint.h"
+#include "codegen/render.h"
+#include "command.h"
+#include "device_library.h"
+#include "ringkernel/ringkernel.h"
+#include "source_text.h"
+
+typedef struct request {
+    char **files;
+    size_t count;
+    bool json;
+} request;
+
+static const struct argp_option options[] = { { "json", 'j', NULL, 0, "Print as JSON", 0 }, { 0 } };
+
+static error_t take_option(int key, char *argument, struct argp_state *state)
+{
+    request *r = state->input;
+    switch (key) {
+    case 'j': r->json = true; break;
+    case ARGP_KEY_ARG:
+        r->files = command_resize(r->files, (r->count + 1) * sizeof *r->files);
+        r->files[r->count++] = argument;
+        break;
+    case ARGP_KEY_END:
+        if (r->count == 0) argp_error(state, "a kernel source or an app file is needed");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ one source */
+
+/* What one compiler says: "compiled" is null if it isn't there. */
+static void add_result(json_t *backends, const char *backend, const char *how, device_compiled result,
+                       const char *text)
+{
+    json_t *compiled = result == DEVICE_MISSING ? json_null() : json_boolean(result == DEVICE_COMPILED);
+    json_array_append_new(backends, json_pack("{s:s, s:s, s:o, s:o}", "backend", backend, "compiler", how,
+                                              "compiled", compiled, "text", command_json_text(text)));
+}
+
+static device_compiled compile_cpu(const char *file, char **text)
+{
+    rk_runtime *runtime = NULL;
+    rk_runtime_options single = { RK_RUNTIME_OPTIONS, .single_step = 1 };
+    rk_status status = rk_open(&single, &runtime);
+    if (status == RK_OK) status = rk_load(runtime, file);
+    *text = command_copy(status == RK_OK ? "" : rk_error_text());
+    rk_close(runtime);
+    return status == RK_OK ? DEVICE_COMPILED : DEVICE_REFUSED;
+}
+
+static void compile_device(const source_text *source, const char *backend, json_t *backends)
+{
+    static const char *const architectures[] = { "sm_90", "sm_75" }, *const standards[] = { "CL1.2",
+                                                                                            "CL3.0" };
+    bool cuda = strcmp(backend, "cuda") == 0;
+    const char *include = source_include_folder();
+    char *unit = NULL;
+    rk_source_error error = { 0 };
+    rk_render_options render = {
+        .backend = backend, .path = source->full_path, .text = source->text, .size = source->size
+    };
+    rk_status status = rk_render_unit(&render, &unit, &error);
+    for (size_t i = 0; i < 2; i++) {
+        const char *how = cuda ? architectures[i] : standards[i];
+        char *text = NULL;
+        device_compiled result = DEVICE_REFUSED;
+        if (status != RK_OK) {
+            text = command_print("line %u: %s", error.line, error.text);
+        } else if (!include) {
+            result = DEVICE_MISSING;
+            text = command_copy("the headers of this library are not beside rk, nor where it was built");
+        } else {
+            result =
+                cuda ? nvrtc_compile(unit, include, how, &text) : opencl_compile(unit, include, how, &text);
+        }
+        add_result(backends, backend, how, result, result == DEVICE_COMPILED ? "" : text);
+        free(text);
+    }
+    free(unit);
+}
+
+static json_t *lint(const char *file, const source_text *source)
+{
+    rk_finding_list list = { 0 };
+    rk_source_error error = { 0 };
+    json_t *findings = json_array();
+    rk_status status = rk_lint_source(file, source->text, source->size, &list, &error);
+    for (rk_u32 i = 0; status == RK_OK && i < list.count; i++) {
+        const rk_finding *f = &list.finding[i];
+        json_array_append_new(findings, json_pack("{s:I, s:s, s:o, s:o}", "line", (json_int_t)f->line, "rule",
+                                                  f->rule, "text", command_json_text(f->text), "remedy",
+                                                  command_json_text(f->remedy)));
+    }
+    if (status != RK_OK)
+        json_array_append_new(findings,
+                              json_pack("{s:I, s:s, s:o, s:s}", "line", (json_int_t)error.line, "rule",
+                                        "declaration", "text", command_json_text(error.text), "remedy", ""));
+    rk_finding_list_free(&list);
+    return findings;
+}
+
+/* NULL: the file can't be read (told). */
+static json_t *check_source(const char *file)
+{
+    source_text source;
+    char *text;
+    if (!source_text_read(&source, file)) return NULL;
+    json_t *backends = json_array();
+    device_compiled result = compile_cpu(file, &text);
+    add_result(backends, "cpu", "the compiler of this build", result, text);
+    free(text);
+    compile_device(&source, "cuda", backends);
+    compile_device(&source, "opencl", backends);
+    json_t *checked = json_pack("{s:o, s:o, s:o}", "file", command_json_text(file), "findings",
+                                lint(file, &source), "backends", backends);
+    source_text_free(&source);
+    return checked;
+}
+
+/* ------------------------------------------------------------------ printing */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void print_indented(const char *text)
+{
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        if (size) printf("      %.*s\n", (int)size, text);
+        text += size + (text[size] == '\n');
+    }
+}
+
+static void print_checked(const json_t *checked)
+{
+    const json_t *findings = json_object_get(checked, "findings"),
+                 *backends = json_object_get(checked, "backends"), *one;
+    const char *file = text_of(checked, "file");
+    size_t i;
+    printf("%s\n", file);
+    for (i = 0; (one = json_array_get(backends, i)); i++) {
+        const json_t *compiled = json_object_get(one, "compiled");
+        printf("  %-6s %-26s %s\n", text_of(one, "backend"), text_of(one, "compiler"),
+               json_is_true(compiled)   ? "compiles"
+               : json_is_null(compiled) ? "not at hand"
+                                        : "REFUSED");
+        if (!json_is_true(compiled)) print_indented(text_of(one, "text"));
+    }
+    for (i = 0; (one = json_array_get(findings, i)); i++) {
+        printf("  %s:%" JSON_INTEGER_FORMAT ": %s: %s\n", file,
+               json_integer_value(json_object_get(one, "line")), text_of(one, "rule"), text_of(one, "text"));
+        print_indented(text_of(one, "remedy"));
+    }
+}
+
+static bool is_clean(const json_t *checked)
+{
+    size_t i;
+    const json_t *one;
+    for (i = 0; (one = json_array_get(json_object_get(checked, "backends"), i)); i++)
+        if (json_is_false(json_object_get(one, "compiled"))) return false;
+    return json_array_size(json_object_get(checked, "findings")) == 0;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t size = strlen(text), end_size = strlen(end);
+    return size > end_size && strcmp(text + size - end_size, end) == 0;
+}
+
+static int check_file(const char *file, json_t *all)
+{
+    json_t *checked = check_source(file);
+    if (!checked) return RK_EXIT_IO;
+    json_array_append_new(all, checked);
+    return is_clean(checked) ? RK_EXIT_OK : RK_EXIT_FOUND;
+}
+
+/* An app file: its own mistakes, and each source once. */
+static int check_app(const char *path, json_t *all)
+{
+    app app;
+    app_mistakes mistakes = { 0 };
+    int worst = RK_EXIT_OK;
+    if (app_read(path, NULL, 0, &app, &mistakes)) {
+        for (rk_u32 i = 0; i < app.file->kernels_count; i++) {
+            bool again = false;
+            for (rk_u32 k = 0; k < i; k++)
+                again |= strcmp(app.file->kernels[i].source, app.file->kernels[k].source) == 0;
+            if (again) continue;
+            char *source = app_path(&app, app.file->kernels[i].source);
+            int code = check_file(source, all);
+            if (code > worst) worst = code;
+            free(source);
+        }
+        app_close(&app);
+    } else {
+        worst = RK_EXIT_USAGE;
+    }
+    app_mistakes_tell(&mistakes);
+    return worst;
+}
+
+int command_check(int argc, char **argv)
+{
+    static const struct argp argp = {
+        options,
+        take_option,
+        "FILE...",
+        "Compile kernel sources (or those of an app file) for every backend at hand, and look for what "
+        "fails, hangs "
+        "or goes wrong elsewhere.\v"
+        "Exit codes: 0 all compile and nothing was found; 1 something doesn't, or was; 2 the command line or "
+        "an app "
+        "file is wrong; 4 a file can't be read. A compiler that isn't installed is told and is no mistake.",
+        NULL,
+        NULL,
+        NULL
+    };
+    request r = { 0 };
+    argp_parse(&argp, argc, argv, 0, NULL, &r);
+    json_t *all = json_array(), *one;
+    int worst = RK_EXIT_OK;
+    for (size_t i = 0; i < r.count; i++) {
+        bool is_app = ends_in(r.files[i], ".yaml") || ends_in(r.files[i], ".yml");
+        int code = is_app ? check_app(r.files[i], all) : check_file(r.files[i], all);
+        if (code > worst) worst = code;
+    }
+    size_t i;
+    if (r.json) {
+        json_dumpf(all, stdout, JSON_INDENT(1));
+        putchar('\n');
+    } else {
+        for (i = 0; (one = json_array_get(all, i)); i++) print_checked(one);
+    }
+    json_decref(all);
+    free(r.files);
+    if (fflush(stdout) || ferror(stdout)) return RK_EXIT_IO;
+    return worst;
+}

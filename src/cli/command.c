@@ -1,0 +1,94 @@
+/* Errors on standard error, and memory: each in one way for the whole command. */
+#include "command.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t error_lock = PTHREAD_MUTEX_INITIALIZER;
+static void (*clear_hook)(void);
+
+void command_error_lock(void) { pthread_mutex_lock(&error_lock); }
+void command_error_unlock(void) { pthread_mutex_unlock(&error_lock); }
+
+void command_error_hook(void (*clear)(void))
+{
+    pthread_mutex_lock(&error_lock);
+    clear_hook = clear;
+    pthread_mutex_unlock(&error_lock);
+}
+
+static void write_error(const char *text)
+{
+    pthread_mutex_lock(&error_lock);
+    if (clear_hook) clear_hook();
+    fprintf(stderr, "rk: %s\n", text);
+    fflush(stderr);
+    pthread_mutex_unlock(&error_lock);
+}
+
+void command_error(const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0) abort();
+    va_end(arguments);
+    write_error(text);
+    free(text);
+}
+
+void command_error_text(const char *what, const char *text)
+{
+    size_t lines = 1;
+    for (const char *c = text; *c; c++) lines += *c == '\n';
+    char *all = command_allocate(strlen(what) + strlen(text) + lines * 5 + 1);
+    char *to = stpcpy(all, what);
+    for (const char *line = text; *line;) {
+        size_t size = strcspn(line, "\n");
+        to = stpcpy(to, "\n    ");
+        to = mempcpy(to, line, size);
+        *to = 0;
+        line += size + (line[size] == '\n');
+    }
+    write_error(all);
+    free(all);
+}
+
+void *command_allocate(size_t size) { return command_resize(NULL, size); }
+
+void *command_resize(void *memory, size_t size)
+{
+    void *resized = realloc(memory, size ? size : 1);
+    if (resized) return resized;
+    fputs("rk: out of memory\n", stderr);
+    exit(RK_EXIT_IO);
+}
+
+char *command_copy(const char *text) { return strcpy(command_allocate(strlen(text) + 1), text); }
+
+char *command_print(const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0) {
+        fputs("rk: out of memory\n", stderr);
+        exit(RK_EXIT_IO);
+    }
+    va_end(arguments);
+    return text;
+}
+
+json_t *command_json_text(const char *text)
+{
+    json_t *json = json_string(text);
+    if (json) return json;
+    char *ascii = command_copy(text);
+    for (char *c = ascii; *c; c++)
+        if (*c & 0x80) *c = '?';
+    json = json_string(ascii);
+    free(ascii);
+    return json;
+}

@@ -1,0 +1,29 @@
+/* CUDA, NVRTC and OpenCL as far as the command needs them: loaded if they are there, without their headers. */
+#ifndef RINGKERNEL_CLI_DEVICE_LIBRARY_H
+#define RINGKERNEL_CLI_DEVICE_LIBRARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct device_found {
+    char name[256];
+    char version[128]; /* of what it runs: "compute capability 9.0", "OpenCL 3.0 PoCL …" */
+    uint64_t memory;   /* bytes */
+    uint32_t units;    /* multiprocessors or compute units */
+    void *handle;      /* OpenCL: the device's id */
+} device_found;
+
+/* Devices of CUDA or OpenCL, the first `room` of *count. False: `why` says what is missing. */
+bool cuda_devices(device_found *devices, size_t room, size_t *count, char why[256]);
+bool opencl_devices(device_found *devices, size_t room, size_t *count, char why[256]);
+
+/* Version of NVRTC, "13.0". False: `why` says what is missing. */
+bool nvrtc_version(char version[32], char why[256]);
+
+typedef enum device_compiled { DEVICE_COMPILED, DEVICE_REFUSED, DEVICE_MISSING } device_compiled;
+/* Compile a whole program; *log is what the compiler says (or why there is none), the caller frees it. */
+device_compiled nvrtc_compile(const char *text, const char *include, const char *architecture, char **log);
+device_compiled opencl_compile(const char *text, const char *include, const char *standard, char **log);
+
+#endif

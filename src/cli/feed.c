@@ -1,0 +1,206 @@
+/* Rows of the source become messages of the first kernel, in batches straight from the reader.
+ *
+ * Each message carries its row's number as its id, so that a dead letter names the row. Every row that was read ends up in exactly one count:
+ * bad, sent, refused or, when the job is stopped, unsent. */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "interrupt.h"
+#include "job.h"
+#include "ringkernel/device/publish.h"
+#include "ringkernel/text.h"
+#include "ringkernel/text_json.h"
+
+#define BATCH 512u
+#define BATCH_BYTES (4u << 20) /* large messages: fewer of them at a time */
+#define SHOW_MS 100            /* how often progress is looked at while the source has nothing */
+
+typedef struct feeder {
+    job *j;
+    rk_csv_reader *csv;
+    rk_json_reader *json;
+    rk_row_batch batch;
+    rk_kernel to;
+    /* How the route picks the shard; a plain one sends whole batches to target 0. */
+    rk_u32 mode, shards, actors, turn;
+    rk_u32 fixed;
+    const rk_field *key;
+    bool stopped; /* the first kernel takes no more, or the job gave up */
+} feeder;
+
+/* ------------------------------------------------------------------ sending */
+
+/* What a refused message is told as: its strategy let it go, which is the app's wish, but not silently. */
+static void refuse(feeder *f, const char *message, size_t size, rk_u64 row, rk_status status)
+{
+    letter one = { .row = row,
+                   .reason = rk_status_name(status),
+                   .type = f->j->schema->type,
+                   .size = (uint32_t)size,
+                   .body = message };
+    letters_add(f->j->letters, &one);
+    f->j->fed.refused++;
+}
+
+/* Sends messages of consecutive rows to one target, until each is accepted, refused, or the job stops. */
+static void send_rows(feeder *f, const char *messages, size_t size, size_t count, rk_u64 first_row,
+                      rk_u32 target)
+{
+    job *j = f->j;
+    rk_send_options options = { .target = target, .id = first_row, .timeout_ns = JOB_SLICE_NS };
+    for (rk_u32 round = 0; count > 0 && !f->stopped; round++) {
+        size_t accepted = 0;
+        rk_status status = rk_send_many(j->runtime, f->to, (rk_u16)j->schema->type, messages, size, count,
+                                        &options, &accepted);
+        j->fed.sent += accepted;
+        options.id += accepted;
+        messages += accepted * size;
+        count -= accepted;
+        if (accepted) round = 0;
+        if (status == RK_OK) continue;
+        if (status == RK_FULL || status == RK_TIMED_OUT || status == RK_BUSY) {
+            /* Room will come: nothing of the input is lost for want of it. Under Reject nobody waits for us in the library. */
+            if (status == RK_FULL)
+                round < 64 ? sched_yield() : nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+            f->stopped = !job_watch(j);
+        } else if (status == RK_CLOSED || status == RK_STALE || status == RK_FAILED ||
+                   status == RK_QUARANTINED) {
+            f->stopped = true;
+            job_watch(j); /* tells why */
+        } else {
+            refuse(f, messages, size, options.id, status);
+            options.id++;
+            messages += size;
+            count--;
+        }
+    }
+    j->fed.unsent += count;
+}
+
+static rk_u32 target_of(feeder *f, const char *message)
+{
+    if (f->mode == RK_ROUTE_FIXED) return f->fixed;
+    if (f->mode == RK_ROUTE_TURN) return f->turn++ % f->shards;
+    if (f->mode != RK_ROUTE_KEY) return 0;
+    return rk_key_target(rk_read_key((const rk_u8 *)message, f->key->offset, f->key->size), f->actors);
+}
+
+/* Rows [0, count) of the batch, which follow each other. */
+static void send_batch(feeder *f)
+{
+    const rk_row_batch *b = &f->batch;
+    const char *messages = b->messages;
+    size_t size = f->j->schema->size;
+    f->j->fed.rows += b->count;
+    if (f->mode == RK_ROUTE_ALL) {
+        for (rk_u32 shard = 0; shard < f->shards; shard++)
+            send_rows(f, messages, size, b->count, b->first_row, shard);
+    } else if (!b->sizes && (f->mode == RK_ROUTE_TARGET || f->mode == RK_ROUTE_FIXED)) {
+        send_rows(f, messages, size, b->count, b->first_row, f->fixed);
+    } else {
+        for (rk_u32 i = 0; i < b->count; i++)
+            send_rows(f, messages + i * size, b->sizes ? b->sizes[i] : size, 1, b->first_row + i,
+                      target_of(f, messages + i * size));
+    }
+}
+
+static void bad_row(feeder *f)
+{
+    const rk_bad_row *bad = &f->batch.bad;
+    letter one = { .row = bad->row, .reason = "parse", .size = (uint32_t)bad->text_size, .body = bad->text };
+    letters_add(f->j->letters, &one);
+    f->j->fed.rows++;
+    f->j->fed.bad++;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* One piece of the source. False: the rows can't be read (told). */
+static bool feed_piece(feeder *f, const char *data, size_t size, bool last)
+{
+    job *j = f->j;
+    do {
+        rk_status status = f->csv ? rk_csv_next(f->csv, data, size, last, &f->batch)
+                                  : rk_json_next(f->json, data, size, last, &f->batch);
+        if (status != RK_OK) {
+            command_error("%s: %s", source_name(j->from),
+                          status == RK_PARSE_FAILED && f->batch.bad.why ? f->batch.bad.why
+                                                                        : rk_status_text(status));
+            return false;
+        }
+        if (f->batch.count) send_batch(f);
+        if (f->batch.failed) bad_row(f);
+        data += f->batch.consumed;
+        size -= f->batch.consumed;
+        /* What isn't parsed when the job stops was not read. */
+        if (interrupt_asked() || atomic_load_explicit(&j->output_failed, memory_order_relaxed)) return true;
+    } while (f->batch.more && !f->stopped);
+    return true;
+}
+
+static int read_all(feeder *f)
+{
+    job *j = f->j;
+    for (bool last = false; !last && !f->stopped && !interrupt_asked();) {
+        const char *data;
+        size_t size;
+        if (!job_watch(j) || atomic_load(&j->output_failed))
+            return RK_EXIT_OK; /* whoever stopped it has told why */
+        switch (source_read(j->from, &data, &size, &last, SHOW_MS)) {
+        case SOURCE_NOTHING_YET: break;
+        case SOURCE_STOPPED: last = true; break;
+        case SOURCE_FAILED: command_error("%s", source_error(j->from)); return RK_EXIT_IO;
+        case SOURCE_DATA:
+            if (!feed_piece(f, data, size, last)) return RK_EXIT_IO;
+            break;
+        }
+    }
+    j->interrupted = interrupt_asked();
+    return RK_EXIT_OK;
+}
+
+/* How rows find their shard: by the same rules as routes between kernels. */
+static bool plan_route(feeder *f)
+{
+    job *j = f->j;
+    const app_route *route = &j->app.file->routes[j->first_route];
+    rk_kernel_info info;
+    if (rk_kernel_information(j->runtime, f->to, &info) != RK_OK) return false;
+    f->mode = route->key ? RK_ROUTE_KEY : route->target ? RK_ROUTE_FIXED : route->mode;
+    f->fixed = route->target ? *route->target : 0;
+    f->shards = info.shards;
+    f->actors = info.actors;
+    j->fed.copies = f->mode == RK_ROUTE_ALL ? info.shards : 1;
+    if (!route->key) return true;
+    f->key = rk_schema_field(j->schema, route->key);
+    if (f->key && f->key->count == 1 && f->key->kind != RK_KIND_F32 && f->key->kind != RK_KIND_F64)
+        return true;
+    const app_node *at = app_mapping_value(app_route_place(&j->app, j->first_route), "key");
+    command_error("%s:%u:%u: route '%s -> %s': '%s' is no integer field of '%s'", j->app.path, at->line,
+                  at->column, route->from, route->to, route->key, j->schema->name);
+    return false;
+}
+
+int feed_run(job *j)
+{
+    feeder f = { .j = j, .to = j->kernels[j->first].handle };
+    if (!plan_route(&f)) return RK_EXIT_KERNEL;
+    rk_status status =
+        j->input_as == APP_FORMAT_CSV ? rk_csv_open(j->schema, &f.csv) : rk_json_open(j->schema, &f.json);
+    int code = RK_EXIT_KERNEL;
+    if (status == RK_OK) {
+        f.batch.room = j->schema->size > BATCH_BYTES / BATCH ? BATCH_BYTES / j->schema->size + 1 : BATCH;
+        f.batch.messages = command_allocate((size_t)f.batch.room * j->schema->size);
+        if (j->schema->variable) f.batch.sizes = command_allocate(f.batch.room * sizeof *f.batch.sizes);
+        code = read_all(&f);
+    } else {
+        command_error("rows of '%s' can't be read: %s", j->schema->name, rk_status_text(status));
+    }
+    free(f.batch.messages);
+    free(f.batch.sizes);
+    rk_csv_close(f.csv);
+    rk_json_close(f.json);
+    return code;
+}

@@ -1,0 +1,100 @@
+/* `rk init`: writes a small app that runs, to start from. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "init_templates.h"
+#include "writer.h"
+
+typedef struct request {
+    const char *folder;
+    const init_template *from;
+} request;
+
+static const struct argp_option options[] = {
+    { "from", 'f', "NAME", 0,
+      "The app to write: filter (one kernel, the default) or totals (two, with state)", 0 },
+    { 0 }
+};
+
+static error_t take_option(int key, char *argument, struct argp_state *state)
+{
+    request *r = state->input;
+    switch (key) {
+    case 'f':
+        for (r->from = init_templates; r->from->name && strcmp(r->from->name, argument) != 0;) r->from++;
+        if (!r->from->name) argp_error(state, "--from is '%s': valid are filter and totals", argument);
+        break;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) argp_error(state, "one folder, not also '%s'", argument);
+        r->folder = argument;
+        break;
+    case ARGP_KEY_END:
+        if (!r->folder) argp_error(state, "a folder is needed");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* Nothing that is there is written over. */
+static bool nothing_there(const request *r)
+{
+    for (const init_file *f = r->from->files; f->name; f++) {
+        char *path = command_print("%s/%s", r->folder, f->name);
+        bool there = access(path, F_OK) == 0;
+        if (there) command_error("%s is there already: nothing was written", path);
+        free(path);
+        if (there) return false;
+    }
+    return true;
+}
+
+static bool write_file(const char *folder, const init_file *file)
+{
+    char *path = command_print("%s/%s", folder, file->name);
+    writer out;
+    bool fine = writer_open(&out, path);
+    if (fine) {
+        writer_text(&out, file->text);
+        fine = writer_close(&out);
+    }
+    if (!fine) {
+        char *error = writer_error(&out);
+        command_error("%s", error);
+        free(error);
+    }
+    free(path);
+    return fine;
+}
+
+int command_init(int argc, char **argv)
+{
+    static const struct argp argp = {
+        options,
+        take_option,
+        "FOLDER",
+        "Write a small app that runs: kernels, an app file, sample data.\v"
+        "Exit codes: 0 written; 2 the command line is wrong; 4 a file can't be written, or is there already.",
+        NULL,
+        NULL,
+        NULL
+    };
+    request r = { .from = init_templates };
+    argp_parse(&argp, argc, argv, 0, NULL, &r);
+    if (mkdir(r.folder, 0777) < 0 && errno != EEXIST) {
+        command_error("%s: %s", r.folder, strerror(errno));
+        return RK_EXIT_IO;
+    }
+    if (!nothing_there(&r)) return RK_EXIT_IO;
+    for (const init_file *f = r.from->files; f->name; f++)
+        if (!write_file(r.folder, f)) return RK_EXIT_IO;
+    for (const init_file *f = r.from->files; f->name; f++) printf("%s/%s\n", r.folder, f->name);
+    printf("Run it: rk run %s/app.yaml\n", r.folder);
+    return fflush(stdout) ? RK_EXIT_IO : RK_EXIT_OK;
+}

@@ -1,0 +1,92 @@
+/* A job: what `rk run` has in its hands, and the steps that it takes.
+ *
+ *     job_launch   the app's kernels, compiled, launched, connected and active
+ *     feed         rows of the source become messages of the first kernel       (the main thread)
+ *     collect      what kernels send to the host goes to the sink               (a thread for each kernel)
+ *     letters      what nobody handled, from the source and from every kernel
+ *     account      are all rows somewhere? (checks), and the summary */
+#ifndef RINGKERNEL_CLI_JOB_H
+#define RINGKERNEL_CLI_JOB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "app.h"
+#include "letters.h"
+#include "ringkernel/ringkernel.h"
+#include "sink.h"
+#include "source.h"
+
+typedef struct job_kernel {
+    rk_kernel handle;
+    bool launched;
+    bool
+        to_output; /* a route leads from it to the output: what it sends to the host is output; else it is unrouted */
+    atomic_ullong collected; /* messages taken from its out lanes */
+    rk_account account;      /* at the end of the job */
+    pthread_t collector;
+    bool collecting;
+    struct job *job;
+    rk_u32 number; /* its place in the app, from 0 */
+} job_kernel;
+
+/* What became of the rows that were read. */
+typedef struct feed_counts {
+    rk_u64 rows;    /* read: messages and bad rows */
+    rk_u64 bad;     /* were no message */
+    rk_u64 sent;    /* copies that the first kernel accepted */
+    rk_u64 refused; /* copies that it refused by its own strategy: dropped, duplicate, … */
+    rk_u64 unsent;  /* copies that were not sent, since the job was stopped */
+    rk_u64 copies;  /* of each row: 1, or one for each shard */
+} feed_counts;
+
+typedef struct job {
+    /* What the command line says. */
+    const char *app_path, *input, *input_format, *output, *output_format, *summary, *dead_letters;
+    char **sets;
+    size_t set_count;
+    rk_u32 workers;
+    rk_u32 patience_s;
+    bool json, verbose;
+    rk_u32 backend;
+
+    app app;
+    rk_runtime *runtime;
+    job_kernel *kernels; /* as many as the app has */
+    rk_u32 first;        /* the kernel that the input leads to */
+    rk_u32 first_route;
+    const rk_schema *schema; /* of rows */
+    source *from;
+    app_format input_as, output_as;
+    sink to;
+    letters *letters;
+    feed_counts fed;
+    atomic_bool give_up; /* collectors end though their kernel isn't drained */
+    atomic_bool output_failed;
+    bool stuck;  /* no progress for the patience */
+    bool failed; /* a kernel failed */
+    bool interrupted;
+    bool draining;
+    writer letters_out, summary_out;
+    rk_u64 start_ns, feed_ns, drain_ns,
+        end_ns; /* when the command began, rows were read, the input had ended, all was done */
+    rk_u64 looked_ns, watched_progress, watched_since_ns;
+} job;
+
+#define JOB_SLICE_NS \
+    RK_MILLISECONDS( \
+        50) /* how long a wait may keep the job from noticing Ctrl-C, a failure, or the time to show progress */
+
+rk_u64 job_now_ns(void);
+
+/* Steps; each returns an exit code and has told what is wrong. */
+int job_launch(job *j);
+int feed_run(job *j);
+int collect_start(job *j);
+void collect_join(job *j);
+int job_drain(job *j);
+
+/* Called in every wait: shows progress; false: a kernel failed, or nothing moved for the patience (told; the job is to be stopped). */
+bool job_watch(job *j);
+
+#endif

@@ -1,0 +1,242 @@
+/* From an app to kernels that run. What the library refuses is told at the place in the app file that it is about. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app_schema.h"
+#include "command.h"
+#include "job.h"
+
+/* "app.yaml:5:3: " for a node of the file; "--set: " for one of the command line. */
+static char *place_of(const job *j, const app_node *at)
+{
+    return at->line ? command_print("%s:%u:%u", j->app.path, at->line, at->column) : command_copy("--set");
+}
+
+static void tell(const job *j, const app_node *at, const char *what, rk_status status)
+{
+    char *place = place_of(j, at);
+    char *line = command_print("%s: %s: %s", place, what, rk_status_name(status));
+    command_error_text(line, rk_error_text());
+    free(line);
+    free(place);
+}
+
+static void forward_log(void *user, const rk_log_record *record)
+{
+    static const char *const levels[] = { "debug", "info", "warning", "error" };
+    (void)user;
+    command_error("%s%s%s: %s", record->kernel_name, record->kernel_name[0] ? ": " : "",
+                  levels[record->level < 4 ? record->level : 3], record->text);
+}
+
+/* The row of a letter is the id of its message, which the source set: of those that the first kernel received itself. */
+static void take_letter(void *user, const rk_dead_letter *dead)
+{
+    const job_kernel *kernel = user;
+    job *j = kernel->job;
+    letter one = { .row =
+                       kernel->number == j->first && !dead->was_sent && dead->id ? dead->id : LETTERS_NO_ROW,
+                   .reason = dead->reason,
+                   .kernel = kernel->number + 1,
+                   .shard = dead->shard,
+                   .type = dead->type,
+                   .size = dead->length,
+                   .body = dead->payload };
+    letters_add(j->letters, &one);
+}
+
+static int load_sources(job *j)
+{
+    const app_file *file = j->app.file;
+    for (rk_u32 i = 0; i < file->kernels_count; i++) {
+        char *path = app_path(&j->app, file->kernels[i].source);
+        rk_status status = rk_load(j->runtime, path);
+        if (status != RK_OK) {
+            char *what = command_print("kernel '%s': %s", file->kernels[i].name, path);
+            tell(j, app_kernel_place(&j->app, i, "source"), what, status);
+            free(what);
+        }
+        free(path);
+        if (status != RK_OK) return status == RK_IO ? RK_EXIT_IO : RK_EXIT_KERNEL;
+    }
+    return RK_EXIT_OK;
+}
+
+/* ------------------------------------------------------------------ what only the compiled kernels tell */
+
+static bool has_name(const char *const *names, rk_u32 count, const char *name)
+{
+    for (rk_u32 i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+static char *join(const char *const *names, rk_u32 count)
+{
+    char *all = command_copy(count ? "" : "none");
+    for (rk_u32 i = 0; i < count; i++) {
+        char *longer = command_print("%s%s%s", all, i == 0 ? "" : i + 1 == count ? " and " : ", ", names[i]);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static bool check_params(const job *j, rk_u32 i, const rk_kernel_description *is)
+{
+    const app_kernel *kernel = &j->app.file->kernels[i];
+    bool fine = true;
+    for (rk_u32 p = 0; p < kernel->params_count; p++) {
+        if (has_name(is->parameters, is->parameter_count, kernel->params[p].name)) continue;
+        char *place = place_of(j, app_mapping_value(app_kernel_place(&j->app, i, NULL), "params")->item[p]);
+        char *valid = join(is->parameters, is->parameter_count);
+        command_error("%s: kernel '%s' has no option and declares no parameter '%s': declared are %s", place,
+                      kernel->name, kernel->params[p].name, valid);
+        free(valid);
+        free(place);
+        fine = false;
+    }
+    return fine;
+}
+
+/* A route that the kernel declares and the app doesn't mention would lead to the host and be taken for something else. */
+static bool check_named_routes(const job *j, rk_u32 i, const rk_kernel_description *is)
+{
+    const app_file *file = j->app.file;
+    bool fine = true;
+    for (rk_u32 n = 0; n < is->route_count; n++) {
+        bool found = false;
+        for (rk_u32 r = 0; r < file->routes_count; r++)
+            found |= strcmp(file->routes[r].from, file->kernels[i].name) == 0 && file->routes[r].route &&
+                     strcmp(file->routes[r].route, is->routes[n]) == 0;
+        if (found) continue;
+        char *place = place_of(j, app_kernel_place(&j->app, i, NULL));
+        command_error("%s: route '%s' of kernel '%s' leads nowhere: add '- %s -> NAME: { route: %s }'", place,
+                      is->routes[n], file->kernels[i].name, file->kernels[i].name, is->routes[n]);
+        free(place);
+        fine = false;
+    }
+    return fine;
+}
+
+/* The message type of the rows: the one that the first kernel handles, or the one that the route names. */
+static bool find_row_type(job *j, const rk_kernel_description *is)
+{
+    const app_route *route = &j->app.file->routes[j->first_route];
+    const char *names[16];
+    for (rk_u32 t = 0; t < is->handles_count; t++) names[t] = is->handles[t]->name;
+    for (rk_u32 t = 0; t < is->handles_count; t++)
+        if (is->handles_count == 1 ? !route->message || strcmp(route->message, names[t]) == 0
+                                   : route->message && strcmp(route->message, names[t]) == 0)
+            j->schema = is->handles[t];
+    if (j->schema) return true;
+    const app_node *at = app_route_place(&j->app, j->first_route);
+    char *place = place_of(j, route->message ? app_mapping_value(at, "message") : at);
+    char *valid = join(names, is->handles_count);
+    if (route->message)
+        command_error("%s: kernel '%s' has no handler for '%s': valid are %s", place, route->to,
+                      route->message, valid);
+    else
+        command_error("%s: kernel '%s' handles several message types: say which one rows are, '- input -> "
+                      "%s: { message: NAME }', of %s",
+                      place, route->to, route->to, valid);
+    free(valid);
+    free(place);
+    return false;
+}
+
+/* ------------------------------------------------------------------ launch */
+
+/* A refused option is told at its own place in the file. */
+static void tell_options(const job *j, rk_u32 i, rk_status status)
+{
+    const app_node *kernel = app_kernel_place(&j->app, i, NULL), *at = kernel;
+    char field[64];
+    for (const char *line = rk_error_text(); *line && at == kernel;
+         line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t start = strspn(line, " ");
+        if (start && sscanf(line + start, "%63[a-z_]", field) == 1 && app_schema_key_of(field))
+            at = app_kernel_place(&j->app, i, app_schema_key_of(field));
+    }
+    char *what = command_print("kernel '%s'", j->app.file->kernels[i].name);
+    tell(j, at, what, status);
+    free(what);
+}
+
+static bool launch(job *j, rk_u32 i)
+{
+    const app_kernel *kernel = &j->app.file->kernels[i];
+    rk_parameter *parameters = command_allocate(kernel->params_count * sizeof *parameters);
+    rk_launch_options options = app_options(&j->app, i, parameters);
+    options.on_dead_letter = take_letter;
+    options.dead_letter_user = &j->kernels[i];
+    if (i == j->first) {
+        options.requests = 1;        /* for its long headers: they carry the row's number */
+        options.single_producer = 1; /* the source is one thread */
+    }
+    rk_kernel_description is;
+    rk_status status = rk_describe_named(j->runtime, options.kernel_name, &is);
+    bool fine = status != RK_OK || (check_params(j, i, &is) & check_named_routes(j, i, &is));
+    if (status == RK_OK && fine && i == j->first) fine = find_row_type(j, &is);
+    if (fine) {
+        status = rk_launch(j->runtime, kernel->name, &options, &j->kernels[i].handle);
+        j->kernels[i].launched = status == RK_OK;
+        fine = status == RK_OK;
+        if (!fine) tell_options(j, i, status);
+    }
+    free(parameters);
+    return fine;
+}
+
+static bool connect(job *j, rk_u32 r)
+{
+    const app_route *route = &j->app.file->routes[r];
+    rk_u32 from = app_find_kernel(j->app.file, route->from), to = app_find_kernel(j->app.file, route->to);
+    if (from == UINT32_MAX) return true; /* the input: feed_run sends there */
+    if (to == UINT32_MAX) {
+        j->kernels[from].to_output = true;
+        return true;
+    }
+    rk_route_options options = { RK_ROUTE_OPTIONS,
+                                 .mode = route->key      ? RK_ROUTE_KEY
+                                         : route->target ? RK_ROUTE_FIXED
+                                                         : route->mode,
+                                 .target = route->target ? *route->target : 0, .key_field = route->key,
+                                 .message = route->message };
+    rk_status status =
+        rk_connect(j->runtime, j->kernels[from].handle, route->route, j->kernels[to].handle, &options);
+    if (status == RK_OK) return true;
+    char *what = command_print("route '%s -> %s'", route->from, route->to);
+    tell(j, app_route_place(&j->app, r), what, status);
+    free(what);
+    return false;
+}
+
+int job_launch(job *j)
+{
+    const app_file *file = j->app.file;
+    rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = j->backend, .workers = j->workers,
+                                   .on_log = forward_log };
+    rk_status status = rk_open(&options, &j->runtime);
+    if (status != RK_OK) {
+        command_error_text(rk_status_name(status), rk_error_text());
+        return status == RK_UNSUPPORTED || status == RK_INVALID_OPTIONS ? RK_EXIT_USAGE : RK_EXIT_KERNEL;
+    }
+    int code = load_sources(j);
+    if (code != RK_EXIT_OK) return code;
+    for (rk_u32 i = 0; i < file->kernels_count; i++) {
+        j->kernels[i].job = j;
+        j->kernels[i].number = i;
+        if (!launch(j, i)) code = RK_EXIT_KERNEL;
+    }
+    for (rk_u32 r = 0; r < file->routes_count && code == RK_EXIT_OK; r++)
+        if (!connect(j, r)) code = RK_EXIT_KERNEL;
+    for (rk_u32 i = 0; i < file->kernels_count && code == RK_EXIT_OK; i++) {
+        status = rk_activate(j->runtime, j->kernels[i].handle);
+        if (status == RK_OK) continue;
+        tell(j, app_kernel_place(&j->app, i, NULL), "activate", status);
+        code = RK_EXIT_KERNEL;
+    }
+    return code;
+}

@@ -1,0 +1,135 @@
+#include "progress.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+
+#define EVERY_NS RK_MILLISECONDS(100)
+#define BAR 28u
+#define LINES_MOST 16u /* kernels that are shown while a job runs */
+
+/* What is on the terminal; written under the lock of command_error. */
+static struct {
+    bool on;
+    rk_u32 lines;
+    rk_u64 next_ns;
+} shown;
+
+static void clear(void)
+{
+    for (; shown.lines > 0; shown.lines--) fputs("\033[A\033[2K", stderr);
+    fputc('\r', stderr);
+}
+
+char *progress_number(rk_u64 number, char text[32])
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%" PRIu64, (uint64_t)number);
+    char *to = text;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0) *to++ = ',';
+        *to++ = digits[i];
+    }
+    *to = 0;
+    return text;
+}
+
+char *progress_time(rk_u64 ns, char text[32])
+{
+    if (ns < 10000)
+        snprintf(text, 32, ns < 1000 ? "%.0f ns" : "%.1f µs", ns < 1000 ? (double)ns : (double)ns / 1e3);
+    else if (ns < 10000000)
+        snprintf(text, 32, ns < 1000000 ? "%.0f µs" : "%.1f ms",
+                 ns < 1000000 ? (double)ns / 1e3 : (double)ns / 1e6);
+    else
+        snprintf(text, 32, ns < 1000000000 ? "%.0f ms" : "%.1f s",
+                 ns < 1000000000 ? (double)ns / 1e6 : (double)ns / 1e9);
+    return text;
+}
+
+char *progress_rate(double rate, char text[32])
+{
+    const char *unit = rate >= 1e9 ? " G" : rate >= 1e6 ? " M" : rate >= 1e3 ? " k" : "";
+    double shown_rate = rate >= 1e9 ? rate / 1e9 : rate >= 1e6 ? rate / 1e6 : rate >= 1e3 ? rate / 1e3 : rate;
+    snprintf(text, 32, "%.1f%s", shown_rate, unit);
+    return text;
+}
+
+static void print_kernel(job *j, rk_u32 i, double done, FILE *out)
+{
+    rk_metrics metrics;
+    char number[32], rate[32], p99[32];
+    if (rk_metrics_of(j->runtime, j->kernels[i].handle, &metrics) != RK_OK) return;
+    fprintf(out, "%-12s ", j->app.file->kernels[i].name);
+    for (rk_u32 b = 0; b < BAR; b++) fputs((double)b < done * BAR ? "━" : "─", out);
+    fprintf(out, " %11s  %8s/s  p99 %-8s %s\n", progress_number(metrics.processed, number),
+            progress_rate(metrics.throughput, rate), progress_time(metrics.service.p99_ns, p99),
+            rk_backend_name(j->runtime));
+}
+
+void progress_start(job *j)
+{
+    (void)j;
+    shown.on = isatty(STDERR_FILENO);
+    if (shown.on) command_error_hook(clear);
+}
+
+void progress_show(job *j)
+{
+    rk_u64 now = job_now_ns();
+    if (!shown.on || now < shown.next_ns) return;
+    shown.next_ns = now + EVERY_NS;
+    uint64_t total = source_total(j->from);
+    double done = j->draining ? 1.0 : total ? (double)source_bytes(j->from) / (double)total : 0.0;
+    rk_u32 lines = j->app.file->kernels_count < LINES_MOST ? j->app.file->kernels_count : LINES_MOST;
+    command_error_lock();
+    clear();
+    for (rk_u32 i = 0; i < lines; i++) print_kernel(j, i, done, stderr);
+    shown.lines = lines;
+    fflush(stderr);
+    command_error_unlock();
+}
+
+void progress_end(void)
+{
+    if (!shown.on) return;
+    command_error_lock();
+    clear();
+    fflush(stderr);
+    shown.on = false;
+    command_error_unlock();
+    command_error_hook(NULL);
+}
+
+void progress_account(job *j, FILE *out)
+{
+    char n[7][32];
+    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
+        const rk_account a = j->kernels[i].account;
+        if (!j->kernels[i].launched) continue;
+        print_kernel(j, i, 1.0, out);
+        fprintf(
+            out,
+            "  accepted %s = delivered %s + dead %s + evicted %s + expired %s + lost %s + queued %s   %s\n",
+            progress_number(a.accepted, n[0]), progress_number(a.delivered, n[1]),
+            progress_number(a.dead, n[2]), progress_number(a.evicted, n[3]), progress_number(a.expired, n[4]),
+            progress_number(a.lost, n[5]), progress_number(a.queued, n[6]),
+            a.balanced ? "balanced" : "NOT BALANCED");
+    }
+    uint64_t letters = letters_count(j->letters), count;
+    if (letters) {
+        fprintf(out, "%s dead letters:", progress_number(letters, n[0]));
+        const char *reason;
+        for (size_t i = 0; (reason = letters_reason(j->letters, i, &count)); i++)
+            fprintf(out, "%s %s %s", i ? "," : "", progress_number(count, n[0]), reason);
+        if (j->dead_letters)
+            fprintf(out, ", in %s\n", j->dead_letters);
+        else
+            fputs(" (--dead-letters FILE keeps them)\n", out);
+    }
+    fprintf(out, "%s rows of %s, %s lines to %s in %.2f s%s\n", progress_number(j->fed.rows, n[0]),
+            source_name(j->from), progress_number(j->to.lines, n[1]), j->to.out.name,
+            (double)(j->end_ns - j->start_ns) / 1e9, j->interrupted ? ", interrupted" : "");
+}

@@ -1,0 +1,336 @@
+/* `rk run`: an app's kernels, fed from a file or a pipe until it ends, with an account of every row at the end. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "command.h"
+#include "interrupt.h"
+#include "progress.h"
+
+#define PATIENCE_S 30u /* as long as a staged send waits for room by default */
+
+/* ------------------------------------------------------------------ the command line */
+
+enum { INPUT_FORMAT = 256, OUTPUT_FORMAT, SUMMARY, DEAD_LETTERS, SET, WORKERS, JSON, PATIENCE };
+
+static const struct argp_option options[] = {
+    { "input", 'i', "FILE", 0,
+      "Rows to read, - for standard input; plain or compressed by zstd. Default: the app's", 0 },
+    { "input-format", INPUT_FORMAT, "FORMAT", 0, "csv or ndjson. Default: by the file's name, else the app's",
+      0 },
+    { "output", 'o', "FILE", 0, "Where messages for the output go. Default: the app's, else standard output",
+      0 },
+    { "output-format", OUTPUT_FORMAT, "FORMAT", 0,
+      "ndjson or csv. Default: by the file's name, else the app's, else ndjson", 0 },
+    { "dead-letters", DEAD_LETTERS, "FILE", 0,
+      "Keep what no kernel handled: a line of JSON each (row, reason, text), in order of rows", 0 },
+    { "summary", SUMMARY, "FILE", 0, "Write the account, rates and latencies as JSON", 0 },
+    { "set", SET, "KERNEL.NAME=VALUE", 0,
+      "Set an option or a parameter of a kernel, over what the app file says. Any number of times", 0 },
+    { "backend", 'b', "NAME", 0, "cpu, or auto for the fastest that is there", 0 },
+    { "workers", WORKERS, "N", 0,
+      "CPU threads that run kernels. Default: one fewer than the cores, at least one", 0 },
+    { "patience", PATIENCE, "SECONDS", 0, "Give up when messages wait and none moves for so long (30)", 0 },
+    { "json", JSON, NULL, 0,
+      "Print the summary at the end: to standard output if the output is a file, else to standard error", 0 },
+    { "verbose", 'v', NULL, 0, "Print the account at the end, in a pipe too", 0 },
+    { 0 }
+};
+
+static rk_u32 parse_count(struct argp_state *state, const char *name, const char *text, unsigned long most)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno || value == 0 || value > most)
+        argp_error(state, "--%s is '%s': it must be a whole number from 1 to %lu", name, text, most);
+    return (rk_u32)value;
+}
+
+static error_t take_option(int key, char *argument, struct argp_state *state)
+{
+    job *j = state->input;
+    switch (key) {
+    case 'i': j->input = argument; break;
+    case 'o': j->output = argument; break;
+    case INPUT_FORMAT: j->input_format = argument; break;
+    case OUTPUT_FORMAT: j->output_format = argument; break;
+    case SUMMARY: j->summary = argument; break;
+    case DEAD_LETTERS: j->dead_letters = argument; break;
+    case SET:
+        j->sets = command_resize(j->sets, (j->set_count + 1) * sizeof *j->sets);
+        j->sets[j->set_count++] = argument;
+        break;
+    case 'b':
+        if (strcmp(argument, "auto") != 0 && strcmp(argument, "cpu") != 0)
+            argp_error(state, "--backend is '%s': valid are cpu and auto", argument);
+        j->backend = strcmp(argument, "cpu") == 0 ? RK_BACKEND_CPU : RK_BACKEND_AUTO;
+        break;
+    case WORKERS: j->workers = parse_count(state, "workers", argument, 1024); break;
+    case PATIENCE: j->patience_s = parse_count(state, "patience", argument, 1000000); break;
+    case JSON: j->json = true; break;
+    case 'v': j->verbose = true; break;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) argp_error(state, "one app file, not also '%s'", argument);
+        j->app_path = argument;
+        break;
+    case ARGP_KEY_END:
+        if (!j->app_path) argp_error(state, "an app file is needed");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ formats and files */
+
+static app_format format_of_name(const char *path)
+{
+    size_t size = strlen(path);
+    if (size > 4 && strcmp(path + size - 4, ".zst") == 0) size -= 4;
+    static const struct {
+        const char *end;
+        app_format format;
+    } ends[] = { { ".csv", APP_FORMAT_CSV },
+                 { ".ndjson", APP_FORMAT_NDJSON },
+                 { ".jsonl", APP_FORMAT_NDJSON },
+                 { ".json", APP_FORMAT_NDJSON } };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t end = strlen(ends[i].end);
+        if (size > end && strncmp(path + size - end, ends[i].end, end) == 0) return ends[i].format;
+    }
+    return APP_FORMAT_UNSAID;
+}
+
+/* The command line's word, else the file's name, else the app's word (which is about the app's file), else the default. */
+static bool choose_format(const char *option, const char *said, const char *file, rk_u32 app_says,
+                          app_format otherwise, app_format *format)
+{
+    *format = said ? strcmp(said, "csv") == 0      ? APP_FORMAT_CSV
+                     : strcmp(said, "ndjson") == 0 ? APP_FORMAT_NDJSON
+                                                   : APP_FORMAT_UNSAID
+                   : format_of_name(file);
+    if (said && *format == APP_FORMAT_UNSAID) {
+        command_error("--%s is '%s': valid are csv and ndjson", option, said);
+        return false;
+    }
+    if (*format == APP_FORMAT_UNSAID) *format = (app_format)app_says;
+    if (*format == APP_FORMAT_UNSAID) *format = otherwise;
+    return true;
+}
+
+/* Which file, in which format, the rows come from and the output goes to. */
+static bool choose_streams(job *j, char **input, char **output)
+{
+    const app_file *file = j->app.file;
+    *input = j->input           ? command_copy(j->input)
+             : file->input.file ? app_path(&j->app, file->input.file)
+                                : NULL;
+    *output = j->output           ? command_copy(j->output)
+              : file->output.file ? app_path(&j->app, file->output.file)
+                                  : command_copy("-");
+    if (!*input) {
+        command_error(
+            "there is no input: the app names none; say --input FILE, or --input - for standard input");
+        return false;
+    }
+    app_format of_app_file = file->input.file ? format_of_name(file->input.file) : APP_FORMAT_UNSAID;
+    return choose_format("input-format", j->input_format, *input,
+                         file->input.format ? file->input.format : (rk_u32)of_app_file, APP_FORMAT_CSV,
+                         &j->input_as) &&
+           choose_format("output-format", j->output_format, *output, file->output.format, APP_FORMAT_NDJSON,
+                         &j->output_as);
+}
+
+/* Opens a file to write, unless it is the one that is read. */
+static bool may_write(const job *j, const char *path)
+{
+    struct stat info;
+    if (strcmp(path, "-") == 0 || stat(path, &info) < 0 || !source_is(j->from, info.st_dev, info.st_ino))
+        return true;
+    command_error("%s: is the input: writing it would destroy what is being read", path);
+    return false;
+}
+
+static bool open_writer(const job *j, writer *to, const char *path)
+{
+    if (!path) return true;
+    if (!may_write(j, path)) return false;
+    if (writer_open(to, path)) return true;
+    char *error = writer_error(to);
+    command_error("%s", error);
+    free(error);
+    return false;
+}
+
+static bool open_outputs(job *j, const char *output)
+{
+    if (!open_writer(j, &j->letters_out, j->dead_letters) || !open_writer(j, &j->summary_out, j->summary) ||
+        !may_write(j, output))
+        return false;
+    if (sink_open(&j->to, output, j->output_as)) return true;
+    char *error = sink_error(&j->to);
+    command_error("%s", error);
+    free(error);
+    return false;
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static const rk_schema *find_schema(void *user, uint32_t type)
+{
+    return rk_find_schema_of_type(((job *)user)->runtime, type);
+}
+
+static bool write_letters(job *j)
+{
+    char *error;
+    if (!j->dead_letters || letters_write(j->letters, &j->letters_out, find_schema, j, &error)) return true;
+    command_error("%s", error);
+    free(error);
+    return false;
+}
+
+static bool write_summary(job *j, const json_t *summary)
+{
+    char *text = json_dumps(summary, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+    bool fine = true;
+    if (!text) {
+        command_error("the summary can't be written: out of memory");
+        return false;
+    }
+    if (j->summary) {
+        writer_text(&j->summary_out, text);
+        writer_text(&j->summary_out, "\n");
+        fine = writer_close(&j->summary_out);
+        char *error = fine ? NULL : writer_error(&j->summary_out);
+        if (!fine) command_error("%s", error);
+        free(error);
+    }
+    if (j->json) {
+        FILE *out = j->to.out.file == STDOUT_FILENO ? stderr : stdout;
+        fprintf(out, "%s\n", text);
+        if (fflush(out) != 0) fine = false;
+    }
+    free(text);
+    return fine;
+}
+
+/* Accounts for everything and writes it down. Returns the exit code of the job, of which `code` is known so far. */
+static int conclude(job *j, int code)
+{
+    json_t *checks = json_array();
+    bool holds = account_check(j, checks);
+    bool balanced = holds && !account_unfinished(j) && !j->stuck && !j->failed;
+    bool stdout_is_output = j->to.out.file == STDOUT_FILENO;
+    bool written = sink_close(&j->to);
+    j->end_ns = job_now_ns();
+    if (!written) {
+        char *error = sink_error(&j->to);
+        command_error("%s", error);
+        free(error);
+        balanced = false;
+    }
+    free(j->to.refusal);
+    j->to.refusal = NULL;
+    if (stdout_is_output) j->to.out.file = STDOUT_FILENO; /* where the summary is not to go */
+    bool told = write_letters(j);
+    json_t *summary = account_summary(j, checks, balanced);
+    told = write_summary(j, summary) && told;
+    json_decref(summary);
+    progress_end();
+    if (isatty(STDERR_FILENO) || j->verbose) progress_account(j, stderr);
+    if (!holds) command_error("the account doesn't balance: the summary's checks say where");
+    if (code != RK_EXIT_OK) return code;
+    if (!written || !told) return RK_EXIT_IO;
+    if (!balanced) return RK_EXIT_UNBALANCED;
+    return j->interrupted ? RK_EXIT_INTERRUPTED : RK_EXIT_OK;
+}
+
+/* With everything open: feed, drain, conclude. */
+static int run(job *j)
+{
+    int code = collect_start(j);
+    progress_start(j);
+    j->feed_ns = job_now_ns();
+    if (code == RK_EXIT_OK) code = feed_run(j);
+    j->drain_ns = job_now_ns();
+    int drained = job_drain(j);
+    collect_join(j);
+    return conclude(j, code != RK_EXIT_OK ? code : drained);
+}
+
+static bool find_input_route(job *j)
+{
+    for (rk_u32 r = 0; r < j->app.file->routes_count; r++)
+        if (strcmp(j->app.file->routes[r].from, "input") == 0) {
+            j->first_route = r;
+            j->first = app_find_kernel(j->app.file, j->app.file->routes[r].to);
+            return true;
+        }
+    return false; /* app_read has refused that */
+}
+
+static int run_app(job *j)
+{
+    char *input = NULL, *output = NULL, *error = NULL;
+    int code = RK_EXIT_USAGE;
+    j->kernels = command_allocate(j->app.file->kernels_count * sizeof *j->kernels);
+    memset(j->kernels, 0, j->app.file->kernels_count * sizeof *j->kernels);
+    if (find_input_route(j) && choose_streams(j, &input, &output)) {
+        code = RK_EXIT_IO;
+        j->from = source_open(input, &error);
+        if (!j->from) command_error("%s", error);
+    }
+    if (j->from) code = job_launch(j);
+    if (j->from && output && code == RK_EXIT_OK) code = open_outputs(j, output) ? run(j) : RK_EXIT_IO;
+    if (interrupt_asked() && code == RK_EXIT_KERNEL)
+        code = RK_EXIT_INTERRUPTED; /* the compiler was interrupted, too */
+    if (j->runtime && rk_close(j->runtime) == RK_QUARANTINED)
+        command_error_text("a handler did not stop: its memory was left as it is", rk_error_text());
+    source_close(j->from);
+    free(j->kernels);
+    free(input);
+    free(output);
+    free(error);
+    return code;
+}
+
+int command_run(int argc, char **argv)
+{
+    static const struct argp argp = {
+        options,
+        take_option,
+        "APP",
+        "Run an app: compile its kernels, feed them rows, write what comes out, and account for every "
+        "row.\v" RK_EXIT_CODES_OF_A_JOB
+        " Ctrl-C stops reading, drains and still accounts; a second one stops at once.",
+        NULL,
+        NULL,
+        NULL
+    };
+    job j = { .start_ns = job_now_ns(),
+              .patience_s = PATIENCE_S,
+              .backend = RK_BACKEND_AUTO,
+              .letters_out.file = -1,
+              .summary_out.file = -1,
+              .to.out.file = -1 };
+    argp_parse(&argp, argc, argv, 0, NULL, &j);
+    interrupt_install();
+    app_mistakes mistakes = { 0 };
+    int code = RK_EXIT_USAGE;
+    if (app_read(j.app_path, j.sets, j.set_count, &j.app, &mistakes)) {
+        j.letters = letters_open(j.dead_letters != NULL, LETTERS_MEMORY);
+        code = run_app(&j);
+        letters_close(j.letters);
+        app_close(&j.app);
+    }
+    app_mistakes_tell(&mistakes);
+    free(j.sets);
+    return code;
+}

@@ -1,0 +1,81 @@
+#include "sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "ringkernel/text.h"
+
+bool sink_open(sink *to, const char *path, app_format format)
+{
+    *to = (sink){ .format = format };
+    pthread_mutex_init(&to->lock, NULL);
+    return writer_open(&to->out, path);
+}
+
+static void enter(sink *to)
+{
+    pthread_mutex_lock(&to->lock);
+    atomic_store_explicit(&to->busy, true, memory_order_relaxed);
+}
+
+static void leave(sink *to)
+{
+    atomic_store_explicit(&to->busy, false, memory_order_relaxed);
+    pthread_mutex_unlock(&to->lock);
+}
+
+static void write_ndjson(sink *to, const rk_schema *schema, const void *message, size_t size)
+{
+    size_t room = rk_json_room(schema, size);
+    size_t took = rk_json_print(schema, message, size, writer_room(&to->out, room), room);
+    writer_took(&to->out, took);
+}
+
+static void write_csv(sink *to, const rk_schema *schema, const void *message, size_t size)
+{
+    if (!to->type) {
+        size_t room = rk_csv_print_head(schema, NULL, 0);
+        writer_took(&to->out, rk_csv_print_head(schema, writer_room(&to->out, room), room));
+        writer_add(&to->out, "\n", 1);
+        to->type = schema;
+    }
+    size_t room = rk_csv_room(schema, size);
+    writer_took(&to->out, rk_csv_print(schema, message, size, writer_room(&to->out, room), room));
+}
+
+void sink_write(sink *to, const rk_schema *schema, const void *message, size_t size)
+{
+    enter(to);
+    if (to->format == APP_FORMAT_CSV && to->type && schema->hash != to->type->hash && !to->refusal)
+        to->refusal = command_print(
+            "%s: CSV holds one message type, and '%s' came after '%s': use --output-format ndjson",
+            to->out.name, schema->name, to->type->name);
+    if (to->out.error || to->refusal) {
+        to->unwritten++;
+    } else {
+        (to->format == APP_FORMAT_CSV ? write_csv : write_ndjson)(to, schema, message, size);
+        writer_add(&to->out, "\n", 1);
+        to->lines++;
+    }
+    leave(to);
+}
+
+void sink_flush(sink *to)
+{
+    enter(to);
+    writer_flush(&to->out);
+    leave(to);
+}
+
+bool sink_failed(sink *to)
+{
+    enter(to);
+    bool failed = to->out.error || to->refusal;
+    leave(to);
+    return failed;
+}
+
+bool sink_close(sink *to) { return writer_close(&to->out) && !to->refusal; }
+
+char *sink_error(const sink *to) { return to->refusal ? command_copy(to->refusal) : writer_error(&to->out); }

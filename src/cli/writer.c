@@ -1,0 +1,72 @@
+#include "writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+
+#define FLUSH_AT (64u << 10)
+
+bool writer_open(writer *to, const char *path)
+{
+    bool standard = strcmp(path, "-") == 0;
+    *to = (writer){ .file =
+                        standard ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666),
+                    .name = standard ? "standard output" : path };
+    if (to->file < 0) to->error = errno;
+    return to->error == 0;
+}
+
+char *writer_room(writer *to, size_t size)
+{
+    if (to->used >= FLUSH_AT) writer_flush(to);
+    if (to->room - to->used < size) {
+        to->room = to->used + size > 2 * FLUSH_AT ? to->used + size : 2 * FLUSH_AT;
+        to->buffer = command_resize(to->buffer, to->room);
+    }
+    return to->buffer + to->used;
+}
+
+void writer_took(writer *to, size_t size) { to->used += size; }
+
+void writer_add(writer *to, const char *bytes, size_t size)
+{
+    memcpy(writer_room(to, size), bytes, size);
+    writer_took(to, size);
+}
+
+void writer_text(writer *to, const char *text) { writer_add(to, text, strlen(text)); }
+
+bool writer_flush(writer *to)
+{
+    size_t done = 0;
+    while (done < to->used && !to->error) {
+        ssize_t written = write(to->file, to->buffer + done, to->used - done);
+        if (written >= 0)
+            done += (size_t)written;
+        else if (errno == EAGAIN) /* somebody made a shared terminal or pipe non-blocking */
+            poll(&(struct pollfd){ .fd = to->file, .events = POLLOUT }, 1, -1);
+        else if (errno != EINTR)
+            to->error = errno;
+    }
+    to->used = 0;
+    return to->error == 0;
+}
+
+bool writer_close(writer *to)
+{
+    if (to->file < 0) return to->error == 0;
+    writer_flush(to);
+    if (to->file != STDOUT_FILENO && close(to->file) < 0 && !to->error) to->error = errno;
+    to->file = -1;
+    free(to->buffer);
+    to->buffer = NULL;
+    to->room = 0;
+    return to->error == 0;
+}
+
+char *writer_error(const writer *to) { return command_print("%s: %s", to->name, strerror(to->error)); }

@@ -1,0 +1,30 @@
+/* A file that is written: buffered, with one place where an error is kept. The first error (a closed pipe, a full disk) sticks, later bytes
+ * are let go, and whoever closes it learns of it. One thread at a time. */
+#ifndef RINGKERNEL_CLI_WRITER_H
+#define RINGKERNEL_CLI_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct writer {
+    int file;         /* -1: not open */
+    const char *name; /* "standard output" or the path */
+    int error;        /* errno of the first that failed; 0: none */
+    char *buffer;
+    size_t used, room;
+} writer;
+
+/* "-" is standard output; else the file is made or emptied. False: writer_error has why. */
+bool writer_open(writer *to, const char *path);
+void writer_add(writer *to, const char *bytes, size_t size);
+void writer_text(writer *to, const char *text);
+/* At least `size` bytes that may be written at, before the next call; writer_took says how many were. */
+char *writer_room(writer *to, size_t size);
+void writer_took(writer *to, size_t size);
+bool writer_flush(writer *to);
+/* Flushes and closes. False: not everything got there. */
+bool writer_close(writer *to);
+/* "NAME: No space left on device". The caller frees it. */
+char *writer_error(const writer *to);
+
+#endif

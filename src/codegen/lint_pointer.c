@@ -1,0 +1,229 @@
+/* Pointers without an address space: on the CPU and on CUDA they work, in OpenCL C they point to the
+ * thread's own memory.
+ *
+ * A plain `T *p` is right for a variable of one's own, so only those are reported that are seen to get
+ * something else:
+ *   - a variable that is initialised with, or assigned, memory of the arena, of a message or of the block
+ *   - a cast of such memory to `T *`
+ *   - a parameter for which some call in this file gives such memory
+ * Such memory is: the message and the state of a handler and what lies in them, RK_AT(…), what RK_SHARED
+ * declares, and what is declared with RK_GLOBAL, RK_LOCAL, RK_MSG or RK_TEXT. */
+#include <stdio.h>
+#include <string.h>
+
+#include "codegen/lint_rule.h"
+#include "ringkernel/module.h"
+
+static const char rule[] = "address-space";
+
+/* Names by the address space that they point to. */
+static const char *const spaces[] = { "RK_GLOBAL", "RK_LOCAL", "RK_MSG", "RK_TEXT" };
+#define SPACES (sizeof(spaces) / sizeof(spaces[0]))
+enum { GLOBAL, LOCAL, MESSAGE };
+typedef struct known {
+    rk_name_set names[SPACES];
+} known;
+
+static bool is(const rk_lint *lint, size_t token, const char *spelling)
+{
+    return rk_token_is(&lint->scan.tokens.token[token], spelling);
+}
+
+static bool is_name(const rk_lint *lint, size_t token)
+{
+    return lint->scan.tokens.token[token].kind == RK_TOKEN_NAME;
+}
+
+static rk_slice text(const rk_lint *lint, size_t token) { return lint->scan.tokens.token[token].slice; }
+
+/* What a function's parameters and declarations, and a handler's own names, point to. */
+static known learn(const rk_lint *lint, const rk_source_function *function)
+{
+    known k = { .names = { { .count = 0 } } };
+    const rk_source_declaration *d = function->declaration;
+    if (d != NULL && d->kind == RK_DECLARES_HANDLER)
+        rk_name_add(&k.names[MESSAGE], rk_scan_argument(&lint->scan, d, 2));
+    if (d != NULL && (d->kind == RK_DECLARES_HANDLER || d->kind == RK_DECLARES_BATCH_HANDLER))
+        rk_name_add(&k.names[GLOBAL], rk_scan_argument(&lint->scan, d, 4));
+    if (d != NULL && rk_declares_hook(d)) rk_name_add(&k.names[GLOBAL], rk_scan_argument(&lint->scan, d, 2));
+    for (size_t i = function->open; i < function->end; i++) {
+        for (size_t space = 0; space < SPACES; space++) {
+            if (!is(lint, i, spaces[space])) continue;
+            size_t at = i;
+            while (is_name(lint, at)) at++;
+            if (!is(lint, at, "*")) continue;
+            for (at++; is(lint, at, "const") || is(lint, at, "RK_RESTRICT");) at++;
+            if (is_name(lint, at)) rk_name_add(&k.names[space], text(lint, at));
+        }
+        if (is(lint, i, "RK_SHARED") && is(lint, i + 1, "(")) {
+            size_t comma = i;
+            while (!is(lint, comma, ",") && comma < function->end) comma++;
+            rk_name_add(&k.names[LOCAL], text(lint, comma + 1));
+        }
+    }
+    return k;
+}
+
+/* The address space of the memory that an expression points to, if it plainly does: name, name->member…,
+ * &name[…]…, RK_AT(…), after any cast. NULL: not seen. A member that is neither the end nor an address is
+ * a value. */
+static const char *space_of(const rk_lint *lint, const known *k, size_t first, size_t end)
+{
+    while (first < end && is(lint, first, "(")) { /* a cast, or brackets around it all */
+        size_t close = rk_tokens_match(&lint->scan.tokens, first);
+        if (close + 1 >= end) {
+            end = close;
+            first++;
+        } else {
+            first = close + 1;
+        }
+    }
+    bool address = first < end && is(lint, first, "&");
+    if (address) first++;
+    if (first >= end || !is_name(lint, first)) return NULL;
+    if (is(lint, first, "RK_AT")) return "RK_MSG";
+    /* p, p + 1 and p->array point; p[1] and *p are values. */
+    if (!address && is(lint, end - 1, "]")) return NULL;
+    if (is(lint, first + 1, "(")) return NULL;
+    for (size_t space = 0; space < SPACES; space++)
+        if (rk_name_has(&k->names[space], text(lint, first))) return spaces[space];
+    return NULL;
+}
+
+/* `T *name` at a token, with or without const: the index of the name, or 0. */
+static size_t plain_pointer(const rk_lint *lint, size_t at)
+{
+    while (is(lint, at, "const") || is(lint, at, "volatile") || is(lint, at, "struct")) at++;
+    if (!is_name(lint, at) || is(lint, at, "return") || is(lint, at, "rk_context") || is(lint, at, "else"))
+        return 0;
+    for (size_t space = 0; space < SPACES; space++)
+        if (is(lint, at, spaces[space])) return 0;
+    at++;
+    while (is(lint, at, "const")) at++;
+    if (!is(lint, at, "*")) return 0;
+    at++;
+    while (is(lint, at, "const") || is(lint, at, "RK_RESTRICT")) at++;
+    return at;
+}
+
+static void remedy(rk_finding *finding, const char *space)
+{
+    rk_finding_remedy(
+        finding,
+        "write %s before the type: OpenCL C takes a pointer without it as one to the thread's own memory",
+        space);
+}
+
+static size_t statement_end(const rk_lint *lint, size_t at, size_t end)
+{
+    int depth = 0;
+    for (; at < end; at++) {
+        if (is(lint, at, "(") || is(lint, at, "[") || is(lint, at, "{")) depth++;
+        if (is(lint, at, ")") || is(lint, at, "]") || is(lint, at, "}")) depth--;
+        if (depth < 0 || (depth == 0 && (is(lint, at, ";") || is(lint, at, ",")))) return at;
+    }
+    return end;
+}
+
+static void check_variables(rk_lint *lint, const rk_source_function *function, const known *k)
+{
+    rk_name_set plain = { .count = 0 };
+    for (size_t i = function->body; i + 1 < function->end; i++) {
+        bool begins = is(lint, i, ";") || is(lint, i, "{") || is(lint, i, "}") || is(lint, i, "(");
+        size_t name = begins ? plain_pointer(lint, i + 1) : 0;
+        if (name != 0 && is_name(lint, name)) rk_name_add(&plain, text(lint, name));
+        if (!rk_is_plain_name(&lint->scan.tokens, i) || !is(lint, i + 1, "=")) continue;
+        if (!rk_name_has(&plain, text(lint, i))) continue;
+        /* `*p = …` stores a value, unless it is the declaration `T *p = …`. */
+        if (is(lint, i - 1, "*") && !is_name(lint, i - 2)) continue;
+        if (is(lint, i + 2, "(") && plain_pointer(lint, i + 3) != 0) continue; /* the cast is reported */
+        const char *space = space_of(lint, k, i + 2, statement_end(lint, i + 2, function->end));
+        if (space == NULL) continue;
+        rk_finding *finding = rk_lint_report(lint, lint->scan.tokens.token[i].line, rule,
+                                             "'%.*s' has no address space and is given memory that is %s",
+                                             RK_SHOWN(text(lint, i)), space);
+        remedy(finding, space);
+    }
+}
+
+static void check_casts(rk_lint *lint, const rk_source_function *function, const known *k)
+{
+    for (size_t i = function->body; i < function->end; i++) {
+        if (!is(lint, i, "(")) continue;
+        size_t close = plain_pointer(lint, i + 1);
+        if (close == 0 || !is(lint, close, ")")) continue;
+        /* What is cast is one operand: up to the next sign that can't belong to it. */
+        size_t end = close + 1;
+        if (is(lint, end, "&")) end++;
+        while (is_name(lint, end) || is(lint, end, "->") || is(lint, end, ".") || is(lint, end, "["))
+            end = is(lint, end, "[") ? rk_tokens_match(&lint->scan.tokens, end) + 1 : end + 1;
+        const char *space = space_of(lint, k, close + 1, end);
+        if (space == NULL) continue;
+        rk_finding *finding = rk_lint_report(
+            lint, lint->scan.tokens.token[i].line, rule, "a cast to '%.*s' of memory that is %s",
+            RK_SHOWN(rk_tokens_text(&lint->scan.tokens, i + 1, close)), space);
+        remedy(finding, space);
+    }
+}
+
+/* Parameter number `wanted` of a function, if it is a plain pointer: the token of its name, or 0. */
+static size_t plain_parameter(const rk_lint *lint, const rk_source_function *function, rk_u32 wanted)
+{
+    size_t at = function->open + 1;
+    for (rk_u32 i = 0; i < wanted; i++) {
+        at = statement_end(lint, at, function->close);
+        if (at >= function->close) return 0;
+        at++;
+    }
+    size_t name = plain_pointer(lint, at);
+    return name != 0 && is_name(lint, name) ? name : 0;
+}
+
+static bool was_reported(const rk_lint *lint, rk_u32 line, rk_slice name)
+{
+    char quoted[64];
+    snprintf(quoted, sizeof(quoted), "'%.*s'", RK_SHOWN(name));
+    for (rk_u32 i = 0; i < lint->findings->count; i++) {
+        const rk_finding *finding = &lint->findings->finding[i];
+        if (finding->line == line && finding->rule == rule && strstr(finding->text, quoted) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void check_calls(rk_lint *lint, const rk_source_function *function, const known *k)
+{
+    for (size_t i = function->body; i < function->end; i++) {
+        const rk_source_function *called = rk_called_function(&lint->scan, &lint->functions, i);
+        if (called == NULL) continue;
+        size_t close = rk_tokens_match(&lint->scan.tokens, i + 1);
+        size_t first = i + 2;
+        for (rk_u32 argument = 0; first < close; argument++) {
+            size_t end = statement_end(lint, first, close);
+            const char *space = space_of(lint, k, first, end);
+            size_t name = space != NULL ? plain_parameter(lint, called, argument) : 0;
+            rk_u32 line = lint->scan.tokens.token[name].line;
+            if (name != 0 && !was_reported(lint, line, text(lint, name))) {
+                rk_finding *finding =
+                    rk_lint_report(lint, line, rule,
+                                   "parameter '%.*s' of '%.*s' has no address space; line %u gives it "
+                                   "memory that is %s",
+                                   RK_SHOWN(text(lint, name)), RK_SHOWN(called->name),
+                                   lint->scan.tokens.token[i].line, space);
+                remedy(finding, space);
+            }
+            first = end + 1;
+        }
+    }
+}
+
+void rk_lint_pointers(rk_lint *lint)
+{
+    for (rk_u32 f = 0; f < lint->functions.count; f++) {
+        const rk_source_function *function = &lint->functions.function[f];
+        known k = learn(lint, function);
+        check_variables(lint, function, &k);
+        check_casts(lint, function, &k);
+        check_calls(lint, function, &k);
+    }
+}

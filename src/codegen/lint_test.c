@@ -1,0 +1,263 @@
+/* The lint finds the guide's pitfalls and what only one compiler would refuse, and is silent about what is
+ * right. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "codegen/lint.h"
+
+static rk_finding_list list;
+
+static int forget(void **state)
+{
+    (void)state;
+    rk_finding_list_free(&list);
+    return 0;
+}
+
+static void lint(const char *text)
+{
+    rk_source_error error;
+    rk_finding_list_free(&list);
+    if (rk_lint_source("k.rk.c", text, strlen(text), &list, &error) != RK_OK)
+        fail_msg("%u: %s", error.line, error.text);
+}
+
+static void finds_one(const char *text, const char *rule, rk_u32 line, const char *says)
+{
+    lint(text);
+    if (list.count != 1) {
+        for (rk_u32 i = 0; i < list.count; i++)
+            print_message("%u: %s\n", list.finding[i].line, list.finding[i].text);
+        fail_msg("%u findings, expected one of %s in:\n%s", list.count, rule, text);
+    }
+    assert_string_equal(list.finding[0].rule, rule);
+    assert_int_equal(list.finding[0].line, line);
+    assert_string_equal(list.finding[0].file, "k.rk.c");
+    if (strstr(list.finding[0].text, says) == NULL)
+        fail_msg("\"%s\" doesn't say \"%s\"", list.finding[0].text, says);
+    assert_true(strlen(list.finding[0].remedy) > 10);
+}
+
+static void finds_nothing(const char *text)
+{
+    lint(text);
+    if (list.count != 0) fail_msg("%u: %s: in:\n%s", list.finding[0].line, list.finding[0].text, text);
+}
+
+/* ---- barrier-scope: the guide's pitfall 1 */
+
+#define SUM(threads, scope, barrier, sum)                                                                \
+    "RK_SPMD_KERNEL(scope_of, sample, sample, .threads = " threads ", .shared = 1024, .barrier = " scope \
+    ")\n"                                                                                                \
+    "{\n"                                                                                                \
+    "    RK_SHARED(rk_i32, shared, 256);\n"                                                              \
+    "    rk_u32 tid = rk_thread();\n"                                                                    \
+    "    rk_u32 lane = rk_lane(), base = rk_warp() * 32;\n"                                              \
+    "    sample m;\n"                                                                                    \
+    "    shared[tid] = rk_try_receive(RK_ARG, &m) ? m.value : 0;\n"                                      \
+    "    rk_barrier(" barrier ");\n"                                                                     \
+    "    rk_i32 sum = " sum ";\n"                                                                        \
+    "}\n"
+#define WARP(sum) SUM("256", "RK_SCOPE_WARP", "RK_SCOPE_WARP", sum)
+
+static void a_warps_barrier_does_not_cover_another_warps_memory(void **state)
+{
+    (void)state;
+    finds_one(WARP("shared[0] + shared[64] + shared[128]"), "barrier-scope", 9,
+              "shared[64] may belong to another warp");
+    finds_one(WARP("shared[tid + 1]"), "barrier-scope", 9, "shared[tid + 1]");
+    finds_one(SUM("THREADS", "RK_SCOPE_WARP", "RK_SCOPE_WARP", "shared[255 - tid]"), "barrier-scope", 9,
+              "shared[255 - tid]");
+}
+
+static void a_blocks_barrier_covers_it(void **state)
+{
+    (void)state;
+    finds_nothing(SUM("256", "RK_SCOPE_BLOCK", "RK_SCOPE_BLOCK", "shared[0] + shared[64] + shared[128]"));
+    finds_nothing(SUM("256", "RK_SCOPE_WARP", "RK_SCOPE_BLOCK", "shared[64]"));
+}
+
+static void an_index_within_the_warp_is_right(void **state)
+{
+    (void)state;
+    finds_nothing(SUM("32", "RK_SCOPE_WARP", "RK_SCOPE_WARP", "shared[31 - tid]"));
+    finds_nothing(WARP("shared[tid] + shared[rk_thread()]"));
+    finds_nothing(WARP("shared[base + 3]"));
+    finds_nothing(WARP("shared[rk_warp() * RK_WARP_SIZE + (lane ^ 1)]"));
+    finds_nothing(WARP("lane < 16 ? shared[tid + 16] : 0"));
+}
+
+/* ---- missing-fence: pitfall 2 */
+
+#define RELAXED(body)                                                                                 \
+    "RK_HANDLER(flag, number, msg, table, self, .state = RK_PER_SHARD, .memory = RK_RELAXED_MEMORY, " \
+    ".not_causal = 1)\n"                                                                              \
+    "{\n" body "}\n"
+
+static void a_relaxed_kernel_needs_a_fence_between_write_and_send(void **state)
+{
+    (void)state;
+    finds_one(RELAXED("    self->value[msg->at] = 1;\n    rk_send(RK_ARG, msg);\n"), "missing-fence", 4,
+              "its write at line 3");
+    finds_one(
+        RELAXED(
+            "    RK_GLOBAL rk_u64 *v = &self->value;\n    (*v)++;\n    *v = 1;\n    rk_forward(RK_ARG);\n"),
+        "missing-fence", 6, "line 5");
+    finds_one(RELAXED("    rk_memory_fence(RK_RELEASE, RK_SCOPE_DEVICE);\n    self->seen++;\n    "
+                      "rk_reply(RK_ARG, msg, &n);\n"),
+              "missing-fence", 5, "line 4");
+    finds_one("RK_FN void put(RK_CTX, RK_GLOBAL table *t) { t->seen += 1; }\n" RELAXED(
+                  "put(RK_ARG, self);\nrk_send(RK_ARG, &n);\n"),
+              "missing-fence", 5, "line 1");
+}
+
+static void a_fence_or_a_stricter_model_orders_them(void **state)
+{
+    (void)state;
+    finds_nothing(
+        RELAXED("self->seen++;\nrk_memory_fence(RK_RELEASE, RK_SCOPE_DEVICE);\nrk_send(RK_ARG, &n);\n"));
+    finds_nothing(RELAXED("rk_send(RK_ARG, &n);\nself->seen++;\n"));
+    finds_nothing(RELAXED("RK_GLOBAL table *t = self;\nnumber n = { self->seen, t->seen };\nn.value = "
+                          "2;\nrk_send(RK_ARG, &n);\n"));
+    finds_nothing("RK_HANDLER(flag, number, msg, table, self, .memory = RK_RELEASE_ACQUIRE)\n"
+                  "{ self->seen++; rk_send(RK_ARG, &n); }\n");
+    finds_nothing("RK_HANDLER(flag, number, msg, table, self) { self->seen++; rk_send(RK_ARG, &n); }\n");
+}
+
+/* ---- recursion */
+
+static void recursion_is_found_once_for_each_circle(void **state)
+{
+    (void)state;
+    finds_one("RK_FN rk_u32 fib(rk_u32 n)\n{\n    return n < 2 ? n : fib(n - 1) + fib(n - 2);\n}\n",
+              "recursion", 1, "'fib' calls itself");
+    finds_one("RK_FN void b(rk_u32 n);\nRK_FN void a(rk_u32 n) { b(n); }\nRK_FN void c(rk_u32 n) { a(n); }\n"
+              "RK_FN void b(rk_u32 n) { c(n); }\n",
+              "recursion", 2, "'a' calls itself by way of 'b'");
+}
+
+static void calls_that_end_are_no_recursion(void **state)
+{
+    (void)state;
+    finds_nothing("RK_FN void leaf(rk_u32 n) { n++; }\nRK_FN void a(rk_u32 n) { leaf(n); leaf(n); }\n"
+                  "RK_FN void b(rk_u32 n) { a(n); leaf(n); x.b(1); }\n"
+                  "RK_HANDLER(b, number, msg, rk_none, self) { b(1); }\n");
+}
+
+/* ---- address-space */
+
+#define HANDLER(body) "RK_HANDLER(k, number, msg, table, self)\n{\n" body "}\n"
+
+static void a_plain_pointer_to_shared_memory_is_found(void **state)
+{
+    (void)state;
+    finds_one(HANDLER("    rk_u64 *seen = &self->seen;\n"), "address-space", 3,
+              "'seen' has no address space");
+    finds_one(HANDLER("    const number *m = msg;\n"), "address-space", 3, "memory that is RK_MSG");
+    finds_one(HANDLER("    rk_u32 *v;\n    v = self->value;\n"), "address-space", 4, "RK_GLOBAL");
+    finds_one(HANDLER("    rk_u32 x = *(const rk_u32 *)&self->seen;\n"), "address-space", 3,
+              "a cast to 'const rk_u32 *'");
+    finds_one(HANDLER("    RK_SHARED(rk_u32, part, 64);\n    rk_u32 *p = part;\n"), "address-space", 4,
+              "RK_LOCAL");
+    finds_one("RK_FN void add(table *t, rk_u32 n) { t->seen += n; }\n" HANDLER(
+                  "    add(self, 1);\n    add(self, 2);\n"),
+              "address-space", 1, "parameter 't' of 'add' has no address space; line 4");
+    finds_one("RK_FN rk_u32 first(RK_CTX, const rk_u32 *v) { return v[0]; }\n" HANDLER(
+                  "    first(RK_ARG, msg->value);\n"),
+              "address-space", 1, "RK_MSG");
+    finds_one("RK_BATCH_HANDLER(k, number, n, table, self)\n{\n    const number *m = RK_AT(number, 0);\n}\n",
+              "address-space", 3, "'m'");
+}
+
+static void a_plain_pointer_to_ones_own_variable_is_right(void **state)
+{
+    (void)state;
+    finds_nothing("RK_FN void add(number *to, rk_u32 n) { to->value += n; }\n" HANDLER(
+        "number own = { msg->value };\nnumber *p = &own;\nadd(&own, msg->value);\nadd(p, self->seen);\n"
+        "p = &own;\n*p = *msg;\nrk_u32 v[4] = { 0 };\nconst rk_u32 *w = v;\nw = v + msg->value;\n"));
+    finds_nothing(
+        "RK_FN void add(RK_GLOBAL table *t, RK_MSG const number *m, RK_LOCAL rk_u32 *RK_RESTRICT l) { "
+        "t->seen++; }\n" HANDLER(
+            "RK_GLOBAL rk_u64 *seen = &self->seen;\nadd(self, msg, 0);\n"
+            "RK_MSG const rk_u32 *v = (RK_MSG const rk_u32 *)msg;\nrk_u64 x = self->seen * msg->value;\n"));
+}
+
+/* ---- attribute-order */
+
+static void attributes_are_wanted_in_their_order(void **state)
+{
+    (void)state;
+    finds_one(
+        "RK_HANDLER(k, number, msg, table, self, .max_sends = 2,\n           .state = RK_PER_SHARD) {}\n",
+        "attribute-order", 2, "'.state' comes after '.max_sends'");
+    finds_one("RK_SPMD_KERNEL(k, number, number, .threads = 64, .threads = 32) {}\n", "attribute-order", 1,
+              "'.threads'");
+    finds_one("RK_HANDLER(k, number, msg, table, self, .sends = 2) {}\n", "attribute-order", 1,
+              "no attribute is called 'sends'");
+    finds_nothing(
+        "RK_HANDLER(k, number, msg, table, self, .width = RK_WARP, .threads = 64, .state = RK_PER_SHARD,\n"
+        ".max_sends = 2, .mode = RK_BATCH, .max_batch = 9, .log_limit = 1) {}\n");
+}
+
+/* ---- all together */
+
+static void findings_come_by_line(void **state)
+{
+    (void)state;
+    lint("RK_FN rk_u32 f(rk_u32 n) { return f(n); }\n" HANDLER(
+        "rk_u64 *p = &self->seen;\n") "RK_FN rk_u32 g(rk_u32 n) { return g(n); }\n");
+    assert_int_equal(list.count, 3);
+    for (rk_u32 i = 1; i < list.count; i++) assert_true(list.finding[i - 1].line < list.finding[i].line);
+}
+
+static void a_broken_source_is_an_error_and_no_finding(void **state)
+{
+    (void)state;
+    rk_source_error error;
+    assert_int_equal(rk_lint_source("k.rk.c", "RK_ROUTE(", 9, &list, &error), RK_PARSE_FAILED);
+    assert_int_equal(error.line, 1);
+    assert_int_equal(list.count, 0);
+}
+
+static void the_guides_examples_are_right(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "realtime", "batch",     "adaptive", "fair",
+                                         "messages", "reduction", "warp",     "memory" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[512];
+        static char text[1 << 16];
+        snprintf(path, sizeof(path), "%s/tests/kernels/guide_%s.rk.c", RK_SOURCE_DIR, names[i]);
+        FILE *file = fopen(path, "rb");
+        assert_non_null(file);
+        text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+        fclose(file);
+        finds_nothing(text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_warps_barrier_does_not_cover_another_warps_memory, forget),
+        cmocka_unit_test_teardown(a_blocks_barrier_covers_it, forget),
+        cmocka_unit_test_teardown(an_index_within_the_warp_is_right, forget),
+        cmocka_unit_test_teardown(a_relaxed_kernel_needs_a_fence_between_write_and_send, forget),
+        cmocka_unit_test_teardown(a_fence_or_a_stricter_model_orders_them, forget),
+        cmocka_unit_test_teardown(recursion_is_found_once_for_each_circle, forget),
+        cmocka_unit_test_teardown(calls_that_end_are_no_recursion, forget),
+        cmocka_unit_test_teardown(a_plain_pointer_to_shared_memory_is_found, forget),
+        cmocka_unit_test_teardown(a_plain_pointer_to_ones_own_variable_is_right, forget),
+        cmocka_unit_test_teardown(attributes_are_wanted_in_their_order, forget),
+        cmocka_unit_test_teardown(findings_come_by_line, forget),
+        cmocka_unit_test_teardown(a_broken_source_is_an_error_and_no_finding, forget),
+        cmocka_unit_test_teardown(the_guides_examples_are_right, forget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

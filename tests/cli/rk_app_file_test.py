@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""Every mistake of an app file is told with its line and column and what is valid, and nothing is started."""
+import rk_command
+from rk_command import APP, KERNEL, OK, USAGE, Case
+
+GOOD = """app: small
+kernels:
+  first: { source: k.rk.c }
+  second:
+    source: k.rk.c
+    capacity: 64
+    backpressure: reject
+    priority: false
+    boundaries: [1, 2, 3]
+    params: { factor: 3 }
+routes:
+  - input -> first
+  - first -> second: { mode: turn }
+  - second -> output
+"""
+
+# What replaces what in GOOD, and what is then told.
+MISTAKES = [
+    ("app: small\n", "app: small\ncolour: red\n", "2:1: the app file has no key 'colour': valid are app, messages, input, output, kernels and routes"),
+    ("app: small\n", "", "1:1: the app file lacks 'app'"),
+    ("app: small\n", "app: small\napp: large\n", "2:1: 'app' is here twice; the first is on line 1"),
+    ("app: small\n", "app: [small]\n", "1:6: 'app' is a list: it must be one value"),
+    ("app: small\n", "app: small\ninput: { fromat: csv }\n", "2:10: 'input' has no key 'fromat': valid are file and format"),
+    ("app: small\n", "app: small\ninput: { format: xml }\n", "2:18: 'input': 'format' is 'xml': valid are csv and ndjson"),
+    ("app: small\n", "app: small\nmessages: none.h\n", "2:11: messages "),
+    ("capacity: 64", "capactiy: 64", "6:5: kernel 'second' has no key 'capactiy': valid are source, kernel, preset, capacity,"),
+    ("capacity: 64", "capacity: many", "6:15: kernel 'second': 'capacity' is 'many': it must be a whole number from 0 to 4294967295"),
+    ("capacity: 64", "capacity: -1", "6:15: kernel 'second': 'capacity' is '-1'"),
+    ("capacity: 64", "capacity: 4294967296", "6:15: kernel 'second': 'capacity' is '4294967296'"),
+    ("capacity: 64", "capacity: { is: 64 }", "6:15: kernel 'second': 'capacity' is a mapping: it must be one value"),
+    ("capacity: 64", "width: block", "6:5: kernel 'second': 'width' is an attribute: say it in the kernel's source"),
+    ("capacity: 64", "queue_capacity: 64", "6:5: kernel 'second': 'queue_capacity' is called 'capacity' here"),
+    ("capacity: 64", "name: third", "6:5: kernel 'second' has no key 'name'"),
+    ("backpressure: reject", "backpressure: wait", "7:19: kernel 'second': 'backpressure' is 'wait': valid are block, reject, drop_oldest and drop_newest"),
+    ("priority: false", "priority: no way", "8:15: kernel 'second': 'priority' is 'no way': valid are true and false"),
+    ("[1, 2, 3]", "[1, 2]", "9:17: kernel 'second': 'boundaries' has 2 values: it needs 3"),
+    ("[1, 2, 3]", "[1, 2, 256]", "9:24: kernel 'second': 'boundaries' is '256': it must be a whole number from 0 to 255"),
+    ("{ factor: 3 }", "{ factor: [3] }", "10:23: kernel 'second': parameter 'factor' must be one value"),
+    ("{ factor: 3 }", "3", "10:13: kernel 'second': 'params' must be a mapping of names to values"),
+    ("    source: k.rk.c\n", "", "4:3: kernel 'second' lacks 'source'"),
+    ("    source: k.rk.c\n", "    source: ''\n", "5:13: kernel 'second': 'source' is empty"),
+    ("    source: k.rk.c\n", "    source: none.rk.c\n", "5:13: source "),
+    ("    source: k.rk.c\n", "    source: .\n", "is a folder"),
+    ("  first: { source: k.rk.c }", "  first: k.rk.c", "3:10: kernel 'first' must be a mapping: { source: FILE.rk.c }"),
+    ("  first:", "  second:", "4:3: 'second' is here twice; the first is on line 3"),
+    ("  first:", "  output:", "3:3: a kernel can't be called 'output'"),
+    ("  first:", "  1st:", "3:3: '1st' is no name of a kernel"),
+    ("- input -> first", "- input -> frist", "12:14: route 'input -> frist' leads to 'frist', which isn't there: valid are output, first and second"),
+    ("- first -> second:", "- fist -> second:", "13:5: route 'fist -> second' comes from 'fist', which isn't there: valid are input, first and second"),
+    ("- input -> first", "- output -> first", "12:5: route 'output -> first' comes from 'output'"),
+    ("- second -> output", "- second -> input", "14:15: route 'second -> input' leads to 'input'"),
+    ("- input -> first", "- input -> output", "12:5: route 'input -> output' passes by every kernel"),
+    ("- input -> first", "- input first", "12:5: 'input first' is no route: it must be 'FROM -> TO'"),
+    ("- input -> first", "- input -> first -> second", "is no route"),
+    ("- input -> first", "- [input, first]", "12:5: a route must be 'FROM -> TO'"),
+    ("- input -> first", "- input -> first\n  - input -> second", "13:5: a second route from the input (the first is on line 12)"),
+    ("- input -> first\n", "- first -> output\n", "12:3: no route comes from the input"),
+    ("  - first -> second: { mode: turn }\n", "", "4:3: kernel 'second' gets no messages: no route leads to it"),
+    ("{ mode: turn }", "{ mode: random }", "13:30: route 'first -> second': 'mode' is 'random': valid are target, turn and all"),
+    ("{ mode: turn }", "{ mode: turn, key: value }", "has more than one of 'key', 'mode' and 'target'"),
+    ("{ mode: turn }", "{ moode: turn }", "13:24: route 'first -> second' has no key 'moode': valid are route, message, key, mode and target"),
+    ("{ mode: turn }", "{ to: x }", "13:24: route 'first -> second' has no key 'to': the arrow says it"),
+    ("{ mode: turn }", "turn", "13:22: route 'first -> second': behind it must be a mapping"),
+    ("{ mode: turn }", "{ mode: turn }\n  - first -> second", "14:5: route 'first -> second' is here twice; the first is on line 13"),
+    ("- second -> output", "- second -> output: { key: value }", "14:5: route 'second -> output': 'key', 'mode', 'target' and 'message' are for kernels"),
+    ("- input -> first", "- input -> first: { route: x }", "the input has no named routes"),
+    ("kernels:\n", "kernels: []\nkernel:\n", "2:10: 'kernels' must be a mapping of names"),
+    ("routes:\n", "routes: x\nroute:\n", "11:9: 'routes' must be a list"),
+    ("app: small\n", "app: &name small\n", "1:6: an app file has no anchors or aliases"),
+    ("app: small\n", "app: *name\n", "1:6: an app file has no anchors or aliases"),
+    ("app: small\n", "app: \"small\n", "not YAML: "),
+    ("app: small\n", "\tapp: small\n", "1:1: not YAML: "),
+    ("app: small\n", "app: small\n---\n", "a second document"),
+    ("app: small\n", "app: \"sm\\0all\"\n", "1:6: a text with a NUL in it"),
+    ("app: small\n", "app: sm\xe9all\n".encode("latin-1"), "1:9: not YAML: invalid"),
+    ("app: small\n", "? [a]\n: small\n", "a key is a word"),
+    (GOOD, "", "it is empty"),
+    (GOOD, "- 1\n", "1:1: an app file is a mapping"),
+    (GOOD, "[" * 100, "nested too deeply"),
+    (GOOD, "#" * (1 << 20) + "#", "is over 1 MiB"),
+]
+
+
+class AppFile(Case):
+    def refused(self, text, *arguments):
+        self.write("k.rk.c", rk_command.DOUBLER)
+        return self.run_rk("run", self.write("app.yaml", text), "--input", "-", *arguments, code=USAGE).errors
+
+    def test_each_mistake_is_told_at_its_place(self):
+        for old, new, told in MISTAKES:
+            with self.subTest(new):
+                self.assertIn(old, GOOD)
+                text = GOOD.encode().replace(old.encode(), new if isinstance(new, bytes) else new.encode(), 1)
+                self.assertIn(told, self.refused(text))
+
+    def test_all_mistakes_are_told_together_in_the_order_of_the_file(self):
+        text = GOOD.replace("app: small", "colour: red").replace("64", "x").replace("reject", "y").replace("-> first", "-> z").replace("turn", "w")
+        errors = self.refused(text)
+        places = [line.split("app.yaml:")[1].split(": ")[0] for line in errors.splitlines()]
+        self.assertEqual(places, ["1:1", "1:1", "6:15", "7:19", "12:14", "13:30"])
+
+    def test_what_set_says_wrong(self):
+        for said, told in (("x", "'x' is not KERNEL.NAME=VALUE"), ("a=1", "is not KERNEL.NAME=VALUE"), (".a=1", "is not KERNEL.NAME=VALUE"),
+                           ("third.capacity=1", "there is no kernel 'third': valid are first and second"),
+                           ("first.capacity=lots", "--set: kernel 'first': 'capacity' is 'lots'"),
+                           ("first.backpressure=wait", "valid are block, reject, drop_oldest and drop_newest")):
+            self.assertIn(told, self.refused(GOOD, "--set", said))
+
+    def test_set_goes_over_the_file(self):
+        app = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, params: { factor: 3 } }"))
+        for sets, value in (([], 3), (["doubler.factor=4"], 4), (["doubler.factor=4", "doubler.params.factor=5"], 5)):
+            arguments = [word for one in sets for word in ("--set", one)]
+            done = self.run_app(app, "--input", "-", *arguments, stdin=b"value\n1\n", code=OK)
+            self.assertEqual(done.stdout, b'{"value":%d}\n' % value)
+        self.run_app(app, "--input", "-", "--set", "doubler.capacity=15", stdin=b"value\n1\n", code=KERNEL)
+        self.run_app(app, "--input", "-", "--set", "doubler.capacity=16", "--set", "doubler.preset=low_latency", stdin=b"value\n1\n")
+
+    def test_files_that_are_no_app_file(self):
+        self.assertIn("No such file", self.run_rk("run", self.folder / "none.yaml", code=USAGE).errors)
+        self.assertIn("is a folder", self.run_rk("run", self.folder, code=USAGE).errors)
+
+    def test_input_and_output_that_the_app_names(self):
+        self.write("rows.txt", "value\n1\n2\n")
+        app = self.app(APP.replace("kernels:", "input: { file: rows.txt, format: csv }\noutput: { file: out.csv }\nkernels:"))
+        self.assertEqual(self.run_app(app).stdout, b"")
+        self.assertEqual((self.folder / "out.csv").read_text(), "value\n2\n4\n")
+        done = self.run_app(app, "--output", "-", cwd="/")
+        self.assertEqual(done.stdout, b'{"value":2}\n{"value":4}\n')
+
+
+if __name__ == "__main__":
+    rk_command.main()

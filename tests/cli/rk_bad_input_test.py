@@ -1,0 +1,357 @@
+#!/usr/bin/python3
+"""Bad input, bad output and bad kernels: a clear error or a dead letter with its reason and row, an exit code, nothing lost."""
+import base64
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+import rk_command
+from rk_command import APP, IO, JOB, KERNEL, OK, UNBALANCED, USAGE, Case, start
+
+HEAD = "seq,hour,distance_mi,delay_min\n"
+
+STUCK = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_HANDLER(stuck, number, msg, rk_none, self)
+{
+    while (*(volatile const rk_i64 *)&msg->value == 7) {
+    }
+    rk_forward(RK_ARG);
+}
+"""
+
+BLOB = """#include <ringkernel/kernel.h>
+RK_BLOB(frame, 1, 3000)
+RK_MESSAGE(size, 2, (rk_u32, bytes))
+RK_HANDLER(measure, frame, msg, rk_none, self)
+{
+    size out = {rk_length(RK_ARG)};
+    rk_send(RK_ARG, &out);
+}
+"""
+
+
+class Rows(Case):
+    """Rows that are no message, in the small app: one number a row."""
+
+    def dead(self, text, *arguments, code=OK, **how):
+        done = self.run_app(self.app(), "--input", "-", *arguments, stdin=text, code=code, **how)
+        if done.summary:
+            self.assertTrue(done.summary["balanced"], done.summary["checks"])
+        return done
+
+    def test_malformed_rows(self):
+        bad = ["", "x", "1,2", "1 ", " 1", "+1", "1.0", "1e3", "0x1", '"1"', "--1", "-", "1-", "１"]
+        done = self.dead(("value\n5\n" + "\n".join(bad) + "\n6\n").encode())
+        self.assertEqual([(l["row"], l["reason"], l["text"]) for l in done.letters],
+                         [(row, "parse", text) for row, text in enumerate(bad, start=2)])
+        self.assertEqual(done.stdout, b'{"value":10}\n{"value":12}\n')
+
+    def test_reasons_of_kernels_stand_between_parse_errors_in_order_of_rows(self):
+        rows = ["-1", "x", "-2", "y", "3", "-4"]
+        done = self.dead(("value\n" + "\n".join(rows)).encode())
+        self.assertEqual([(l["row"], l["reason"]) for l in done.letters],
+                         [(1, "negative"), (2, "parse"), (3, "negative"), (4, "parse"), (6, "negative")])
+        self.assertEqual(done.letters[0]["text"], '{"value":-1}')
+
+    def test_huge_fields(self):
+        big, huge = b"9" * 60000, b"9" * 5000000
+        done = self.dead(b"value\n" + big + b"\n" + huge + b"\n1\n", "--set", "doubler.factor=1")
+        self.assertEqual(done.stdout, b'{"value":9223372036854775807}\n{"value":1}\n')
+        self.assertEqual([(l["row"], l["reason"], len(l["text"])) for l in done.letters], [(2, "parse", 1024)])
+
+    def test_nul_bytes(self):
+        done = self.dead(b"value\n1\0\n\0\n2\n")
+        self.assertEqual([(l["row"], l["text"]) for l in done.letters], [(1, "1\0"), (2, "\0")])
+        self.assertEqual(done.stdout, b'{"value":4}\n')
+
+    def test_bytes_that_are_no_text(self):
+        done = self.dead(b"value\n\xff\xfe\n\xc3(\n")
+        self.assertEqual([l["text"] for l in done.letters], ["\ufffd\ufffd", "\ufffd("])
+
+    def test_crlf_and_a_missing_last_newline(self):
+        done = self.dead(b"value\r\n1\r\n2\r\n3")
+        self.assertEqual(done.stdout, b'{"value":2}\n{"value":4}\n{"value":6}\n')
+
+    def test_an_empty_file(self):
+        done = self.dead(b"", code=IO)
+        self.assertIn("empty", done.errors)
+        done = self.dead(b"", "--input-format", "ndjson")
+        self.assertEqual((done.stdout, done.summary["rows_read"]), (b"", 0))
+
+    def test_a_wrong_head(self):
+        done = self.dead(b"valeu\n1\n", code=IO)
+        self.assertIn("valeu", done.errors)
+        self.assertIn("value", done.errors)
+
+    def test_ndjson_rows(self):
+        rows = [b'{"value":1}', b"", b"{", b'{"value":1.5}', b'{"value":99999999999999999999}', b'{"other":1}', b"[]",
+                b'{"value":1,"value":2}', b'{"value":2}']
+        done = self.dead(b"\n".join(rows), "--input-format", "ndjson")
+        self.assertEqual([l["row"] for l in done.letters], [2, 3, 4, 5, 6, 7, 8])
+        self.assertEqual(done.stdout, b'{"value":2}\n{"value":4}\n')
+
+    def test_a_hundred_thousand_bad_rows_are_all_kept(self):
+        done = self.dead(b"value\n" + b"bad\n" * 100000)
+        self.assertEqual([l["row"] for l in done.letters], list(range(1, 100001)))
+
+    def test_a_message_too_large(self):
+        app = self.app("app: a\nkernels: { measure: { source: k.rk.c } }\nroutes: [input -> measure, measure -> output]\n", BLOB, "k.rk.c")
+        text = "".join(json.dumps({"bytes": base64.b64encode(b"x" * n).decode()}) + "\n" for n in (0, 3000, 3001, 100000, 1))
+        done = self.run_app(app, "--input", "-", "--input-format", "ndjson", stdin=text.encode())
+        self.assertEqual([json.loads(line)["bytes"] for line in done.stdout.splitlines()], [0, 3000, 1])
+        self.assertEqual([(l["row"], l["reason"]) for l in done.letters], [(3, "parse"), (4, "parse")])
+        self.assertTrue(done.summary["balanced"])
+
+
+class Files(Case):
+    def test_a_folder_as_input(self):
+        done = self.run_app(self.app(), "--input", self.folder, code=IO)
+        self.assertIn("is a folder", done.errors)
+
+    def test_input_that_is_not_there(self):
+        done = self.run_app(self.app(), "--input", self.folder / "none.csv", code=IO)
+        self.assertIn("No such file", done.errors)
+
+    def test_no_input_named(self):
+        self.assertIn("--input", self.run_app(self.app(), code=USAGE).errors)
+
+    def test_damaged_zstd_data(self):
+        data = bytearray((JOB / "flights.csv.zst").read_bytes())
+        cut = self.run_app(JOB / "app.yaml", "--input", self.write("cut.csv.zst", bytes(data[:500000])), code=IO)
+        self.assertIn("middle of its zstd data", cut.errors)
+        self.assertGreater(cut.summary["rows_read"], 50000)
+        self.assertTrue(all(check["holds"] for check in cut.summary["checks"]))
+        data[300000] ^= 0xFF
+        data[300001] ^= 0xFF
+        broken = self.run_app(JOB / "app.yaml", "--input", self.write("broken.csv.zst", bytes(data)), code=IO)
+        self.assertIn("damaged", broken.errors)
+        self.assertIn("not zstd", self.run_app(JOB / "app.yaml", "--input", self.write("not.csv.zst", HEAD), code=IO).errors)
+
+    def test_two_zstd_frames_are_one_input(self):
+        parts = [subprocess.run(["zstd", "-q"], input=part, stdout=subprocess.PIPE, check=True).stdout
+                 for part in (b"value\n1\n2", b"2\n3\n")]
+        done = self.run_app(self.app(), "--input", "-", stdin=b"".join(parts))
+        self.assertEqual(done.stdout, b'{"value":2}\n{"value":44}\n{"value":6}\n')
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_a_full_disk(self):
+        for option in ("--output", "--dead-letters", "--summary"):
+            done = self.run_rk("run", JOB / "app.yaml", "--input", JOB / "damaged.csv", option, "/dev/full", code=IO)
+            self.assertIn("/dev/full: No space left on device", done.errors)
+
+    def test_a_full_disk_stops_a_long_job_early(self):
+        done = self.run_app(JOB / "app.yaml", "--set", "aggregate.window=1", "--output", "/dev/full", code=IO)
+        self.assertIn("No space left", done.errors)
+        self.assertFalse(done.summary["balanced"])
+        self.assertLess(done.summary["rows_read"], 200000)
+
+    def test_a_closed_pipe(self):
+        job = start("run", JOB / "app.yaml", "--set", "aggregate.window=1")
+        job.stdin.close()
+        self.assertEqual(job.stdout.readline()[:12], b'{"window":0,')
+        job.stdout.close()
+        self.assertEqual(job.wait(60), IO)
+        self.assertIn(b"standard output: Broken pipe", job.stderr.read())
+        job.stderr.close()
+
+    def test_a_closed_pipe_while_the_input_is_silent(self):
+        job = start("run", self.app(), "--input", "-")
+        job.stdin.write(b"value\n1\n")
+        job.stdin.flush()
+        self.assertEqual(job.stdout.readline(), b'{"value":2}\n')
+        job.stdout.close()
+        job.stdin.write(b"2\n")
+        job.stdin.flush()  # the input stays open: the broken pipe alone ends the job
+        self.assertEqual(job.wait(60), IO)
+        job.stdin.close()
+        job.stderr.close()
+
+    def test_output_onto_the_input(self):
+        path = self.write("rows.csv", "value\n1\n")
+        for option in ("--output", "--dead-letters", "--summary"):
+            done = self.run_rk("run", self.app(), "--input", path, option, path, code=IO)
+            self.assertIn("is the input", done.errors)
+            self.assertEqual(path.read_text(), "value\n1\n")
+
+    def test_an_output_folder_that_is_not_there(self):
+        for option in ("--output", "--dead-letters", "--summary"):
+            done = self.run_rk("run", self.app(), "--input", "-", option, self.folder / "no" / "file", code=IO, stdin=b"value\n")
+            self.assertIn("No such file", done.errors)
+
+    def test_csv_output_of_two_message_types(self):
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_MESSAGE(other, 2, (rk_i64, other))
+RK_HANDLER(doubler, number, msg, rk_none, self, .max_sends = 2)
+{
+    other out = {1};
+    rk_send(RK_ARG, msg);
+    rk_send(RK_ARG, &out);
+}
+"""
+        done = self.run_app(self.app(kernel=kernel), "--input", "-", "--output-format", "csv", stdin=b"value\n1\n", code=IO)
+        self.assertIn("CSV holds one message type", done.errors)
+        both = self.run_app(self.app(kernel=kernel), "--input", "-", stdin=b"value\n1\n")
+        self.assertEqual(both.stdout, b'{"value":1}\n{"other":1}\n')
+
+
+class Kernels(Case):
+    def test_a_kernel_that_does_not_compile(self):
+        app = self.app(kernel=rk_command.DOUBLER.replace("number out", "numer out"))
+        done = self.run_app(app, "--input", "-", code=KERNEL, stdin=b"value\n")
+        self.assertIn("doubler.rk.c:7:", done.errors)
+        self.assertIn("RK_COMPILE_FAILED", done.errors)
+
+    def test_a_kernel_that_is_not_in_its_source(self):
+        done = self.run_app(self.app(APP.replace("doubler:", "double:").replace("-> doubler", "-> double").replace("doubler ->", "double ->")),
+                            "--input", "-", code=KERNEL, stdin=b"value\n")
+        self.assertIn("RK_NO_SUCH_KERNEL", done.errors)
+        self.assertIn("doubler", done.errors)
+        named = APP.replace("doubler: { source: doubler.rk.c }", "twice: { source: doubler.rk.c, kernel: doubler }")
+        named = named.replace("-> doubler", "-> twice").replace("doubler ->", "twice ->")
+        self.assertEqual(self.run_app(self.app(named), "--input", "-", stdin=b"value\n4\n").stdout, b'{"value":8}\n')
+
+    def test_options_that_the_library_refuses_are_told_at_their_place(self):
+        app = self.app(APP.replace("{ source: doubler.rk.c }", "\n    source: doubler.rk.c\n    capacity: 5000\n    deduplication: 2048"))
+        done = self.run_app(app, "--input", "-", code=KERNEL, stdin=b"value\n")
+        self.assertIn("app.yaml:5:15: kernel 'doubler': RK_INVALID_OPTIONS", done.errors)
+        for part in ("5000", "4096", "8192", "2048", "1024"):
+            self.assertIn(part, done.errors)
+
+    def test_parameters(self):
+        app = self.app()
+        done = self.run_app(app, "--input", "-", "--set", "doubler.factor=5", stdin=b"value\n3\n")
+        self.assertEqual(done.stdout, b'{"value":15}\n')
+        done = self.run_app(app, "--input", "-", "--set", "doubler.factr=5", code=KERNEL, stdin=b"value\n")
+        self.assertIn("declares no parameter 'factr': declared are factor", done.errors)
+        done = self.run_app(app, "--input", "-", "--set", "doubler.factor=five", code=KERNEL, stdin=b"value\n")
+        self.assertIn("five", done.errors)
+
+    def test_a_handler_that_never_returns(self):
+        app = self.app("app: a\nkernels: { stuck: { source: k.rk.c } }\nroutes: [input -> stuck, stuck -> output]\n", STUCK, "k.rk.c")
+        begun = time.monotonic()
+        done = self.run_app(app, "--input", "-", "--patience", "2", stdin=b"value\n1\n7\n2\n", code=UNBALANCED)
+        self.assertLess(time.monotonic() - begun, 30 * rk_command.SLOW)
+        self.assertIn("kernel 'stuck' has made no progress for 2 s", done.errors)
+        self.assertIn("did not stop", done.errors)
+        self.assertFalse(done.summary["balanced"])
+        self.assertEqual(done.summary["rows_read"], 3)
+        account = done.summary["kernels"][0]["account"]
+        self.assertEqual(account["accepted"], account["delivered"] + account["queued"] + account["lost"])
+
+    def test_a_handler_that_never_returns_with_more_rows_than_room(self):
+        app = self.app("app: a\nkernels: { stuck: { source: k.rk.c, capacity: 16 } }\nroutes: [input -> stuck, stuck -> output]\n",
+                       STUCK, "k.rk.c")
+        done = self.run_app(app, "--input", "-", "--patience", "2", stdin=b"value\n" + b"7\n" * 100000, code=UNBALANCED)
+        summary = done.summary
+        self.assertEqual(summary["rows_read"], summary["rows_sent"] + summary["rows_unsent"])
+
+    def test_a_cycle_of_block_without_a_deadline(self):
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_HANDLER(a, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+        forever = "send_deadline_ns: 18446744073709551615"
+        app = self.app("app: a\nkernels:\n  a: { source: k.rk.c, %s }\n  b: { source: k.rk.c, %s }\n"
+                       "routes:\n  - input -> a\n  - a -> b\n  - b -> a\n" % (forever, forever), kernel, "k.rk.c")
+        done = self.run_app(app, "--input", "-", code=KERNEL, stdin=b"value\n")
+        self.assertIn("app.yaml:8:5: route 'b -> a'", done.errors)
+        self.assertIn("cycle", done.errors)
+
+    def test_messages_that_no_route_leads_anywhere(self):
+        done = self.run_app(self.app(APP.replace("  - doubler -> output\n", "")), "--input", "-", stdin=b"value\n1\n-1\n2\n")
+        self.assertEqual([(l["row"], l["reason"], l["text"]) for l in done.letters],
+                         [(2, "negative", '{"value":-1}'), (None, "unrouted", '{"value":2}'), (None, "unrouted", '{"value":4}')])
+        self.assertTrue(done.summary["balanced"])
+
+    def test_strategies_that_let_messages_go_are_accounted_for(self):
+        slow = rk_command.DOUBLER.replace("    number out", "    for (volatile rk_u32 i = 0; i < 20000; i++) {\n    }\n    number out")
+        rows = b"value\n" + b"".join(b"%d\n" % n for n in range(5000))
+        for strategy in ("reject", "drop_newest", "drop_oldest"):
+            app = self.app(APP.replace("rk.c }", "rk.c, capacity: 16, backpressure: %s }" % strategy), slow)
+            done = self.run_app(app, "--input", "-", stdin=rows)
+            self.assertTrue(done.summary["balanced"], strategy)
+            account = done.summary["kernels"][0]["account"]
+            if strategy == "reject":  # the source tries again
+                self.assertEqual(account["delivered"], 5000)
+            elif strategy == "drop_newest":
+                self.assertEqual(account["delivered"] + done.summary["rows_refused"], 5000)
+                self.assertEqual(done.summary["dead_letters"]["count"], done.summary["rows_refused"])
+            else:
+                self.assertEqual(account["delivered"] + account["evicted"], 5000)
+
+    def test_shards_by_key_in_turn_and_all(self):
+        rows = b"value\n" + b"".join(b"%d\n" % n for n in range(3000))
+        doubled = sorted(2 * n for n in range(3000))
+        for route, copies in (("{ key: value }", 1), ("{ mode: turn }", 1), ("{ target: 2 }", 1), ("{ mode: all }", 3)):
+            app = self.app(APP.replace("rk.c }", "rk.c, shards: 3 }").replace("input -> doubler", "input -> doubler: " + route))
+            done = self.run_app(app, "--input", "-", stdin=rows)
+            self.assertEqual(sorted(json.loads(line)["value"] for line in done.stdout.splitlines()), sorted(doubled * copies), route)
+            self.assertTrue(done.summary["balanced"])
+
+
+class Signals(Case):
+    def test_ctrl_c_stops_reading_and_drains(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            summary = self.folder / "summary.json"
+            job = start("run", self.app(), "--input", "-", "--summary", summary, "-v")
+            job.stdin.write(b"value\n1\n2\n")
+            job.stdin.flush()
+            self.assertEqual(job.stdout.readline(), b'{"value":2}\n')
+            job.send_signal(number)
+            rest, errors = job.stdout.read(), job.stderr.read().decode()
+            self.assertEqual(job.wait(60), rk_command.INTERRUPTED, errors)
+            for pipe in (job.stdin, job.stdout, job.stderr):
+                pipe.close()
+            self.assertEqual(rest, b'{"value":4}\n')
+            told = json.loads(summary.read_text())
+            self.assertTrue(told["balanced"])
+            self.assertTrue(told["interrupted"])
+            self.assertIn("balanced", errors)
+            self.assertIn("interrupted", errors)
+
+    def test_ctrl_c_in_the_middle_of_a_job(self):
+        rows = b"value\n" + b"".join(b"%d\n" % n for n in range(400000))
+        summary = self.folder / "summary.json"
+        slow = rk_command.DOUBLER.replace("    number out", "    for (volatile rk_u32 i = 0; i < 3000; i++) {\n    }\n    number out")
+        job = start("run", self.app(kernel=slow), "--input", self.write("rows.csv", rows), "--summary", summary, "--output",
+                    self.folder / "out.ndjson")
+        deadline = time.monotonic() + 60
+        while not ((self.folder / "out.ndjson").exists() and (self.folder / "out.ndjson").stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        job.send_signal(signal.SIGINT)
+        errors = job.communicate(timeout=120)[1].decode()
+        self.assertEqual(job.returncode, rk_command.INTERRUPTED, errors)
+        told = json.loads(summary.read_text())
+        self.assertTrue(told["balanced"])
+        self.assertLess(told["rows_read"], 400000)
+        self.assertEqual((self.folder / "out.ndjson").read_bytes().count(b"\n"), told["rows_read"])
+
+    def test_a_second_ctrl_c_stops_at_once(self):
+        app = self.app("app: a\nkernels: { stuck: { source: k.rk.c } }\nroutes: [input -> stuck, stuck -> output]\n", STUCK, "k.rk.c")
+        job = start("run", app, "--input", "-", "--patience", "600")
+        job.stdin.write(b"value\n1\n")
+        job.stdin.flush()
+        self.assertEqual(job.stdout.readline(), b'{"value":1}\n')
+        job.stdin.write(b"7\n")
+        job.stdin.flush()
+        time.sleep(0.5)
+        job.send_signal(signal.SIGINT)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            job.wait(1)
+        begun = time.monotonic()
+        job.send_signal(signal.SIGINT)
+        self.assertEqual(job.wait(30), rk_command.INTERRUPTED)
+        self.assertLess(time.monotonic() - begun, 2 * rk_command.SLOW)
+        self.assertIn(b"stopped at once", job.stderr.read())
+        for pipe in (job.stdin, job.stdout, job.stderr):
+            pipe.close()
+
+
+if __name__ == "__main__":
+    rk_command.main()

@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+"""`rk check` compiles for every backend at hand and tells pitfalls, for a person and for a program."""
+import json
+
+import rk_command
+from rk_command import FOUND, IO, OK, USAGE, Case
+
+
+class Check(Case):
+    def check(self, *files, code):
+        return json.loads(self.run_rk("check", "--json", *files, code=code, seconds=110).stdout)
+
+    def test_a_clean_kernel_of_an_app(self):
+        told = self.check(self.app(), code=OK)
+        self.assertEqual([one["file"] for one in told], [str(self.folder / "doubler.rk.c")])
+        self.assertEqual(told[0]["findings"], [])
+        backends = [(one["backend"], one["compiler"]) for one in told[0]["backends"]]
+        self.assertEqual(backends[1:], [("cuda", "sm_90"), ("cuda", "sm_75"), ("opencl", "CL1.2"), ("opencl", "CL3.0")])
+        for one in told[0]["backends"]:
+            self.assertIn(one["compiled"], (True, None), one["text"])
+        self.assertTrue(told[0]["backends"][0]["compiled"])
+
+    def test_a_kernel_that_does_not_compile(self):
+        kernel = self.write("doubler.rk.c", rk_command.DOUBLER.replace("number out", "numer out"))
+        told = self.run_rk("check", kernel, code=FOUND, seconds=110).stdout.decode()
+        self.assertRegex(told, r"cpu +the compiler of this build +REFUSED")
+        self.assertIn("doubler.rk.c:7", told)
+
+    def test_a_pitfall_is_told_with_its_line_and_remedy(self):
+        recursive = rk_command.DOUBLER + "RK_FN rk_u32 down(rk_u32 n)\n{\n    return n ? down(n - 1) : 0;\n}\n"
+        done = self.run_rk("check", self.write("twice.rk.c", recursive), code=FOUND, seconds=110)
+        self.assertRegex(done.stdout.decode(), r"twice.rk.c:1[0-9]: recursion: ")
+
+    def test_an_app_file_with_mistakes(self):
+        app = self.write("app.yaml", "kernels: {a: {source: doubler.rk.c}}\nroutes: [input -> a]\n")
+        self.assertIn("lacks 'app'", self.run_rk("check", app, code=USAGE).errors)
+
+    def test_files_that_are_no_kernels(self):
+        self.assertIn("No such file", self.run_rk("check", self.folder / "none.rk.c", code=IO).errors)
+        self.assertIn("is a folder", self.run_rk("check", self.folder, code=IO).errors)
+
+
+if __name__ == "__main__":
+    rk_command.main()

@@ -1,0 +1,101 @@
+"""What the tests of the command share: how `rk` is run, where the example lies, and small apps to run."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(os.environ.get("RK_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+RK = os.environ.get("RK_COMMAND", "")
+JOB = SOURCE / "examples" / "flight-delays"
+SANITIZERS = os.environ.get("RK_SANITIZERS", "")
+SLOW = 6 if SANITIZERS else 1  # how much longer everything may take
+sys.path.insert(0, str(JOB))
+
+OK, FOUND, USAGE, KERNEL, IO, UNBALANCED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+def environment():
+    """One cache of compiled kernels for all tests of a build."""
+    cache = pathlib.Path(os.environ.get("RK_BINARY_DIR", tempfile.gettempdir())) / "kernel-cache"
+    return dict(os.environ, XDG_CACHE_HOME=str(cache), LC_ALL="C.UTF-8")
+
+
+def rk(*arguments, stdin=b"", cwd=None, seconds=60):
+    """Runs rk to its end. The result has returncode, stdout and stderr (bytes and text)."""
+    done = subprocess.run([RK, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd, env=environment(),
+                          timeout=seconds * SLOW, check=False)
+    done.errors = done.stderr.decode("utf-8", "replace")
+    return done
+
+
+def start(*arguments, **how):
+    """Starts rk with pipes; the caller ends it."""
+    return subprocess.Popen([RK, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=environment(), **how)
+
+
+def main():
+    if not RK:
+        print("RK_COMMAND names no rk: skipped")
+        sys.exit(77)
+    unittest.main()
+
+
+DOUBLER = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_REASON(negative)
+RK_PARAM(rk_i64, factor, 2)
+RK_HANDLER(doubler, number, msg, rk_none, self, .mode = RK_ADAPTIVE)
+{
+    number out = {msg->value * RK_PARAM_OF(factor)};
+    if (msg->value < 0) rk_fail(RK_ARG, negative);
+    else rk_send(RK_ARG, &out);
+}
+"""
+
+APP = """app: doubler
+kernels:
+  doubler: { source: doubler.rk.c }
+routes:
+  - input -> doubler
+  - doubler -> output
+"""
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own."""
+    maxDiff = 2000
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="rk-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def app(self, app=APP, kernel=DOUBLER, name="doubler.rk.c"):
+        """A small app in the test's folder."""
+        self.write(name, kernel)
+        return self.write("app.yaml", app)
+
+    def run_rk(self, *arguments, code=OK, **how):
+        """Runs rk and checks its exit code, and that no sanitizer found anything."""
+        done = rk(*arguments, **how)
+        self.assertEqual(done.returncode, code, done.errors)
+        self.assertNotIn("Sanitizer", done.errors)
+        return done
+
+    def run_app(self, app, *arguments, code=OK, **how):
+        """Runs an app; the result has also summary and letters (lists of objects)."""
+        summary, letters = self.folder / "summary.json", self.folder / "letters.ndjson"
+        done = self.run_rk("run", app, "--summary", summary, "--dead-letters", letters, *arguments, code=code, **how)
+        done.summary = json.loads(summary.read_text()) if summary.exists() and summary.stat().st_size else None
+        done.letters = [json.loads(line) for line in letters.read_text().splitlines()] if letters.exists() else None
+        return done

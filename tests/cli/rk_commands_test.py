@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+"""Each subcommand: its help, its exit codes, its JSON, and that what `rk init` writes runs."""
+import json
+import os
+import subprocess
+
+import rk_command
+from rk_command import IO, JOB, KERNEL, USAGE, Case
+
+COMMANDS = ("run", "check", "devices", "bench", "codegen", "init")
+
+
+class Help(Case):
+    def test_every_command_has_help_with_its_exit_codes(self):
+        for command in COMMANDS:
+            text = self.run_rk(command, "--help").stdout.decode()
+            self.assertIn("Usage: rk %s" % command, text)
+            self.assertIn("Exit codes: 0 ", text)
+            self.assertIn("Usage: rk %s" % command, self.run_rk(command, "--usage").stdout.decode())
+
+    def test_help_lists_every_command(self):
+        text = self.run_rk("--help").stdout.decode()
+        for command in COMMANDS:
+            self.assertIn("rk %s " % command, text)
+        self.assertRegex(self.run_rk("--version").stdout.decode(), r"^rk \d+\.\d+\.\d+\n$")
+
+    def test_a_wrong_command_line(self):
+        for arguments, told in (((), "Usage: rk"), (("rnu",), "valid are run, check, devices, bench, codegen, init"),
+                                (("run",), "an app file is needed"), (("run", "a", "b"), "one app file"),
+                                (("run", "--colour"), "--colour"), (("run", "a", "--backend", "tpu"), "valid are cpu and auto"),
+                                (("run", "a", "--workers", "0"), "from 1 to 1024"), (("run", "a", "--workers", "x"), "from 1 to 1024"),
+                                (("run", "a", "--patience", "-1"), "from 1 to"), (("run", JOB / "app.yaml", "--input-format", "xml"), "valid are csv and ndjson"),
+                                (("run", JOB / "app.yaml", "--output-format", "xml"), "valid are csv and ndjson"),
+                                (("check",), "is needed"), (("devices", "x"), "nothing to name"), (("bench", "x"), "valid are"),
+                                (("codegen", "a"), "--backend is needed"), (("codegen", "a", "--backend", "tpu"), "valid are cpu, cuda and opencl"),
+                                (("codegen", "--backend", "cpu"), "is needed"), (("init",), "a folder is needed"),
+                                (("init", "a", "--from", "x"), "valid are filter and totals")):
+            self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
+
+    def test_standard_output_on_a_full_disk(self):
+        for command in (["--help"], ["--version"], ["devices"], ["devices", "--json"], ["codegen", "--backend", "cpu", JOB / "enrich.rk.c"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([rk_command.RK, *map(str, command)], stdout=full, stderr=subprocess.PIPE, check=False,
+                                      env=rk_command.environment())
+            self.assertEqual(done.returncode, IO, command)
+
+
+class Init(Case):
+    def test_what_init_writes_runs(self):
+        for name, lines in ((None, 1), ("filter", 1), ("totals", 3)):
+            folder = self.folder / ("app-%s" % name)
+            done = self.run_rk("init", folder, *(["--from", name] if name else []))
+            self.assertIn("rk run %s/app.yaml" % folder, done.stdout.decode())
+            ran = self.run_app(folder / "app.yaml")
+            self.assertEqual(len(ran.stdout.splitlines()), lines)
+            self.assertEqual({l["reason"] for l in ran.letters}, {"parse", "impossible"})
+            self.assertTrue(ran.summary["balanced"])
+
+    def test_init_writes_over_nothing(self):
+        self.write("app.yaml", "mine")
+        self.assertIn("is there already", self.run_rk("init", self.folder, code=IO).errors)
+        self.assertEqual((self.folder / "app.yaml").read_text(), "mine")
+        self.assertEqual(os.listdir(self.folder), ["app.yaml"])
+        self.assertIn("No such file", self.run_rk("init", self.folder / "no" / "folder", code=IO).errors)
+        self.assertIn("Not a directory", self.run_rk("init", self.folder / "app.yaml", code=IO).errors)
+
+
+class Facts(Case):
+    def test_devices(self):
+        told = json.loads(self.run_rk("devices", "--json").stdout)
+        self.assertEqual([backend["backend"] for backend in told], ["cpu", "cuda", "opencl"])
+        cpu = told[0]["devices"][0]
+        self.assertTrue(told[0]["runs"])
+        self.assertGreaterEqual(cpu["workers"], 1)
+        self.assertIn("cpu ", self.run_rk("devices").stdout.decode())
+
+    def test_the_summary_as_json(self):
+        app = self.app()
+        done = self.run_rk("run", app, "--input", "-", "--json", "--output", self.folder / "out.ndjson", stdin=b"value\n1\n")
+        summary = json.loads(done.stdout)
+        self.assertEqual(summary["rows_read"], 1)
+        done = self.run_rk("run", app, "--input", "-", "--json", stdin=b"value\n1\n")
+        self.assertEqual(done.stdout, b'{"value":2}\n')
+        self.assertEqual(json.loads(done.errors)["output"]["lines"], 1)
+
+    def test_what_a_summary_holds(self):
+        summary = self.run_app(JOB / "app.yaml", "--input", JOB / "damaged.csv").summary
+        self.assertEqual((summary["app"], summary["backend"]), ("flight-delays", "cpu"))
+        self.assertEqual(summary["rows_read"], summary["rows_bad"] + summary["rows_sent"])
+        validate = summary["kernels"][0]
+        self.assertEqual(validate["dead_by_reason"], {"delay": 4, "distance": 5, "hour": 3})
+        self.assertEqual(set(validate["account"]), {"accepted", "delivered", "dead", "evicted", "expired", "lost", "queued", "refused",
+                                                    "sent", "dead_sends", "output", "balanced"})
+        for kernel in summary["kernels"]:
+            self.assertGreater(kernel["throughput"], 0)
+            for histogram in ("queue_wait_ns", "service_ns"):
+                self.assertLessEqual({"p50", "p99", "p99.9"}, set(kernel[histogram]))
+            self.assertLessEqual(kernel["service_ns"]["p50"], kernel["service_ns"]["p99.9"])
+
+    def test_the_account_for_a_person(self):
+        done = self.run_rk("run", JOB / "app.yaml", "-v", "--output", self.folder / "out")
+        self.assertIn("accepted 200,000 = delivered 200,000 + dead 0 + evicted 0 + expired 0 + lost 0 + queued 0   balanced", done.errors)
+        self.assertRegex(done.errors, r"validate +━+ +200,000 +[0-9.]+ [kM]/s  p99 [0-9.]+ .s +cpu")
+        self.assertIn("236 lines to %s in " % (self.folder / "out"), done.errors)
+
+
+class Codegen(Case):
+    def test_each_backend(self):
+        for backend in ("cpu", "cuda", "opencl"):
+            text = self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend).stdout.decode()
+            self.assertIn("aggregate.rk.c", text)
+            path = self.folder / backend
+            self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend, "-o", path, "--kernel", "aggregate")
+            self.assertIn("aggregate", path.read_text())
+
+    def test_what_cannot_be_rendered(self):
+        self.assertIn("none", self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", "cuda", "--kernel", "none", code=KERNEL).errors)
+        broken = self.write("broken.rk.c", "RK_HANDLER(a)\n")
+        self.assertIn("broken.rk.c:1:", self.run_rk("codegen", broken, "--backend", "cuda", code=KERNEL).errors)
+        self.run_rk("codegen", self.folder / "none", "--backend", "cpu", code=IO)
+        self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", "cpu", "-o", self.folder / "no" / "file", code=IO)
+
+
+if __name__ == "__main__":
+    rk_command.main()

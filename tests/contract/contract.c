@@ -1,0 +1,470 @@
+#include "contract.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../kernels/contract_a.rk.h"
+
+static const contract_variant variants[] = {
+    { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0 },
+    { "regions-3", RK_BACKEND_CPU, STYLE_REGIONS, 3, 0 },
+    { "fibers-1", RK_BACKEND_CPU, STYLE_FIBERS, 1, 0 },
+    { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0 },
+    { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1 },
+    { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1 },
+};
+#define VARIANTS (sizeof variants / sizeof *variants)
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if !defined(SANITIZED)
+#define SANITIZED 0
+#endif
+
+#define CASE_LIMIT_NS RK_SECONDS(60) /* a case that takes longer hangs: the watchdog ends the program */
+
+int contract_sanitized(void) { return SANITIZED; }
+
+rk_u32 contract_rounds(rk_u32 release) { return SANITIZED && release >= 20 ? release / 20u : release; }
+
+/* ------------------------------------------------------------------ one case on one variant */
+
+typedef enum outcome { NOT_RUN, PASSED, REFUSED, FAILED } outcome;
+
+typedef struct job {
+    const contract_case *test;
+    const contract_variant *variant;
+    contract *fixture;
+    outcome outcome;
+    char refused[256];
+    char name[160];
+} job;
+
+static job *running; /* atomic: what the watchdog names */
+static rk_u64 running_since_ns;
+
+/* cmocka jumps out of a crash and goes on, with whatever lock was held. A crash ends the program, as its sanitizer says. */
+static const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+static struct sigaction first_actions[sizeof crashes / sizeof *crashes];
+
+static void keep_actions(void)
+{
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) sigaction(crashes[i], 0, &first_actions[i]);
+}
+
+static void restore_actions(void)
+{
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) sigaction(crashes[i], &first_actions[i], 0);
+}
+
+rk_u64 contract_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
+}
+
+static void *watch(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        nanosleep(&(struct timespec){ 0, 200000000 }, 0);
+        const job *j = __atomic_load_n(&running, __ATOMIC_ACQUIRE);
+        rk_u64 since = __atomic_load_n(&running_since_ns, __ATOMIC_ACQUIRE);
+        if (!j || contract_now_ns() - since < CASE_LIMIT_NS) continue;
+        fprintf(stderr, "watchdog: '%s' takes longer than %llu s\n", j->name,
+                (unsigned long long)(CASE_LIMIT_NS / 1000000000u));
+        abort();
+    }
+    return 0;
+}
+
+static void take_log(void *user, const rk_log_record *record)
+{
+    contract *c = user;
+    pthread_mutex_lock(&c->lock);
+    if (c->logged < CONTRACT_LOGS) {
+        contract_line *line = &c->log[c->logged];
+        line->level = record->level;
+        line->shard = record->shard;
+        snprintf(line->kernel, sizeof line->kernel, "%s", record->kernel_name);
+        snprintf(line->text, sizeof line->text, "%s", record->text);
+    }
+    c->logged++;
+    pthread_mutex_unlock(&c->lock);
+}
+
+static rk_u64 injected_clock(void *user)
+{
+    return __atomic_load_n(&((contract *)user)->clock_ns, __ATOMIC_RELAXED);
+}
+
+rk_runtime_options contract_runtime_options(contract *c)
+{
+    rk_runtime_options o = { RK_RUNTIME_OPTIONS,
+                             .backend = c->variant->backend,
+                             .workers = c->variant->workers,
+                             .single_step = c->variant->single_step,
+                             .on_log = take_log,
+                             .log_user = c,
+                             .unpinned = 1 };
+    if (c->variant->single_step) {
+        o.clock_ns = injected_clock;
+        o.clock_user = c;
+    }
+    return o;
+}
+
+void contract_reopen(contract *c, const rk_runtime_options *options)
+{
+    contract_close(c);
+    assert_ok(rk_open(options, &c->runtime));
+}
+
+/* Everything that came in is somewhere: by kernel and by lane. Exact only at rest, so it is waited for. */
+static int is_balanced(contract *c, rk_kernel kernel)
+{
+    rk_account a, lane;
+    rk_kernel_info info;
+    if (rk_account_of(c->runtime, kernel, &a) != RK_OK ||
+        rk_kernel_information(c->runtime, kernel, &info) != RK_OK)
+        return 0;
+    rk_u64 accepted = 0, queued = 0;
+    for (rk_u32 s = 0; s < info.shards; s++)
+        for (rk_u32 l = 0; l < 2; l++) {
+            if (rk_account_of_lane(c->runtime, kernel, s, l, &lane) != RK_OK || !lane.balanced) return 0;
+            accepted += lane.accepted;
+            queued += lane.queued;
+        }
+    return a.balanced && a.accepted == a.accepted_host + a.accepted_device && a.accepted == accepted &&
+           a.queued == queued && a.output_accepted == a.output_received + a.output_queued;
+}
+
+static void check_accounts(contract *c)
+{
+    rk_kernel kernels[256];
+    size_t count = 0;
+    settle(c);
+    assert_ok(rk_list(c->runtime, kernels, 256, &count));
+    for (size_t i = 0; i < count && i < 256; i++) wait_until(c, is_balanced(c, kernels[i]));
+}
+
+/* What a handler that never returned may still use; found from here by the leak checker. */
+static struct {
+    contract *fixture;
+    rk_runtime *runtime;
+} left_behind[64];
+static size_t left_behind_count;
+
+static void leave_behind(contract *fixture, rk_runtime *runtime)
+{
+    if (left_behind_count == sizeof left_behind / sizeof *left_behind) return;
+    left_behind[left_behind_count].fixture = fixture;
+    left_behind[left_behind_count++].runtime = runtime;
+}
+
+void contract_close(contract *c)
+{
+    check_accounts(c);
+    rk_runtime *runtime = c->runtime;
+    if (c->ends_quarantined) leave_behind(c, runtime);
+    c->runtime = 0;
+    assert_status(rk_close(runtime), c->ends_quarantined ? RK_QUARANTINED : RK_OK);
+}
+
+void contract_refuse(contract *c, const char *why)
+{
+    snprintf(c->refused, sizeof c->refused, "%s", why);
+    skip();
+}
+
+static int set_up(void **state)
+{
+    job *j = *state;
+    contract *c = calloc(1, sizeof *c);
+    if (!c) return -1;
+    c->variant = j->variant;
+    c->clock_ns = RK_SECONDS(1000);
+    pthread_mutex_init(&c->lock, 0);
+    j->fixture = c;
+    j->outcome = FAILED; /* until it has passed */
+    contract_control_reset();
+    __atomic_store_n(&running_since_ns, contract_now_ns(), __ATOMIC_RELEASE);
+    __atomic_store_n(&running, j, __ATOMIC_RELEASE);
+    rk_runtime_options o = contract_runtime_options(c);
+    return rk_open(&o, &c->runtime) == RK_OK ? 0 : -1;
+}
+
+static void run(void **state)
+{
+    job *j = *state;
+    contract *c = j->fixture;
+    restore_actions();
+    j->test->run(c);
+    stop_threads(c);
+    if (c->runtime) contract_close(c);
+    assert_int_equal(c->failures, 0);
+    j->outcome = PASSED;
+}
+
+/* After a failure: let everybody go, so that the next case finds a clean process. */
+static int tear_down(void **state)
+{
+    job *j = *state;
+    contract *c = j->fixture;
+    contract_control_open();
+    stop_threads(c);
+    if (c->refused[0]) {
+        j->outcome = REFUSED;
+        snprintf(j->refused, sizeof j->refused, "%.255s", c->refused);
+    }
+    if (j->outcome == FAILED) {
+        pthread_mutex_lock(&c->lock);
+        for (rk_u32 i = 0; i < c->logged && i < CONTRACT_LOGS; i++)
+            fprintf(stderr, "    log: %s/%u: %s\n", c->log[i].kernel, c->log[i].shard, c->log[i].text);
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (c->runtime) rk_close(c->runtime);
+    __atomic_store_n(&running, (job *)0, __ATOMIC_RELEASE);
+    if (c->ends_quarantined) {
+        leave_behind(c, c->runtime);
+        return 0;
+    }
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+static int has_what_it_needs(const contract_variant *v, rk_u32 needs)
+{
+    if ((needs & NEEDS_REGIONS) && v->style != STYLE_REGIONS) return 0;
+    if ((needs & NEEDS_FIBERS) && v->style != STYLE_FIBERS) return 0;
+    if ((needs & NEEDS_THREADS) && v->single_step) return 0;
+    if ((needs & NEEDS_STEP) && !v->single_step) return 0;
+    return !(needs & NEEDS_WORKERS) || v->workers > 1;
+}
+
+static void print_table(const char *group, const contract_case *cases, size_t count, const job *jobs,
+                        size_t job_count)
+{
+    static const char *const texts[] = { "-", "pass", "refused", "FAIL" };
+    size_t widest = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strlen(cases[i].name) > widest) widest = strlen(cases[i].name);
+    printf("\n%-*s", (int)widest, group);
+    for (size_t v = 0; v < VARIANTS; v++)
+        printf("  %*s", (int)(strlen(variants[v].name) > 7 ? strlen(variants[v].name) : 7), variants[v].name);
+    printf("\n");
+    for (size_t i = 0; i < count; i++) {
+        printf("%-*s", (int)widest, cases[i].name);
+        for (size_t v = 0; v < VARIANTS; v++) {
+            outcome o = NOT_RUN;
+            for (size_t j = 0; j < job_count; j++)
+                if (jobs[j].test == &cases[i] && jobs[j].variant == &variants[v]) o = jobs[j].outcome;
+            printf("  %*s", (int)(strlen(variants[v].name) > 7 ? strlen(variants[v].name) : 7), texts[o]);
+        }
+        printf("\n");
+    }
+    for (size_t j = 0; j < job_count; j++)
+        if (jobs[j].outcome == REFUSED) printf("refused: %s: %s\n", jobs[j].name, jobs[j].refused);
+    fflush(stdout);
+}
+
+int contract_main(const char *group, const contract_case *cases, size_t count, int argc, char **argv)
+{
+    job *jobs = calloc(count * VARIANTS, sizeof *jobs);
+    struct CMUnitTest *tests = calloc(count * VARIANTS, sizeof *tests);
+    pthread_t watchdog;
+    size_t n = 0;
+    if (!jobs || !tests || pthread_create(&watchdog, 0, watch, 0)) return 1;
+    pthread_detach(watchdog);
+    for (size_t i = 0; i < count; i++) {
+        size_t before = n;
+        for (size_t v = 0; v < VARIANTS; v++) {
+            if (!has_what_it_needs(&variants[v], cases[i].needs)) continue;
+            if ((cases[i].needs & ONCE) && n > before) continue;
+            jobs[n] = (job){ .test = &cases[i], .variant = &variants[v] };
+            snprintf(jobs[n].name, sizeof jobs[n].name, "%s [%s]", cases[i].name, variants[v].name);
+            tests[n] = (struct CMUnitTest){ jobs[n].name, run, set_up, tear_down, &jobs[n] };
+            n++;
+        }
+    }
+    keep_actions();
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    int failed = _cmocka_run_group_tests(group, tests, n, 0, 0);
+    print_table(group, cases, count, jobs, n);
+    free(tests);
+    free(jobs);
+    return failed ? 1 : 0;
+}
+
+/* ------------------------------------------------------------------ checks */
+
+void contract_assert_status(rk_status got, rk_status expected, const char *call, const char *file, int line)
+{
+    if (got == expected) return;
+    print_error("%s\n    is %s, not %s\n%s", call, rk_status_name(got), rk_status_name(expected),
+                got == RK_OK ? "" : rk_error_text());
+    _fail(file, line);
+}
+
+void contract_assert_says(const char *whole, const char *part, const char *file, int line)
+{
+    if (strstr(whole, part)) return;
+    print_error("there is no '%s' in:\n%s\n", part, whole);
+    _fail(file, line);
+}
+
+int contract_expect(contract *c, int holds, const char *text, const char *file, int line)
+{
+    if (holds) return 1;
+    if (__atomic_fetch_add(&c->failures, 1, __ATOMIC_ACQ_REL) < 10)
+        fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, text);
+    return 0;
+}
+
+int contract_expect_status(contract *c, rk_status got, rk_status expected, const char *call, const char *file,
+                           int line)
+{
+    if (got == expected) return 1;
+    if (__atomic_fetch_add(&c->failures, 1, __ATOMIC_ACQ_REL) < 10)
+        fprintf(stderr, "%s:%d: %s\n    is %s, not %s\n%s", file, line, call, rk_status_name(got),
+                rk_status_name(expected), got == RK_OK ? "" : rk_error_text());
+    return 0;
+}
+
+/* ------------------------------------------------------------------ time */
+
+void contract_breathe(contract *c, rk_u64 until_ns, const char *condition, const char *file, int line)
+{
+    if (c->variant->single_step) settle(c);
+    sched_yield();
+    if (contract_now_ns() < until_ns) return;
+    fprintf(stderr, "%s:%d: waited in vain for: %s\n", file, line, condition);
+    for (rk_u32 i = 0; i < c->threads; i++)
+        if (pthread_equal(pthread_self(), c->thread[i]))
+            abort(); /* cmocka can't jump out of another thread */
+    _fail(file, line);
+}
+
+void let_pass(contract *c, rk_u64 ns)
+{
+    if (c->variant->single_step) {
+        __atomic_fetch_add(&c->clock_ns, ns, __ATOMIC_RELAXED);
+        return;
+    }
+    rk_u64 until = rk_clock_ns(c->runtime) + ns;
+    for (rk_u64 now = rk_clock_ns(c->runtime); now < until; now = rk_clock_ns(c->runtime)) {
+        rk_u64 left = until - now;
+        nanosleep(&(struct timespec){ (time_t)(left / 1000000000u), (long)(left % 1000000000u) }, 0);
+    }
+}
+
+void settle(contract *c)
+{
+    if (c->variant->single_step && c->runtime) rk_step_all(c->runtime, 100000);
+}
+
+/* ------------------------------------------------------------------ kernels */
+
+const char *in_style(contract *c, const char *kernel)
+{
+    static __thread char name[80];
+    snprintf(name, sizeof name, "%s%s", kernel, c->variant->style == STYLE_FIBERS ? "_spmd" : "");
+    return name;
+}
+
+rk_kernel launch(contract *c, const char *id, const char *kernel, const rk_launch_options *options)
+{
+    rk_launch_options o = options ? *options : rk_production();
+    rk_kernel handle = { 0, 0 };
+    if (!o.kernel_name) o.kernel_name = in_style(c, kernel);
+    rk_status status = rk_launch(c->runtime, id, &o, &handle);
+    if (status == RK_UNSUPPORTED) contract_refuse(c, rk_error_text());
+    contract_assert_status(status, RK_OK, id, __FILE__, __LINE__);
+    return handle;
+}
+
+rk_kernel launch_active(contract *c, const char *id, const char *kernel, const rk_launch_options *options)
+{
+    rk_kernel handle = launch(c, id, kernel, options);
+    assert_ok(rk_activate(c->runtime, handle));
+    return handle;
+}
+
+rk_kernel launch_echo(contract *c, const rk_launch_options *options)
+{
+    return launch_active(c, "echo", "echo", options);
+}
+
+rk_account account_of(contract *c, rk_kernel kernel)
+{
+    rk_account a = { 0 };
+    assert_ok(rk_account_of(c->runtime, kernel, &a));
+    return a;
+}
+
+rk_metrics metrics_of(contract *c, rk_kernel kernel)
+{
+    rk_metrics m = { 0 };
+    assert_ok(rk_metrics_of(c->runtime, kernel, &m));
+    return m;
+}
+
+rk_kernel_info info_of(contract *c, rk_kernel kernel)
+{
+    rk_kernel_info info = { 0 };
+    assert_ok(rk_kernel_information(c->runtime, kernel, &info));
+    return info;
+}
+
+void contract_receive(contract *c, rk_kernel kernel, void *body, size_t size, rk_received *info,
+                      const char *file, int line)
+{
+    rk_received own;
+    rk_status status = RK_EMPTY;
+    settle(c);
+    status = rk_receive(c->runtime, kernel, body, size, info ? info : &own,
+                        c->variant->single_step ? 0 : CONTRACT_PATIENCE);
+    contract_assert_status(status, RK_OK, "receive", file, line);
+}
+
+rk_u32 logged(contract *c, const char *part)
+{
+    rk_u32 n = 0;
+    pthread_mutex_lock(&c->lock);
+    for (rk_u32 i = 0; i < c->logged && i < CONTRACT_LOGS; i++) n += strstr(c->log[i].text, part) != 0;
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
+/* ------------------------------------------------------------------ threads of a case */
+
+void start_thread(contract *c, void *(*run_thread)(void *argument), void *argument)
+{
+    assert_true(c->threads < CONTRACT_THREADS);
+    assert_int_equal(pthread_create(&c->thread[c->threads], 0, run_thread, argument), 0);
+    c->threads++;
+}
+
+void join_threads(contract *c)
+{
+    for (; c->threads; c->threads--) pthread_join(c->thread[c->threads - 1], 0);
+}
+
+void stop_threads(contract *c)
+{
+    __atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
+    join_threads(c);
+    __atomic_store_n(&c->stop, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,183 @@
+/* The contract suite: every case runs on every variant of every backend, and each is reported as pass, refused (the backend says
+ * so, as documented) or fail. A new backend is a few more lines in the table of variants of contract.c.
+ *
+ * A case is a function over a fixture that has an open runtime. It launches what it needs, and when it returns the fixture checks
+ * that the account of every kernel that is left balances and that the runtime closes. A test program is a table of cases:
+ *
+ *     static void messages_come_back_in_order(contract *c) { … }
+ *
+ *     static const contract_case cases[] = {
+ *         {CASE(messages_come_back_in_order), ON_EVERY},
+ *         {CASE(state_is_kept_per_actor), NEEDS_REGIONS | NEEDS_THREADS},
+ *     };
+ *     CONTRACT_MAIN("handling", cases)
+ *
+ * A program takes a pattern as its argument: `handling_test '*order*'` runs the cases that match. */
+#ifndef RINGKERNEL_TESTS_CONTRACT_H
+#define RINGKERNEL_TESTS_CONTRACT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <ringkernel/ringkernel.h>
+
+/* ------------------------------------------------------------------ variants */
+
+#define STYLE_REGIONS 1u
+#define STYLE_FIBERS 2u /* SPMD on the CPU */
+
+typedef struct contract_variant {
+    const char *name;
+    rk_u32 backend; /* RK_BACKEND_* */
+    rk_u32 style;   /* STYLE_*: which of a kernel's two forms launch() picks */
+    rk_u32 workers;
+    rk_u32 single_step; /* 1: no threads and an injected clock; the helpers below step the runtime */
+} contract_variant;
+
+/* What a case needs of a variant; all bits given must hold. */
+#define ON_EVERY 0u
+#define NEEDS_REGIONS 1u /* handlers with state, of several types, or for large messages */
+#define NEEDS_FIBERS 2u
+#define NEEDS_THREADS 4u  /* workers and the service thread */
+#define NEEDS_STEP 8u     /* the injected clock */
+#define NEEDS_WORKERS 16u /* more than one worker */
+#define ONCE 32u          /* the outcome can't depend on the variant: only the first that has the rest */
+
+/* ------------------------------------------------------------------ fixture */
+
+#define CONTRACT_LOGS 4096u
+#define CONTRACT_THREADS 64u
+
+typedef struct contract_line {
+    rk_u32 level;
+    rk_u32 shard;
+    char kernel[64];
+    char text[256];
+} contract_line;
+
+typedef struct contract {
+    const contract_variant *variant;
+    rk_runtime *runtime;
+    rk_u64 clock_ns;         /* of single-step variants; atomic, see let_pass */
+    rk_u32 failures;         /* of expect(), by any thread; atomic */
+    rk_u32 stop;             /* background threads leave when it is 1; atomic */
+    rk_u32 ends_quarantined; /* 1: the case leaves a handler that never returns, and closing has to say so */
+    char refused[256];       /* why the variant refuses the case, as documented */
+    pthread_mutex_t lock;
+    rk_u32 logged; /* lines of the runtime's and of kernels' logs; the first CONTRACT_LOGS are kept */
+    contract_line log[CONTRACT_LOGS];
+    pthread_t thread[CONTRACT_THREADS];
+    rk_u32 threads;
+} contract;
+
+typedef struct contract_case {
+    const char *name;
+    void (*run)(contract *c);
+    rk_u32 needs;
+} contract_case;
+
+#define CASE(function) #function, function
+
+/* Run all cases on all variants that have what they need, with a table at the end. 0: none failed. */
+int contract_main(const char *group, const contract_case *cases, size_t count, int argc, char **argv);
+
+#define CONTRACT_MAIN(group, cases)                                                      \
+    int main(int argc, char **argv)                                                      \
+    {                                                                                    \
+        return contract_main(group, cases, sizeof(cases) / sizeof *(cases), argc, argv); \
+    }
+
+/* The options that the fixture's runtime is opened with: start from them to open another. */
+rk_runtime_options contract_runtime_options(contract *c);
+/* Close the runtime, checked, and open another in its place. */
+void contract_reopen(contract *c, const rk_runtime_options *options);
+/* Check accounts, close, and leave the fixture without a runtime; done for every case that still has one. */
+void contract_close(contract *c);
+
+/* The case can't be had on this variant, as documented: ends it. */
+void contract_refuse(contract *c, const char *why);
+
+/* Rounds of a stress test: as given, or a twentieth under sanitizers. */
+rk_u32 contract_rounds(rk_u32 release);
+int contract_sanitized(void);
+
+/* ------------------------------------------------------------------ checks */
+
+/* The call succeeds; if not, the test fails with the whole story. Only in the case's own thread, as all of cmocka's. */
+#define assert_ok(call) contract_assert_status(call, RK_OK, #call, __FILE__, __LINE__)
+#define assert_status(call, expected) contract_assert_status(call, expected, #call, __FILE__, __LINE__)
+void contract_assert_status(rk_status got, rk_status expected, const char *call, const char *file, int line);
+
+/* The last call's error text has this in it. */
+#define assert_error_says(text) contract_assert_says(rk_error_text(), text, __FILE__, __LINE__)
+void contract_assert_says(const char *whole, const char *part, const char *file, int line);
+
+/* The same for threads of a case: counted, reported at once, and the case fails at its end. Returns the condition. */
+#define expect(c, condition) contract_expect(c, (condition) != 0, #condition, __FILE__, __LINE__)
+#define expect_ok(c, call) contract_expect_status(c, call, RK_OK, #call, __FILE__, __LINE__)
+#define expect_status(c, call, expected) contract_expect_status(c, call, expected, #call, __FILE__, __LINE__)
+int contract_expect(contract *c, int holds, const char *text, const char *file, int line);
+int contract_expect_status(contract *c, rk_status got, rk_status expected, const char *call, const char *file,
+                           int line);
+
+/* ------------------------------------------------------------------ time */
+
+#define CONTRACT_PATIENCE RK_SECONDS(20) /* how long anything that is waited for may take */
+
+/* Look until the condition holds; steps a single-step runtime in between. Fails the test when patience ends. Any thread. */
+#define wait_until(c, condition)                                                          \
+    do {                                                                                  \
+        rk_u64 until_ = contract_now_ns() + CONTRACT_PATIENCE;                            \
+        while (!(condition)) contract_breathe(c, until_, #condition, __FILE__, __LINE__); \
+    } while (0)
+void contract_breathe(contract *c, rk_u64 until_ns, const char *condition, const char *file, int line);
+rk_u64 contract_now_ns(void); /* monotonic */
+
+/* Let time pass on the runtime's clock: an injected one is set forward, a real one is waited for. */
+void let_pass(contract *c, rk_u64 ns);
+
+/* Step a single-step runtime until everything is idle; nothing otherwise. */
+void settle(contract *c);
+
+/* ------------------------------------------------------------------ kernels */
+
+/* Launch kernel `kernel` (in the variant's style: NAME or NAME_spmd) under `id`; options 0: production. A documented refusal ends the
+ * case as refused. */
+rk_kernel launch(contract *c, const char *id, const char *kernel, const rk_launch_options *options);
+/* The same, and activate. */
+rk_kernel launch_active(contract *c, const char *id, const char *kernel, const rk_launch_options *options);
+/* An active kernel "echo" that sends each `probe` back to the host. */
+rk_kernel launch_echo(contract *c, const rk_launch_options *options);
+/* The name of a kernel in the variant's style. Valid until the next call. */
+const char *in_style(contract *c, const char *kernel);
+
+rk_account account_of(contract *c, rk_kernel kernel);
+rk_metrics metrics_of(contract *c, rk_kernel kernel);
+rk_kernel_info info_of(contract *c, rk_kernel kernel);
+
+/* Receive one message of a given size, waiting with patience; fails the test when there is none. */
+#define receive(c, kernel, message) \
+    contract_receive(c, kernel, message, sizeof *(message), 0, __FILE__, __LINE__)
+#define receive_with(c, kernel, message, info) \
+    contract_receive(c, kernel, message, sizeof *(message), info, __FILE__, __LINE__)
+void contract_receive(contract *c, rk_kernel kernel, void *body, size_t size, rk_received *info,
+                      const char *file, int line);
+
+/* Lines of the log so far whose text has `part` in it. */
+rk_u32 logged(contract *c, const char *part);
+
+/* ------------------------------------------------------------------ threads of a case */
+
+/* Start a thread; all are joined by join_threads, or at the case's end after `stop` is set. */
+void start_thread(contract *c, void *(*run)(void *argument), void *argument);
+void join_threads(contract *c);
+static inline int stopped(contract *c) { return __atomic_load_n(&c->stop, __ATOMIC_ACQUIRE) != 0; }
+/* Ask the case's threads to leave, and join them. */
+void stop_threads(contract *c);
+
+#endif

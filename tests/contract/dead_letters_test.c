@@ -1,0 +1,262 @@
+/* Dead letters: what is refused is kept with its reason and counted, newest first to stay, and the sender's hook is asked before. */
+#include "contract.h"
+
+#include <stdio.h>
+
+#include "../kernels/contract_a.rk.h"
+
+static rk_launch_options small(rk_u32 capacity)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = capacity;
+    o.deduplication_window = 0;
+    return o;
+}
+
+static void attempt_with(contract *c, rk_kernel k, rk_u32 number, rk_u32 fault)
+{
+    attempt a = { number, fault };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.target = 70 + number;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), &s));
+}
+
+static rk_dead_letter take_letter(contract *c, rk_kernel k, void *body, size_t size)
+{
+    rk_dead_letter letter = { .length = 0 };
+    settle(c);
+    assert_ok(
+        rk_receive_dead(c->runtime, k, body, size, &letter, c->variant->single_step ? 0 : CONTRACT_PATIENCE));
+    return letter;
+}
+
+static void a_refused_message_is_a_dead_letter_with_its_reason(contract *c)
+{
+    static const struct {
+        rk_u32 fault;
+        const char *reason;
+    } faults[] = { { FAULT_ODD, "odd" },
+                   { FAULT_NEGATIVE, "negative" },
+                   { FAULT_BOTH, "negative" },
+                   { FAULT_SENDS, "RK_LIMIT" } };
+    rk_kernel k = launch_active(c, "failing", "failing", 0);
+    rk_u64 before = rk_clock_ns(c->runtime);
+    for (rk_u32 i = 0; i < 4; i++) {
+        attempt a, b;
+        attempt_with(c, k, i, faults[i].fault);
+        rk_dead_letter letter = take_letter(c, k, &a, sizeof a);
+        assert_string_equal(letter.reason, faults[i].reason);
+        assert_int_equal(letter.type, RK_TYPE_ID(attempt));
+        assert_int_equal(letter.length, sizeof a);
+        assert_ptr_equal(letter.payload, &a);
+        assert_int_equal(a.number, i);
+        assert_int_equal(letter.target, 70 + i);
+        assert_int_equal(letter.was_sent, 0);
+        assert_int_equal(letter.shard, 0);
+        assert_true(letter.when_ns >= before && letter.when_ns <= rk_clock_ns(c->runtime));
+        assert_memory_equal(&letter.kernel, &k, sizeof k);
+        /* What its handler sent is taken back, and the next message is handled as if nothing had been. */
+        attempt_with(c, k, 100 + i, FAULT_NONE);
+        receive(c, k, &b);
+        assert_int_equal(b.number, 100 + i);
+    }
+    rk_account a = account_of(c, k);
+    assert_int_equal(a.dead, 4);
+    assert_int_equal(a.dead_letters, 4);
+    assert_int_equal(a.dead_sends, 0);
+    wait_until(c, account_of(c, k).delivered == 4);
+}
+
+static void reasons_are_counted_by_name(contract *c)
+{
+    rk_kernel k = launch_active(c, "failing", "failing", 0);
+    const char *reason;
+    rk_u64 count, odd = 0, negative = 0;
+    assert_status(rk_dead_reason(c->runtime, k, 0, &reason, &count), RK_EMPTY);
+    for (rk_u32 i = 0; i < 30; i++) attempt_with(c, k, i, i % 3 ? FAULT_ODD : FAULT_NEGATIVE);
+    wait_until(c, account_of(c, k).dead_letters == 30);
+    for (rk_u32 i = 0; i < 2; i++) {
+        assert_ok(rk_dead_reason(c->runtime, k, i, &reason, &count));
+        *(strcmp(reason, "odd") ? &negative : &odd) += count;
+    }
+    assert_int_equal(odd, 20);
+    assert_int_equal(negative, 10);
+    assert_status(rk_dead_reason(c->runtime, k, 2, &reason, &count), RK_EMPTY);
+    assert_status(rk_dead_reason(c->runtime, k, 0, 0, &count), RK_INVALID_ARGUMENT);
+    assert_status(rk_dead_reason(c->runtime, k, 0, &reason, 0), RK_INVALID_ARGUMENT);
+}
+
+static void the_newest_letters_are_kept_and_the_loss_is_counted(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.dead_letter_capacity = 2;
+    rk_kernel k = launch_active(c, "failing", "failing", &o);
+    for (rk_u32 i = 1; i <= 3; i++) attempt_with(c, k, i, FAULT_ODD);
+    wait_until(c, account_of(c, k).dead_letters == 3);
+    assert_int_equal(account_of(c, k).dead_letters_lost, 1);
+    for (rk_u32 i = 2; i <= 3; i++) {
+        attempt a;
+        take_letter(c, k, &a, sizeof a);
+        assert_int_equal(a.number, i);
+    }
+    attempt a;
+    rk_dead_letter letter;
+    assert_status(rk_receive_dead(c->runtime, k, &a, sizeof a, &letter, 0), RK_EMPTY);
+}
+
+static void a_letter_that_does_not_fit_stays(contract *c)
+{
+    rk_kernel k = launch_active(c, "failing", "failing", 0);
+    attempt a;
+    rk_dead_letter letter;
+    assert_status(rk_receive_dead(c->runtime, k, &a, sizeof a, &letter, RK_MILLISECONDS(5)), RK_TIMED_OUT);
+    attempt_with(c, k, 9, FAULT_ODD);
+    wait_until(c, account_of(c, k).dead_letters == 1);
+    assert_status(rk_receive_dead(c->runtime, k, &a, sizeof a - 1, &letter, 0), RK_TOO_SMALL);
+    assert_int_equal(letter.length, sizeof a);
+    assert_status(rk_receive_dead(c->runtime, k, 0, sizeof a, &letter, 0), RK_INVALID_ARGUMENT);
+    assert_status(rk_receive_dead(c->runtime, k, &a, sizeof a, 0, 0), RK_INVALID_ARGUMENT);
+    take_letter(c, k, &a, sizeof a);
+    assert_int_equal(a.number, 9);
+}
+
+typedef struct callback {
+    contract *c;
+    rk_u32 calls, next;
+} callback;
+
+static void count_letter(void *user, const rk_dead_letter *letter)
+{
+    callback *back = user;
+    const attempt *a = letter->payload;
+    expect(back->c,
+           a->number == back->next && strcmp(letter->reason, "odd") == 0 && letter->length == sizeof *a);
+    back->next++;
+    __atomic_fetch_add(&back->calls, 1, __ATOMIC_ACQ_REL);
+}
+
+static void the_callback_sees_every_letter_in_order(contract *c)
+{
+    static callback back;
+    back = (callback){ c, 0, 0 };
+    rk_launch_options o = small(1024);
+    o.dead_letter_capacity = 4;
+    o.on_dead_letter = count_letter;
+    o.dead_letter_user = &back;
+    rk_kernel k = launch_active(c, "failing", "failing", &o);
+    for (rk_u32 i = 0; i < 500; i++) attempt_with(c, k, i, FAULT_ODD);
+    settle(c);
+    wait_until(c, __atomic_load_n(&back.calls, __ATOMIC_ACQUIRE) == 500);
+    wait_until(c, account_of(c, k).dead_letters == 500);
+    assert_int_equal(account_of(c, k).dead_letters_lost, 0); /* nothing is lost on who saw it */
+    for (rk_u32 i = 496; i < 500; i++) {
+        attempt a;
+        take_letter(c, k, &a, sizeof a);
+        assert_int_equal(a.number, i);
+    }
+}
+
+/* ------------------------------------------------------------------ sends that their target doesn't take */
+
+typedef struct offering_copy {
+    rk_u32 sent, refused, kept, status, last, rest;
+} offering_copy;
+
+static void the_senders_hook_is_asked_before_a_letter_is_written(contract *c)
+{
+    rk_launch_options o = small(16);
+    o.backpressure = RK_BACKPRESSURE_REJECT;
+    rk_kernel target = launch(c, "taker", "taker", &o); /* not active: takes 16, and no more */
+    o = small(64);
+    rk_kernel source = launch(c, "offering", "offering", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < 20; i++) {
+        offer f = { i, i % 2 }; /* the hook takes care of odd ones */
+        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
+    }
+    wait_until(c, metrics_of(c, source).processed == 20);
+    offering_copy state;
+    assert_ok(rk_read_state(c->runtime, source, 0, &state, sizeof state));
+    assert_int_equal(state.sent, 20);
+    assert_int_equal(state.refused, 4);
+    assert_int_equal(state.kept, 2);
+    assert_int_equal(state.status, RK_FULL);
+    assert_int_equal(state.last, 19);
+    for (rk_u32 i = 16; i < 20; i += 2) {
+        offer f;
+        rk_dead_letter letter = take_letter(c, source, &f, sizeof f);
+        assert_int_equal(f.number, i);
+        assert_int_equal(letter.was_sent, 1);
+        assert_string_equal(letter.reason, "RK_FULL");
+    }
+    rk_account s = account_of(c, source), t = account_of(c, target);
+    assert_int_equal(s.dead_sends, 2);
+    assert_int_equal(s.dead_letters, 2);
+    assert_int_equal(t.accepted_device, 16);
+    assert_int_equal(t.refused_full, 4);
+    assert_int_equal(s.delivered, 20);
+}
+
+static void sends_that_find_no_room_by_their_deadline_are_letters(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel target = launch(c, "taker", "taker", &o); /* not active, and Block */
+    o = small(64);
+    o.send_deadline_ns = RK_MILLISECONDS(20);
+    rk_kernel source = launch(c, "offering", "offering", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < 20; i++) {
+        offer f = { i, 0 };
+        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
+    }
+    settle(c);
+    let_pass(c, RK_MILLISECONDS(21));
+    wait_until(c, metrics_of(c, source).processed == 20);
+    assert_true(metrics_of(c, source).parks > 0);
+    for (rk_u32 i = 16; i < 20; i++) {
+        offer f;
+        rk_dead_letter letter = take_letter(c, source, &f, sizeof f);
+        assert_int_equal(f.number, i);
+        assert_string_equal(letter.reason, "RK_TIMED_OUT");
+    }
+    assert_int_equal(account_of(c, target).accepted_device, 16);
+    assert_int_equal(account_of(c, source).dead_sends, 4);
+}
+
+static void dropped_and_duplicate_sends_are_only_counted(contract *c)
+{
+    rk_launch_options o = small(16);
+    o.backpressure = RK_BACKPRESSURE_DROP_NEWEST;
+    rk_kernel target = launch(c, "taker", "taker", &o);
+    o = small(64);
+    rk_kernel source = launch(c, "offering", "offering", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < 20; i++) {
+        offer f = { i, 0 };
+        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
+    }
+    wait_until(c, metrics_of(c, source).processed == 20);
+    offering_copy state;
+    assert_ok(rk_read_state(c->runtime, source, 0, &state, sizeof state));
+    assert_int_equal(state.refused, 4); /* the hook is told all the same */
+    assert_int_equal(state.status, RK_DROPPED);
+    rk_account s = account_of(c, source);
+    assert_int_equal(s.dead_letters, 0);
+    assert_int_equal(s.dead_sends, 0);
+    assert_int_equal(account_of(c, target).refused_dropped, 4);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_refused_message_is_a_dead_letter_with_its_reason), NEEDS_REGIONS },
+    { CASE(reasons_are_counted_by_name), NEEDS_REGIONS },
+    { CASE(the_newest_letters_are_kept_and_the_loss_is_counted), NEEDS_REGIONS },
+    { CASE(a_letter_that_does_not_fit_stays), NEEDS_REGIONS },
+    { CASE(the_callback_sees_every_letter_in_order), NEEDS_REGIONS },
+    { CASE(the_senders_hook_is_asked_before_a_letter_is_written), NEEDS_REGIONS },
+    { CASE(sends_that_find_no_room_by_their_deadline_are_letters), NEEDS_REGIONS },
+    { CASE(dropped_and_duplicate_sends_are_only_counted), NEEDS_REGIONS },
+};
+CONTRACT_MAIN("dead letters", cases)

@@ -1,0 +1,659 @@
+/* Options: what is valid, what a mistake is told, and that a launch really is what its options say. */
+#include "contract.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/core.h"
+
+#include "../kernels/contract_a.rk.h"
+
+/* ------------------------------------------------------------------ validation */
+
+static void defaults_are_the_guides(contract *c)
+{
+    (void)c;
+    rk_launch_options o = rk_production();
+    assert_int_equal(o.queue_capacity, 4096);
+    assert_int_equal(o.deduplication_window, 1024);
+    assert_int_equal(o.backpressure, RK_BACKPRESSURE_BLOCK);
+    assert_int_equal(o.priority, 0);
+    assert_int_equal(o.stream_priority, RK_STREAM_NORMAL);
+    assert_ok(rk_validate(&o));
+}
+
+static void presets_are_valid_and_as_documented(contract *c)
+{
+    (void)c;
+    const struct {
+        rk_launch_options options;
+        rk_u32 capacity, window, strategy;
+    } presets[] = {
+        { rk_production(), 4096, 1024, RK_BACKPRESSURE_BLOCK },
+        { rk_low_latency(), 256, 256, RK_BACKPRESSURE_REJECT },
+        { rk_high_throughput(), 16384, 1024, RK_BACKPRESSURE_BLOCK },
+    };
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
+        rk_launch_options o = presets[i].options;
+        assert_ok(rk_validate(&o));
+        assert_int_equal(o.queue_capacity, presets[i].capacity);
+        assert_int_equal(o.deduplication_window, presets[i].window);
+        assert_int_equal(o.backpressure, presets[i].strategy);
+        assert_int_equal(o.priority, 0);
+    }
+}
+
+/* One field with a value that it can't have, and what the refusal has to name. */
+typedef struct mistake {
+    const char *field;
+    rk_u32 offset; /* of a u32 in rk_launch_options */
+    rk_u32 value;
+    const char *says[3];
+} mistake;
+#define FIELD(name) #name, offsetof(rk_launch_options, name)
+
+static const mistake mistakes[] = {
+    { FIELD(queue_capacity), 15, { "15", "16 to 1048576", "16" } },
+    { FIELD(queue_capacity), 0, { "queue_capacity 0", "16 to 1048576", "16" } },
+    { FIELD(queue_capacity), 1048577, { "1048577", "16 to 1048576", "nearest is 1048576" } },
+    { FIELD(queue_capacity), 5000, { "5000", "power of two", "4096 and 8192" } },
+    { FIELD(queue_capacity), 17, { "17", "power of two", "16 and 32" } },
+    { FIELD(queue_capacity), 1048575, { "1048575", "power of two", "524288 and 1048576" } },
+    { FIELD(deduplication_window), 15, { "15", "16", "0 turns it off" } },
+    { FIELD(deduplication_window), 1, { "1", "16", "0 turns it off" } },
+    { FIELD(deduplication_window), 1025, { "1025", "1024", 0 } },
+    { FIELD(deduplication_window), 2048, { "2048", "1024", 0 } },
+    { FIELD(backpressure), 4, { "4", "0 to 3", 0 } },
+    { FIELD(priority), 2, { "2", "0 to 1", 0 } },
+    { FIELD(stream_priority), 3, { "3", "0 to 2", 0 } },
+    { FIELD(shards), 0, { "0", "1 to 4096", 0 } },
+    { FIELD(shards), 4097, { "4097", "1 to 4096", 0 } },
+    { FIELD(blocks), 0, { "0", "1 to 4096", 0 } },
+    { FIELD(threads), 0, { "0", "1 to 1024", 0 } },
+    { FIELD(threads), 1025, { "1025", "1 to 1024", 0 } },
+    { FIELD(output_capacity), 100, { "100", "64 and 128", 0 } },
+    { FIELD(output_capacity), 8, { "8", "16 to 1048576", 0 } },
+    { FIELD(expiry), 2, { "2", "0 to 1", 0 } },
+    { FIELD(requests), 2, { "2", "0 to 1", 0 } },
+    { FIELD(timestamps), 2, { "2", "0 to 1", 0 } },
+    { FIELD(slot_format), 2, { "2", "0 to 1", 0 } },
+    { FIELD(single_producer), 2, { "2", "0 to 1", 0 } },
+    { FIELD(system_order), 2, { "2", "0 to 1", 0 } },
+    { FIELD(expired_to_dead), 2, { "2", "0 to 1", 0 } },
+    { FIELD(max_batch), 0, { "0", "1 to 4096", 0 } },
+    { FIELD(max_batch), 4097, { "4097", "1 to 4096", 0 } },
+    { FIELD(default_ttl_us), 5, { "5", "expiry", 0 } },
+    { FIELD(spmd_check), 2, { "2", "0 to 1", 0 } },
+};
+
+static void each_mistake_names_field_value_and_what_works(contract *c)
+{
+    (void)c;
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        rk_launch_options o = rk_production();
+        memcpy((char *)&o + mistakes[i].offset, &mistakes[i].value, sizeof mistakes[i].value);
+        rk_status status = rk_validate(&o);
+        if (status != RK_INVALID_OPTIONS) print_error("%s = %u\n", mistakes[i].field, mistakes[i].value);
+        assert_int_equal(status, RK_INVALID_OPTIONS);
+        assert_error_says(mistakes[i].field);
+        for (size_t s = 0; s < 3 && mistakes[i].says[s]; s++) assert_error_says(mistakes[i].says[s]);
+    }
+}
+
+static void the_ends_of_each_range_are_valid(contract *c)
+{
+    (void)c;
+    static const rk_u32 capacities[] = { 16, 32, 4096, 524288, 1048576 },
+                        windows[] = { 0, 16, 17, 1023, 1024 };
+    for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+        rk_launch_options o = rk_production();
+        o.queue_capacity = capacities[i];
+        assert_ok(rk_validate(&o));
+        assert_int_equal(o.queue_capacity, capacities[i]);
+    }
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        rk_launch_options o = rk_production();
+        o.deduplication_window = windows[i];
+        assert_ok(rk_validate(&o));
+        assert_int_equal(o.deduplication_window, windows[i]);
+    }
+}
+
+static void a_window_is_clamped_to_the_capacity(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 256;
+    o.deduplication_window = 1024;
+    assert_ok(rk_validate(&o));
+    assert_int_equal(o.deduplication_window, 256);
+
+    o.deduplication_window = 1024; /* and a launch does the same */
+    rk_kernel k = launch(c, "clamped", "echo", &o);
+    assert_int_equal(info_of(c, k).deduplication_window, 256);
+}
+
+static void all_mistakes_are_reported_together(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 5000;
+    o.deduplication_window = 2048;
+    o.backpressure = 9;
+    rk_kernel k;
+    for (int by_launch = 0; by_launch < 2; by_launch++) {
+        assert_status(by_launch ? rk_launch(c->runtime, "echo", &o, &k) : rk_validate(&o),
+                      RK_INVALID_OPTIONS);
+        assert_error_says("queue_capacity 5000");
+        assert_error_says("4096 and 8192");
+        assert_error_says("deduplication_window 2048");
+        assert_error_says("backpressure 9");
+    }
+}
+
+static void combinations_that_cannot_be_had_say_what_works(contract *c)
+{
+    (void)c;
+    rk_launch_options o = rk_production();
+    o.slot_format = RK_FORMAT_UNIT; /* with a window */
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
+    assert_error_says("slot_format unit needs a plain lane");
+    o.deduplication_window = 0;
+    assert_ok(rk_validate(&o));
+    o.priority = 1;
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
+    o.priority = 0;
+    o.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
+
+    o = rk_production();
+    o.expired_to_dead = 1;
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
+    assert_error_says("expired_to_dead needs expiry");
+
+    o = rk_production();
+    o.priority = 1;
+    o.boundary[0] = 8;
+    o.boundary[1] = 6;
+    o.boundary[2] = 2;
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
+    assert_error_says("must rise");
+}
+
+static void null_options_are_an_argument_of_the_caller(contract *c)
+{
+    (void)c;
+    assert_status(rk_validate(0), RK_INVALID_ARGUMENT);
+    assert_int_equal(rk_guide_estimate(0, 8), 0);
+}
+
+/* ------------------------------------------------------------------ versions of structures */
+
+/* Options as a program of another version has them: `size` bytes on the heap, so that the sanitizer sees each byte that is read
+ * beyond them. */
+static rk_launch_options *sized(rk_u32 asked)
+{
+    rk_launch_options o = rk_production();
+    volatile rk_u32 hidden = asked; /* the compiler would warn of what the test is about */
+    rk_u32 size = hidden;
+    char *bytes = calloc(1, size);
+    assert_non_null(bytes);
+    memcpy(bytes, &o, size < sizeof o ? size : sizeof o);
+    memcpy(bytes, &size, sizeof size);
+    return (rk_launch_options *)(void *)bytes;
+}
+
+static void a_newer_structure_is_accepted_unless_its_unknown_tail_is_set(contract *c)
+{
+    rk_u32 size = sizeof(rk_launch_options) + 64;
+    rk_launch_options *o = sized(size);
+    rk_kernel k;
+    o->kernel_name = "echo";
+    assert_ok(rk_validate(o));
+    assert_ok(rk_launch(c->runtime, "newer", o, &k));
+
+    ((unsigned char *)o)[size - 1] = 1;
+    assert_status(rk_validate(o), RK_INVALID_OPTIONS);
+    assert_error_says("newer version");
+    assert_status(rk_launch(c->runtime, "newest", o, &k), RK_INVALID_OPTIONS);
+    assert_error_says("newer version");
+    rk_memory_estimate estimate;
+    assert_status(rk_estimate(c->runtime, "newest", o, &estimate), RK_INVALID_OPTIONS);
+    assert_status(rk_find(c->runtime, "newest", &k), RK_NO_SUCH_KERNEL);
+    free(o);
+}
+
+static void an_older_structure_gets_the_defaults_of_what_it_does_not_know(contract *c)
+{
+    rk_u32 size = offsetof(rk_launch_options, max_batch);
+    rk_launch_options *o = sized(size);
+    rk_kernel k;
+    o->queue_capacity = 64;
+    o->deduplication_window = 1024;
+    assert_ok(rk_validate(o));
+    assert_int_equal(o->deduplication_window, 64);
+    assert_ok(rk_launch(c->runtime, "echo", o, &k));
+    assert_int_equal(info_of(c, k).queue_capacity, 64);
+    assert_int_equal(info_of(c, k).max_batch, 32);
+    free(o);
+}
+
+static void a_structure_without_its_size_is_refused(contract *c)
+{
+    rk_launch_options o;
+    rk_kernel k;
+    memset(&o, 0, sizeof o);
+    assert_status(rk_launch(c->runtime, "echo", &o, &k), RK_INVALID_OPTIONS);
+    assert_error_says("preset");
+    rk_runtime_options r;
+    rk_runtime *runtime;
+    memset(&r, 0, sizeof r);
+    assert_status(rk_open(&r, &runtime), RK_INVALID_OPTIONS);
+    assert_null(runtime);
+}
+
+/* ------------------------------------------------------------------ the runtime's own */
+
+static void mistakes_of_a_runtime_are_refused(contract *c)
+{
+    rk_runtime *runtime;
+    rk_runtime_options o = contract_runtime_options(c);
+    o.workers = 1025;
+    assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
+    assert_error_says("1025");
+    assert_null(runtime);
+    o.workers = 1;
+    o.single_step = 2;
+    assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
+    o.single_step = 0;
+    o.unpinned = 2;
+    assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
+    o.unpinned = 1;
+    o.backend = 99;
+    assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
+    o.backend = RK_BACKEND_METAL;
+    assert_status(rk_open(&o, &runtime), RK_UNSUPPORTED);
+    assert_error_says("there is: cpu");
+    assert_status(rk_open(&o, 0), RK_INVALID_ARGUMENT);
+
+    struct {
+        rk_runtime_options options;
+        rk_u32 tail[4];
+    } newer = { o, { 0, 0, 1, 0 } };
+    newer.options.size = sizeof newer;
+    assert_status(rk_open(&newer.options, &runtime), RK_INVALID_OPTIONS);
+    assert_error_says("newer version");
+}
+
+static void a_runtime_has_the_workers_asked_for(contract *c)
+{
+    assert_int_equal(rk_worker_count(c->runtime), c->variant->workers);
+    assert_string_equal(rk_backend_name(c->runtime), "cpu");
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void the_guides_formula_gives_the_guides_figure(contract *c)
+{
+    (void)c;
+    rk_launch_options o = rk_production();
+    assert_int_equal(rk_guide_estimate(&o, 8), 1081856);
+    assert_int_equal(rk_guide_estimate(&o, 1), 64 + 4096 * 32 + 1024 * 4);
+    assert_int_equal(rk_guide_estimate(&o, 0), 0);
+    o = rk_low_latency();
+    assert_int_equal(rk_guide_estimate(&o, 2), 2 * (64 + 256 * 32 + 256 * 4));
+}
+
+static rk_u64 sum_of_parts(const rk_memory_estimate *e)
+{
+    return e->inbox_slots + e->output_slots + e->report_slots + e->windows + e->state + e->staging +
+           e->control + e->pools;
+}
+
+/* Launches of all kinds. */
+static rk_u32 kinds_of_launches(rk_launch_options *o, const char **kernel)
+{
+    rk_u32 n = 0;
+    for (rk_u32 i = 0; i < 12; i++) {
+        o[i] = i == 1 ? rk_low_latency() : i == 2 ? rk_high_throughput() : rk_production();
+        kernel[i] = "echo";
+    }
+    n = 3;
+    o[n].shards = 4, o[n++].blocks = 4;
+    o[n++].priority = 1;
+    o[n++].backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+    o[n].deduplication_window = 0, o[n++].slot_format = RK_FORMAT_UNIT;
+    o[n].expiry = 1, o[n].requests = 1, o[n++].timestamps = 1;
+    o[n].actors = 10001, o[n].shards = 3, kernel[n++] = "counter";
+    o[n].shards = 7, kernel[n++] = "adder";
+    kernel[n++] = "large_echo";
+    o[n].output_capacity = 16, o[n].queue_capacity = 16, o[n++].deduplication_window = 0;
+    return n;
+}
+
+static void the_estimate_is_what_is_then_allocated_by_part(contract *c)
+{
+    rk_launch_options o[12];
+    const char *kernel[12];
+    rk_u32 n = kinds_of_launches(o, kernel);
+    for (rk_u32 i = 0; i < n; i++) {
+        rk_memory_estimate e;
+        rk_kernel k;
+        rk_u64 before = c->runtime->arena.taken;
+        o[i].kernel_name = strcmp(kernel[i], "echo") ? kernel[i] : in_style(c, kernel[i]);
+        assert_ok(rk_estimate(c->runtime, "measured", &o[i], &e));
+        assert_int_equal(c->runtime->arena.taken, before);
+        assert_int_equal(sum_of_parts(&e), e.total);
+        assert_true(e.inbox_slots >= 2ull * o[i].shards * o[i].queue_capacity * 64);
+        assert_true(e.control > 0 && e.staging > 0 && e.report_slots > 0);
+        assert_int_equal(e.windows > 0, o[i].deduplication_window > 0);
+        assert_int_equal(e.pools > 0, !strcmp(kernel[i], "large_echo"));
+        if (!strcmp(kernel[i], "counter")) assert_true(e.state >= 10001 * sizeof(ticked));
+
+        assert_ok(rk_launch(c->runtime, "measured", &o[i], &k));
+        assert_int_equal(info_of(c, k).memory, e.total);
+        assert_int_equal(c->runtime->arena.taken - before, e.total);
+        assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(5)));
+        assert_int_equal(c->runtime->arena.taken, before);
+    }
+}
+
+static void an_estimate_of_what_cannot_be_says_why(contract *c)
+{
+    rk_memory_estimate e;
+    rk_launch_options o = rk_production();
+    assert_status(rk_estimate(c->runtime, "no such kernel", &o, &e), RK_NO_SUCH_KERNEL);
+    o.queue_capacity = 5000;
+    assert_status(rk_estimate(c->runtime, "echo", &o, &e), RK_INVALID_OPTIONS);
+    assert_status(rk_estimate(c->runtime, 0, 0, &e), RK_INVALID_ARGUMENT);
+    assert_status(rk_estimate(c->runtime, "echo", 0, 0), RK_INVALID_ARGUMENT);
+}
+
+static void the_memory_ceiling_is_enforced_at_launch(contract *c)
+{
+    rk_launch_options o = rk_production();
+    rk_memory_estimate e;
+    rk_kernel first, second;
+    o.kernel_name = in_style(c, "echo");
+    assert_ok(rk_estimate(c->runtime, "first", &o, &e));
+    rk_runtime_options r = contract_runtime_options(c);
+    r.memory_ceiling = e.total + e.total / 2;
+    contract_reopen(c, &r);
+
+    assert_ok(rk_launch(c->runtime, "first", &o, &first));
+    assert_status(rk_launch(c->runtime, "second", &o, &second), RK_OUT_OF_MEMORY);
+    char total[32];
+    snprintf(total, sizeof total, "%llu", (unsigned long long)e.total);
+    assert_error_says(total);
+    assert_error_says("inbox");
+    assert_error_says("are left");
+    assert_status(rk_find(c->runtime, "second", &second), RK_NO_SUCH_KERNEL);
+
+    assert_ok(rk_terminate(c->runtime, first, RK_SECONDS(5)));
+    assert_ok(rk_launch(c->runtime, "second", &o, &second)); /* there is room again, and the id was free */
+}
+
+static void a_refused_launch_leaves_nothing_behind(contract *c)
+{
+    rk_kernel k = { 7, 7 };
+    rk_u64 before = c->runtime->arena.taken;
+    size_t live;
+    const rk_parameter unknown = { "no such parameter", "1" }, wrong = { "factor", "-1" };
+    for (rk_u32 i = 0; i < 6; i++) {
+        rk_launch_options o = rk_production();
+        rk_status expected = RK_INVALID_OPTIONS;
+        const char *name = "echo";
+        switch (i) {
+        case 0: o.queue_capacity = 15; break;
+        case 1: o.parameters = &unknown, o.parameter_count = 1; break;
+        case 2: o.parameters = &wrong, o.parameter_count = 1; break;
+        case 3: name = "counter"; break; /* without actors */
+        case 4: o.actors = 5; break;     /* which echo doesn't have */
+        default: name = "none such", expected = RK_NO_SUCH_KERNEL; break;
+        }
+        o.kernel_name = name;
+        assert_status(rk_launch(c->runtime, "refused", &o, &k), expected);
+        assert_int_equal(k.number, 0);
+        assert_int_equal(c->runtime->arena.taken, before);
+        assert_ok(rk_list(c->runtime, 0, 0, &live));
+        assert_int_equal(live, 0);
+    }
+    launch_active(c, "refused", "echo", 0); /* the id is free */
+}
+
+static void an_unknown_kernel_is_refused_with_the_names_that_there_are(contract *c)
+{
+    rk_kernel k;
+    assert_status(rk_launch(c->runtime, "ecko", 0, &k), RK_NO_SUCH_KERNEL);
+    assert_error_says("ecko");
+    assert_error_says("counter");
+}
+
+/* ------------------------------------------------------------------ a launched queue behaves as its options say */
+
+static rk_status put(contract *c, rk_kernel k, rk_u32 number, rk_u64 id, rk_u8 priority)
+{
+    probe p = { number, 0 };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.id = id;
+    s.priority = priority;
+    s.timeout_ns = RK_MILLISECONDS(2);
+    return rk_send(c->runtime, k, RK_BODY(p), &s);
+}
+
+static void assert_next(contract *c, rk_kernel k, rk_u32 number)
+{
+    probe p;
+    receive(c, k, &p);
+    assert_int_equal(p.number, number);
+}
+
+static void assert_behaves_as(contract *c, const char *id, const rk_launch_options *options)
+{
+    static const rk_status when_full[] = { RK_TIMED_OUT, RK_FULL, RK_OK, RK_DROPPED };
+    rk_launch_options o = *options;
+    assert_ok(rk_validate(&o));
+    rk_u32 capacity = o.queue_capacity, window = o.deduplication_window, evicted = 0;
+
+    /* Given: launched, and not active. */
+    rk_kernel k = launch(c, id, "echo", &o);
+    rk_kernel_info info = info_of(c, k);
+    assert_int_equal(info.queue_capacity, capacity);
+    assert_int_equal(info.deduplication_window, window);
+    assert_int_equal(info.backpressure, o.backpressure);
+    assert_int_equal(info.priority, o.priority);
+    assert_int_equal(info.output_capacity, capacity);
+
+    /* Then: exactly so many fit, and the next one meets the strategy; the window knows its last ids. */
+    for (rk_u32 i = 1; i <= capacity; i++) assert_ok(put(c, k, i, i, 100));
+    assert_status(put(c, k, 0, capacity, 100), RK_DUPLICATE);
+    assert_status(put(c, k, 0, capacity - window + 1, 100), RK_DUPLICATE);
+    assert_status(put(c, k, capacity + 1, capacity + 1, 100), when_full[o.backpressure]);
+    evicted = o.backpressure == RK_BACKPRESSURE_DROP_OLDEST;
+    assert_int_equal(info_of(c, k).queued, capacity);
+    rk_account a = account_of(c, k);
+    assert_int_equal(a.accepted, capacity + evicted);
+    assert_int_equal(a.evicted, evicted);
+    assert_int_equal(a.refused_duplicate, 2);
+    assert_int_equal(a.refused_full, o.backpressure == RK_BACKPRESSURE_REJECT);
+    assert_int_equal(a.refused_timed_out, o.backpressure == RK_BACKPRESSURE_BLOCK);
+    assert_int_equal(a.refused_dropped, o.backpressure == RK_BACKPRESSURE_DROP_NEWEST);
+
+    /* When: it is active, all come out in order. */
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 1 + evicted; i <= capacity + evicted; i++) assert_next(c, k, i);
+    wait_until(c, info_of(c, k).queued == 0);                 /* sent on is not yet given back */
+    assert_status(put(c, k, 0, capacity, 100), RK_DUPLICATE); /* handled, and still within the window */
+    if (capacity > window) {
+        assert_ok(put(c, k, 1, capacity - window, 100)); /* one beyond it */
+        assert_next(c, k, 1);
+    }
+    if (!evicted) {
+        assert_ok(put(c, k, 2, capacity + 1, 100)); /* refused for want of room is not remembered */
+        assert_next(c, k, 2);
+    }
+
+    /* And priorities count when they are asked for. */
+    static const rk_u32 by_band[] = { 200, 130, 1 }, by_time[] = { 1, 200, 130 };
+    assert_ok(rk_deactivate(c->runtime, k));
+    for (rk_u32 i = 0; i < 3; i++) assert_ok(put(c, k, by_time[i], 0, (rk_u8)by_time[i]));
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 0; i < 3; i++) assert_next(c, k, o.priority ? by_band[i] : by_time[i]);
+    assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(5)));
+}
+
+static void presets_give_queues_that_behave_so(contract *c)
+{
+    rk_launch_options production = rk_production(), latency = rk_low_latency(),
+                      throughput = rk_high_throughput();
+    assert_behaves_as(c, "production", &production);
+    assert_behaves_as(c, "low latency", &latency);
+    assert_behaves_as(c, "high throughput", &throughput);
+}
+
+static void the_guides_four_configurations_behave_so(contract *c)
+{
+    static const struct {
+        const char *id;
+        rk_u32 capacity, window, strategy, priority;
+    } guide[] = {
+        { "actors", 4096, 1024, RK_BACKPRESSURE_BLOCK, 1 },
+        { "graph analytics", 16384, 1024, RK_BACKPRESSURE_DROP_OLDEST, 0 },
+        { "real-time telemetry", 512, 256, RK_BACKPRESSURE_DROP_OLDEST, 0 },
+        { "inference", 8192, 1024, RK_BACKPRESSURE_REJECT, 1 },
+    };
+    for (size_t i = 0; i < sizeof guide / sizeof *guide; i++) {
+        rk_launch_options o = rk_production();
+        o.queue_capacity = guide[i].capacity;
+        o.deduplication_window = guide[i].window;
+        o.backpressure = guide[i].strategy;
+        o.priority = guide[i].priority;
+        assert_behaves_as(c, guide[i].id, &o);
+    }
+}
+
+static void drop_newest_lets_the_arrival_go(contract *c)
+{
+    rk_launch_options o = rk_low_latency();
+    o.queue_capacity = 32;
+    o.backpressure = RK_BACKPRESSURE_DROP_NEWEST;
+    assert_behaves_as(c, "newest", &o);
+}
+
+static void the_out_lane_is_as_the_inbox_unless_said_otherwise(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 64;
+    assert_int_equal(info_of(c, launch(c, "same", "echo", &o)).output_capacity, 64);
+    o.output_capacity = 16;
+    assert_int_equal(info_of(c, launch(c, "other", "echo", &o)).output_capacity, 16);
+}
+
+static void the_largest_batch_is_what_the_launch_says(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.max_batch = 3;
+    rk_kernel k = launch(c, "batches", "echo", &o);
+    assert_int_equal(info_of(c, k).max_batch, 3);
+    for (rk_u32 i = 0; i < 10; i++) assert_ok(put(c, k, i, 0, 0));
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 0; i < 10; i++) assert_next(c, k, i);
+    wait_until(c, metrics_of(c, k).processed == 10);
+    assert_int_equal(metrics_of(c, k).largest_batch, 3);
+}
+
+/* ------------------------------------------------------------------ parameters */
+
+static factors ask_factors(contract *c, rk_kernel k)
+{
+    factors f;
+    assert_ok(put(c, k, 0, 0, 0));
+    receive(c, k, &f);
+    return f;
+}
+
+static void parameters_have_their_defaults_and_take_what_the_launch_sets(contract *c)
+{
+    rk_kernel k = launch_active(c, "as declared", "tuned", 0);
+    factors f = ask_factors(c, k);
+    assert_int_equal(f.factor, 3);
+    assert_int_equal(f.offset, -7);
+    assert_true(f.ratio == 0.5f);
+
+    const rk_parameter set[] = { { "factor", "4000000000" },
+                                 { "offset", "-9000000000" },
+                                 { "ratio", "0.125" } };
+    rk_launch_options o = rk_production();
+    o.parameters = set;
+    o.parameter_count = 3;
+    k = launch_active(c, "as set", "tuned", &o);
+    f = ask_factors(c, k);
+    assert_int_equal(f.factor, 4000000000u);
+    assert_true(f.offset == -9000000000ll);
+    assert_true(f.ratio == 0.125f);
+}
+
+static void values_that_are_not_of_a_parameters_type_are_refused_by_name(contract *c)
+{
+    static const rk_parameter wrong[] = {
+        { "factor", "-1" },
+        { "factor", "4294967296" },
+        { "factor", "" },
+        { "factor", "3x" },
+        { "factor", "1.5" },
+        { "factor", " 1" },
+        { "factor", 0 },
+        { "offset", "x" },
+        { "offset", "1e300" },
+        { "ratio", "one" },
+        { "offset", "9223372036854775808" },
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        rk_launch_options o = rk_production();
+        rk_kernel k;
+        o.parameters = &wrong[i];
+        o.parameter_count = 1;
+        rk_status status = rk_launch(c->runtime, "tuned", &o, &k);
+        if (status != RK_INVALID_OPTIONS)
+            print_error("%s = '%s'\n", wrong[i].name, wrong[i].value ? wrong[i].value : "(null)");
+        assert_int_equal(status, RK_INVALID_OPTIONS);
+        assert_error_says(wrong[i].name);
+    }
+    const rk_parameter unknown[] = { { "faktor", "1" }, { 0, "1" } };
+    for (size_t i = 0; i < 2; i++) {
+        rk_launch_options o = rk_production();
+        rk_kernel k;
+        o.parameters = &unknown[i];
+        o.parameter_count = 1;
+        assert_status(rk_launch(c->runtime, "tuned", &o, &k), RK_INVALID_OPTIONS);
+        assert_error_says("factor"); /* one of those that there are */
+    }
+}
+
+static const contract_case cases[] = {
+    { CASE(defaults_are_the_guides), ONCE },
+    { CASE(presets_are_valid_and_as_documented), ONCE },
+    { CASE(each_mistake_names_field_value_and_what_works), ONCE },
+    { CASE(the_ends_of_each_range_are_valid), ONCE },
+    { CASE(a_window_is_clamped_to_the_capacity), ON_EVERY },
+    { CASE(all_mistakes_are_reported_together), ON_EVERY },
+    { CASE(combinations_that_cannot_be_had_say_what_works), ONCE },
+    { CASE(null_options_are_an_argument_of_the_caller), ONCE },
+    { CASE(a_newer_structure_is_accepted_unless_its_unknown_tail_is_set), ONCE },
+    { CASE(an_older_structure_gets_the_defaults_of_what_it_does_not_know), ONCE },
+    { CASE(a_structure_without_its_size_is_refused), ONCE },
+    { CASE(mistakes_of_a_runtime_are_refused), ONCE },
+    { CASE(a_runtime_has_the_workers_asked_for), ON_EVERY },
+    { CASE(the_guides_formula_gives_the_guides_figure), ONCE },
+    { CASE(the_estimate_is_what_is_then_allocated_by_part), ON_EVERY },
+    { CASE(an_estimate_of_what_cannot_be_says_why), ONCE },
+    { CASE(the_memory_ceiling_is_enforced_at_launch), ON_EVERY },
+    { CASE(a_refused_launch_leaves_nothing_behind), ON_EVERY },
+    { CASE(an_unknown_kernel_is_refused_with_the_names_that_there_are), ONCE },
+    { CASE(presets_give_queues_that_behave_so), ON_EVERY },
+    { CASE(the_guides_four_configurations_behave_so), ON_EVERY },
+    { CASE(drop_newest_lets_the_arrival_go), ON_EVERY },
+    { CASE(the_out_lane_is_as_the_inbox_unless_said_otherwise), ON_EVERY },
+    { CASE(the_largest_batch_is_what_the_launch_says), ON_EVERY },
+    { CASE(parameters_have_their_defaults_and_take_what_the_launch_sets), NEEDS_REGIONS },
+    { CASE(values_that_are_not_of_a_parameters_type_are_refused_by_name), ONCE },
+};
+CONTRACT_MAIN("options", cases)

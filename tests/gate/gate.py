@@ -1,0 +1,382 @@
+#!/usr/bin/python3
+"""The kernel-compile gate: every kernel and every device header, with every compiler of the dialect.
+
+    gate.py [--root DIR] [--cache DIR] [--nvrtc FILE] [KERNEL.rk.c ...]
+
+A kernel is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
+that src/codegen renders by NVRTC (PTX for compute capability 7.5, machine code for 9.0) and by PoCL (OpenCL C 1.2
+and 3.0). A header is compiled alone, by the C++ compilers too. Each compiler is one process, and remembers in
+the cache what it has compiled before from the same text, the same headers and with the same version. Only NVRTC
+may be missing. The exit status is 1 if anything failed.
+"""
+import argparse
+import ctypes
+import glob
+import hashlib
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import re
+import subprocess
+import sys
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass
+from pathlib import Path
+
+AT_ONCE = 2  # compilers at work
+KERNEL_FOLDERS = ("tests", "examples", "docs")
+MORE_HEADERS = ("kernel.h", "message.h")  # beside device/*.h
+# What some headers leave to the file that includes them, before and after.
+LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)
+#define RK_LOOP_DRAIN(context, actor) ((void)0)
+#define RK_LOOP_NOW(context) 0
+#define RK_LOOP_FAULT(context) 0
+"""
+UNIT = """#if !defined(RK_LANG_HOST)
+RK_FN_LARGE void rk_unit_handle(rk_context *c, rk_u32 n) {}
+RK_FN_LARGE void rk_unit_drain(rk_context *c, rk_u32 n) {}
+RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *c, rk_u32 n, RK_GLOBAL rk_staged *e, rk_status s) { return 0; }
+#endif
+"""
+BEFORE_HEADER = {"device/loop.h": LOOP}
+AFTER_HEADER = {f"device/{name}": UNIT for name in ("rounds.h", "entry.h")}
+
+
+@dataclass
+class Job:
+    name: str  # as the table shows it
+    kernel: bool
+    texts: dict  # by FORMS; a text that begins with "error:" is why there is none
+
+
+# Machine code for a GPU is made of the first kernel of a file only: the assembler takes seconds for each, and
+# what is wrong with the others the compiler proper has said before.
+FORMS = ("cpu", "cuda", "cuda, first kernel", "opencl")
+
+
+# ------------------------------------------------------------------------------------------ what is compiled
+
+
+class RenderOptions(ctypes.Structure):
+    _fields_ = [("backend", c_char_p), ("path", c_char_p), ("kernel", c_char_p), ("text", c_char_p),
+                ("size", c_size_t)]
+
+
+class SourceError(ctypes.Structure):
+    _fields_ = [("line", c_uint32), ("column", c_uint32), ("text", ctypes.c_char * 256)]
+
+
+def load_renderer(cache):
+    """src/codegen as a library, compiled again when its sources change."""
+    root = Path(__file__).resolve().parents[2]
+    sources = sorted(p for p in (root / "src/codegen").glob("*.c") if not p.name.endswith("_test.c"))
+    library = cache / f"codegen-{digest(*sources, *sources[0].parent.glob('*.h'), headers_digest(root))}.so"
+    if not library.exists():
+        options = ["-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", f"-I{root}/include", f"-I{root}/src"]
+        subprocess.run(["cc", *options, *sources, "-o", f"{library}.new"], check=True)
+        os.replace(f"{library}.new", library)
+    renderer = ctypes.CDLL(str(library))
+    renderer.rk_render_unit.restype = c_int
+    renderer.rk_render_unit.argtypes = [POINTER(RenderOptions), POINTER(c_char_p), POINTER(SourceError)]
+    return renderer
+
+
+def render(renderer, path, backend, kernel=None):
+    text, unit, error = path.read_bytes(), c_char_p(), SourceError()
+    options = RenderOptions(backend.encode(), str(path).encode(), kernel, text, len(text))
+    status = renderer.rk_render_unit(byref(options), byref(unit), byref(error))
+    if status:
+        return f"error: {path}:{error.line}:{error.column}: {error.text.decode()} (status {status})"
+    return unit.value.decode()
+
+
+def render_all(renderer, path):
+    texts = {backend: render(renderer, path, backend) for backend in ("cpu", "cuda", "opencl")}
+    first = re.search(r"^RK_ENTRY\((\w+),", texts["cuda"], re.MULTILINE)
+    first = first.group(1).encode() if first else None
+    texts["cuda, first kernel"] = render(renderer, path, "cuda", first)
+    return texts
+
+
+def find_jobs(root, cache, kernels):
+    wanted = [Path(k).resolve() for k in kernels]
+    if not kernels:
+        wanted = sorted(p for folder in KERNEL_FOLDERS for p in (root / folder).rglob("*.rk.c"))
+    renderer = load_renderer(cache)
+    jobs = [Job(os.path.relpath(p, root), True, render_all(renderer, p)) for p in wanted]
+    if kernels:
+        return jobs
+    device = sorted(p.name for p in (root / "include/ringkernel/device").glob("*.h"))
+    for name in [f"device/{n}" for n in device if not n.startswith("port_")] + list(MORE_HEADERS):
+        text = f"{BEFORE_HEADER.get(name, '')}#include <ringkernel/{name}>\n{AFTER_HEADER.get(name, '')}"
+        jobs.append(Job(f"ringkernel/{name}", False, dict.fromkeys(FORMS, text)))
+    return jobs
+
+
+def digest(*parts):
+    """Of strings and of the contents of files."""
+    sum_ = hashlib.sha256()
+    for part in parts:
+        sum_.update(part.read_bytes() if isinstance(part, Path) else part.encode())
+        sum_.update(b"\0")
+    return sum_.hexdigest()[:32]
+
+
+def headers_digest(root):
+    headers = sorted((root / "include").rglob("*.h"))
+    for folder in KERNEL_FOLDERS:
+        headers += sorted((root / folder).rglob("*.rk.h"))
+    return digest(*headers)
+
+
+# --------------------------------------------------------------------------------------------- the compilers
+
+
+class Missing(Exception):
+    """The compiler isn't there."""
+
+
+class HostCompiler:
+    form = "cpu"
+
+    def __init__(self, name, command, language, standard, kernels):
+        self.name, self.command, self.kernels = name, command, kernels
+        self.options = [f"-std={standard}", "-x", language, "-Wall", "-Wextra", "-Werror"]
+
+    def open(self, root, _nvrtc):
+        self.include = [f"-I{root}/include"]
+        try:
+            asked = subprocess.run([self.command, "--version"], capture_output=True, text=True, check=True)
+        except OSError as error:
+            raise Missing(f"{self.command} not found") from error
+        return asked.stdout + " ".join(self.options)
+
+    def compile(self, job, text):
+        # The files of a kernel lie beside it; a header is only parsed, since nothing uses its functions.
+        how = ["-O1", "-fPIC", "-c"] if job.kernel else ["-fsyntax-only"]
+        command = [self.command, *self.options, *how, *self.include, "-o", "/dev/null", "-"]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        return done.returncode == 0, done.stdout + done.stderr
+
+
+class Nvrtc:
+    kernels = True
+
+    def __init__(self, architecture):
+        self.name = f"nvrtc {architecture}"
+        self.architecture = architecture
+        self.form = "cuda, first kernel" if architecture.startswith("sm_") else "cuda"
+
+    def open(self, root, nvrtc):
+        self.options = ["--std=c++20", f"--gpu-architecture={self.architecture}", f"-I{root}/include"]
+        if self.architecture.startswith("sm_"):
+            self.options.append("--ptxas-options=-O0")  # the assembler is to accept it, and soon
+        self.library = self.find(nvrtc)
+        major, minor = c_int(), c_int()
+        self.library.nvrtcVersion(byref(major), byref(minor))
+        return f"NVRTC {major.value}.{minor.value} {self.options}"
+
+    @staticmethod
+    def find(nvrtc):
+        names = [nvrtc] if nvrtc else ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12"] + sorted(
+            glob.glob("/usr/local/cuda*/lib*/libnvrtc.so*"), reverse=True)
+        for name in names:
+            try:
+                return ctypes.CDLL(name)
+            except OSError:
+                pass
+        raise Missing("NVRTC not found")
+
+    def compile(self, job, text):
+        program, size = c_void_p(), c_size_t()
+        name = f"{job.name} for cuda".encode()
+        self.library.nvrtcCreateProgram(byref(program), text.encode(), name, 0, None, None)
+        options = (c_char_p * len(self.options))(*[o.encode() for o in self.options])
+        result = self.library.nvrtcCompileProgram(program, len(self.options), options)
+        self.library.nvrtcGetProgramLogSize(program, byref(size))
+        log = ctypes.create_string_buffer(size.value + 1)
+        self.library.nvrtcGetProgramLog(program, log)
+        self.library.nvrtcDestroyProgram(byref(program))
+        said = log.value.decode(errors="replace")
+        return result == 0 and not said.strip(), said
+
+
+class Pocl:
+    form, kernels = "opencl", True
+    PLATFORM_NAME, DRIVER_VERSION, BUILD_LOG = 0x0902, 0x102D, 0x1183
+
+    def __init__(self, standard):
+        self.name = f"pocl {standard}"
+        self.standard = standard
+
+    def open(self, root, _nvrtc):
+        self.options = f"-cl-std=CL{self.standard} -Werror -I{root}/include"
+        os.environ.setdefault("POCL_KERNEL_CACHE", "0")  # it would not notice that an included file changed
+        try:
+            cl = self.cl = ctypes.CDLL("libOpenCL.so.1")
+        except OSError as error:
+            raise Missing("libOpenCL.so.1 not found") from error
+        for function in ("clCreateContext", "clCreateProgramWithSource"):
+            getattr(cl, function).restype = c_void_p
+        cl.clCreateContext.argtypes = [c_void_p, c_uint32, c_void_p, c_void_p, c_void_p, POINTER(c_int)]
+        cl.clCreateProgramWithSource.argtypes = [c_void_p, c_uint32, c_void_p, c_void_p, POINTER(c_int)]
+        cl.clBuildProgram.argtypes = [c_void_p, c_uint32, c_void_p, c_char_p, c_void_p, c_void_p]
+        cl.clGetProgramBuildInfo.argtypes = [c_void_p, c_void_p, c_uint32, c_size_t, c_void_p, c_void_p]
+        cl.clReleaseProgram.argtypes = [c_void_p]
+        count, platforms, self.device = c_uint32(), (c_void_p * 16)(), c_void_p()
+        cl.clGetPlatformIDs(16, platforms, byref(count))
+        names = {self.ask(cl.clGetPlatformInfo, p, self.PLATFORM_NAME): p for p in platforms[: count.value]}
+        if "Portable Computing Language" not in names:
+            raise Missing("PoCL not found")
+        platform = c_void_p(names["Portable Computing Language"])
+        if cl.clGetDeviceIDs(platform, c_uint64(0xFFFFFFFF), 1, byref(self.device), None):
+            raise Missing("PoCL has no device")
+        self.context = cl.clCreateContext(None, 1, byref(self.device), None, None, None)
+        return f"PoCL {self.ask(cl.clGetDeviceInfo, self.device, self.DRIVER_VERSION)} {self.options}"
+
+    @staticmethod
+    def ask(function, what, parameter):
+        answer = ctypes.create_string_buffer(1024)
+        what = what if isinstance(what, c_void_p) else c_void_p(what)
+        function(what, parameter, c_size_t(1024), answer, None)
+        return answer.value.decode()
+
+    def compile(self, job, text):
+        # A program without a kernel has nothing to build.
+        text += "" if job.kernel else "__kernel void rk_gate_nothing(void) {}\n"
+        source, size = c_char_p(text.encode()), c_size_t()
+        program = self.cl.clCreateProgramWithSource(self.context, 1, byref(source), None, None)
+        result = self.cl.clBuildProgram(program, 1, byref(self.device), self.options.encode(), None, None)
+        self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, 0, None, byref(size))
+        log = ctypes.create_string_buffer(size.value + 1)
+        self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, size.value, log, None)
+        self.cl.clReleaseProgram(program)
+        said = log.value.decode(errors="replace")
+        return result == 0 and not said.strip(), said
+
+
+# The slowest come first, so that the others fill up the second processor.
+COMPILERS = [Nvrtc("sm_90"), Nvrtc("compute_75"), Pocl("1.2"), Pocl("3.0"),
+             HostCompiler("gcc", "gcc", "c", "c11", True), HostCompiler("clang", "clang", "c", "c11", True),
+             HostCompiler("g++", "g++", "c++", "c++17", False),
+             HostCompiler("clang++", "clang++", "c++", "c++17", False)]
+
+
+# ------------------------------------------------------------------------------------ one compiler, all jobs
+
+
+def run_compiler(compiler, jobs, root, cache, nvrtc, pipe):
+    """A process of its own: sends ("begin", job), ("done", job, ok, text), last ("end", why not, seconds)."""
+    try:
+        version = compiler.open(root, nvrtc)
+    except Missing as missing:
+        pipe.send(("end", str(missing), 0))
+        return
+    common = digest(compiler.name, version, headers_digest(root), Path(__file__))
+    for number, job in enumerate(jobs):
+        if job.kernel and not compiler.kernels:
+            continue
+        pipe.send(("begin", number))
+        text = job.texts[compiler.form]
+        content = (root / job.name).read_text() if job.kernel else ""
+        entry = cache / digest(common, job.name, text, content)
+        if not entry.exists():
+            ok, said = (False, text) if text.startswith("error:") else compiler.compile(job, text)
+            Path(f"{entry}.new").write_text(json.dumps([ok, said.replace(f"{root}/", "")]))
+            os.replace(f"{entry}.new", entry)
+        ok, said = json.loads(entry.read_text())
+        pipe.send(("done", number, ok, said))
+    used = os.times()
+    pipe.send(("end", None, used.user + used.system + used.children_user + used.children_system))
+
+
+def run_all(jobs, root, cache, nvrtc):
+    """Of each compiler its results, why there are none, and its seconds; AT_ONCE of them at work."""
+    waiting, running, outcome = list(COMPILERS), [], {}
+    while waiting or running:
+        while waiting and len(running) < AT_ONCE:
+            compiler = waiting.pop(0)
+            receiver, sender = multiprocessing.Pipe(duplex=False)
+            arguments = (compiler, jobs, root, cache, nvrtc, sender)
+            process = multiprocessing.Process(target=run_compiler, args=arguments)
+            process.start()
+            sender.close()
+            running.append((receiver, compiler, process, {}))
+        ready = multiprocessing.connection.wait([r[0] for r in running])
+        for entry in [r for r in running if r[0] in ready]:
+            receiver, compiler, process, results = entry
+            try:
+                what, *more = receiver.recv()
+            except EOFError:
+                process.join()
+                at = results.pop("at", 0)
+                results[at] = (False, f"{compiler.name} died with status {process.exitcode}")
+                what, more = "end", [None, 0]
+            if what == "begin":
+                results["at"] = more[0]
+            elif what == "done":
+                results[more[0]] = (more[1], more[2])
+            else:
+                results.pop("at", None)
+                process.join()
+                running.remove(entry)
+                outcome[compiler.name] = (results, *more)
+    return outcome
+
+
+# ------------------------------------------------------------------------------------------------ the report
+
+
+def cell(outcome, compiler, number):
+    results, missing, _ = outcome[compiler.name]
+    if missing:
+        return "skipped"
+    return "-" if number not in results else "ok" if results[number][0] else "FAILED"
+
+
+def report(jobs, outcome):
+    failures = 0
+    for compiler in COMPILERS:
+        results, missing, _ = outcome[compiler.name]
+        for number, (ok, said) in sorted(results.items()):
+            if not ok:
+                failures += 1
+                print(f"-- {compiler.name}: {jobs[number].name}\n{said.rstrip()}\n")
+        if missing and not isinstance(compiler, Nvrtc):
+            failures += 1
+            print(f"-- {compiler.name}: {missing}\n")
+    order = sorted(COMPILERS, key=lambda c: c.form[:3] != "cpu")
+    rows = [[""] + [c.name for c in order]]
+    rows += [[job.name] + [cell(outcome, c, number) for c in order] for number, job in enumerate(jobs)]
+    rows += [["processor seconds"] + [f"{outcome[c.name][2]:.1f}" for c in order]]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print(f"{row[0]:{widths[0]}}", *(f"{text:>{width + 1}}" for text, width in zip(row[1:], widths[1:])))
+    for compiler in COMPILERS:
+        if outcome[compiler.name][1]:
+            print(f"{compiler.name}: skipped: {outcome[compiler.name][1]}")
+    done = sum(len(results) for results, _, _ in outcome.values())
+    print(f"gate: {len(jobs)} files, {done} compilations, {failures} failed")
+    return failures
+
+
+def main():
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    here = Path(__file__).resolve().parents[2]
+    parser.add_argument("--root", type=Path, default=here, help="the repository")
+    parser.add_argument("--cache", type=Path, help="results; default: build/gate-cache in the repository")
+    parser.add_argument("--nvrtc", help="the NVRTC library; default: searched for")
+    parser.add_argument("kernels", nargs="*", help="only these kernels, and no headers")
+    arguments = parser.parse_args()
+    root = arguments.root.resolve()
+    cache = (arguments.cache or root / "build/gate-cache").resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    jobs = find_jobs(root, cache, arguments.kernels)
+    failures = report(jobs, run_all(jobs, root, cache, arguments.nvrtc)) if jobs else 0
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+"""The gate fails when a kernel is broken, for each of its compilers, and says where."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+GATE = Path(__file__).resolve().parent / "gate.py"
+
+GOOD = """#include <ringkernel/kernel.h>
+RK_MESSAGE(gate_number, 149, (rk_i64, value))
+RK_HANDLER(gate_echo, gate_number, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+
+# What only this compiler sees.
+ONLY = {
+    "gcc": "defined(RK_LANG_HOST) && !defined(__clang__)",
+    "clang": "defined(RK_LANG_HOST) && defined(__clang__)",
+    "nvrtc sm_90": "defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 900",
+    "nvrtc compute_75": "defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 750",
+    "pocl 1.2": "defined(RK_LANG_OPENCL) && __OPENCL_C_VERSION__ == 120",
+    "pocl 3.0": "defined(RK_LANG_OPENCL) && __OPENCL_C_VERSION__ == 300",
+}
+
+
+class GateTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = Path(self.folder.name)
+
+    def write(self, name, text):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    def gate(self, *arguments, environment=None):
+        done = subprocess.run([sys.executable, GATE, "--cache", str(self.path / "cache"), *arguments],
+                              capture_output=True, text=True, check=False, env=environment)
+        return done.returncode, done.stdout + done.stderr
+
+    def said_by(self, compiler, output):
+        """What the report quotes of one compiler."""
+        quoted = re.search(rf"^-- {re.escape(compiler)}: .*\n((?:.*\n)*?)\n", output, re.MULTILINE)
+        return quoted.group(1) if quoted else ""
+
+    def test_an_error_that_one_compiler_sees_is_reported_with_its_line(self):
+        text, lines = GOOD, {}
+        for compiler, condition in ONLY.items():
+            text += f"#if {condition}\nRK_FN void broken(RK_CTX) {{ no_such_function(rk_ctx); }}\n"
+            lines[compiler] = text.count("\n")
+            text += "RK_FN void caller(RK_CTX) { broken(rk_ctx); }\n#endif\n"
+        kernel = self.write("broken.rk.c", text)
+
+        status, output = self.gate(kernel)
+
+        self.assertEqual(status, 1, output)
+        for compiler, line in lines.items():
+            if compiler.startswith("nvrtc") and "NVRTC not found" in output:
+                continue
+            said = self.said_by(compiler, output)
+            self.assertRegex(said, rf"broken\.rk\.c[:(]{line}\b", f"{compiler}:\n{output}")
+            self.assertIn("no_such_function", said)
+
+    def test_a_header_that_one_cxx_compiler_rejects_is_reported(self):
+        root = self.path / "root"
+        for name in ("kernel.h", "message.h"):
+            self.write(f"root/include/ringkernel/{name}", "typedef int rk_nothing;\n")
+        self.write("root/include/ringkernel/device/broken.h",
+                   "#if defined(__cplusplus) && !defined(__CUDACC_RTC__)\n"
+                   "#if defined(__clang__)\nno_such_type a;\n"
+                   "#else\nno_such_type b;\n#endif\n#else\ntypedef int rk_something;\n#endif\n")
+
+        status, output = self.gate("--root", str(root))
+
+        self.assertEqual(status, 1, output)
+        self.assertRegex(self.said_by("clang++", output), r"broken\.h:3\b")
+        self.assertRegex(self.said_by("g++", output), r"broken\.h:5\b")
+        self.assertEqual(self.said_by("gcc", output), "")
+        self.assertIn(" 2 failed", output)
+
+    def test_a_source_that_cannot_be_rendered_is_reported_with_its_line(self):
+        kernel = self.write("no_body.rk.c", GOOD + "RK_ON_DRAIN(gate_echo, rk_none, self);\n")
+
+        status, output = self.gate(kernel)
+
+        self.assertEqual(status, 1, output)
+        said = self.said_by("pocl 3.0", output)
+        self.assertRegex(said, r"no_body\.rk\.c:4:1: RK_ON_DRAIN is not followed by")
+
+    def test_a_good_kernel_passes_without_nvrtc_and_is_compiled_once(self):
+        kernel = self.write("good.rk.c", GOOD)
+
+        status, output = self.gate("--nvrtc", "/nonexistent/libnvrtc.so", kernel)
+
+        self.assertEqual(status, 0, output)
+        self.assertIn("nvrtc sm_90: skipped: NVRTC not found", output)
+        self.assertIn(" 4 compilations, 0 failed", output)
+        before = {entry.name: entry.stat().st_mtime_ns for entry in (self.path / "cache").iterdir()}
+        status, output = self.gate("--nvrtc", "/nonexistent/libnvrtc.so", kernel)
+        self.assertEqual(status, 0, output)
+        self.assertEqual(before, {e.name: e.stat().st_mtime_ns for e in (self.path / "cache").iterdir()})
+
+    def test_a_compiler_other_than_nvrtc_must_be_there(self):
+        kernel = self.write("good.rk.c", GOOD)
+        self.assertEqual(self.gate("--nvrtc", "/nonexistent", kernel)[0], 0)
+        tools = self.path / "tools"
+        tools.mkdir()
+        os.symlink("/usr/bin/gcc", tools / "gcc")  # everything is remembered, so no other program is needed
+
+        poor = {**os.environ, "PATH": str(tools)}
+        status, output = self.gate("--nvrtc", "/nonexistent", kernel, environment=poor)
+
+        self.assertEqual(status, 1, output)
+        self.assertIn("clang not found", output)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

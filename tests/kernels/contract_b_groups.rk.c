@@ -1,0 +1,143 @@
+/* Kernels of the cases on groups: vectors and reductions by regions and by threads, and two mistakes that must be found. */
+#include <ringkernel/kernel.h>
+
+#include "contract_b.rk.h"
+
+#if defined(RK_LANG_HOST)
+/* Where the divergent barriers stand, for the test. */
+extern const unsigned contract_divergent_line, contract_narrow_line;
+#endif
+
+RK_HANDLER(add_vectors, vector_pair, pair, rk_none, self, .width = RK_BLOCK, .threads = 64, .shared = 480)
+{
+    RK_SHARED(rk_f32, sum, 120);
+    rk_u32 n = pair->n < 120u ? pair->n : 120u;
+    RK_PARALLEL(i, n) sum[i] = pair->a[i] + pair->b[i];
+    RK_ONCE {
+        vector_sum total = { n, { 0 } };
+        for (rk_u32 i = 0; i < n; i++) total.value[i] = sum[i];
+        rk_send(RK_ARG, &total);
+    }
+}
+
+RK_SPMD_KERNEL(add_places, place_pair, place_sum, .threads = 64)
+{
+    place_pair pair;
+    if (rk_try_receive(RK_ARG, &pair)) {
+        place_sum sum = { pair.place, pair.a + pair.b };
+        rk_send(RK_ARG, &sum);
+    }
+}
+
+RK_FN rk_i64 series_at(rk_u32 seed, rk_u32 i)
+{
+    return (rk_i64)(rk_hash64(((rk_u64)seed << 32) + i) >> 16) - (1l << 46);
+}
+
+/* One message brings a seed; the block makes the values and adds them up, by hand and by the library's reduction. */
+RK_HANDLER(reduce_series, series, s, rk_none, self, .width = RK_BLOCK, .threads = 256, .shared = 16384)
+{
+    RK_SHARED(rk_i64, mine, 1024);
+    RK_SHARED(rk_i64, theirs, 1024);
+    rk_u32 n = s->n < 1024u ? s->n : 1024u;
+    rk_u32 seed = s->seed;
+    RK_PARALLEL(i, n) mine[i] = theirs[i] = series_at(seed, i);
+    for (rk_u32 left = n; left > 1u; left = (left + 1u) / 2u)
+        RK_PARALLEL(i, left / 2u) mine[i] += mine[i + (left + 1u) / 2u];
+    rk_reduce_sum_i64(RK_ARG, theirs, n);
+    RK_ONCE {
+        series_sum sum = { mine[0], theirs[0], 0, n };
+        rk_send(RK_ARG, &sum);
+    }
+}
+
+/* Each thread brings a value of its own; the block's sum, by a tree in shared memory and by the library. */
+RK_SPMD_KERNEL(reduce_block, series_value, series_sum, .threads = 256, .shared = 12288,
+               .barrier = RK_SCOPE_BLOCK)
+{
+    RK_SHARED(rk_i64, partial, 1024);
+    RK_SHARED(rk_u32, members, 1024);
+    rk_u32 t = rk_thread();
+    series_value v = { 0 };
+    members[t] = rk_try_receive(RK_ARG, &v);
+    partial[t] = v.value;
+    rk_barrier(RK_SCOPE_BLOCK);
+    for (rk_u32 left = rk_threads(); left > 1u; left = (left + 1u) / 2u) {
+        rk_u32 kept = (left + 1u) / 2u;
+        if (t < left / 2u) {
+            partial[t] += partial[t + kept];
+            members[t] += members[t + kept];
+        }
+        rk_barrier(RK_SCOPE_BLOCK);
+    }
+    rk_i64 by_library = rk_reduce_add(v.value, RK_SCOPE_BLOCK);
+    if (t == 0) {
+        series_sum sum = { partial[0], by_library, 0, members[0] };
+        rk_send(RK_ARG, &sum);
+    }
+}
+
+/* The warps' sums, by shuffles and by the library. */
+RK_SPMD_KERNEL(reduce_warps, series_value, series_sum, .threads = 256, .barrier = RK_SCOPE_WARP)
+{
+    series_value v = { 0 };
+    rk_i32 members = (rk_i32)rk_try_receive(RK_ARG, &v);
+    rk_u32 here = rk_threads() - rk_warp() * RK_WARP_SIZE;
+    rk_i64 sum = v.value;
+    rk_i64 by_library = rk_reduce_add(v.value, RK_SCOPE_WARP);
+    if (here > RK_WARP_SIZE) here = RK_WARP_SIZE;
+    for (rk_u32 step = RK_WARP_SIZE / 2u; step > 0; step /= 2u) {
+        rk_i64 further = rk_shuffle_down_i64(sum, step);
+        rk_i32 more = rk_shuffle_down(members, step);
+        if (rk_lane() + step < here) {
+            sum += further;
+            members += more;
+        }
+    }
+    if (rk_lane() == 0 && members > 0) {
+        series_sum total = { sum, by_library, rk_warp(), (rk_u32)members };
+        rk_send(RK_ARG, &total);
+    }
+}
+
+/* The same by a vote: how many threads of each warp have an odd value. */
+RK_SPMD_KERNEL(vote_warps, series_value, series_sum, .threads = 64, .barrier = RK_SCOPE_WARP)
+{
+    series_value v = { 0 };
+    rk_u32 taken = rk_try_receive(RK_ARG, &v);
+    rk_u32 odd = rk_ballot(taken && (v.value & 1));
+    rk_u32 any = rk_any(taken && v.value < 0, RK_SCOPE_WARP);
+    if (rk_lane() == 0) {
+        series_sum total = { (rk_i64)odd, (rk_i64)any, rk_warp(), taken };
+        rk_send(RK_ARG, &total);
+    }
+}
+
+/* A mistake: a barrier that only half of the threads reach. */
+RK_SPMD_KERNEL(diverge, series_value, series_sum, .threads = 64, .barrier = RK_SCOPE_BLOCK)
+{
+    series_value v = { 0 };
+    rk_u32 taken = rk_try_receive(RK_ARG, &v);
+    if (rk_thread() < 32u) rk_barrier(RK_SCOPE_BLOCK);
+    series_sum total = { v.value, 0, 0, taken };
+    if (taken) rk_send(RK_ARG, &total);
+}
+#if defined(RK_LANG_HOST)
+const unsigned contract_divergent_line = __LINE__ - 5;
+#endif
+
+/* Another: threads of different warps share memory, with a barrier of warp scope in between. */
+RK_SPMD_KERNEL(share_narrowly, series_value, series_value, .threads = 64, .shared = 512,
+               .barrier = RK_SCOPE_WARP)
+{
+    RK_SHARED(rk_i64, value, 64);
+    series_value v = { 0 };
+    rk_u32 taken = rk_try_receive(RK_ARG, &v);
+    value[rk_thread()] = v.value;
+    rk_barrier(RK_SCOPE_WARP);
+    series_value other = { value[(rk_thread() + 32u) % 64u] };
+    if (taken) rk_send(RK_ARG, &other);
+}
+#if defined(RK_LANG_HOST)
+const unsigned contract_narrow_line = __LINE__ - 5;
+#endif

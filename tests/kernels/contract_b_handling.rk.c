@@ -1,0 +1,227 @@
+/* Kernels of the handling cases: what handlers see of batches, actors, requests and stamps. */
+#include <ringkernel/kernel.h>
+
+#include "contract_b.rk.h"
+
+RK_REASON(no_answer)
+RK_ROUTE(even)
+RK_ROUTE(odd)
+RK_ROUTE(finished)
+
+/* ------------------------------------------------------------------ batches, as their handler sees them */
+
+RK_FN void note_batch(RK_CTX, RK_GLOBAL batch_log *log, rk_u32 n)
+{
+    RK_ONCE {
+        log->calls++;
+        log->messages += n;
+        if (n > log->largest) log->largest = n;
+        if (log->smallest == 0 || n < log->smallest) log->smallest = n;
+        for (rk_u32 i = 0; i < n; i++) {
+            rk_u64 number = RK_AT(package, i)->number;
+            if (number <= log->last) log->disorder++;
+            log->last = number;
+        }
+    }
+}
+
+RK_BATCH_HANDLER(batches_continuous, package, n, batch_log, self, .width = RK_BLOCK, .threads = 32,
+                 .state = RK_PER_SHARD, .mode = RK_CONTINUOUS)
+{
+    note_batch(RK_ARG, self, n);
+}
+
+RK_BATCH_HANDLER(batches_gathered, package, n, batch_log, self, .width = RK_BLOCK, .threads = 32,
+                 .state = RK_PER_SHARD, .mode = RK_BATCH, .max_batch = 64, .gather_us = 1000)
+{
+    note_batch(RK_ARG, self, n);
+}
+
+RK_BATCH_HANDLER(batches_adaptive, package, n, batch_log, self, .width = RK_BLOCK, .threads = 32,
+                 .state = RK_PER_SHARD, .mode = RK_ADAPTIVE, .max_batch = 32)
+{
+    note_batch(RK_ARG, self, n);
+}
+
+RK_BATCH_HANDLER(batches_of_actors, package, n, batch_log, self, .width = RK_BLOCK, .threads = 32,
+                 .state = RK_PER_ACTOR, .mode = RK_ADAPTIVE, .max_batch = 256)
+{
+    note_batch(RK_ARG, self, n);
+}
+
+/* ------------------------------------------------------------------ counting, per shard and per actor */
+
+RK_FN void count_package(RK_GLOBAL count_log *self, RK_MSG const package *p)
+{
+    self->count++;
+    self->sum += p->number;
+    if (p->number <= self->last) self->disorder++;
+    self->last = p->number;
+    if (p->check != rk_hash64(p->number * 31u + p->sender)) self->wrong++;
+}
+
+RK_HANDLER(tally_shards, package, p, count_log, self, .state = RK_PER_SHARD)
+{
+    count_package(self, p);
+    if (rk_target_of(p) % rk_shard_count() != rk_shard_number()) self->misplaced++;
+}
+
+RK_HANDLER(tally_actors, package, p, count_log, self, .state = RK_PER_ACTOR, .max_batch = 256)
+{
+    count_package(self, p);
+}
+
+/* In slices of a thousand messages. */
+RK_HANDLER(tally_slices, package, p, count_log, self, .width = RK_BLOCK, .threads = 256,
+           .state = RK_PER_SHARD, .max_batch = 64, .event_driven = 1, .slice_messages = 1000)
+{
+    RK_ONCE
+        count_package(self, p);
+}
+
+/* Under each model of memory consistency. */
+RK_HANDLER(tally_relaxed, package, p, count_log, self, .state = RK_PER_SHARD, .memory = RK_RELAXED_MEMORY)
+{
+    count_package(self, p);
+}
+
+RK_HANDLER(tally_sequential, package, p, count_log, self, .state = RK_PER_SHARD, .memory = RK_SEQUENTIAL)
+{
+    count_package(self, p);
+}
+
+/* ------------------------------------------------------------------ breeding, and passing on */
+
+RK_HANDLER(breed, spark, s, rk_none, self, .max_sends = 2)
+{
+    spark next = { s->hops - 1u, s->target };
+    if (s->hops == 0) {
+        next.hops = 0;
+        rk_send_to(RK_ARG, finished, &next);
+        return;
+    }
+    rk_send(RK_ARG, &next);
+    rk_send(RK_ARG, &next);
+}
+
+RK_HANDLER(pass_token, token, t, rk_none, self)
+{
+    token next = { t->count + 1u, t->limit };
+    if (next.count < next.limit)
+        rk_send(RK_ARG, &next);
+    else
+        rk_send_to(RK_ARG, finished, &next);
+}
+
+RK_HANDLER(shoot, volley, v, rk_none, self, .max_sends = 132, .max_batch = 4)
+{
+    rk_u32 targets = v->targets < MOST_SHOOTERS ? v->targets : MOST_SHOOTERS;
+    shot fired = { rk_shard_number(), v->round };
+    rk_send_options to = RK_SEND_DEFAULTS;
+    for (rk_u32 i = 0; i < targets; i++) {
+        to.target = (rk_shard_number() + i) % targets;
+        rk_send_with(RK_ARG, &fired, &to);
+    }
+}
+
+RK_HANDLER(get_shot, shot, s, shot_log, self, .state = RK_PER_SHARD)
+{
+    rk_u32 from = s->from % MOST_SHOOTERS;
+    if (self->next[from] != s->round) self->disorder++;
+    self->next[from] = s->round + 1u;
+    self->count++;
+}
+
+/* Each message carries the stamps of those that caused it. */
+RK_FN trail longer_trail(RK_CTX, RK_MSG const trail *t)
+{
+    trail longer = *t;
+    if (longer.hops < 6u)
+        longer.stamp[longer.hops++] = ((RK_GLOBAL const rk_header_long *)rk_header_of(rk_ctx, t))->sent_ns;
+    return longer;
+}
+
+RK_HANDLER(stamp_causal, trail, t, rk_none, self, .timestamps = 1)
+{
+    trail longer = longer_trail(RK_ARG, t);
+    rk_send(RK_ARG, &longer);
+}
+
+RK_HANDLER(stamp_plain, trail, t, rk_none, self, .timestamps = 1, .not_causal = 1)
+{
+    trail longer = longer_trail(RK_ARG, t);
+    rk_send(RK_ARG, &longer);
+}
+
+/* ------------------------------------------------------------------ routes */
+
+RK_HANDLER(sort_packages, package, p, rk_none, self)
+{
+    package copy = *p;
+    if (copy.number % 2u)
+        rk_send_to(RK_ARG, odd, &copy);
+    else
+        rk_send_to(RK_ARG, even, &copy);
+}
+
+/* Sends a package for an even order, and a query for an odd one. */
+RK_HANDLER(mix_types, work_order, o, rk_none, self)
+{
+    if (o->number % 2u) {
+        query q = { o->number };
+        rk_send(RK_ARG, &q);
+    } else {
+        package p = { o->number, rk_hash64(o->number * 31u + o->sender), o->sender, 0 };
+        rk_send(RK_ARG, &p);
+    }
+}
+
+RK_HANDLER(take_types, package, p, count_log, self, .state = RK_PER_SHARD) { count_package(self, p); }
+
+RK_HANDLER(take_types, query, q, count_log, self, .state = RK_PER_SHARD)
+{
+    self->misplaced++; /* of a kind that the test did not want here */
+    self->sum += q->value;
+}
+
+/* ------------------------------------------------------------------ requests */
+
+RK_HANDLER(answer_once, query, q, rk_none, self, .replies = 1)
+{
+    response a = { q->value * 2u, ((RK_GLOBAL const rk_header_long *)rk_header_of(rk_ctx, q))->correlation };
+    rk_reply(RK_ARG, q, &a);
+}
+
+RK_HANDLER(answer_twice, query, q, rk_none, self, .max_sends = 2, .replies = 1)
+{
+    response a = { q->value * 2u, 0 };
+    rk_reply(RK_ARG, q, &a);
+    rk_reply(RK_ARG, q, &a);
+}
+
+RK_HANDLER(answer_never, query, q, rk_none, self) {}
+
+RK_HANDLER(answer_with_question, query, q, rk_none, self, .replies = 1)
+{
+    query back = { q->value };
+    rk_reply(RK_ARG, q, &back);
+}
+
+RK_HANDLER(refuse_question, query, q, rk_none, self) { rk_fail(RK_ARG, no_answer); }
+
+/* Asks another kernel what it was ordered to ask, and tells the host what that one answered. */
+RK_HANDLER(ask, work_order, o, rk_none, self)
+{
+    query q = { o->number };
+    rk_send_options as = RK_SEND_DEFAULTS;
+    as.flags = RK_FLAG_REQUEST;
+    as.correlation = o->id;
+    as.target = o->target;
+    rk_send_with(RK_ARG, &q, &as);
+}
+
+RK_HANDLER(ask, response, a, rk_none, self)
+{
+    response got = { a->value, ((RK_GLOBAL const rk_header_long *)rk_header_of(rk_ctx, a))->correlation };
+    rk_send_to(RK_ARG, finished, &got);
+}
