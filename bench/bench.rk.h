@@ -8,10 +8,6 @@ RK_MESSAGE(echo_message, 1, (rk_u64, word, 6))
 
 RK_MESSAGE(actor_message, 2, (rk_u64, amount))
 
-#define REDUCED 256
-RK_MESSAGE(reduction_message, 3, (rk_u32, value, REDUCED))
-RK_MESSAGE(reduction_total, 4, (rk_u32, total))
-
 #define ACTORS 10000u
 typedef struct actor_state {
     rk_u64 messages, amount;

@@ -151,17 +151,22 @@ static bool refuse(parse *p, const yaml_mark_t *at, const char *why)
     return false;
 }
 
-/* A mapping is complete: no key stands in it twice, and each is a scalar. */
-static void check_keys(parse *p, const app_node *mapping)
+/* A mapping is complete: its keys are words, each there once; others are noted and taken out. */
+static void check_keys(parse *p, app_node *mapping)
 {
-    for (size_t i = 0; i < mapping->count; i += 2) {
+    for (size_t i = 0; i < mapping->count;) {
         const app_node *key = mapping->item[i];
-        if (key->kind != APP_SCALAR || !key->text) {
-            app_mistake(p->mistakes, key, "a key is a word, not a list or a mapping");
-        } else if (find_key(mapping, key->text) != i) {
-            app_mistake(p->mistakes, key, "'%s' is here twice; the first is on line %u", key->text,
-                        mapping->item[find_key(mapping, key->text)]->line);
+        size_t first = key->text ? find_key(mapping, key->text) : i;
+        if (key->text && first == i) {
+            i += 2;
+            continue;
         }
+        if (!key->text)
+            app_mistake(p->mistakes, key, "a key is a word, not a list or a mapping");
+        else
+            app_mistake(p->mistakes, key, "'%s' is here twice; the first is on line %u", key->text,
+                        mapping->item[first]->line);
+        app_mapping_drop(mapping, i);
     }
 }
 

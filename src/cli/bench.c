@@ -40,13 +40,20 @@ typedef struct request {
     bool chosen[SCENARIOS], any, json;
 } request;
 
-static const struct argp_option options[] = { { "json", 'j', NULL, 0, "Print as JSON", 0 }, { 0 } };
+#define QUICK 'q'
+#define QUICK_LESS 50u
+static const struct argp_option options[] = { { "json", 'j', NULL, 0, "Print as JSON", 0 },
+                                              { "quick", QUICK, NULL, 0,
+                                                "Few messages: shows that it works, measures nothing", 0 },
+                                              { 0 } };
 
 static error_t take_option(int key, char *argument, struct argp_state *state)
 {
     request *r = state->input;
     if (key == 'j') {
         r->json = true;
+    } else if (key == QUICK) {
+        bench_less = QUICK_LESS;
     } else if (key == ARGP_KEY_ARG) {
         size_t i = 0;
         while (i < SCENARIOS && strcmp(scenarios[i].name, argument) != 0) i++;

@@ -28,6 +28,9 @@ typedef struct bench_result {
     const char *trouble; /* if not */
 } bench_result;
 
+/* How many times fewer messages than a measurement needs: more than 1 only shows that all of it works. */
+extern rk_u32 bench_less;
+
 /* The kernels, loaded; false: told why. */
 rk_runtime *bench_open(void);
 

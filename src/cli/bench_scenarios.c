@@ -12,15 +12,18 @@
 #include "command.h"
 
 #define ROUNDS 5u
-#define TRIPS 20000u /* of a round: 100,000 samples in all */
+#define TRIPS (20000u / bench_less) /* of a round: 100,000 samples in all */
 #define WARM 2000u
 #define BURST 64u
 #define IN_FLIGHT 512u
-#define PIPELINED 1000000u
+#define PIPELINED (15625u / bench_less * BURST)
 #define ACTORS 10000u
-#define TO_ACTORS 1000000u
-#define REDUCTIONS 20000u
+#define TO_ACTORS (15625u / bench_less * BURST)
+#define REDUCTIONS_MOST 20000u
+#define REDUCTIONS (REDUCTIONS_MOST / bench_less)
 #define WITHIN RK_SECONDS(10) /* nothing here may take longer */
+
+rk_u32 bench_less = 1;
 
 rk_u64 bench_now_ns(void)
 {
@@ -387,7 +390,7 @@ void bench_reduction(rk_runtime *runtime, bench_result *result)
     samples in;
     total out;
     rk_metrics metrics;
-    rk_u64 bare[REDUCTIONS / 100];
+    rk_u64 bare[REDUCTIONS_MOST / 100];
     float expected = 0;
     for (rk_u32 i = 0; i < 256; i++) in.value[i] = (float)i;
     for (rk_u32 n = 0; n < REDUCTIONS / 100; n++) {
@@ -430,15 +433,21 @@ static rk_u64 process_cpu_ns(void)
     return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
 }
 
+static void pause_ns(rk_u64 ns)
+{
+    nanosleep(&(struct timespec){ .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) },
+              NULL);
+}
+
 void bench_idle(rk_runtime *runtime, bench_result *result)
 {
     rk_launch_options options = rk_production();
     rk_kernel kernel = start(runtime, "echo", &options, result);
     rk_u64 warm[WARM];
     trips_ours(runtime, kernel, warm, WARM, result);
-    nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
+    pause_ns(RK_SECONDS(1) / bench_less);
     rk_u64 cpu = process_cpu_ns(), wall = bench_now_ns();
-    nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL);
+    pause_ns(RK_SECONDS(2) / bench_less);
     result->figure = (double)(process_cpu_ns() - cpu) * 100 / (double)(bench_now_ns() - wall);
     trips_ours(runtime, kernel, warm, 100, result); /* and it wakes up */
     end(runtime, kernel, WARM + 100, result);

@@ -19,6 +19,7 @@ rk_u64 job_now_ns(void)
 
 static void tell_stuck(job *j)
 {
+    bool any = false;
     for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
         rk_kernel_info info;
         if (rk_kernel_information(j->runtime, j->kernels[i].handle, &info) != RK_OK || !info.queued) continue;
@@ -26,7 +27,12 @@ static void tell_stuck(job *j)
                       " messages waiting: its handler doesn't return, or what it sends finds no room "
                       "(--patience says how long to wait)",
                       info.id, j->patience_s, (uint64_t)info.queued);
+        any = true;
     }
+    if (!any)
+        command_error(
+            "the kernels have not ended %u s after their last message (--patience says how long to wait)",
+            j->patience_s);
 }
 
 bool job_watch(job *j)
@@ -47,7 +53,8 @@ bool job_watch(job *j)
         }
     }
     bool waits_for_reader = atomic_load_explicit(&j->to.busy, memory_order_relaxed);
-    if (progress != j->watched_progress || queued == 0 || waits_for_reader) {
+    bool waits_for_rows = queued == 0 && !j->draining;
+    if (progress != j->watched_progress || waits_for_rows || waits_for_reader) {
         j->watched_progress = progress;
         j->watched_since_ns = now;
     } else if (now - j->watched_since_ns > j->patience_s * RK_SECONDS(1)) {

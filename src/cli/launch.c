@@ -2,10 +2,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app_schema.h"
 #include "command.h"
 #include "job.h"
+#include "ringkernel/device/handler.h"
 
 /* "app.yaml:5:3: " for a node of the file; "--set: " for one of the command line. */
 static char *place_of(const job *j, const app_node *at)
@@ -25,7 +27,8 @@ static void tell(const job *j, const app_node *at, const char *what, rk_status s
 static void forward_log(void *user, const rk_log_record *record)
 {
     static const char *const levels[] = { "debug", "info", "warning", "error" };
-    (void)user;
+    const job *j = user;
+    if (record->level < RK_WARNING && !j->verbose && !isatty(STDERR_FILENO)) return; /* quiet in a pipe */
     command_error("%s%s%s: %s", record->kernel_name, record->kernel_name[0] ? ": " : "",
                   levels[record->level < 4 ? record->level : 3], record->text);
 }
@@ -217,7 +220,7 @@ int job_launch(job *j)
 {
     const app_file *file = j->app.file;
     rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = j->backend, .workers = j->workers,
-                                   .on_log = forward_log };
+                                   .on_log = forward_log, .log_user = j };
     rk_status status = rk_open(&options, &j->runtime);
     if (status != RK_OK) {
         command_error_text(rk_status_name(status), rk_error_text());

@@ -1,7 +1,9 @@
 /* `rk`: finds the subcommand in a table and hands it the rest of the command line. */
 #include <argp.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "ringkernel/ringkernel.h"
@@ -30,15 +32,24 @@ static void print_help(FILE *out)
     fputs("\n`rk COMMAND --help` tells the rest. `rk --version` prints the version.\n", out);
 }
 
+/* A standard stream that was closed before we started must not become the number of a file that we open. What takes
+ * its place can't be used the way the stream is, so whoever does is told. */
+static void hold_standard_streams(void)
+{
+    for (int stream = 0; stream <= 2; stream++)
+        if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY) < 0)
+            _exit(RK_EXIT_IO);
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_streams();
     argp_err_exit_status = RK_EXIT_USAGE;
     if (argc < 2) {
         print_help(stderr);
         return RK_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return fflush(stdout) ? RK_EXIT_IO : RK_EXIT_OK;
     }

@@ -215,7 +215,10 @@ static bool write_summary(job *j, const json_t *summary)
     if (j->json) {
         FILE *out = j->to.out.file == STDOUT_FILENO ? stderr : stdout;
         fprintf(out, "%s\n", text);
-        if (fflush(out) != 0) fine = false;
+        if (fflush(out) != 0) {
+            command_error("%s: %s", out == stdout ? "standard output" : "standard error", strerror(errno));
+            fine = false;
+        }
     }
     free(text);
     return fine;

@@ -221,6 +221,11 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
     status = rk_kernel_check(runtime, handle, &k);
     if (status == RK_OK && k->serving)
         status = rk_error(RK_BUSY, "'%s' is active: deactivate it first", k->id);
+    for (rk_u32 s = 0; status == RK_OK && s < k->seat_count; s++)
+        if (k->seats[s].shard->turn.n) /* its slots are given back by the commit that is to come */
+            status = rk_error(
+                RK_BUSY, "'%s' has a batch half out: receive from it and activate it, or launch it again",
+                k->id);
     for (rk_u32 s = 0; status == RK_OK && s < k->seat_count; s++) {
         rk_lane *lane = rk_seat_lane(&k->seats[s], 0);
         for (rk_u32 b = 0; b < lane->bands; b++) {
@@ -246,9 +251,9 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
                                   reference->block);
             }
             rk_u64 evicted = oldest - ring->head;
-            if (evicted) rk_count(&ring->dropped_old, evicted);
-            rk_count(&ring->lost, at - oldest);
             rk_ring_commit(ring, at);
+            if (evicted) rk_count_released(&ring->dropped_old, evicted);
+            rk_count(&ring->lost, at - oldest);
             total += at - oldest;
             if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->waiting, 0, RK_SEQ_CST,
                                 RK_SCOPE_DEVICE))

@@ -1,6 +1,8 @@
 /* The account and the metrics: plain loads, under the short lock that keeps a kernel's seats where they are. Sinks are read before sources, so what is on its way in between shows as queued or not at all. */
 #include <string.h>
 
+#include <ringkernel/device/take.h>
+
 #include "guard.h"
 #include "kernel.h"
 
@@ -27,6 +29,9 @@ static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which,
             head = evicted;
         }
         rk_u64 accepted = tail - ring->start - withdrawn;
+        if (ring->overwritten && rk_atomic_u32(&k->life) == RK_LIFE_FAILED)
+            a->queued +=
+                rk_take_copied(&seat->shard->turn, lane->rings[b]); /* handled again when it is relaunched */
         a->queued += rk_index_ahead(tail, head) > 0 ? tail - head : 0;
         a->accepted += accepted;
         *(which ? &a->accepted_device : &a->accepted_host) += accepted;

@@ -156,6 +156,8 @@ typedef struct rk_pending {
     rk_u32 owner_number;
     rk_u16 reply_type;
     rk_u16 pending_;
+    rk_u32 answered; /* bit i: its use i uses ago was answered (pending lock) */
+    rk_u32 pending__;
     void *reply;
     size_t reply_size;
     rk_status status;

@@ -92,6 +92,43 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
     return RK_OK;
 }
 
+/* Is this a large payload in a pool of the kernel, which goes away with the old layout? */
+static int is_own_reference(const rk_host_kernel *k, const rk_reference *reference)
+{
+    rk_u32 first = RK_POOL_NUMBER(k->number, 0);
+    return reference->pool >= first && reference->pool < first + RK_POOLS_OF_KERNEL;
+}
+
+/* Large payloads that would come to the new pools, against their blocks: the host's, and that of shard 0. */
+static rk_status check_blocks(const rk_host_kernel *k, const rk_layout *layout)
+{
+    rk_u64 image[(RK_INLINE_MAX + RK_HEADER_LONG) / 8 * 2], wanted[2] = { 0, 0 };
+    for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++)
+        for (rk_u32 s = 0; s < k->seat_count; s++) {
+            rk_lane *lane = lane_of(&k->seats[s], which);
+            for (rk_u32 b = 0; b < lane->bands; b++) {
+                const rk_ring *ring = ring_at(k, lane, b);
+                for (rk_u64 i = rk_ring_oldest(ring); i != ring->tail; i++) {
+                    rk_byte *slot = rk_ring_slot(ring, k->runtime->arena.base, i);
+                    if (!(((const rk_header *)(const void *)slot)->flags & RK_FLAG_REFERENCE)) continue;
+                    if (ring->format == RK_FORMAT_UNIT)
+                        rk_unit_read(ring, slot, i, (rk_u32 *)(void *)image);
+                    else
+                        memcpy(image, slot, ring->header_size + sizeof(rk_reference));
+                    wanted[which != RK_LANE_HOST] += is_own_reference(
+                        k, (const rk_reference *)(const void *)((const char *)image + ring->header_size));
+                }
+            }
+        }
+    rk_u64 most = wanted[0] > wanted[1] ? wanted[0] : wanted[1];
+    if (most > layout->pool_blocks)
+        return rk_error(RK_LIMIT,
+                        "'%s': %llu messages over %u bytes are queued, and the new pool_blocks is %u: take "
+                        "more, or drain it first",
+                        k->id, (unsigned long long)most, RK_INLINE_MAX, layout->pool_blocks);
+    return RK_OK;
+}
+
 /* ------------------------------------------------------------------ the move */
 
 /* A large payload whose pool goes away with the old layout gets a block of the new one. */
@@ -99,9 +136,8 @@ static void move_reference(const rk_host_kernel *old, const rk_host_kernel *fres
                            rk_u32 which)
 {
     rk_byte *arena = old->runtime->arena.base;
-    rk_u32 first = RK_POOL_NUMBER(old->number, 0);
-    if (reference->pool < first || reference->pool >= first + RK_POOLS_OF_KERNEL) return;
-    rk_u32 of = reference->pool - first;
+    if (!is_own_reference(old, reference)) return;
+    rk_u32 of = reference->pool - RK_POOL_NUMBER(old->number, 0);
     rk_u64 from_at = of ? old->seats[of - 1].shard->pool : old->layout.base + old->layout.host_pool;
     rk_u64 to_at =
         which == RK_LANE_HOST ? fresh->layout.base + fresh->layout.host_pool : fresh->seats[0].shard->pool;
@@ -113,12 +149,11 @@ static void move_reference(const rk_host_kernel *old, const rk_host_kernel *fres
 }
 
 /* One message from an old slot into a new lane, in that lane's form. */
-static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const rk_ring *from, rk_u64 index,
-                         rk_lane *to, rk_u32 which, rk_u32 redelivered)
+static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const rk_ring *from, rk_byte *slot,
+                         rk_u64 index, rk_lane *to, rk_u32 which, rk_u32 redelivered)
 {
     rk_byte *arena = old->runtime->arena.base;
     rk_u64 image[(RK_INLINE_MAX + RK_HEADER_LONG) / 8 * 2];
-    rk_byte *slot = rk_ring_slot(from, arena, index);
     if (from->format == RK_FORMAT_UNIT)
         rk_unit_read(from, slot, index, (rk_u32 *)(void *)image);
     else
@@ -146,6 +181,36 @@ static rk_u32 uncommitted(const rk_seat *seat, rk_u64 ring_offset)
     return seat->shard->turn.failed ? rk_take_pending(&seat->shard->turn, ring_offset) : 0;
 }
 
+/* Messages of an overwritten ring that a failed batch had taken lie in the shard's copies alone. Number `i` of them. */
+static rk_byte *copied_message(const rk_seat *seat, rk_u64 ring_offset, rk_u32 i)
+{
+    rk_turn *turn = &seat->shard->turn;
+    for (rk_u32 v = 0; v < turn->views; v++) {
+        if (turn->view[v].ring != ring_offset || !turn->view[v].committed) continue;
+        if (i < turn->view[v].n) return rk_view_slot(&turn->view[v], seat->owner->runtime->arena.base, i);
+        i -= turn->view[v].n;
+    }
+    return 0;
+}
+
+/* How many of those find no room beside what is queued, band by band: as under DropOldest the oldest of the lowest bands go. */
+static void plan_evictions(const rk_host_kernel *old, const rk_host_kernel *fresh, const rk_seat *seat,
+                           const rk_lane *from, const rk_lane *to, rk_u32 copied[RK_BANDS],
+                           rk_u32 evicted[RK_BANDS])
+{
+    rk_u64 all = rk_lane_depth(from, old->runtime->arena.base);
+    for (rk_u32 b = 0; b < from->bands; b++) {
+        copied[b] = seat->shard->turn.failed ? rk_take_copied(&seat->shard->turn, from->rings[b]) : 0;
+        all += copied[b];
+    }
+    rk_u64 excess = all > to->capacity ? all - to->capacity : 0;
+    if (old->seat_count != fresh->seat_count) excess = all; /* the room of other shards is not looked at */
+    for (rk_u32 b = 0; b < from->bands; b++) {
+        evicted[b] = excess < copied[b] ? (rk_u32)excess : copied[b];
+        excess -= evicted[b];
+    }
+}
+
 /* The ids that a lane remembers, oldest first. */
 static void move_window(const rk_host_kernel *k, const rk_lane *from, rk_lane *to)
 {
@@ -161,7 +226,7 @@ static void move_window(const rk_host_kernel *k, const rk_lane *from, rk_lane *t
 }
 
 /* What was counted so far goes on: the new ring begins that much earlier. */
-static void move_counts(const rk_ring *from, rk_ring *to)
+static void move_counts(const rk_ring *from, rk_ring *to, rk_u32 copied, rk_u32 evicted)
 {
     rk_u64 oldest = rk_ring_oldest(from);
     to->delivered += from->delivered;
@@ -170,7 +235,8 @@ static void move_counts(const rk_ring *from, rk_ring *to)
     to->dropped_old += from->dropped_old + (oldest - from->head);
     to->lost += from->lost;
     to->withdrawn += from->withdrawn;
-    to->start -= oldest - from->start;
+    to->dropped_old += evicted;
+    to->start -= oldest - from->start - (copied - evicted);
 }
 
 static void add_histogram(rk_histogram *to, const rk_histogram *from)
@@ -211,9 +277,14 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
             rk_lane *same = lane_of(&fresh->seats[s % shards], which);
             for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) same->refused[i] += from->refused[i];
             move_window(old, from, same);
+            rk_u32 copied[RK_BANDS] = { 0 }, evicted[RK_BANDS] = { 0 };
+            if (which != RK_LANE_OUT) plan_evictions(old, fresh, &old->seats[s], from, same, copied, evicted);
             for (rk_u32 b = from->bands; b-- > 0;) {
                 const rk_ring *ring = ring_at(old, from, b);
-                move_counts(ring, ring_at(fresh, same, 0));
+                move_counts(ring, ring_at(fresh, same, 0), copied[b], evicted[b]);
+                for (rk_u32 i = evicted[b]; i < copied[b]; i++)
+                    move_message(old, fresh, ring, copied_message(&old->seats[s], from->rings[b], i), 0, same,
+                                 which, 1);
                 rk_u64 oldest = rk_ring_oldest(ring);
                 rk_u32 again = uncommitted(&old->seats[s], from->rings[b]);
                 for (rk_u64 i = oldest; i != ring->tail; i++) {
@@ -223,7 +294,8 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                     rk_lane *to = which == RK_LANE_OUT || old->seat_count == shards
                                       ? same
                                       : lane_of(&fresh->seats[target % shards], which);
-                    move_message(old, fresh, ring, i, to, which, i - oldest < again);
+                    rk_byte *slot = rk_ring_slot(ring, old->runtime->arena.base, i);
+                    move_message(old, fresh, ring, slot, i, to, which, i - oldest < again);
                 }
             }
         }
@@ -352,6 +424,7 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
     if (status == RK_OK) {
         rk_reports_collect(k);
         status = check_room(k, &fresh.layout, options);
+        if (status == RK_OK) status = check_blocks(k, &fresh.layout);
         if (status == RK_OK) status = build(k, &fresh, options);
         if (status == RK_OK) {
             move_lanes(k, &fresh);

@@ -20,6 +20,7 @@ rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation)
         if (rk_atomic_u32(&p->state) != RK_PENDING_FREE) continue;
         rk_atomic_set_u32(&p->state, RK_PENDING_TAKEN);
         p->generation++;
+        p->answered <<= 1;
         p->status = RK_OK;
         p->reason[0] = 0;
         *correlation = ((rk_u64)p->generation << 32) | (at + 1);
@@ -44,14 +45,15 @@ static rk_pending *claim_pending(rk_runtime *runtime, rk_u64 correlation, rk_u32
     if (at >= RK_REQUESTS_MAX) return 0;
     rk_pending *p = &runtime->pending[at];
     pthread_mutex_lock(&runtime->pending_lock);
-    int same = p->generation == (rk_u32)(correlation >> 32);
-    if (same && !__atomic_compare_exchange_n(&p->state, &waits, RK_PENDING_FILLING, 0, __ATOMIC_ACQ_REL,
-                                             __ATOMIC_ACQUIRE)) {
-        *was_done = waits == RK_PENDING_DONE;
-        same = 0;
-    }
+    rk_u32 age = p->generation - (rk_u32)(correlation >> 32);
+    int mine = age == 0 && __atomic_compare_exchange_n(&p->state, &waits, RK_PENDING_FILLING, 0,
+                                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    if (mine)
+        p->answered |= 1;
+    else
+        *was_done = age < 32 && (p->answered >> age & 1);
     pthread_mutex_unlock(&runtime->pending_lock);
-    return same ? p : 0;
+    return mine ? p : 0;
 }
 
 static void finish_pending(rk_pending *p, rk_status status, const char *reason)
@@ -162,7 +164,8 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
         kernel->options.on_dead_letter(kernel->options.dead_letter_user, &letter);
     keep_letter(kernel, &letter);
     if (reference) rk_pool_give_back(pool, runtime->arena.base, reference->block);
-    if (header->base.flags & RK_FLAG_REQUEST) {
+    if ((header->base.flags & RK_FLAG_REQUEST) &&
+        header->base.source == 0) { /* the host's; kernels number theirs as they like */
         rk_u32 done;
         rk_pending *p = claim_pending(runtime, header->correlation, &done);
         if (p) finish_pending(p, RK_DEAD, letter.reason);
@@ -236,7 +239,7 @@ static void take_report(rk_seat *seat, const rk_header_long *header)
     case RK_REPORT_LOG: take_log(seat, report); break;
     case RK_REPORT_NO_REPLY:
     case RK_REPORT_FAILED_REPLY:
-        p = claim_pending(runtime, header->correlation, &done);
+        p = header->base.source == 0 ? claim_pending(runtime, header->correlation, &done) : 0;
         if (p) finish_pending(p, report->kind == RK_REPORT_NO_REPLY ? RK_NO_REPLY : RK_EXPIRED, 0);
         break;
     default: break;

@@ -170,6 +170,30 @@ class Files(Case):
         job.stdin.close()
         job.stderr.close()
 
+    def test_closed_standard_streams(self):
+        def run(redirection, *arguments):
+            command = " ".join([rk_command.RK, "run", str(self.app()), *map(str, arguments), redirection])
+            return subprocess.run(["sh", "-c", command], capture_output=True, env=rk_command.environment(), check=False, timeout=60)
+        rows, letters = self.write("rows.csv", "value\n1\nx\n"), self.folder / "letters"
+        done = run(">&-", "--input", rows, "--dead-letters", letters)
+        self.assertEqual(done.returncode, IO)
+        self.assertIn(b"standard output: ", done.stderr)
+        self.assertEqual(letters.read_text(), '{"row":2,"reason":"parse","text":"x"}\n')
+        done = run("<&-", "--input", "-")
+        self.assertEqual((done.returncode, done.stdout), (IO, b""))
+        self.assertIn(b"standard input: ", done.stderr)
+        done = run("2>&-", "--input", rows, "-v", "--dead-letters", letters)
+        self.assertEqual((done.returncode, done.stdout), (OK, b'{"value":2}\n'))
+        self.assertEqual(letters.read_text(), '{"row":2,"reason":"parse","text":"x"}\n')
+
+    def test_the_summary_on_a_full_disk(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([rk_command.RK, "run", str(self.app()), "--input", str(self.write("rows.csv", "value\n1\n")), "--json",
+                                   "--output", str(self.folder / "out")], stdout=full, stderr=subprocess.PIPE, check=False,
+                                  env=rk_command.environment())
+        self.assertEqual(done.returncode, IO)
+        self.assertIn(b"standard output: No space left", done.stderr)
+
     def test_output_onto_the_input(self):
         path = self.write("rows.csv", "value\n1\n")
         for option in ("--output", "--dead-letters", "--summary"):
@@ -263,11 +287,81 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
         self.assertIn("app.yaml:8:5: route 'b -> a'", done.errors)
         self.assertIn("cycle", done.errors)
 
+    def test_a_cycle_of_routes_drains(self):
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(hop, 1, (rk_i64, left), (rk_i64, value))
+RK_ROUTE(arrived)
+RK_HANDLER(a, hop, msg, rk_none, self)
+{
+    hop out = {msg->left - 1, msg->value};
+    for (volatile rk_u32 i = 0; i < 200000; i++) {
+    }
+    if (msg->left == 0) rk_send_to(RK_ARG, arrived, msg);
+    else rk_send(RK_ARG, &out);
+}
+RK_HANDLER(b, hop, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+        app = self.app("app: a\nkernels:\n  a: { source: k.rk.c }\n  b: { source: k.rk.c }\n"
+                       "routes:\n  - input -> a\n  - a -> b\n  - a -> output: { route: arrived }\n  - b -> a\n"
+                       "  - b -> output: { route: arrived }\n", kernel, "k.rk.c")
+        rows = "left,value\n" + "".join("20,%d\n" % n for n in range(20))
+        done = self.run_app(app, "--input", "-", "--patience", "10", stdin=rows.encode())
+        self.assertEqual(sorted(json.loads(line)["value"] for line in done.stdout.splitlines()), list(range(20)))
+        self.assertEqual(done.errors, "")
+        self.assertEqual([kernel["account"]["delivered"] for kernel in done.summary["kernels"]], [420, 400])
+
     def test_messages_that_no_route_leads_anywhere(self):
         done = self.run_app(self.app(APP.replace("  - doubler -> output\n", "")), "--input", "-", stdin=b"value\n1\n-1\n2\n")
         self.assertEqual([(l["row"], l["reason"], l["text"]) for l in done.letters],
                          [(2, "negative", '{"value":-1}'), (None, "unrouted", '{"value":2}'), (None, "unrouted", '{"value":4}')])
         self.assertTrue(done.summary["balanced"])
+
+    def test_named_routes(self):
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_ROUTE(odd)
+RK_HANDLER(sort, number, msg, rk_none, self)
+{
+    if (msg->value % 2) rk_send_to(RK_ARG, odd, msg);
+    else rk_send(RK_ARG, msg);
+}
+RK_HANDLER(negate, number, msg, rk_none, self)
+{
+    number out = {-msg->value};
+    rk_send(RK_ARG, &out);
+}
+"""
+        text = ("app: a\nkernels:\n  sort: { source: k.rk.c, kernel: sort }\n  negate: { source: k.rk.c }\n"
+                "routes:\n  - input -> sort\n  - sort -> output\n  - sort -> negate: { route: odd }\n"
+                "  - negate -> output\n  - negate -> output: { route: odd }\n")
+        done = self.run_app(self.app(text, kernel, "k.rk.c"), "--input", "-", stdin=b"value\n1\n2\n3\n")
+        self.assertEqual(sorted(done.stdout.splitlines()), [b'{"value":-1}', b'{"value":-3}', b'{"value":2}'])
+        self.assertTrue(done.summary["balanced"], done.summary["checks"])
+        done = self.run_app(self.app(text.replace("  - negate -> output: { route: odd }\n", ""), kernel, "k.rk.c"), "--input", "-",
+                            code=KERNEL, stdin=b"value\n")
+        self.assertIn("app.yaml:4:3: route 'odd' of kernel 'negate' leads nowhere: add '- negate -> NAME: { route: odd }'", done.errors)
+        done = self.run_app(self.app(text.replace("sort -> negate: { route: odd }", "sort -> negate: { route: even }"), kernel, "k.rk.c"),
+                            "--input", "-", code=KERNEL, stdin=b"value\n")
+        self.assertIn("route 'odd' of kernel 'sort' leads nowhere", done.errors)
+
+    def test_a_kernel_with_several_message_types(self):
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_MESSAGE(other, 2, (rk_i32, other))
+RK_HANDLER(both, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+RK_HANDLER(both, other, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+        text = "app: a\nkernels: { both: { source: k.rk.c } }\nroutes:\n  - input -> both: { message: other }\n  - both -> output\n"
+        done = self.run_app(self.app(text, kernel, "k.rk.c"), "--input", "-", stdin=b"other\n5\n")
+        self.assertEqual(done.stdout, b'{"other":5}\n')
+        done = self.run_app(self.app(text.replace(": { message: other }", ""), kernel, "k.rk.c"), "--input", "-", stdin=b"", code=KERNEL)
+        self.assertIn("app.yaml:4:5: kernel 'both' handles several message types", done.errors)
+        done = self.run_app(self.app(text.replace("other }", "numbr }"), kernel, "k.rk.c"), "--input", "-", stdin=b"", code=KERNEL)
+        self.assertIn("kernel 'both' has no handler for 'numbr': valid are ", done.errors)
+
+    def test_a_key_that_is_no_integer_field(self):
+        app = self.app(APP.replace("input -> doubler", "input -> doubler: { key: none }"))
+        self.assertIn("'none' is no integer field of 'number'", self.run_app(app, "--input", "-", stdin=b"", code=KERNEL).errors)
 
     def test_strategies_that_let_messages_go_are_accounted_for(self):
         slow = rk_command.DOUBLER.replace("    number out", "    for (volatile rk_u32 i = 0; i < 20000; i++) {\n    }\n    number out")

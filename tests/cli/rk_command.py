@@ -31,10 +31,10 @@ def rk(*arguments, stdin=b"", cwd=None, seconds=60):
     return done
 
 
-def start(*arguments, **how):
+def start(*arguments, errors=subprocess.PIPE):
     """Starts rk with pipes; the caller ends it."""
     return subprocess.Popen([RK, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=environment(), **how)
+                            stderr=errors, env=environment())
 
 
 def main():

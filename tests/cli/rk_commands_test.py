@@ -2,6 +2,7 @@
 """Each subcommand: its help, its exit codes, its JSON, and that what `rk init` writes runs."""
 import json
 import os
+import pty
 import subprocess
 
 import rk_command
@@ -97,11 +98,55 @@ class Facts(Case):
                 self.assertLessEqual({"p50", "p99", "p99.9"}, set(kernel[histogram]))
             self.assertLessEqual(kernel["service_ns"]["p50"], kernel["service_ns"]["p99.9"])
 
+    def test_progress_on_a_terminal(self):
+        parent, child = pty.openpty()
+        job = rk_command.start("run", self.app(), "--input", "-", errors=child)
+        os.close(child)
+        job.stdin.write(b"value\n1\n-1\nx\n")
+        job.stdin.flush()
+        shown = b""
+        while b"\x1b[A\x1b[2K" not in shown:  # drawn, and drawn again
+            shown += os.read(parent, 1000)
+        job.stdin.close()
+        while True:
+            try:
+                more = os.read(parent, 1000)
+            except OSError:  # the other end is closed
+                break
+            if not more:
+                break
+            shown += more
+        self.assertEqual(job.wait(60), 0)
+        self.assertEqual(job.stdout.read(), b'{"value":2}\n')
+        job.stdout.close()
+        os.close(parent)
+        text = shown.decode()
+        self.assertIn("accepted 2 = delivered 1 + dead 1 +", text)
+        self.assertIn("2 dead letters: 1 negative, 1 parse (--dead-letters FILE keeps them)", text)
+        self.assertIn("3 rows of standard input, 1 lines to standard output in", text)
+
     def test_the_account_for_a_person(self):
         done = self.run_rk("run", JOB / "app.yaml", "-v", "--output", self.folder / "out")
         self.assertIn("accepted 200,000 = delivered 200,000 + dead 0 + evicted 0 + expired 0 + lost 0 + queued 0   balanced", done.errors)
         self.assertRegex(done.errors, r"validate +━+ +200,000 +[0-9.]+ [kM]/s  p99 [0-9.]+ .s +cpu")
         self.assertIn("236 lines to %s in " % (self.folder / "out"), done.errors)
+
+
+class Bench(Case):
+    def test_every_benchmark_accounts_for_its_messages(self):
+        told = json.loads(self.run_rk("bench", "--quick", "--json", seconds=100).stdout)
+        self.assertLessEqual({"cpu", "cores", "compiler", "version"}, set(told["machine"]))
+        self.assertEqual([one["name"] for one in told["results"]], ["round-trip", "pipeline", "actors", "reduction", "idle"])
+        for one in told["results"]:
+            self.assertTrue(one["sound"], one["trouble"])
+            self.assertTrue(one["account"]["balanced"])
+            self.assertEqual(one["account"]["accepted"], one["account"]["delivered"])
+
+    def test_one_benchmark_for_a_person(self):
+        told = self.run_rk("bench", "--quick", "round-trip", "pipeline", seconds=100).stdout.decode()
+        self.assertRegex(told, r"ours +round trip +p50 .* p99 .* p99.9 ")
+        self.assertRegex(told, r"p50 of bare [0-9.]+× \(target: at most 1.6×\)")
+        self.assertRegex(told, r"accepted 4,000 = delivered 4,000   balanced")
 
 
 class Codegen(Case):

@@ -38,7 +38,7 @@ static void a_refused_message_is_a_dead_letter_with_its_reason(contract *c)
     } faults[] = { { FAULT_ODD, "odd" },
                    { FAULT_NEGATIVE, "negative" },
                    { FAULT_BOTH, "negative" },
-                   { FAULT_SENDS, "RK_LIMIT" } };
+                   { FAULT_SENDS, "too many sends" } };
     rk_kernel k = launch_active(c, "failing", "failing", 0);
     rk_u64 before = rk_clock_ns(c->runtime);
     for (rk_u32 i = 0; i < 4; i++) {

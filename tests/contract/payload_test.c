@@ -560,6 +560,86 @@ static void a_forwarded_load_is_whole_when_its_batch_is_handled_again(contract *
     free_buffers(&b);
 }
 
+/* ------------------------------------------------------------------ relaunch, and hooks */
+
+static void large_messages_move_to_new_pools_or_the_relaunch_is_refused(contract *c)
+{
+    buffers b = make_buffers();
+    const load *of = &loads[1];
+    rk_launch_options o = plain();
+    o.pool_blocks = 20;
+    rk_kernel pass = launch(c, "pass", "pass_medium", &o);
+    o.kernel_name = "pass_medium";
+    send_painted(c, pass, of, &b, 0, 12);
+
+    /* given 12 large messages queued: 11 blocks are too few, and nothing has changed; 12 do */
+    o.pool_blocks = 11;
+    assert_status(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE), RK_LIMIT);
+    assert_error_says("12");
+    assert_error_says("11");
+    assert_int_equal(info_of(c, pass).epoch, 1);
+    o.pool_blocks = 12;
+    o.slot_format = RK_FORMAT_UNIT;
+    assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE));
+    o.slot_format = RK_FORMAT_SEQ;
+    assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE));
+    assert_ok(rk_activate(c->runtime, pass));
+    wait_until(c, account_of(c, pass).output_queued == 12);
+    assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE)); /* on their way to the host */
+    assert_painted_arrive(c, pass, of, &b, 0, 12);
+    assert_all_blocks_are_back(c, pass, of, &b, 12);
+    free_buffers(&b);
+}
+
+typedef struct hook_log {
+    rk_u64 hash;
+    rk_u32 calls;
+    rk_u32 length;
+} hook_log;
+
+RK_HANDLER(pass_watched, large_load, load, hook_log, self, .state = RK_PER_SHARD) { rk_forward(RK_ARG); }
+
+static rk_u64 hash_bytes(const rk_u8 *bytes, rk_u32 size)
+{
+    rk_u64 hash = size;
+    for (rk_u32 i = 0; i < size; i++) hash = rk_hash64(hash + bytes[i]);
+    return hash;
+}
+
+RK_ON_REFUSED(pass_watched, hook_log, self, refusal)
+{
+    self->hash = hash_bytes(refusal->payload, refusal->length);
+    self->length = refusal->length;
+    self->calls++;
+    return 1;
+}
+
+static void a_hook_sees_the_whole_of_a_refused_message(contract *c)
+{
+    buffers b = make_buffers();
+    rk_launch_options o = plain(), target = plain();
+    hook_log log;
+    target.backpressure = RK_BACKPRESSURE_REJECT;
+    rk_kernel stalled = launch(c, "target", "pass_large", &target),
+              source = launch(c, "source", "pass_watched", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, stalled, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(rk_send(c->runtime, source, loads[2].type, b.sent, 1, 0));
+    wait_until(c, account_of(c, stalled).queued == 16);
+    for (rk_u32 i = 1; i < SIZES - 1; i++)
+        for (rk_u32 round = 0; round < 10; round++) { /* more than there are blocks */
+            paint(b.sent, sizes[i], i + round);
+            assert_ok(rk_send(c->runtime, source, loads[2].type, b.sent, sizes[i], 0));
+            wait_until(c, account_of(c, stalled).refused_full == (i - 1) * 10 + round + 1);
+            assert_ok(rk_read_state(c->runtime, source, 0, &log, sizeof log));
+            assert_int_equal(log.calls, (i - 1) * 10 + round + 1);
+            assert_int_equal(log.length, sizes[i]);
+            assert_int_equal(log.hash, hash_bytes(b.sent, sizes[i]));
+        }
+    assert_int_equal(account_of(c, source).dead_letters, 0);
+    free_buffers(&b);
+}
+
 static const contract_case cases[] = {
     { CASE(every_size_goes_through_a_kernel_and_back), ON_EVERY },
     { CASE(every_size_goes_from_kernel_to_kernel), ON_EVERY },
@@ -576,6 +656,8 @@ static const contract_case cases[] = {
     { CASE(a_copy_that_waits_for_a_block_goes_on_when_one_is_back), NEEDS_REGIONS },
     { CASE(a_copy_refused_by_one_target_reaches_the_other), NEEDS_REGIONS },
     { CASE(a_forwarded_load_is_whole_when_its_batch_is_handled_again), ON_EVERY },
+    { CASE(large_messages_move_to_new_pools_or_the_relaunch_is_refused), NEEDS_REGIONS },
+    { CASE(a_hook_sees_the_whole_of_a_refused_message), NEEDS_REGIONS },
 };
 
 CONTRACT_MAIN("payload", cases)

@@ -899,77 +899,6 @@ static void eight_producers_and_several_receivers_lose_nothing(contract *c)
     }
 }
 
-/* ------------------------------------------------------------------ reserved slots */
-
-static rk_reservation reserve(contract *c, rk_kernel target, rk_u64 number)
-{
-    rk_reservation r;
-    assert_ok(rk_reserve(c->runtime, target, RK_TYPE_ID(package), sizeof(package), 0, &r));
-    assert_int_equal(r.size, sizeof(package));
-    package p = package_of(number, 0);
-    memcpy(r.body, &p, sizeof p);
-    return r;
-}
-
-static void a_reserved_slot_holds_up_what_is_behind_it_until_it_is_committed(contract *c)
-{
-    rk_launch_options o = small_queue(RK_BACKPRESSURE_REJECT);
-    line l = open_line(c, HOST_LANE, &o);
-    assert_ok(rk_activate(c->runtime, l.target));
-    assert_offer(&l, 1, 0, RK_OK);
-    rk_reservation held = reserve(c, l.target, 2), given_up = reserve(c, l.target, 3);
-    for (rk_u64 i = 4; i <= CAPACITY; i++) assert_offer(&l, i, 0, RK_OK);
-
-    /* others go on up to the hole; the consumer waits at it, and time changes nothing */
-    wait_until(c, account_of(c, l.target).delivered == 1);
-    let_pass(c, c->variant->single_step ? RK_SECONDS(3600) : RK_MILLISECONDS(20));
-    settle(c);
-    assert_int_equal(account_of(c, l.target).delivered, 1);
-    assert_int_equal(lane_account(&l).queued, CAPACITY - 1);
-    assert_offer(&l, 17, 0, RK_OK);
-    assert_offer(&l, 18, 0, RK_FULL);
-
-    /* committed and aborted, the one is handled, the other was never sent */
-    assert_ok(rk_abort(c->runtime, &given_up));
-    assert_ok(rk_commit(c->runtime, &held));
-    assert_status(rk_commit(c->runtime, &held), RK_INVALID_ARGUMENT);
-    assert_collects(&l, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17);
-    assert_int_equal(lane_account(&l).accepted, 16);
-    assert_int_equal(lane_account(&l).delivered, 16);
-}
-
-static void *reserve_and_leave(void *argument)
-{
-    line *l = argument;
-    rk_reservation r;
-    expect_ok(l->c, rk_reserve(l->c->runtime, l->target, RK_TYPE_ID(package), sizeof(package), 0, &r));
-    return 0;
-}
-
-static void a_slot_whose_owner_is_gone_is_repaired_and_counted_lost(contract *c)
-{
-    rk_launch_options o = small_queue(RK_BACKPRESSURE_REJECT);
-    line l = open_line(c, HOST_LANE, &o);
-    assert_ok(rk_activate(c->runtime, l.target));
-    assert_offer(&l, 1, 0, RK_OK);
-    start_thread(c, reserve_and_leave, &l);
-    join_threads(c);
-    assert_offer(&l, 2, 0, RK_OK);
-    assert_collects(&l, 1, 2);
-    assert_int_equal(lane_account(&l).lost, 1);
-    assert_int_equal(lane_account(&l).accepted, 3);
-}
-
-static void a_reservation_needs_a_plain_lane(contract *c)
-{
-    rk_launch_options o = rk_production();
-    rk_kernel target = launch(c, "target", "carry", &o);
-    rk_reservation r;
-    assert_status(rk_reserve(c->runtime, target, RK_TYPE_ID(package), sizeof(package), 0, &r),
-                  RK_UNSUPPORTED);
-    assert_error_says("deduplication_window");
-}
-
 static const contract_case cases[] = {
     { CASE(exactly_the_capacity_fits_and_the_strategy_decides_on_the_next), ON_EVERY },
     { CASE(the_largest_and_the_smallest_capacity_hold_exactly_that_many), ON_EVERY },
@@ -993,9 +922,6 @@ static const contract_case cases[] = {
     { CASE(each_lane_has_its_own_capacity_window_and_account), ON_EVERY },
     { CASE(host_and_device_senders_share_a_target_and_the_account_adds_up), NEEDS_THREADS },
     { CASE(eight_producers_and_several_receivers_lose_nothing), NEEDS_THREADS },
-    { CASE(a_reserved_slot_holds_up_what_is_behind_it_until_it_is_committed), ON_EVERY },
-    { CASE(a_slot_whose_owner_is_gone_is_repaired_and_counted_lost), ON_EVERY },
-    { CASE(a_reservation_needs_a_plain_lane), ON_EVERY },
 };
 
 CONTRACT_MAIN("queues", cases)

@@ -328,7 +328,7 @@ static void the_account_is_never_negative_under_load_and_exact_at_rest(contract 
         o.backpressure = i % 4;
         o.deduplication_window = i >= 4 ? 16 : 0;
         o.priority = i == 2 || i == 5;
-        sample_account(c, o, contract_rounds(1000) < 200 ? 200 : 1000);
+        sample_account(c, o, 200);
     }
 }
 
@@ -343,16 +343,18 @@ static void open_with_stall_limit(contract *c, rk_u64 ns)
 
 static void a_kernel_that_is_idle_for_long_is_healthy(contract *c)
 {
-    open_with_stall_limit(c, RK_MILLISECONDS(40));
+    open_with_stall_limit(c, RK_MILLISECONDS(100));
     rk_kernel k = launch_echo(c, 0), waits = launch(c, "inactive", "echo", 0);
     assert_ok(send_probe(c, k, 1));
     assert_next(c, k, 1);
     assert_ok(send_probe(c, waits, 1)); /* pending, but it isn't active */
-    let_pass(c, RK_MILLISECONDS(120));
+    wait_until(c, info_of(c, k).queued == 0 && info_of(c, k).healthy);
+    rk_u32 before = logged(c, "stalled");
+    let_pass(c, RK_MILLISECONDS(250));
     assert_true(info_of(c, k).healthy);
     assert_false(info_of(c, k).stalled);
     assert_true(info_of(c, waits).healthy);
-    assert_int_equal(logged(c, "stalled"), 0);
+    assert_int_equal(logged(c, "stalled"), before);
 }
 
 static void a_kernel_with_messages_and_no_progress_is_stalled_until_it_goes_on(contract *c)
@@ -365,12 +367,12 @@ static void a_kernel_with_messages_and_no_progress_is_stalled_until_it_goes_on(c
     wait_until(c, info_of(c, k).stalled);
     assert_false(info_of(c, k).healthy);
     assert_int_equal(info_of(c, k).life, RK_LIFE_ACTIVE);
-    wait_until(c, logged(c, "stalled") == 1);
+    wait_until(c, logged(c, "stalled") > 0);
     OPEN_GATE();
     assert_next(c, k, 1);
     assert_next(c, k, 2);
     wait_until(c, info_of(c, k).healthy);
-    wait_until(c, logged(c, "makes progress again") == 1);
+    wait_until(c, logged(c, "makes progress again") > 0);
 }
 
 static void a_kernel_that_nobody_receives_from_is_stalled_too(contract *c)
@@ -379,8 +381,8 @@ static void a_kernel_that_nobody_receives_from_is_stalled_too(contract *c)
     rk_launch_options o = small(16);
     rk_kernel k = launch_echo(c, &o);
     for (rk_u32 i = 0; i < 17; i++) assert_ok(send_probe(c, k, i)); /* one more than the out lane holds */
+    wait_until(c, metrics_of(c, k).parks > 0);
     wait_until(c, info_of(c, k).stalled);
-    assert_true(metrics_of(c, k).parks > 0);
     for (rk_u32 i = 0; i < 17; i++) assert_next(c, k, i);
     wait_until(c, info_of(c, k).healthy);
 }
@@ -534,6 +536,33 @@ static void clearing_an_inactive_kernel_makes_room_and_counts_what_it_throws_awa
     }
 }
 
+/* A batch that is half out is the kernel's: it can't be thrown away under it. */
+static void a_kernel_that_waits_for_room_cannot_be_cleared(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k = launch_echo(c, &o);
+    for (rk_u32 i = 0; i < 17; i++) {
+        assert_ok(send_probe(c, k, i));
+        settle(c);
+    }
+    wait_until(c, metrics_of(c, k).parks > 0);
+    rk_u64 cleared = 0;
+    assert_ok(rk_deactivate(c->runtime, k));
+    assert_status(rk_clear(c->runtime, k, &cleared), RK_BUSY);
+    assert_error_says("half out");
+    assert_int_equal(cleared, 0);
+    for (rk_u32 i = 0; i < 16; i++) assert_next(c, k, i);
+    assert_ok(rk_activate(c->runtime, k));
+    assert_next(c, k, 16);
+    wait_until(c, account_of(c, k).queued == 0);
+    assert_ok(rk_deactivate(c->runtime, k));
+    for (rk_u32 i = 0; i < 5; i++) assert_ok(send_probe(c, k, i));
+    assert_ok(rk_clear(c->runtime, k, &cleared));
+    assert_int_equal(cleared, 5);
+    assert_int_equal(account_of(c, k).lost, 5);
+    assert_int_equal(account_of(c, k).delivered, 17);
+}
+
 static rk_kernel cleared_kernel;
 static void *wait_for_room(void *argument)
 {
@@ -571,6 +600,7 @@ static const contract_case cases[] = {
     { CASE(state_is_read_by_shard_and_by_actor), NEEDS_REGIONS },
     { CASE(state_of_an_active_kernel_is_of_a_batch_boundary), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(clearing_an_inactive_kernel_makes_room_and_counts_what_it_throws_away), ON_EVERY },
+    { CASE(a_kernel_that_waits_for_room_cannot_be_cleared), ON_EVERY },
     { CASE(a_sender_that_waits_goes_on_when_the_queue_is_cleared), ON_EVERY },
 };
 CONTRACT_MAIN("telemetry", cases)

@@ -13,7 +13,8 @@ RK_MESSAGE(package, 401, (rk_u64, number), (rk_u64, check), (rk_u32, sender), (r
 
 /* What a handler saw of a package. */
 RK_MESSAGE(sighting, 402, (rk_u64, number), (rk_u64, sent_ns), (rk_u64, handled_ns), (rk_u32, sender),
-           (rk_u32, shard), (rk_u32, target), (rk_u32, flags), (rk_u32, priority), (rk_u32, wrong), (rk_u32, order_flags), (rk_u32, attempts))
+           (rk_u32, shard), (rk_u32, target), (rk_u32, flags), (rk_u32, priority), (rk_u32, wrong),
+           (rk_u32, order_flags), (rk_u32, attempts))
 
 /* A message that breeds: two more with a hop less, and at the last hop itself to the host. */
 RK_MESSAGE(spark, 403, (rk_u32, hops), (rk_u32, target))

@@ -20,7 +20,8 @@ RK_FN rk_u64 sent_of(RK_CTX)
 
 RK_FN rk_u32 attempts_of(RK_CTX)
 {
-    return rk_ctx->features & RK_FEATURE_LONG ? ((RK_GLOBAL const rk_header_long *)rk_ctx->header)->attempts : 0u;
+    return rk_ctx->features & RK_FEATURE_LONG ? ((RK_GLOBAL const rk_header_long *)rk_ctx->header)->attempts
+                                              : 0u;
 }
 
 /* Sends the host what it saw of each package. */
@@ -34,7 +35,9 @@ RK_HANDLER(carry, package, p, rk_none, self)
                    rk_target_of(p),
                    rk_ctx->header->flags,
                    rk_ctx->header->priority,
-                   p->check != rk_hash64(p->number * 31u + p->sender), p->flags, attempts_of(RK_ARG) };
+                   p->check != rk_hash64(p->number * 31u + p->sender),
+                   p->flags,
+                   attempts_of(RK_ARG) };
     if (toil(p->number, RK_PARAM_OF(carry_work)) == 0xfeedfacecafebeeful) s.wrong = 2;
     rk_send(RK_ARG, &s);
 }
@@ -51,7 +54,9 @@ RK_SPMD_KERNEL(carry_spmd, package, sighting, .threads = 32)
                        rk_ctx->header->target,
                        rk_ctx->header->flags,
                        rk_ctx->header->priority,
-                       p.check != rk_hash64(p.number * 31u + p.sender), p.flags, attempts_of(RK_ARG) };
+                       p.check != rk_hash64(p.number * 31u + p.sender),
+                       p.flags,
+                       attempts_of(RK_ARG) };
         if (toil(p.number, RK_PARAM_OF(carry_work)) == 0xfeedfacecafebeeful) s.wrong = 2;
         rk_send(RK_ARG, &s);
     }

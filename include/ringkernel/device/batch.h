@@ -34,6 +34,7 @@ RK_FN rk_u32 rk_batch_order(rk_context *context, RK_GLOBAL rk_u32 *scratch, rk_u
     RK_GLOBAL rk_u32 *last = scratch + 2u * n;  /* of a head: the last of its group */
     RK_GLOBAL rk_u32 *table = scratch + 3u * n; /* heads, open addressing, 2n places */
     rk_u32 count = 0;
+    if (n == 0) return 0;
     for (rk_u32 i = 0; i < 2u * n; i++) table[i] = RK_BATCH_NONE;
     for (rk_u32 i = 0; i < n; i++) {
         next[i] = RK_BATCH_NONE;

@@ -241,6 +241,7 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
     rk_u16 length = entry->header.base.length;
     rk_u8 flags = entry->header.base.flags;
     entry->header.base.length = (rk_u16)(length + sizeof(rk_report));
+    entry->header.base.flags &= (rk_u8) ~(RK_FLAG_REPLY | RK_FLAG_REQUEST); /* it is neither any more */
     if (entry->copied == RK_COPY_WANTED) {
         entry->header.base.length = (rk_u16)sizeof(rk_report);
         entry->header.base.flags &= (rk_u8)~RK_FLAG_REFERENCE;

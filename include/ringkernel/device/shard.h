@@ -210,6 +210,12 @@ RK_FN void rk_count(RK_GLOBAL rk_u64 *counter, rk_u64 n)
     rk_store_u64(counter, *counter + n, RK_RELAXED, RK_SCOPE_SYSTEM);
 }
 
+/* The same; who loads it with acquire sees what was written before. */
+RK_FN void rk_count_released(RK_GLOBAL rk_u64 *counter, rk_u64 n)
+{
+    rk_store_u64(counter, *counter + n, RK_RELEASE, RK_SCOPE_SYSTEM);
+}
+
 typedef struct rk_shard {
     /* Constants. */
     rk_u32 kernel_no; /* 1 and up; the host is 0 */

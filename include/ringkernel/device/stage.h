@@ -190,7 +190,7 @@ RK_FN void rk_stage_report(rk_context *context, rk_u32 kind, rk_u32 reason, RK_G
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPORT, header->type, 0);
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     rk_copy_global((rk_byte *)&entry->header, (RK_GLOBAL const void *)header, header_size);
-    entry->header.base.flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
+    entry->header.base.flags &= (rk_u8) ~(RK_FLAGS_OF_CONSUMER | RK_FLAG_REPLY);
     entry->report.kind = kind;
     entry->report.reason = reason;
     entry->report.when_ns = context->now_ns;

@@ -20,7 +20,8 @@ RK_FN void rk_take_stamp(rk_context *context, RK_GLOBAL const rk_view *view)
             rk_index_ahead(rk_load_u64(&ring->stamp_index[place], RK_RELAXED, RK_SCOPE_DEVICE), view->index);
         if (at >= (rk_i64)view->n) break; /* still to come */
         rk_u64 then = rk_load_u64(&ring->stamp_ns[place], RK_RELAXED, RK_SCOPE_DEVICE);
-        if (at >= 0) /* else evicted */
+        if (at >= 0 &&
+            !(context->features & RK_FEATURE_TIMESTAMPS)) /* else evicted, or measured one by one */
             rk_histogram_add(&context->shard->meter.queue_wait,
                              context->now_ns > then ? context->now_ns - then : 0, 1);
         seen++;
@@ -43,8 +44,9 @@ RK_FN rk_u32 rk_take_overwritten(rk_context *context, RK_GLOBAL rk_ring *ring, r
         rk_u64 evicted = rk_load_u64(&ring->evicted, RK_ACQUIRE, RK_SCOPE_DEVICE); /* E2 */
         rk_i64 gone = rk_index_ahead(evicted, head);
         if (gone > 0) {
-            rk_count(&ring->dropped_old, (rk_u64)gone);
             head = evicted;
+            rk_ring_commit(ring, head); /* before they are counted: an account adds what is between the two */
+            rk_count_released(&ring->dropped_old, (rk_u64)gone);
         }
         rk_byte *copy = rk_copy_slot(context, context->turn->copied + n);
         if (rk_overwritten_read(ring, rk_ring_slot(ring, context->arena, head), head,
@@ -74,6 +76,16 @@ RK_FN rk_u32 rk_take_pending(RK_GLOBAL const rk_turn *turn, rk_u64 ring_offset)
     rk_u32 n = 0;
     for (rk_u32 v = 0; v < turn->views; v++)
         if (turn->view[v].ring == ring_offset && !turn->view[v].committed) n += turn->view[v].n;
+    return n;
+}
+
+/* Messages of this batch that were copied out of an overwritten ring: taking was committing there, so only the
+ * batch has them. */
+RK_FN rk_u32 rk_take_copied(RK_GLOBAL const rk_turn *turn, rk_u64 ring_offset)
+{
+    rk_u32 n = 0;
+    for (rk_u32 v = 0; v < turn->views; v++)
+        if (turn->view[v].ring == ring_offset && turn->view[v].committed) n += turn->view[v].n;
     return n;
 }
 

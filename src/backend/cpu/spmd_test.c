@@ -125,13 +125,13 @@ RK_SPMD_KERNEL(bulky, number, answer, .width = RK_BLOCK)
 }
 
 /* Divergence, each with the line that the text must name. */
-enum { HALF_LEAVES_LINE = __LINE__ + 2 };
+enum { HALF_LEAVES_LINE = __LINE__ + 3 };
 RK_SPMD_KERNEL(half_leaves, number, answer, .width = RK_BLOCK)
 {
     if (rk_lane() < 16u) rk_barrier(RK_SCOPE_WARP);
 }
 
-enum { TWO_PLACES_LINE = __LINE__ + 3 };
+enum { TWO_PLACES_LINE = __LINE__ + 4 };
 RK_SPMD_KERNEL(two_places, number, answer, .width = RK_BLOCK)
 {
     if (rk_thread() % 2u)
@@ -141,7 +141,7 @@ RK_SPMD_KERNEL(two_places, number, answer, .width = RK_BLOCK)
     send_answer(RK_ARG, 0, 0);
 }
 
-enum { SOME_LEAVE_LINE = __LINE__ + 3 };
+enum { SOME_LEAVE_LINE = __LINE__ + 4 };
 RK_SPMD_KERNEL(some_leave, number, answer, .width = RK_BLOCK)
 {
     if (received_value(RK_ARG) >= 100) return;
@@ -149,20 +149,20 @@ RK_SPMD_KERNEL(some_leave, number, answer, .width = RK_BLOCK)
     rk_barrier(RK_SCOPE_WARP);
 }
 
-enum { WARP_LEAVES_LINE = __LINE__ + 2 };
+enum { WARP_LEAVES_LINE = __LINE__ + 3 };
 RK_SPMD_KERNEL(warp_leaves, number, answer, .width = RK_BLOCK)
 {
     if (rk_warp() != 1u) (void)rk_reduce_add(1, RK_SCOPE_BLOCK);
 }
 
-enum { TWO_SCOPES_LINE = __LINE__ + 2 };
+enum { TWO_SCOPES_LINE = __LINE__ + 3 };
 RK_SPMD_KERNEL(two_scopes, number, answer, .width = RK_BLOCK)
 {
     rk_barrier(rk_thread() == 5u ? RK_SCOPE_WARP : RK_SCOPE_BLOCK);
 }
 
 /* The guide's first pitfall, and the same with the right scope. */
-enum { WRONG_SCOPE_LINE = __LINE__ + 4 };
+enum { WRONG_SCOPE_LINE = __LINE__ + 5 };
 RK_SPMD_KERNEL(wrong_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_WARP)
 {
     RK_SHARED(rk_i64, part, 256);

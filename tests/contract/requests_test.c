@@ -1,0 +1,337 @@
+/* Requests: each gets its own reply, and no reply, a refusal, a late, a second and a wrong one are told apart. */
+#include "contract.h"
+
+#include <sched.h>
+#include <stdio.h>
+
+#include "../kernels/contract_a.rk.h"
+
+static rk_kernel launch_replier(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.requests = 1;
+    return launch_active(c, "replier", "replier", &o);
+}
+
+static rk_status ask(contract *c, rk_kernel k, rk_u32 value, rk_u32 how, response *reply, rk_u64 timeout_ns)
+{
+    inquiry q = { value, how };
+    return rk_request(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), reply, sizeof *reply, timeout_ns);
+}
+
+static void remind(contract *c, rk_kernel k, rk_u32 again)
+{
+    reminder r = { 0, again };
+    assert_ok(rk_send(c->runtime, k, RK_BODY(r), 0));
+}
+
+static void assert_answers(contract *c, rk_kernel k, rk_u32 value)
+{
+    response r = { 0, 0 };
+    assert_ok(ask(c, k, value, ANSWER_ONCE, &r, RK_SECONDS(20)));
+    assert_int_equal(r.value, 2 * value);
+    assert_int_equal(r.asked, value);
+}
+
+/* ------------------------------------------------------------------ the outcomes */
+
+static void a_request_gets_its_reply(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    for (rk_u32 i = 0; i < contract_rounds(2000); i++) assert_answers(c, k, i);
+}
+
+static void a_handler_that_does_not_reply_is_no_reply(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r;
+    assert_status(ask(c, k, 1, ANSWER_NEVER, &r, RK_SECONDS(20)), RK_NO_REPLY);
+    assert_answers(c, k, 2);
+    wait_until(c, account_of(c, k).delivered == 2);
+    assert_int_equal(account_of(c, k).late_replies + account_of(c, k).double_replies, 0);
+}
+
+static void a_handler_that_refuses_is_dead_with_the_reason(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r;
+    assert_status(ask(c, k, 1, ANSWER_REFUSED, &r, RK_SECONDS(20)), RK_DEAD);
+    assert_error_says("odd");
+    inquiry q;
+    rk_dead_letter letter;
+    assert_ok(rk_receive_dead(c->runtime, k, &q, sizeof q, &letter, CONTRACT_PATIENCE));
+    assert_int_equal(q.value, 1);
+    assert_true(letter.correlation != 0);
+    assert_answers(c, k, 2);
+}
+
+static void a_second_reply_is_counted_and_disturbs_nobody(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r;
+    rk_u32 rounds = contract_rounds(200);
+    for (rk_u32 i = 0; i < rounds; i++) {
+        assert_ok(ask(c, k, i, ANSWER_TWICE, &r, RK_SECONDS(20)));
+        assert_int_equal(r.value, 2 * i); /* the first one counts */
+        if (i % 3 == 0) assert_answers(c, k, i);
+    }
+    wait_until(c, account_of(c, k).double_replies == rounds);
+    assert_int_equal(account_of(c, k).late_replies, 0);
+}
+
+static void a_late_reply_is_counted_and_disturbs_nobody(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r;
+    for (rk_u32 i = 1; i <= 5; i++) {
+        assert_status(ask(c, k, i, ANSWER_LATER, &r, RK_MILLISECONDS(5)), RK_TIMED_OUT);
+        assert_error_says("late");
+        remind(c, k, 0);
+        wait_until(c, account_of(c, k).late_replies == i);
+        assert_answers(c, k, 100 + i);
+    }
+    assert_int_equal(account_of(c, k).double_replies, 0);
+}
+
+static rk_kernel asked;
+static void *ask_for_later(void *argument)
+{
+    contract *c = argument;
+    response r = { 0, 0 };
+    if (expect_ok(c, ask(c, asked, 21, ANSWER_LATER, &r, RK_SECONDS(20))))
+        expect(c, r.value == 42 && r.asked == 21);
+    return 0;
+}
+
+static void a_reply_may_be_put_off_to_a_later_message(contract *c)
+{
+    asked = launch_replier(c);
+    for (rk_u32 i = 1; i <= 10; i++) {
+        start_thread(c, ask_for_later, c);
+        wait_until(c, metrics_of(c, asked).processed == 2 * i - 1);
+        remind(c, asked, 0);
+        join_threads(c);
+    }
+    assert_int_equal(account_of(c, asked).late_replies, 0);
+}
+
+static void a_reply_of_another_type_or_larger_than_its_room_is_refused(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r = { 0, 0 };
+    inquiry q = { 1, ANSWER_ONCE };
+    assert_status(ask(c, k, 1, ANSWER_OTHER, &r, RK_SECONDS(20)), RK_UNKNOWN_TYPE);
+    assert_status(
+        rk_request(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r - 1, RK_SECONDS(20)),
+        RK_TOO_SMALL);
+    assert_int_equal(r.value, 0); /* nothing was written */
+    assert_answers(c, k, 3);
+}
+
+/* ------------------------------------------------------------------ time */
+
+static void a_request_ends_by_its_timeout(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.requests = 1;
+    rk_kernel k = launch(c, "replier", "replier", &o); /* not active */
+    response r;
+    rk_u64 before = contract_now_ns();
+    assert_status(ask(c, k, 1, ANSWER_ONCE, &r, RK_MILLISECONDS(30)), RK_TIMED_OUT);
+    assert_true(contract_now_ns() - before >= RK_MILLISECONDS(30));
+    assert_status(ask(c, k, 2, ANSWER_ONCE, &r, RK_NO_WAIT), RK_TIMED_OUT);
+    assert_int_equal(info_of(c, k).queued, 2);
+    assert_ok(rk_activate(c->runtime, k)); /* their replies come too late */
+    wait_until(c, account_of(c, k).late_replies == 2);
+}
+
+static void a_request_that_finds_no_room_ends_by_its_timeout(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.requests = 1;
+    o.queue_capacity = 16;
+    o.deduplication_window = 0;
+    rk_kernel k = launch(c, "replier", "replier", &o);
+    inquiry q = { 0, ANSWER_NEVER };
+    response r;
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(rk_send(c->runtime, k, RK_BODY(q), 0));
+    assert_status(ask(c, k, 1, ANSWER_ONCE, &r, RK_MILLISECONDS(10)), RK_TIMED_OUT);
+    assert_int_equal(info_of(c, k).queued, 16);
+    assert_int_equal(account_of(c, k).refused_timed_out, 1);
+}
+
+static void a_request_that_expires_is_told_so(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.requests = o.expiry = 1;
+    rk_kernel k = launch(c, "replier", "replier", &o);
+    inquiry q = { 1, ANSWER_ONCE };
+    response r;
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.ttl_us = 1000;
+    assert_status(rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s,
+                                  RK_MILLISECONDS(5)),
+                  RK_TIMED_OUT);
+    assert_ok(rk_activate(c->runtime, k));
+    wait_until(c, account_of(c, k).expired == 1);
+    assert_int_equal(account_of(c, k).delivered, 0);
+    s.ttl_us = 20000000;
+    assert_ok(
+        rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s, RK_SECONDS(20)));
+    assert_int_equal(r.value, 2);
+}
+
+/* ------------------------------------------------------------------ what can't be asked */
+
+static void a_request_that_cannot_be_says_why(contract *c)
+{
+    rk_kernel plain = launch_active(c, "plain", "replier", 0), k = launch_replier(c);
+    response r;
+    inquiry q = { 1, ANSWER_ONCE };
+    probe p = { 1, 0 };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    assert_status(ask(c, plain, 1, ANSWER_ONCE, &r, RK_SECONDS(1)), RK_INVALID_ARGUMENT);
+    assert_error_says("requests = 1");
+    assert_status(rk_request(c->runtime, k, RK_BODY(p), RK_TYPE_ID(response), &r, sizeof r, RK_SECONDS(1)),
+                  RK_UNKNOWN_TYPE);
+    assert_status(rk_request(c->runtime, k, RK_TYPE_ID(inquiry), &q, sizeof q - 1, RK_TYPE_ID(response), &r,
+                             sizeof r, RK_SECONDS(1)),
+                  RK_TOO_SMALL);
+    assert_status(rk_request(c->runtime, k, RK_TYPE_ID(inquiry), &q, sizeof q + 1, RK_TYPE_ID(response), &r,
+                             sizeof r, RK_SECONDS(1)),
+                  RK_TOO_LARGE);
+    assert_status(rk_request(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), 0, sizeof r, RK_SECONDS(1)),
+                  RK_INVALID_ARGUMENT);
+    assert_status(
+        rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, 0, RK_SECONDS(1)),
+        RK_INVALID_ARGUMENT);
+    s.id = 5;
+    assert_ok(
+        rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s, RK_SECONDS(20)));
+    assert_status(
+        rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s, RK_SECONDS(20)),
+        RK_DUPLICATE);
+    assert_answers(c, k, 9);
+}
+
+static void *ask_until_gone(void *argument)
+{
+    contract *c = argument;
+    response r;
+    rk_status status = ask(c, asked, 1, ANSWER_LATER, &r, RK_SECONDS(30));
+    expect(c, status == RK_CLOSED || status == RK_STALE);
+    return 0;
+}
+
+static void those_who_wait_for_a_reply_learn_that_the_kernel_is_gone(contract *c)
+{
+    asked = launch_replier(c);
+    for (int i = 0; i < 4; i++) start_thread(c, ask_until_gone, c);
+    wait_until(c, metrics_of(c, asked).processed == 4);
+    rk_u64 before = contract_now_ns();
+    assert_ok(rk_terminate(c->runtime, asked, RK_SECONDS(10)));
+    join_threads(c);
+    assert_true(contract_now_ns() - before < RK_SECONDS(20));
+}
+
+/* ------------------------------------------------------------------ many at once */
+
+#define ASKERS 8u
+
+typedef struct asker {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 number;
+    rk_u32 outcome[6]; /* by ANSWER_* */
+} asker;
+
+static void *ask_all_ways(void *argument)
+{
+    asker *a = argument;
+    contract *c = a->c;
+    static const rk_u32 ways[] = { ANSWER_ONCE, ANSWER_NEVER, ANSWER_ONCE, ANSWER_REFUSED,
+                                   ANSWER_ONCE, ANSWER_TWICE, ANSWER_OTHER };
+    static const rk_status expected[] = { RK_OK, RK_OK, RK_NO_REPLY, RK_OK, RK_DEAD, RK_UNKNOWN_TYPE };
+    for (rk_u32 i = 0; i < contract_rounds(2000); i++) {
+        response r = { 0, 0 };
+        rk_u32 value = a->number << 20 | i, how = ways[i % 7];
+        inquiry q = { value, how };
+        rk_send_options s = RK_SEND_DEFAULTS;
+        s.target = i;
+        rk_status status = rk_request_with(c->runtime, a->kernel, RK_BODY(q), RK_TYPE_ID(response), &r,
+                                           sizeof r, &s, RK_SECONDS(20));
+        if (!expect_status(c, status, expected[how])) return 0;
+        if (status == RK_OK && !expect(c, r.value == 2 * value && r.asked == value)) return 0;
+        a->outcome[how]++;
+    }
+    return 0;
+}
+
+static void eight_threads_get_each_their_own_replies(contract *c)
+{
+    static asker askers[ASKERS];
+    rk_launch_options o = rk_production();
+    o.requests = 1;
+    o.shards = o.blocks = 3;
+    o.dead_letter_capacity = 16;
+    rk_kernel k = launch_active(c, "replier", "replier", &o);
+    for (rk_u32 i = 0; i < ASKERS; i++) {
+        askers[i] = (asker){ c, k, i, { 0 } };
+        start_thread(c, ask_all_ways, &askers[i]);
+    }
+    join_threads(c);
+    rk_u64 dead = 0, twice = 0;
+    for (rk_u32 i = 0; i < ASKERS; i++) {
+        dead += askers[i].outcome[ANSWER_REFUSED];
+        twice += askers[i].outcome[ANSWER_TWICE];
+    }
+    wait_until(c, account_of(c, k).dead_letters == dead);
+    wait_until(c, account_of(c, k).double_replies + account_of(c, k).late_replies == twice);
+    rk_account a = account_of(c, k);
+    assert_int_equal(a.dead, dead);
+    assert_int_equal(a.double_replies, twice);
+    assert_int_equal(a.accepted, ASKERS * contract_rounds(2000));
+}
+
+static void *ask_held(void *argument)
+{
+    asker *a = argument;
+    response r = { 0, 0 };
+    if (expect_ok(a->c, ask(a->c, a->kernel, a->number, ANSWER_HELD, &r, RK_SECONDS(20))))
+        expect(a->c, r.asked == a->number);
+    return 0;
+}
+
+static void requests_that_wait_in_a_row_are_answered_in_turn(contract *c)
+{
+    static asker askers[ASKERS];
+    rk_kernel k = launch_replier(c);
+    __atomic_store_n(&contract_controls.closed, 1, __ATOMIC_RELEASE);
+    for (rk_u32 i = 0; i < ASKERS; i++) {
+        askers[i] = (asker){ c, k, i, { 0 } };
+        start_thread(c, ask_held, &askers[i]);
+    }
+    wait_until(c, account_of(c, k).accepted == ASKERS &&
+                      __atomic_load_n(&contract_controls.inside, __ATOMIC_ACQUIRE) == 1);
+    contract_control_open();
+    join_threads(c);
+    wait_until(c, account_of(c, k).delivered == ASKERS);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_request_gets_its_reply), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_handler_that_does_not_reply_is_no_reply), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_handler_that_refuses_is_dead_with_the_reason), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_second_reply_is_counted_and_disturbs_nobody), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_late_reply_is_counted_and_disturbs_nobody), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_reply_may_be_put_off_to_a_later_message), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_reply_of_another_type_or_larger_than_its_room_is_refused), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_request_ends_by_its_timeout), NEEDS_REGIONS },
+    { CASE(a_request_that_finds_no_room_ends_by_its_timeout), NEEDS_REGIONS },
+    { CASE(a_request_that_expires_is_told_so), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_request_that_cannot_be_says_why), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(those_who_wait_for_a_reply_learn_that_the_kernel_is_gone), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(eight_threads_get_each_their_own_replies), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(requests_that_wait_in_a_row_are_answered_in_turn), NEEDS_REGIONS | NEEDS_THREADS },
+};
+CONTRACT_MAIN("requests", cases)

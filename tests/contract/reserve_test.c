@@ -1,0 +1,356 @@
+/* Reservations: a slot that is written in place, and the hole that it is until it is committed. */
+#include "contract.h"
+
+#include <sched.h>
+#include <stdio.h>
+
+#include "../kernels/contract_a.rk.h"
+
+static rk_launch_options plain(rk_u32 capacity)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = capacity;
+    o.deduplication_window = 0;
+    return o;
+}
+
+static rk_status send_probe(contract *c, rk_kernel k, rk_u32 number)
+{
+    probe p = { number, 0 };
+    return rk_send(c->runtime, k, RK_BODY(p), 0);
+}
+
+static void assert_next(contract *c, rk_kernel k, rk_u32 number)
+{
+    probe p;
+    receive(c, k, &p);
+    assert_int_equal(p.number, number);
+}
+
+/* Nothing comes, however long one waits: time alone repairs nothing. */
+static void assert_nothing_comes(contract *c, rk_kernel k)
+{
+    probe p;
+    settle(c);
+    let_pass(c, c->variant->single_step ? RK_SECONDS(3600) : RK_MILLISECONDS(30));
+    settle(c);
+    assert_status(rk_receive(c->runtime, k, &p, sizeof p, 0, 0), RK_EMPTY);
+}
+
+static rk_reservation reserve_probe(contract *c, rk_kernel k, rk_u32 number)
+{
+    rk_reservation r;
+    assert_ok(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &r));
+    assert_int_equal(r.size, sizeof(probe));
+    probe p = { number, 0 };
+    memcpy(r.body, &p, sizeof p);
+    return r;
+}
+
+static void a_committed_reservation_is_a_message_in_its_place(contract *c)
+{
+    rk_launch_options o = plain(64);
+    rk_kernel k = launch_echo(c, &o);
+    for (rk_u32 i = 0; i < 200; i += 2) {
+        rk_reservation r = reserve_probe(c, k, i);
+        assert_ok(send_probe(c, k, i + 1));
+        assert_ok(rk_commit(c->runtime, &r));
+        assert_next(c, k, i);
+        assert_next(c, k, i + 1);
+    }
+    wait_until(c, account_of(c, k).delivered == 200);
+    assert_int_equal(account_of(c, k).lost, 0);
+}
+
+static void others_go_on_behind_a_hole_and_the_consumer_waits_at_it(contract *c)
+{
+    rk_launch_options o = plain(64);
+    rk_kernel k = launch_echo(c, &o);
+    assert_ok(send_probe(c, k, 0));
+    assert_ok(send_probe(c, k, 1));
+    rk_reservation hole = reserve_probe(c, k, 2);
+    for (rk_u32 i = 3; i < 10; i++) assert_ok(send_probe(c, k, i));
+    assert_next(c, k, 0);
+    assert_next(c, k, 1);
+    assert_nothing_comes(c, k);
+    assert_int_equal(info_of(c, k).queued, 8); /* claimed counts as queued */
+    wait_until(c, account_of(c, k).balanced);
+    assert_int_equal(account_of(c, k).accepted, 10);
+
+    assert_ok(rk_commit(c->runtime, &hole));
+    for (rk_u32 i = 2; i < 10; i++) assert_next(c, k, i);
+}
+
+static void an_aborted_reservation_is_passed_over_as_if_it_had_never_been(contract *c)
+{
+    rk_launch_options o = plain(16);
+    rk_kernel k = launch_echo(c, &o);
+    for (rk_u32 round = 0; round < 20; round++) { /* more than once round the ring */
+        rk_reservation first = reserve_probe(c, k, 100), second = reserve_probe(c, k, 101);
+        assert_ok(send_probe(c, k, round));
+        assert_ok(rk_abort(c->runtime, &second));
+        assert_nothing_comes(c, k);
+        assert_ok(rk_abort(c->runtime, &first));
+        assert_next(c, k, round);
+    }
+    wait_until(c, account_of(c, k).delivered == 20);
+    rk_account a = account_of(c, k);
+    assert_int_equal(a.accepted, 20);
+    assert_int_equal(a.lost, 0);
+    assert_int_equal(a.queued, 0);
+}
+
+/* ------------------------------------------------------------------ owners that go */
+
+typedef struct owner {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 count;
+    rk_u32 reserved; /* atomic */
+    rk_u32 leave;    /* atomic */
+    rk_reservation kept;
+} owner;
+
+static void *reserve_and_exit(void *argument)
+{
+    owner *o = argument;
+    for (rk_u32 i = 0; i < o->count; i++)
+        expect_ok(o->c, rk_reserve(o->c->runtime, o->kernel, RK_TYPE_ID(probe), sizeof(probe), 0, &o->kept));
+    __atomic_store_n(&o->reserved, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&o->leave, __ATOMIC_ACQUIRE) && !stopped(o->c)) sched_yield();
+    return 0;
+}
+
+static void when_its_owner_exits_a_hole_is_repaired_and_counted_lost(contract *c)
+{
+    static owner o;
+    rk_launch_options options = plain(64);
+    rk_kernel k = launch_echo(c, &options);
+    o = (owner){ .c = c, .kernel = k, .count = 3 };
+    assert_ok(send_probe(c, k, 1));
+    start_thread(c, reserve_and_exit, &o);
+    wait_until(c, __atomic_load_n(&o.reserved, __ATOMIC_ACQUIRE));
+    assert_ok(send_probe(c, k, 2));
+    assert_next(c, k, 1);
+    assert_nothing_comes(c, k); /* while its owner lives */
+
+    __atomic_store_n(&o.leave, 1, __ATOMIC_RELEASE);
+    join_threads(c);
+    assert_next(c, k, 2);
+    wait_until(c, account_of(c, k).delivered == 2);
+    rk_account a = account_of(c, k);
+    assert_int_equal(a.lost, 3);
+    assert_int_equal(a.accepted, 5);
+    assert_true(a.balanced);
+}
+
+static void another_threads_reservation_can_be_neither_committed_nor_aborted(contract *c)
+{
+    static owner o;
+    rk_launch_options options = plain(64);
+    rk_kernel k = launch_echo(c, &options);
+    o = (owner){ .c = c, .kernel = k, .count = 1 };
+    start_thread(c, reserve_and_exit, &o);
+    wait_until(c, __atomic_load_n(&o.reserved, __ATOMIC_ACQUIRE));
+    rk_reservation stolen = o.kept;
+    assert_status(rk_commit(c->runtime, &stolen), RK_INVALID_ARGUMENT);
+    assert_status(rk_abort(c->runtime, &stolen), RK_INVALID_ARGUMENT);
+    __atomic_store_n(&o.leave, 1, __ATOMIC_RELEASE);
+    join_threads(c);
+    wait_until(c, account_of(c, k).lost == 1);
+}
+
+static void an_owner_may_exit_after_its_kernel(contract *c)
+{
+    static owner o;
+    rk_launch_options options = plain(64);
+    rk_kernel k = launch(c, "echo", "echo", &options);
+    o = (owner){ .c = c, .kernel = k, .count = 2 };
+    start_thread(c, reserve_and_exit, &o);
+    wait_until(c, __atomic_load_n(&o.reserved, __ATOMIC_ACQUIRE));
+    assert_ok(rk_terminate(c->runtime, k, RK_MILLISECONDS(10)));
+    rk_kernel again = launch_echo(c, &options); /* in the same memory, as like as not */
+    for (rk_u32 i = 0; i < 3; i++) assert_ok(send_probe(c, again, i));
+    __atomic_store_n(&o.leave, 1, __ATOMIC_RELEASE);
+    join_threads(c);
+    for (rk_u32 i = 0; i < 3; i++) assert_next(c, again, i);
+    wait_until(c, account_of(c, again).delivered == 3);
+    assert_int_equal(account_of(c, again).lost, 0);
+}
+
+static void a_reservation_does_not_outlive_its_kernel(contract *c)
+{
+    rk_launch_options o = plain(64);
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    rk_reservation first = reserve_probe(c, k, 1), second = reserve_probe(c, k, 2);
+    assert_ok(rk_terminate(c->runtime, k, RK_MILLISECONDS(10)));
+    launch_echo(c, &o);
+    assert_status(rk_commit(c->runtime, &first), RK_STALE);
+    assert_status(rk_abort(c->runtime, &second), RK_STALE);
+}
+
+static void a_kernel_with_a_hole_is_not_relaunched(contract *c)
+{
+    rk_launch_options o = plain(64);
+    rk_kernel k = launch_echo(c, &o);
+    rk_reservation r = reserve_probe(c, k, 1);
+    assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(5)), RK_BUSY);
+    assert_int_equal(info_of(c, k).epoch, 1);
+    assert_ok(rk_commit(c->runtime, &r));
+    assert_next(c, k, 1);
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(5)));
+}
+
+/* ------------------------------------------------------------------ what can't be reserved */
+
+static void a_lane_with_a_lock_or_unit_slots_has_no_reservations(contract *c)
+{
+    for (rk_u32 i = 0; i < 4; i++) {
+        rk_launch_options o = plain(64);
+        rk_reservation r;
+        if (i == 0) o.deduplication_window = 16;
+        if (i == 1) o.priority = 1;
+        if (i == 2) o.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+        if (i == 3) o.slot_format = RK_FORMAT_UNIT;
+        char id[16];
+        snprintf(id, sizeof id, "lane %u", i);
+        rk_kernel k = launch(c, id, "echo", &o);
+        assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &r), RK_UNSUPPORTED);
+        assert_error_says("use rk_send");
+        assert_int_equal(account_of(c, k).accepted, 0);
+    }
+}
+
+static void reservations_that_cannot_be_say_why(contract *c)
+{
+    rk_launch_options o = plain(16);
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    rk_reservation r, all[16];
+    assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(amount), sizeof(amount), 0, &r), RK_UNKNOWN_TYPE);
+    assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe) + 1, 0, &r), RK_TOO_LARGE);
+    assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe) - 1, 0, &r), RK_TOO_SMALL);
+    assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, 0), RK_INVALID_ARGUMENT);
+    memset(&r, 0, sizeof r);
+    assert_status(rk_commit(c->runtime, &r), RK_INVALID_ARGUMENT);
+    assert_status(rk_abort(c->runtime, &r), RK_INVALID_ARGUMENT);
+
+    /* A thread holds so many at most, and a lane so many messages; either is said. */
+    rk_u32 n = 0;
+    rk_status status = RK_OK;
+    while (n < 16 &&
+           (status = rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &all[n])) == RK_OK)
+        n++;
+    status = rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &r);
+    assert_true(status == RK_LIMIT || status == RK_FULL);
+    rk_reservation copy = all[0];
+    for (rk_u32 i = 0; i < n; i++) assert_ok(rk_abort(c->runtime, &all[i]));
+    assert_status(rk_commit(c->runtime, &all[0]), RK_INVALID_ARGUMENT); /* finished already */
+    assert_status(rk_commit(c->runtime, &copy), RK_INVALID_ARGUMENT);
+
+    for (rk_u32 i = n; i < 16; i++) assert_ok(send_probe(c, k, i));
+    assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &r), RK_FULL);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = n; i < 16; i++) assert_next(c, k, i);
+    wait_until(c, account_of(c, k).queued == 0);
+    assert_ok(rk_drain(c->runtime, &k, 1, RK_SECONDS(20)));
+    assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &r), RK_CLOSED);
+}
+
+/* ------------------------------------------------------------------ many at once */
+
+#define WRITERS 4u
+
+typedef struct writer {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 number;
+    rk_u32 count;
+    rk_u32 committed;
+} writer;
+
+static rk_u32 writing; /* atomic: writers that are not done */
+
+/* Reserve, and commit, abort, or send the plain way; in order for each writer. */
+static void write_all(writer *w)
+{
+    contract *c = w->c;
+    rk_u32 seed = w->number + 1;
+    for (rk_u32 i = 0; i < w->count && !stopped(c); i++) {
+        probe p = { w->committed, w->number };
+        rk_reservation r;
+        seed = seed * 1664525u + 1013904223u;
+        if ((seed >> 16) % 4 == 0) {
+            if (!expect_ok(c, rk_send(c->runtime, w->kernel, RK_BODY(p), 0))) return;
+            w->committed++;
+            continue;
+        }
+        rk_status status;
+        while ((status = rk_reserve(c->runtime, w->kernel, RK_TYPE_ID(probe), sizeof p, 0, &r)) == RK_FULL &&
+               !stopped(c))
+            sched_yield();
+        if (!expect_ok(c, status)) return;
+        memcpy(r.body, &p, sizeof p);
+        if ((seed >> 20) % 8 == 0) sched_yield();
+        if ((seed >> 16) % 4 == 1) {
+            if (!expect_ok(c, rk_abort(c->runtime, &r))) return;
+        } else {
+            if (!expect_ok(c, rk_commit(c->runtime, &r))) return;
+            w->committed++;
+        }
+    }
+}
+
+static void *write_in_place(void *argument)
+{
+    write_all(argument);
+    __atomic_fetch_sub(&writing, 1, __ATOMIC_ACQ_REL);
+    return 0;
+}
+
+static void writers_in_place_and_senders_lose_nothing_and_keep_their_order(contract *c)
+{
+    static writer w[WRITERS];
+    rk_launch_options o = plain(64);
+    rk_kernel k = launch_echo(c, &o);
+    rk_u32 next[WRITERS] = { 0 };
+    __atomic_store_n(&writing, WRITERS, __ATOMIC_RELEASE);
+    for (rk_u32 i = 0; i < WRITERS; i++) {
+        w[i] = (writer){ c, k, i, contract_rounds(20000), 0 };
+        start_thread(c, write_in_place, &w[i]);
+    }
+    /* Receive while they write, and what is left when they have. */
+    rk_u64 received = 0, committed = 0;
+    while (__atomic_load_n(&writing, __ATOMIC_ACQUIRE) || received < account_of(c, k).delivered ||
+           account_of(c, k).queued) {
+        probe p;
+        rk_status status = rk_receive(c->runtime, k, &p, sizeof p, 0, RK_MILLISECONDS(20));
+        if (status == RK_TIMED_OUT) continue;
+        assert_ok(status);
+        assert_true(p.sender < WRITERS);
+        assert_int_equal(p.number, next[p.sender]);
+        next[p.sender]++;
+        received++;
+    }
+    join_threads(c);
+    for (rk_u32 i = 0; i < WRITERS; i++) {
+        assert_int_equal(next[i], w[i].committed);
+        committed += w[i].committed;
+    }
+    assert_int_equal(received, committed);
+    assert_int_equal(account_of(c, k).lost, 0);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_committed_reservation_is_a_message_in_its_place), ON_EVERY },
+    { CASE(others_go_on_behind_a_hole_and_the_consumer_waits_at_it), ON_EVERY },
+    { CASE(an_aborted_reservation_is_passed_over_as_if_it_had_never_been), ON_EVERY },
+    { CASE(when_its_owner_exits_a_hole_is_repaired_and_counted_lost), ON_EVERY },
+    { CASE(another_threads_reservation_can_be_neither_committed_nor_aborted), ON_EVERY },
+    { CASE(an_owner_may_exit_after_its_kernel), ON_EVERY },
+    { CASE(a_reservation_does_not_outlive_its_kernel), ON_EVERY },
+    { CASE(a_kernel_with_a_hole_is_not_relaunched), ON_EVERY },
+    { CASE(a_lane_with_a_lock_or_unit_slots_has_no_reservations), ON_EVERY },
+    { CASE(reservations_that_cannot_be_say_why), ON_EVERY },
+    { CASE(writers_in_place_and_senders_lose_nothing_and_keep_their_order), NEEDS_THREADS },
+};
+CONTRACT_MAIN("reservations", cases)
