@@ -180,7 +180,11 @@ static bool launch(job *j, rk_u32 i)
     }
     rk_kernel_description is;
     rk_status status = rk_describe_named(j->runtime, options.kernel_name, &is);
-    bool fine = status != RK_OK || (check_params(j, i, &is) & check_named_routes(j, i, &is));
+    bool fine = true;
+    if (status == RK_OK) { /* both, so that all mistakes are told */
+        bool params = check_params(j, i, &is), routes = check_named_routes(j, i, &is);
+        fine = params && routes;
+    }
     if (status == RK_OK && fine && i == j->first) fine = find_row_type(j, &is);
     if (fine) {
         status = rk_launch(j->runtime, kernel->name, &options, &j->kernels[i].handle);

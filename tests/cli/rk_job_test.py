@@ -68,7 +68,10 @@ class Job(Case):
         self.check(self.data, "--set", "aggregate.window=300000", window=300000)
 
     def test_three_workers_and_small_queues(self):
-        self.check(self.data, "--workers", "3", "--set", "validate.capacity=16", "--set", "enrich.capacity=32",
+        rows = b"\n".join(self.data.split(b"\n")[:10001]) + b"\n"
+        part = self.folder / "part.csv"
+        part.write_bytes(rows)
+        self.check(rows, "--input", part, "--workers", "3", "--set", "validate.capacity=16", "--set", "enrich.capacity=32",
                    "--set", "aggregate.capacity=16", "--set", "aggregate.output_capacity=16")
 
     def test_the_damaged_sample(self):
