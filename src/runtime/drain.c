@@ -182,11 +182,11 @@ static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
     if (status != RK_OK) return status;
     for (size_t i = 0; i < d->count; i++) {
         rk_host_kernel *k = d->kernel[i];
+        d->cyclic[i] = (unsigned char)in_cycle(k);
         rk_u32 active = RK_LIFE_ACTIVE; /* unless it fails at this moment */
         if (!__atomic_compare_exchange_n(&k->life, &active, RK_LIFE_DRAINING, 0, __ATOMIC_ACQ_REL,
                                          __ATOMIC_ACQUIRE))
             continue;
-        d->cyclic[i] = (unsigned char)in_cycle(k);
         end_host(k);
         command(k, RK_COMMAND_DRAIN);
     }
