@@ -110,6 +110,10 @@ typedef struct bench_result {
 void bench_open_in(int argc, char **argv, const char *tree);
 /* Run a contest and print its table. results[i] is contender i's. */
 void bench_run(const bench_contest *contest, bench_result *results);
+/* How contender `a` of the contest that ran last compares with `b`: the median, over the rounds, of the one's value by the
+ * other's. Rounds are compared with themselves, since a machine may change its pace between them. */
+double bench_rate_ratio(unsigned a, unsigned b);
+double bench_p50_ratio(unsigned a, unsigned b);
 /* Judge one figure: prints "goal: …" and remembers. `at_least` 1: value must be ≥ limit, 0: ≤. */
 void bench_goal(const char *what, double value, const char *unit, double limit, int at_least);
 /* Judge the rate of the first contender against the fastest peer's, if any is there. */

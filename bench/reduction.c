@@ -86,6 +86,6 @@ int main(int argc, char **argv)
     bench_run(&contest, results);
     bench_goal("256-thread tree reduction by regions, p50", results[0].p50 / 1000, "µs", 0.10, 0);
     bench_figure("the same by rk_reduce_sum_u32, p50", results[1].p50 / 1000, "µs");
-    bench_figure("tree of regions / a plain loop", results[0].p50 / results[2].p50, "x");
+    bench_figure("tree of regions / a plain loop", bench_p50_ratio(0, 2), "x");
     return bench_close();
 }

@@ -12,7 +12,8 @@
 #include "manifest.h"
 
 #define QUIET_SHARE 0.97 /* of the processors: a trial with less is disturbed */
-#define QUIET_LEAST 5    /* undisturbed trials that a result needs; else all trials count */
+#define ROUNDS_MOST 256u
+#define QUIET_LEAST 5 /* undisturbed trials that a result needs; else all trials count */
 
 static struct {
     int save;
@@ -172,12 +173,12 @@ static void record_trials(const bench_trial *trials, unsigned count)
 static bench_result judge(const bench_trial *trials, unsigned rounds, bench_samples *sorted)
 {
     bench_result result = { 0 };
-    double rates[256];
+    double rates[ROUNDS_MOST];
     unsigned quiet = 0, n = 0;
     for (unsigned i = 0; i < rounds; i++) quiet += trials[i].share >= QUIET_SHARE;
     result.disturbed = rounds - quiet;
     *sorted = (bench_samples){ 0 };
-    for (unsigned i = 0; i < rounds && n < 256; i++) {
+    for (unsigned i = 0; i < rounds; i++) {
         if (quiet >= QUIET_LEAST && trials[i].share < QUIET_SHARE) continue;
         rates[n++] = (double)trials[i].out / trials[i].seconds;
         for (uint64_t s = 0; s < trials[i].samples.count; s++) bench_sample(sorted, trials[i].samples.at[s]);
@@ -195,6 +196,47 @@ static bench_result judge(const bench_trial *trials, unsigned rounds, bench_samp
     return result;
 }
 
+/* --- ratios, round by round ---------------------------------------------------------------------------- */
+
+#define CONTENDERS_MOST 8u
+
+/* Of the contest that ran last. */
+static struct {
+    double rate[CONTENDERS_MOST][ROUNDS_MOST], p50[CONTENDERS_MOST][ROUNDS_MOST];
+    int quiet[CONTENDERS_MOST][ROUNDS_MOST];
+    unsigned rounds;
+} last;
+
+static void remember(unsigned contender, unsigned round, const bench_trial *trial)
+{
+    bench_samples sorted = { 0 };
+    last.rate[contender][round] = (double)trial->out / trial->seconds;
+    last.quiet[contender][round] = trial->share >= QUIET_SHARE;
+    last.p50[contender][round] = 0;
+    if (trial->samples.count == 0) return;
+    for (uint64_t s = 0; s < trial->samples.count; s++) bench_sample(&sorted, trial->samples.at[s]);
+    qsort(sorted.at, sorted.count, sizeof sorted.at[0], by_sample);
+    last.p50[contender][round] = quantile_ns(&sorted, 0.5);
+    free(sorted.at);
+}
+
+static double median_ratio(unsigned a, unsigned b, double (*values)[ROUNDS_MOST])
+{
+    double ratios[ROUNDS_MOST];
+    unsigned quiet = 0, n = 0;
+    for (unsigned r = 0; r < last.rounds; r++) quiet += last.quiet[a][r] && last.quiet[b][r];
+    for (unsigned r = 0; r < last.rounds; r++) {
+        if (quiet >= QUIET_LEAST && !(last.quiet[a][r] && last.quiet[b][r])) continue;
+        if (values[b][r] > 0) ratios[n++] = values[a][r] / values[b][r];
+    }
+    qsort(ratios, n, sizeof ratios[0], by_value);
+    return n ? ratios[n / 2] : 0;
+}
+
+double bench_rate_ratio(unsigned a, unsigned b) { return median_ratio(a, b, last.rate); }
+
+double bench_p50_ratio(unsigned a, unsigned b) { return median_ratio(a, b, last.p50); }
+
 void bench_balance(const char *who, const bench_trial *trial)
 {
     bench.in += trial->in;
@@ -210,18 +252,19 @@ static void print_result(const char *name, const char *unit, const bench_result 
 {
     int mega = r->rate > 1e5;
     double scale = mega ? 1e6 : 1;
-    printf("  %-34s %9.2f %s%s/s (%.2f–%.2f)   ns p50 %.3g  p99 %.3g  p99.9 %.3g  max %.3g   trials %u, "
-           "disturbed %u\n",
-           name, r->rate / scale, mega ? "M " : "", unit, r->rate_least / scale, r->rate_most / scale, r->p50,
-           r->p99, r->p999, r->most, r->trials, r->disturbed);
+    printf("  %-34s %9.2f %s%s/s (%.2f–%.2f)", name, r->rate / scale, mega ? "M " : "", unit,
+           r->rate_least / scale, r->rate_most / scale);
+    if (r->p50 > 0)
+        printf("   ns p50 %.3g  p99 %.3g  p99.9 %.3g  max %.3g", r->p50, r->p99, r->p999, r->most);
+    printf("   trials %u, disturbed %u\n", r->trials, r->disturbed);
 }
 
 void bench_run(const bench_contest *contest, bench_result *results)
 {
     unsigned rounds = bench.rounds ? bench.rounds : contest->rounds;
-    if (rounds > 256) rounds = 256;
+    if (rounds > ROUNDS_MOST) rounds = ROUNDS_MOST;
     bench_trial *trials = calloc((size_t)rounds * contest->count, sizeof *trials);
-    if (trials == NULL) fail("no memory for trials");
+    if (trials == NULL || contest->count > CONTENDERS_MOST) fail("no memory for trials");
 
     for (unsigned i = 0; i < contest->count; i++) { /* warm-up: counts for the account only */
         bench_trial warm = { 0 };
@@ -237,6 +280,9 @@ void bench_run(const bench_contest *contest, bench_result *results)
             bench_balance(contest->contenders[i].name, trial);
             if (bench.realtime) usleep((useconds_t)(trial->seconds * 1e6));
         }
+
+    last.rounds = rounds;
+    for (unsigned i = 0; i < rounds * contest->count; i++) remember(i / rounds, i % rounds, &trials[i]);
 
     printf("%s: %s\n", contest->name, contest->title);
     fprintf(bench.record, "%s\n    {\"contest\": \"%s\", \"title\": \"%s\", \"contenders\": [",
@@ -290,11 +336,12 @@ void bench_figure(const char *what, double value, const char *unit)
 void bench_against_peers(const bench_contest *contest, const bench_result *results, const char *what,
                          double limit)
 {
-    double fastest = 0;
-    for (unsigned i = 0; i < contest->count; i++)
-        if (contest->contenders[i].is_peer && results[i].rate > fastest) fastest = results[i].rate;
-    if (fastest > 0)
-        bench_goal(what, results[0].rate / fastest, "x", limit, 1);
+    unsigned fastest = 0;
+    for (unsigned i = 1; i < contest->count; i++)
+        if (contest->contenders[i].is_peer && (!fastest || results[i].rate > results[fastest].rate))
+            fastest = i;
+    if (fastest)
+        bench_goal(what, bench_rate_ratio(0, fastest), "x", limit, 1);
     else
         printf("no peer was there to compare with: make bench-setup installs them\n");
 }

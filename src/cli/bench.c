@@ -157,6 +157,7 @@ int command_bench(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &r);
     rk_runtime *runtime = bench_open();
     if (!runtime) return RK_EXIT_KERNEL;
+    bench_bind();
     json_t *machine = machine_json(), *results = json_array();
     int code = RK_EXIT_OK;
     if (!r.json)

@@ -37,6 +37,9 @@ rk_runtime *bench_open(void);
 typedef void bench_scenario(rk_runtime *runtime, bench_result *result);
 bench_scenario bench_round_trip, bench_pipeline, bench_actors, bench_reduction, bench_idle;
 
+/* Binds the calling thread to the first processor, as the library binds its first worker to the last, and bare_open its thread. */
+void bench_bind(void);
+
 /* --- bare loops (bench_bare.c): two rings and a thread that echoes, or counts ------------------------------------- */
 typedef struct bare_loop bare_loop;
 /* counts: NULL for an echo; else message with target t adds 1 to counts[t]. */

@@ -1,5 +1,6 @@
 /* The bare loop: the library's own rings between two threads, and nothing else. What a runtime adds to it is its price. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,9 +69,30 @@ static void serve(bare_loop *loop, rk_u64 head, rk_u32 n)
     }
 }
 
+/* The processors that we may use, before anything was bound. */
+static cpu_set_t allowed;
+
+static void bind_to(bool last)
+{
+    cpu_set_t one;
+    int found = -1;
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE && (last || found < 0); cpu++)
+        if (CPU_ISSET(cpu, &allowed)) found = cpu;
+    if (found < 0 || CPU_COUNT(&allowed) < 2) return;
+    CPU_SET(found, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one); /* if not, the scheduler does as it likes */
+}
+
+void bench_bind(void)
+{
+    if (pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) == 0) bind_to(false);
+}
+
 static void *other_side(void *argument)
 {
     bare_loop *loop = argument;
+    bind_to(true);
     rk_ring *in = loop->ring[0];
     for (rk_u32 round = 0; !atomic_load_explicit(&loop->stop, memory_order_relaxed); round++) {
         rk_u64 head = in->head;

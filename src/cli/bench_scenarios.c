@@ -298,6 +298,7 @@ static rk_u32 random_target(rk_u64 *state)
 
 static double actors_bare(rk_u64 *counts, bench_result *result)
 {
+    const rk_u32 all_messages = TO_ACTORS;
     ping messages[BURST] = { { 0 } };
     rk_u32 targets[BURST];
     rk_u64 random = 88172645463325252u;
@@ -307,7 +308,7 @@ static double actors_bare(rk_u64 *counts, bench_result *result)
         return 1;
     }
     rk_u64 start_ns = bench_now_ns();
-    for (rk_u32 sent = 0, round = 0; sent < TO_ACTORS; round++) {
+    for (rk_u32 sent = 0, round = 0; sent < all_messages; round++) {
         rk_u32 n = 0;
         for (rk_u32 i = 0; i < BURST; i++) targets[i] = random_target(&random);
         for (; n < BURST; round++) {
@@ -320,14 +321,15 @@ static double actors_bare(rk_u64 *counts, bench_result *result)
         }
         sent += BURST;
     }
-    for (rk_u32 round = 0; bare_done(loop) < TO_ACTORS; round++) rk_port_spin(round);
-    double rate = TO_ACTORS * 1e9 / (double)(bench_now_ns() - start_ns);
+    for (rk_u32 round = 0; bare_done(loop) < all_messages; round++) rk_port_spin(round);
+    double rate = (double)all_messages * 1e9 / (double)(bench_now_ns() - start_ns);
     bare_close(loop);
     return rate;
 }
 
 static double actors_ours(rk_runtime *runtime, rk_u64 *counts, bench_result *result)
 {
+    const rk_u32 all_messages = TO_ACTORS;
     ping messages[BURST] = { { 0 } };
     rk_send_options options[BURST];
     rk_u64 random = 88172645463325252u;
@@ -337,14 +339,14 @@ static double actors_ours(rk_runtime *runtime, rk_u64 *counts, bench_result *res
     rk_kernel kernel = start(runtime, "count", &launch, result);
     memset(options, 0, sizeof options);
     rk_u64 start_ns = bench_now_ns();
-    for (rk_u32 sent = 0; sent < TO_ACTORS && !result->trouble; sent += BURST) {
+    for (rk_u32 sent = 0; sent < all_messages && !result->trouble; sent += BURST) {
         for (rk_u32 i = 0; i < BURST; i++) options[i].target = random_target(&random);
         if (rk_send_each(runtime, kernel, RK_TYPE_ID(ping), messages, sizeof *messages, BURST, options,
                          NULL) != RK_OK)
             fail(result, "a message was not accepted");
     }
     if (rk_drain(runtime, &kernel, 1, WITHIN) != RK_OK) fail(result, "the kernel can't be drained");
-    double rate = TO_ACTORS * 1e9 / (double)(bench_now_ns() - start_ns);
+    double rate = (double)all_messages * 1e9 / (double)(bench_now_ns() - start_ns);
     for (rk_u32 actor = 0; actor < ACTORS && !result->trouble; actor++) {
         rk_u64 count = 0;
         if (rk_read_state(runtime, kernel, actor, &count, sizeof count) != RK_OK || count != counts[actor])
@@ -353,7 +355,7 @@ static double actors_ours(rk_runtime *runtime, rk_u64 *counts, bench_result *res
     if (rk_metrics_of(runtime, kernel, &metrics) == RK_OK)
         result->ours = (bench_numbers){ (double)metrics.service.p50_ns, (double)metrics.service.p99_ns,
                                         (double)metrics.service.p999_ns, 0 };
-    end(runtime, kernel, TO_ACTORS, result);
+    end(runtime, kernel, all_messages, result);
     return rate;
 }
 
@@ -390,7 +392,7 @@ void bench_reduction(rk_runtime *runtime, bench_result *result)
     samples in;
     total out;
     rk_metrics metrics;
-    rk_u64 bare[REDUCTIONS_MOST / 100];
+    rk_u64 bare[REDUCTIONS_MOST / 100] = { 0 };
     float expected = 0;
     for (rk_u32 i = 0; i < 256; i++) in.value[i] = (float)i;
     for (rk_u32 n = 0; n < REDUCTIONS / 100; n++) {

@@ -36,9 +36,11 @@ static void print_help(FILE *out)
  * its place can't be used the way the stream is, so whoever does is told. */
 static void hold_standard_streams(void)
 {
-    for (int stream = 0; stream <= 2; stream++)
-        if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY) < 0)
-            _exit(RK_EXIT_IO);
+    for (int stream = 0; stream <= 2; stream++) {
+        int place =
+            fcntl(stream, F_GETFD) < 0 ? open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY) : stream;
+        if (place != stream) _exit(RK_EXIT_IO); /* it takes the lowest number that is free: this one */
+    }
 }
 
 int main(int argc, char **argv)

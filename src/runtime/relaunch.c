@@ -181,7 +181,44 @@ static rk_u32 uncommitted(const rk_seat *seat, rk_u64 ring_offset)
     return seat->shard->turn.failed ? rk_take_pending(&seat->shard->turn, ring_offset) : 0;
 }
 
-/* Messages of an overwritten ring that a failed batch had taken lie in the shard's copies alone. Number `i` of them. */
+/* The message of an index that a failed batch had taken, as its handler left it. */
+static const rk_header *handled_message(const rk_seat *seat, rk_u64 ring_offset, rk_u64 index)
+{
+    rk_turn *turn = &seat->shard->turn;
+    for (rk_u32 v = 0; v < turn->views; v++) {
+        rk_view *view = &turn->view[v];
+        if (view->ring == ring_offset && !view->committed && index - view->index < view->n)
+            return (const rk_header *)(const void *)rk_view_slot(view, seat->owner->runtime->arena.base,
+                                                                 (rk_u32)(index - view->index));
+    }
+    return 0;
+}
+
+/* Did the large payload of a message that a failed batch had taken travel on, published before the failure?
+ * Then its block is somebody * else's by now, and the message has had its effect: it counts as what became of
+ * it, and is not handled again. */
+static rk_u32 has_travelled_on(const rk_seat *seat, rk_u64 ring_offset, rk_u64 index, rk_u32 *dead)
+{
+    const rk_header *header = handled_message(seat, ring_offset, index);
+    if (!header || (header->flags & (RK_FLAG_REFERENCE | RK_FLAG_KEPT)) != (RK_FLAG_REFERENCE | RK_FLAG_KEPT))
+        return 0;
+    const rk_shard *shard = seat->shard;
+    rk_u32 header_size = shard->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
+    const rk_reference *own = (const rk_reference *)(const void *)((const rk_byte *)header + header_size);
+    *dead = 0;
+    for (rk_u32 i = 0; i < shard->turn.staged; i++) {
+        const rk_staged *entry =
+            rk_stage_entry(seat->owner->runtime->arena.base + shard->stage, shard->stage_stride, i);
+        const rk_reference *reference = (const rk_reference *)(const void *)(entry + 1);
+        if (entry->route == RK_TO_REPORT && (entry->header.base.flags & RK_FLAG_REFERENCE) &&
+            reference->pool == own->pool && reference->block == own->block)
+            *dead = 1;
+    }
+    return 1;
+}
+
+/* Messages of an overwritten ring that a failed batch had taken lie in the shard's copies alone. Number `i`
+ * of them. */
 static rk_byte *copied_message(const rk_seat *seat, rk_u64 ring_offset, rk_u32 i)
 {
     rk_turn *turn = &seat->shard->turn;
@@ -193,7 +230,8 @@ static rk_byte *copied_message(const rk_seat *seat, rk_u64 ring_offset, rk_u32 i
     return 0;
 }
 
-/* How many of those find no room beside what is queued, band by band: as under DropOldest the oldest of the lowest bands go. */
+/* How many of those find no room beside what is queued, band by band: as under DropOldest the oldest of the
+ * lowest bands go. */
 static void plan_evictions(const rk_host_kernel *old, const rk_host_kernel *fresh, const rk_seat *seat,
                            const rk_lane *from, const rk_lane *to, rk_u32 copied[RK_BANDS],
                            rk_u32 evicted[RK_BANDS])
@@ -288,6 +326,13 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                 rk_u64 oldest = rk_ring_oldest(ring);
                 rk_u32 again = uncommitted(&old->seats[s], from->rings[b]);
                 for (rk_u64 i = oldest; i != ring->tail; i++) {
+                    rk_u32 dead;
+                    if (i - oldest < again && has_travelled_on(&old->seats[s], from->rings[b], i, &dead)) {
+                        rk_ring *counts = ring_at(fresh, same, 0);
+                        *(dead ? &counts->dead : &counts->delivered) += 1;
+                        counts->start--;
+                        continue;
+                    }
                     rk_u32 target =
                         ((const rk_header *)(const void *)rk_ring_slot(ring, old->runtime->arena.base, i))
                             ->target;
@@ -317,8 +362,8 @@ static void move_state(const rk_host_kernel *old, rk_host_kernel *fresh)
                size);
 }
 
-/* With another number of shards, what sources have sent to each old shard is remembered as sent by kernels that are gone, and they count
- * from zero. */
+/* With another number of shards, what sources have sent to each old shard is remembered as sent by kernels
+ * that are gone, and they count * from zero. */
 static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
     rk_runtime *runtime = old->runtime;

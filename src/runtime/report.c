@@ -9,7 +9,8 @@
 
 /* ------------------------------------------------------------------ pending requests */
 
-/* A correlation is the place in the table and the generation of its use, so that a late or second reply finds nobody. */
+/* A correlation is the place in the table and the generation of its use, so that a late or second reply finds
+ * nobody. */
 rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation)
 {
     rk_pending *found = 0;

@@ -1,5 +1,5 @@
-/* Kernels among themselves: routes and what they pick, sends that are decided at once, questions from kernel to kernel, a token on
- * its way round, and all to all. */
+/* Kernels among themselves: routes and what they pick, sends that are decided at once, questions from kernel
+ * to kernel, a token on * its way round, and all to all. */
 #include "lines.h"
 
 #include <stdio.h>
@@ -20,7 +20,8 @@ static rk_route_options route(rk_u32 mode)
     return r;
 }
 
-/* A source "dispatch" with a route of a mode to a target, both active; the target's kernel may be 0: "carry". */
+/* A source "dispatch" with a route of a mode to a target, both active; the target's kernel may be 0: "carry".
+ * */
 typedef struct routed {
     contract *c;
     rk_kernel source, target;
@@ -323,7 +324,8 @@ static void connections_that_cannot_be_say_why(contract *c)
     assert_status(rk_connect(c->runtime, mixer, 0, (rk_kernel){ 77, 1 }, 0), RK_NO_SUCH_KERNEL);
 }
 
-/* ------------------------------------------------------------------ sends that are decided at once, and the sender's hook */
+/* ------------------------------------------------------------------ sends that are decided at once, and the
+ * sender's hook */
 
 static refusal_log refusals_of(contract *c, rk_kernel kernel)
 {
@@ -499,7 +501,8 @@ static void a_token_goes_round_ten_thousand_times(contract *c)
     for (rk_u32 k = 0; k < RING; k++) assert_ok(rk_connect(c->runtime, ring[k], 0, ring[(k + 1) % RING], 0));
     for (rk_u32 k = 0; k < RING; k++) assert_ok(rk_activate(c->runtime, ring[k]));
 
-    /* when one token is sent, then it comes back when it was counted as often as it should be, and the host did nothing meanwhile */
+    /* when one token is sent, then it comes back when it was counted as often as it should be, and the host
+     * did nothing meanwhile */
     token t = { 0, laps * RING };
     assert_ok(rk_send(c->runtime, ring[0], RK_BODY(t), 0));
     receive(c, ring[RING - 1], &t);

@@ -1,4 +1,5 @@
-/* The guide's GPU examples, to the last bit: each gets known messages and must send exactly what follows from them. */
+/* The guide's GPU examples, to the last bit: each gets known messages and must send exactly what follows from
+ * them. */
 #include "contract.h"
 
 #include <stdio.h>

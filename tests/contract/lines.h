@@ -1,6 +1,7 @@
-/* A line is a target with its sender: on the lane of the host the test sends itself and sees each status; on the device lane it
- * sends orders to a kernel "source", which sends what is ordered, and the lane's account has what became of it. So a case on a
- * queue is written once and runs on both. A stalled consumer is a target that is not active. */
+/* A line is a target with its sender: on the lane of the host the test sends itself and sees each status; on
+ * the device lane it * sends orders to a kernel "source", which sends what is ordered, and the lane's account
+ * has what became of it. So a case on a * queue is written once and runs on both. A stalled consumer is a
+ * target that is not active. */
 #ifndef RINGKERNEL_TESTS_LINES_H
 #define RINGKERNEL_TESTS_LINES_H
 
@@ -23,7 +24,8 @@ typedef struct line {
 #define STRATEGIES 4u
 extern const rk_u32 strategies[STRATEGIES]; /* all of them */
 
-/* A target of CAPACITY without deduplication, with room for all that it sends to the host; a source with room for all orders. */
+/* A target of CAPACITY without deduplication, with room for all that it sends to the host; a source with room
+ * for all orders. */
 rk_launch_options small_queue(rk_u32 strategy);
 rk_launch_options source_options(void);
 
@@ -52,7 +54,8 @@ rk_u64 refusals(const rk_account *a);
 /* The kernel has handled all that it accepted. */
 int is_at_rest(contract *c, rk_kernel kernel);
 
-/* Activate the target, let it handle all that there is, and take what it saw, in order. The caller frees it. */
+/* Activate the target, let it handle all that there is, and take what it saw, in order. The caller frees it.
+ * */
 sighting *collect(line *l, size_t *count);
 /* The same, and the numbers must be these. */
 #define assert_collects(l, ...)                                                                         \

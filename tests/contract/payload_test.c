@@ -1,5 +1,5 @@
-/* Messages of every size, on every path: the bytes at the far end are those that were sent, one byte too many is refused, and no
- * block of a pool is ever lost. */
+/* Messages of every size, on every path: the bytes at the far end are those that were sent, one byte too many
+ * is refused, and no * block of a pool is ever lost. */
 #include <ringkernel/kernel.h>
 
 #include "contract.h"
@@ -11,7 +11,8 @@
 #include "../kernels/contract_b_medium.rk.h"
 #include "../kernels/contract_b_small.rk.h"
 
-/* ------------------------------------------------------------------ kernels that only the CPU has: they copy a whole message */
+/* ------------------------------------------------------------------ kernels that only the CPU has: they copy
+ * a whole message */
 
 /* A reply is a structure of its own, so each size has a type. */
 #define EACH_REPLY(do_)                                                                                      \
@@ -287,7 +288,8 @@ static void a_structure_is_sent_whole_or_not_at_all(contract *c)
 
 /* ------------------------------------------------------------------ blocks of the pools */
 
-/* Whatever becomes of large messages, their blocks are there again: as many as the pool has can be under way at once. */
+/* Whatever becomes of large messages, their blocks are there again: as many as the pool has can be under way
+ * at once. */
 static void assert_all_blocks_are_back(contract *c, rk_kernel pass, const load *of, buffers *b, rk_u32 blocks)
 {
     rk_send_options brief = RK_SEND_DEFAULTS;
@@ -447,7 +449,8 @@ static void a_copy_that_waits_for_room_keeps_its_bytes_and_its_block(contract *c
     forked f = open_fork(c, &source, &o);
     assert_ok(rk_activate(c->runtime, f.first));
     for (rk_u32 round = 0; round < 10; round++) {
-        /* given a fork whose first way is free and whose second has no room: the source parks at the second copy of the last */
+        /* given a fork whose first way is free and whose second has no room: the source parks at the second
+         * copy of the last */
         rk_u64 parks = metrics_of(c, f.source).parks, delivered = account_of(c, f.first).delivered;
         send_painted(c, f.source, of, &b, 0, 17);
         wait_until(c, metrics_of(c, f.source).parks > parks &&
@@ -534,29 +537,94 @@ static void a_copy_refused_by_one_target_reaches_the_other(contract *c)
 
 /* ------------------------------------------------------------------ a failed batch */
 
-static void a_forwarded_load_is_whole_when_its_batch_is_handled_again(contract *c)
+/* Sent on before the failure, a large payload is another's: it is there once. A small one is copied, and
+ * there twice. */
+static void a_load_is_whole_when_its_batch_failed_after_it_was_sent_on(contract *c)
 {
     buffers b = make_buffers();
-    for (size_t n = 0; n < (c->variant->style == STYLE_FIBERS ? 1 : LOADS); n++) {
-        const load *of = &loads[n];
-        rk_launch_options o = plain();
-        rk_kernel pass = launch(c, "pass", kernel_for("pass", of), &o);
-        o.kernel_name = in_style(c, kernel_for("pass", of));
-        for (rk_u32 i = 0; i < 3; i++) {
-            paint(b.sent, of->most, i);
-            assert_ok(rk_send(c->runtime, pass, of->type, b.sent, of->most, 0));
-        }
-        assert_ok(rk_fail_before_commit(c->runtime, pass));
-        assert_ok(rk_activate(c->runtime, pass));
-        wait_until(c, info_of(c, pass).life == RK_LIFE_FAILED);
-        assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE));
-        for (rk_u32 again = 0; again < 2; again++)
+    for (size_t s = 0; s < 4; s++) /* the shapes that large loads may have */
+        for (size_t n = 0; n < loads_for(c, &shapes[s]); n++) {
+            /* given three kernels in a row, of which the middle one fails between publishing and committing
+             * */
+            const load *of = &loads[n];
+            rk_launch_options o = shaped(&shapes[s]);
+            const char *kernel = kernel_for("pass", of);
+            rk_kernel first = launch(c, "first", kernel, &o), middle = launch(c, "middle", kernel, &o);
+            rk_kernel last = launch_active(c, "last", kernel, &o);
+            rk_u32 times = of->most > SMALL_MOST ? 1 : 2;
+            o.kernel_name = in_style(c, kernel);
+            assert_ok(rk_connect(c->runtime, first, 0, middle, 0));
+            assert_ok(rk_connect(c->runtime, middle, 0, last, 0));
+            assert_ok(rk_activate(c->runtime, first));
             for (rk_u32 i = 0; i < 3; i++) {
                 paint(b.sent, of->most, i);
-                assert_arrives(c, pass, of, &b, of->most);
+                assert_ok(rk_send(c->runtime, first, of->type, b.sent, of->most, 0));
             }
-        assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
-    }
+            wait_until(c, account_of(c, middle).queued == 3);
+            assert_ok(rk_fail_before_commit(c->runtime, middle));
+            assert_ok(rk_activate(c->runtime, middle));
+            wait_until(c, info_of(c, middle).life == RK_LIFE_FAILED);
+            for (rk_u32 i = 0; i < 3; i++) {
+                paint(b.sent, of->most, i);
+                assert_arrives(c, last, of, &b, of->most);
+            }
+
+            /* when its blocks are used for other messages, and then it is launched again */
+            for (rk_u32 i = 3; i < 6; i++) {
+                paint(b.sent, of->most, i);
+                assert_ok(rk_send(c->runtime, first, of->type, b.sent, of->most, 0));
+            }
+            wait_until(c, account_of(c, first).delivered == 6);
+            assert_ok(rk_relaunch(c->runtime, middle, &o, CONTRACT_PATIENCE));
+
+            /* then everything arrives whole, and is accounted for */
+            for (rk_u32 i = times == 1 ? 3 : 0; i < 6; i++) {
+                paint(b.sent, of->most, i);
+                assert_arrives(c, last, of, &b, of->most);
+            }
+            wait_until(c, account_of(c, middle).delivered == 6 && account_of(c, middle).balanced);
+            assert_int_equal(account_of(c, middle).accepted, 6);
+            for (rk_u32 i = 0; i < 20 && of->most <= MEDIUM_MOST; i++) { /* and no block is given to two */
+                paint(b.sent, of->most, i);
+                assert_ok(rk_send(c->runtime, first, of->type, b.sent, of->most, 0));
+                assert_arrives(c, last, of, &b, of->most);
+            }
+            rk_kernel all[] = { first, middle, last };
+            assert_ok(rk_drain(c->runtime, all, 3, CONTRACT_PATIENCE));
+            for (rk_u32 k = 0; k < 3; k++) assert_ok(rk_terminate(c->runtime, all[k], CONTRACT_PATIENCE));
+        }
+    free_buffers(&b);
+}
+
+static void a_dead_load_stays_dead_when_its_batch_failed(contract *c)
+{
+    buffers b = make_buffers();
+    for (size_t s = 0; s < 4; s++)
+        for (size_t n = 0; n < LOADS; n++) {
+            const load *of = &loads[n];
+            rk_launch_options o = shaped(&shapes[s]);
+            rk_kernel refuse = launch(c, "refuse", kernel_for("refuse", of), &o);
+            rk_dead_letter letter;
+            rk_u32 times = of->most > SMALL_MOST ? 1 : 2;
+            o.kernel_name = kernel_for("refuse", of);
+            for (rk_u32 i = 0; i < 3; i++) {
+                paint(b.sent, of->most, i);
+                assert_ok(rk_send(c->runtime, refuse, of->type, b.sent, of->most, 0));
+            }
+            assert_ok(rk_fail_before_commit(c->runtime, refuse));
+            assert_ok(rk_activate(c->runtime, refuse));
+            wait_until(c,
+                       account_of(c, refuse).dead_letters == 3 && info_of(c, refuse).life == RK_LIFE_FAILED);
+            assert_ok(rk_relaunch(c->runtime, refuse, &o, CONTRACT_PATIENCE));
+            wait_until(c, account_of(c, refuse).dead == 3 && account_of(c, refuse).dead_letters == 3 * times);
+            assert_true(account_of(c, refuse).balanced);
+            for (rk_u32 i = 0; i < 3 * times; i++) {
+                paint(b.sent, of->most, i % 3);
+                assert_ok(rk_receive_dead(c->runtime, refuse, b.got, of->most, &letter, RK_NO_WAIT));
+                assert_memory_equal(b.got, b.sent, of->most);
+            }
+            assert_ok(rk_terminate(c->runtime, refuse, CONTRACT_PATIENCE));
+        }
     free_buffers(&b);
 }
 
@@ -655,7 +723,8 @@ static const contract_case cases[] = {
     { CASE(a_copy_that_waits_for_room_keeps_its_bytes_and_its_block), NEEDS_REGIONS },
     { CASE(a_copy_that_waits_for_a_block_goes_on_when_one_is_back), NEEDS_REGIONS },
     { CASE(a_copy_refused_by_one_target_reaches_the_other), NEEDS_REGIONS },
-    { CASE(a_forwarded_load_is_whole_when_its_batch_is_handled_again), ON_EVERY },
+    { CASE(a_load_is_whole_when_its_batch_failed_after_it_was_sent_on), ON_EVERY },
+    { CASE(a_dead_load_stays_dead_when_its_batch_failed), NEEDS_REGIONS },
     { CASE(large_messages_move_to_new_pools_or_the_relaunch_is_refused), NEEDS_REGIONS },
     { CASE(a_hook_sees_the_whole_of_a_refused_message), NEEDS_REGIONS },
 };

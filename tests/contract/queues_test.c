@@ -1,4 +1,5 @@
-/* What queues do, through the public interface: each case on the lane of the host and on the lane of other kernels. */
+/* What queues do, through the public interface: each case on the lane of the host and on the lane of other
+ * kernels. */
 #include "lines.h"
 
 #include <sched.h>
@@ -17,7 +18,8 @@ static void fill(line *l)
 
 static void fill_and_offer_one_more(contract *c, rk_u32 lane)
 {
-    /* given a lane of 16 whose consumer stalls, under Reject; when 17 are offered, then 16 are in and nothing else changed */
+    /* given a lane of 16 whose consumer stalls, under Reject; when 17 are offered, then 16 are in and nothing
+     * else changed */
     rk_launch_options o = small_queue(RK_BACKPRESSURE_REJECT);
     line l = open_line(c, lane, &o);
     fill(&l);
@@ -648,7 +650,8 @@ static void the_default_time_to_live_holds_for_messages_that_say_none(contract *
 
 static void send_to_a_queue_of_an_hour(contract *c, rk_u32 lane)
 {
-    /* given a queue that has existed for an hour, and a message that lives two seconds; when it is one second old, then it is delivered */
+    /* given a queue that has existed for an hour, and a message that lives two seconds; when it is one second
+     * old, then it is delivered */
     rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
     o.expiry = 1;
     line l = open_line(c, lane, &o);
@@ -787,7 +790,8 @@ static void host_and_device_senders_share_a_target_and_the_account_adds_up(contr
                 assert_ok(rk_send(c->runtime, sources[k], RK_BODY(order), 0));
             }
 
-        /* when all have sent, then everything arrived once, in order for each sender, and by lane as it was sent */
+        /* when all have sent, then everything arrived once, in order for each sender, and by lane as it was
+         * sent */
         rk_u32 next[THREADS + KERNELS] = { 0 };
         for (rk_u32 i = 0; i < (THREADS + KERNELS) * messages; i++) {
             sighting s;

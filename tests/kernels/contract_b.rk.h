@@ -1,4 +1,5 @@
-/* The messages of the contract suite's cases on queues, handling and coordination. Type ids 400 to 449 are theirs. */
+/* The messages of the contract suite's cases on queues, handling and coordination. Type ids 400 to 449 are
+ * theirs. */
 #ifndef RINGKERNEL_TESTS_CONTRACT_B_RK_H
 #define RINGKERNEL_TESTS_CONTRACT_B_RK_H
 

@@ -1,4 +1,5 @@
-/* Kernels of the cases on groups: vectors and reductions by regions and by threads, and two mistakes that must be found. */
+/* Kernels of the cases on groups: vectors and reductions by regions and by threads, and two mistakes that
+ * must be found. */
 #include <ringkernel/kernel.h>
 
 #include "contract_b.rk.h"
@@ -34,7 +35,8 @@ RK_FN rk_i64 series_at(rk_u32 seed, rk_u32 i)
     return (rk_i64)(rk_hash64(((rk_u64)seed << 32) + i) >> 16) - (1l << 46);
 }
 
-/* One message brings a seed; the block makes the values and adds them up, by hand and by the library's reduction. */
+/* One message brings a seed; the block makes the values and adds them up, by hand and by the library's
+ * reduction. */
 RK_HANDLER(reduce_series, series, s, rk_none, self, .width = RK_BLOCK, .threads = 256, .shared = 16384)
 {
     RK_SHARED(rk_i64, mine, 1024);

@@ -1,4 +1,5 @@
-/* Kernels of the queue cases: who sends (dispatch), who is sent to (carry), each in regions and with threads of its own. */
+/* Kernels of the queue cases: who sends (dispatch), who is sent to (carry), each in regions and with threads
+ * of its own. */
 #include <ringkernel/kernel.h>
 
 #include "contract_b.rk.h"

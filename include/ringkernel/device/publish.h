@@ -8,9 +8,10 @@
 
 #include "stage.h"
 
-/* Wake the consumer of a lane if it sleeps, or its producers if they wait for room; the words stand in the lane's first ring.
- * W1: this read-modify-write is ordered with the sleeper's own on the same word (W2): either it comes later and sees 1, or the
- * sleeper's comes later, and then its last look sees what was published or given back. */
+/* Wake the consumer of a lane if it sleeps, or its producers if they wait for room; the words stand in the
+ * lane's first ring. * W1: this read-modify-write is ordered with the sleeper's own on the same word (W2):
+ * either it comes later and sees 1, or the * sleeper's comes later, and then its last look sees what was
+ * published or given back. */
 #if defined(RK_LANG_HOST)
 #define RK_WAKE_CONSUMER(context, lane)                                                                    \
     if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) \
@@ -186,8 +187,9 @@ RK_FN void rk_give_back(rk_context *context, RK_GLOBAL const rk_reference *refer
                       reference->block);
 }
 
-/* A reference travels once: of several copies each but the last goes out with a block of its own, made before, since what was sent may be given
- * back and used again at any time. Meanwhile the original waits behind it in the entry. Without room the copy is kept for the next try. */
+/* A reference travels once: of several copies each but the last goes out with a block of its own, made
+ * before, since what was sent may be given * back and used again at any time. Meanwhile the original waits
+ * behind it in the entry. Without room the copy is kept for the next try. */
 RK_FN rk_status rk_own_reference(rk_context *context, RK_GLOBAL rk_staged *entry)
 {
     RK_GLOBAL rk_reference *reference = (RK_GLOBAL rk_reference *)(entry + 1);
@@ -230,8 +232,8 @@ RK_FN void rk_copy_drop(rk_context *context, RK_GLOBAL rk_staged *entry)
         rk_give_back(context, (RK_GLOBAL const rk_reference *)(entry + 1));
 }
 
-/* The rest of a staged entry did not arrive for `status`: it becomes a dead letter, without its payload where a further copy needs that. 0: the
- * report lane has no room either. */
+/* The rest of a staged entry did not arrive for `status`: it becomes a dead letter, without its payload where
+ * a further copy needs that. 0: the * report lane has no room either. */
 RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
 {
     RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
@@ -256,7 +258,8 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
     return 1;
 }
 
-/* How many staged entries from the next one on go, whole, to one and the same open lane: they are claimed together. */
+/* How many staged entries from the next one on go, whole, to one and the same open lane: they are claimed
+ * together. */
 RK_FN rk_u32 rk_publish_run(rk_context *context, RK_GLOBAL const rk_lane *lane)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
@@ -297,8 +300,8 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
     return claim.count;
 }
 
-/* A copy that its target did not take: the sender's hook sees it first; what nobody decided to drop and no hook took care of is kept
- * as a dead letter. 0: the report lane has no room for that, come again. */
+/* A copy that its target did not take: the sender's hook sees it first; what nobody decided to drop and no
+ * hook took care of is kept * as a dead letter. 0: the report lane has no room for that, come again. */
 RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry, RK_GLOBAL rk_lane *lane,
                                 rk_status status)
 {
@@ -316,7 +319,8 @@ RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry,
     return 1;
 }
 
-/* An entry that goes to nobody: a reply to a kernel that is gone, or a type that no connection of its route carries. */
+/* An entry that goes to nobody: a reply to a kernel that is gone, or a type that no connection of its route
+ * carries. */
 RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
 {
     rk_status status = entry->route == RK_TO_REPLY ? RK_NO_SUCH_KERNEL : RK_UNKNOWN_TYPE;
@@ -330,8 +334,8 @@ RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
     return 1;
 }
 
-/* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked; context->blocked is the lane without room, 0 where a
- * block of the pool is waited for. */
+/* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked;
+ * context->blocked is the lane without room, 0 where a * block of the pool is waited for. */
 RK_FN rk_u32 rk_publish(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
