@@ -98,5 +98,6 @@ rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, co
         }
     }
     rk_pending_give(runtime, p);
+    /* cppcheck-suppress returnDanglingLifetime ; a status points to nothing */
     return status;
 }

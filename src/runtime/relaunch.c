@@ -391,7 +391,8 @@ static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
 /* The old shards' edges, until the wiring is made anew from them. */
 static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
-    for (rk_u32 s = 0; s < fresh->seat_count && s < old->seat_count; s++) {
+    rk_u32 shards = fresh->options.shards;
+    for (rk_u32 s = 0; s < shards && s < old->seat_count; s++) {
         rk_shard *to = fresh->seats[s].shard;
         const rk_shard *from = old->seats[s].shard;
         to->edges = from->edges;
@@ -401,7 +402,7 @@ static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
         to->turn.clock_hlc = from->turn.clock_hlc;
     }
     for (rk_u32 s = 0; s < old->seat_count; s++)
-        move_meter(old->seats[s].shard, fresh->seats[s % fresh->seat_count].shard);
+        move_meter(old->seats[s].shard, fresh->seats[s % shards].shard);
 }
 
 /* ------------------------------------------------------------------ the whole */

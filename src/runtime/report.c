@@ -13,22 +13,23 @@
  * nobody. */
 rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation)
 {
-    rk_pending *found = 0;
+    rk_pending *p = 0;
+    rk_u32 at = 0;
     pthread_mutex_lock(&runtime->pending_lock);
-    for (rk_u32 i = 0; i < RK_REQUESTS_MAX && !found; i++) {
-        rk_u32 at = runtime->pending_next++ % RK_REQUESTS_MAX;
-        rk_pending *p = &runtime->pending[at];
-        if (rk_atomic_u32(&p->state) != RK_PENDING_FREE) continue;
+    for (rk_u32 i = 0; i < RK_REQUESTS_MAX && !p; i++) {
+        at = runtime->pending_next++ % RK_REQUESTS_MAX;
+        if (rk_atomic_u32(&runtime->pending[at].state) == RK_PENDING_FREE) p = &runtime->pending[at];
+    }
+    if (p) {
         rk_atomic_set_u32(&p->state, RK_PENDING_TAKEN);
         p->generation++;
         p->answered <<= 1;
         p->status = RK_OK;
         p->reason[0] = 0;
         *correlation = ((rk_u64)p->generation << 32) | (at + 1);
-        found = p;
     }
     pthread_mutex_unlock(&runtime->pending_lock);
-    return found;
+    return p;
 }
 
 void rk_pending_give(rk_runtime *runtime, rk_pending *pending)

@@ -77,7 +77,7 @@ static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
 rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
 {
     rk_runtime_options o;
-    const rk_backend *backend;
+    const rk_backend *backend = 0;
     rk_error_begin();
     if (!out) return rk_error(RK_INVALID_ARGUMENT, "rk_open: runtime is null");
     *out = 0;

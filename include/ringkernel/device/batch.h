@@ -32,18 +32,18 @@ RK_FN rk_u32 rk_batch_order(rk_context *context, RK_GLOBAL rk_u32 *scratch, rk_u
     RK_GLOBAL rk_u32 *order = scratch;
     RK_GLOBAL rk_u32 *next = scratch + n;       /* the next position of the same group */
     RK_GLOBAL rk_u32 *last = scratch + 2u * n;  /* of a head: the last of its group */
-    RK_GLOBAL rk_u32 *table = scratch + 3u * n; /* heads, open addressing, 2n places */
-    rk_u32 count = 0;
-    if (n == 0) return 0;
-    for (rk_u32 i = 0; i < 2u * n; i++) table[i] = RK_BATCH_NONE;
+    RK_GLOBAL rk_u32 *table = scratch + 3u * n; /* heads, open addressing */
+    rk_u32 count = 0, places = 2u * n;
+    if (places == 0) return 0;
+    for (rk_u32 i = 0; i < places; i++) table[i] = RK_BATCH_NONE;
     for (rk_u32 i = 0; i < n; i++) {
         next[i] = RK_BATCH_NONE;
         last[i] = RK_BATCH_NONE;
         if (!rk_message_begin(context, rk_batch_slot(context, i))) continue;
         rk_u32 actor = per_actor ? context->header->target : 0u;
         rk_u32 type = context->header->type;
-        rk_u32 place = (rk_u32)(rk_hash64(((rk_u64)type << 32) | actor) % (2u * n));
-        for (;; place = place + 1u == 2u * n ? 0u : place + 1u) {
+        rk_u32 place = (rk_u32)(rk_hash64(((rk_u64)type << 32) | actor) % places);
+        for (;; place = place + 1u == places ? 0u : place + 1u) {
             rk_u32 head = table[place];
             if (head == RK_BATCH_NONE) {
                 table[place] = i;
