@@ -391,7 +391,9 @@ static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
 /* The old shards' edges, until the wiring is made anew from them. */
 static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
-    rk_u32 shards = fresh->options.shards;
+    rk_u32 shards = fresh->seat_count;
+    for (rk_u32 s = 0; s < old->seat_count; s++)
+        move_meter(old->seats[s].shard, fresh->seats[s % shards].shard);
     for (rk_u32 s = 0; s < shards && s < old->seat_count; s++) {
         rk_shard *to = fresh->seats[s].shard;
         const rk_shard *from = old->seats[s].shard;
@@ -401,8 +403,6 @@ static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
         to->turn.replies = from->turn.replies;
         to->turn.clock_hlc = from->turn.clock_hlc;
     }
-    for (rk_u32 s = 0; s < old->seat_count; s++)
-        move_meter(old->seats[s].shard, fresh->seats[s % shards].shard);
 }
 
 /* ------------------------------------------------------------------ the whole */
