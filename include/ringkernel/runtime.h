@@ -40,7 +40,8 @@ RK_API void rk_die(rk_status status, const char *call, const char *file, int lin
 RK_API rk_status rk_open(const rk_runtime_options *options, rk_runtime **runtime);
 
 /* Terminate every kernel (each gets a second to stop) and free the runtime. A runtime with anything quarantined frees nothing of that
- * and says so: RK_QUARANTINED. 0 and a runtime that is closed already are fine: RK_OK. Handles into it are gone. */
+ * and says so: RK_QUARANTINED. 0 and a runtime that is closed already are fine: RK_OK. Handles into it are gone, and a later call on it
+ * answers RK_CLOSED. No other thread may be in a call on it at the time. */
 RK_API rk_status rk_close(rk_runtime *runtime);
 
 /* "cpu". Static text. */

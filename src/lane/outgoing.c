@@ -96,8 +96,8 @@ static const void *payload_for(rk_host_kernel *k, rk_outgoing *out, const rk_rin
 {
     rk_byte *arena = k->runtime->arena.base;
     if (out->header.base.flags & RK_FLAG_REFERENCE) {
-        rk_pool *pool = (rk_pool *)(arena + k->layout.base + k->layout.host_pool);
         if (out->block == RK_POOL_NONE) {
+            rk_pool *pool = (rk_pool *)(arena + k->layout.host_pool);
             out->block = rk_pool_take(pool, arena);
             if (out->block == RK_POOL_NONE) return 0;
             memcpy(rk_pool_block(pool, arena, out->block), out->body, out->size);
@@ -110,11 +110,10 @@ static const void *payload_for(rk_host_kernel *k, rk_outgoing *out, const rk_rin
     return scratch;
 }
 
-static void give_block(rk_host_kernel *k, rk_outgoing *out)
+void rk_outgoing_drop(const rk_runtime *runtime, rk_outgoing *out)
 {
     if (out->block == RK_POOL_NONE) return;
-    rk_byte *arena = k->runtime->arena.base;
-    rk_pool_give_back((rk_pool *)(arena + k->layout.base + k->layout.host_pool), arena, out->block);
+    rk_pool_give_back(rk_pool_at(runtime, out->reference.pool), runtime->arena.base, out->block);
     out->block = RK_POOL_NONE;
 }
 
@@ -149,7 +148,7 @@ rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
     }
     if (status == RK_FULL && lane->strategy == RK_BACKPRESSURE_BLOCK) return RK_FULL;
     if (status == RK_FULL && lane->strategy == RK_BACKPRESSURE_DROP_NEWEST) status = RK_DROPPED;
-    give_block(k, out);
+    rk_outgoing_drop(k->runtime, out);
     rk_lane_refuse(lane,
                    status == RK_FULL        ? RK_REFUSED_FULL
                    : status == RK_DROPPED   ? RK_REFUSED_DROPPED

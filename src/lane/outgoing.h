@@ -9,7 +9,7 @@ typedef struct rk_outgoing {
     const rk_send_options *options;
     const void *body;
     rk_u32 size;  /* bytes of the body */
-    rk_u32 block; /* of the host pool, for large ones; RK_POOL_NONE */
+    rk_u32 block; /* of a large one, once it is in a pool; RK_POOL_NONE */
     rk_reference reference;
 } rk_outgoing;
 
@@ -26,6 +26,8 @@ static inline rk_seat *rk_outgoing_seat(const rk_host_kernel *kernel, const rk_o
 rk_status rk_outgoing_put(rk_host_kernel *kernel, rk_outgoing *out);
 /* Put up to `count` that lie one after the other into a plain lane. Returns how many are in; 0: no room. */
 rk_u32 rk_outgoing_put_many(rk_host_kernel *kernel, rk_outgoing *out, const void *bodies, size_t count);
+/* It is not sent: its block goes back, to whichever pool it came from. */
+void rk_outgoing_drop(const rk_runtime *runtime, rk_outgoing *out);
 void rk_outgoing_wake(rk_seat *seat, rk_lane *lane);
 
 #endif

@@ -71,6 +71,7 @@ rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, co
     rk_error_begin();
     if (!runtime || !given || (!reply && reply_size))
         return rk_error(RK_INVALID_ARGUMENT, "rk_request: runtime, options or reply is null");
+    if (!rk_is_open(runtime)) return rk_error(RK_CLOSED, "rk_request: the runtime is closed");
     rk_send_options options = *given;
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
     rk_pending *p = rk_pending_take(runtime, &options.correlation);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "../runtime/blocks.h"
 #include "../runtime/futex.h"
 #include "../runtime/guard.h"
 #include "outgoing.h"
@@ -74,9 +75,6 @@ static rk_status timed_out(rk_runtime *runtime, rk_kernel handle, rk_outgoing *o
     rk_host_kernel *k = 0;
     if (rk_guard_enter(runtime, handle, &record, &k) == RK_OK) {
         rk_lane_refuse(rk_seat_lane(rk_outgoing_seat(k, out), 0), RK_REFUSED_TIMED_OUT, 1);
-        if (out->block != RK_POOL_NONE)
-            rk_pool_give_back((rk_pool *)(runtime->arena.base + k->layout.base + k->layout.host_pool),
-                              runtime->arena.base, out->block);
         rk_guard_leave(record);
     }
     return rk_error(RK_TIMED_OUT,
@@ -94,6 +92,7 @@ static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_recor
         rk_status waited = wait_for_room(runtime, handle, &wait, out, record, k);
         if (waited != RK_OK) {
             *inside = 0;
+            rk_outgoing_drop(runtime, out);
             return waited == RK_TIMED_OUT ? timed_out(runtime, handle, out) : waited;
         }
         status = rk_outgoing_put(*k, out);
@@ -237,19 +236,7 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
                    __atomic_load_n((rk_u32 *)(void *)rk_ring_slot(ring, runtime->arena.base, at),
                                    __ATOMIC_ACQUIRE) == rk_ring_lap(ring, at))
                 at++;
-            for (rk_u64 i = oldest; i != at; i++) {
-                rk_u64 image[RK_INLINE_MAX / 4];
-                rk_byte *slot = rk_ring_slot(ring, runtime->arena.base, i);
-                if (!(((const rk_header *)(const void *)slot)->flags & RK_FLAG_REFERENCE)) continue;
-                if (ring->format == RK_FORMAT_UNIT) {
-                    rk_unit_read(ring, slot, i, (void *)image);
-                    slot = (rk_byte *)image;
-                }
-                const rk_reference *reference =
-                    (const rk_reference *)(const void *)(slot + ring->header_size);
-                rk_pool_give_back(rk_pool_at(runtime, reference->pool), runtime->arena.base,
-                                  reference->block);
-            }
+            rk_blocks_release(&k->seats[s], lane->rings[b], oldest, at);
             rk_u64 evicted = oldest - ring->head;
             rk_ring_commit(ring, at);
             if (evicted) rk_count_released(&ring->dropped_old, evicted);

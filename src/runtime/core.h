@@ -17,9 +17,8 @@
 #define RK_KERNELS_MAX 4095u
 #define RK_HANDLES_MAX 16u
 #define RK_EDGES_MAX 64u /* of one kernel */
-/* Pools are numbered by kernel: 0 the pool of its host senders, 1 + s that of its shard s. */
-#define RK_POOLS_OF_KERNEL (RK_SHARDS_MAX + 1u)
-#define RK_POOL_NUMBER(kernel_number, which) ((kernel_number)*RK_POOLS_OF_KERNEL + (which))
+#define RK_POOLS_MAX ((RK_KERNELS_MAX + 1u) * (RK_SHARDS_MAX + 1u))
+typedef struct rk_pools rk_pools; /* blocks.h */
 #define RK_ARENA_DEFAULT (1ull << 36)
 #define RK_STALL_DEFAULT RK_SECONDS(1)
 #define RK_SPIN_DEFAULT RK_MICROSECONDS(50)
@@ -96,7 +95,8 @@ typedef struct rk_host_kernel {
     rk_launch_options options;
     rk_parameter *parameters; /* copies */
     rk_layout layout;
-    rk_seat *seats; /* options.shards of them */
+    rk_pools *pools; /* of this launch; 0: none */
+    rk_seat *seats;  /* options.shards of them */
     rk_u32 seat_count;
     rk_u64 wiring; /* arena offset of the block with routes, edges and end tables (wiring.c); 0: none yet */
     rk_u64 inbox_lanes,
@@ -170,7 +170,8 @@ typedef struct rk_pending {
 #define RK_PENDING_TAKEN 4u /* in use, and waiting for nothing */
 
 struct rk_runtime {
-    rk_runtime *next; /* list of open ones */
+    rk_u32 open;      /* atomic */
+    rk_runtime *next; /* of closed ones */
     rk_runtime_options options;
     const rk_backend *backend;
     void *backend_data;
@@ -178,10 +179,11 @@ struct rk_runtime {
     rk_u64 directory;   /* arena offsets */
     rk_u64 closed_lane; /* where routes to kernels that are gone lead: a lane that takes nothing */
     rk_u64 pool_table;
+    rk_pools *pools; /* of all launches, and of former ones whose blocks are not all back */
     pthread_mutex_t control;
     pthread_mutex_t list;
-    rk_host_kernel *kernels[RK_KERNELS_MAX + 1]; /* by number; never freed before close */
-    rk_u32 kernel_count;                         /* highest number in use */
+    rk_host_kernel **kernels; /* by number, RK_KERNELS_MAX + 1; never freed before close */
+    rk_u32 kernel_count;      /* highest number in use */
     rk_class *classes;
     const rk_module **modules;
     rk_u32 module_count;
@@ -222,6 +224,7 @@ static inline void rk_atomic_set_u32(rk_u32 *word, rk_u32 value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+static inline int rk_is_open(const rk_runtime *runtime) { return rk_atomic_u32(&runtime->open) != 0; }
 /* Is the runtime open? Null and closed ones are an error of the caller. */
 rk_status rk_runtime_check(const rk_runtime *runtime, const char *call);
 /* The kernel of a handle, or RK_NO_SUCH_KERNEL, RK_STALE with the text. */

@@ -52,6 +52,7 @@ rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record
 {
     rk_thread_record *self = rk_thread_own();
     if (!self) return rk_error(RK_OUT_OF_MEMORY, "no memory for the thread's record");
+    if (!rk_is_open(runtime)) return rk_error(RK_CLOSED, "the runtime is closed");
     rk_host_kernel *k = handle.number == 0 || handle.number > RK_KERNELS_MAX
                             ? 0
                             : __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
@@ -80,6 +81,7 @@ void rk_guard_leave(rk_thread_record *record)
 
 void rk_guard_wait(rk_runtime *runtime, rk_kernel handle, rk_u64 deadline_ns)
 {
+    if (!rk_is_open(runtime)) return;
     rk_host_kernel *k = __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
     rk_u64 now = rk_monotonic_ns();
     if (k && rk_atomic_u32(&k->gate) == 0 && now < deadline_ns) rk_futex_wait(&k->gate, 0, deadline_ns - now);

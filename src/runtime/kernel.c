@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocks.h"
 #include "futex.h"
 #include "guard.h"
 #include "module.h"
@@ -79,7 +80,13 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
     rk_runtime *runtime = kernel->runtime;
     rk_layout *l = &kernel->layout;
     rk_seat *seats = calloc(kernel->options.shards, sizeof *seats);
-    l->base = seats ? rk_arena_take(&runtime->arena, l->parts.total - l->wiring) : 0;
+    rk_pools_sweep(runtime);
+    l->base = seats ? rk_arena_take(&runtime->arena, l->parts.total - l->parts.pools - l->wiring) : 0;
+    if (l->base) rk_layout_place(kernel);
+    if (l->base && !rk_pools_make(kernel)) {
+        rk_arena_give(&runtime->arena, l->base);
+        l->base = 0;
+    }
     if (!l->base) {
         free(seats);
         return rk_error(RK_OUT_OF_MEMORY,
@@ -95,7 +102,6 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
                         (unsigned long long)(runtime->arena.ceiling - runtime->arena.taken),
                         (unsigned long long)runtime->arena.ceiling);
     }
-    rk_layout_place(kernel);
     for (rk_u32 s = 0; s < kernel->options.shards; s++) {
         rk_seat *seat = &seats[s];
         seat->owner = kernel;
@@ -124,6 +130,7 @@ void rk_kernel_unplace(rk_host_kernel *kernel)
     kernel->seats = 0;
     kernel->seat_count = 0;
     pthread_mutex_unlock(&kernel->runtime->list);
+    rk_pools_leave(kernel);
     rk_arena_give(&kernel->runtime->arena, kernel->layout.base);
     kernel->layout.base = 0;
 }
@@ -366,21 +373,6 @@ static void close_lanes(rk_host_kernel *kernel)
         kernel->runtime); /* who waits for room here learns that it is closed */
 }
 
-/* What nobody will handle any more is lost, and counted. */
-static void count_lost(rk_host_kernel *kernel)
-{
-    for (rk_u32 s = 0; s < kernel->seat_count; s++)
-        for (rk_u32 w = 0; w < 2; w++) {
-            rk_lane *lane = rk_seat_lane(&kernel->seats[s], w);
-            for (rk_u32 b = 0; b < lane->bands; b++) {
-                rk_ring *ring = rk_lane_ring(lane, kernel->runtime->arena.base, b);
-                rk_u64 oldest = rk_ring_oldest(ring), tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-                if (tail != oldest) rk_count(&ring->lost, tail - oldest);
-                rk_ring_commit(ring, tail); /* senders may still be looking for room */
-            }
-        }
-}
-
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = kernel->runtime;
@@ -419,16 +411,17 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     if (status == RK_TIMED_OUT)
         rk_error(status, "'%s' stopped, but %llu messages were not handled in time: they are counted lost",
                  kernel->id, (unsigned long long)rk_kernel_queued(kernel));
-    count_lost(kernel);
     rk_requests_fail(kernel);
     rk_atomic_set_u32(&kernel->life, RK_LIFE_TERMINATED);
     rk_atomic_set_u32(&kernel->generation, kernel->generation + 1); /* handles are stale from here on */
     rk_event_raise(&kernel->out_event);
     rk_gate_close(kernel);
-    if (rk_wiring_cut(kernel) == RK_OK)
+    if (rk_wiring_cut(kernel) == RK_OK) {
+        rk_blocks_release_all(kernel);
         rk_kernel_unplace(kernel);
-    else /* a neighbour is stuck in a handler and may still send here: the memory stays until the process ends */
+    } else { /* a neighbour is stuck in a handler and may still send here: the memory stays until the process ends */
         runtime->quarantined++;
+    }
     return status;
 }
 

@@ -4,7 +4,7 @@
 
 #include <ringkernel/device/batch.h>
 
-#include "core.h"
+#include "blocks.h"
 #include "wiring.h"
 
 /* ------------------------------------------------------------------ plan */
@@ -53,12 +53,6 @@ static void plan_lane(rk_lane_plan *lane, rk_u64 *cursor, rk_memory_estimate *pa
         lane->window_ids = room(cursor, &parts->windows, (rk_u64)lane->window * 8);
         lane->window_table = room(cursor, &parts->windows, (rk_u64)lane->window_entries * 8);
     }
-}
-
-static rk_u64 pool_bytes(rk_u64 block, rk_u32 blocks)
-{
-    return sizeof(rk_pool) + align_up((rk_u64)blocks * 4, RK_LINE) + sizeof(rk_ring) +
-           (rk_u64)power_of_two_from(blocks) * RK_SLOT_MIN + block * blocks + 4 * RK_LINE;
 }
 
 static rk_u32 out_capacity(const rk_class *class, const rk_launch_options *o)
@@ -216,29 +210,29 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
                              ? o->pool_blocks
                              : (rk_u32)((64ull << 20) / block > 64 ? 64 : (64ull << 20) / block + 1);
         l->out_block = block; /* what comes in may be sent on in copies */
-        l->pool = room(&cursor, &l->parts.pools, pool_bytes(l->out_block, l->pool_blocks));
     }
     l->shard_stride = align_up(cursor, 4096);
 
     rk_memory_estimate *p = &l->parts;
     rk_u64 *each[] = { &p->inbox_slots, &p->output_slots, &p->report_slots, &p->windows,
-                       &p->state,       &p->staging,      &p->control,      &p->pools };
+                       &p->state,       &p->staging,      &p->control };
     p->control += l->shard_stride - cursor;
     for (size_t i = 0; i < sizeof each / sizeof *each; i++) *each[i] *= o->shards;
     cursor = 0;
     l->parameters = room(&cursor, &p->control, (rk_u64) class->numbers * 8 + 8);
-    if (l->in_block) l->host_pool = room(&cursor, &p->pools, pool_bytes(l->in_block, l->pool_blocks));
     l->first_shard = align_up(cursor, 4096);
     p->control += l->first_shard - cursor;
     l->wiring = align_up(rk_wiring_bytes(class->numbers, o->shards), 4096);
     p->control += l->wiring;
+    p->pools = align_up(rk_pools_bytes(l, o->shards), 4096);
+    p->total = p->pools;
     for (size_t i = 0; i < sizeof each / sizeof *each; i++) p->total += *each[i];
     return RK_OK;
 }
 
 /* ------------------------------------------------------------------ place */
 
-static void place_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_u64 slots)
+void rk_layout_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_u64 slots)
 {
     ring->slots = slots;
     ring->capacity = plan->capacity;
@@ -274,33 +268,9 @@ static void place_lane(rk_host_kernel *kernel, rk_u64 part, const rk_lane_plan *
     lane->window_table = part + plan->window_table;
     for (rk_u32 b = 0; b < plan->bands; b++) {
         lane->rings[b] = part + plan->rings + b * sizeof(rk_ring);
-        place_ring(arena, (rk_ring *)(arena + lane->rings[b]), plan,
-                   part + plan->slots + (rk_u64)b * plan->slot_size * plan->capacity);
+        rk_layout_ring(arena, (rk_ring *)(arena + lane->rings[b]), plan,
+                       part + plan->slots + (rk_u64)b * plan->slot_size * plan->capacity);
     }
-}
-
-/* A pool, and its entry in the runtime's table. */
-static void place_pool(rk_host_kernel *kernel, rk_u64 at, rk_u64 block_size, rk_u32 number)
-{
-    rk_byte *arena = kernel->runtime->arena.base;
-    rk_u32 blocks = kernel->layout.pool_blocks;
-    rk_pool *pool = (rk_pool *)(arena + at);
-    rk_u64 cursor = at + sizeof *pool;
-    pool->block_size = block_size;
-    pool->block_count = blocks;
-    pool->number = number;
-    pool->free_list = cursor;
-    cursor = align_up(cursor + (rk_u64)blocks * 4, RK_LINE);
-    pool->returns = cursor;
-    rk_lane_plan returns = { .capacity = power_of_two_from(blocks),
-                             .slot_size = RK_SLOT_MIN,
-                             .header_size = RK_HEADER_SHORT };
-    cursor = align_up(cursor + sizeof(rk_ring), RK_LINE);
-    place_ring(arena, (rk_ring *)(arena + pool->returns), &returns, cursor);
-    pool->blocks = align_up(cursor + (rk_u64)returns.capacity * RK_SLOT_MIN, RK_LINE);
-    for (rk_u32 b = 0; b < blocks; b++) ((rk_u32 *)(void *)(arena + pool->free_list))[b] = blocks - 1 - b;
-    pool->free_count = blocks;
-    ((rk_u64 *)(void *)(arena + kernel->runtime->pool_table))[number] = at;
 }
 
 static void place_shard(rk_host_kernel *kernel, rk_u32 s)
@@ -353,16 +323,9 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
                                                                     : RK_SEND_DEADLINE_DEFAULT;
     shard->default_ttl_us = o->default_ttl_us;
     shard->command = RK_COMMAND_RUN;
-    if (l->pool_blocks) {
-        shard->pool = part + l->pool;
-        place_pool(kernel, shard->pool, l->out_block, RK_POOL_NUMBER(kernel->number, 1 + s));
-    }
 }
 
 void rk_layout_place(rk_host_kernel *kernel)
 {
-    const rk_layout *l = &kernel->layout;
-    if (l->in_block)
-        place_pool(kernel, l->base + l->host_pool, l->in_block, RK_POOL_NUMBER(kernel->number, 0));
     for (rk_u32 s = 0; s < kernel->options.shards; s++) place_shard(kernel, s);
 }

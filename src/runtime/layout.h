@@ -28,22 +28,25 @@ typedef struct rk_layout {
     rk_memory_estimate parts;
     rk_u64 base; /* arena offset, once placed */
     /* Within the block. */
-    rk_u64 parameters, pool_table_place, host_pool, first_shard, shard_stride;
+    rk_u64 parameters, first_shard, shard_stride;
     rk_u64 wiring; /* bytes of parts.control that lie in a block of their own: see wiring.h */
     /* Within a shard's part. */
     rk_lane_plan lane[RK_LANES];
-    rk_u64 state, stage, copies, order, shared, pool;
+    rk_u64 state, stage, copies, order, shared;
     /* Figures. */
     rk_u32 features, mode, max_batch, threads, shared_size, max_sends;
     rk_u32 stage_stride, stage_capacity, state_stride, actors_per_shard, state_count, copy_shift, copy_slots;
     rk_u32 pool_blocks;
     rk_u64 in_block, out_block; /* bytes of a pool block; 0: no pool */
+    rk_u64 host_pool;           /* arena offset of the host senders' pool, once placed: see blocks.h */
 } rk_layout;
 
 /* Plan a launch. Options are validated. RK_UNSUPPORTED or RK_INVALID_OPTIONS with the text for what the kernel itself makes impossible. */
 rk_status rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_layout *layout);
 
-/* Write the control structures of a placed, zeroed block: the kernel's shards and its pools. */
+/* Write the control structures of a placed, zeroed block: the kernel's shards. */
 void rk_layout_place(struct rk_host_kernel *kernel);
+/* Write a ring whose slots lie at an arena offset. */
+void rk_layout_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_u64 slots);
 
 #endif

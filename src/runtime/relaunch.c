@@ -3,7 +3,7 @@
  *     everybody who sends stops at a batch boundary → the kernel stops → a new layout beside the old → messages, windows, state and
  *     counts move over → the wiring is made anew → everybody goes on
  *
- * Until the move begins nothing has changed, so whatever can go wrong is looked at before. */
+ * Large payloads stay where they are: their pools outlive the old layout (blocks.h). Until the move begins nothing has changed, so whatever can go wrong is looked at before. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include <ringkernel/device/take.h>
 
 #include "../lane/waiting.h"
+#include "blocks.h"
 #include "futex.h"
 #include "guard.h"
 #include "kernel.h"
@@ -92,65 +93,11 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
     return RK_OK;
 }
 
-/* Is this a large payload in a pool of the kernel, which goes away with the old layout? */
-static int is_own_reference(const rk_host_kernel *k, const rk_reference *reference)
-{
-    rk_u32 first = RK_POOL_NUMBER(k->number, 0);
-    return reference->pool >= first && reference->pool < first + RK_POOLS_OF_KERNEL;
-}
-
-/* Large payloads that would come to the new pools, against their blocks: the host's, and that of shard 0. */
-static rk_status check_blocks(const rk_host_kernel *k, const rk_layout *layout)
-{
-    rk_u64 image[(RK_INLINE_MAX + RK_HEADER_LONG) / 8 * 2], wanted[2] = { 0, 0 };
-    for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++)
-        for (rk_u32 s = 0; s < k->seat_count; s++) {
-            rk_lane *lane = lane_of(&k->seats[s], which);
-            for (rk_u32 b = 0; b < lane->bands; b++) {
-                const rk_ring *ring = ring_at(k, lane, b);
-                for (rk_u64 i = rk_ring_oldest(ring); i != ring->tail; i++) {
-                    rk_byte *slot = rk_ring_slot(ring, k->runtime->arena.base, i);
-                    if (!(((const rk_header *)(const void *)slot)->flags & RK_FLAG_REFERENCE)) continue;
-                    if (ring->format == RK_FORMAT_UNIT)
-                        rk_unit_read(ring, slot, i, (rk_u32 *)(void *)image);
-                    else
-                        memcpy(image, slot, ring->header_size + sizeof(rk_reference));
-                    wanted[which != RK_LANE_HOST] += is_own_reference(
-                        k, (const rk_reference *)(const void *)((const char *)image + ring->header_size));
-                }
-            }
-        }
-    rk_u64 most = wanted[0] > wanted[1] ? wanted[0] : wanted[1];
-    if (most > layout->pool_blocks)
-        return rk_error(RK_LIMIT,
-                        "'%s': %llu messages over %u bytes are queued, and the new pool_blocks is %u: take "
-                        "more, or drain it first",
-                        k->id, (unsigned long long)most, RK_INLINE_MAX, layout->pool_blocks);
-    return RK_OK;
-}
-
 /* ------------------------------------------------------------------ the move */
 
-/* A large payload whose pool goes away with the old layout gets a block of the new one. */
-static void move_reference(const rk_host_kernel *old, const rk_host_kernel *fresh, rk_reference *reference,
-                           rk_u32 which)
-{
-    rk_byte *arena = old->runtime->arena.base;
-    if (!is_own_reference(old, reference)) return;
-    rk_u32 of = reference->pool - RK_POOL_NUMBER(old->number, 0);
-    rk_u64 from_at = of ? old->seats[of - 1].shard->pool : old->layout.base + old->layout.host_pool;
-    rk_u64 to_at =
-        which == RK_LANE_HOST ? fresh->layout.base + fresh->layout.host_pool : fresh->seats[0].shard->pool;
-    rk_pool *from = (rk_pool *)(arena + from_at), *to = (rk_pool *)(arena + to_at);
-    rk_u32 block = rk_pool_take(to, arena);
-    memcpy(rk_pool_block(to, arena, block), rk_pool_block(from, arena, reference->block), reference->length);
-    reference->pool = to->number;
-    reference->block = block;
-}
-
 /* One message from an old slot into a new lane, in that lane's form. */
-static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const rk_ring *from, rk_byte *slot,
-                         rk_u64 index, rk_lane *to, rk_u32 which, rk_u32 redelivered)
+static void move_message(const rk_host_kernel *old, const rk_ring *from, rk_byte *slot, rk_u64 index,
+                         rk_lane *to, rk_u32 redelivered)
 {
     rk_byte *arena = old->runtime->arena.base;
     rk_u64 image[(RK_INLINE_MAX + RK_HEADER_LONG) / 8 * 2];
@@ -163,8 +110,6 @@ static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const
     memcpy(&header, image, from->header_size);
     rk_u64 payload[(RK_INLINE_MAX + 8) / 8];
     memcpy(payload, (const char *)image + from->header_size, header.base.length);
-    if (header.base.flags & RK_FLAG_REFERENCE)
-        move_reference(old, fresh, (rk_reference *)(void *)payload, which);
     header.base.flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
     if (redelivered) {
         header.base.flags |= RK_FLAG_REDELIVERED;
@@ -175,31 +120,12 @@ static void move_message(const rk_host_kernel *old, rk_host_kernel *fresh, const
     ring->tail++;
 }
 
-/* How many messages of this ring a failed batch had taken. */
-static rk_u32 uncommitted(const rk_seat *seat, rk_u64 ring_offset)
-{
-    return seat->shard->turn.failed ? rk_take_pending(&seat->shard->turn, ring_offset) : 0;
-}
-
-/* The message of an index that a failed batch had taken, as its handler left it. */
-static const rk_header *handled_message(const rk_seat *seat, rk_u64 ring_offset, rk_u64 index)
-{
-    rk_turn *turn = &seat->shard->turn;
-    for (rk_u32 v = 0; v < turn->views; v++) {
-        rk_view *view = &turn->view[v];
-        if (view->ring == ring_offset && !view->committed && index - view->index < view->n)
-            return (const rk_header *)(const void *)rk_view_slot(view, seat->owner->runtime->arena.base,
-                                                                 (rk_u32)(index - view->index));
-    }
-    return 0;
-}
-
 /* Did the large payload of a message that a failed batch had taken travel on, published before the failure?
  * Then its block is somebody * else's by now, and the message has had its effect: it counts as what became of
  * it, and is not handled again. */
 static rk_u32 has_travelled_on(const rk_seat *seat, rk_u64 ring_offset, rk_u64 index, rk_u32 *dead)
 {
-    const rk_header *header = handled_message(seat, ring_offset, index);
+    const rk_header *header = rk_handled_message(seat, ring_offset, index);
     if (!header || (header->flags & (RK_FLAG_REFERENCE | RK_FLAG_KEPT)) != (RK_FLAG_REFERENCE | RK_FLAG_KEPT))
         return 0;
     const rk_shard *shard = seat->shard;
@@ -238,7 +164,7 @@ static void plan_evictions(const rk_host_kernel *old, const rk_host_kernel *fres
 {
     rk_u64 all = rk_lane_depth(from, old->runtime->arena.base);
     for (rk_u32 b = 0; b < from->bands; b++) {
-        copied[b] = seat->shard->turn.failed ? rk_take_copied(&seat->shard->turn, from->rings[b]) : 0;
+        copied[b] = rk_take_copied(&seat->shard->turn, from->rings[b]);
         all += copied[b];
     }
     rk_u64 excess = all > to->capacity ? all - to->capacity : 0;
@@ -321,10 +247,9 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                 const rk_ring *ring = ring_at(old, from, b);
                 move_counts(ring, ring_at(fresh, same, 0), copied[b], evicted[b]);
                 for (rk_u32 i = evicted[b]; i < copied[b]; i++)
-                    move_message(old, fresh, ring, copied_message(&old->seats[s], from->rings[b], i), 0, same,
-                                 which, 1);
+                    move_message(old, ring, copied_message(&old->seats[s], from->rings[b], i), 0, same, 1);
                 rk_u64 oldest = rk_ring_oldest(ring);
-                rk_u32 again = uncommitted(&old->seats[s], from->rings[b]);
+                rk_u32 again = rk_take_pending(&old->seats[s].shard->turn, from->rings[b]);
                 for (rk_u64 i = oldest; i != ring->tail; i++) {
                     rk_u32 dead;
                     if (i - oldest < again && has_travelled_on(&old->seats[s], from->rings[b], i, &dead)) {
@@ -340,7 +265,7 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                                       ? same
                                       : lane_of(&fresh->seats[target % shards], which);
                     rk_byte *slot = rk_ring_slot(ring, old->runtime->arena.base, i);
-                    move_message(old, fresh, ring, slot, i, to, which, i - oldest < again);
+                    move_message(old, ring, slot, i, to, i - oldest < again);
                 }
             }
         }
@@ -416,6 +341,7 @@ static rk_host_kernel placing_of(const rk_host_kernel *k)
                             .class = k->class,
                             .options = k->options,
                             .layout = k->layout,
+                            .pools = k->pools,
                             .seats = k->seats,
                             .seat_count = k->seat_count };
     memcpy(copy.id, k->id, sizeof copy.id);
@@ -470,9 +396,9 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
     if (status == RK_OK) {
         rk_reports_collect(k);
         status = check_room(k, &fresh.layout, options);
-        if (status == RK_OK) status = check_blocks(k, &fresh.layout);
         if (status == RK_OK) status = build(k, &fresh, options);
         if (status == RK_OK) {
+            for (rk_u32 s = 0; s < k->seat_count; s++) rk_blocks_unstage(&k->seats[s]);
             move_lanes(k, &fresh);
             move_state(k, &fresh);
             move_edges(k, &fresh);
@@ -481,6 +407,7 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
             pthread_mutex_lock(&runtime->list);
             k->options = fresh.options;
             k->layout = fresh.layout;
+            k->pools = fresh.pools;
             k->seats = fresh.seats;
             k->seat_count = fresh.seat_count;
             k->epoch++;

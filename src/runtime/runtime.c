@@ -1,4 +1,4 @@
-/* Open and close; the table of open runtimes, so that a call on a closed one is answered and not a crash. */
+/* Open and close. Of a closed runtime the structure itself stays, so that a call on it is answered and not a crash. */
 #include "core.h"
 
 #include <stdio.h>
@@ -11,8 +11,7 @@
 #include "module.h"
 #include "service.h"
 
-static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
-static rk_runtime *open_runtimes;
+static rk_runtime *closed_runtimes; /* atomic */
 
 rk_u64 rk_monotonic_ns(void)
 {
@@ -27,21 +26,11 @@ rk_u64 rk_runtime_now(const rk_runtime *runtime)
                                      : rk_monotonic_ns();
 }
 
-static int is_open(const rk_runtime *runtime)
-{
-    pthread_mutex_lock(&open_lock);
-    const rk_runtime *at = open_runtimes;
-    while (at && at != runtime) at = at->next;
-    pthread_mutex_unlock(&open_lock);
-    return at != 0;
-}
-
 rk_status rk_runtime_check(const rk_runtime *runtime, const char *call)
 {
     rk_error_begin();
     if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "%s: runtime is null", call);
-    if (!is_open(runtime)) return rk_error(RK_CLOSED, "%s: the runtime is closed", call);
-    return RK_OK;
+    return rk_is_open(runtime) ? RK_OK : rk_error(RK_CLOSED, "%s: the runtime is closed", call);
 }
 
 static rk_status check_options(const rk_runtime_options *given, rk_runtime_options *o)
@@ -87,27 +76,28 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
 
     rk_runtime *runtime = calloc(1, sizeof *runtime);
     rk_pending *pending = calloc(RK_REQUESTS_MAX, sizeof *pending);
-    if (!runtime || !pending) {
+    rk_host_kernel **kernels = calloc(RK_KERNELS_MAX + 1, sizeof *kernels);
+    if (!runtime || !pending || !kernels) {
         free(runtime);
         free(pending);
+        free(kernels);
         return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
     }
     runtime->options = o;
     runtime->backend = backend;
     runtime->pending = pending;
+    runtime->kernels = kernels;
     pthread_mutex_init(&runtime->control, 0);
     pthread_mutex_init(&runtime->list, 0);
     pthread_mutex_init(&runtime->pending_lock, 0);
-    rk_u64 tables =
-        sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL;
+    rk_u64 tables = sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * RK_POOLS_MAX;
     rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
     status =
         rk_arena_open(&runtime->arena, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
     if (status == RK_OK) {
         runtime->directory =
             rk_arena_take(&runtime->arena, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
-        runtime->pool_table =
-            rk_arena_take(&runtime->arena, 8ull * (RK_KERNELS_MAX + 1) * RK_POOLS_OF_KERNEL);
+        runtime->pool_table = rk_arena_take(&runtime->arena, 8ull * RK_POOLS_MAX);
         runtime->closed_lane = rk_arena_take(&runtime->arena, sizeof(rk_lane) + sizeof(rk_ring) + 16);
         rk_lane *closed = rk_lane_at(runtime, runtime->closed_lane);
         closed->closed = 1;
@@ -122,13 +112,11 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     if (status != RK_OK) {
         rk_modules_close(runtime);
         free(pending);
+        free(kernels);
         free(runtime);
         return status;
     }
-    pthread_mutex_lock(&open_lock);
-    runtime->next = open_runtimes;
-    open_runtimes = runtime;
-    pthread_mutex_unlock(&open_lock);
+    rk_atomic_set_u32(&runtime->open, 1);
     *out = runtime;
     return RK_OK;
 }
@@ -137,16 +125,10 @@ rk_status rk_close(rk_runtime *runtime)
 {
     rk_error_begin();
     if (!runtime) return RK_OK;
-    pthread_mutex_lock(&open_lock);
-    rk_runtime **link = &open_runtimes;
-    while (*link && *link != runtime) link = &(*link)->next;
-    if (*link)
-        *link = runtime->next;
-    else
-        runtime = 0; /* closed already */
-    pthread_mutex_unlock(&open_lock);
-    if (!runtime) return RK_OK;
-
+    if (!__atomic_exchange_n(&runtime->open, 0, __ATOMIC_ACQ_REL)) return RK_OK; /* closed already */
+    runtime->next = __atomic_load_n(&closed_runtimes, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&closed_runtimes, &runtime->next, runtime, 0, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED)) {}
     pthread_mutex_lock(&runtime->control);
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
         if (runtime->kernels[n]) rk_kernel_end(runtime->kernels[n], rk_monotonic_ns() + RK_SECONDS(1));
@@ -166,23 +148,23 @@ rk_status rk_close(rk_runtime *runtime)
     pthread_mutex_destroy(&runtime->list);
     pthread_mutex_destroy(&runtime->pending_lock);
     free(runtime->pending);
-    free(runtime);
+    free(runtime->kernels);
     return RK_OK;
 }
 
 const char *rk_backend_name(const rk_runtime *runtime)
 {
-    return runtime && is_open(runtime) ? runtime->backend->name : "closed";
+    return runtime && rk_is_open(runtime) ? runtime->backend->name : "closed";
 }
 
 rk_u32 rk_worker_count(const rk_runtime *runtime)
 {
-    return runtime && is_open(runtime) ? runtime->options.workers : 0;
+    return runtime && rk_is_open(runtime) ? runtime->options.workers : 0;
 }
 
 rk_u64 rk_clock_ns(const rk_runtime *runtime)
 {
-    return runtime && is_open(runtime) ? rk_runtime_now(runtime) : 0;
+    return runtime && rk_is_open(runtime) ? rk_runtime_now(runtime) : 0;
 }
 
 void rk_runtime_log(const rk_runtime *runtime, rk_u32 level, const char *kernel_name, rk_u32 shard,

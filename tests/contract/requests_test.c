@@ -318,6 +318,28 @@ static void requests_that_wait_in_a_row_are_answered_in_turn(contract *c)
     wait_until(c, account_of(c, k).delivered == ASKERS);
 }
 
+/* Given a runtime that was closed, when messages are sent, asked for or received, then each call says so. */
+static void messages_of_a_closed_runtime_are_refused(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    rk_runtime *closed = c->runtime;
+    inquiry question = { 1, ANSWER_ONCE };
+    response answer;
+    rk_reservation slot;
+    rk_u64 cleared;
+    contract_close(c);
+    assert_status(rk_send(closed, k, RK_BODY(question), 0), RK_CLOSED);
+    assert_status(rk_send_many(closed, k, RK_TYPE_ID(inquiry), &question, sizeof question, 1, 0, 0),
+                  RK_CLOSED);
+    assert_status(rk_receive(closed, k, &answer, sizeof answer, 0, RK_SECONDS(1)), RK_CLOSED);
+    assert_status(
+        rk_request(closed, k, RK_BODY(question), RK_TYPE_ID(response), &answer, sizeof answer, RK_SECONDS(1)),
+        RK_CLOSED);
+    assert_status(rk_reserve(closed, k, RK_TYPE_ID(inquiry), sizeof question, 0, &slot), RK_CLOSED);
+    assert_status(rk_clear(closed, k, &cleared), RK_CLOSED);
+    assert_error_says("closed");
+}
+
 static const contract_case cases[] = {
     { CASE(a_request_gets_its_reply), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_handler_that_does_not_reply_is_no_reply), NEEDS_REGIONS | NEEDS_THREADS },
@@ -333,5 +355,6 @@ static const contract_case cases[] = {
     { CASE(those_who_wait_for_a_reply_learn_that_the_kernel_is_gone), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(eight_threads_get_each_their_own_replies), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(requests_that_wait_in_a_row_are_answered_in_turn), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(messages_of_a_closed_runtime_are_refused), NEEDS_REGIONS | NEEDS_THREADS | ONCE },
 };
 CONTRACT_MAIN("requests", cases)
