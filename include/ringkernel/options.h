@@ -119,11 +119,11 @@ typedef struct rk_launch_options {
     rk_u64 send_timeout_ns; /* how long rk_send waits for room under Block; 0: 10 s */
     rk_u64
         send_deadline_ns; /* how long staged sends wait for room before they are dead letters; 0: 30 s; RK_NO_DEADLINE */
-    rk_u32 dead_letter_capacity; /* kept for rk_receive_dead, the newest; 0: 1024 */
+    rk_u32 dead_letter_capacity; /* kept for rk_receive_dead, the newest; up to 1,048,576; 0: 1024 */
     rk_u32 expired_to_dead;      /* 1: expired messages become dead letters too */
     rk_u32
-        pool_blocks; /* messages over 1 KiB that may be under way from each sending side; 0: 64 or what fits 64 MiB */
-    rk_u32 max_batch;        /* messages of a turn; RK_FROM_KERNEL */
+        pool_blocks; /* messages over 1 KiB that may be under way from each sending side, up to 1,048,576; 0: 64 or what fits 64 MiB */
+    rk_u32 max_batch;        /* messages of a turn, 1…4096; RK_FROM_KERNEL. A continuous kernel takes 1 */
     const char *kernel_name; /* kernel to run; 0: the one with the launch's id */
     const rk_parameter *parameters;
     size_t parameter_count;
@@ -146,7 +146,9 @@ RK_API rk_launch_options rk_high_throughput(void);
  * place. Thread-safe. */
 RK_API rk_status rk_validate(rk_launch_options *options);
 
-/* What a launch allocates, by part, in bytes. */
+/* What a launch takes from the runtime's arena, by part, in bytes. Beside it the host keeps up to
+ * dead_letter_capacity letters, and on the CPU each worker that serves SPMD kernels has a stack for each thread of the
+ * largest: 64 KiB, used as needed. */
 typedef struct rk_memory_estimate {
     rk_u64 inbox_slots;
     rk_u64 output_slots;

@@ -104,29 +104,18 @@ static int blocks_for_ever(const rk_host_kernel *from, const rk_host_kernel *to)
            from->options.send_deadline_ns == RK_NO_DEADLINE;
 }
 
-/* Is `goal` reachable from `k` by edges that block for ever? */
+/* Is `goal` reachable from `k`: by any edges, or by such that block for ever? `seen` is a mark for each kernel. */
 static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
-                   rk_u32 depth)
+                   int blocking, rk_u8 *seen)
 {
     if (k == goal) return 1;
-    if (depth > runtime->kernel_count) return 0;
+    seen[k->number] = 1;
     for (rk_u32 c = 0; c < k->connection_count; c++) {
         if (!rk_connection_is_live(runtime, &k->connections[c])) continue;
         const rk_host_kernel *next = runtime->kernels[k->connections[c].to];
-        if (blocks_for_ever(k, next) && reaches(runtime, next, goal, depth + 1)) return 1;
+        if (seen[next->number] || (blocking && !blocks_for_ever(k, next))) continue;
+        if (reaches(runtime, next, goal, blocking, seen)) return 1;
     }
-    return 0;
-}
-
-static int has_cycle(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
-                     rk_u32 depth)
-{
-    if (k == goal) return 1;
-    if (depth > runtime->kernel_count) return 0;
-    for (rk_u32 c = 0; c < k->connection_count; c++)
-        if (rk_connection_is_live(runtime, &k->connections[c]) &&
-            has_cycle(runtime, runtime->kernels[k->connections[c].to], goal, depth + 1))
-            return 1;
     return 0;
 }
 
@@ -140,13 +129,15 @@ static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_h
         return rk_error(RK_BUSY, "'%s' is active: deactivate it before connecting its routes", from->id);
     if (from->connection_count == RK_EDGES_MAX)
         return rk_error(RK_LIMIT, "'%s' has %u connections already", from->id, RK_EDGES_MAX);
-    if (blocks_for_ever(from, to) && reaches(runtime, to, from, 0))
+    rk_u8 seen[RK_KERNELS_MAX + 1] = { 0 };
+    if (blocks_for_ever(from, to) && reaches(runtime, to, from, 1, seen))
         return rk_error(RK_INVALID_ARGUMENT,
                         "'%s' to '%s' closes a cycle whose every edge is Block without a deadline: once "
                         "full, none of them could ever go "
                         "on; give one a send_deadline_ns, or another backpressure",
                         from->id, to->id);
-    if (has_cycle(runtime, to, from, 0)) {
+    memset(seen, 0, sizeof seen);
+    if (reaches(runtime, to, from, 0, seen)) {
         char text[200];
         snprintf(text, sizeof text,
                  "the route to '%s' closes a cycle: messages that find no room in it until the deadline "

@@ -1,7 +1,8 @@
 /* The runtime's own structures.
  *
- * Locks, outermost first: `control` (life of kernels, one operation at a time), `list` (table of kernels and classes, short), a kernel's
- * receive, report and letters locks (each alone). The message path takes none of the first two: a sender or receiver enters
+ * Locks, outermost first: `control` (life of kernels, one operation at a time), `list` (table of kernels and classes, short), `seats`
+ * (workers look through the seats of all kernels: those come and go under both locks), a kernel's receive, report and letters
+ * locks (each alone). The message path takes none of the first two: a sender or receiver enters
  * a kernel through the guard (guard.h). */
 #ifndef RK_RUNTIME_CORE_H
 #define RK_RUNTIME_CORE_H
@@ -182,6 +183,7 @@ struct rk_runtime {
     rk_pools *pools; /* of all launches, and of former ones whose blocks are not all back */
     pthread_mutex_t control;
     pthread_mutex_t list;
+    pthread_mutex_t seats;
     rk_host_kernel **kernels; /* by number, RK_KERNELS_MAX + 1; never freed before close */
     rk_u32 kernel_count;      /* highest number in use */
     rk_class *classes;
@@ -225,6 +227,17 @@ static inline void rk_atomic_set_u32(rk_u32 *word, rk_u32 value)
 }
 
 static inline int rk_is_open(const rk_runtime *runtime) { return rk_atomic_u32(&runtime->open) != 0; }
+/* Seats come and go. */
+static inline void rk_seats_lock(rk_runtime *runtime)
+{
+    pthread_mutex_lock(&runtime->list);
+    pthread_mutex_lock(&runtime->seats);
+}
+static inline void rk_seats_unlock(rk_runtime *runtime)
+{
+    pthread_mutex_unlock(&runtime->seats);
+    pthread_mutex_unlock(&runtime->list);
+}
 /* Is the runtime open? Null and closed ones are an error of the caller. */
 rk_status rk_runtime_check(const rk_runtime *runtime, const char *call);
 /* The kernel of a handle, or RK_NO_SUCH_KERNEL, RK_STALE with the text. */

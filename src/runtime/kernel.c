@@ -112,10 +112,10 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
         rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0)->asleep =
             1; /* the service thread sleeps */
     }
-    pthread_mutex_lock(&runtime->list);
+    rk_seats_lock(runtime);
     kernel->seats = seats;
     kernel->seat_count = kernel->options.shards;
-    pthread_mutex_unlock(&runtime->list);
+    rk_seats_unlock(runtime);
     return RK_OK;
 }
 
@@ -125,11 +125,11 @@ void rk_kernel_unplace(rk_host_kernel *kernel)
         pthread_mutex_destroy(&kernel->seats[s].receive);
         pthread_mutex_destroy(&kernel->seats[s].report);
     }
-    pthread_mutex_lock(&kernel->runtime->list);
+    rk_seats_lock(kernel->runtime);
     free(kernel->seats);
     kernel->seats = 0;
     kernel->seat_count = 0;
-    pthread_mutex_unlock(&kernel->runtime->list);
+    rk_seats_unlock(kernel->runtime);
     rk_pools_leave(kernel);
     rk_arena_give(&kernel->runtime->arena, kernel->layout.base);
     kernel->layout.base = 0;
@@ -146,16 +146,20 @@ static int is_blank(const char *id)
 rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
                          const rk_class **class, rk_layout *layout)
 {
-    rk_status status = rk_validate_launch(options);
-    if (status != RK_OK) return status;
     *class = rk_class_find(runtime, name);
+    if (*class) rk_layout_defaults(*class, options);
+    rk_status status = rk_validate_launch(options);
     if (!*class) {
+        if (status != RK_OK) return status;
         char names[512];
         rk_class_names(runtime, names, sizeof names);
         return rk_error(RK_NO_SUCH_KERNEL, "there is no kernel '%s'; linked or loaded are: %s", name, names);
     }
-    status = rk_layout_plan(*class, options, layout);
-    if (status == RK_OK) status = runtime->backend->check(runtime, *class, options);
+    const rk_status found[] = { status, rk_layout_check(*class, options),
+                                runtime->backend->check(runtime, *class, options) };
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        if (status == RK_OK || found[i] == RK_INVALID_OPTIONS) status = found[i];
+    if (status == RK_OK) rk_layout_plan(*class, options, layout);
     return status;
 }
 
@@ -282,7 +286,8 @@ static rk_status activate(rk_host_kernel *k)
     switch (was) {
     case RK_LIFE_ACTIVE: return rk_error(RK_ALREADY_ACTIVE, "'%s' is active already", k->id);
     case RK_LIFE_FAILED:
-        return rk_error(RK_FAILED, "'%s' has failed: %s; launch it again", k->id, k->failure);
+        return rk_error(RK_FAILED, "'%s' has failed: %s; launch it again with rk_relaunch, or terminate it",
+                        k->id, k->failure);
     case RK_LIFE_LAUNCHED:
     case RK_LIFE_INACTIVE: break;
     default: return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));

@@ -91,29 +91,62 @@ static void plan_mode(const rk_class *class, const rk_launch_options *o, rk_layo
     if (class->spmd && !a->max_batch && o->max_batch == RK_FROM_KERNEL) l->max_batch = l->threads;
 }
 
-static rk_status check_plan(const rk_class *class, const rk_launch_options *o, const rk_layout *l)
+/* The first finding decides, but what is invalid weighs more than what is merely not had. */
+static rk_status also(rk_status found, rk_status next)
+{
+    return found == RK_OK || next == RK_INVALID_OPTIONS ? next : found;
+}
+
+/* What the launch options ask of a kernel that can't be with its attributes. */
+static rk_status check_fit(const rk_class *class, const rk_launch_options *o)
 {
     const rk_attributes *a = class->attributes;
+    rk_status found = RK_OK;
     if (a->state == RK_PER_ACTOR && o->actors == 0)
-        return rk_error(RK_INVALID_OPTIONS, "kernel '%s' keeps state per actor: actors must be 1 or more",
-                        class->name);
+        found =
+            also(found, rk_error(RK_INVALID_OPTIONS,
+                                 "kernel '%s' keeps state per actor: actors must be 1 or more", class->name));
     if (a->state != RK_PER_ACTOR && o->actors)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "actors %u: kernel '%s' keeps no state per actor (its .state is %s)", o->actors,
-                        class->name, a->state == RK_PER_SHARD ? "RK_PER_SHARD" : "RK_STATELESS");
+        found = also(found,
+                     rk_error(RK_INVALID_OPTIONS,
+                              "actors %u: kernel '%s' keeps no state per actor (its .state is %s)", o->actors,
+                              class->name, a->state == RK_PER_SHARD ? "RK_PER_SHARD" : "RK_STATELESS"));
     if (class->largest_in > RK_INLINE_MAX && o->backpressure == RK_BACKPRESSURE_DROP_OLDEST)
-        return rk_error(RK_UNSUPPORTED,
-                        "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, which "
-                        "DropOldest would leak; use "
-                        "Block, Reject or DropNewest",
-                        class->name, class->largest_in, RK_INLINE_MAX);
-    if (class->batch && class->largest_in > RK_INLINE_MAX)
-        return rk_error(RK_UNSUPPORTED,
-                        "kernel '%s' has a batch handler: its messages must be at most %u bytes", class->name,
-                        RK_INLINE_MAX);
-    if (class->spmd && class->largest_in > RK_INLINE_MAX)
-        return rk_error(RK_UNSUPPORTED, "kernel '%s' is SPMD: its messages must be at most %u bytes",
-                        class->name, RK_INLINE_MAX);
+        found = also(found,
+                     rk_error(RK_UNSUPPORTED,
+                              "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, "
+                              "which DropOldest would leak; use Block, Reject or DropNewest",
+                              class->name, class->largest_in, RK_INLINE_MAX));
+    if ((class->batch || class->spmd) && class->largest_in > RK_INLINE_MAX)
+        found = also(found,
+                     rk_error(RK_UNSUPPORTED, "kernel '%s' %s: its messages must be at most %u bytes",
+                              class->name, class->batch ? "has a batch handler" : "is SPMD", RK_INLINE_MAX));
+    if (a->mode == RK_CONTINUOUS && o->max_batch != RK_FROM_KERNEL && o->max_batch > 1)
+        found =
+            also(found, rk_error(RK_INVALID_OPTIONS,
+                                 "max_batch %u: kernel '%s' is RK_CONTINUOUS, which takes 1 message a turn; "
+                                 "make its .mode RK_ADAPTIVE or RK_BATCH",
+                                 o->max_batch, class->name));
+    return found;
+}
+
+/* What the attributes themselves say that can't be. */
+static rk_status check_attributes(const rk_class *class, const rk_layout *l)
+{
+    const rk_attributes *a = class->attributes;
+    rk_status found = RK_OK;
+    const struct {
+        const char *name;
+        rk_u32 value, low, high;
+    } ranges[] = { { ".max_batch", l->max_batch, 1, RK_BATCH_MAX },
+                   { ".threads", l->threads, 1, 1024 },
+                   { ".max_sends", l->max_sends, 1, RK_SENDS_MAX },
+                   { ".shared", a->shared, 0, RK_SHARED_MAX } };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (ranges[i].value < ranges[i].low || ranges[i].value > ranges[i].high)
+            found =
+                also(found, rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not in %u to %u", class->name,
+                                     ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high));
     const struct {
         const char *name;
         rk_u32 value;
@@ -123,23 +156,37 @@ static rk_status check_plan(const rk_class *class, const rk_launch_options *o, c
     for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
         if (queues[i].value && (queues[i].value < RK_CAPACITY_MIN || queues[i].value > RK_CAPACITY_MAX ||
                                 (queues[i].value & (queues[i].value - 1))))
-            return rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not a power of two in %u to %u",
-                            class->name, queues[i].name, queues[i].value, RK_CAPACITY_MIN, RK_CAPACITY_MAX);
-    if (l->max_batch > RK_BATCH_MAX || l->threads == 0 || l->threads > 1024)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "kernel '%s': .max_batch %u is not in 1 to %u, or .threads %u not in 1 to 1024",
-                        class->name, l->max_batch, RK_BATCH_MAX, l->threads);
-    return RK_OK;
+            found = also(found, rk_error(RK_INVALID_OPTIONS,
+                                         "kernel '%s': %s %u is not a power of two in %u to %u", class->name,
+                                         queues[i].name, queues[i].value, RK_CAPACITY_MIN, RK_CAPACITY_MAX));
+    if (a->mode == RK_CONTINUOUS && a->max_batch > 1)
+        found =
+            also(found,
+                 rk_error(RK_INVALID_OPTIONS,
+                          "kernel '%s': .max_batch %u with .mode RK_CONTINUOUS, which takes 1 message a turn",
+                          class->name, a->max_batch));
+    return found;
 }
 
-rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout *l)
+void rk_layout_defaults(const rk_class *class, rk_launch_options *o)
+{
+    const rk_attributes *a = class->attributes;
+    if (a->input_queue || a->message_queue)
+        o->queue_capacity = a->input_queue ? a->input_queue : a->message_queue;
+}
+
+rk_status rk_layout_check(const rk_class *class, const rk_launch_options *o)
+{
+    rk_layout l = { .max_sends = class->attributes->max_sends ? class->attributes->max_sends : 1 };
+    plan_mode(class, o, &l);
+    return also(check_fit(class, o), check_attributes(class, &l));
+}
+
+void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout *l)
 {
     const rk_attributes *a = class->attributes;
     memset(l, 0, sizeof *l);
     plan_mode(class, o, l);
-    rk_status status = check_plan(class, o, l);
-    if (status != RK_OK) return status;
-
     rk_u32 stamps = o->timestamps == RK_FROM_KERNEL ? a->timestamps : o->timestamps;
     if (o->deduplication_window || o->expiry || o->requests || stamps) l->features |= RK_FEATURE_LONG;
     if (stamps) l->features |= RK_FEATURE_TIMESTAMPS;
@@ -154,9 +201,7 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
     room(&cursor, &l->parts.control, sizeof(rk_shard));
     for (rk_u32 w = RK_LANE_HOST; w <= RK_LANE_DEVICE; w++) {
         rk_lane_plan *lane = &l->lane[w];
-        lane->capacity = a->input_queue     ? a->input_queue
-                         : a->message_queue ? a->message_queue
-                                            : o->queue_capacity;
+        lane->capacity = o->queue_capacity;
         lane->bands = o->priority ? RK_BANDS : 1;
         lane->header_size = header;
         lane->format = o->slot_format;
@@ -199,7 +244,7 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
         l->order = room(&cursor, &l->parts.staging, (rk_u64)l->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
     l->shared = room(&cursor, &l->parts.staging, l->shared_size + 64);
     l->state_stride = a->state == RK_STATELESS ? 0 : (rk_u32)align_up(class->state_size, 16);
-    l->actors_per_shard = (o->actors + o->shards - 1) / o->shards;
+    l->actors_per_shard = (rk_u32)(((rk_u64)o->actors + o->shards - 1) / o->shards);
     l->state_count = a->state == RK_PER_ACTOR ? l->actors_per_shard : a->state == RK_PER_SHARD;
     l->state = room(&cursor, &l->parts.state, (rk_u64)l->state_stride * l->state_count);
     l->in_block = class->largest_in > RK_INLINE_MAX ? align_up(class->largest_in, RK_LINE) : 0;
@@ -227,7 +272,6 @@ rk_status rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_l
     p->pools = align_up(rk_pools_bytes(l, o->shards), 4096);
     p->total = p->pools;
     for (size_t i = 0; i < sizeof each / sizeof *each; i++) p->total += *each[i];
-    return RK_OK;
 }
 
 /* ------------------------------------------------------------------ place */
@@ -291,7 +335,8 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     shard->state_kind = a->state;
     shard->state_size = l->state_stride;
     shard->actors = o->actors;
-    shard->actors_here = a->state == RK_PER_ACTOR ? (o->actors + o->shards - 1 - s) / o->shards : 0;
+    shard->actors_here =
+        a->state == RK_PER_ACTOR ? (rk_u32)(((rk_u64)o->actors + o->shards - 1 - s) / o->shards) : 0;
     shard->mode = l->mode;
     shard->max_batch = l->max_batch;
     shard->max_sends = l->max_sends;

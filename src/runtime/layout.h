@@ -41,8 +41,13 @@ typedef struct rk_layout {
     rk_u64 host_pool;           /* arena offset of the host senders' pool, once placed: see blocks.h */
 } rk_layout;
 
-/* Plan a launch. Options are validated. RK_UNSUPPORTED or RK_INVALID_OPTIONS with the text for what the kernel itself makes impossible. */
-rk_status rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_layout *layout);
+/* Attributes that stand for an option, put into the options. */
+void rk_layout_defaults(const struct rk_class *class, rk_launch_options *options);
+/* Everything about the options that kernel and attributes make impossible goes on the error stack: RK_UNSUPPORTED or
+ * RK_INVALID_OPTIONS. The options need not be valid. */
+rk_status rk_layout_check(const struct rk_class *class, const rk_launch_options *options);
+/* Plan a launch whose options are validated and checked. */
+void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_layout *layout);
 
 /* Write the control structures of a placed, zeroed block: the kernel's shards. */
 void rk_layout_place(struct rk_host_kernel *kernel);

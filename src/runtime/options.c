@@ -154,6 +154,8 @@ rk_status rk_validate_launch(rk_launch_options *o)
     check_range(&f, "expired_to_dead", o->expired_to_dead, 0, 1);
     if (o->max_batch != RK_FROM_KERNEL) check_range(&f, "max_batch", o->max_batch, 1, RK_BATCH_MAX);
     check_range(&f, "spmd_check", o->spmd_check, 0, 1);
+    check_range(&f, "pool_blocks", o->pool_blocks, 0, RK_POOL_BLOCKS_MAX);
+    check_range(&f, "dead_letter_capacity", o->dead_letter_capacity, 0, RK_DEAD_LETTERS_MAX);
     check_combinations(&f, o);
     if (f.mistakes) return RK_INVALID_OPTIONS;
     rk_error_begin();

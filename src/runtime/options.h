@@ -10,6 +10,10 @@
 #define RK_WINDOW_MAX 1024u
 #define RK_SHARDS_MAX 4096u
 #define RK_BATCH_MAX 4096u
+#define RK_POOL_BLOCKS_MAX 1048576u
+#define RK_DEAD_LETTERS_MAX 1048576u
+#define RK_SENDS_MAX 4096u        /* of one handler call */
+#define RK_SHARED_MAX (16u << 20) /* bytes of block-shared memory */
 
 /* An option structure's size and unknown tail. */
 rk_status rk_check_size(const void *options, size_t size, const char *what);

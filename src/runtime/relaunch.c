@@ -404,7 +404,7 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
             move_edges(k, &fresh);
             move_end_counts(k, &fresh);
             rk_host_kernel old = placing_of(k);
-            pthread_mutex_lock(&runtime->list);
+            rk_seats_lock(runtime);
             k->options = fresh.options;
             k->layout = fresh.layout;
             k->pools = fresh.pools;
@@ -412,7 +412,7 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
             k->seat_count = fresh.seat_count;
             k->epoch++;
             k->failure[0] = 0;
-            pthread_mutex_unlock(&runtime->list);
+            rk_seats_unlock(runtime);
             status = rk_circle_wire(&circle);
             for (rk_u32 s = 0; s < old.seat_count; s++) old.seats[s].owner = &old;
             rk_kernel_unplace(&old);

@@ -150,7 +150,7 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
         .correlation = header->correlation,
         .target = header->base.target,
         .attempts = header->attempts,
-        .was_sent = header->base.source == kernel->number,
+        .was_sent = report->kind == RK_REPORT_UNSENT,
         .length = header->base.length - (rk_u32)sizeof *report,
         .payload = report + 1,
     };
@@ -237,7 +237,8 @@ static void take_report(rk_seat *seat, const rk_header_long *header)
         return;
     }
     switch (report->kind) {
-    case RK_REPORT_DEAD: take_letter(seat, header, report); break;
+    case RK_REPORT_DEAD:
+    case RK_REPORT_UNSENT: take_letter(seat, header, report); break;
     case RK_REPORT_LOG: take_log(seat, report); break;
     case RK_REPORT_NO_REPLY:
     case RK_REPORT_FAILED_REPLY:

@@ -47,6 +47,9 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
                         "workers %u is not in 1 to 1024; 0 takes one fewer than the cores", o->workers);
     if (o->single_step > 1 || o->unpinned > 1)
         return rk_error(RK_INVALID_OPTIONS, "single_step and unpinned are 0 or 1");
+    if (o->single_step && o->workers)
+        return rk_error(RK_INVALID_OPTIONS, "single_step runs without workers: workers must be 0, not %u",
+                        o->workers);
     if (!o->stall_limit_ns) o->stall_limit_ns = RK_STALL_DEFAULT;
     if (!o->spin_ns) o->spin_ns = RK_SPIN_DEFAULT;
     return RK_OK;
@@ -89,6 +92,7 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     runtime->kernels = kernels;
     pthread_mutex_init(&runtime->control, 0);
     pthread_mutex_init(&runtime->list, 0);
+    pthread_mutex_init(&runtime->seats, 0);
     pthread_mutex_init(&runtime->pending_lock, 0);
     rk_u64 tables = sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * RK_POOLS_MAX;
     rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
@@ -146,6 +150,7 @@ rk_status rk_close(rk_runtime *runtime)
     rk_arena_close(&runtime->arena);
     pthread_mutex_destroy(&runtime->control);
     pthread_mutex_destroy(&runtime->list);
+    pthread_mutex_destroy(&runtime->seats);
     pthread_mutex_destroy(&runtime->pending_lock);
     free(runtime->pending);
     free(runtime->kernels);

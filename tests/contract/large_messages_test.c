@@ -110,7 +110,8 @@ static void nothing_stays_of_launches_that_ended_with_large_messages_under_way(c
         send_crates(c, source, 0, 16); /* to the host, whose lane is full then */
         wait_until(c, account_of(c, target).output_queued == 16);
         send_crates(c, source, 16, 16);
-        wait_until(c, metrics_of(c, target).parks > 0); /* a batch half out */
+        wait_until(c, metrics_of(c, target).parks > 0 &&
+                          account_of(c, source).delivered == 32); /* a batch half out */
         send_crates(c, source, 32, 4);
         rk_kernel first = round % 2 ? source : target, second = round % 2 ? target : source;
         assert_status(rk_terminate(c->runtime, first, RK_MILLISECONDS(1)), RK_TIMED_OUT);

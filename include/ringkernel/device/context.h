@@ -29,6 +29,8 @@ typedef struct rk_services {
 } rk_services;
 #endif
 
+#define RK_SPMD_TRIAL 2u
+
 typedef struct rk_context {
     rk_byte *arena;
     RK_GLOBAL rk_shard *shard;
@@ -56,7 +58,7 @@ typedef struct rk_context {
     rk_u32 thread;
     rk_u32 threads;
     rk_u32 shared_used;
-    rk_u32 spmd;                   /* 1: inside an SPMD kernel */
+    rk_u32 spmd;                   /* 1: inside an SPMD kernel; RK_SPMD_TRIAL: whose effects are taken back */
     RK_LOCAL rk_u8 *shared;        /* block-shared memory */
     RK_GLOBAL const rk_u32 *order; /* a batch handler's messages: positions in the batch */
     rk_u32 batch_first;

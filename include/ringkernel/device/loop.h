@@ -114,6 +114,7 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
     }
 #if defined(RK_LANG_HOST)
     RK_GLOBAL rk_lane *blocked;
+    rk_phase(context, RK_PHASE_PARKED); /* before W2: who gives room back rings the shards that say so */
     do { /* the look may get past this lane, and stop at another, which must be told as well */
         blocked = context->blocked;
         if (blocked)

@@ -28,13 +28,15 @@
 #endif
 #endif
 
-/* Put one message into a lane under whatever policy it has. RK_FULL under Block means: no room yet. */
+/* Put one message into a lane under whatever policy it has. RK_FULL under Block means: no room yet. RK_TOO_LARGE:
+ * the target's slots are for smaller messages, as it handles none of this type. */
 RK_FN rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
                             RK_GLOBAL const void *payload, rk_u32 length)
 {
-    if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) return RK_CLOSED;
-    if (lane->locked) return rk_lane_put_locked(lane, arena, header, payload, length);
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, arena, 0);
+    if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) return RK_CLOSED;
+    if (length > ring->payload_max) return RK_TOO_LARGE;
+    if (lane->locked) return rk_lane_put_locked(lane, arena, header, payload, length);
     rk_claim claim = rk_ring_claim(ring, 1);
     if (claim.count == 0) return lane->strategy == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED : RK_FULL;
     rk_ring_put(ring, arena, claim.first, header, payload, length);
@@ -237,7 +239,7 @@ RK_FN void rk_copy_drop(rk_context *context, RK_GLOBAL rk_staged *entry)
 RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
 {
     RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
-    entry->report.kind = RK_REPORT_DEAD;
+    entry->report.kind = RK_REPORT_UNSENT;
     entry->report.reason = RK_REASON_STATUS + (rk_u32)status;
     entry->report.when_ns = context->now_ns;
     rk_u16 length = entry->header.base.length;
@@ -270,9 +272,12 @@ RK_FN rk_u32 rk_publish_run(rk_context *context, RK_GLOBAL const rk_lane *lane)
     RK_GLOBAL const rk_route *known = (RK_GLOBAL const rk_route *)(context->arena + shard->routes) + route;
     RK_GLOBAL const rk_edge *edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + known->first;
     if (known->edges > 1 || (known->edges == 1 && (edge->type || edge->shards > 1))) return n;
-    while (turn->published + n < turn->staged &&
-           rk_stage_entry(context->stage, shard->stage_stride, turn->published + n)->route == route)
-        n++;
+    rk_u32 most = rk_lane_ring(lane, context->arena, 0)->payload_max;
+    for (; turn->published + n < turn->staged; n++) {
+        RK_GLOBAL const rk_staged *entry =
+            rk_stage_entry(context->stage, shard->stage_stride, turn->published + n);
+        if (entry->route != route || entry->header.base.length > most) break;
+    }
     return n;
 }
 
@@ -356,6 +361,9 @@ RK_FN rk_u32 rk_publish(rk_context *context)
             status = rk_own_reference(context, entry);
         no_block = status == RK_FULL;
         if (status == RK_OK && rk_load_u32(&to.lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) status = RK_CLOSED;
+        if (status == RK_OK &&
+            entry->header.base.length > rk_lane_ring(to.lane, context->arena, 0)->payload_max)
+            status = RK_TOO_LARGE;
         if (status == RK_OK && to.lane->locked) {
             entry->header.base.target = to.target;
             status = rk_lane_put_locked(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,

@@ -105,6 +105,7 @@ typedef struct rk_directory_entry {
 #define RK_REPORT_NO_REPLY 3u     /* the handler of a request finished without a reply */
 #define RK_REPORT_LOG 4u          /* payload: rk_log_line */
 #define RK_REPORT_FAILED_REPLY 5u /* the handler of a request refused it */
+#define RK_REPORT_UNSENT 6u       /* as RK_REPORT_DEAD: a message that its target didn't take */
 
 /* What stands before the payload in the report lane. */
 typedef struct rk_report {

@@ -391,36 +391,37 @@ static rk_status cpu_check(const rk_runtime *runtime, const rk_class *class, con
 {
     (void)runtime;
     const rk_attributes *a = class->attributes;
+    rk_status found = RK_OK, invalid = RK_OK;
     if (a->backends && !(a->backends & RK_ON_CPU))
-        return rk_error(RK_UNSUPPORTED,
-                        "kernel '%s' says in .backends that it doesn't run on the CPU: add RK_ON_CPU",
-                        class->name);
+        found = rk_error(RK_UNSUPPORTED,
+                         "kernel '%s' says in .backends that it doesn't run on the CPU: add RK_ON_CPU",
+                         class->name);
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
-        return rk_error(
+        found = rk_error(
             RK_UNSUPPORTED,
             "kernel '%s': .messaging %s is between GPUs; on the CPU use RK_MESSAGING_SHARED_MEMORY",
             class->name, a->messaging == RK_MESSAGING_P2P ? "RK_MESSAGING_P2P" : "RK_MESSAGING_NCCL");
-    if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "kernel '%s': .messaging, .memory or .barrier is not one of the named values",
-                        class->name);
     if (a->barrier == RK_SCOPE_DEVICE)
-        return rk_error(RK_UNSUPPORTED,
-                        "kernel '%s': a barrier of device scope needs all blocks at once, which workers "
-                        "don't promise; use "
-                        "RK_SCOPE_BLOCK, or messages",
-                        class->name);
+        found = rk_error(
+            RK_UNSUPPORTED,
+            "kernel '%s': a barrier of device scope needs all blocks at once, which workers don't promise; "
+            "use RK_SCOPE_BLOCK, or messages",
+            class->name);
+    if (options->slot_format == RK_FORMAT_UNIT && !RK_HAS_UNIT)
+        found =
+            rk_error(RK_UNSUPPORTED,
+                     "slot_format unit needs 128-bit accesses, which this processor doesn't have; use seq");
+    if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
+        invalid = rk_error(RK_INVALID_OPTIONS,
+                           "kernel '%s': .messaging, .memory or .barrier is not one of the named values",
+                           class->name);
     if ((a->slice_messages || a->slice_us) && !a->event_driven)
-        return rk_error(
+        invalid = rk_error(
             RK_INVALID_OPTIONS,
             "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
             ".event_driven = 1",
             class->name);
-    if (options->slot_format == RK_FORMAT_UNIT && !RK_HAS_UNIT)
-        return rk_error(
-            RK_UNSUPPORTED,
-            "slot_format unit needs 128-bit accesses, which this processor doesn't have; use seq");
-    return RK_OK;
+    return invalid != RK_OK ? invalid : found;
 }
 
 static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
@@ -533,14 +534,14 @@ static void cpu_ring(rk_seat *seat)
 static void cpu_ring_parked(rk_runtime *runtime)
 {
     rk_u32 count = __atomic_load_n(&runtime->kernel_count, __ATOMIC_ACQUIRE);
-    pthread_mutex_lock(&runtime->list); /* seats come and go under it */
+    pthread_mutex_lock(&runtime->seats); /* not the list's lock: who reads an account must stop no worker */
     for (rk_u32 n = 1; n <= count; n++) {
         rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
         for (rk_u32 s = 0; k && s < k->seat_count; s++)
             if (__atomic_load_n(&k->seats[s].shard->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED)
                 cpu_ring(&k->seats[s]);
     }
-    pthread_mutex_unlock(&runtime->list);
+    pthread_mutex_unlock(&runtime->seats);
 }
 
 static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)

@@ -66,6 +66,7 @@ typedef struct spmd_team {
     spmd_stop block_stop; /* where the first warp of the block did */
     rk_u32 warp_mixed;    /* somebody in the warp stopped elsewhere */
     rk_u32 block_mixed;   /* somebody in the block did */
+    rk_u32 widest_scope;  /* that the kernel's barriers may have */
     rk_u32 narrowest_scope;
     const char *narrowest; /* the meeting with the smallest scope so far */
 
@@ -309,9 +310,31 @@ static rk_u64 spmd_meet(rk_context *context, rk_u32 meets, rk_u32 scope, const c
     return thread->got;
 }
 
+static const char *name_of_scope(rk_u32 scope)
+{
+    static const char *const names[] = { "no", "warp", "block", "device", "system" };
+    return scope < sizeof names / sizeof *names ? names[scope] : "an unknown";
+}
+
+/* The thread asks for a barrier that the kernel doesn't have: the block ends here. */
+static void spmd_refuse_scope(spmd_thread *thread, rk_u32 scope, const char *where)
+{
+    spmd_team *team = thread->team;
+    spmd_text text = { team->text, sizeof team->text };
+    spmd_say(&text, "the barrier at %s has %s scope, and the kernel's barriers have warp%s scope: %s", where,
+             name_of_scope(scope), team->widest_scope == RK_SCOPE_WARP ? "" : " or block",
+             scope == RK_SCOPE_BLOCK ? "widen its .barrier" : "use RK_SCOPE_BLOCK");
+    thread->stop.where = where;
+    team->diverged = 1;
+    rk_fiber_switch(&thread->fiber, &team->worker);
+}
+
 void rk_spmd_barrier(rk_context *context, rk_u32 scope, const char *where)
 {
-    if (context->spmd) spmd_rest((spmd_thread *)(void *)context, where, MEETS_BARRIER, scope);
+    if (!context->spmd) return;
+    spmd_thread *self = (spmd_thread *)(void *)context;
+    if (scope < RK_SCOPE_WARP || scope > self->team->widest_scope) spmd_refuse_scope(self, scope, where);
+    spmd_rest(self, where, MEETS_BARRIER, scope);
 }
 
 rk_u64 rk_spmd_exchange(rk_context *context, rk_u64 value, rk_u32 from, rk_u32 scope, const char *where)
@@ -604,6 +627,7 @@ static rk_u32 spmd_try(spmd_team *team, const rk_context *context, const rk_decl
     job.shard = &team->trial;
     job.turn = &team->trial.turn;
     spmd_begin(team, &job, spmd);
+    for (rk_u32 t = 0; t < team->count; t++) team->threads[t].context.spmd = RK_SPMD_TRIAL;
     spmd_poison(context, POISON_TRIAL);
     rk_u32 done = spmd_run(team, 1);
     *result = spmd_result_of(team);
@@ -651,6 +675,7 @@ void rk_spmd_handle(rk_context *context, const rk_declaration *spmd, rk_u32 chec
     }
     team->count = shard->threads;
     team->call = spmd->call;
+    team->widest_scope = spmd->attributes->barrier ? spmd->attributes->barrier : RK_SCOPE_BLOCK;
     check = check && shard->shared_size && context->shared && team->count > 1;
 
     if (check) sound = spmd_try(team, context, spmd, &tried);

@@ -1,0 +1,274 @@
+/* What does not fit is refused, whole and in words: messages for their target's slots, options for their kernel,
+ * barriers for their scope. */
+#include <ringkernel/kernel.h>
+
+#include "contract.h"
+
+#include <stdio.h>
+
+/* ------------------------------------------------------------------ kernels */
+
+RK_MESSAGE(short_note, 480, (rk_u64, number))
+RK_MESSAGE(wide_note, 481, (rk_u64, number), (rk_u8, bytes, 952))
+
+static void fill(wide_note *wide, rk_u64 number)
+{
+    memset(wide, (int)(number + 1), sizeof *wide);
+    wide->number = number;
+}
+
+/* Sends each note on twice: as it is, and wide. */
+RK_HANDLER(widen, short_note, msg, rk_none, self, .max_sends = 2)
+{
+    wide_note wide;
+    fill(&wide, msg->number);
+    rk_send(RK_ARG, &wide);
+    rk_forward(RK_ARG);
+}
+
+RK_ROUTE(tried)
+RK_HANDLER(try_wide, short_note, msg, rk_none, self)
+{
+    wide_note wide;
+    fill(&wide, msg->number);
+    rk_status status = rk_try_send_to(RK_ARG, tried, &wide);
+    short_note answer = { (rk_u64)status };
+    rk_send(RK_ARG, &answer);
+}
+
+/* Takes short ones only. */
+RK_HANDLER(narrow, short_note, msg, rk_none, self) { rk_forward(RK_ARG); }
+
+RK_REASON(sent_to_itself)
+RK_HANDLER(refuse_own, short_note, msg, rk_none, self)
+{
+    if (msg->number) {
+        short_note again = { msg->number - 1 };
+        rk_send(RK_ARG, &again);
+    } else {
+        rk_fail(RK_ARG, sent_to_itself);
+    }
+}
+
+RK_HANDLER(per_actor, short_note, msg, short_note, self, .state = RK_PER_ACTOR)
+{
+    self->number += msg->number;
+}
+RK_HANDLER(many_sends, short_note, msg, rk_none, self, .max_sends = 134217728) { rk_forward(RK_ARG); }
+RK_HANDLER(much_shared, short_note, msg, rk_none, self, .shared = 0xfffffff0u) { rk_forward(RK_ARG); }
+RK_HANDLER(one_a_turn, short_note, msg, rk_none, self, .mode = RK_CONTINUOUS) { rk_forward(RK_ARG); }
+RK_HANDLER(small_inbox, short_note, msg, rk_none, self, .input_queue = 16) { rk_forward(RK_ARG); }
+RK_HANDLER(odd_inbox, short_note, msg, rk_none, self, .input_queue = 5000) { rk_forward(RK_ARG); }
+
+RK_SPMD_KERNEL(too_wide, short_note, short_note, .threads = 64, .barrier = RK_SCOPE_WARP)
+{
+    short_note note = { 0 };
+    rk_try_receive(RK_ARG, &note);
+    rk_barrier(RK_SCOPE_WARP);
+    rk_barrier(RK_SCOPE_BLOCK);
+    rk_send(RK_ARG, &note);
+}
+static const int too_wide_line = __LINE__ - 3;
+
+RK_SPMD_KERNEL(no_such_scope, short_note, short_note, .threads = 64)
+{
+    short_note note = { 0 };
+    rk_try_receive(RK_ARG, &note);
+    rk_barrier(RK_SCOPE_DEVICE);
+    rk_send(RK_ARG, &note);
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static rk_launch_options plain(void)
+{
+    rk_launch_options o = rk_production();
+    o.deduplication_window = 0;
+    o.queue_capacity = 64;
+    return o;
+}
+
+/* Given every kind of lane, when a kernel sends what its target has no slots for, then the others arrive and that one is
+ * a dead letter of its sender, whole. */
+static void a_message_wider_than_its_targets_slots_is_a_dead_letter(contract *c)
+{
+    rk_launch_options lanes[4] = { plain(), plain(), plain(), plain() };
+    lanes[1].slot_format = RK_FORMAT_UNIT;
+    lanes[2].priority = 1;
+    lanes[3].backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+    for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++) {
+        rk_launch_options o = plain();
+        rk_kernel from = launch(c, "from", "widen", &o), to = launch(c, "to", "narrow", &lanes[l]);
+        assert_ok(rk_connect(c->runtime, from, 0, to, 0));
+        assert_ok(rk_activate(c->runtime, to));
+        for (rk_u64 i = 0; i < 20; i++) {
+            short_note note = { i };
+            assert_ok(rk_send(c->runtime, from, RK_BODY(note), 0));
+        }
+        assert_ok(rk_activate(c->runtime, from));
+        wait_until(c, account_of(c, from).dead_letters == 20);
+        for (rk_u64 i = 0; i < 20; i++) {
+            short_note note;
+            wide_note wide, expected;
+            rk_dead_letter letter;
+            receive(c, to, &note);
+            assert_int_equal(note.number, i);
+            assert_ok(rk_receive_dead(c->runtime, from, &wide, sizeof wide, &letter, RK_NO_WAIT));
+            fill(&expected, i);
+            assert_string_equal(letter.reason, "RK_TOO_LARGE");
+            assert_int_equal(letter.was_sent, 1);
+            assert_memory_equal(&wide, &expected, sizeof wide);
+        }
+        wait_until(c, account_of(c, to).balanced && account_of(c, to).queued == 0);
+        assert_ok(rk_terminate(c->runtime, from, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, to, CONTRACT_PATIENCE));
+    }
+}
+
+static void a_wide_message_that_is_tried_is_refused_at_once(contract *c)
+{
+    rk_launch_options o = plain();
+    rk_kernel from = launch(c, "from", "try_wide", &o), to = launch(c, "to", "narrow", &o);
+    assert_ok(rk_connect(c->runtime, from, "tried", to, 0));
+    assert_ok(rk_activate(c->runtime, from));
+    short_note note = { 1 }, answer;
+    assert_ok(rk_send(c->runtime, from, RK_BODY(note), 0));
+    receive(c, from, &answer);
+    assert_int_equal(answer.number, RK_TOO_LARGE);
+    assert_int_equal(account_of(c, to).queued, 0);
+}
+
+/* Given a kernel that sends to itself, when it refuses what it got from itself, then the letter is of one received. */
+static void a_refused_message_from_itself_was_received(contract *c)
+{
+    rk_launch_options o = plain();
+    rk_kernel k = launch(c, "k", "refuse_own", &o);
+    assert_ok(rk_connect(c->runtime, k, 0, k, 0));
+    assert_ok(rk_activate(c->runtime, k));
+    short_note note = { 1 };
+    rk_dead_letter letter;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(note), 0));
+    wait_until(c, account_of(c, k).dead_letters == 1);
+    assert_ok(rk_receive_dead(c->runtime, k, &note, sizeof note, &letter, RK_NO_WAIT));
+    assert_string_equal(letter.reason, "sent_to_itself");
+    assert_int_equal(letter.was_sent, 0);
+}
+
+/* ------------------------------------------------------------------ options */
+
+static rk_status launch_status(contract *c, const char *kernel, rk_launch_options o)
+{
+    rk_kernel k;
+    o.kernel_name = kernel;
+    rk_status status = rk_launch(c->runtime, "k", &o, &k);
+    if (status == RK_OK) assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    return status;
+}
+
+static void sizes_beyond_reason_are_refused(contract *c)
+{
+    rk_launch_options o = plain();
+    o.actors = 4294967295u;
+    o.shards = 2;
+    assert_status(launch_status(c, "per_actor", o), RK_OUT_OF_MEMORY);
+    assert_status(launch_status(c, "many_sends", plain()), RK_INVALID_OPTIONS);
+    assert_error_says(".max_sends 134217728 is not in 1 to 4096");
+    assert_status(launch_status(c, "much_shared", plain()), RK_INVALID_OPTIONS);
+    assert_error_says(".shared 4294967280");
+    o = plain();
+    o.pool_blocks = 0xffffffffu;
+    assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
+    assert_error_says("pool_blocks 4294967295");
+    o = plain();
+    o.dead_letter_capacity = 0xffffffffu;
+    assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
+    assert_error_says("dead_letter_capacity 4294967295");
+}
+
+static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
+{
+    rk_launch_options o = plain();
+    o.output_capacity = 100;
+    o.actors = 3;
+    o.max_batch = 8;
+    o.expired_to_dead = 1;
+    assert_status(launch_status(c, "one_a_turn", o), RK_INVALID_OPTIONS);
+    assert_error_says("output_capacity 100");
+    assert_error_says("actors 3");
+    assert_error_says("max_batch 8");
+    assert_error_says("expired_to_dead");
+    o = plain();
+    o.output_capacity = 100;
+    assert_status(launch_status(c, "odd_inbox", o), RK_INVALID_OPTIONS);
+    assert_error_says(".input_queue 5000");
+    assert_error_says("output_capacity 100");
+}
+
+static void a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for(contract *c)
+{
+    rk_launch_options o = rk_production();
+    rk_kernel k = launch(c, "k", "small_inbox", &o);
+    assert_int_equal(info_of(c, k).queue_capacity, 16);
+    assert_int_equal(info_of(c, k).deduplication_window, 16);
+}
+
+static void workers_without_threads_are_refused(contract *c)
+{
+    rk_runtime_options r = { RK_RUNTIME_OPTIONS, .single_step = 1, .workers = 5 };
+    rk_runtime *none;
+    (void)c;
+    assert_status(rk_open(&r, &none), RK_INVALID_OPTIONS);
+    assert_error_says("workers");
+}
+
+/* Given a chain in which everything is connected twice, when its links are made, then no connection looks at every path:
+ * those are 2^40. */
+static void long_chains_are_connected_in_no_time(contract *c)
+{
+    rk_launch_options o = plain();
+    rk_kernel k[41];
+    o.kernel_name = "narrow";
+    for (size_t i = 0; i <= 40; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "link %zu", i);
+        assert_ok(rk_launch(c->runtime, id, &o, &k[i]));
+    }
+    for (size_t i = 40; i-- > 0;)
+        for (int twice = 0; twice < 2; twice++) assert_ok(rk_connect(c->runtime, k[i], 0, k[i + 1], 0));
+}
+
+/* ------------------------------------------------------------------ barriers */
+
+static void assert_fails_with(contract *c, const char *kernel, const char *text)
+{
+    rk_launch_options o = plain();
+    o.kernel_name = kernel;
+    rk_kernel k = launch_active(c, kernel, kernel, &o);
+    short_note note = { 1 };
+    assert_ok(rk_send(c->runtime, k, RK_BODY(note), 0));
+    wait_until(c, info_of(c, k).life == RK_LIFE_FAILED);
+    contract_assert_says(info_of(c, k).failure, text, __FILE__, __LINE__);
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+}
+
+static void a_barrier_wider_than_the_kernel_says_fails_it(contract *c)
+{
+    char text[256];
+    snprintf(text, sizeof text, "bounds_test.c:%d has block scope", too_wide_line);
+    assert_fails_with(c, "too_wide", text);
+    assert_fails_with(c, "too_wide", "widen its .barrier");
+    assert_fails_with(c, "no_such_scope", "has device scope");
+}
+
+static const contract_case cases[] = {
+    { CASE(a_message_wider_than_its_targets_slots_is_a_dead_letter), NEEDS_REGIONS },
+    { CASE(a_wide_message_that_is_tried_is_refused_at_once), NEEDS_REGIONS },
+    { CASE(a_refused_message_from_itself_was_received), NEEDS_REGIONS },
+    { CASE(sizes_beyond_reason_are_refused), ONCE },
+    { CASE(mistakes_of_options_and_of_attributes_are_told_together), ONCE },
+    { CASE(a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for), NEEDS_REGIONS },
+    { CASE(workers_without_threads_are_refused), ONCE },
+    { CASE(long_chains_are_connected_in_no_time), NEEDS_REGIONS | ONCE },
+    { CASE(a_barrier_wider_than_the_kernel_says_fails_it), NEEDS_FIBERS },
+};
+CONTRACT_MAIN("bounds", cases)
