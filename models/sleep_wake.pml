@@ -2,7 +2,8 @@
  *
  * Shown: no wake-up is lost; a lost one is a process that never ends. A sleeper exchanges 1 into its word,
  * looks once more and only then sleeps; who publishes or gives room back exchanges 0 and wakes whoever it
- * found. Plain accesses in place of the exchanges may overtake one another on their way to memory (store
+ * found. A producer says in its shard's phase that it is parked before it exchanges: the waker looks there for
+ * whom to wake. Plain accesses in place of the exchanges may overtake one another on their way to memory (store
  * before load), and the mutants do. */
 #define CAPACITY 1
 #define PRODUCERS 2
@@ -13,6 +14,7 @@ byte tail, published, head;
 bool asleep, waiting;
 bool wake_consumer;            /* permits: a wake-up that comes first is kept */
 bool wake_producer[PRODUCERS];
+bool parked[PRODUCERS]; /* the phase of its shard: who gives room back wakes only those that say so */
 
 inline sleep_on(permit)
 {
@@ -67,10 +69,14 @@ again:
         if
         :: claimed
         :: else ->
+#ifndef MUTANT_PARKED_AFTER_THE_SECOND_LOOK
+            parked[me] = true;
+#endif
             exchange(waiting, true, found); /* W2 */
 #ifndef MUTANT_WAIT_WITHOUT_A_SECOND_LOOK
             try_to_claim();
 #endif
+            parked[me] = !claimed;
             if
             :: claimed
             :: else ->
@@ -98,12 +104,12 @@ inline give_room_and_wake()
     :: found ->
 #ifdef MUTANT_WAKE_ONE_OF_THOSE_WHO_WAIT
         if
-        :: wake_producer[0] = true
-        :: wake_producer[1] = true
+        :: wake_producer[0] = parked[0]
+        :: wake_producer[1] = parked[1]
         fi
 #else
-        wake_producer[0] = true;
-        wake_producer[1] = true
+        wake_producer[0] = wake_producer[0] || parked[0];
+        wake_producer[1] = wake_producer[1] || parked[1]
 #endif
     :: else
     fi
