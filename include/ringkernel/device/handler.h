@@ -169,14 +169,17 @@ RK_FN rk_u32 rk_message_begin(rk_context *context, rk_byte *slot)
 /* A failed call has sent nothing: the blocks of its large sends go back, and the message is as it came. */
 RK_FN void rk_stage_take_back(rk_context *context)
 {
+    rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
+    RK_GLOBAL const rk_reference *came =
+        (RK_GLOBAL const rk_reference *)((RK_GLOBAL const rk_u8 *)context->header + header_size);
+    rk_u32 kept = context->header->flags & RK_FLAG_KEPT; /* forwarded: that block is the message's again */
     for (rk_u32 i = context->stage_first; i < context->stage_next; i++) {
         RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
         RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)(entry + 1);
         RK_GLOBAL const rk_pool *own = (RK_GLOBAL const rk_pool *)(context->arena + context->shard->pool);
-        if ((entry->header.base.flags & RK_FLAG_REFERENCE) && context->shard->pool &&
-            reference->pool == own->number)
-            rk_pool_give_back(own, context->arena,
-                              reference->block); /* one that was forwarded is of another pool */
+        if (!(entry->header.base.flags & RK_FLAG_REFERENCE) || !context->shard->pool) continue;
+        if (kept && reference->pool == came->pool && reference->block == came->block) continue;
+        rk_pool_give_back(own, context->arena, reference->block);
     }
     context->stage_next = context->stage_first;
     ((RK_GLOBAL rk_header *)context->header)->flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;

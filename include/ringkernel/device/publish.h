@@ -234,6 +234,13 @@ RK_FN void rk_copy_drop(rk_context *context, RK_GLOBAL rk_staged *entry)
         rk_give_back(context, (RK_GLOBAL const rk_reference *)(entry + 1));
 }
 
+/* Was this copy refused before, and its report found no room? Then that is settled: neither the target nor the
+ * sender's hook is asked again. */
+RK_FN rk_u32 rk_is_refused(RK_GLOBAL const rk_staged *entry)
+{
+    return entry->route != RK_TO_REPORT && entry->report.kind == RK_REPORT_UNSENT;
+}
+
 /* The rest of a staged entry did not arrive for `status`: it becomes a dead letter, without its payload where
  * a further copy needs that. 0: the * report lane has no room either. */
 RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
@@ -255,6 +262,7 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
     entry->header.base.length = length;
     entry->header.base.flags = flags;
     if (put == RK_FULL) return 0;
+    entry->report.kind = 0;
     rk_count(&context->shard->meter.dead_sends, 1);
     RK_WAKE_CONSUMER(context, lane);
     return 1;
@@ -312,7 +320,7 @@ RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry,
 {
     rk_u32 kind = rk_refused_kind(status);
     rk_u32 dropped = kind == RK_REFUSED_DROPPED || kind == RK_REFUSED_DUPLICATE;
-    if (RK_REFUSED_HOOK(context, entry, status) || dropped) {
+    if (!rk_is_refused(entry) && (RK_REFUSED_HOOK(context, entry, status) || dropped)) {
         rk_copy_drop(context, entry);
     } else if (!rk_bury(context, entry, status)) {
         context->blocked = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
@@ -329,7 +337,7 @@ RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry,
 RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
 {
     rk_status status = entry->route == RK_TO_REPLY ? RK_NO_SUCH_KERNEL : RK_UNKNOWN_TYPE;
-    if (RK_REFUSED_HOOK(context, entry, status)) {
+    if (!rk_is_refused(entry) && RK_REFUSED_HOOK(context, entry, status)) {
         rk_copy_drop(context, entry);
     } else if (!rk_bury(context, entry, status)) {
         context->blocked = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
@@ -357,7 +365,8 @@ RK_FN rk_u32 rk_publish(rk_context *context)
         }
         rk_status status = RK_OK;
         rk_u32 out = 0, no_block = 0;
-        if ((entry->header.base.flags & RK_FLAG_REFERENCE) && entry->route != RK_TO_REPORT)
+        if (turn->parked && rk_is_refused(entry)) status = (rk_status)(entry->report.reason - RK_REASON_STATUS);
+        if (status == RK_OK && (entry->header.base.flags & RK_FLAG_REFERENCE) && entry->route != RK_TO_REPORT)
             status = rk_own_reference(context, entry);
         no_block = status == RK_FULL;
         if (status == RK_OK && rk_load_u32(&to.lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) status = RK_CLOSED;
