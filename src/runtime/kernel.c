@@ -397,7 +397,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
         }
         if (!is_quiet(kernel)) status = RK_TIMED_OUT;
     }
-    rk_u64 now = rk_monotonic_ns(), least = now + RK_MILLISECONDS(10);
+    rk_u64 now = rk_monotonic_ns(), least = now + RK_LAST_CALL_NS;
     if (rk_kernel_leave(kernel, deadline_ns > least ? deadline_ns : least) != RK_OK) {
         runtime->backend->abandon(runtime, kernel);
         kernel->serving = 0;

@@ -22,6 +22,8 @@ void rk_kernel_failed(rk_host_kernel *kernel, const char *text);
 rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
                          const rk_class **class, rk_layout *layout);
 
+/* How long a handler that is running may take to return, whatever the time limit of a terminate: its worker may just have lost its core. */
+#define RK_LAST_CALL_NS RK_MILLISECONDS(100)
 #define RK_LEAVE_NS \
     RK_SECONDS(2) /* how long a kernel may take to reach a batch boundary for a change that isn't about it */
 
