@@ -1,7 +1,6 @@
 /* What a kernel tells about itself: metrics, health, the account, its log, its state. */
 #include "probes.h"
 
-#include <ringkernel/device/handler.h> /* RK_WARNING */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
