@@ -289,6 +289,7 @@ rk_status rk_load(rk_runtime *runtime, const char *path)
 
 void rk_modules_close(rk_runtime *runtime)
 {
+    if (runtime->quarantined) return; /* what is stuck still reads its class and runs its module's code */
     while (runtime->classes) {
         rk_class *next = runtime->classes->next;
         free(runtime->classes);
@@ -297,8 +298,7 @@ void rk_modules_close(rk_runtime *runtime)
     free(runtime->modules);
     while (runtime->loaded) {
         struct rk_loaded *next = runtime->loaded->next;
-        if (!runtime->quarantined)
-            dlclose(runtime->loaded->library); /* a stuck handler still runs its code */
+        dlclose(runtime->loaded->library);
         free(runtime->loaded->path);
         free(runtime->loaded);
         runtime->loaded = next;

@@ -199,6 +199,29 @@ static void a_handler_that_never_returns_is_quarantined_and_the_others_go_on(con
                   RK_CLOSED); /* and nothing of it comes out */
 }
 
+/* A batch from both lanes: its handler is looked up again after the runtime was closed. */
+static void a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    rk_launch_options o = small(64);
+    o.max_batch = 2;
+    rk_kernel stuck = launch(c, "stuck", "held", &o), source = launch(c, "source", "echo", 0);
+    assert_ok(rk_connect(c->runtime, source, 0, stuck, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    assert_ok(send_probe(c, stuck, 1));
+    assert_ok(send_probe(c, source, 2));
+    wait_until(c, account_of(c, stuck).accepted == 2);
+    CLOSE_GATE();
+    assert_ok(rk_activate(c->runtime, stuck));
+    wait_until(c, IN_HANDLERS == 1);
+    c->ends_quarantined = 1;
+    contract_close(c);
+    OPEN_GATE();
+    wait_until(c, control(&contract_controls.entered) == 2 && IN_HANDLERS == 0);
+}
+
 static void a_handler_that_is_slow_is_reported_and_its_worker_replaced(contract *c)
 {
     rk_runtime_options r = contract_runtime_options(c);
@@ -236,6 +259,8 @@ static const contract_case cases[] = {
     { CASE(those_who_wait_to_receive_learn_that_the_kernel_is_gone), NEEDS_THREADS },
     { CASE(those_who_wait_to_send_learn_that_the_kernel_is_gone), ON_EVERY },
     { CASE(a_handler_that_never_returns_is_quarantined_and_the_others_go_on), NEEDS_THREADS },
+    { CASE(a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place),
+      NEEDS_THREADS | NEEDS_REGIONS },
     { CASE(a_handler_that_is_slow_is_reported_and_its_worker_replaced), NEEDS_THREADS },
 };
 
