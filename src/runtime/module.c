@@ -1,6 +1,5 @@
 #include "module.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,72 +222,9 @@ rk_status rk_modules_linked(rk_runtime *runtime)
     return RK_OK;
 }
 
-/* ------------------------------------------------------------------ files */
-
-struct rk_loaded {
-    struct rk_loaded *next;
-    char *path;
-    void *library;
-};
-
-static int ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-static rk_status load(rk_runtime *runtime, const char *path)
-{
-    for (struct rk_loaded *l = runtime->loaded; l; l = l->next)
-        if (strcmp(l->path, path) == 0) return RK_OK;
-    char *binary = 0;
-    rk_status status = RK_OK;
-    if (!ends_with(path, ".so")) status = rk_module_compile(runtime, path, &binary);
-    if (status != RK_OK) return status;
-    struct rk_loaded *loaded = calloc(1, sizeof *loaded);
-    if (loaded) loaded->path = strdup(path);
-    if (!loaded || !loaded->path) {
-        free(loaded);
-        free(binary);
-        return rk_error(RK_OUT_OF_MEMORY, "no memory to load '%s'", path);
-    }
-    loaded->library = dlopen(binary ? binary : path, RTLD_NOW | RTLD_LOCAL);
-    free(binary);
-    const char *why = loaded->library ? 0 : dlerror();
-    const rk_module *module = loaded->library ? dlsym(loaded->library, "rk_module_table") : 0;
-    if (!module) {
-        status = loaded->library
-                     ? rk_error(RK_INCOMPATIBLE, "'%s' exports no rk_module_table: it is not a kernel module",
-                                path)
-                     : rk_error(RK_IO, "can't load '%s': %s", path, why);
-    } else {
-        status = rk_module_take(runtime, module, path);
-    }
-    if (status != RK_OK &&
-        (!module || runtime->module_count == 0 || runtime->modules[runtime->module_count - 1] != module)) {
-        if (loaded->library) dlclose(loaded->library);
-        free(loaded->path);
-        free(loaded);
-        return status;
-    }
-    loaded->next = runtime->loaded;
-    runtime->loaded = loaded;
-    return status;
-}
-
-rk_status rk_load(rk_runtime *runtime, const char *path)
-{
-    rk_status status = rk_runtime_check(runtime, "rk_load");
-    if (status != RK_OK) return status;
-    if (!path || !*path) return rk_error(RK_INVALID_ARGUMENT, "rk_load: path is null or empty");
-    pthread_mutex_lock(&runtime->control);
-    status = load(runtime, path);
-    pthread_mutex_unlock(&runtime->control);
-    return status;
-}
-
 void rk_modules_close(rk_runtime *runtime)
 {
+    rk_loads_end(runtime);
     if (runtime->quarantined) return; /* what is stuck still reads its class and runs its module's code */
     while (runtime->classes) {
         rk_class *next = runtime->classes->next;
@@ -296,13 +232,7 @@ void rk_modules_close(rk_runtime *runtime)
         runtime->classes = next;
     }
     free(runtime->modules);
-    while (runtime->loaded) {
-        struct rk_loaded *next = runtime->loaded->next;
-        dlclose(runtime->loaded->library);
-        free(runtime->loaded->path);
-        free(runtime->loaded);
-        runtime->loaded = next;
-    }
+    rk_loads_close(runtime);
 }
 
 /* ------------------------------------------------------------------ descriptions */

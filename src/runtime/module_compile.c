@@ -193,10 +193,18 @@ static int read_file(const char *path, text *t)
     return n < 0 ? -1 : 0;
 }
 
+/* For a file that is being written: no other process and no other thread of this one has the same. */
+static const char *unique_mark(char mark[32])
+{
+    static rk_u32 marks;
+    snprintf(mark, 32, "%ld-%u", (long)getpid(), __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED));
+    return mark;
+}
+
 static int write_file(const char *path, const char *data, size_t size)
 {
-    char part[4200];
-    snprintf(part, sizeof part, "%s.%ld", path, (long)getpid());
+    char part[4200], mark[32];
+    snprintf(part, sizeof part, "%s.%s", path, unique_mark(mark));
     int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0) return -1;
     ssize_t n = write(file, data, size);
@@ -206,13 +214,11 @@ static int write_file(const char *path, const char *data, size_t size)
 static rk_status compile(const rk_runtime *runtime, const char *source, const char *folder,
                          const char *list_path, char **path)
 {
-    char include[4096], include_flag[4096 + 2], part[4200];
+    char include[4096], include_flag[4096 + 2], part[4200], mark[32];
     rk_status status = rk_include_folder(include, sizeof include);
     if (status != RK_OK) return status;
     snprintf(include_flag, sizeof include_flag, "-I%s", include);
-    static rk_u32 compiles;
-    snprintf(part, sizeof part, "%s/part-%ld-%u.so", folder, (long)getpid(),
-             __atomic_fetch_add(&compiles, 1, __ATOMIC_RELAXED));
+    snprintf(part, sizeof part, "%s/part-%s.so", folder, unique_mark(mark));
 
     command c;
     text output = { 0 }, rule = { 0 }, paths = { 0 };
