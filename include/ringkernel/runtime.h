@@ -72,10 +72,10 @@ typedef struct rk_kernel_description {
     rk_u32 spmd, batch, width, threads, state, state_size, max_sends, mode, max_batch;
     const rk_schema *handles[16]; /* message types with a handler */
     rk_u32 handles_count;
-    const char *parameters[32]; /* names, of the module */
-    rk_u32 parameter_count;
-    const char *routes[16]; /* named routes, of the module */
-    rk_u32 route_count;
+    rk_u32 parameter_count,
+        route_count; /* all that its module declares; the names, in that order, live as long as the runtime */
+    const char *const *parameters;
+    const char *const *routes;
 } rk_kernel_description;
 RK_API rk_status rk_describe(rk_runtime *runtime, rk_u32 index, rk_kernel_description *description);
 RK_API rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_kernel_description *description);

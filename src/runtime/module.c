@@ -61,12 +61,20 @@ void rk_class_names(const rk_runtime *runtime, char *text, size_t size)
     if (!used) snprintf(text, size, "none");
 }
 
+/* A class with what only its description needs. All classes are allocated as one of these. */
+typedef struct described_class {
+    rk_class class;
+    rk_u32 parameters, routes;
+    const char **names; /* of the parameters, then of the routes */
+} described_class;
+
 static rk_class *class_for(rk_runtime *runtime, const rk_module *module, const char *name)
 {
     rk_class *class = rk_class_find(runtime, name);
     if (class) return class;
-    class = calloc(1, sizeof *class);
-    if (!class) return 0;
+    described_class *described = calloc(1, sizeof *described);
+    if (!described) return 0;
+    class = &described->class;
     class->name = name;
     class->module = module;
     rk_class **link = &runtime->classes;
@@ -74,6 +82,34 @@ static rk_class *class_for(rk_runtime *runtime, const rk_module *module, const c
     class->next = *link;
     *link = class;
     return class;
+}
+
+static void free_class(rk_class *class)
+{
+    described_class *described = (described_class *)class;
+    free(described->names);
+    free(described);
+}
+
+static rk_status list_names(rk_class *class)
+{
+    described_class *described = (described_class *)class;
+    rk_u32 parameters = 0, routes = 0;
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next) {
+        parameters += d->kind == RK_DECLARES_PARAMETER;
+        routes += d->kind == RK_DECLARES_ROUTE;
+    }
+    described->parameters = parameters;
+    described->routes = routes;
+    described->names = calloc(parameters + routes + 1, sizeof *described->names);
+    if (!described->names)
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for what kernel '%s' declares", class->name);
+    routes += parameters; /* from behind: the latest declaration comes first in its module */
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next) {
+        if (d->kind == RK_DECLARES_PARAMETER) described->names[--parameters] = d->name;
+        if (d->kind == RK_DECLARES_ROUTE) described->names[--routes] = d->name;
+    }
+    return RK_OK;
 }
 
 static int is_handler(const rk_declaration *d)
@@ -209,6 +245,7 @@ rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const cha
         if (class->module == module) {
             class->numbers = numbers;
             class->largest_out = largest;
+            if (status == RK_OK) status = list_names(class);
         }
     return status;
 }
@@ -228,7 +265,7 @@ void rk_modules_close(rk_runtime *runtime)
     if (runtime->quarantined) return; /* what is stuck still reads its class and runs its module's code */
     while (runtime->classes) {
         rk_class *next = runtime->classes->next;
-        free(runtime->classes);
+        free_class(runtime->classes);
         runtime->classes = next;
     }
     free(runtime->modules);
@@ -279,11 +316,11 @@ static void describe(const rk_class *class, rk_kernel_description *d)
     d->max_batch = a->max_batch;
     for (rk_u32 i = 0; i < class->handler_count; i++)
         d->handles[d->handles_count++] = class->handlers[i]->message;
-    for (const rk_declaration *o = class->module->declarations; o; o = o->next) {
-        if (o->kind == RK_DECLARES_PARAMETER && d->parameter_count < 32)
-            d->parameters[d->parameter_count++] = o->name;
-        if (o->kind == RK_DECLARES_ROUTE && d->route_count < 16) d->routes[d->route_count++] = o->name;
-    }
+    const described_class *described = (const described_class *)class;
+    d->parameter_count = described->parameters;
+    d->route_count = described->routes;
+    d->parameters = described->names;
+    d->routes = described->names + described->parameters;
 }
 
 rk_status rk_describe(rk_runtime *runtime, rk_u32 index, rk_kernel_description *description)

@@ -199,10 +199,44 @@ static void threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once(co
     unlink(path);
 }
 
+static void a_description_lists_all_that_a_module_declares(contract *c)
+{
+    enum { PARAMETERS = 40, ROUTES = 20 };
+    static char text[16384];
+    char path[512], name[32];
+    size_t used = (size_t)snprintf(text, sizeof text, "#include <ringkernel/kernel.h>\n");
+    for (rk_u32 i = 0; i < PARAMETERS; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "RK_PARAM(rk_u32, parameter_%u, 1)\n", i);
+    for (rk_u32 i = 0; i < ROUTES; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "RK_ROUTE(route_%u)\n", i);
+    snprintf(text + used, sizeof text - used,
+             "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
+             "RK_HANDLER(declares_much, loaded_number, msg, rk_none, self) { (void)msg; }\n");
+    reopen_with_cache(c);
+    snprintf(path, sizeof path, "%s/declares_much_%d.rk.c", RK_BINARY_DIR, (int)getpid());
+    write_text(path, text);
+    rk_status status = rk_load(c->runtime, path);
+    unlink(path);
+    assert_ok(status);
+    rk_kernel_description d;
+    assert_ok(rk_describe_named(c->runtime, "declares_much", &d));
+    assert_int_equal(d.parameter_count, PARAMETERS);
+    assert_int_equal(d.route_count, ROUTES);
+    for (rk_u32 i = 0; i < PARAMETERS; i++) {
+        snprintf(name, sizeof name, "parameter_%u", i);
+        assert_string_equal(d.parameters[i], name);
+    }
+    for (rk_u32 i = 0; i < ROUTES; i++) {
+        snprintf(name, sizeof name, "route_%u", i);
+        assert_string_equal(d.routes[i], name);
+    }
+}
+
 static const contract_case cases[] = {
     { CASE(nobody_waits_while_a_source_is_compiled), NEEDS_THREADS | ONCE },
     { CASE(a_runtime_that_is_closed_waits_for_a_load_that_is_under_way), NEEDS_THREADS | ONCE },
     { CASE(threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once), NEEDS_THREADS | ONCE },
+    { CASE(a_description_lists_all_that_a_module_declares), ONCE },
 };
 
 CONTRACT_MAIN("load", cases)
