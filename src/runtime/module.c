@@ -202,6 +202,61 @@ static rk_status check_schemas(rk_runtime *runtime, const rk_module *module, con
     return RK_OK;
 }
 
+/* The hooks of a module join their kernels. */
+static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
+{
+    for (const rk_declaration *d = module->declarations; d; d = d->next) {
+        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_REFUSED) continue;
+        rk_class *class = rk_class_find(runtime, d->kernel_name);
+        if (!class || class->module != module)
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file,
+                            d->line, d->kernel_name);
+        if (class->attributes->state != RK_STATELESS && d->state_size != class->state_size)
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: the hook of kernel '%s' names another state type than its handlers",
+                            d->file, d->line, d->kernel_name);
+        *(d->kind == RK_DECLARES_DRAIN ? &class->drain : &class->refused) = d;
+    }
+    return RK_OK;
+}
+
+static rk_status add_classes(rk_runtime *runtime, const rk_module *module, const char *from)
+{
+    rk_u32 numbers = 1, largest = 0;
+    rk_status status = RK_OK;
+    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
+        if (d->number >= numbers) numbers = d->number + 1;
+        if (d->kind == RK_DECLARES_MESSAGE && d->message->size > largest) largest = d->message->size;
+        if (!is_handler(d)) continue;
+        rk_class *class = class_for(runtime, module, d->kernel_name);
+        status =
+            class ? add_handler(class, d)
+                  : rk_error(RK_OUT_OF_MEMORY, "no memory for kernel '%s' of '%s'", d->kernel_name, from);
+    }
+    if (status == RK_OK) status = add_hooks(runtime, module);
+    for (rk_class *class = runtime->classes; class && status == RK_OK; class = class->next) {
+        if (class->module != module) continue;
+        class->numbers = numbers;
+        class->largest_out = largest;
+        status = list_names(class);
+    }
+    return status;
+}
+
+static void remove_classes(rk_runtime *runtime, const rk_module *module)
+{
+    for (rk_class **link = &runtime->classes; *link;) {
+        rk_class *class = *link;
+        if (class->module == module) {
+            *link = class->next;
+            free_class(class);
+        } else {
+            link = &class->next;
+        }
+    }
+}
+
 rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const char *from)
 {
     for (rk_u32 i = 0; i < runtime->module_count; i++)
@@ -217,36 +272,11 @@ rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const cha
     const rk_module **modules = realloc(runtime->modules, (runtime->module_count + 1) * sizeof *modules);
     if (!modules) return rk_error(RK_OUT_OF_MEMORY, "no memory for module '%s'", from);
     runtime->modules = modules;
-    modules[runtime->module_count++] = module;
-
-    rk_u32 numbers = 1, largest = 0;
-    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
-        if (d->number >= numbers) numbers = d->number + 1;
-        if (d->kind == RK_DECLARES_MESSAGE && d->message->size > largest) largest = d->message->size;
-        if (!is_handler(d)) continue;
-        rk_class *class = class_for(runtime, module, d->kernel_name);
-        status = class ? add_handler(class, d)
-                       : rk_error(RK_OUT_OF_MEMORY, "no memory for kernel '%s'", d->kernel_name);
-    }
-    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
-        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_REFUSED) continue;
-        rk_class *class = rk_class_find(runtime, d->kernel_name);
-        if (!class || class->module != module)
-            return rk_error(RK_INCOMPATIBLE,
-                            "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file,
-                            d->line, d->kernel_name);
-        if (class->attributes->state != RK_STATELESS && d->state_size != class->state_size)
-            return rk_error(RK_INCOMPATIBLE,
-                            "%s:%u: the hook of kernel '%s' names another state type than its handlers",
-                            d->file, d->line, d->kernel_name);
-        *(d->kind == RK_DECLARES_DRAIN ? &class->drain : &class->refused) = d;
-    }
-    for (rk_class *class = runtime->classes; class; class = class->next)
-        if (class->module == module) {
-            class->numbers = numbers;
-            class->largest_out = largest;
-            if (status == RK_OK) status = list_names(class);
-        }
+    status = add_classes(runtime, module, from);
+    if (status == RK_OK)
+        modules[runtime->module_count++] = module;
+    else
+        remove_classes(runtime, module);
     return status;
 }
 

@@ -59,13 +59,6 @@ static rk_status open_module(const rk_runtime *runtime, const char *path, struct
     return status;
 }
 
-static int is_taken(const rk_runtime *runtime, const rk_module *module)
-{
-    for (rk_u32 i = 0; i < runtime->module_count; i++)
-        if (runtime->modules[i] == module) return 1;
-    return 0;
-}
-
 static rk_status load(rk_runtime *runtime, const char *path)
 {
     struct rk_loaded *opened = 0;
@@ -80,8 +73,7 @@ static rk_status load(rk_runtime *runtime, const char *path)
         pthread_mutex_lock(&runtime->control);
         if (!is_loaded(runtime, path)) { /* another thread may have been faster */
             status = rk_module_take(runtime, module, path);
-            /* One that was refused half-way has left classes behind: its code stays as well. */
-            if (is_taken(runtime, module)) {
+            if (status == RK_OK) {
                 opened->next = runtime->loaded;
                 runtime->loaded = opened;
                 opened = 0;

@@ -199,11 +199,45 @@ static void threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once(co
     unlink(path);
 }
 
+static rk_status load_text(contract *c, const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s_%d.rk.c", RK_BINARY_DIR, name, (int)getpid());
+    write_text(path, text);
+    rk_status status = rk_load(c->runtime, path);
+    unlink(path);
+    return status;
+}
+
+static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
+{
+#define HEAD                           \
+    "#include <ringkernel/kernel.h>\n" \
+    "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
+#define KERNEL(name) "RK_HANDLER(" name ", loaded_number, msg, rk_none, self) { (void)msg; }\n"
+    static const struct {
+        const char *text, *says;
+    } refused[] = {
+        { HEAD KERNEL("mended") "RK_ON_DRAIN(nobodys, rk_none, self) {}\n", "has no handler in this file" },
+        { HEAD KERNEL(
+              "fine_itself") "RK_HANDLER(mended, loaded_number, msg, loaded_number, self) { (void)msg; }\n",
+          "no .state" },
+    };
+    reopen_with_cache(c);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_status(load_text(c, "refused", refused[i].text), RK_INCOMPATIBLE);
+        assert_error_says(refused[i].says);
+        assert_int_equal(kernels_called(c, "mended") + kernels_called(c, "fine_itself"), 0);
+    }
+    assert_ok(load_text(c, "mended", HEAD KERNEL("mended")));
+    assert_int_equal(kernels_called(c, "mended"), 1);
+}
+
 static void a_description_lists_all_that_a_module_declares(contract *c)
 {
     enum { PARAMETERS = 40, ROUTES = 20 };
     static char text[16384];
-    char path[512], name[32];
+    char name[32];
     size_t used = (size_t)snprintf(text, sizeof text, "#include <ringkernel/kernel.h>\n");
     for (rk_u32 i = 0; i < PARAMETERS; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "RK_PARAM(rk_u32, parameter_%u, 1)\n", i);
@@ -213,11 +247,7 @@ static void a_description_lists_all_that_a_module_declares(contract *c)
              "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
              "RK_HANDLER(declares_much, loaded_number, msg, rk_none, self) { (void)msg; }\n");
     reopen_with_cache(c);
-    snprintf(path, sizeof path, "%s/declares_much_%d.rk.c", RK_BINARY_DIR, (int)getpid());
-    write_text(path, text);
-    rk_status status = rk_load(c->runtime, path);
-    unlink(path);
-    assert_ok(status);
+    assert_ok(load_text(c, "declares_much", text));
     rk_kernel_description d;
     assert_ok(rk_describe_named(c->runtime, "declares_much", &d));
     assert_int_equal(d.parameter_count, PARAMETERS);
@@ -236,6 +266,7 @@ static const contract_case cases[] = {
     { CASE(nobody_waits_while_a_source_is_compiled), NEEDS_THREADS | ONCE },
     { CASE(a_runtime_that_is_closed_waits_for_a_load_that_is_under_way), NEEDS_THREADS | ONCE },
     { CASE(threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once), NEEDS_THREADS | ONCE },
+    { CASE(a_module_that_is_refused_leaves_nothing_behind), ONCE },
     { CASE(a_description_lists_all_that_a_module_declares), ONCE },
 };
 
