@@ -36,7 +36,7 @@ typedef struct rk_kernel {
 
 /* One line of a kernel's log, or of the runtime's own. Valid during the call. */
 typedef struct rk_log_record {
-    rk_u32 level; /* RK_DEBUG … RK_ERROR */
+    rk_u32 level; /* RK_DEBUG, RK_INFO, RK_WARNING or RK_ERROR */
     rk_u32 shard;
     rk_u64 when_ns;          /* on the runtime's clock */
     const char *kernel_name; /* "" for the runtime's own */

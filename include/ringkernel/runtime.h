@@ -52,10 +52,12 @@ RK_API rk_u32 rk_worker_count(const rk_runtime *runtime);
 RK_API rk_u64 rk_clock_ns(const rk_runtime *runtime);
 
 /* Make the kernels of a file known: a kernel source (NAME.rk.c: compiled with the compiler that built the library, cached by hash of source,
- * options and version) or a module that is compiled already (.so). Loading the same file again is RK_OK.
+ * options and version) or a module that is compiled already (.so). Loading the same file again, or by several threads at once, is RK_OK. While
+ * it is compiled, nothing else waits.
  *   RK_IO              can't be read
  *   RK_COMPILE_FAILED  the compiler's message, with the user's file and line, is in the text
- *   RK_INCOMPATIBLE    not a module, or for another ABI, wire format or layout: the text names both */
+ *   RK_INCOMPATIBLE    not a module, or for another ABI, wire format or layout: the text names both
+ *   RK_CLOSED          the runtime was closed meanwhile */
 RK_API rk_status rk_load(rk_runtime *runtime, const char *path);
 
 /* A message type that some loaded or linked module declares: by name, or by type id. 0: none. Lives as long as the runtime. */
@@ -70,10 +72,10 @@ typedef struct rk_kernel_description {
     rk_u32 spmd, batch, width, threads, state, state_size, max_sends, mode, max_batch;
     const rk_schema *handles[16]; /* message types with a handler */
     rk_u32 handles_count;
-    const char *parameters[32]; /* names, of the module */
-    rk_u32 parameter_count;
-    const char *routes[16]; /* named routes, of the module */
-    rk_u32 route_count;
+    rk_u32 parameter_count,
+        route_count; /* all that its module declares; the names, in that order, live as long as the runtime */
+    const char *const *parameters;
+    const char *const *routes;
 } rk_kernel_description;
 RK_API rk_status rk_describe(rk_runtime *runtime, rk_u32 index, rk_kernel_description *description);
 RK_API rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_kernel_description *description);

@@ -89,7 +89,11 @@ RK_API rk_status rk_reserve(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, 
 RK_API rk_status rk_commit(rk_runtime *runtime, rk_reservation *reservation);
 RK_API rk_status rk_abort(rk_runtime *runtime, rk_reservation *reservation);
 
-/* Throw away what is queued in the host lanes of an inactive kernel; counted as lost. RK_BUSY: active. */
+/* Throw away what is queued in the host lanes of an inactive kernel; counted as lost. What a reservation holds stays, and what came after it.
+ *   RK_BUSY  nothing was thrown away: the kernel is active, so deactivate it first; or it stopped with a batch half out (it found no room
+ *            for all that it sent, or failed before the commit), whose slots are still to be committed: receive from it and activate it,
+ *            or relaunch it
+ *   RK_STALE, RK_NO_SUCH_KERNEL */
 RK_API rk_status rk_clear(rk_runtime *runtime, rk_kernel kernel, rk_u64 *cleared);
 
 /* Take the oldest kept dead letter of a kernel. The payload is copied to `body` (room `size`); letter->payload points there. RK_EMPTY, RK_TIMED_OUT,

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "device_library.h"
 #include "ringkernel/ringkernel.h"
+#include "runtime/include_folder.h"
 #include "source_text.h"
 
 typedef struct request {
@@ -64,7 +65,8 @@ static void compile_device(const source_text *source, const char *backend, json_
     static const char *const architectures[] = { "sm_90", "sm_75" }, *const standards[] = { "CL1.2",
                                                                                             "CL3.0" };
     bool cuda = strcmp(backend, "cuda") == 0;
-    const char *include = source_include_folder();
+    char include[4096];
+    bool found = rk_include_folder(include, sizeof include) == RK_OK;
     char *unit = NULL;
     rk_source_error error = { 0 };
     rk_render_options render = {
@@ -77,9 +79,10 @@ static void compile_device(const source_text *source, const char *backend, json_
         device_compiled result = DEVICE_REFUSED;
         if (status != RK_OK) {
             text = command_print("line %u: %s", error.line, error.text);
-        } else if (!include) {
+        } else if (!found) {
             result = DEVICE_MISSING;
-            text = command_copy("the headers of this library are not beside rk, nor where it was built");
+            text = command_copy(
+                "the headers of this library are not beside rk, nor where it was built or installed");
         } else {
             result =
                 cuda ? nvrtc_compile(unit, include, how, &text) : opencl_compile(unit, include, how, &text);

@@ -42,29 +42,3 @@ void source_text_free(source_text *source)
     free(source->full_path);
     *source = (source_text){ 0 };
 }
-
-static bool has_headers(const char *folder)
-{
-    char *path = command_print("%s/ringkernel/kernel.h", folder);
-    bool there = access(path, R_OK) == 0;
-    free(path);
-    return there;
-}
-
-const char *source_include_folder(void)
-{
-    static char folder[4096];
-    ssize_t size = readlink("/proc/self/exe", folder, sizeof folder - 32);
-    if (size > 0) {
-        folder[size] = 0;
-        char *slash = strrchr(folder, '/');
-        strcpy(slash ? slash : folder, "/../include");
-        if (has_headers(folder)) return folder;
-    }
-    /* This very file lies in src/cli of the tree that the program was built from. */
-    snprintf(folder, sizeof folder, "%s", __FILE__);
-    char *slash = strrchr(folder, '/');
-    snprintf(slash ? slash : folder, sizeof folder - (size_t)((slash ? slash : folder) - folder),
-             "/../../include");
-    return has_headers(folder) ? folder : NULL;
-}

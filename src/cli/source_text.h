@@ -15,7 +15,4 @@ typedef struct source_text {
 bool source_text_read(source_text *source, const char *path);
 void source_text_free(source_text *source);
 
-/* The folder that holds ringkernel/kernel.h: beside the program (installed or moved), or where it was built. NULL: neither is there. */
-const char *source_include_folder(void);
-
 #endif

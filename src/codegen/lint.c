@@ -76,6 +76,7 @@ rk_status rk_lint_source(const char *file, const char *text, size_t size, rk_fin
     if (status == RK_OK) {
         rk_lint_barriers(&lint);
         rk_lint_fences(&lint);
+        rk_lint_regions(&lint);
         rk_lint_recursion(&lint);
         rk_lint_pointers(&lint);
         rk_lint_attributes(&lint);

@@ -3,6 +3,7 @@
  *   barrier-scope    an SPMD kernel whose barriers are a warp's indexes shared memory beyond its warp (the
  *                    guide's pitfall 1)
  *   missing-fence    a relaxed kernel writes state and then sends, with no fence between (pitfall 2)
+ *   region-in-spmd   RK_PARALLEL and its like in an SPMD kernel, where every thread would run the whole loop
  *   recursion        functions that call themselves: no GPU stack for that, and not in OpenCL C
  *   address-space    a pointer without RK_GLOBAL, RK_LOCAL or RK_MSG is given memory of the arena, of a
  *                    message or of the block

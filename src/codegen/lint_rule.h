@@ -33,6 +33,7 @@ bool rk_range_has(const rk_tokens *tokens, size_t first, size_t end, const char 
 
 void rk_lint_barriers(rk_lint *lint);
 void rk_lint_fences(rk_lint *lint);
+void rk_lint_regions(rk_lint *lint);
 void rk_lint_recursion(rk_lint *lint);
 void rk_lint_pointers(rk_lint *lint);
 void rk_lint_attributes(rk_lint *lint);

@@ -130,6 +130,32 @@ static void a_fence_or_a_stricter_model_orders_them(void **state)
     finds_nothing("RK_HANDLER(flag, number, msg, table, self) { self->seen++; rk_send(RK_ARG, &n); }\n");
 }
 
+/* ---- region-in-spmd */
+
+#define SPMD(body) "RK_SPMD_KERNEL(k, number, number, .threads = 64)\n{\n" body "}\n"
+
+static void a_region_in_an_spmd_body_is_found(void **state)
+{
+    (void)state;
+    finds_one(SPMD("    RK_SHARED(rk_u32, part, 64);\n    RK_PARALLEL(i, 64) part[i] = 0;\n"),
+              "region-in-spmd", 4, "RK_PARALLEL in the SPMD body of 'k'");
+    assert_non_null(strstr(list.finding[0].remedy, "an SPMD body is one thread: use the thread's index"));
+    finds_one(SPMD("    RK_ONCE { rk_send(RK_ARG, &n); }\n"), "region-in-spmd", 3, "RK_ONCE");
+    finds_one(SPMD("    RK_PER_THREAD(rk_u32, mine, 64);\n"), "region-in-spmd", 3, "RK_PER_THREAD");
+    finds_one("RK_FN void clear(RK_LOCAL rk_u32 *v)\n{\n    RK_PARALLEL(i, 64) v[i] = 0;\n}\n"
+              "RK_FN void twice(RK_LOCAL rk_u32 *v) { clear(v); clear(v); }\n" SPMD("    twice(part);\n"),
+              "region-in-spmd", 3, "RK_PARALLEL in 'clear', which the SPMD body of 'k' calls");
+}
+
+static void regions_in_handlers_and_loops_in_spmd_bodies_are_right(void **state)
+{
+    (void)state;
+    finds_nothing("RK_FN void clear(RK_LOCAL rk_u32 *v) { RK_PARALLEL(i, 64) v[i] = 0; }\n"
+                  "RK_HANDLER(r, number, msg, rk_none, self, .width = RK_BLOCK)\n"
+                  "{ RK_SHARED(rk_u32, part, 64); clear(part); RK_ONCE { rk_send(RK_ARG, msg); } }\n" SPMD(
+                      "for (rk_u32 i = 0; i < 4; i++) rk_barrier(RK_SCOPE_BLOCK); /* no RK_PARALLEL */\n"));
+}
+
 /* ---- recursion */
 
 static void recursion_is_found_once_for_each_circle(void **state)
@@ -250,6 +276,8 @@ int main(void)
         cmocka_unit_test_teardown(an_index_within_the_warp_is_right, forget),
         cmocka_unit_test_teardown(a_relaxed_kernel_needs_a_fence_between_write_and_send, forget),
         cmocka_unit_test_teardown(a_fence_or_a_stricter_model_orders_them, forget),
+        cmocka_unit_test_teardown(a_region_in_an_spmd_body_is_found, forget),
+        cmocka_unit_test_teardown(regions_in_handlers_and_loops_in_spmd_bodies_are_right, forget),
         cmocka_unit_test_teardown(recursion_is_found_once_for_each_circle, forget),
         cmocka_unit_test_teardown(calls_that_end_are_no_recursion, forget),
         cmocka_unit_test_teardown(a_plain_pointer_to_shared_memory_is_found, forget),

@@ -1,6 +1,5 @@
 #include "module.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,12 +61,20 @@ void rk_class_names(const rk_runtime *runtime, char *text, size_t size)
     if (!used) snprintf(text, size, "none");
 }
 
+/* A class with what only its description needs. All classes are allocated as one of these. */
+typedef struct described_class {
+    rk_class class;
+    rk_u32 parameters, routes;
+    const char **names; /* of the parameters, then of the routes */
+} described_class;
+
 static rk_class *class_for(rk_runtime *runtime, const rk_module *module, const char *name)
 {
     rk_class *class = rk_class_find(runtime, name);
     if (class) return class;
-    class = calloc(1, sizeof *class);
-    if (!class) return 0;
+    described_class *described = calloc(1, sizeof *described);
+    if (!described) return 0;
+    class = &described->class;
     class->name = name;
     class->module = module;
     rk_class **link = &runtime->classes;
@@ -75,6 +82,34 @@ static rk_class *class_for(rk_runtime *runtime, const rk_module *module, const c
     class->next = *link;
     *link = class;
     return class;
+}
+
+static void free_class(rk_class *class)
+{
+    described_class *described = (described_class *)class;
+    free(described->names);
+    free(described);
+}
+
+static rk_status list_names(rk_class *class)
+{
+    described_class *described = (described_class *)class;
+    rk_u32 parameters = 0, routes = 0;
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next) {
+        parameters += d->kind == RK_DECLARES_PARAMETER;
+        routes += d->kind == RK_DECLARES_ROUTE;
+    }
+    described->parameters = parameters;
+    described->routes = routes;
+    described->names = calloc(parameters + routes + 1, sizeof *described->names);
+    if (!described->names)
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for what kernel '%s' declares", class->name);
+    routes += parameters; /* from behind: the latest declaration comes first in its module */
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next) {
+        if (d->kind == RK_DECLARES_PARAMETER) described->names[--parameters] = d->name;
+        if (d->kind == RK_DECLARES_ROUTE) described->names[--routes] = d->name;
+    }
+    return RK_OK;
 }
 
 static int is_handler(const rk_declaration *d)
@@ -167,6 +202,61 @@ static rk_status check_schemas(rk_runtime *runtime, const rk_module *module, con
     return RK_OK;
 }
 
+/* The hooks of a module join their kernels. */
+static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
+{
+    for (const rk_declaration *d = module->declarations; d; d = d->next) {
+        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_REFUSED) continue;
+        rk_class *class = rk_class_find(runtime, d->kernel_name);
+        if (!class || class->module != module)
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file,
+                            d->line, d->kernel_name);
+        if (class->attributes->state != RK_STATELESS && d->state_size != class->state_size)
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: the hook of kernel '%s' names another state type than its handlers",
+                            d->file, d->line, d->kernel_name);
+        *(d->kind == RK_DECLARES_DRAIN ? &class->drain : &class->refused) = d;
+    }
+    return RK_OK;
+}
+
+static rk_status add_classes(rk_runtime *runtime, const rk_module *module, const char *from)
+{
+    rk_u32 numbers = 1, largest = 0;
+    rk_status status = RK_OK;
+    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
+        if (d->number >= numbers) numbers = d->number + 1;
+        if (d->kind == RK_DECLARES_MESSAGE && d->message->size > largest) largest = d->message->size;
+        if (!is_handler(d)) continue;
+        rk_class *class = class_for(runtime, module, d->kernel_name);
+        status =
+            class ? add_handler(class, d)
+                  : rk_error(RK_OUT_OF_MEMORY, "no memory for kernel '%s' of '%s'", d->kernel_name, from);
+    }
+    if (status == RK_OK) status = add_hooks(runtime, module);
+    for (rk_class *class = runtime->classes; class && status == RK_OK; class = class->next) {
+        if (class->module != module) continue;
+        class->numbers = numbers;
+        class->largest_out = largest;
+        status = list_names(class);
+    }
+    return status;
+}
+
+static void remove_classes(rk_runtime *runtime, const rk_module *module)
+{
+    for (rk_class **link = &runtime->classes; *link;) {
+        rk_class *class = *link;
+        if (class->module == module) {
+            *link = class->next;
+            free_class(class);
+        } else {
+            link = &class->next;
+        }
+    }
+}
+
 rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const char *from)
 {
     for (rk_u32 i = 0; i < runtime->module_count; i++)
@@ -182,35 +272,11 @@ rk_status rk_module_take(rk_runtime *runtime, const rk_module *module, const cha
     const rk_module **modules = realloc(runtime->modules, (runtime->module_count + 1) * sizeof *modules);
     if (!modules) return rk_error(RK_OUT_OF_MEMORY, "no memory for module '%s'", from);
     runtime->modules = modules;
-    modules[runtime->module_count++] = module;
-
-    rk_u32 numbers = 1, largest = 0;
-    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
-        if (d->number >= numbers) numbers = d->number + 1;
-        if (d->kind == RK_DECLARES_MESSAGE && d->message->size > largest) largest = d->message->size;
-        if (!is_handler(d)) continue;
-        rk_class *class = class_for(runtime, module, d->kernel_name);
-        status = class ? add_handler(class, d)
-                       : rk_error(RK_OUT_OF_MEMORY, "no memory for kernel '%s'", d->kernel_name);
-    }
-    for (const rk_declaration *d = module->declarations; d && status == RK_OK; d = d->next) {
-        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_REFUSED) continue;
-        rk_class *class = rk_class_find(runtime, d->kernel_name);
-        if (!class || class->module != module)
-            return rk_error(RK_INCOMPATIBLE,
-                            "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file,
-                            d->line, d->kernel_name);
-        if (class->attributes->state != RK_STATELESS && d->state_size != class->state_size)
-            return rk_error(RK_INCOMPATIBLE,
-                            "%s:%u: the hook of kernel '%s' names another state type than its handlers",
-                            d->file, d->line, d->kernel_name);
-        *(d->kind == RK_DECLARES_DRAIN ? &class->drain : &class->refused) = d;
-    }
-    for (rk_class *class = runtime->classes; class; class = class->next)
-        if (class->module == module) {
-            class->numbers = numbers;
-            class->largest_out = largest;
-        }
+    status = add_classes(runtime, module, from);
+    if (status == RK_OK)
+        modules[runtime->module_count++] = module;
+    else
+        remove_classes(runtime, module);
     return status;
 }
 
@@ -223,86 +289,17 @@ rk_status rk_modules_linked(rk_runtime *runtime)
     return RK_OK;
 }
 
-/* ------------------------------------------------------------------ files */
-
-struct rk_loaded {
-    struct rk_loaded *next;
-    char *path;
-    void *library;
-};
-
-static int ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-static rk_status load(rk_runtime *runtime, const char *path)
-{
-    for (struct rk_loaded *l = runtime->loaded; l; l = l->next)
-        if (strcmp(l->path, path) == 0) return RK_OK;
-    char *binary = 0;
-    rk_status status = RK_OK;
-    if (!ends_with(path, ".so")) status = rk_module_compile(runtime, path, &binary);
-    if (status != RK_OK) return status;
-    struct rk_loaded *loaded = calloc(1, sizeof *loaded);
-    if (loaded) loaded->path = strdup(path);
-    if (!loaded || !loaded->path) {
-        free(loaded);
-        free(binary);
-        return rk_error(RK_OUT_OF_MEMORY, "no memory to load '%s'", path);
-    }
-    loaded->library = dlopen(binary ? binary : path, RTLD_NOW | RTLD_LOCAL);
-    free(binary);
-    const char *why = loaded->library ? 0 : dlerror();
-    const rk_module *module = loaded->library ? dlsym(loaded->library, "rk_module_table") : 0;
-    if (!module) {
-        status = loaded->library
-                     ? rk_error(RK_INCOMPATIBLE, "'%s' exports no rk_module_table: it is not a kernel module",
-                                path)
-                     : rk_error(RK_IO, "can't load '%s': %s", path, why);
-    } else {
-        status = rk_module_take(runtime, module, path);
-    }
-    if (status != RK_OK &&
-        (!module || runtime->module_count == 0 || runtime->modules[runtime->module_count - 1] != module)) {
-        if (loaded->library) dlclose(loaded->library);
-        free(loaded->path);
-        free(loaded);
-        return status;
-    }
-    loaded->next = runtime->loaded;
-    runtime->loaded = loaded;
-    return status;
-}
-
-rk_status rk_load(rk_runtime *runtime, const char *path)
-{
-    rk_status status = rk_runtime_check(runtime, "rk_load");
-    if (status != RK_OK) return status;
-    if (!path || !*path) return rk_error(RK_INVALID_ARGUMENT, "rk_load: path is null or empty");
-    pthread_mutex_lock(&runtime->control);
-    status = load(runtime, path);
-    pthread_mutex_unlock(&runtime->control);
-    return status;
-}
-
 void rk_modules_close(rk_runtime *runtime)
 {
+    rk_loads_end(runtime);
+    if (runtime->quarantined) return; /* what is stuck still reads its class and runs its module's code */
     while (runtime->classes) {
         rk_class *next = runtime->classes->next;
-        free(runtime->classes);
+        free_class(runtime->classes);
         runtime->classes = next;
     }
     free(runtime->modules);
-    while (runtime->loaded) {
-        struct rk_loaded *next = runtime->loaded->next;
-        if (!runtime->quarantined)
-            dlclose(runtime->loaded->library); /* a stuck handler still runs its code */
-        free(runtime->loaded->path);
-        free(runtime->loaded);
-        runtime->loaded = next;
-    }
+    rk_loads_close(runtime);
 }
 
 /* ------------------------------------------------------------------ descriptions */
@@ -349,11 +346,11 @@ static void describe(const rk_class *class, rk_kernel_description *d)
     d->max_batch = a->max_batch;
     for (rk_u32 i = 0; i < class->handler_count; i++)
         d->handles[d->handles_count++] = class->handlers[i]->message;
-    for (const rk_declaration *o = class->module->declarations; o; o = o->next) {
-        if (o->kind == RK_DECLARES_PARAMETER && d->parameter_count < 32)
-            d->parameters[d->parameter_count++] = o->name;
-        if (o->kind == RK_DECLARES_ROUTE && d->route_count < 16) d->routes[d->route_count++] = o->name;
-    }
+    const described_class *described = (const described_class *)class;
+    d->parameter_count = described->parameters;
+    d->route_count = described->routes;
+    d->parameters = described->names;
+    d->routes = described->names + described->parameters;
 }
 
 rk_status rk_describe(rk_runtime *runtime, rk_u32 index, rk_kernel_description *description)

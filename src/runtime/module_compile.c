@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "include_folder.h"
 #include "module.h"
 
 extern char **environ;
@@ -88,33 +89,6 @@ static int run(char **arguments, text *output)
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* The headers: beside the program (installed or relocated), where the library was built, where it was to be installed. */
-static int include_folder(char *folder, size_t size)
-{
-    char program[512];
-    struct stat info;
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (n > 0) {
-        program[n] = 0;
-        char *slash = strrchr(program, '/');
-        if (slash) *slash = 0;
-        snprintf(folder, size, "%s/../include/ringkernel/kernel.h", program);
-        if (stat(folder, &info) == 0) {
-            *strstr(folder, "/ringkernel/kernel.h") = 0;
-            return 1;
-        }
-    }
-    static const char *const places[] = { RK_BUILD_INCLUDE_DIR, RK_INSTALL_INCLUDE_DIR };
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(folder, size, "%s/ringkernel/kernel.h", places[i]);
-        if (stat(folder, &info) == 0) {
-            snprintf(folder, size, "%s", places[i]);
-            return 1;
-        }
-    }
-    return 0;
 }
 
 static int make_folders(char *path)
@@ -219,10 +193,18 @@ static int read_file(const char *path, text *t)
     return n < 0 ? -1 : 0;
 }
 
+/* For a file that is being written: no other process and no other thread of this one has the same. */
+static const char *unique_mark(char mark[32])
+{
+    static rk_u32 marks;
+    snprintf(mark, 32, "%ld-%u", (long)getpid(), __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED));
+    return mark;
+}
+
 static int write_file(const char *path, const char *data, size_t size)
 {
-    char part[4200];
-    snprintf(part, sizeof part, "%s.%ld", path, (long)getpid());
+    char part[4200], mark[32];
+    snprintf(part, sizeof part, "%s.%s", path, unique_mark(mark));
     int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0) return -1;
     ssize_t n = write(file, data, size);
@@ -232,19 +214,14 @@ static int write_file(const char *path, const char *data, size_t size)
 static rk_status compile(const rk_runtime *runtime, const char *source, const char *folder,
                          const char *list_path, char **path)
 {
-    char include[1024], include_flag[1100], part[4200];
-    if (!include_folder(include, sizeof include))
-        return rk_error(
-            RK_IO, "the headers of ringkernel are not found: neither '%s' nor '%s' has ringkernel/kernel.h",
-            RK_BUILD_INCLUDE_DIR, RK_INSTALL_INCLUDE_DIR);
+    char include[4096], include_flag[4096 + 2], part[4200], mark[32];
+    rk_status status = rk_include_folder(include, sizeof include);
+    if (status != RK_OK) return status;
     snprintf(include_flag, sizeof include_flag, "-I%s", include);
-    static rk_u32 compiles;
-    snprintf(part, sizeof part, "%s/part-%ld-%u.so", folder, (long)getpid(),
-             __atomic_fetch_add(&compiles, 1, __ATOMIC_RELAXED));
+    snprintf(part, sizeof part, "%s/part-%s.so", folder, unique_mark(mark));
 
     command c;
     text output = { 0 }, rule = { 0 }, paths = { 0 };
-    rk_status status = RK_OK;
     digest key;
     command_begin(&c, include_flag);
     command_add(&c, (char *)"-shared");

@@ -1,17 +1,7 @@
 /* Dead letters: what is refused is kept with its reason and counted, newest first to stay, and the sender's hook is asked before. */
-#include "contract.h"
+#include "probes.h"
 
 #include <stdio.h>
-
-#include "../kernels/contract_a.rk.h"
-
-static rk_launch_options small(rk_u32 capacity)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = capacity;
-    o.deduplication_window = 0;
-    return o;
-}
 
 static void attempt_with(contract *c, rk_kernel k, rk_u32 number, rk_u32 fault)
 {

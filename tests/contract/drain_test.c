@@ -1,19 +1,9 @@
 /* Draining: everything that was sent is received, each drain hook runs once and after that, whatever the shape of the routes and however
  * full the rings are. */
-#include "contract.h"
+#include "probes.h"
 
 #include <sched.h>
 #include <stdio.h>
-
-#include "../kernels/contract_a.rk.h"
-
-static rk_launch_options small(rk_u32 capacity)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = capacity;
-    o.deduplication_window = 0;
-    return o;
-}
 
 static rk_status send_bundle(contract *c, rk_kernel k, rk_u32 number, rk_u32 hops, rk_u64 timeout_ns)
 {

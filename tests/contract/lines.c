@@ -160,3 +160,37 @@ void on_both_lanes(contract *c, void (*run)(contract *c, rk_u32 lane))
 {
     for (rk_u32 lane = HOST_LANE; lane <= DEVICE_LANE; lane++) run(c, lane);
 }
+
+void fill_line(line *l)
+{
+    for (rk_u64 i = 1; i <= CAPACITY; i++) assert_offer(l, i, 0, RK_OK);
+}
+
+rk_send_options id_of(rk_u64 id)
+{
+    rk_send_options with = RK_SEND_DEFAULTS;
+    with.id = id;
+    with.timeout_ns = RK_MILLISECONDS(1);
+    return with;
+}
+
+rk_launch_options roomy(void)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 16384;
+    o.output_capacity = 16384;
+    o.deduplication_window = 0;
+    return o;
+}
+
+void *take_all(contract *c, rk_kernel kernel, size_t size, size_t *count)
+{
+    wait_until(c, is_at_rest(c, kernel));
+    size_t there = account_of(c, kernel).output_queued, got;
+    char *messages = calloc(there + 1, size);
+    assert_non_null(messages);
+    for (*count = 0; *count < there; *count += got)
+        assert_ok(rk_receive_many(c->runtime, kernel, messages + *count * size, size, there - *count, 0,
+                                  RK_NO_WAIT, &got));
+    return messages;
+}

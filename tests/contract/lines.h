@@ -28,6 +28,8 @@ extern const rk_u32 strategies[STRATEGIES]; /* all of them */
  * for all orders. */
 rk_launch_options small_queue(rk_u32 strategy);
 rk_launch_options source_options(void);
+/* Room for all that a case sends, in and out. */
+rk_launch_options roomy(void);
 
 /* Launch a line: the target is not active, the source is. */
 line open_line(contract *c, rk_u32 lane, const rk_launch_options *target);
@@ -48,11 +50,18 @@ rk_status offer(line *l, rk_u64 number, const rk_send_options *options);
 #define assert_offer(l, number, options, expected) \
     contract_assert_status(offer(l, number, options), expected, "offer of " #number, __FILE__, __LINE__)
 
+/* Fill the lane of a stalled target: CAPACITY packages, from 1. */
+void fill_line(line *l);
+/* Options of a send with an id, which doesn't wait for long. */
+rk_send_options id_of(rk_u64 id);
+
 /* Of the line's lane. */
 rk_account lane_account(const line *l);
 rk_u64 refusals(const rk_account *a);
 /* The kernel has handled all that it accepted. */
 int is_at_rest(contract *c, rk_kernel kernel);
+/* Take all that a kernel sent to the host, which must be at rest. The caller frees it. */
+void *take_all(contract *c, rk_kernel kernel, size_t size, size_t *count);
 
 /* Activate the target, let it handle all that there is, and take what it saw, in order. The caller frees it.
  * */

@@ -1,12 +1,10 @@
 /* Options: what is valid, what a mistake is told, and that a launch really is what its options say. */
-#include "contract.h"
+#include "probes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "runtime/core.h"
-
-#include "../kernels/contract_a.rk.h"
 
 /* ------------------------------------------------------------------ validation */
 
@@ -437,13 +435,6 @@ static rk_status put(contract *c, rk_kernel k, rk_u32 number, rk_u64 id, rk_u8 p
     s.priority = priority;
     s.timeout_ns = RK_MILLISECONDS(2);
     return rk_send(c->runtime, k, RK_BODY(p), &s);
-}
-
-static void assert_next(contract *c, rk_kernel k, rk_u32 number)
-{
-    probe p;
-    receive(c, k, &p);
-    assert_int_equal(p.number, number);
 }
 
 static void assert_behaves_as(contract *c, const char *id, const rk_launch_options *options)

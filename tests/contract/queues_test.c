@@ -2,8 +2,6 @@
  * kernels. */
 #include "lines.h"
 
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -11,18 +9,13 @@
 
 /* ------------------------------------------------------------------ the capacity and the strategies */
 
-static void fill(line *l)
-{
-    for (rk_u64 i = 1; i <= CAPACITY; i++) assert_offer(l, i, 0, RK_OK);
-}
-
 static void fill_and_offer_one_more(contract *c, rk_u32 lane)
 {
     /* given a lane of 16 whose consumer stalls, under Reject; when 17 are offered, then 16 are in and nothing
      * else changed */
     rk_launch_options o = small_queue(RK_BACKPRESSURE_REJECT);
     line l = open_line(c, lane, &o);
-    fill(&l);
+    fill_line(&l);
     assert_int_equal(lane_account(&l).queued, CAPACITY);
     assert_offer(&l, 17, 0, RK_FULL);
     assert_int_equal(lane_account(&l).queued, CAPACITY);
@@ -43,7 +36,7 @@ static void fill_and_offer_one_more(contract *c, rk_u32 lane)
     /* under DropNewest the arrival goes */
     o.backpressure = RK_BACKPRESSURE_DROP_NEWEST;
     l = open_line(c, lane, &o);
-    fill(&l);
+    fill_line(&l);
     assert_offer(&l, 17, 0, RK_DROPPED);
     assert_int_equal(lane_account(&l).refused_dropped, 1);
     assert_collects(&l, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
@@ -53,7 +46,7 @@ static void fill_and_offer_one_more(contract *c, rk_u32 lane)
     /* under DropOldest the first goes */
     o.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
     l = open_line(c, lane, &o);
-    fill(&l);
+    fill_line(&l);
     assert_offer(&l, 17, 0, RK_OK);
     assert_int_equal(lane_account(&l).evicted, 1);
     assert_int_equal(lane_account(&l).queued, CAPACITY);
@@ -93,7 +86,7 @@ static void a_blocked_send_times_out_and_its_id_is_not_remembered(contract *c)
         rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
         o.deduplication_window = window;
         line l = open_line(c, HOST_LANE, &o);
-        fill(&l);
+        fill_line(&l);
         rk_send_options with = RK_SEND_DEFAULTS;
         with.timeout_ns = RK_MILLISECONDS(100);
         with.id = window ? 77 : 0;
@@ -137,7 +130,7 @@ static void a_blocked_send_goes_on_when_the_consumer_comes(contract *c)
         o.deduplication_window = locked ? 16 : 0;
         line l = open_line(c, HOST_LANE, &o);
         waker w = { &l, RK_MILLISECONDS(20) };
-        fill(&l);
+        fill_line(&l);
         rk_u64 before = contract_now_ns();
         start_thread(c, activate_later, &w);
 
@@ -177,7 +170,7 @@ static void a_staged_send_becomes_a_dead_letter_at_its_deadline(contract *c)
     rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK), source = source_options();
     source.send_deadline_ns = RK_MILLISECONDS(100);
     line l = open_line_with(c, DEVICE_LANE, &o, &source);
-    fill(&l);
+    fill_line(&l);
     rk_u64 before = rk_clock_ns(c->runtime);
     order_package(&l, 17, 0);
     wait_until(c, metrics_of(c, l.source).parks > 0);
@@ -445,464 +438,6 @@ static void a_cleared_queue_is_empty_and_takes_the_next(contract *c)
         }
 }
 
-/* ------------------------------------------------------------------ deduplication */
-
-static rk_send_options id_of(rk_u64 id)
-{
-    rk_send_options with = RK_SEND_DEFAULTS;
-    with.id = id;
-    with.timeout_ns = RK_MILLISECONDS(1);
-    return with;
-}
-
-static void offer_ids_again(contract *c, rk_u32 lane)
-{
-    rk_launch_options o = small_queue(RK_BACKPRESSURE_REJECT);
-    o.deduplication_window = 16;
-    line l = open_line(c, lane, &o);
-    rk_send_options with = id_of(1);
-
-    /* while it is queued */
-    assert_offer(&l, 1, &with, RK_OK);
-    assert_offer(&l, 2, &with, RK_DUPLICATE);
-    assert_collects(&l, 1);
-    /* after it was handled */
-    assert_offer(&l, 3, &with, RK_DUPLICATE);
-    /* 15 further ids: still within the window of 16 */
-    for (rk_u64 id = 2; id <= 16; id++) {
-        with = id_of(id);
-        assert_offer(&l, 100 + id, &with, RK_OK);
-    }
-    with = id_of(1);
-    assert_offer(&l, 4, &with, RK_DUPLICATE);
-    free(collect(&l, &(size_t){ 0 }));
-    /* one more: now it is beyond the window */
-    with = id_of(17);
-    assert_offer(&l, 5, &with, RK_OK);
-    with = id_of(1);
-    assert_offer(&l, 6, &with, RK_OK);
-    with = id_of(3);
-    assert_offer(&l, 7, &with, RK_DUPLICATE); /* 2 left for 1 */
-    with = id_of(2);
-    assert_offer(&l, 8, &with, RK_OK);
-    /* ids whose low 32 bits agree are two; 0 is none */
-    with = id_of(0x100000001ull * 5000);
-    assert_offer(&l, 9, &with, RK_OK);
-    with.id += 1ull << 32;
-    assert_offer(&l, 10, &with, RK_OK);
-    with.id = 5000;
-    assert_offer(&l, 11, &with, RK_OK);
-    assert_offer(&l, 12, 0, RK_OK);
-    assert_offer(&l, 13, 0, RK_OK);
-    assert_int_equal(lane_account(&l).refused_duplicate, 4);
-    assert_collects(&l, 5, 6, 8, 9, 10, 11, 12, 13);
-    close_line(&l);
-}
-
-static void an_id_is_a_duplicate_within_the_window_only(contract *c) { on_both_lanes(c, offer_ids_again); }
-
-static void refuse_an_id_and_offer_it_again(contract *c, rk_u32 lane)
-{
-    for (size_t s = 0; s < STRATEGIES; s++) {
-        if (strategies[s] == RK_BACKPRESSURE_DROP_OLDEST) continue; /* refuses nothing */
-        rk_launch_options o = small_queue(strategies[s]), source = source_options();
-        o.deduplication_window = 16;
-        source.send_deadline_ns = RK_MILLISECONDS(10);
-        line l = open_line_with(c, lane, &o, &source);
-        fill(&l);
-        rk_send_options with = id_of(42);
-        if (lane == DEVICE_LANE && strategies[s] == RK_BACKPRESSURE_BLOCK) {
-            order_package(&l, 17, &with);
-            wait_until(c, metrics_of(c, l.source).parks > 0);
-            let_pass(c, RK_MILLISECONDS(10));
-            wait_until(c, lane_account(&l).refused_timed_out == 1);
-        } else {
-            assert_offer(&l, 17, &with,
-                         strategies[s] == RK_BACKPRESSURE_REJECT        ? RK_FULL
-                         : strategies[s] == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED
-                                                                        : RK_TIMED_OUT);
-        }
-        free(collect(&l, &(size_t){ 0 }));
-        assert_offer(&l, 18, &with, RK_OK);
-        assert_offer(&l, 19, &with, RK_DUPLICATE);
-        assert_collects(&l, 18);
-        close_line(&l);
-    }
-}
-
-static void an_id_refused_for_lack_of_room_is_accepted_later(contract *c)
-{
-    on_both_lanes(c, refuse_an_id_and_offer_it_again);
-}
-
-static void a_run_of_ids_counts_up_until_the_first_duplicate(contract *c)
-{
-    rk_launch_options o = small_queue(RK_BACKPRESSURE_REJECT);
-    o.deduplication_window = 16;
-    line l = open_line(c, HOST_LANE, &o);
-    package run[8];
-    size_t accepted = 0;
-    rk_send_options with = id_of(24);
-    assert_offer(&l, 99, &with, RK_OK);
-    for (rk_u32 i = 0; i < 8; i++) run[i] = package_of(i, 0);
-    with = id_of(20);
-    assert_status(
-        rk_send_many(c->runtime, l.target, RK_TYPE_ID(package), run, sizeof *run, 8, &with, &accepted),
-        RK_DUPLICATE);
-    assert_int_equal(accepted, 4);
-    assert_collects(&l, 99, 0, 1, 2, 3);
-    close_line(&l);
-}
-
-static void the_same_id_on_a_route_in_turn_is_a_duplicate_at_any_shard(contract *c)
-{
-    /* given a target of four shards that deduplicate, and a route in turn */
-    rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK), source = source_options();
-    rk_route_options in_turn = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_TURN };
-    o.queue_capacity = 256;
-    o.deduplication_window = 256;
-    o.shards = 4;
-    o.blocks = 4;
-    line l = { .c = c, .lane = DEVICE_LANE };
-    l.target = launch(c, "target", "carry", &o);
-    l.source = launch(c, "source", "dispatch", &source);
-    assert_ok(rk_connect(c->runtime, l.source, 0, l.target, &in_turn));
-    assert_ok(rk_activate(c->runtime, l.source));
-
-    /* when 100 ids are sent, and each once more */
-    for (rk_u32 round = 0; round < 2; round++)
-        for (rk_u64 id = 1; id <= 100; id++) order_package(&l, id, &(rk_send_options){ .id = id });
-    wait_until(c, account_of(c, l.target).accepted + account_of(c, l.target).refused_duplicate == 200);
-
-    /* then each was accepted once, and all shards had some */
-    assert_int_equal(account_of(c, l.target).accepted, 100);
-    assert_int_equal(account_of(c, l.target).refused_duplicate, 100);
-    for (rk_u32 s = 0; s < 4; s++) {
-        rk_account a;
-        assert_ok(rk_account_of_lane(c->runtime, l.target, s, DEVICE_LANE, &a));
-        assert_true(a.accepted > 0);
-        assert_int_equal(a.accepted, a.refused_duplicate);
-    }
-}
-
-/* ------------------------------------------------------------------ expiry */
-
-static void let_some_grow_old(contract *c, rk_u32 lane)
-{
-    for (rk_u32 to_dead = 0; to_dead < 2; to_dead++) {
-        /* given three messages of which the middle one lives 50 ms */
-        rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
-        o.expiry = 1;
-        o.expired_to_dead = to_dead;
-        line l = open_line(c, lane, &o);
-        rk_send_options with = RK_SEND_DEFAULTS;
-        assert_offer(&l, 1, 0, RK_OK);
-        with.ttl_us = 50000;
-        assert_offer(&l, 2, &with, RK_OK);
-        with.ttl_us = 3600u * 1000000u;
-        assert_offer(&l, 3, &with, RK_OK);
-
-        /* when they are looked at after 100 ms, then it has expired and its neighbours have not */
-        let_pass(c, RK_MILLISECONDS(100));
-        assert_collects(&l, 1, 3);
-        assert_int_equal(lane_account(&l).expired, 1);
-        assert_int_equal(lane_account(&l).delivered, 2);
-
-        /* and it is a dead letter if that was asked for */
-        if (to_dead) {
-            package dead;
-            rk_dead_letter letter;
-            wait_until(c, account_of(c, l.target).dead_letters == 1);
-            assert_ok(rk_receive_dead(c->runtime, l.target, &dead, sizeof dead, &letter, RK_NO_WAIT));
-            assert_string_equal(letter.reason, rk_status_name(RK_EXPIRED));
-            assert_int_equal(dead.number, 2);
-        }
-        assert_int_equal(account_of(c, l.target).dead_letters, to_dead);
-        close_line(&l);
-    }
-}
-
-static void an_expired_message_is_counted_and_its_neighbours_are_delivered(contract *c)
-{
-    on_both_lanes(c, let_some_grow_old);
-}
-
-static void let_all_grow_old_by_default(contract *c, rk_u32 lane)
-{
-    rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
-    o.expiry = 1;
-    o.default_ttl_us = 50000;
-    line l = open_line(c, lane, &o);
-    rk_send_options with = RK_SEND_DEFAULTS;
-    assert_offer(&l, 1, 0, RK_OK);
-    with.ttl_us = 3600u * 1000000u;
-    assert_offer(&l, 2, &with, RK_OK);
-    let_pass(c, RK_MILLISECONDS(100));
-    assert_collects(&l, 2);
-    assert_int_equal(lane_account(&l).expired, 1);
-    close_line(&l);
-}
-
-static void the_default_time_to_live_holds_for_messages_that_say_none(contract *c)
-{
-    on_both_lanes(c, let_all_grow_old_by_default);
-}
-
-static void send_to_a_queue_of_an_hour(contract *c, rk_u32 lane)
-{
-    /* given a queue that has existed for an hour, and a message that lives two seconds; when it is one second
-     * old, then it is delivered */
-    rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
-    o.expiry = 1;
-    line l = open_line(c, lane, &o);
-    let_pass(c, RK_SECONDS(3600));
-    rk_send_options with = RK_SEND_DEFAULTS;
-    with.ttl_us = 2000000;
-    assert_offer(&l, 1, &with, RK_OK);
-    assert_offer(&l, 2, 0, RK_OK);
-    let_pass(c, RK_SECONDS(1));
-    assert_collects(&l, 1, 2);
-    close_line(&l);
-}
-
-static void an_old_queue_delivers_a_message_of_one_second(contract *c)
-{
-    on_both_lanes(c, send_to_a_queue_of_an_hour);
-}
-
-/* ------------------------------------------------------------------ host and device at once */
-
-static void each_lane_has_its_own_capacity_window_and_account(contract *c)
-{
-    for (size_t s = 0; s < STRATEGIES; s++) {
-        /* given a target of 16 with a window of 16 that stalls, and both kinds of senders */
-        rk_launch_options o = small_queue(strategies[s]);
-        o.deduplication_window = 16;
-        line device = open_line(c, DEVICE_LANE, &o), host = device;
-        host.lane = HOST_LANE;
-
-        /* when both lanes get the same 16 ids, twice, and four more without an id */
-        for (rk_u64 id = 1; id <= 16; id++) {
-            rk_send_options with = id_of(id);
-            assert_offer(&host, id, &with, RK_OK);
-            assert_offer(&device, 100 + id, &with, RK_OK);
-        }
-        for (rk_u64 id = 1; id <= 16; id++) {
-            rk_send_options with = id_of(id);
-            assert_offer(&host, 0, &with, RK_DUPLICATE);
-            assert_offer(&device, 0, &with, RK_DUPLICATE);
-        }
-        rk_send_options brief = RK_SEND_DEFAULTS;
-        brief.timeout_ns = 1;
-        for (rk_u64 i = 1; i <= 4; i++) {
-            (void)send_package(c, host.target, 50 + i, &brief);
-            order_package(&device, 150 + i, 0);
-        }
-        if (strategies[s] != RK_BACKPRESSURE_BLOCK) wait_until(c, is_ordered(&device));
-
-        /* then each lane has counted for itself */
-        rk_account a[2] = { lane_account(&host), lane_account(&device) };
-        for (rk_u32 lane = 0; lane < 2; lane++) {
-            assert_int_equal(a[lane].refused_duplicate, 16);
-            assert_int_equal(a[lane].queued, CAPACITY);
-            assert_int_equal(a[lane].evicted, strategies[s] == RK_BACKPRESSURE_DROP_OLDEST ? 4 : 0);
-            assert_int_equal(a[lane].refused_full, strategies[s] == RK_BACKPRESSURE_REJECT ? 4 : 0);
-            assert_int_equal(a[lane].refused_dropped, strategies[s] == RK_BACKPRESSURE_DROP_NEWEST ? 4 : 0);
-        }
-        assert_int_equal(a[0].refused_timed_out, strategies[s] == RK_BACKPRESSURE_BLOCK ? 4 : 0);
-
-        /* and what was kept comes, each lane in order */
-        size_t count;
-        sighting *seen = collect(&device, &count);
-        rk_u64 last[2] = { 0, 0 }, came[2] = { 0, 0 };
-        for (size_t i = 0; i < count; i++) {
-            rk_u32 lane = seen[i].number > 100;
-            assert_true(seen[i].number > last[lane]);
-            last[lane] = seen[i].number;
-            came[lane]++;
-        }
-        assert_int_equal(came[0], 16);
-        assert_int_equal(came[1], strategies[s] == RK_BACKPRESSURE_BLOCK ? 20 : 16);
-        rk_account all = account_of(c, device.target);
-        assert_int_equal(all.accepted_host, lane_account(&host).accepted);
-        assert_int_equal(all.accepted_device, lane_account(&device).accepted);
-        assert_int_equal(all.delivered, came[0] + came[1]);
-        free(seen);
-        close_line(&device);
-    }
-}
-
-typedef struct producer {
-    contract *c;
-    rk_kernel target;
-    rk_u32 number, messages;
-    rk_u32 to;    /* target of its messages */
-    rk_u32 stall; /* now and then */
-} producer;
-
-static void *produce(void *argument)
-{
-    producer *p = argument;
-    rk_u64 random = p->number + 1;
-    rk_send_options with = RK_SEND_DEFAULTS;
-    with.timeout_ns = CONTRACT_PATIENCE;
-    with.target = p->to;
-    for (rk_u32 i = 0; i < p->messages;) {
-        package run[32];
-        random = rk_hash64(random);
-        rk_u32 n = 1 + (rk_u32)(random >> 8) % 32;
-        if (n > p->messages - i) n = p->messages - i;
-        for (rk_u32 j = 0; j < n; j++) run[j] = package_of(i + j, p->number);
-        size_t accepted;
-        rk_status status = rk_send_many(p->c->runtime, p->target, RK_TYPE_ID(package), run, sizeof *run, n,
-                                        &with, &accepted);
-        if (!expect_ok(p->c, status)) return 0;
-        if (random % 16 == 0) sched_yield();
-        i += n;
-    }
-    return 0;
-}
-
-static void host_and_device_senders_share_a_target_and_the_account_adds_up(contract *c)
-{
-    /* given one target of 16, three host threads and two kernels that send to it at the same time */
-    enum { THREADS = 3, KERNELS = 2, OF_EACH = 2000 };
-    rk_u32 messages = contract_rounds(OF_EACH);
-    for (rk_u32 locked = 0; locked < 2; locked++) {
-        rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK), source = source_options();
-        o.priority = locked;
-        rk_kernel target = launch_active(c, "target", "carry", &o), sources[KERNELS];
-        producer producers[THREADS];
-        for (rk_u32 k = 0; k < KERNELS; k++) {
-            char id[16];
-            snprintf(id, sizeof id, "source %u", k);
-            sources[k] = launch(c, id, "dispatch", &source);
-            assert_ok(rk_connect(c->runtime, sources[k], 0, target, 0));
-            assert_ok(rk_activate(c->runtime, sources[k]));
-        }
-        for (rk_u32 t = 0; t < THREADS; t++) {
-            producers[t] = (producer){ .c = c, .target = target, .number = t, .messages = messages };
-            start_thread(c, produce, &producers[t]);
-        }
-        for (rk_u32 i = 0; i < messages; i++)
-            for (rk_u32 k = 0; k < KERNELS; k++) {
-                work_order order = { .number = i, .sender = THREADS + k };
-                assert_ok(rk_send(c->runtime, sources[k], RK_BODY(order), 0));
-            }
-
-        /* when all have sent, then everything arrived once, in order for each sender, and by lane as it was
-         * sent */
-        rk_u32 next[THREADS + KERNELS] = { 0 };
-        for (rk_u32 i = 0; i < (THREADS + KERNELS) * messages; i++) {
-            sighting s;
-            receive(c, target, &s);
-            assert_true(s.sender < THREADS + KERNELS);
-            assert_int_equal(s.wrong, 0);
-            assert_int_equal(s.number, next[s.sender]);
-            next[s.sender]++;
-        }
-        join_threads(c);
-        wait_until(c, is_at_rest(c, target));
-        rk_account a = account_of(c, target);
-        assert_int_equal(a.accepted_host, THREADS * messages);
-        assert_int_equal(a.accepted_device, KERNELS * messages);
-        assert_int_equal(a.delivered, (THREADS + KERNELS) * messages);
-        for (rk_u32 k = 0; k < KERNELS; k++) {
-            assert_int_equal(account_of(c, sources[k]).sent, messages);
-            assert_ok(rk_terminate(c->runtime, sources[k], CONTRACT_PATIENCE));
-        }
-        assert_ok(rk_terminate(c->runtime, target, CONTRACT_PATIENCE));
-    }
-}
-
-/* ------------------------------------------------------------------ many producers, several receivers */
-
-#define PRODUCERS 8u
-
-typedef struct receiver {
-    contract *c;
-    rk_kernel target;
-    rk_u8 *arrived; /* of each producer's number, by all receivers; atomic */
-    rk_u64 *total;  /* by all receivers; atomic */
-    rk_u64 wanted;
-    rk_u32 messages;
-    rk_u32 in_order; /* one shard: what this receiver gets of a producer is in order */
-} receiver;
-
-static void *receive_all(void *argument)
-{
-    receiver *r = argument;
-    rk_i64 last[PRODUCERS];
-    rk_u64 until = contract_now_ns() + CONTRACT_PATIENCE * 2;
-    for (rk_u32 p = 0; p < PRODUCERS; p++) last[p] = -1;
-    while (__atomic_load_n(r->total, __ATOMIC_ACQUIRE) < r->wanted &&
-           expect(r->c, contract_now_ns() < until)) {
-        sighting seen[64];
-        size_t got;
-        rk_status status =
-            rk_receive_many(r->c->runtime, r->target, seen, sizeof *seen, 64, 0, RK_MILLISECONDS(1), &got);
-        if (status == RK_TIMED_OUT) continue;
-        if (!expect_ok(r->c, status)) return 0;
-        for (size_t i = 0; i < got; i++) {
-            const sighting *s = &seen[i];
-            if (!expect(r->c, s->sender < PRODUCERS && s->number < r->messages && s->wrong == 0)) return 0;
-            expect(r->c, __atomic_fetch_add(&r->arrived[s->sender * r->messages + s->number], 1,
-                                            __ATOMIC_RELAXED) == 0);
-            expect(r->c, (rk_i64)s->number > last[s->sender]);
-            last[s->sender] = (rk_i64)s->number;
-        }
-        __atomic_fetch_add(r->total, got, __ATOMIC_ACQ_REL);
-    }
-    return 0;
-}
-
-static void send_with_eight_threads(contract *c, const rk_launch_options *o, rk_u32 receivers,
-                                    rk_u32 messages)
-{
-    rk_kernel target = launch_active(c, "target", "carry", o);
-    producer producers[PRODUCERS];
-    receiver all[4];
-    rk_u64 total = 0;
-    rk_u8 *arrived = calloc(PRODUCERS, messages);
-    assert_non_null(arrived);
-    for (rk_u32 r = 0; r < receivers; r++) {
-        all[r] = (receiver){ c, target, arrived, &total, (rk_u64)PRODUCERS * messages, messages, 1 };
-        start_thread(c, receive_all, &all[r]);
-    }
-    for (rk_u32 p = 0; p < PRODUCERS; p++) {
-        producers[p] = (producer){ .c = c, .target = target, .number = p, .messages = messages, .to = p };
-        start_thread(c, produce, &producers[p]);
-    }
-    join_threads(c);
-    assert_int_equal(c->failures, 0);
-    for (rk_u32 i = 0; i < PRODUCERS * messages; i++) assert_int_equal(arrived[i], 1);
-    wait_until(c, is_at_rest(c, target));
-    rk_account a = account_of(c, target);
-    assert_int_equal(a.accepted_host, (rk_u64)PRODUCERS * messages);
-    assert_int_equal(a.delivered, (rk_u64)PRODUCERS * messages);
-    assert_int_equal(a.output_received, (rk_u64)PRODUCERS * messages);
-    free(arrived);
-    assert_ok(rk_terminate(c->runtime, target, CONTRACT_PATIENCE));
-}
-
-static void eight_producers_and_several_receivers_lose_nothing(contract *c)
-{
-    rk_u32 messages = contract_rounds(20000);
-    for (rk_u32 receivers = 1; receivers <= 4; receivers += 3) {
-        rk_launch_options o = rk_production(); /* a locked lane of 4096, with a window */
-        send_with_eight_threads(c, &o, receivers, messages);
-        o.deduplication_window = 0; /* an open one, and small rings on both sides */
-        o.queue_capacity = 64;
-        send_with_eight_threads(c, &o, receivers, messages);
-        o.slot_format = RK_FORMAT_UNIT;
-        send_with_eight_threads(c, &o, receivers, messages);
-        o.slot_format = RK_FORMAT_SEQ;
-        o.shards = 3;
-        o.blocks = 3;
-        send_with_eight_threads(c, &o, receivers, messages);
-    }
-}
-
 static const contract_case cases[] = {
     { CASE(exactly_the_capacity_fits_and_the_strategy_decides_on_the_next), ON_EVERY },
     { CASE(the_largest_and_the_smallest_capacity_hold_exactly_that_many), ON_EVERY },
@@ -916,16 +451,6 @@ static const contract_case cases[] = {
     { CASE(survivors_are_those_that_the_rules_say), NEEDS_STEP },
     { CASE(a_lapped_consumer_finds_the_newest_in_order), ON_EVERY },
     { CASE(a_cleared_queue_is_empty_and_takes_the_next), ON_EVERY },
-    { CASE(an_id_is_a_duplicate_within_the_window_only), ON_EVERY },
-    { CASE(an_id_refused_for_lack_of_room_is_accepted_later), ON_EVERY },
-    { CASE(a_run_of_ids_counts_up_until_the_first_duplicate), ON_EVERY },
-    { CASE(the_same_id_on_a_route_in_turn_is_a_duplicate_at_any_shard), ON_EVERY },
-    { CASE(an_expired_message_is_counted_and_its_neighbours_are_delivered), ON_EVERY },
-    { CASE(the_default_time_to_live_holds_for_messages_that_say_none), ON_EVERY },
-    { CASE(an_old_queue_delivers_a_message_of_one_second), NEEDS_STEP },
-    { CASE(each_lane_has_its_own_capacity_window_and_account), ON_EVERY },
-    { CASE(host_and_device_senders_share_a_target_and_the_account_adds_up), NEEDS_THREADS },
-    { CASE(eight_producers_and_several_receivers_lose_nothing), NEEDS_THREADS },
 };
 
 CONTRACT_MAIN("queues", cases)

@@ -1,31 +1,8 @@
 /* Reservations: a slot that is written in place, and the hole that it is until it is committed. */
-#include "contract.h"
+#include "probes.h"
 
 #include <sched.h>
 #include <stdio.h>
-
-#include "../kernels/contract_a.rk.h"
-
-static rk_launch_options plain(rk_u32 capacity)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = capacity;
-    o.deduplication_window = 0;
-    return o;
-}
-
-static rk_status send_probe(contract *c, rk_kernel k, rk_u32 number)
-{
-    probe p = { number, 0 };
-    return rk_send(c->runtime, k, RK_BODY(p), 0);
-}
-
-static void assert_next(contract *c, rk_kernel k, rk_u32 number)
-{
-    probe p;
-    receive(c, k, &p);
-    assert_int_equal(p.number, number);
-}
 
 /* Nothing comes, however long one waits: time alone repairs nothing. */
 static void assert_nothing_comes(contract *c, rk_kernel k)
@@ -49,7 +26,7 @@ static rk_reservation reserve_probe(contract *c, rk_kernel k, rk_u32 number)
 
 static void a_committed_reservation_is_a_message_in_its_place(contract *c)
 {
-    rk_launch_options o = plain(64);
+    rk_launch_options o = small(64);
     rk_kernel k = launch_echo(c, &o);
     for (rk_u32 i = 0; i < 200; i += 2) {
         rk_reservation r = reserve_probe(c, k, i);
@@ -64,7 +41,7 @@ static void a_committed_reservation_is_a_message_in_its_place(contract *c)
 
 static void others_go_on_behind_a_hole_and_the_consumer_waits_at_it(contract *c)
 {
-    rk_launch_options o = plain(64);
+    rk_launch_options o = small(64);
     rk_kernel k = launch_echo(c, &o);
     assert_ok(send_probe(c, k, 0));
     assert_ok(send_probe(c, k, 1));
@@ -83,7 +60,7 @@ static void others_go_on_behind_a_hole_and_the_consumer_waits_at_it(contract *c)
 
 static void an_aborted_reservation_is_passed_over_as_if_it_had_never_been(contract *c)
 {
-    rk_launch_options o = plain(16);
+    rk_launch_options o = small(16);
     rk_kernel k = launch_echo(c, &o);
     for (rk_u32 round = 0; round < 20; round++) { /* more than once round the ring */
         rk_reservation first = reserve_probe(c, k, 100), second = reserve_probe(c, k, 101);
@@ -124,7 +101,7 @@ static void *reserve_and_exit(void *argument)
 static void when_its_owner_exits_a_hole_is_repaired_and_counted_lost(contract *c)
 {
     static owner o;
-    rk_launch_options options = plain(64);
+    rk_launch_options options = small(64);
     rk_kernel k = launch_echo(c, &options);
     o = (owner){ .c = c, .kernel = k, .count = 3 };
     assert_ok(send_probe(c, k, 1));
@@ -147,7 +124,7 @@ static void when_its_owner_exits_a_hole_is_repaired_and_counted_lost(contract *c
 static void another_threads_reservation_can_be_neither_committed_nor_aborted(contract *c)
 {
     static owner o;
-    rk_launch_options options = plain(64);
+    rk_launch_options options = small(64);
     rk_kernel k = launch_echo(c, &options);
     o = (owner){ .c = c, .kernel = k, .count = 1 };
     start_thread(c, reserve_and_exit, &o);
@@ -163,7 +140,7 @@ static void another_threads_reservation_can_be_neither_committed_nor_aborted(con
 static void an_owner_may_exit_after_its_kernel(contract *c)
 {
     static owner o;
-    rk_launch_options options = plain(64);
+    rk_launch_options options = small(64);
     rk_kernel k = launch(c, "echo", "echo", &options);
     o = (owner){ .c = c, .kernel = k, .count = 2 };
     start_thread(c, reserve_and_exit, &o);
@@ -180,7 +157,7 @@ static void an_owner_may_exit_after_its_kernel(contract *c)
 
 static void a_reservation_does_not_outlive_its_kernel(contract *c)
 {
-    rk_launch_options o = plain(64);
+    rk_launch_options o = small(64);
     rk_kernel k = launch(c, "echo", "echo", &o);
     rk_reservation first = reserve_probe(c, k, 1), second = reserve_probe(c, k, 2);
     assert_ok(rk_terminate(c->runtime, k, RK_MILLISECONDS(10)));
@@ -191,7 +168,7 @@ static void a_reservation_does_not_outlive_its_kernel(contract *c)
 
 static void a_kernel_with_a_hole_is_not_relaunched(contract *c)
 {
-    rk_launch_options o = plain(64);
+    rk_launch_options o = small(64);
     rk_kernel k = launch_echo(c, &o);
     rk_reservation r = reserve_probe(c, k, 1);
     assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(5)), RK_BUSY);
@@ -206,7 +183,7 @@ static void a_kernel_with_a_hole_is_not_relaunched(contract *c)
 static void a_lane_with_a_lock_or_unit_slots_has_no_reservations(contract *c)
 {
     for (rk_u32 i = 0; i < 4; i++) {
-        rk_launch_options o = plain(64);
+        rk_launch_options o = small(64);
         rk_reservation r;
         if (i == 0) o.deduplication_window = 16;
         if (i == 1) o.priority = 1;
@@ -223,7 +200,7 @@ static void a_lane_with_a_lock_or_unit_slots_has_no_reservations(contract *c)
 
 static void reservations_that_cannot_be_say_why(contract *c)
 {
-    rk_launch_options o = plain(16);
+    rk_launch_options o = small(16);
     rk_kernel k = launch(c, "echo", "echo", &o);
     rk_reservation r, all[16];
     assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(amount), sizeof(amount), 0, &r), RK_UNKNOWN_TYPE);
@@ -310,7 +287,7 @@ static void *write_in_place(void *argument)
 static void writers_in_place_and_senders_lose_nothing_and_keep_their_order(contract *c)
 {
     static writer w[WRITERS];
-    rk_launch_options o = plain(64);
+    rk_launch_options o = small(64);
     rk_kernel k = launch_echo(c, &o);
     rk_u32 next[WRITERS] = { 0 };
     __atomic_store_n(&writing, WRITERS, __ATOMIC_RELEASE);

@@ -1,36 +1,9 @@
 /* What a kernel tells about itself: metrics, health, the account, its log, its state. */
-#include "contract.h"
+#include "probes.h"
 
-#include <ringkernel/device/handler.h> /* RK_WARNING */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "../kernels/contract_a.rk.h"
-
-#define CLOSE_GATE() __atomic_store_n(&contract_controls.closed, 1, __ATOMIC_RELEASE)
-#define OPEN_GATE() contract_control_open()
-
-static rk_status send_probe(contract *c, rk_kernel k, rk_u32 number)
-{
-    probe p = { number, 0 };
-    return rk_send(c->runtime, k, RK_BODY(p), 0);
-}
-
-static void assert_next(contract *c, rk_kernel k, rk_u32 number)
-{
-    probe p;
-    receive(c, k, &p);
-    assert_int_equal(p.number, number);
-}
-
-static rk_launch_options small(rk_u32 capacity)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = capacity;
-    o.deduplication_window = 0;
-    return o;
-}
 
 /* ------------------------------------------------------------------ metrics */
 

@@ -253,11 +253,7 @@ RK_FN void rk_release_references(rk_context *context)
  * sent is taken back. The first reason counts. Doesn't return from the handler. */
 #define rk_fail(arg, reason) \
     ((void)((arg)->failed = (arg)->failed ? (arg)->failed : (rk_u32)rk_reason_##reason + 1u))
-/* Log a line with up to two numbers (%u each in the text). At most .log_limit a second for each shard. */
-#define RK_DEBUG 0u
-#define RK_INFO 1u
-#define RK_WARNING 2u
-#define RK_ERROR 3u
+/* Log a line with up to two numbers (%u each in the text), at a level of types.h. At most .log_limit a second for each shard. */
 #define rk_log(arg, level, text) rk_write_log(arg, level, text, 0, 0, 0)
 #define rk_log1(arg, level, text, a) rk_write_log(arg, level, text, 1, (rk_u64)(a), 0)
 #define rk_log2(arg, level, text, a, b) rk_write_log(arg, level, text, 2, (rk_u64)(a), (rk_u64)(b))

@@ -81,4 +81,10 @@ typedef double rk_f64;
 RK_STATIC_ASSERT(sizeof(rk_u8) == 1 && sizeof(rk_u16) == 2 && sizeof(rk_u32) == 4 && sizeof(rk_u64) == 8,
                  "scalar widths");
 
+/* The levels of a log line: what a handler gives to rk_log, and what the host finds in rk_log_record. */
+#define RK_DEBUG 0u
+#define RK_INFO 1u
+#define RK_WARNING 2u
+#define RK_ERROR 3u
+
 #endif

@@ -1,0 +1,273 @@
+/* Loading kernel sources: nobody waits while one is compiled, and however often a file is loaded, it is there once. */
+#include "probes.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------ a source whose compile takes as long as the test wants */
+
+/* It includes a pipe, so the compiler waits for whoever writes into it. */
+typedef struct slow_source {
+    contract *c;
+    char path[512], header[512], pipe[512]; /* `pipe` is another name of what `header` is at first */
+    char kernel[64];
+    int writer;
+    rk_u64 compiles_ns; /* the compile ends by itself after this long */
+    rk_u32 open;        /* atomic */
+    rk_status loaded;
+} slow_source;
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void write_source(const char *path, const char *kernel, const char *header)
+{
+    char text[2048];
+    snprintf(text, sizeof text,
+             "#include <ringkernel/kernel.h>\n%s%s%s"
+             "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
+             "RK_HANDLER(%s, loaded_number, msg, rk_none, self)\n"
+             "{\n"
+             "    loaded_number next = { msg->value + 1 };\n"
+             "    rk_send(RK_ARG, &next);\n"
+             "}\n",
+             header ? "#include \"" : "", header ? header : "", header ? "\"\n" : "", kernel);
+    write_text(path, text);
+}
+
+static void reopen_with_cache(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.cache_folder = RK_BINARY_DIR "/contract-cache";
+    contract_reopen(c, &r);
+}
+
+static void slow_source_open(slow_source *s, contract *c, const char *name)
+{
+    *s = (slow_source){ .c = c };
+    snprintf(s->kernel, sizeof s->kernel, "%s_%d", name, (int)getpid());
+    snprintf(s->path, sizeof s->path, "%s/%s.rk.c", RK_BINARY_DIR, s->kernel);
+    snprintf(s->header, sizeof s->header, "%s/%s.h", RK_BINARY_DIR, s->kernel);
+    snprintf(s->pipe, sizeof s->pipe, "%s/%s.pipe", RK_BINARY_DIR, s->kernel);
+    unlink(s->header);
+    unlink(s->pipe);
+    assert_int_equal(mkfifo(s->header, 0600), 0);
+    assert_int_equal(link(s->header, s->pipe), 0);
+    write_source(s->path, s->kernel, s->header);
+}
+
+static void *load_slowly(void *argument)
+{
+    slow_source *s = argument;
+    s->loaded = rk_load(s->c->runtime, s->path);
+    return 0;
+}
+
+/* Let the compiler go on: from here on the header is an ordinary file. */
+static void let_compile(slow_source *s)
+{
+    unlink(s->header);
+    write_text(s->header, "\n");
+    __atomic_store_n(&s->open, 1, __ATOMIC_RELEASE);
+    close(s->writer);
+}
+
+static int is_open(const slow_source *s) { return __atomic_load_n(&s->open, __ATOMIC_ACQUIRE) != 0; }
+
+static void slow_source_close(slow_source *s)
+{
+    unlink(s->path);
+    unlink(s->header);
+    unlink(s->pipe);
+}
+
+static void *let_compile_in_time(void *argument)
+{
+    slow_source *s = argument;
+    rk_u64 end = contract_now_ns() + s->compiles_ns;
+    while (!stopped(s->c) && contract_now_ns() < end) usleep(1000);
+    let_compile(s);
+    return 0;
+}
+
+/* Begin to load it; when this returns, the compiler is at work. */
+static void begin_slow_load(slow_source *s, rk_u64 compiles_ns)
+{
+    s->compiles_ns = compiles_ns;
+    start_thread(s->c, load_slowly, s);
+    wait_until(s->c, (s->writer = open(s->pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0);
+    start_thread(s->c, let_compile_in_time, s);
+}
+
+/* ------------------------------------------------------------------ cases */
+
+static void nobody_waits_while_a_source_is_compiled(contract *c)
+{
+    /* given a runtime that compiles a source */
+    static slow_source s;
+    reopen_with_cache(c);
+    rk_kernel running = launch_echo(c, 0), found;
+    slow_source_open(&s, c, "slow_to_compile");
+    begin_slow_load(&s, RK_SECONDS(5));
+
+    /* when kernels are launched, served, looked at and terminated meanwhile, then all of that is done before the compile */
+    rk_kernel k = launch_active(c, "meanwhile", "echo", 0);
+    assert_serves(c, k, 1);
+    assert_serves(c, running, 2);
+    assert_ok(rk_find(c->runtime, "meanwhile", &found));
+    assert_non_null(rk_find_schema(c->runtime, "probe"));
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    assert_false(is_open(&s));
+
+    /* and the load ends well */
+    stop_threads(c);
+    assert_int_equal(s.loaded, RK_OK);
+    assert_ok(rk_launch(c->runtime, s.kernel, 0, &k));
+    assert_ok(rk_activate(c->runtime, k));
+    rk_i64 value = 41;
+    assert_ok(rk_send(c->runtime, k, 248, &value, sizeof value, 0));
+    receive(c, k, &value);
+    assert_int_equal(value, 42);
+    slow_source_close(&s);
+}
+
+static void a_runtime_that_is_closed_waits_for_a_load_that_is_under_way(contract *c)
+{
+    static slow_source s;
+    reopen_with_cache(c);
+    slow_source_open(&s, c, "closed_meanwhile");
+    begin_slow_load(&s, RK_MILLISECONDS(100));
+    rk_runtime *runtime = c->runtime;
+    assert_ok(rk_close(runtime));
+    assert_true(is_open(&s));
+    join_threads(c);
+    assert_int_equal(s.loaded, RK_CLOSED);
+    c->runtime = 0;
+    slow_source_close(&s);
+}
+
+typedef struct loader {
+    contract *c;
+    const char *path;
+    pthread_barrier_t *start;
+} loader;
+
+static void *load_at_once(void *argument)
+{
+    loader *l = argument;
+    pthread_barrier_wait(l->start);
+    expect_ok(l->c, rk_load(l->c->runtime, l->path));
+    return 0;
+}
+
+static rk_u32 kernels_called(contract *c, const char *name)
+{
+    rk_kernel_description d;
+    rk_u32 found = 0;
+    for (rk_u32 i = 0; rk_describe(c->runtime, i, &d) == RK_OK; i++) found += strcmp(d.name, name) == 0;
+    return found;
+}
+
+static void threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once(contract *c)
+{
+    enum { THREADS = 4 };
+    char path[512], kernel[64];
+    loader loaders[THREADS];
+    pthread_barrier_t start;
+    reopen_with_cache(c);
+    snprintf(kernel, sizeof kernel, "loaded_at_once_%d", (int)getpid());
+    snprintf(path, sizeof path, "%s/%s.rk.c", RK_BINARY_DIR, kernel);
+    write_source(path, kernel, 0);
+    pthread_barrier_init(&start, 0, THREADS);
+    for (rk_u32 i = 0; i < THREADS; i++) {
+        loaders[i] = (loader){ c, path, &start };
+        start_thread(c, load_at_once, &loaders[i]);
+    }
+    join_threads(c);
+    pthread_barrier_destroy(&start);
+    assert_int_equal(c->failures, 0);
+    assert_int_equal(kernels_called(c, kernel), 1);
+    assert_ok(rk_load(c->runtime, path)); /* and once more */
+    assert_int_equal(kernels_called(c, kernel), 1);
+    unlink(path);
+}
+
+static rk_status load_text(contract *c, const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s_%d.rk.c", RK_BINARY_DIR, name, (int)getpid());
+    write_text(path, text);
+    rk_status status = rk_load(c->runtime, path);
+    unlink(path);
+    return status;
+}
+
+static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
+{
+#define HEAD                           \
+    "#include <ringkernel/kernel.h>\n" \
+    "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
+#define KERNEL(name) "RK_HANDLER(" name ", loaded_number, msg, rk_none, self) { (void)msg; }\n"
+    static const struct {
+        const char *text, *says;
+    } refused[] = {
+        { HEAD KERNEL("mended") "RK_ON_DRAIN(nobodys, rk_none, self) {}\n", "has no handler in this file" },
+        { HEAD KERNEL(
+              "fine_itself") "RK_HANDLER(mended, loaded_number, msg, loaded_number, self) { (void)msg; }\n",
+          "no .state" },
+    };
+    reopen_with_cache(c);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_status(load_text(c, "refused", refused[i].text), RK_INCOMPATIBLE);
+        assert_error_says(refused[i].says);
+        assert_int_equal(kernels_called(c, "mended") + kernels_called(c, "fine_itself"), 0);
+    }
+    assert_ok(load_text(c, "mended", HEAD KERNEL("mended")));
+    assert_int_equal(kernels_called(c, "mended"), 1);
+}
+
+static void a_description_lists_all_that_a_module_declares(contract *c)
+{
+    enum { PARAMETERS = 40, ROUTES = 20 };
+    static char text[16384];
+    char name[32];
+    size_t used = (size_t)snprintf(text, sizeof text, "#include <ringkernel/kernel.h>\n");
+    for (rk_u32 i = 0; i < PARAMETERS; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "RK_PARAM(rk_u32, parameter_%u, 1)\n", i);
+    for (rk_u32 i = 0; i < ROUTES; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "RK_ROUTE(route_%u)\n", i);
+    snprintf(text + used, sizeof text - used,
+             "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
+             "RK_HANDLER(declares_much, loaded_number, msg, rk_none, self) { (void)msg; }\n");
+    reopen_with_cache(c);
+    assert_ok(load_text(c, "declares_much", text));
+    rk_kernel_description d;
+    assert_ok(rk_describe_named(c->runtime, "declares_much", &d));
+    assert_int_equal(d.parameter_count, PARAMETERS);
+    assert_int_equal(d.route_count, ROUTES);
+    for (rk_u32 i = 0; i < PARAMETERS; i++) {
+        snprintf(name, sizeof name, "parameter_%u", i);
+        assert_string_equal(d.parameters[i], name);
+    }
+    for (rk_u32 i = 0; i < ROUTES; i++) {
+        snprintf(name, sizeof name, "route_%u", i);
+        assert_string_equal(d.routes[i], name);
+    }
+}
+
+static const contract_case cases[] = {
+    { CASE(nobody_waits_while_a_source_is_compiled), NEEDS_THREADS | ONCE },
+    { CASE(a_runtime_that_is_closed_waits_for_a_load_that_is_under_way), NEEDS_THREADS | ONCE },
+    { CASE(threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once), NEEDS_THREADS | ONCE },
+    { CASE(a_module_that_is_refused_leaves_nothing_behind), ONCE },
+    { CASE(a_description_lists_all_that_a_module_declares), ONCE },
+};
+
+CONTRACT_MAIN("load", cases)

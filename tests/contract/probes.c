@@ -1,0 +1,28 @@
+#include "probes.h"
+
+rk_status send_probe(contract *c, rk_kernel k, rk_u32 number)
+{
+    probe p = { number, 0 };
+    return rk_send(c->runtime, k, RK_BODY(p), 0);
+}
+
+void assert_next(contract *c, rk_kernel k, rk_u32 number)
+{
+    probe p;
+    receive(c, k, &p);
+    assert_int_equal(p.number, number);
+}
+
+void assert_serves(contract *c, rk_kernel k, rk_u32 number)
+{
+    assert_ok(send_probe(c, k, number));
+    assert_next(c, k, number);
+}
+
+rk_launch_options small(rk_u32 capacity)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = capacity;
+    o.deduplication_window = 0;
+    return o;
+}

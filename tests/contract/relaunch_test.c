@@ -1,0 +1,294 @@
+/* The same kernel again, with other options: inbox and state are carried over, nobody who sends meanwhile loses anything, and a refusal
+ * changes nothing. */
+#include "probes.h"
+
+#include "runtime/core.h"
+
+static void ask_amount(contract *c, rk_kernel k, rk_i64 value, rk_i64 sum)
+{
+    amount a = { value };
+    total t;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+    receive(c, k, &t);
+    assert_int_equal(t.sum, sum);
+}
+
+static void a_relaunch_has_other_options_and_carries_inbox_and_state_over(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 64;
+    rk_kernel k = launch_active(c, "adder", "adder", &o);
+    for (rk_i64 i = 1; i <= 10; i++) ask_amount(c, k, i, i * (i + 1) / 2);
+    assert_ok(rk_deactivate(c->runtime, k));
+    rk_send_options s = RK_SEND_DEFAULTS;
+    for (rk_i64 i = 1; i <= 20; i++) {
+        amount a = { 100 };
+        s.id = (rk_u64)i;
+        assert_ok(rk_send(c->runtime, k, RK_BODY(a), &s));
+    }
+
+    o.queue_capacity = 32;
+    o.backpressure = RK_BACKPRESSURE_REJECT;
+    o.priority = 1;
+    o.deduplication_window = 32;
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+
+    rk_kernel_info info = info_of(c, k);
+    assert_int_equal(info.epoch, 2);
+    assert_int_equal(info.life, RK_LIFE_INACTIVE);
+    assert_int_equal(info.queue_capacity, 32);
+    assert_int_equal(info.backpressure, RK_BACKPRESSURE_REJECT);
+    assert_int_equal(info.queued, 20);
+    assert_int_equal(info.processed, 10);
+    amount again = { 100 };
+    s.id = 20; /* its ids are known still */
+    assert_status(rk_send(c->runtime, k, RK_BODY(again), &s), RK_DUPLICATE);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_i64 i = 1; i <= 20; i++) {
+        total t;
+        receive(c, k, &t);
+        assert_int_equal(t.sum, 55 + i * 100);
+        assert_int_equal(t.count, 10 + i);
+    }
+    ask_amount(c, k, 1, 2056);
+    rk_account a = account_of(c, k);
+    assert_int_equal(a.accepted, 31);
+    wait_until(c, account_of(c, k).delivered == 31);
+    assert_int_equal(account_of(c, k).output_received, 31);
+}
+
+static void a_relaunch_of_an_active_kernel_goes_on_active(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel k = launch_active(c, "adder", "adder", &o);
+    ask_amount(c, k, 5, 5);
+    for (rk_u32 i = 2; i < 12; i++) {
+        o.queue_capacity = 16u << (i % 4);
+        o.slot_format = i % 2 ? RK_FORMAT_SEQ : RK_FORMAT_UNIT;
+        rk_status status = rk_relaunch(c->runtime, k, &o, RK_SECONDS(10));
+        if (status == RK_UNSUPPORTED) contract_refuse(c, rk_error_text());
+        assert_ok(status);
+        assert_int_equal(info_of(c, k).life, RK_LIFE_ACTIVE);
+        assert_int_equal(info_of(c, k).epoch, i);
+        ask_amount(c, k, 1, 5 + i - 1);
+    }
+}
+
+static void a_relaunch_that_has_no_room_for_what_is_queued_says_both_numbers(contract *c)
+{
+    rk_launch_options o = small(128);
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    for (rk_u32 i = 0; i < 100; i++) assert_ok(send_probe(c, k, i));
+    o.queue_capacity = 64;
+    assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)), RK_LIMIT);
+    assert_error_says("100");
+    assert_error_says("64");
+
+    /* Nothing has changed. */
+    rk_kernel_info info = info_of(c, k);
+    assert_int_equal(info.queue_capacity, 128);
+    assert_int_equal(info.queued, 100);
+    assert_int_equal(info.epoch, 1);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 0; i < 100; i++) assert_next(c, k, i);
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+    assert_serves(c, k, 1);
+}
+
+static void a_relaunch_with_invalid_options_changes_nothing(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel k = launch_echo(c, &o);
+    rk_u64 taken = c->runtime->arena.taken;
+    o.queue_capacity = 100;
+    assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)), RK_INVALID_OPTIONS);
+    o.queue_capacity = 64;
+    o.kernel_name = in_style(c, "sink");
+    assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)), RK_UNSUPPORTED);
+    const rk_parameter unknown = { "none such", "1" };
+    o.kernel_name = 0;
+    o.parameters = &unknown;
+    o.parameter_count = 1;
+    assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)), RK_INVALID_OPTIONS);
+    assert_int_equal(c->runtime->arena.taken, taken);
+    assert_int_equal(info_of(c, k).epoch, 1);
+    assert_serves(c, k, 1);
+}
+
+static void a_relaunch_keeps_parameters_unless_it_sets_them(contract *c)
+{
+    const rk_parameter first = { "factor", "10" }, second = { "factor", "20" };
+    rk_launch_options o = small(64);
+    o.parameters = &first;
+    o.parameter_count = 1;
+    rk_kernel k = launch_active(c, "tuned", "tuned", &o);
+    factors f;
+    for (rk_u32 round = 0; round < 3; round++) {
+        assert_ok(send_probe(c, k, 0));
+        receive(c, k, &f);
+        assert_int_equal(f.factor, round == 2 ? 20 : 10);
+        o.parameters = &second;
+        o.parameter_count = round == 1;
+        assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+    }
+}
+
+static void a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.actors = 12;
+    o.shards = 2;
+    rk_kernel k = launch_active(c, "counter", "counter", &o);
+    for (rk_u32 shards = 3; shards <= 5; shards++) {
+        rk_send_options s = RK_SEND_DEFAULTS;
+        assert_ok(rk_deactivate(c->runtime, k));
+        for (rk_u32 actor = 0; actor < 12; actor++) {
+            tick t = { actor, 0 };
+            s.target = actor;
+            assert_ok(rk_send(c->runtime, k, RK_BODY(t), &s));
+        }
+        o.shards = shards;
+        assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+        assert_int_equal(info_of(c, k).shards, shards);
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u32 i = 0; i < 12; i++) {
+            ticked t;
+            receive(c, k, &t);
+            assert_int_equal(t.count, shards - 2);
+        }
+        for (rk_u32 actor = 0; actor < 12; actor++) {
+            ticked state;
+            assert_ok(rk_read_state(c->runtime, k, actor, &state, sizeof state));
+            assert_int_equal(state.actor, actor);
+            assert_int_equal(state.count, shards - 2);
+        }
+    }
+    /* State per shard would have to be merged. */
+    rk_launch_options two = small(64);
+    two.shards = 2;
+    k = launch_active(c, "adder", "adder", &two);
+    two.shards = 3;
+    assert_status(rk_relaunch(c->runtime, k, &two, RK_SECONDS(10)), RK_UNSUPPORTED);
+    assert_error_says("merge");
+    ask_amount(c, k, 1, 1);
+}
+
+#define SENDERS 4u
+
+typedef struct sender {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 number;
+    rk_u32 count;
+} sender;
+
+static void *send_in_order(void *argument)
+{
+    sender *s = argument;
+    rk_send_options o = RK_SEND_DEFAULTS;
+    o.timeout_ns = RK_SECONDS(30);
+    for (rk_u32 i = 0; i < s->count && !stopped(s->c); i++) {
+        probe p = { i, s->number };
+        if (!expect_ok(s->c, rk_send(s->c->runtime, s->kernel, RK_BODY(p), &o))) return 0;
+    }
+    return 0;
+}
+
+/* Receive `count` messages of each sender, in order for each; between them, do something. */
+static void receive_from_senders(contract *c, rk_kernel k, rk_u32 count, rk_u32 every,
+                                 void (*between)(contract *, rk_kernel, rk_u32))
+{
+    rk_u32 next[SENDERS] = { 0 };
+    for (rk_u32 i = 0; i < SENDERS * count; i++) {
+        probe p;
+        receive(c, k, &p);
+        assert_true(p.sender < SENDERS);
+        assert_int_equal(p.number, next[p.sender]);
+        next[p.sender]++;
+        if (between && i % every == 0) between(c, k, i);
+    }
+}
+
+static void relaunch_with_another_capacity(contract *c, rk_kernel k, rk_u32 i)
+{
+    rk_launch_options o = small(i % 2 ? 32 : 64);
+    o.output_capacity = 64;
+    rk_status status = rk_relaunch(c->runtime, k, &o, RK_MILLISECONDS(1));
+    /* It may find too much queued for the smaller one, or a batch that waits for this very thread to receive. */
+    if (status != RK_LIMIT && status != RK_TIMED_OUT) assert_ok(status);
+}
+
+static void senders_that_wait_while_a_kernel_is_relaunched_lose_nothing(contract *c)
+{
+    rk_launch_options o = small(64);
+    sender s[SENDERS];
+    rk_kernel k = launch_echo(c, &o);
+    rk_u32 count = contract_rounds(20000);
+    for (rk_u32 i = 0; i < SENDERS; i++) {
+        s[i] = (sender){ c, k, i, count };
+        start_thread(c, send_in_order, &s[i]);
+    }
+    receive_from_senders(c, k, count, count / 50 + 1, relaunch_with_another_capacity);
+    join_threads(c);
+    rk_kernel_info info = info_of(c, k);
+    assert_true(info.epoch > 1);
+    assert_int_equal(account_of(c, k).accepted, SENDERS * count);
+    wait_until(c, account_of(c, k).delivered == SENDERS * count);
+}
+
+static void a_failed_kernel_is_relaunched_and_its_batch_redelivered(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.max_batch = 4;
+    rk_kernel k = launch_active(c, "adder", "adder", &o), other = launch_active(c, "other", "adder", &o);
+    ask_amount(c, k, 1, 1);
+    assert_ok(rk_deactivate(c->runtime, k));
+    for (rk_i64 i = 0; i < 10; i++) {
+        amount a = { 10 };
+        assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+    }
+
+    /* When it fails after publishing and before committing a batch of four. */
+    assert_ok(rk_fail_before_commit(c->runtime, k));
+    assert_ok(rk_activate(c->runtime, k));
+    wait_until(c, info_of(c, k).life == RK_LIFE_FAILED);
+    rk_kernel_info info = info_of(c, k);
+    assert_false(info.healthy);
+    assert_true(info.failure[0]);
+    amount a = { 1 };
+    assert_status(rk_send(c->runtime, k, RK_BODY(a), 0), RK_CLOSED);
+    assert_status(rk_activate(c->runtime, k), RK_FAILED);
+    assert_status(rk_deactivate(c->runtime, k), RK_NOT_ACTIVE);
+    ask_amount(c, other, 3, 3); /* nobody else is disturbed */
+
+    /* Then, launched again, each cause's message is there at least once, and the four are flagged. */
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+    assert_int_equal(info_of(c, k).life, RK_LIFE_ACTIVE);
+    rk_u32 at_least_ten = 0;
+    for (rk_u32 i = 0; i < 14; i++, at_least_ten++) {
+        total t;
+        receive(c, k, &t);
+        assert_int_equal(t.count, i + 2);
+    }
+    struct {
+        rk_i64 sum;
+        rk_u32 count, redelivered;
+    } state;
+    wait_until(c, account_of(c, k).delivered == 11);
+    assert_ok(rk_read_state(c->runtime, k, 0, &state, sizeof state));
+    assert_int_equal(state.redelivered, 4);
+    assert_int_equal(state.count, 15);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_relaunch_has_other_options_and_carries_inbox_and_state_over), NEEDS_REGIONS },
+    { CASE(a_relaunch_of_an_active_kernel_goes_on_active), NEEDS_REGIONS },
+    { CASE(a_relaunch_that_has_no_room_for_what_is_queued_says_both_numbers), ON_EVERY },
+    { CASE(a_relaunch_with_invalid_options_changes_nothing), ON_EVERY },
+    { CASE(a_relaunch_keeps_parameters_unless_it_sets_them), NEEDS_REGIONS },
+    { CASE(a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew), NEEDS_REGIONS },
+    { CASE(senders_that_wait_while_a_kernel_is_relaunched_lose_nothing), NEEDS_THREADS },
+    { CASE(a_failed_kernel_is_relaunched_and_its_batch_redelivered), NEEDS_REGIONS },
+};
+
+CONTRACT_MAIN("relaunch", cases)

@@ -1,0 +1,267 @@
+/* The end of a kernel: whatever it is doing, terminate returns in time, those who wait for it learn of it, and the others go on. A
+ * handler that doesn't return costs its own kernel only. */
+#include "probes.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <time.h>
+
+/* ------------------------------------------------------------------ terminate */
+
+static void a_kernel_that_is_idle_terminates(contract *c)
+{
+    rk_kernel k = launch_echo(c, 0), found;
+    assert_serves(c, k, 1);
+    assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+    assert_status(rk_find(c->runtime, "echo", &found), RK_NO_SUCH_KERNEL);
+    assert_status(rk_terminate(c->runtime, k, RK_SECONDS(10)), RK_STALE);
+}
+
+static void a_kernel_that_was_never_active_terminates_and_its_messages_with_it(contract *c)
+{
+    rk_kernel k = launch(c, "echo", "echo", 0);
+    for (rk_u32 i = 0; i < 5; i++) assert_ok(send_probe(c, k, i));
+    assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+}
+
+static void a_kernel_that_sleeps_terminates(contract *c)
+{
+    rk_kernel k = launch_echo(c, 0);
+    assert_serves(c, k, 1);
+    let_pass(c, RK_MILLISECONDS(20)); /* far over the spin time: its worker is parked */
+    assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+}
+
+static void what_is_queued_is_handled_before_a_kernel_terminates(contract *c)
+{
+    rk_launch_options o = small(1024);
+    rk_kernel source = launch(c, "source", "echo", &o), target = launch_active(c, "target", "echo", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
+    for (rk_u32 i = 0; i < 500; i++) assert_ok(send_probe(c, source, i));
+    assert_ok(rk_activate(c->runtime, source));
+    assert_ok(rk_terminate(c->runtime, source, RK_SECONDS(10)));
+    for (rk_u32 i = 0; i < 500; i++) assert_next(c, target, i);
+}
+
+static void *open_the_gate_when_somebody_waits(void *argument)
+{
+    contract *c = argument;
+    while (!stopped(c) && IN_HANDLERS == 0) sched_yield();
+    nanosleep(&(struct timespec){ 0, 20000000 }, 0); /* the terminate that is on its way finds it inside */
+    OPEN_GATE();
+    return 0;
+}
+
+static void a_kernel_in_a_handler_terminates_when_the_handler_returns(contract *c)
+{
+    rk_kernel k = launch_active(c, "held", "held", 0);
+    CLOSE_GATE();
+    assert_ok(send_probe(c, k, 1));
+    assert_ok(send_probe(c, k, 2));
+    start_thread(c, open_the_gate_when_somebody_waits, c);
+    wait_until(c, IN_HANDLERS == 1);
+    assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(20)));
+    assert_int_equal(control(&contract_controls.entered), 2); /* both were handled */
+}
+
+static void a_kernel_that_is_blocked_on_a_full_ring_terminates(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k = launch_echo(c, &o), other = launch_active(c, "other", "echo", 0);
+    for (rk_u32 i = 0; i < 17; i++) { /* nobody receives: one more than the out lane holds */
+        assert_ok(send_probe(c, k, i));
+        settle(c);
+    }
+    wait_until(c, metrics_of(c, k).parks > 0);
+    assert_status(rk_terminate(c->runtime, k, RK_MILLISECONDS(50)), RK_TIMED_OUT);
+    assert_error_says("counted lost");
+    assert_serves(c, other, 7);
+}
+
+/* Each of three in a row may end; the other two go on, and what finds no target is a dead letter. */
+static void one_of_three_terminates_and_the_others_go_on(contract *c)
+{
+    static const char *const names[] = { "first", "second", "third" };
+    for (rk_u32 gone = 0; gone < 3; gone++) {
+        rk_launch_options o = small(64);
+        rk_kernel k[3];
+        for (rk_u32 i = 0; i < 3; i++) k[i] = launch(c, names[i], "echo", &o);
+        assert_ok(rk_connect(c->runtime, k[0], 0, k[1], 0));
+        assert_ok(rk_connect(c->runtime, k[1], 0, k[2], 0));
+        for (rk_u32 i = 0; i < 3; i++) assert_ok(rk_activate(c->runtime, k[i]));
+        assert_ok(send_probe(c, k[0], 1));
+        assert_next(c, k[2], 1);
+
+        assert_ok(rk_terminate(c->runtime, k[gone], RK_SECONDS(10)));
+        if (gone != 2) assert_ok(send_probe(c, k[gone == 0 ? 1 : 2], 2)), assert_next(c, k[2], 2);
+        if (gone != 0) {
+            probe p;
+            rk_dead_letter letter;
+            assert_ok(send_probe(c, k[0], 3));
+            settle(c);
+            assert_ok(rk_receive_dead(c->runtime, k[gone - 1], &p, sizeof p, &letter, RK_SECONDS(20)));
+            assert_int_equal(p.number, 3);
+            assert_int_equal(letter.was_sent, 1);
+            assert_string_equal(letter.reason, "RK_CLOSED");
+            assert_int_equal(account_of(c, k[gone - 1]).dead_sends, 1);
+        }
+        for (rk_u32 i = 0; i < 3; i++)
+            if (i != gone) assert_ok(rk_terminate(c->runtime, k[i], RK_SECONDS(10)));
+    }
+}
+
+static rk_kernel silent_kernel;
+static void *receive_until_closed(void *argument)
+{
+    contract *c = argument;
+    probe p;
+    rk_status status = rk_receive(c->runtime, silent_kernel, &p, sizeof p, 0, RK_SECONDS(30));
+    expect(c, status == RK_CLOSED || status == RK_STALE);
+    return 0;
+}
+
+static void those_who_wait_to_receive_learn_that_the_kernel_is_gone(contract *c)
+{
+    silent_kernel = launch_echo(c, 0);
+    for (int i = 0; i < 3; i++) start_thread(c, receive_until_closed, c);
+    let_pass(c, RK_MILLISECONDS(5)); /* so that some of them sleep; right whether they do or not */
+    rk_u64 before = contract_now_ns();
+    assert_ok(rk_terminate(c->runtime, silent_kernel, RK_SECONDS(10)));
+    join_threads(c);
+    assert_true(contract_now_ns() - before < RK_SECONDS(20));
+}
+
+static rk_kernel full_kernel;
+static void *send_into_a_full_ring(void *argument)
+{
+    contract *c = argument;
+    probe p = { 0, 0 };
+    rk_send_options o = RK_SEND_DEFAULTS;
+    o.timeout_ns = RK_SECONDS(30);
+    rk_status status = rk_send(c->runtime, full_kernel, RK_BODY(p), &o);
+    expect(c, status == RK_CLOSED || status == RK_STALE);
+    return 0;
+}
+
+static void those_who_wait_to_send_learn_that_the_kernel_is_gone(contract *c)
+{
+    rk_launch_options o = small(16);
+    full_kernel = launch(c, "full", "echo", &o);
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(send_probe(c, full_kernel, i));
+    for (int i = 0; i < 3; i++) start_thread(c, send_into_a_full_ring, c);
+    let_pass(c, RK_MILLISECONDS(5));
+    rk_u64 before = contract_now_ns();
+    assert_ok(rk_terminate(c->runtime, full_kernel, RK_SECONDS(10)));
+    join_threads(c);
+    assert_true(contract_now_ns() - before < RK_SECONDS(20));
+}
+
+/* ------------------------------------------------------------------ a handler that doesn't return */
+
+static void a_handler_that_never_returns_is_quarantined_and_the_others_go_on(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    rk_launch_options o = small(64);
+    o.shards = 2;
+    o.blocks = 2;
+    rk_kernel stuck = launch_active(c, "stuck", "held", &o), other = launch_active(c, "other", "echo", 0),
+              found;
+    probe p;
+    CLOSE_GATE();
+    c->ends_quarantined = 1;
+    assert_ok(send_probe(c, stuck, 1));
+    wait_until(c, IN_HANDLERS == 1);
+
+    /* While it is stuck, the others go on, on whichever worker they are. */
+    for (rk_u32 i = 0; i < 100; i++) assert_serves(c, other, i);
+    assert_status(rk_deactivate(c->runtime, stuck), RK_TIMED_OUT);
+    assert_int_equal(info_of(c, stuck).life, RK_LIFE_ACTIVE);
+
+    /* When it is terminated, that says so. */
+    assert_status(rk_terminate(c->runtime, stuck, RK_MILLISECONDS(50)), RK_QUARANTINED);
+    assert_int_equal(info_of(c, stuck).life, RK_LIFE_QUARANTINED);
+    assert_false(info_of(c, stuck).healthy);
+    assert_status(rk_terminate(c->runtime, stuck, RK_MILLISECONDS(50)), RK_QUARANTINED);
+    assert_status(rk_activate(c->runtime, stuck), RK_CLOSED);
+    assert_status(send_probe(c, stuck, 2), RK_CLOSED);
+    assert_status(rk_receive(c->runtime, stuck, &p, sizeof p, 0, RK_SECONDS(5)), RK_CLOSED);
+    assert_status(rk_find(c->runtime, "stuck", &found), RK_NO_SUCH_KERNEL);
+
+    /* Then the others serve still, and so does a new kernel of that id. */
+    for (rk_u32 i = 0; i < 100; i++) assert_serves(c, other, i);
+    OPEN_GATE(); /* the old handler may return now: into memory that is still there */
+    wait_until(c, IN_HANDLERS == 0);
+    rk_kernel again = launch_active(c, "stuck", "held", &o);
+    assert_serves(c, again, 5);
+    assert_status(rk_receive(c->runtime, stuck, &p, sizeof p, 0, 0),
+                  RK_CLOSED); /* and nothing of it comes out */
+}
+
+/* A batch from both lanes: its handler is looked up again after the runtime was closed. */
+static void a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    rk_launch_options o = small(64);
+    o.max_batch = 2;
+    rk_kernel stuck = launch(c, "stuck", "held", &o), source = launch(c, "source", "echo", 0);
+    assert_ok(rk_connect(c->runtime, source, 0, stuck, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    assert_ok(send_probe(c, stuck, 1));
+    assert_ok(send_probe(c, source, 2));
+    wait_until(c, account_of(c, stuck).accepted == 2);
+    CLOSE_GATE();
+    assert_ok(rk_activate(c->runtime, stuck));
+    wait_until(c, IN_HANDLERS == 1);
+    c->ends_quarantined = 1;
+    contract_close(c);
+    OPEN_GATE();
+    wait_until(c, control(&contract_controls.entered) == 2 && IN_HANDLERS == 0);
+}
+
+static void a_handler_that_is_slow_is_reported_and_its_worker_replaced(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(50);
+    contract_reopen(c, &r);
+    rk_kernel k[6], slow = launch_active(c, "slow", "held", 0);
+    for (rk_u32 i = 0; i < 6; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "other %u", i);
+        k[i] = launch_active(c, id, "echo", 0);
+    }
+    CLOSE_GATE();
+    assert_ok(send_probe(c, slow, 1));
+    wait_until(c, IN_HANDLERS == 1);
+    wait_until(c, logged(c, "longer than the stall limit") > 0);
+    for (rk_u32 i = 0; i < 6; i++) assert_serves(c, k[i], i);
+
+    /* It isn't given up: when it returns, it goes on. */
+    OPEN_GATE();
+    assert_next(c, slow, 1);
+    assert_serves(c, slow, 2);
+    assert_ok(rk_deactivate(c->runtime, slow));
+    assert_ok(rk_activate(c->runtime, slow));
+    assert_serves(c, slow, 3);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_kernel_that_is_idle_terminates), ON_EVERY },
+    { CASE(a_kernel_that_was_never_active_terminates_and_its_messages_with_it), ON_EVERY },
+    { CASE(a_kernel_that_sleeps_terminates), ON_EVERY },
+    { CASE(what_is_queued_is_handled_before_a_kernel_terminates), NEEDS_THREADS },
+    { CASE(a_kernel_in_a_handler_terminates_when_the_handler_returns), NEEDS_THREADS },
+    { CASE(a_kernel_that_is_blocked_on_a_full_ring_terminates), ON_EVERY },
+    { CASE(one_of_three_terminates_and_the_others_go_on), ON_EVERY },
+    { CASE(those_who_wait_to_receive_learn_that_the_kernel_is_gone), NEEDS_THREADS },
+    { CASE(those_who_wait_to_send_learn_that_the_kernel_is_gone), ON_EVERY },
+    { CASE(a_handler_that_never_returns_is_quarantined_and_the_others_go_on), NEEDS_THREADS },
+    { CASE(a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place),
+      NEEDS_THREADS | NEEDS_REGIONS },
+    { CASE(a_handler_that_is_slow_is_reported_and_its_worker_replaced), NEEDS_THREADS },
+};
+
+CONTRACT_MAIN("terminate", cases)
