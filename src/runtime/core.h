@@ -31,7 +31,8 @@ typedef struct rk_pools rk_pools; /* blocks.h */
 typedef struct rk_class {
     const char *name;
     const rk_module *module;
-    const rk_attributes *attributes;
+    rk_attributes stated;            /* attributes of all its handlers together */
+    const rk_attributes *attributes; /* &stated */
     const rk_declaration *handlers[RK_HANDLES_MAX];
     rk_u32 handler_count;
     const rk_declaration *drain, *refused;

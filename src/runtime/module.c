@@ -118,6 +118,33 @@ static int is_handler(const rk_declaration *d)
            d->kind == RK_DECLARES_SPMD;
 }
 
+/* An attribute may stand at any handler of a kernel, and at several if they agree. */
+static rk_status add_attributes(rk_class *class, const rk_declaration *d)
+{
+    static const char *const names[] = { "size",       "width",        "threads",        "state",
+                                         "max_sends",  "shared",       "mode",           "max_batch",
+                                         "gather_us",  "event_driven", "slice_messages", "slice_us",
+                                         "timestamps", "input_queue",  "output_queue",   "message_queue",
+                                         "barrier",    "memory",       "not_causal",     "messaging",
+                                         "domain",     "backends",     "replies",        "log_limit" };
+    enum { COUNT = sizeof names / sizeof *names };
+    _Static_assert(sizeof(rk_attributes) == COUNT * sizeof(rk_u32), "each attribute has its name here");
+    rk_u32 known[COUNT], more[COUNT];
+    memcpy(known, &class->stated, sizeof known);
+    memcpy(more, d->attributes, sizeof more);
+    for (rk_u32 i = 0; i < COUNT; i++) {
+        if (known[i] && more[i] && known[i] != more[i])
+            return rk_error(
+                RK_INCOMPATIBLE,
+                "%s:%u: kernel '%s': .%s is %u here and %u at another of its handlers: say it once", d->file,
+                d->line, class->name, names[i], more[i], known[i]);
+        if (!known[i]) known[i] = more[i];
+    }
+    memcpy(&class->stated, known, sizeof known);
+    class->attributes = &class->stated;
+    return RK_OK;
+}
+
 /* One handler joins its kernel: all handlers of a kernel agree on what it is. */
 static rk_status add_handler(rk_class *class, const rk_declaration *d)
 {
@@ -152,12 +179,13 @@ static rk_status add_handler(rk_class *class, const rk_declaration *d)
                         "RK_PER_ACTOR, or take rk_none",
                         d->file, d->line, class->name);
     if (d->attributes->domain > RK_DOMAIN_ACTOR || d->attributes->mode > RK_BATCH ||
-        d->attributes->width > RK_BLOCK)
+        d->attributes->width > RK_BLOCK || d->attributes->state > RK_PER_ACTOR)
         return rk_error(RK_INVALID_OPTIONS,
-                        "%s:%u: kernel '%s': .domain, .mode or .width is not one of the named values",
+                        "%s:%u: kernel '%s': .domain, .mode, .width or .state is not one of the named values",
                         d->file, d->line, class->name);
+    rk_status status = add_attributes(class, d);
+    if (status != RK_OK) return status;
     class->handlers[class->handler_count++] = d;
-    if (class->handler_count == 1) class->attributes = d->attributes;
     class->state_size = d->state_size;
     class->spmd |= d->kind == RK_DECLARES_SPMD;
     class->batch |= d->kind == RK_DECLARES_BATCH_HANDLER;

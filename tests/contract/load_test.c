@@ -214,6 +214,7 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
 #define HEAD                           \
     "#include <ringkernel/kernel.h>\n" \
     "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
+#define OTHER "RK_MESSAGE(loaded_other, 249, (rk_i64, value))\n"
 #define KERNEL(name) "RK_HANDLER(" name ", loaded_number, msg, rk_none, self) { (void)msg; }\n"
     static const struct {
         const char *text, *says;
@@ -222,6 +223,18 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
         { HEAD KERNEL(
               "fine_itself") "RK_HANDLER(mended, loaded_number, msg, loaded_number, self) { (void)msg; }\n",
           "no .state" },
+        { HEAD OTHER KERNEL("mended") "RK_HANDLER(mended, loaded_other, msg, rk_none, self, .max_sends = 2) "
+                                      "{ (void)msg; }\n"
+                                      "RK_HANDLER(fine_itself, loaded_number, msg, rk_none, self, .max_sends "
+                                      "= 2) { (void)msg; }\n"
+                                      "RK_HANDLER(fine_itself, loaded_other, msg, rk_none, self, .max_sends "
+                                      "= 3) { (void)msg; }\n",
+          ".max_sends is" },
+        { HEAD OTHER KERNEL(
+              "mended") "RK_BATCH_HANDLER(mended, loaded_other, n, rk_none, self) { (void)n; }\n",
+          "differ in kind, state or width" },
+        { HEAD "RK_MESSAGE(probe, 200, (rk_i64, value))\n" KERNEL("mended"), "declares message type 200" },
+        { HEAD KERNEL("echo"), "is declared by" },
     };
     reopen_with_cache(c);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -231,6 +244,32 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
     }
     assert_ok(load_text(c, "mended", HEAD KERNEL("mended")));
     assert_int_equal(kernels_called(c, "mended"), 1);
+}
+
+/* Given handlers of one kernel, of which each states another attribute, when it is loaded, then it has all of them. */
+static void an_attribute_counts_at_whichever_handler_it_stands(contract *c)
+{
+    rk_kernel_description d;
+    reopen_with_cache(c);
+    assert_ok(load_text(
+        c, "states_apart",
+        HEAD OTHER
+        "RK_HANDLER(states_apart, loaded_number, msg, rk_none, self, .max_sends = 4) { (void)msg; }\n"
+        "RK_HANDLER(states_apart, loaded_other, msg, rk_none, self, .max_batch = 7) { (void)msg; }\n"));
+    assert_ok(rk_describe_named(c->runtime, "states_apart", &d));
+    assert_int_equal(d.max_sends, 4);
+    assert_int_equal(d.max_batch, 7);
+}
+
+static void an_attribute_of_no_known_value_is_refused(contract *c)
+{
+    reopen_with_cache(c);
+    assert_status(
+        load_text(
+            c, "strange_state",
+            HEAD "RK_HANDLER(strange, loaded_number, msg, loaded_number, self, .state = 7) { (void)msg; }\n"),
+        RK_INVALID_OPTIONS);
+    assert_error_says(".state is not one of the named values");
 }
 
 static void a_description_lists_all_that_a_module_declares(contract *c)
@@ -267,6 +306,8 @@ static const contract_case cases[] = {
     { CASE(a_runtime_that_is_closed_waits_for_a_load_that_is_under_way), NEEDS_THREADS | ONCE },
     { CASE(threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once), NEEDS_THREADS | ONCE },
     { CASE(a_module_that_is_refused_leaves_nothing_behind), ONCE },
+    { CASE(an_attribute_counts_at_whichever_handler_it_stands), ONCE },
+    { CASE(an_attribute_of_no_known_value_is_refused), ONCE },
     { CASE(a_description_lists_all_that_a_module_declares), ONCE },
 };
 

@@ -106,8 +106,9 @@ static void a_failed_forward_leaves_the_block_with_the_letter(contract *c)
         assert_string_equal(letter.reason, "second_thoughts");
         assert_int_equal(letter.length, 2000);
     }
-    const rk_pool *pool = (const rk_pool *)(const void *)(c->runtime->arena.base +
-                                                          c->runtime->kernels[k.number]->seats[0].shard->pool);
+    const rk_pool *pool =
+        (const rk_pool *)(const void *)(c->runtime->arena.base +
+                                        c->runtime->kernels[k.number]->seats[0].shard->pool);
     assert_ok(rk_deactivate(c->runtime, k));
     rk_pool_collect((rk_pool *)pool, c->runtime->arena.base);
     assert_int_equal(pool->free_count, 4);

@@ -365,7 +365,8 @@ RK_FN rk_u32 rk_publish(rk_context *context)
         }
         rk_status status = RK_OK;
         rk_u32 out = 0, no_block = 0;
-        if (turn->parked && rk_is_refused(entry)) status = (rk_status)(entry->report.reason - RK_REASON_STATUS);
+        if (turn->parked && rk_is_refused(entry))
+            status = (rk_status)(entry->report.reason - RK_REASON_STATUS);
         if (status == RK_OK && (entry->header.base.flags & RK_FLAG_REFERENCE) && entry->route != RK_TO_REPORT)
             status = rk_own_reference(context, entry);
         no_block = status == RK_FULL;
