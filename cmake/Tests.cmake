@@ -144,6 +144,17 @@ foreach(name IN LISTS install_tests)
     rk_add_test(${name} ${install_check} ${install_check} ${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED installed)
 endforeach()
+if(PkgConfig_FOUND) # what the documents show of the installed library
+    foreach(document README.md docs/first-handler.md)
+        cmake_path(GET document STEM name)
+        string(TOLOWER install_${name} name)
+        string(REPLACE "-" "_" name ${name})
+        rk_add_test(${name} ${install_check} /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/install/document.py
+            ${PROJECT_SOURCE_DIR}/${document})
+        set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED installed)
+        list(APPEND install_tests ${name})
+    endforeach()
+endif()
 list(JOIN RK_INSTRUMENT_FLAGS " " instrument_flags)
 list(JOIN RK_HEADERS_C_ONLY " " headers_c_only)
 set_property(TEST install_tree ${install_tests} APPEND PROPERTY ENVIRONMENT
