@@ -19,8 +19,9 @@ RK_API const char *rk_version_text(void);
 RK_API const char *rk_status_name(rk_status status);
 RK_API const char *rk_status_text(rk_status status);
 
-/* The calling thread's causes, outermost first, one to a line: what failed: why. "" after a call that succeeded is not promised: look only
- * after a failure. Valid until the thread's next call into the library. */
+/* The calling thread's causes, one to a line, innermost first: what failed: why. Below it, indented by four spaces, its details (each wrong
+ * option, the compiler's words) and then the calls around it that failed with it. "" after a call that succeeded is not promised: look
+ * only after a failure. Valid until the thread's next call into the library. */
 RK_API const char *rk_error_text(void);
 
 /* Stop the program with the whole story on standard error when a call fails. */
