@@ -80,6 +80,8 @@ rk_status rk_lint_source(const char *file, const char *text, size_t size, rk_fin
         rk_lint_recursion(&lint);
         rk_lint_pointers(&lint);
         rk_lint_attributes(&lint);
+        rk_lint_host(&lint);
+        rk_lint_globals(&lint);
         if (list->count > 0) qsort(list->finding, list->count, sizeof(rk_finding), by_line);
         if (list->failed) status = RK_OUT_OF_MEMORY;
     }

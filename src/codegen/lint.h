@@ -7,6 +7,10 @@
  *   recursion        functions that call themselves: no GPU stack for that, and not in OpenCL C
  *   address-space    a pointer without RK_GLOBAL, RK_LOCAL or RK_MSG is given memory of the arena, of a
  *                    message or of the block
+ *   host-call        a function of the C library: memory, output, files, waiting, the end of the process
+ *   function-pointer a pointer to a function is declared, called or cast to
+ *   endless-loop     a loop without a condition and without a way out
+ *   global-variable  a variable of the file or of a function that outlives the call and changes
  *   attribute-order  attributes out of the order of rk_attributes, which C++20 refuses, or of no member of it
  *
  * Nothing is expanded or typed, so each rule looks for the plain form of its mistake: what it reports is

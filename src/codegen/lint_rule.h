@@ -37,5 +37,7 @@ void rk_lint_regions(rk_lint *lint);
 void rk_lint_recursion(rk_lint *lint);
 void rk_lint_pointers(rk_lint *lint);
 void rk_lint_attributes(rk_lint *lint);
+void rk_lint_host(rk_lint *lint);
+void rk_lint_globals(rk_lint *lint);
 
 #endif

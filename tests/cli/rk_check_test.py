@@ -31,6 +31,14 @@ class Check(Case):
         done = self.run_rk("check", self.write("twice.rk.c", recursive), code=FOUND, seconds=110)
         self.assertRegex(done.stdout.decode(), r"twice.rk.c:1[0-9]: recursion: ")
 
+    def test_what_the_compiler_of_the_cpu_takes_and_no_kernel_may_do(self):
+        text = rk_command.DOUBLER.replace("#include", "#include <stdlib.h>\n#include", 1).replace(
+            "    if (msg->value < 0)", "    static rk_u64 count;\n    if (++count == 0) while (1) free(malloc(1));\n    if (msg->value < 0)")
+        told = self.check(self.write("hosted.rk.c", text), code=FOUND)[0]
+        self.assertTrue(told["backends"][0]["compiled"], told["backends"][0]["text"])
+        self.assertEqual(sorted(one["rule"] for one in told["findings"]),
+                         ["endless-loop", "global-variable", "host-call", "host-call"])
+
     def test_an_app_file_with_mistakes(self):
         app = self.write("app.yaml", "kernels: {a: {source: doubler.rk.c}}\nroutes: [input -> a]\n")
         self.assertIn("lacks 'app'", self.run_rk("check", app, code=USAGE).errors)
