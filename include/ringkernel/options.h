@@ -70,7 +70,8 @@ typedef struct rk_runtime_options {
         memory_ceiling; /* bytes that launches may take together; 0: 64 GiB of address space, used as needed */
     rk_u64 (*clock_ns)(void *user); /* an injected clock; 0: CLOCK_MONOTONIC. Called by any thread. */
     void *clock_user;
-    void (*on_log)(void *user, const rk_log_record *record); /* 0: warnings and errors go to standard error */
+    /* 0: warnings and errors go to standard error. Called by any thread, as on_dead_letter is, and may call no more than that. */
+    void (*on_log)(void *user, const rk_log_record *record);
     void *log_user;
     rk_u64 stall_limit_ns; /* a handler that runs longer is reported and its worker replaced; 0: one second */
     rk_u64 spin_ns;        /* how long an idle worker spins before it yields and parks; 0: 50 µs */
@@ -127,7 +128,9 @@ typedef struct rk_launch_options {
     const char *kernel_name; /* kernel to run; 0: the one with the launch's id */
     const rk_parameter *parameters;
     size_t parameter_count;
-    /* Called by the service thread for each dead letter, in order for a shard, before it is kept; must not call into the runtime. */
+    /* Called for each dead letter before it is kept: in order for a shard, for two shards at once, by whichever thread empties their reports: the
+     * service thread, or one in rk_request, rk_drain, rk_relaunch, rk_terminate, rk_close or rk_step. So it must be thread-safe, must not wait
+     * for such a thread, and must not call into the library, which holds locks, but for rk_clock_ns, names and texts of values, and text.h. */
     void (*on_dead_letter)(void *user, const rk_dead_letter *letter);
     void *dead_letter_user;
     rk_u32
