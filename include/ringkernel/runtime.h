@@ -54,11 +54,15 @@ RK_API rk_u64 rk_clock_ns(const rk_runtime *runtime);
 
 /* Make the kernels of a file known: a kernel source (NAME.rk.c: compiled with the compiler that built the library, cached by hash of source,
  * options and version) or a module that is compiled already (.so). Loading the same file again, or by several threads at once, is RK_OK. While
- * it is compiled, nothing else waits.
- *   RK_IO              can't be read
- *   RK_COMPILE_FAILED  the compiler's message, with the user's file and line, is in the text
- *   RK_INCOMPATIBLE    not a module, or for another ABI, wire format or layout: the text names both
- *   RK_CLOSED          the runtime was closed meanwhile */
+ * it is compiled, nothing else waits. Each text names file and line.
+ *   RK_IO               it can't be read, the compiler can't be run, or the cache folder can't be written
+ *   RK_COMPILE_FAILED   the compiler's message is in the text
+ *   RK_INCOMPATIBLE     not a module, or for another ABI, wire format or layout: compile it again. Or its declarations don't fit each other,
+ *                       or those of another module (one type id, two schemas; one name, two kernels): the text names both
+ *   RK_LIMIT            a kernel with more than 16 handlers: spread them over two kernels
+ *   RK_UNSUPPORTED      an SPMD kernel with state: use RK_HANDLER
+ *   RK_INVALID_OPTIONS  an attribute with a value that isn't one of the named ones
+ *   RK_OUT_OF_MEMORY, RK_INVALID_ARGUMENT (no path), RK_CLOSED (the runtime, also if it was closed meanwhile) */
 RK_API rk_status rk_load(rk_runtime *runtime, const char *path);
 
 /* A message type that some loaded or linked module declares: by name, or by type id. 0: none. Lives as long as the runtime. */
@@ -111,12 +115,22 @@ RK_API rk_status rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 time
 
 /* Close the intake of the host to all given kernels and wait until everything that was sent has passed through: each drain hook runs once, after
  * everything sent to its kernel was received. Their sources among kernels must be given too. The kernels are then drained and can
- * only be received from, inspected and terminated. RK_TIMED_OUT: the text says who waits for what. */
+ * only be received from, inspected and terminated.
+ *   RK_TIMED_OUT         the text says who waits for what. The intake stays closed and the kernels go on draining: receive from them and call
+ *                        again to wait on, or terminate them
+ *   RK_NOT_ACTIVE        one of them was never activated, is inactive or has ended, and nothing happened: activate it, or leave it out
+ *   RK_FAILED            one failed meanwhile; the others stay closed and draining: see rk_kernel_information, terminate them or launch the
+ *                        failed one again
+ *   RK_INVALID_ARGUMENT  no kernels, or a source that isn't among them: the text names it; give it too, or drain it first
+ *   RK_STALE, RK_NO_SUCH_KERNEL, RK_OUT_OF_MEMORY, RK_CLOSED (the runtime) */
 RK_API rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, rk_u64 timeout_ns);
 
 /* Launch again under the same id and handle with other options. Senders wait meanwhile and lose nothing; inbox and state are carried over.
- *   RK_LIMIT        more is queued than the new capacity holds; the text has both numbers; nothing changed
- *   RK_UNSUPPORTED  another number of shards with per-shard state, which needs a merge function
+ *   RK_LIMIT        more is queued than the new capacity holds; the text has both numbers; nothing changed: take more, or drain it
+ *   RK_UNSUPPORTED  another number of shards with per-shard state, which needs a merge function; or another kernel than the handle's
+ *   RK_TIMED_OUT    no batch boundary in time, as a handler is running or waits for room: nothing changed; receive from it, give more time
+ *   RK_BUSY         somebody holds an uncommitted reservation of it: nothing changed; commit or abort that first
+ *   RK_CLOSED       it is draining, drained or quarantined: launch anew
  * Other results as rk_launch. Messages that a failed batch had taken are handled again, flagged as redelivered. */
 RK_API rk_status rk_relaunch(rk_runtime *runtime, rk_kernel kernel, const rk_launch_options *options,
                              rk_u64 timeout_ns);
@@ -169,15 +183,24 @@ typedef struct rk_route_options {
  * deadline.
  *   RK_NO_SUCH_ROUTE     the text lists what the kernel declares
  *   RK_UNKNOWN_TYPE      `to` has no handler for what is routed
- *   RK_INVALID_ARGUMENT  the key field isn't there or isn't an integer
- *   RK_BUSY              `from` is active: deactivate it first */
+ *   RK_INVALID_ARGUMENT  the key field isn't there, isn't an integer or lies elsewhere in another message; the mode is none; or the
+ *                        route closes a cycle that could wait for ever: give one of its kernels a send_deadline_ns
+ *   RK_BUSY              `from` is active: deactivate it first
+ *   RK_NO_SUCH_ACTOR     the target of RK_ROUTE_FIXED is no actor of `to`
+ *   RK_LIMIT             `from` has 64 connections already
+ *   RK_TIMED_OUT         a kernel that is connected with it reached no batch boundary in two seconds: try again
+ *   RK_CLOSED            `to` is draining, drained or terminated, or one of them is quarantined: launch anew
+ *   RK_STALE, RK_NO_SUCH_KERNEL, RK_OUT_OF_MEMORY */
 RK_API rk_status rk_connect(rk_runtime *runtime, rk_kernel from, const char *route, rk_kernel to,
                             const rk_route_options *options);
 
 /* ------------------------------------------------------------------ state */
 
 /* Copy the state of a shard (per-shard kernels) or an actor (per-actor kernels) into `state`. Of an active kernel it is taken at a batch boundary.
- * RK_TOO_SMALL: `size` isn't the state's size. RK_NO_SUCH_ACTOR. */
+ *   RK_TOO_SMALL         `size` isn't the state's size, which rk_describe_named tells
+ *   RK_NO_SUCH_ACTOR     no such shard or actor, or the kernel keeps no state
+ *   RK_TIMED_OUT         a handler has been running for two seconds: try again when it has returned
+ *   RK_STALE, RK_NO_SUCH_KERNEL, RK_INVALID_ARGUMENT (no place for it), RK_CLOSED (the runtime) */
 RK_API rk_status rk_read_state(rk_runtime *runtime, rk_kernel kernel, rk_u32 which, void *state, size_t size);
 
 /* ------------------------------------------------------------------ single step */

@@ -61,11 +61,15 @@ RK_API rk_status rk_receive(rk_runtime *runtime, rk_kernel kernel, void *body, s
 RK_API rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bodies, size_t stride,
                                  size_t count, rk_received *infos, rk_u64 timeout_ns, size_t *received);
 
-/* Send a request and wait for its reply, whose type and size must be those given. The kernel must be launched with `requests`.
+/* Send a request and wait for its reply, which must be of the type given and no larger than the room. A shorter one (a blob) leaves the rest of
+ * the room as it was, and its length isn't told: let the message say it. The kernel must be launched with `requests`.
  *   RK_NO_REPLY   the handler finished without replying
  *   RK_DEAD       the handler refused the request; the text has the reason
  *   RK_TIMED_OUT  neither came in time; a reply that comes later is counted as late
- *   RK_UNKNOWN_TYPE, RK_TOO_SMALL  the reply is of another type or size
+ *   RK_UNKNOWN_TYPE, RK_TOO_SMALL  the reply is of another type, or larger than the room; it is gone
+ *   RK_EXPIRED    its time to live was over when its turn came (RK_DEAD with expired_to_dead)
+ *   RK_LIMIT      4,096 requests of the runtime wait for replies already: wait for one of them
+ *   RK_CLOSED     also: the kernel ended before it replied
  *   and everything that rk_send answers */
 RK_API rk_status rk_request(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size,
                             rk_u16 reply_type, void *reply, size_t reply_size, rk_u64 timeout_ns);
@@ -84,8 +88,19 @@ typedef struct rk_reservation {
     size_t size;
     rk_u64 ticket_[3];
 } rk_reservation;
+/*   RK_FULL             no room, whatever the backpressure: it never waits
+ *   RK_UNSUPPORTED      not a plain lane, or over 1 KiB: use rk_send
+ *   RK_LIMIT            the thread holds 16 reservations: commit or abort one
+ *   RK_BUSY             the kernel is being launched again at this moment: call again
+ *   RK_CLOSED, RK_STALE, RK_NO_SUCH_KERNEL, RK_NO_SUCH_ACTOR, RK_UNKNOWN_TYPE, RK_TOO_LARGE, RK_TOO_SMALL, RK_INVALID_ARGUMENT
+ *                       as rk_send */
 RK_API rk_status rk_reserve(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, size_t size,
                             const rk_send_options *options, rk_reservation *reservation);
+/* Send what was filled in (commit), or give the slot up (abort: the consumer passes over it).
+ *   RK_BUSY              as above: the reservation stays, call again
+ *   RK_STALE             the kernel is gone, or was launched again meanwhile: nothing is sent, the reservation is over
+ *   RK_INVALID_ARGUMENT  of another thread, or finished already
+ *   RK_NO_SUCH_KERNEL, RK_CLOSED (the runtime) */
 RK_API rk_status rk_commit(rk_runtime *runtime, rk_reservation *reservation);
 RK_API rk_status rk_abort(rk_runtime *runtime, rk_reservation *reservation);
 
