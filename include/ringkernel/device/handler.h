@@ -250,7 +250,7 @@ RK_FN void rk_release_references(rk_context *context)
 /* Bytes of the message being handled (of a blob, what was sent). */
 #define rk_length(arg) ((arg)->payload_length)
 /* Refuse the message being handled, with a reason declared by RK_REASON: it goes to the dead letters, and what this call has
- * sent is taken back. The first reason counts. Doesn't return from the handler. */
+ * sent is taken back. The first reason counts. The handler goes on: it must return by itself. */
 #define rk_fail(arg, reason) \
     ((void)((arg)->failed = (arg)->failed ? (arg)->failed : (rk_u32)rk_reason_##reason + 1u))
 /* Log a line with up to two numbers (%u each in the text), at a level of types.h. At most .log_limit a second for each shard. */
