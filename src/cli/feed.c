@@ -49,7 +49,7 @@ static void send_rows(feeder *f, const char *messages, size_t size, size_t count
                       rk_u32 target)
 {
     job *j = f->j;
-    rk_send_options options = { .target = target, .id = first_row, .timeout_ns = JOB_SLICE_NS };
+    rk_send_options options = { .target = target, .id = JOB_ROW_ID | first_row, .timeout_ns = JOB_SLICE_NS };
     for (rk_u32 round = 0; count > 0 && !f->stopped; round++) {
         size_t accepted = 0;
         rk_status status = rk_send_many(j->runtime, f->to, (rk_u16)j->schema->type, messages, size, count,
@@ -70,7 +70,7 @@ static void send_rows(feeder *f, const char *messages, size_t size, size_t count
             f->stopped = true;
             job_watch(j); /* tells why */
         } else {
-            refuse(f, messages, size, options.id, status);
+            refuse(f, messages, size, options.id & ~JOB_ROW_ID, status);
             options.id++;
             messages += size;
             count--;

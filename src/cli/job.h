@@ -77,6 +77,9 @@ typedef struct job {
     RK_MILLISECONDS( \
         50) /* how long a wait may keep the job from noticing Ctrl-C, a failure, or the time to show progress */
 
+#define JOB_ROW_ID \
+    (1ull << 63) /* marks a message's id as the number of a row, which ids that handlers give are not */
+
 rk_u64 job_now_ns(void);
 
 /* Steps; each returns an exit code and has told what is wrong. */

@@ -33,13 +33,18 @@ static void forward_log(void *user, const rk_log_record *record)
                   levels[record->level < 4 ? record->level : 3], record->text);
 }
 
-/* The row of a letter is the id of its message, which the source set: of those that the first kernel received itself. */
+/* The row of a letter is in the id of its message, which the source set and rk_forward keeps. A new message of a handler has no id,
+ * or one that isn't marked as a row's. */
+static rk_u64 row_of(const rk_dead_letter *dead)
+{
+    return dead->id & JOB_ROW_ID ? dead->id & ~JOB_ROW_ID : LETTERS_NO_ROW;
+}
+
 static void take_letter(void *user, const rk_dead_letter *dead)
 {
     const job_kernel *kernel = user;
     job *j = kernel->job;
-    letter one = { .row =
-                       kernel->number == j->first && !dead->was_sent && dead->id ? dead->id : LETTERS_NO_ROW,
+    letter one = { .row = row_of(dead),
                    .reason = dead->reason,
                    .kernel = kernel->number + 1,
                    .shard = dead->shard,
@@ -167,6 +172,20 @@ static void tell_options(const job *j, rk_u32 i, rk_status status)
     free(what);
 }
 
+/* Do messages carry their row's number through all kernels, not only to the first? For dead letters, and where a window looks at it: whether a row is
+ * taken for a duplicate must not depend on whether letters are written. */
+static bool ids_are_wanted(const job *j)
+{
+    bool wanted = j->dead_letters != NULL;
+    for (rk_u32 i = 0; i < j->app.file->kernels_count && !wanted; i++) {
+        rk_parameter *parameters =
+            command_allocate(j->app.file->kernels[i].params_count * sizeof *parameters);
+        wanted = app_options(&j->app, i, parameters).deduplication_window != 0;
+        free(parameters);
+    }
+    return wanted;
+}
+
 static bool launch(job *j, rk_u32 i)
 {
     const app_kernel *kernel = &j->app.file->kernels[i];
@@ -174,10 +193,9 @@ static bool launch(job *j, rk_u32 i)
     rk_launch_options options = app_options(&j->app, i, parameters);
     options.on_dead_letter = take_letter;
     options.dead_letter_user = &j->kernels[i];
-    if (i == j->first) {
-        options.requests = 1;        /* for its long headers: they carry the row's number */
-        options.single_producer = 1; /* the source is one thread */
-    }
+    if (i == j->first || ids_are_wanted(j))
+        options.requests = 1;                       /* for long headers: they carry the row's number */
+    if (i == j->first) options.single_producer = 1; /* the source is one thread */
     rk_kernel_description is;
     rk_status status = rk_describe_named(j->runtime, options.kernel_name, &is);
     bool fine = true;
