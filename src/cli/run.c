@@ -247,7 +247,7 @@ static int conclude(job *j, int code)
     told = write_summary(j, summary) && told;
     json_decref(summary);
     progress_end();
-    if (isatty(STDERR_FILENO) || j->verbose) progress_account(j, stderr);
+    if (isatty(STDERR_FILENO) || j->verbose || interrupt_asked()) progress_account(j, stderr);
     if (!holds) command_error("the account doesn't balance: the summary's checks say where");
     if (code != RK_EXIT_OK) return code;
     if (!written || !told) return RK_EXIT_IO;
