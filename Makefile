@@ -18,8 +18,8 @@ check: ## install what is missing, build, run every test
 bench-setup: ## install what only the benchmarks need
 	@scripts/setup build bench
 
-bench: ## build and run the benchmarks against the peers that are installed
-	@scripts/bench
+bench: ## build and run the benchmarks against the peers that are installed; SAVE=FOLDER keeps raw results
+	@scripts/bench $(if $(SAVE),--save $(SAVE))
 
 fuzz: ## fuzz every parser, SECONDS each (600 unless set)
 	@scripts/fuzz $(SECONDS)

@@ -104,7 +104,7 @@ typedef struct bench_result {
     unsigned trials, disturbed;
 } bench_result;
 
-/* Options of the command line: --save keeps raw results; --realtime goes before all other programs, for machines that
+/* Options of the command line: --save=DIR keeps raw results; --realtime goes before all other programs, for machines that
  * are never quiet; --rounds=N. Binds to two cores. Call it first. */
 #define bench_open(argc, argv) bench_open_in(argc, argv, RK_SOURCE_DIR)
 void bench_open_in(int argc, char **argv, const char *tree);
@@ -119,7 +119,7 @@ void bench_goal(const char *what, double value, const char *unit, double limit, 
 /* Judge the rate of the first contender against the fastest peer's, if any is there. */
 void bench_against_peers(const bench_contest *contest, const bench_result *results, const char *what,
                          double limit);
-/* A figure without a goal, for the table of bench/run. */
+/* A figure without a goal, for the table of scripts/bench. */
 void bench_figure(const char *what, double value, const char *unit);
 /* Ends the program when the account doesn't balance. */
 void bench_balance(const char *who, const bench_trial *trial);

@@ -16,7 +16,7 @@
 #define QUIET_LEAST 5 /* undisturbed trials that a result needs; else all trials count */
 
 static struct {
-    int save;
+    const char *save; /* the folder of the record; 0: none */
     int realtime;     /* threads go before all others, so trials rest in between */
     unsigned rounds;  /* 0: what the contest says */
     int core[2];      /* the two cores that are used */
@@ -354,14 +354,14 @@ void bench_open_in(int argc, char **argv, const char *tree)
     const char *base = strrchr(argv[0], '/');
     snprintf(bench.name, sizeof bench.name, "%s", base ? base + 1 : argv[0]);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--save") == 0)
-            bench.save = 1;
+        if (strncmp(argv[i], "--save=", 7) == 0)
+            bench.save = argv[i] + 7;
         else if (strcmp(argv[i], "--realtime") == 0)
             bench.realtime = 1;
         else if (strncmp(argv[i], "--rounds=", 9) == 0)
             bench.rounds = (unsigned)strtoul(argv[i] + 9, NULL, 10);
         else {
-            fprintf(stderr, "usage: %s [--save] [--realtime] [--rounds=N]\n", bench.name);
+            fprintf(stderr, "usage: %s [--save=DIR] [--realtime] [--rounds=N]\n", bench.name);
             exit(2);
         }
     }
@@ -394,7 +394,7 @@ int bench_close(void)
     printf("machine: %s\n", line);
     if (!bench.save) return 0;
 
-    snprintf(path, sizeof path, "%s/bench/results/%s-%s.json", bench.tree, bench.name, date);
+    snprintf(path, sizeof path, "%s/%s-%s.json", bench.save, bench.name, date);
     FILE *file = fopen(path, "w");
     if (file == NULL) fail(path);
     fputs("{\n", file);
