@@ -3,7 +3,7 @@
 
     gate.py [--root DIR] [--cache DIR] [--nvrtc FILE] [KERNEL.rk.c ...]
 
-A kernel is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
+Kernels are the files NAME.rk.c of the repository, and those that `rk` carries as text. One is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
 that src/codegen renders by NVRTC (PTX for compute capability 7.5, machine code for 9.0) and by PoCL (OpenCL C 1.2
 and 3.0). A header is compiled alone, by the C++ compilers too. Each compiler is one process, and remembers in
 the cache what it has compiled before from the same text, the same headers and with the same version. Only NVRTC
@@ -13,6 +13,7 @@ import argparse
 import ctypes
 import glob
 import hashlib
+import itertools
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -25,7 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 AT_ONCE = 2  # compilers at work
-KERNEL_FOLDERS = ("tests", "examples", "docs")
+KERNEL_FOLDERS = ("tests", "examples", "bench", "docs")
+# Kernels that `rk` carries as text: what `rk init` writes, and what `rk bench` runs.
+CARRIED = ("src/cli/init_templates.c", "src/cli/bench_kernels.h")
 MORE_HEADERS = ("kernel.h", "message.h")  # beside device/*.h
 # What some headers leave to the file that includes them, before and after.
 LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)
@@ -99,10 +102,45 @@ def render_all(renderer, path):
     return texts
 
 
+class CarriedFile(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("text", c_char_p)]
+
+
+class CarriedApp(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("what", c_char_p), ("files", CarriedFile * 6)]
+
+
+def write_carried(root, cache):
+    """Writes the kernels that rk carries to files; returns the folder. The C compiler reads the text, macros and all."""
+    sources = [root / name for name in CARRIED]
+    folder = cache / f"carried-{digest(*sources)[:8]}"
+    library = folder / "carried.so"
+    if not library.exists():
+        folder.mkdir(exist_ok=True)
+        text = "".join(f'#include "{source}"\n' for source in sources)
+        text += "const char *rk_gate_bench(void) { return bench_kernels; }\n"
+        subprocess.run(["cc", "-std=c11", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=text, text=True, check=True)
+    loaded = ctypes.CDLL(str(library))
+    loaded.rk_gate_bench.restype = c_char_p
+    files = {"bench/bench_kernels.rk.c": loaded.rk_gate_bench()}
+    apps = (CarriedApp * 64).in_dll(loaded, "init_templates")
+    for app in itertools.takewhile(lambda a: a.name, apps):
+        for file in itertools.takewhile(lambda f: f.name, app.files):
+            files[f"{app.name.decode()}/{file.name.decode()}"] = file.text
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists() or path.read_bytes() != text:
+            path.write_bytes(text)
+    return folder
+
+
 def find_jobs(root, cache, kernels):
     wanted = [Path(k).resolve() for k in kernels]
     if not kernels:
         wanted = sorted(p for folder in KERNEL_FOLDERS for p in (root / folder).rglob("*.rk.c"))
+        if all((root / name).exists() for name in CARRIED):
+            wanted += sorted(write_carried(root, cache).rglob("*.rk.c"))
     renderer = load_renderer(cache)
     jobs = [Job(os.path.relpath(p, root), True, render_all(renderer, p)) for p in wanted]
     if kernels:
@@ -127,7 +165,7 @@ def headers_digest(root):
     headers = sorted((root / "include").rglob("*.h"))
     for folder in KERNEL_FOLDERS:
         headers += sorted((root / folder).rglob("*.rk.h"))
-    return digest(*headers)
+    return digest(*headers, *(p for p in (root / name for name in CARRIED) if p.exists()))
 
 
 # --------------------------------------------------------------------------------------------- the compilers

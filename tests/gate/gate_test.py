@@ -8,6 +8,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import gate
+
 GATE = Path(__file__).resolve().parent / "gate.py"
 
 GOOD = """#include <ringkernel/kernel.h>
@@ -104,6 +106,13 @@ class GateTest(unittest.TestCase):
         status, output = self.gate("--nvrtc", "/nonexistent/libnvrtc.so", kernel)
         self.assertEqual(status, 0, output)
         self.assertEqual(before, {e.name: e.stat().st_mtime_ns for e in (self.path / "cache").iterdir()})
+
+    def test_every_kernel_of_the_repository_is_among_them(self):
+        root = GATE.parents[2]
+        names = sorted(p.name for p in gate.write_carried(root, self.path).rglob("*.rk.c"))
+        self.assertEqual(names, ["bench_kernels.rk.c", "check.rk.c", "filter.rk.c", "sum.rk.c"])
+        folders = {p.relative_to(root).parts[0] for p in root.rglob("*.rk.c")} - {"build"}
+        self.assertLessEqual(folders, set(gate.KERNEL_FOLDERS))
 
     def test_a_compiler_other_than_nvrtc_must_be_there(self):
         kernel = self.write("good.rk.c", GOOD)
