@@ -121,7 +121,7 @@ static void move_message(const rk_host_kernel *old, const rk_ring *from, rk_byte
 }
 
 /* Did the large payload of a message that a failed batch had taken travel on, published before the failure?
- * Then its block is somebody * else's by now, and the message has had its effect: it counts as what became of
+ * Then its block is somebody else's by now, and the message has had its effect: it counts as what became of
  * it, and is not handled again. */
 static rk_u32 has_travelled_on(const rk_seat *seat, rk_u64 ring_offset, rk_u64 index, rk_u32 *dead)
 {
@@ -288,7 +288,7 @@ static void move_state(const rk_host_kernel *old, rk_host_kernel *fresh)
 }
 
 /* With another number of shards, what sources have sent to each old shard is remembered as sent by kernels
- * that are gone, and they count * from zero. */
+ * that are gone, and they count from zero. */
 static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
     rk_runtime *runtime = old->runtime;

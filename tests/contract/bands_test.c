@@ -149,7 +149,7 @@ static void saturate_the_bands(contract *c, rk_u32 lane)
     if (lane == DEVICE_LANE) wait_until(c, is_ordered(&l));
 
     /* when they are handled, then as long as all bands have some the lowest gets at least a fifteenth, the
-     * highest eight, and * each band is in order */
+     * highest eight, and each band is in order */
     size_t count;
     sighting *seen = collect(&l, &count);
     rk_u32 had[RK_BANDS] = { 0 };

@@ -1,5 +1,5 @@
 /* Kernels among themselves: routes and what they pick, sends that are decided at once, questions from kernel
- * to kernel, a token on * its way round, and all to all. */
+ * to kernel, a token on its way round, and all to all. */
 #include "lines.h"
 
 #include <stdio.h>

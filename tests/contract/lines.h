@@ -1,6 +1,6 @@
 /* A line is a target with its sender: on the lane of the host the test sends itself and sees each status; on
- * the device lane it * sends orders to a kernel "source", which sends what is ordered, and the lane's account
- * has what became of it. So a case on a * queue is written once and runs on both. A stalled consumer is a
+ * the device lane it sends orders to a kernel "source", which sends what is ordered, and the lane's account
+ * has what became of it. So a case on a queue is written once and runs on both. A stalled consumer is a
  * target that is not active. */
 #ifndef RINGKERNEL_TESTS_LINES_H
 #define RINGKERNEL_TESTS_LINES_H

@@ -1,5 +1,5 @@
 /* Messages of every size, on every path: the bytes at the far end are those that were sent, one byte too many
- * is refused, and no * block of a pool is ever lost. */
+ * is refused, and no block of a pool is ever lost. */
 #include <ringkernel/kernel.h>
 
 #include "contract.h"

@@ -9,8 +9,8 @@
 #include "stage.h"
 
 /* Wake the consumer of a lane if it sleeps, or its producers if they wait for room; the words stand in the
- * lane's first ring. * W1: this read-modify-write is ordered with the sleeper's own on the same word (W2):
- * either it comes later and sees 1, or the * sleeper's comes later, and then its last look sees what was
+ * lane's first ring. W1: this read-modify-write is ordered with the sleeper's own on the same word (W2):
+ * either it comes later and sees 1, or the sleeper's comes later, and then its last look sees what was
  * published or given back. */
 #if defined(RK_LANG_HOST)
 #define RK_WAKE_CONSUMER(context, lane)                                                                    \
@@ -190,7 +190,7 @@ RK_FN void rk_give_back(rk_context *context, RK_GLOBAL const rk_reference *refer
 }
 
 /* A reference travels once: of several copies each but the last goes out with a block of its own, made
- * before, since what was sent may be given * back and used again at any time. Meanwhile the original waits
+ * before, since what was sent may be given back and used again at any time. Meanwhile the original waits
  * behind it in the entry. Without room the copy is kept for the next try. */
 RK_FN rk_status rk_own_reference(rk_context *context, RK_GLOBAL rk_staged *entry)
 {
@@ -242,7 +242,7 @@ RK_FN rk_u32 rk_is_refused(RK_GLOBAL const rk_staged *entry)
 }
 
 /* The rest of a staged entry did not arrive for `status`: it becomes a dead letter, without its payload where
- * a further copy needs that. 0: the * report lane has no room either. */
+ * a further copy needs that. 0: the report lane has no room either. */
 RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
 {
     RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
@@ -314,7 +314,7 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
 }
 
 /* A copy that its target did not take: the sender's hook sees it first; what nobody decided to drop and no
- * hook took care of is kept * as a dead letter. 0: the report lane has no room for that, come again. */
+ * hook took care of is kept as a dead letter. 0: the report lane has no room for that, come again. */
 RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry, RK_GLOBAL rk_lane *lane,
                                 rk_status status)
 {
@@ -348,7 +348,7 @@ RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
 }
 
 /* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked;
- * context->blocked is the lane without room, 0 where a * block of the pool is waited for. */
+ * context->blocked is the lane without room, 0 where a block of the pool is waited for. */
 RK_FN rk_u32 rk_publish(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;

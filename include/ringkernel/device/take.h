@@ -35,7 +35,7 @@ RK_FN rk_byte *rk_copy_slot(rk_context *context, rk_u32 i)
 }
 
 /* Copy out of an overwritten ring; taking is committing there. E2 pairs with E1: what is before `evicted` is
- * gone, and counted here * alone, so each message is either delivered or evicted. */
+ * gone, and counted here alone, so each message is either delivered or evicted. */
 RK_FN rk_u32 rk_take_overwritten(rk_context *context, RK_GLOBAL rk_ring *ring, rk_u32 wanted)
 {
     rk_u32 n = 0;
@@ -80,7 +80,7 @@ RK_FN rk_u32 rk_take_pending(RK_GLOBAL const rk_turn *turn, rk_u64 ring_offset)
 }
 
 /* Messages of this batch that were copied out of an overwritten ring: taking was committing there, so only
- * the * batch has them. */
+ * the batch has them. */
 RK_FN rk_u32 rk_take_copied(RK_GLOBAL const rk_turn *turn, rk_u64 ring_offset)
 {
     rk_u32 n = 0;
