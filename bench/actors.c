@@ -1,6 +1,6 @@
-/* 10,000 actors in one kernel, random targets: one sending thread, one worker, from the first send until the last
- * message was handled. A sample is the time of a send of 256 messages, waiting for room included, for each of them.
- * Each trial reads all states back: their counts and sums must add up to what was sent. */
+/* 10,000 actors in one kernel, random targets: one sending thread, one worker, from the first send until the
+ * last message was handled. A sample is the time of a send of 256 messages, waiting for room included, for
+ * each of them. Each trial reads all states back: their counts and sums must add up to what was sent. */
 #include <ringkernel/ringkernel.h>
 #include <stdio.h>
 #include <stdlib.h>

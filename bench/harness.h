@@ -1,9 +1,11 @@
-/* What every benchmark shares: threads bound to two cores, contenders in turn, quantiles, the account, the record.
+/* What every benchmark shares: threads bound to two cores, contenders in turn, quantiles, the account, the
+ * record.
  *
- * A contest has contenders that do the same work. They run one after the other, round by round, in one process,
- * since only what ran beside each other can be compared: the ratio is the result. Each trial says what went in and
- * what came out, as counts and checksums; a trial that doesn't balance ends the program with status 1. A trial whose
- * threads got less than their share of the processors is disturbed and left out, as long as enough others remain. */
+ * A contest has contenders that do the same work. They run one after the other, round by round, in one
+ * process, since only what ran beside each other can be compared: the ratio is the result. Each trial says
+ * what went in and what came out, as counts and checksums; a trial that doesn't balance ends the program with
+ * status 1. A trial whose threads got less than their share of the processors is disturbed and left out, as
+ * long as enough others remain. */
 #ifndef RK_BENCH_HARNESS_H
 #define RK_BENCH_HARNESS_H
 
@@ -104,14 +106,15 @@ typedef struct bench_result {
     unsigned trials, disturbed;
 } bench_result;
 
-/* Options of the command line: --save=DIR keeps raw results; --realtime goes before all other programs, for machines that
- * are never quiet; --rounds=N. Binds to two cores. Call it first. */
+/* Options of the command line: --save=DIR keeps raw results; --realtime goes before all other programs, for
+ * machines that are never quiet; --rounds=N. Binds to two cores. Call it first. */
 #define bench_open(argc, argv) bench_open_in(argc, argv, RK_SOURCE_DIR)
 void bench_open_in(int argc, char **argv, const char *tree);
 /* Run a contest and print its table. results[i] is contender i's. */
 void bench_run(const bench_contest *contest, bench_result *results);
-/* How contender `a` of the contest that ran last compares with `b`: the median, over the rounds, of the one's value by the
- * other's. Rounds are compared with themselves, since a machine may change its pace between them. */
+/* How contender `a` of the contest that ran last compares with `b`: the median, over the rounds, of the one's
+ * value by the other's. Rounds are compared with themselves, since a machine may change its pace between
+ * them. */
 double bench_rate_ratio(unsigned a, unsigned b);
 double bench_p50_ratio(unsigned a, unsigned b);
 /* Judge one figure: prints "goal: …" and remembers. `at_least` 1: value must be ≥ limit, 0: ≤. */

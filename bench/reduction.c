@@ -1,7 +1,8 @@
-/* 256-thread tree reductions by regions, as the compiler makes them on one core, beside a loop that adds the same
- * values up. A sample is the time of 64 reductions, for each of them.
+/* 256-thread tree reductions by regions, as the compiler makes them on one core, beside a loop that adds the
+ * same values up. A sample is the time of 64 reductions, for each of them.
  *
- * The context is made by hand: what is timed is the handler's part, without the message's way there and back. */
+ * The context is made by hand: what is timed is the handler's part, without the message's way there and
+ * back. */
 #include <ringkernel/kernel.h>
 #include <stdio.h>
 #include <stdlib.h>

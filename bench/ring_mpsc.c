@@ -1,8 +1,9 @@
-/* Four producers and one consumer, five threads on two cores, messages of 64 bytes in batches of 32: the library's ring
- * beside rte_ring in the two modes that are made for more threads than cores, and ck_ring. Who is stuck yields.
+/* Four producers and one consumer, five threads on two cores, messages of 64 bytes in batches of 32: the
+ * library's ring beside rte_ring in the two modes that are made for more threads than cores, and ck_ring. Who
+ * is stuck yields.
  *
- * A contender of our own claims in another way: an admission counter, then a ticket, two fetch-and-adds that never
- * repeat, where the ring has one compare-and-swap that may. */
+ * A contender of our own claims in another way: an admission counter, then a ticket, two fetch-and-adds that
+ * never repeat, where the ring has one compare-and-swap that may. */
 #include "ring_own.h"
 
 #define PRODUCERS 4u
@@ -13,9 +14,10 @@ static void *open_ring(void) { return ring_lay(RING_CAPACITY, 0); }
 
 static const ring_subject ring_own = { open_ring, free, ring_own_produce, ring_own_consume };
 
-/* --- admission counter and ticket -------------------------------------------------------------------------- */
+/* --- admission counter and ticket ----------------------------------------------------------------------- */
 
-/* The counter stands in the ring's producing line, where `evicted` is unused. Who is admitted by mistake goes back. */
+/* The counter stands in the ring's producing line, where `evicted` is unused. Who is admitted by mistake goes
+ * back. */
 static rk_claim claim_by_ticket(rk_ring *ring, rk_u32 wanted)
 {
     rk_claim none = { 0, 0 }, claim = { 0, wanted };
@@ -52,7 +54,7 @@ static void produce_by_ticket(const ring_producer *p)
 
 static const ring_subject ring_by_ticket = { open_ring, free, produce_by_ticket, ring_own_consume };
 
-/* --------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------- */
 
 static void run(const bench_contender *self, bench_trial *trial)
 {

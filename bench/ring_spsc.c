@@ -1,5 +1,6 @@
-/* One producer, one consumer, two cores, messages of 64 bytes in batches of 32: the library's `seq` ring beside rte_ring,
- * boost's spsc_queue and ck_ring. A sample is the time of 4,096 messages for each of them, at the consumer. */
+/* One producer, one consumer, two cores, messages of 64 bytes in batches of 32: the library's `seq` ring
+ * beside rte_ring, boost's spsc_queue and ck_ring. A sample is the time of 4,096 messages for each of them,
+ * at the consumer. */
 #include "ring_own.h"
 
 #define MESSAGES 4000000u

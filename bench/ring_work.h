@@ -1,8 +1,8 @@
 /* The work that every ring does in the ring benchmarks, and how a peer shows itself to them.
  *
- * A message is 64 bytes: a header of 16, and 48 of payload that the producer writes and the consumer sums up. Both go in
- * batches of 32. The library fills and reads slots in place; a peer that copies elements fills and reads
- * an array of its own beside the ring. */
+ * A message is 64 bytes: a header of 16, and 48 of payload that the producer writes and the consumer sums up.
+ * Both go in batches of 32. The library fills and reads slots in place; a peer that copies elements fills and
+ * reads an array of its own beside the ring. */
 #ifndef RK_BENCH_RING_WORK_H
 #define RK_BENCH_RING_WORK_H
 
@@ -17,9 +17,9 @@ extern "C" {
 #define RING_CHUNK 4096u /* messages: one sample is the time of so many, for each of them */
 #define RING_WORDS 6u    /* of payload */
 
-/* The header is written in two pieces and the payload in pairs of words, as rk_seq_write does and memcpy. A store for each
- * field would be reordered by the compiler, and a producer that jumps about in a line which the other core has just
- * read is at half its rate (52 instead of 102 M messages/s on a Zen 4). */
+/* The header is written in two pieces and the payload in pairs of words, as rk_seq_write does and memcpy. A
+ * store for each field would be reordered by the compiler, and a producer that jumps about in a line which
+ * the other core has just read is at half its rate (52 instead of 102 M messages/s on a Zen 4). */
 typedef uint64_t ring_pair __attribute__((vector_size(16)));
 
 typedef struct ring_message {

@@ -1,8 +1,10 @@
-/* Host → handler → host, beside two bare rings between two threads: what the runtime costs over its own queues.
+/* Host → handler → host, beside two bare rings between two threads: what the runtime costs over its own
+ * queues.
  *
- * One at a time gives the latency, a window of messages under way gives the rate. The handler runs on a worker that
- * spins on the one core, the host on the other; in the bare loop a thread takes the worker's place. Then nothing is sent
- * for a second, and the processor time of the next two is what an idle runtime costs. */
+ * One at a time gives the latency, a window of messages under way gives the rate. The handler runs on a
+ * worker that spins on the one core, the host on the other; in the bare loop a thread takes the worker's
+ * place. Then nothing is sent for a second, and the processor time of the next two is what an idle runtime
+ * costs. */
 #include <ringkernel/ringkernel.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -56,7 +58,7 @@ static void make(echo_message *m, uint64_t number)
     for (unsigned w = 0; w < 6; w++) m->word[w] = number + w;
 }
 
-/* --- the library ------------------------------------------------------------------------------------------- */
+/* --- the library ---------------------------------------------------------------------------------------- */
 
 static rk_runtime *runtime;
 static rk_kernel echo;
@@ -121,7 +123,7 @@ static void library_pipelined(const bench_contender *self, bench_trial *trial)
     bench_end(trial, 2);
 }
 
-/* --- two bare rings ---------------------------------------------------------------------------------------- */
+/* --- two bare rings ------------------------------------------------------------------------------------- */
 
 typedef struct bare {
     rk_ring *there, *back;
@@ -254,7 +256,7 @@ static void bare_bursts(const bench_contender *self, bench_trial *trial)
     bare_trial(trial, bare_echo_bursts, PIPELINED / BURST * BURST, BURST, WINDOW);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------- */
 
 /* Processor time of the whole process, in percent of one core, a second after the last message. */
 static double idle_percent(void)

@@ -1,5 +1,6 @@
-/* rte_ring with elements of 64 bytes, by bursts: one producer and one consumer, and the two modes that are made for
- * more threads than cores (relaxed tail sync, head-tail sync). And, for one of each, its zero-copy interface. */
+/* rte_ring with elements of 64 bytes, by bursts: one producer and one consumer, and the two modes that are
+ * made for more threads than cores (relaxed tail sync, head-tail sync). And, for one of each, its zero-copy
+ * interface. */
 #include <rte_ring.h>
 #include <rte_ring_peek_zc.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ const ring_subject ring_dpdk_spsc = { open_spsc, close_ring, produce_sp, consume
 const ring_subject ring_dpdk_rts = { open_rts, close_ring, produce_rts, consume };
 const ring_subject ring_dpdk_hts = { open_hts, close_ring, produce_hts, consume };
 
-/* --- zero copy: the ring shows up to two stretches of its own memory --------------------------------------- */
+/* --- zero copy: the ring shows up to two stretches of its own memory ------------------------------------ */
 
 static void produce_in_place(const ring_producer *p)
 {

@@ -23,7 +23,8 @@ static void consume(void *argument)
     t->subject->consume(t->consumer);
 }
 
-/* One producer has a core of its own. Several are spread over both cores, and the consumer goes where there is time. */
+/* One producer has a core of its own. Several are spread over both cores, and the consumer goes where there
+ * is time. */
 void ring_trial(const ring_subject *subject, bench_trial *trial, unsigned producers, uint64_t each)
 {
     trial_thread data[PRODUCERS_MAX + 1];

@@ -10,15 +10,17 @@
  *         rk_send(RK_ARG, &twice);
  *     }
  *
- * The same file is compiled by gcc and clang for the CPU, by NVRTC for NVIDIA GPUs and as OpenCL C. What is declared here becomes
- * the module's table on the host (module.h) and the cases of a generated dispatch on a device (device/entry.h). */
+ * The same file is compiled by gcc and clang for the CPU, by NVRTC for NVIDIA GPUs and as OpenCL C. What is
+ * declared here becomes the module's table on the host (module.h) and the cases of a generated dispatch on a
+ * device (device/entry.h). */
 #ifndef RINGKERNEL_KERNEL_H
 #define RINGKERNEL_KERNEL_H
 
 #include "device/port.h"
 
 #if defined(RK_LANG_HOST)
-/* Each RK_MESSAGE of a kernel source belongs to its module. Used before its definition: macros expand where they are used. */
+/* Each RK_MESSAGE of a kernel source belongs to its module. Used before its definition: macros expand where
+ * they are used. */
 #define RK_SCHEMA_DECLARED(type_name)                                                 \
     RK_DECLARE_(message_##type_name, .kind = RK_DECLARES_MESSAGE, .name = #type_name, \
                 .message = &rk_schema_##type_name)
@@ -32,7 +34,8 @@
 enum { rk_first_number = __COUNTER__ };
 #define RK_NUMBERED_(name_) enum { name_ = __COUNTER__ - rk_first_number };
 #else
-/* NVRTC has no __COUNTER__: each number declares the overload that the next one finds, as the closest base of the farthest rank. */
+/* NVRTC has no __COUNTER__: each number declares the overload that the next one finds, as the closest base of
+ * the farthest rank. */
 template <rk_u32 number> struct rk_rank : rk_rank<number - 1u> {
 };
 template <> struct rk_rank<0> {
@@ -139,8 +142,9 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
                 .call = rk_call_drain_##kernel_name_);                                         \
     RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
 
-/* The hook of a kernel for sends that their targets did not take: returns 1 when it has taken care of the message, 0 to have it
- * dead-lettered (dropped and duplicate ones are only counted). It may change state and log; it may not send. */
+/* The hook of a kernel for sends that their targets did not take: returns 1 when it has taken care of the
+ * message, 0 to have it dead-lettered (dropped and duplicate ones are only counted). It may change state and
+ * log; it may not send. */
 #define RK_ON_REFUSED(kernel_name_, state_, self_, refusal_)                                       \
     RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,    \
                                            const rk_refusal *refusal_ RK_UNUSED);                  \

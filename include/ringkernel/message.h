@@ -2,17 +2,18 @@
  *
  *     RK_MESSAGE(flight, 1, (rk_u32, seq), (rk_i32, delay), (rk_f32, sample, 8))
  *
- * declares the structure `flight` with these members in this order, gives it type id 1, and computes its schema hash. It is an
- * error at compile time, in every language, if the structure has hidden padding, the id is not in 1…65,535, or a member's
- * type is not a scalar of the dialect. On the host RK_SCHEMA(flight) is its reflection: names, kinds, offsets.
+ * declares the structure `flight` with these members in this order, gives it type id 1, and computes its
+ * schema hash. It is an error at compile time, in every language, if the structure has hidden padding, the id
+ * is not in 1…65,535, or a member's type is not a scalar of the dialect. On the host RK_SCHEMA(flight) is its
+ * reflection: names, kinds, offsets.
  *
  *     RK_BLOB(frame, 2, 65536)
  *
  * declares a message of 0 to 65,536 bytes, `bytes`, whose length travels with it.
  *
- * The structure ends in an invisible member of no size that carries the type id to rk_send and RK_BODY, so it can be
- * initialised by position as if it weren't there. Compilers warn that a positional initialiser leaves it out; the warning is
- * switched off here for files that use messages. */
+ * The structure ends in an invisible member of no size that carries the type id to rk_send and RK_BODY, so it
+ * can be initialised by position as if it weren't there. Compilers warn that a positional initialiser leaves
+ * it out; the warning is switched off here for files that use messages. */
 #ifndef RINGKERNEL_MESSAGE_H
 #define RINGKERNEL_MESSAGE_H
 
@@ -47,7 +48,8 @@ typedef enum rk_kind {
 #define RK_KIND_OF_rk_f32 RK_KIND_F32
 #define RK_KIND_OF_rk_f64 RK_KIND_F64
 
-/* A member is (type, name) or (type, name, count); the macros below see it with the message's name before it. */
+/* A member is (type, name) or (type, name, count); the macros below see it with the message's name before
+ * it. */
 #define RK_PICK_(message, type, name, count, chosen, ...) chosen
 #define RK_UNPACK_(...) __VA_ARGS__
 #define RK_CALL_(macro, ...) macro(__VA_ARGS__)
@@ -62,8 +64,8 @@ typedef enum rk_kind {
 #define RK_SIZE_OF_(...) RK_PICK_(__VA_ARGS__, RK_SIZE_ARRAY_, RK_SIZE_ONE_, 0)(__VA_ARGS__)
 #define RK_SIZE_(message, member) RK_CALL_(RK_SIZE_OF_, message, RK_UNPACK_ member)
 
-/* Schema hash: FNV-1a over type id and size, plus for each member the same over kind, count and the name's first 32 characters,
- * weighted by its offset. All of it folds to a constant. */
+/* Schema hash: FNV-1a over type id and size, plus for each member the same over kind, count and the name's
+ * first 32 characters, weighted by its offset. All of it folds to a constant. */
 #define RK_FNV_BASIS 14695981039346656037ul
 #define RK_FNV(hash, value) (((hash) ^ (rk_u64)(value)) * 1099511628211ul)
 #define RK_CHAR_(text, i) (text)[sizeof(text) > (i) ? (i) : sizeof(text) - 1u]
@@ -81,7 +83,8 @@ typedef enum rk_kind {
 #define RK_HASH_OF_(...) RK_PICK_(__VA_ARGS__, RK_HASH_ARRAY_, RK_HASH_ONE_, 0)(__VA_ARGS__)
 #define RK_HASH_(message, member) RK_CALL_(RK_HASH_OF_, message, RK_UNPACK_ member)
 
-/* What carries the type id: in C an array of no elements, in C++, which NVRTC takes at its word, a static member. */
+/* What carries the type id: in C an array of no elements, in C++, which NVRTC takes at its word, a static
+ * member. */
 #if defined(__cplusplus)
 #define RK_MEMBER_TYPE_(type_id) static const rk_u8 rk_type_[1][(type_id) + 1];
 #else

@@ -1,8 +1,9 @@
 /* A kernel module: the table that a compiled kernel source exports.
  *
- * A module imports nothing. It exports one versioned table, `rk_module_table`, which says for what library it was built and lists
- * what it declares: messages, handlers, parameters, reasons, routes. What doesn't match is refused by name. A kernel source that is
- * linked into a program registers the same table when the program starts. */
+ * A module imports nothing. It exports one versioned table, `rk_module_table`, which says for what library it
+ * was built and lists what it declares: messages, handlers, parameters, reasons, routes. What doesn't match
+ * is refused by name. A kernel source that is linked into a program registers the same table when the program
+ * starts. */
 #ifndef RINGKERNEL_MODULE_H
 #define RINGKERNEL_MODULE_H
 
@@ -46,7 +47,8 @@ typedef struct rk_declaration {
     const char *file;
     rk_u32 line;
     rk_u32 declaration_;
-    /* Handlers: run over positions [i, end) of the view while they are of this type; returns the first that isn't. */
+    /* Handlers: run over positions [i, end) of the view while they are of this type; returns the first that
+     * isn't. */
     rk_u32 (*run)(rk_context *context, rk_view *view, rk_u32 i, rk_u32 end);
     /* Batch handlers, SPMD bodies and drain hooks: one call on the context as it stands. */
     void (*call)(rk_context *context);
@@ -66,7 +68,8 @@ typedef struct rk_module {
 } rk_module;
 
 RK_BEGIN_DECLS
-/* Make a module that is linked into the program known. Called by the constructors that kernel.h defines, before main. */
+/* Make a module that is linked into the program known. Called by the constructors that kernel.h defines,
+ * before main. */
 RK_API void rk_link_module(rk_module *module);
 RK_END_DECLS
 

@@ -1,8 +1,9 @@
 /* Options of a runtime and of a launch, presets, validation, and the estimate of memory.
  *
- * Option structures begin with their size and have an initialiser; a structure from a newer version whose unknown tail isn't zero is
- * refused, never ignored. Everything that an option can't be, on this backend or at all, is an error at launch that names the
- * field, its value and the nearest that works, and all of them are reported together. */
+ * Option structures begin with their size and have an initialiser; a structure from a newer version whose
+ * unknown tail isn't zero is refused, never ignored. Everything that an option can't be, on this backend or
+ * at all, is an error at launch that names the field, its value and the nearest that works, and all of them
+ * are reported together. */
 #ifndef RINGKERNEL_OPTIONS_H
 #define RINGKERNEL_OPTIONS_H
 
@@ -70,7 +71,8 @@ typedef struct rk_runtime_options {
         memory_ceiling; /* bytes that launches may take together; 0: 64 GiB of address space, used as needed */
     rk_u64 (*clock_ns)(void *user); /* an injected clock; 0: CLOCK_MONOTONIC. Called by any thread. */
     void *clock_user;
-    /* 0: warnings and errors go to standard error. Called by any thread, as on_dead_letter is, and may call no more than that. */
+    /* 0: warnings and errors go to standard error. Called by any thread, as on_dead_letter is, and may call
+     * no more than that. */
     void (*on_log)(void *user, const rk_log_record *record);
     void *log_user;
     rk_u64 stall_limit_ns; /* a handler that runs longer is reported and its worker replaced; 0: one second */
@@ -128,9 +130,11 @@ typedef struct rk_launch_options {
     const char *kernel_name; /* kernel to run; 0: the one with the launch's id */
     const rk_parameter *parameters;
     size_t parameter_count;
-    /* Called for each dead letter before it is kept: in order for a shard, for two shards at once, by whichever thread empties their reports: the
-     * service thread, or one in rk_request, rk_drain, rk_relaunch, rk_terminate, rk_close or rk_step. So it must be thread-safe, must not wait
-     * for such a thread, and must not call into the library, which holds locks, but for rk_clock_ns, names and texts of values, and text.h. */
+    /* Called for each dead letter before it is kept: in order for a shard, for two shards at once, by
+     * whichever thread empties their reports: the service thread, or one in rk_request, rk_drain,
+     * rk_relaunch, rk_terminate, rk_close or rk_step. So it must be thread-safe, must not wait for such a
+     * thread, and must not call into the library, which holds locks, but for rk_clock_ns, names and texts of
+     * values, and text.h. */
     void (*on_dead_letter)(void *user, const rk_dead_letter *letter);
     void *dead_letter_user;
     rk_u32
@@ -145,13 +149,13 @@ RK_API rk_launch_options rk_low_latency(void);
 /* 16384, 1024, Block, FIFO. */
 RK_API rk_launch_options rk_high_throughput(void);
 
-/* Check options without launching. RK_OK, or RK_INVALID_OPTIONS with every mistake on the error stack. The window is clamped to the capacity in
- * place. Thread-safe. */
+/* Check options without launching. RK_OK, or RK_INVALID_OPTIONS with every mistake on the error stack. The
+ * window is clamped to the capacity in place. Thread-safe. */
 RK_API rk_status rk_validate(rk_launch_options *options);
 
 /* What a launch takes from the runtime's arena, by part, in bytes. Beside it the host keeps up to
- * dead_letter_capacity letters, and on the CPU each worker that serves SPMD kernels has a stack for each thread of the
- * largest: 64 KiB, used as needed. */
+ * dead_letter_capacity letters, and on the CPU each worker that serves SPMD kernels has a stack for each
+ * thread of the largest: 64 KiB, used as needed. */
 typedef struct rk_memory_estimate {
     rk_u64 inbox_slots;
     rk_u64 output_slots;
@@ -164,7 +168,8 @@ typedef struct rk_memory_estimate {
     rk_u64 total;   /* the sum; what the launch takes from the runtime's arena */
 } rk_memory_estimate;
 
-/* The guide's formula for `queues` queues: 64 + capacity * 32 + window * 4 bytes each, without payloads. 8 production queues: 1,081,856. */
+/* The guide's formula for `queues` queues: 64 + capacity * 32 + window * 4 bytes each, without payloads. 8
+ * production queues: 1,081,856. */
 RK_API rk_u64 rk_guide_estimate(const rk_launch_options *options, rk_u32 queues);
 
 RK_END_DECLS

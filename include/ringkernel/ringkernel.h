@@ -1,8 +1,9 @@
 /* ringkernel: kernels that are launched once and stay. What a host program includes.
  *
- * The parts: status.h (results), message.h (declaring messages), options.h (how a runtime and a kernel are started), runtime.h (the life
- * of kernels, routes, state), transfer.h (send, receive, request), telemetry.h (account and metrics), frame.h (messages as bytes), text.h (messages as CSV and JSON).
- * Kernel sources include kernel.h instead; a program with kernels inside includes both. */
+ * The parts: status.h (results), message.h (declaring messages), options.h (how a runtime and a kernel are
+ * started), runtime.h (the life of kernels, routes, state), transfer.h (send, receive, request), telemetry.h
+ * (account and metrics), frame.h (messages as bytes), text.h (messages as CSV and JSON). Kernel sources
+ * include kernel.h instead; a program with kernels inside includes both. */
 #ifndef RINGKERNEL_H
 #define RINGKERNEL_H
 

@@ -1,7 +1,8 @@
 /* The runtime: open, load, launch, connect, and the life of a kernel.
  *
- * Every function may be called from any thread unless it says otherwise, validates its arguments, and answers a status; on failure the
- * calling thread's error stack (rk_error_text) tells what failed, why and where, and nothing has changed. */
+ * Every function may be called from any thread unless it says otherwise, validates its arguments, and answers
+ * a status; on failure the calling thread's error stack (rk_error_text) tells what failed, why and where, and
+ * nothing has changed. */
 #ifndef RINGKERNEL_RUNTIME_H
 #define RINGKERNEL_RUNTIME_H
 
@@ -19,9 +20,10 @@ RK_API const char *rk_version_text(void);
 RK_API const char *rk_status_name(rk_status status);
 RK_API const char *rk_status_text(rk_status status);
 
-/* The calling thread's causes, one to a line, innermost first: what failed: why. Below it, indented by four spaces, its details (each wrong
- * option, the compiler's words) and then the calls around it that failed with it. "" after a call that succeeded is not promised: look
- * only after a failure. Valid until the thread's next call into the library. */
+/* The calling thread's causes, one to a line, innermost first: what failed: why. Below it, indented by four
+ * spaces, its details (each wrong option, the compiler's words) and then the calls around it that failed with
+ * it. "" after a call that succeeded is not promised: look only after a failure. Valid until the thread's
+ * next call into the library. */
 RK_API const char *rk_error_text(void);
 
 /* Stop the program with the whole story on standard error when a call fails. */
@@ -40,9 +42,10 @@ RK_API void rk_die(rk_status status, const char *call, const char *file, int lin
  *   RK_OUT_OF_MEMORY    the arena's address space can't be reserved */
 RK_API rk_status rk_open(const rk_runtime_options *options, rk_runtime **runtime);
 
-/* Terminate every kernel (each gets a second to stop) and free the runtime. A runtime with anything quarantined frees nothing of that
- * and says so: RK_QUARANTINED. 0 and a runtime that is closed already are fine: RK_OK. Handles into it are gone, and a later call on it
- * answers RK_CLOSED. No other thread may be in a call on it at the time. */
+/* Terminate every kernel (each gets a second to stop) and free the runtime. A runtime with anything
+ * quarantined frees nothing of that and says so: RK_QUARANTINED. 0 and a runtime that is closed already are
+ * fine: RK_OK. Handles into it are gone, and a later call on it answers RK_CLOSED. No other thread may be in
+ * a call on it at the time. */
 RK_API rk_status rk_close(rk_runtime *runtime);
 
 /* "cpu". Static text. */
@@ -52,24 +55,29 @@ RK_API rk_u32 rk_worker_count(const rk_runtime *runtime);
 /* Now, on the runtime's clock, in ns. */
 RK_API rk_u64 rk_clock_ns(const rk_runtime *runtime);
 
-/* Make the kernels of a file known: a kernel source (NAME.rk.c: compiled with the compiler that built the library, cached by hash of source,
- * options and version) or a module that is compiled already (.so). Loading the same file again, or by several threads at once, is RK_OK. While
- * it is compiled, nothing else waits. Each text names file and line.
+/* Make the kernels of a file known: a kernel source (NAME.rk.c: compiled with the compiler that built the
+ * library, cached by hash of source, options and version) or a module that is compiled already (.so). Loading
+ * the same file again, or by several threads at once, is RK_OK. While it is compiled, nothing else waits.
+ * Each text names file and line.
  *   RK_IO               it can't be read, the compiler can't be run, or the cache folder can't be written
  *   RK_COMPILE_FAILED   the compiler's message is in the text
- *   RK_INCOMPATIBLE     not a module, or for another ABI, wire format or layout: compile it again. Or its declarations don't fit each other,
- *                       or those of another module (one type id, two schemas; one name, two kernels): the text names both
+ *   RK_INCOMPATIBLE     not a module, or for another ABI, wire format or layout: compile it again. Or its
+ *                       declarations don't fit each other, or those of another module (one type id, two
+ *                       schemas; one name, two kernels): the text names both
  *   RK_LIMIT            a kernel with more than 16 handlers: spread them over two kernels
  *   RK_UNSUPPORTED      an SPMD kernel with state: use RK_HANDLER
  *   RK_INVALID_OPTIONS  an attribute with a value that isn't one of the named ones
- *   RK_OUT_OF_MEMORY, RK_INVALID_ARGUMENT (no path), RK_CLOSED (the runtime, also if it was closed meanwhile) */
+ *   RK_OUT_OF_MEMORY, RK_INVALID_ARGUMENT (no path), RK_CLOSED (the runtime, also if it was closed
+ *     meanwhile) */
 RK_API rk_status rk_load(rk_runtime *runtime, const char *path);
 
-/* A message type that some loaded or linked module declares: by name, or by type id. 0: none. Lives as long as the runtime. */
+/* A message type that some loaded or linked module declares: by name, or by type id. 0: none. Lives as long
+ * as the runtime. */
 RK_API const rk_schema *rk_find_schema(rk_runtime *runtime, const char *name);
 RK_API const rk_schema *rk_find_schema_of_type(rk_runtime *runtime, rk_u32 type);
 
-/* What a kernel that can be launched declares, for tools. `index` counts from 0 over kernels in order of names; RK_NO_SUCH_KERNEL ends it. */
+/* What a kernel that can be launched declares, for tools. `index` counts from 0 over kernels in order of
+ * names; RK_NO_SUCH_KERNEL ends it. */
 typedef struct rk_kernel_description {
     const char *name;
     const char *file;
@@ -87,7 +95,8 @@ RK_API rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_ker
 
 /* ------------------------------------------------------------------ life of a kernel */
 
-/* Launch a kernel under an id: allocated, listed, not active; messages may be sent and wait. Options 0: rk_production().
+/* Launch a kernel under an id: allocated, listed, not active; messages may be sent and wait. Options 0:
+ * rk_production().
  *   RK_INVALID_ID        0, empty, blank, or over 63 characters
  *   RK_IN_USE            a live kernel has the id
  *   RK_NO_SUCH_KERNEL    nothing linked or loaded has that name; the text lists what has
@@ -104,34 +113,44 @@ RK_API rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launc
 
 /* Start handling. RK_ALREADY_ACTIVE; RK_FAILED after a failure; RK_CLOSED once draining. */
 RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
-/* Stop handling at a batch boundary, keep what is queued. Returns when it has stopped; a handler that runs longer than the stall limit:
- * RK_TIMED_OUT. RK_NOT_ACTIVE. */
+/* Stop handling at a batch boundary, keep what is queued. Returns when it has stopped; a handler that runs
+ * longer than the stall limit: RK_TIMED_OUT. RK_NOT_ACTIVE. */
 RK_API rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel);
 
-/* Stop for good, by `timeout_ns` at the latest: intake closes, what is queued is handled if the kernel is active and time allows, the rest is
- * counted lost, and the memory is freed. A handler that is running then has 100 ms to return; one that doesn't is reported: RK_QUARANTINED; its memory is kept, its worker replaced.
- * RK_TIMED_OUT: stopped, but not drained in time. */
+/* Stop for good, by `timeout_ns` at the latest: intake closes, what is queued is handled if the kernel is
+ * active and time allows, the rest is counted lost, and the memory is freed. A handler that is running then
+ * has 100 ms to return; one that doesn't is reported: RK_QUARANTINED; its memory is kept, its worker
+ * replaced. RK_TIMED_OUT: stopped, but not drained in time. */
 RK_API rk_status rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 timeout_ns);
 
-/* Close the intake of the host to all given kernels and wait until everything that was sent has passed through: each drain hook runs once, after
- * everything sent to its kernel was received. Their sources among kernels must be given too. The kernels are then drained and can
- * only be received from, inspected and terminated.
- *   RK_TIMED_OUT         the text says who waits for what. The intake stays closed and the kernels go on draining: receive from them and call
- *                        again to wait on, or terminate them
- *   RK_NOT_ACTIVE        one of them was never activated, is inactive or has ended, and nothing happened: activate it, or leave it out
- *   RK_FAILED            one failed meanwhile; the others stay closed and draining: see rk_kernel_information, terminate them or launch the
- *                        failed one again
- *   RK_INVALID_ARGUMENT  no kernels, or a source that isn't among them: the text names it; give it too, or drain it first
+/* Close the intake of the host to all given kernels and wait until everything that was sent has passed
+ * through: each drain hook runs once, after everything sent to its kernel was received. Their sources among
+ * kernels must be given too. The kernels are then drained and can only be received from, inspected and
+ * terminated.
+ *   RK_TIMED_OUT         the text says who waits for what. The intake stays closed and the kernels go on
+ *                        draining: receive from them and call again to wait on, or terminate them
+ *   RK_NOT_ACTIVE        one of them was never activated, is inactive or has ended, and nothing happened:
+ *                        activate it, or leave it out
+ *   RK_FAILED            one failed meanwhile; the others stay closed and draining: see
+ *                        rk_kernel_information, terminate them or launch the failed one again
+ *   RK_INVALID_ARGUMENT  no kernels, or a source that isn't among them: the text names it; give it too, or
+ *                        drain it first
  *   RK_STALE, RK_NO_SUCH_KERNEL, RK_OUT_OF_MEMORY, RK_CLOSED (the runtime) */
 RK_API rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, rk_u64 timeout_ns);
 
-/* Launch again under the same id and handle with other options. Senders wait meanwhile and lose nothing; inbox and state are carried over.
- *   RK_LIMIT        more is queued than the new capacity holds; the text has both numbers; nothing changed: take more, or drain it
- *   RK_UNSUPPORTED  another number of shards with per-shard state, which needs a merge function; or another kernel than the handle's
- *   RK_TIMED_OUT    no batch boundary in time, as a handler is running or waits for room: nothing changed; receive from it, give more time
- *   RK_BUSY         somebody holds an uncommitted reservation of it: nothing changed; commit or abort that first
+/* Launch again under the same id and handle with other options. Senders wait meanwhile and lose nothing;
+ * inbox and state are carried over.
+ *   RK_LIMIT        more is queued than the new capacity holds; the text has both numbers; nothing changed:
+ *                   take more, or drain it
+ *   RK_UNSUPPORTED  another number of shards with per-shard state, which needs a merge function; or another
+ *                   kernel than the handle's
+ *   RK_TIMED_OUT    no batch boundary in time, as a handler is running or waits for room: nothing changed;
+ *                   receive from it, give more time
+ *   RK_BUSY         somebody holds an uncommitted reservation of it: nothing changed; commit or abort that
+ *                   first
  *   RK_CLOSED       it is draining, drained or quarantined: launch anew
- * Other results as rk_launch. Messages that a failed batch had taken are handled again, flagged as redelivered. */
+ * Other results as rk_launch. Messages that a failed batch had taken are handled again, flagged as
+ * redelivered. */
 RK_API rk_status rk_relaunch(rk_runtime *runtime, rk_kernel kernel, const rk_launch_options *options,
                              rk_u64 timeout_ns);
 
@@ -178,17 +197,19 @@ typedef struct rk_route_options {
 } rk_route_options;
 #define RK_ROUTE_OPTIONS .size = sizeof(rk_route_options)
 
-/* Connect what `from` sends on a route (0: the default one) to the inbox of `to`. A second connection of a route gets copies. Without any, a
- * route leads to the host (rk_receive). `from` must not be active. A cycle is legal, unless each of its edges is Block without a
- * deadline.
+/* Connect what `from` sends on a route (0: the default one) to the inbox of `to`. A second connection of a
+ * route gets copies. Without any, a route leads to the host (rk_receive). `from` must not be active. A cycle
+ * is legal, unless each of its edges is Block without a deadline.
  *   RK_NO_SUCH_ROUTE     the text lists what the kernel declares
  *   RK_UNKNOWN_TYPE      `to` has no handler for what is routed
- *   RK_INVALID_ARGUMENT  the key field isn't there, isn't an integer or lies elsewhere in another message; the mode is none; or the
- *                        route closes a cycle that could wait for ever: give one of its kernels a send_deadline_ns
+ *   RK_INVALID_ARGUMENT  the key field isn't there, isn't an integer or lies elsewhere in another message;
+ *                        the mode is none; or the route closes a cycle that could wait for ever: give one of
+ *                        its kernels a send_deadline_ns
  *   RK_BUSY              `from` is active: deactivate it first
  *   RK_NO_SUCH_ACTOR     the target of RK_ROUTE_FIXED is no actor of `to`
  *   RK_LIMIT             `from` has 64 connections already
- *   RK_TIMED_OUT         a kernel that is connected with it reached no batch boundary in two seconds: try again
+ *   RK_TIMED_OUT         a kernel that is connected with it reached no batch boundary in two seconds: try
+ *                        again
  *   RK_CLOSED            `to` is draining, drained or terminated, or one of them is quarantined: launch anew
  *   RK_STALE, RK_NO_SUCH_KERNEL, RK_OUT_OF_MEMORY */
 RK_API rk_status rk_connect(rk_runtime *runtime, rk_kernel from, const char *route, rk_kernel to,
@@ -196,7 +217,8 @@ RK_API rk_status rk_connect(rk_runtime *runtime, rk_kernel from, const char *rou
 
 /* ------------------------------------------------------------------ state */
 
-/* Copy the state of a shard (per-shard kernels) or an actor (per-actor kernels) into `state`. Of an active kernel it is taken at a batch boundary.
+/* Copy the state of a shard (per-shard kernels) or an actor (per-actor kernels) into `state`. Of an active
+ * kernel it is taken at a batch boundary.
  *   RK_TOO_SMALL         `size` isn't the state's size, which rk_describe_named tells
  *   RK_NO_SUCH_ACTOR     no such shard or actor, or the kernel keeps no state
  *   RK_TIMED_OUT         a handler has been running for two seconds: try again when it has returned
@@ -205,7 +227,8 @@ RK_API rk_status rk_read_state(rk_runtime *runtime, rk_kernel kernel, rk_u32 whi
 
 /* ------------------------------------------------------------------ single step */
 
-/* In a single-step runtime: one visit to each shard of the kernel, in order. *result is the "busiest" outcome: RK_STEP_*. */
+/* In a single-step runtime: one visit to each shard of the kernel, in order. *result is the "busiest"
+ * outcome: RK_STEP_*. */
 #define RK_STEP_IDLE 0u
 #define RK_STEP_WORKED 1u
 #define RK_STEP_WAITS 2u /* a batch is being gathered until its time is over */
@@ -214,8 +237,8 @@ RK_API rk_status rk_read_state(rk_runtime *runtime, rk_kernel kernel, rk_u32 whi
 RK_API rk_status rk_step(rk_runtime *runtime, rk_kernel kernel, rk_u32 *result);
 /* Step all active kernels until all are idle, parked or ended; at most `visits` visits: then RK_TIMED_OUT. */
 RK_API rk_status rk_step_all(rk_runtime *runtime, rk_u32 visits);
-/* The next batch of this kernel that has published what it sent is not committed: the kernel fails there, as if the process had died
- * (the fault point of redelivery tests). */
+/* The next batch of this kernel that has published what it sent is not committed: the kernel fails there, as
+ * if the process had died (the fault point of redelivery tests). */
 RK_API rk_status rk_fail_before_commit(rk_runtime *runtime, rk_kernel kernel);
 
 RK_END_DECLS

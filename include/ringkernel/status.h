@@ -1,7 +1,7 @@
 /* Results: pinned values, grouped by what the caller can do about them.
  *
- * A value never changes its meaning and is never reused. rk_status_text names each; what went wrong in detail, and where,
- * is on the calling thread's error stack (rk_error_text). */
+ * A value never changes its meaning and is never reused. rk_status_text names each; what went wrong in
+ * detail, and where, is on the calling thread's error stack (rk_error_text). */
 #ifndef RINGKERNEL_STATUS_H
 #define RINGKERNEL_STATUS_H
 

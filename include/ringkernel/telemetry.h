@@ -7,8 +7,9 @@
 
 RK_BEGIN_DECLS
 
-/* accepted = delivered + evicted + dead + expired + lost + queued, of a kernel's inbox (both lanes, all shards). Sinks are read before sources,
- * so under load `queued` is never negative and the right side never exceeds the left; at rest the two are equal. */
+/* accepted = delivered + evicted + dead + expired + lost + queued, of a kernel's inbox (both lanes, all
+ * shards). Sinks are read before sources, so under load `queued` is never negative and the right side never
+ * exceeds the left; at rest the two are equal. */
 typedef struct rk_account {
     rk_u64 accepted;
     rk_u64 delivered;

@@ -133,8 +133,8 @@ RK_API void rk_csv_close(rk_csv_reader *reader);
 /* --- messages out ---
  *
  * These write text without a line ending and without a NUL, and return how many bytes the whole text takes.
- * If that is more than room, what is in `out` is undefined and nothing behind out + room was touched: call again
- * with that much room (out may be NULL if room is 0). Arguments must be valid: the schema passes
+ * If that is more than room, what is in `out` is undefined and nothing behind out + room was touched: call
+ * again with that much room (out may be NULL if room is 0). Arguments must be valid: the schema passes
  * rk_schema_check and the message has `size` bytes, the schema's size or, for a blob, up to it. The message
  * needs no alignment. Any thread; nothing is allocated. */
 

@@ -1,7 +1,8 @@
 /* Messages between the host and kernels.
  *
- * rk_send_many and rk_receive_many are the fast way, the single calls the easy one. Any number of threads may send, receive and
- * request at the same time. Order is kept from one sending thread to one target, within a priority band. Nothing waits without a deadline. */
+ * rk_send_many and rk_receive_many are the fast way, the single calls the easy one. Any number of threads may
+ * send, receive and request at the same time. Order is kept from one sending thread to one target, within a
+ * priority band. Nothing waits without a deadline. */
 #ifndef RINGKERNEL_TRANSFER_H
 #define RINGKERNEL_TRANSFER_H
 
@@ -16,18 +17,21 @@ RK_BEGIN_DECLS
 /* Send one message. Options 0: RK_SEND_DEFAULTS. The body is copied.
  *   RK_OK           accepted
  *   RK_FULL         Reject: no room, nothing changed
- *   RK_TIMED_OUT    Block: no room by the deadline (options' timeout_ns, else the launch's send_timeout_ns); the id is not remembered
+ *   RK_TIMED_OUT    Block: no room by the deadline (options' timeout_ns, else the launch's send_timeout_ns);
+ *                   the id is not remembered
  *   RK_DROPPED      DropNewest, or DropOldest with only more urgent messages queued
  *   RK_DUPLICATE    the id was accepted within the window
  *   RK_CLOSED       draining, terminated or failed
  *   RK_STALE, RK_NO_SUCH_KERNEL
- *   RK_UNKNOWN_TYPE, RK_TOO_LARGE, RK_TOO_SMALL, RK_INVALID_ARGUMENT (an id, a time to live or a request, but the kernel was launched without
- *   deduplication, expiry or requests: the text says which option) */
+ *   RK_UNKNOWN_TYPE, RK_TOO_LARGE, RK_TOO_SMALL
+ *   RK_INVALID_ARGUMENT (an id, a time to live or a request, but the launch has no deduplication, expiry or
+ *                   requests: the text says which option) */
 RK_API rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size,
                          const rk_send_options *options);
 
-/* Send `count` messages of one type, `size` bytes each, that lie one after the other. *accepted (may be 0) is how many were taken, always
- * the first ones; the status is that of the first that wasn't. With options, all have the same; ids count up from options->id. */
+/* Send `count` messages of one type, `size` bytes each, that lie one after the other. *accepted (may be 0) is
+ * how many were taken, always the first ones; the status is that of the first that wasn't. With options, all
+ * have the same; ids count up from options->id. */
 RK_API rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies,
                               size_t size, size_t count, const rk_send_options *options, size_t *accepted);
 
@@ -56,13 +60,14 @@ typedef struct rk_received {
 RK_API rk_status rk_receive(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size, rk_received *info,
                             rk_u64 timeout_ns);
 
-/* Take up to `count` messages, `stride` bytes apart at `bodies`; infos may be 0, else count of them. *received is how many. Waits for the first
- * only. RK_OK with at least one; else as rk_receive. */
+/* Take up to `count` messages, `stride` bytes apart at `bodies`; infos may be 0, else count of them.
+ * *received is how many. Waits for the first only. RK_OK with at least one; else as rk_receive. */
 RK_API rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bodies, size_t stride,
                                  size_t count, rk_received *infos, rk_u64 timeout_ns, size_t *received);
 
-/* Send a request and wait for its reply, which must be of the type given and no larger than the room. A shorter one (a blob) leaves the rest of
- * the room as it was, and its length isn't told: let the message say it. The kernel must be launched with `requests`.
+/* Send a request and wait for its reply, which must be of the type given and no larger than the room. A
+ * shorter one (a blob) leaves the rest of the room as it was, and its length isn't told: let the message say
+ * it. The kernel must be launched with `requests`.
  *   RK_NO_REPLY   the handler finished without replying
  *   RK_DEAD       the handler refused the request; the text has the reason
  *   RK_TIMED_OUT  neither came in time; a reply that comes later is counted as late
@@ -74,14 +79,15 @@ RK_API rk_status rk_receive_many(rk_runtime *runtime, rk_kernel kernel, void *bo
 RK_API rk_status rk_request(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size,
                             rk_u16 reply_type, void *reply, size_t reply_size, rk_u64 timeout_ns);
 
-/* The same with options of the send: target, priority, id, time to live. Its correlation and timeout_ns are set by the call. */
+/* The same with options of the send: target, priority, id, time to live. Its correlation and timeout_ns are
+ * set by the call. */
 RK_API rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body,
                                  size_t size, rk_u16 reply_type, void *reply, size_t reply_size,
                                  const rk_send_options *options, rk_u64 timeout_ns);
 
-/* A slot to write a message into in place, of a plain lane (no window, priority or DropOldest; seq slots; up to 1 KiB). Other senders go on
- * behind it, the consumer waits at it. The reserving thread commits or aborts it; if the thread exits first, the slot is
- * repaired and counted as lost. Never by time. */
+/* A slot to write a message into in place, of a plain lane (no window, priority or DropOldest; seq slots; up
+ * to 1 KiB). Other senders go on behind it, the consumer waits at it. The reserving thread commits or aborts
+ * it; if the thread exits first, the slot is repaired and counted as lost. Never by time. */
 typedef struct rk_reservation {
     rk_kernel kernel;
     void *body; /* `size` bytes, to be filled */
@@ -92,27 +98,29 @@ typedef struct rk_reservation {
  *   RK_UNSUPPORTED      not a plain lane, or over 1 KiB: use rk_send
  *   RK_LIMIT            the thread holds 16 reservations: commit or abort one
  *   RK_BUSY             the kernel is being launched again at this moment: call again
- *   RK_CLOSED, RK_STALE, RK_NO_SUCH_KERNEL, RK_NO_SUCH_ACTOR, RK_UNKNOWN_TYPE, RK_TOO_LARGE, RK_TOO_SMALL, RK_INVALID_ARGUMENT
- *                       as rk_send */
+ *   RK_CLOSED, RK_STALE, RK_NO_SUCH_KERNEL, RK_NO_SUCH_ACTOR, RK_UNKNOWN_TYPE, RK_TOO_LARGE, RK_TOO_SMALL and
+ *   RK_INVALID_ARGUMENT as rk_send */
 RK_API rk_status rk_reserve(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, size_t size,
                             const rk_send_options *options, rk_reservation *reservation);
 /* Send what was filled in (commit), or give the slot up (abort: the consumer passes over it).
  *   RK_BUSY              as above: the reservation stays, call again
- *   RK_STALE             the kernel is gone, or was launched again meanwhile: nothing is sent, the reservation is over
+ *   RK_STALE             the kernel is gone, or was launched again meanwhile: nothing is sent, the
+ *                        reservation is over
  *   RK_INVALID_ARGUMENT  of another thread, or finished already
  *   RK_NO_SUCH_KERNEL, RK_CLOSED (the runtime) */
 RK_API rk_status rk_commit(rk_runtime *runtime, rk_reservation *reservation);
 RK_API rk_status rk_abort(rk_runtime *runtime, rk_reservation *reservation);
 
-/* Throw away what is queued in the host lanes of an inactive kernel; counted as lost. What a reservation holds stays, and what came after it.
- *   RK_BUSY  nothing was thrown away: the kernel is active, so deactivate it first; or it stopped with a batch half out (it found no room
- *            for all that it sent, or failed before the commit), whose slots are still to be committed: receive from it and activate it,
- *            or relaunch it
+/* Throw away what is queued in the host lanes of an inactive kernel; counted as lost. What a reservation
+ * holds stays, and what came after it.
+ *   RK_BUSY  nothing was thrown away: the kernel is active, so deactivate it first; or it stopped with a
+ *            batch half out (it found no room for all that it sent, or failed before the commit), whose slots
+ *            are still to be committed: receive from it and activate it, or relaunch it
  *   RK_STALE, RK_NO_SUCH_KERNEL */
 RK_API rk_status rk_clear(rk_runtime *runtime, rk_kernel kernel, rk_u64 *cleared);
 
-/* Take the oldest kept dead letter of a kernel. The payload is copied to `body` (room `size`); letter->payload points there. RK_EMPTY, RK_TIMED_OUT,
- * RK_TOO_SMALL (it stays). */
+/* Take the oldest kept dead letter of a kernel. The payload is copied to `body` (room `size`);
+ * letter->payload points there. RK_EMPTY, RK_TIMED_OUT, RK_TOO_SMALL (it stays). */
 RK_API rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size,
                                  rk_dead_letter *letter, rk_u64 timeout_ns);
 

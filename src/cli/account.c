@@ -30,8 +30,8 @@ static rk_u32 targets_of(const app_file *file, rk_u32 from, rk_u32 *only)
     return count;
 }
 
-/* What kernels sent to each other is what they accepted from each other: kernel by kernel where each sender has one target, else in
- * one sum. */
+/* What kernels sent to each other is what they accepted from each other: kernel by kernel where each sender
+ * has one target, else in one sum. */
 static bool check_between(job *j, json_t *checks)
 {
     const app_file *file = j->app.file;

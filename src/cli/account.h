@@ -1,4 +1,5 @@
-/* Is every row somewhere? The chain from the rows read to the lines written, as a list of equations, each of which must hold. */
+/* Is every row somewhere? The chain from the rows read to the lines written, as a list of equations, each of
+ * which must hold. */
 #ifndef RINGKERNEL_CLI_ACCOUNT_H
 #define RINGKERNEL_CLI_ACCOUNT_H
 
@@ -6,7 +7,8 @@
 
 #include "job.h"
 
-/* Takes each kernel's account, at rest, and checks the chain. True: every row is accounted for. `checks` gets the equations. */
+/* Takes each kernel's account, at rest, and checks the chain. True: every row is accounted for. `checks` gets
+ * the equations. */
 bool account_check(job *j, json_t *checks);
 
 /* Messages that are gone or still under way: true if any is. */

@@ -1,4 +1,5 @@
-/* An app: the kernels, options, routes and formats that an app file names. docs in `rk run --help`, an example in examples/flight-delays.
+/* An app: the kernels, options, routes and formats that an app file names. docs in `rk run --help`, an
+ * example in examples/flight-delays.
  *
  *     app: flight-delays
  *     input:  { file: flights.csv.zst }
@@ -10,8 +11,9 @@
  *       - validate -> aggregate: { key: band }
  *       - aggregate -> output
  *
- * Reading one goes tree (app_tree) → one shape (app_shape) → `--set` → check against the schema and fill by libcyaml (app_schema) → what
- * the names mean (app). Every mistake of a step is reported, with line, column and the valid choices. */
+ * Reading one goes tree (app_tree) → one shape (app_shape) → `--set` → check against the schema and fill by
+ * libcyaml (app_schema) → what the names mean (app). Every mistake of a step is reported, with line, column
+ * and the valid choices. */
 #ifndef RINGKERNEL_CLI_APP_H
 #define RINGKERNEL_CLI_APP_H
 
@@ -75,7 +77,8 @@ bool app_parse(const char *text, size_t size, const char *path, char *const *set
                app *result, app_mistakes *mistakes);
 void app_close(app *app);
 
-/* Options to launch kernel i with: its preset, and over it what the file and `--set` say. `parameters` has room for its params. */
+/* Options to launch kernel i with: its preset, and over it what the file and `--set` say. `parameters` has
+ * room for its params. */
 rk_launch_options app_options(const app *app, rk_u32 i, rk_parameter *parameters);
 
 /* A file that the app names, as a path that can be opened; the caller frees it. */

@@ -1,4 +1,5 @@
-/* The schema is data; two walks use it: one finds mistakes with their places, one writes the tree for libcyaml to read. */
+/* The schema is data; two walks use it: one finds mistakes with their places, one writes the tree for
+ * libcyaml to read. */
 #include "app_schema.h"
 
 #include <cyaml/cyaml.h>
@@ -165,8 +166,9 @@ static void unknown_key(const app_node *key, const cyaml_schema_field_t *fields,
     free(valid);
 }
 
-/* The walk notes what is wrong and takes it out of the tree, so that what is left can be filled in and looked at further: one run tells
- * all mistakes. Each function answers whether the node is still of use to whoever holds it. */
+/* The walk notes what is wrong and takes it out of the tree, so that what is left can be filled in and looked
+ * at further: one run tells all mistakes. Each function answers whether the node is still of use to whoever
+ * holds it. */
 static bool mend(app_node *node, const cyaml_schema_value_t *schema, const char *what,
                  app_mistakes *mistakes);
 

@@ -1,11 +1,12 @@
-/* What an app file may hold, as libcyaml's schema: the one table for the check of a tree, for filling the structures, and for `--set`. */
+/* What an app file may hold, as libcyaml's schema: the one table for the check of a tree, for filling the
+ * structures, and for `--set`. */
 #ifndef RINGKERNEL_CLI_APP_SCHEMA_H
 #define RINGKERNEL_CLI_APP_SCHEMA_H
 
 #include "app.h"
 
-/* Every mistake of a tree in the one shape: unknown and missing keys, values of another type, words that aren't a choice. They are taken out
- * of the tree; false: too little is left to be filled in. */
+/* Every mistake of a tree in the one shape: unknown and missing keys, values of another type, words that
+ * aren't a choice. They are taken out of the tree; false: too little is left to be filled in. */
 bool app_schema_check(app_node *tree, app_mistakes *mistakes);
 
 /* Fills the structures from a checked tree. NULL: libcyaml refused it, mistakes has its words. */

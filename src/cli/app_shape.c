@@ -18,7 +18,8 @@ static bool is_blank(const app_node *node)
     return node->kind == APP_SCALAR && node->plain && !node->text[0];
 }
 
-/* A mapping of names becomes a list: each pair a mapping with the name under `name`, and under `value`, or beside it, what it names. */
+/* A mapping of names becomes a list: each pair a mapping with the name under `name`, and under `value`, or
+ * beside it, what it names. */
 static app_node *list_names(app_node *names, const char *value_key)
 {
     app_node *list = app_node_new(APP_SEQUENCE, names);

@@ -13,7 +13,8 @@
 /* Reshapes in place; what can't be is noted and taken out. False: a whole part is something else. */
 bool app_shape(app_node *tree, app_mistakes *mistakes);
 
-/* Puts "KERNEL.NAME=VALUE" over a reshaped tree: a key of the kernel, else one of its params ("KERNEL.params.NAME=VALUE" always is). */
+/* Puts "KERNEL.NAME=VALUE" over a reshaped tree: a key of the kernel, else one of its params
+ * ("KERNEL.params.NAME=VALUE" always is). */
 void app_shape_set(app_node *tree, const char *set, app_mistakes *mistakes);
 
 #endif

@@ -1,4 +1,5 @@
-/* libyaml's events, made into a tree. Depth is bounded, and aliases are refused: so the work is linear in the file's size. */
+/* libyaml's events, made into a tree. Depth is bounded, and aliases are refused: so the work is linear in the
+ * file's size. */
 #include "app_tree.h"
 
 #include <stdarg.h>

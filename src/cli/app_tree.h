@@ -1,7 +1,8 @@
-/* An app file as a tree that knows where each part stands: what libyaml parses, before anything is made of it.
+/* An app file as a tree that knows where each part stands: what libyaml parses, before anything is made of
+ * it.
  *
- * libcyaml names no columns and stops at its first mistake. So mistakes are found on this tree, all of them with line and
- * column, and libcyaml then fills the structures from the tree once there are none. */
+ * libcyaml names no columns and stops at its first mistake. So mistakes are found on this tree, all of them
+ * with line and column, and libcyaml then fills the structures from the tree once there are none. */
 #ifndef RINGKERNEL_CLI_APP_TREE_H
 #define RINGKERNEL_CLI_APP_TREE_H
 
@@ -36,7 +37,8 @@ void app_mistake(app_mistakes *mistakes, const app_node *at, const char *format,
 void app_mistakes_tell(app_mistakes *mistakes);
 void app_mistakes_free(app_mistakes *mistakes);
 
-/* NULL if the text is no YAML document that an app file may be (mistakes says why). The caller frees the tree. */
+/* NULL if the text is no YAML document that an app file may be (mistakes says why). The caller frees the
+ * tree. */
 app_node *app_tree_parse(const char *text, size_t size, app_mistakes *mistakes);
 void app_tree_free(app_node *node);
 

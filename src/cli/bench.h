@@ -1,4 +1,5 @@
-/* What the scenarios of `rk bench` share: each measures the library and, in turn in the same run, the least that any implementation must do. */
+/* What the scenarios of `rk bench` share: each measures the library and, in turn in the same run, the least
+ * that any implementation must do. */
 #ifndef RINGKERNEL_CLI_BENCH_H
 #define RINGKERNEL_CLI_BENCH_H
 
@@ -37,10 +38,11 @@ rk_runtime *bench_open(void);
 typedef void bench_scenario(rk_runtime *runtime, bench_result *result);
 bench_scenario bench_round_trip, bench_pipeline, bench_actors, bench_reduction, bench_idle;
 
-/* Binds the calling thread to the first processor, as the library binds its first worker to the last, and bare_open its thread. */
+/* Binds the calling thread to the first processor, as the library binds its first worker to the last, and
+ * bare_open its thread. */
 void bench_bind(void);
 
-/* --- bare loops (bench_bare.c): two rings and a thread that echoes, or counts ------------------------------------- */
+/* --- bare loops (bench_bare.c): two rings and a thread that echoes, or counts --------------------------- */
 typedef struct bare_loop bare_loop;
 /* counts: NULL for an echo; else message with target t adds 1 to counts[t]. */
 bare_loop *bare_open(rk_u32 capacity, rk_u64 *counts);
@@ -51,7 +53,7 @@ rk_u32 bare_receive(bare_loop *loop, ping *messages, rk_u32 count);
 rk_u64 bare_done(const bare_loop *loop);
 void bare_close(bare_loop *loop);
 
-/* --- samples ------------------------------------------------------------------------------------------------------- */
+/* --- samples -------------------------------------------------------------------------------------------- */
 rk_u64 bench_now_ns(void);
 /* Sorts the samples, which are `scale` messages each. */
 void bench_quantiles(rk_u64 *samples, size_t count, double scale, bench_numbers *numbers);

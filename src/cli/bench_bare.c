@@ -1,4 +1,5 @@
-/* The bare loop: the library's own rings between two threads, and nothing else. What a runtime adds to it is its price. */
+/* The bare loop: the library's own rings between two threads, and nothing else. What a runtime adds to it is
+ * its price. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

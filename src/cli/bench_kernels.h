@@ -1,4 +1,5 @@
-/* The kernels of `rk bench`, as the source that is compiled when it runs: linked in, they would be among the kernels of every app. */
+/* The kernels of `rk bench`, as the source that is compiled when it runs: linked in, they would be among the
+ * kernels of every app. */
 #ifndef RINGKERNEL_CLI_BENCH_KERNELS_H
 #define RINGKERNEL_CLI_BENCH_KERNELS_H
 

@@ -1,5 +1,5 @@
-/* The scenarios. Each goes several rounds of "bare, then ours", takes the ratio of each round, and its median: what else the machine does
- * meanwhile hits both. */
+/* The scenarios. Each goes several rounds of "bare, then ours", takes the ratio of each round, and its
+ * median: what else the machine does meanwhile hits both. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,7 +226,8 @@ static rk_u32 pipe_receive(pipe_end *from, ping *messages, rk_u32 count)
     return (rk_u32)received;
 }
 
-/* Passes `count` messages, at most IN_FLIGHT of them under way. Samples are the time for each BURST of them to come back. */
+/* Passes `count` messages, at most IN_FLIGHT of them under way. Samples are the time for each BURST of them
+ * to come back. */
 static double pass(pipe_end *pipe, rk_u64 *samples, rk_u32 count, bench_result *result)
 {
     ping out[BURST] = { { 0 } }, back[BURST];

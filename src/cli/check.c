@@ -1,4 +1,5 @@
-/* `rk check`: does a kernel source compile for every backend at hand, and does it do what goes wrong elsewhere? */
+/* `rk check`: does a kernel source compile for every backend at hand, and does it do what goes wrong
+ * elsewhere? */
 #include <argp.h>
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* What kernels send to the host: for each kernel a thread takes it, so no out lane is ever the reason that a shard parks. */
+/* What kernels send to the host: for each kernel a thread takes it, so no out lane is ever the reason that a
+ * shard parks. */
 #include <stdlib.h>
 #include <string.h>
 

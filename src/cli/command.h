@@ -1,4 +1,5 @@
-/* What the files of `rk` share: one function for each subcommand, the exit codes, and how a person is told of an error. */
+/* What the files of `rk` share: one function for each subcommand, the exit codes, and how a person is told of
+ * an error. */
 #ifndef RINGKERNEL_CLI_COMMAND_H
 #define RINGKERNEL_CLI_COMMAND_H
 
@@ -31,14 +32,16 @@ command_function command_run, command_check, command_devices, command_bench, com
 /* "rk: " and one line on standard error, in one write and clear of the progress lines. Any thread. */
 void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same for text of several lines (an error stack, a compiler's message): `what`, then the text, indented. */
+/* The same for text of several lines (an error stack, a compiler's message): `what`, then the text,
+ * indented. */
 void command_error_text(const char *what, const char *text);
 
 /* Hold back errors of other threads while something else is written to standard error. */
 void command_error_lock(void);
 void command_error_unlock(void);
 
-/* Something else on standard error (the progress lines) is to be cleared before an error is printed; NULL: nothing. */
+/* Something else on standard error (the progress lines) is to be cleared before an error is printed; NULL:
+ * nothing. */
 void command_error_hook(void (*clear)(void));
 
 /* strdup and friends that end the program when memory is out: the command has nothing to save then. */

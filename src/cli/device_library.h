@@ -1,4 +1,5 @@
-/* CUDA, NVRTC and OpenCL as far as the command needs them: loaded if they are there, without their headers. */
+/* CUDA, NVRTC and OpenCL as far as the command needs them: loaded if they are there, without their
+ * headers. */
 #ifndef RINGKERNEL_CLI_DEVICE_LIBRARY_H
 #define RINGKERNEL_CLI_DEVICE_LIBRARY_H
 

@@ -1,7 +1,7 @@
 /* Rows of the source become messages of the first kernel, in batches straight from the reader.
  *
- * Each message carries its row's number as its id, so that a dead letter names the row. Every row that was read ends up in exactly one count:
- * bad, sent, refused or, when the job is stopped, unsent. */
+ * Each message carries its row's number as its id, so that a dead letter names the row. Every row that was
+ * read ends up in exactly one count: bad, sent, refused or, when the job is stopped, unsent. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +61,8 @@ static void send_rows(feeder *f, const char *messages, size_t size, size_t count
         if (accepted) round = 0;
         if (status == RK_OK) continue;
         if (status == RK_FULL || status == RK_TIMED_OUT || status == RK_BUSY) {
-            /* Room will come: nothing of the input is lost for want of it. Under Reject nobody waits for us in the library. */
+            /* Room will come: nothing of the input is lost for want of it. Under Reject nobody waits for us
+             * in the library. */
             if (status == RK_FULL)
                 round < 64 ? sched_yield() : nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
             f->stopped = !job_watch(j);

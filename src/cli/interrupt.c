@@ -1,5 +1,5 @@
-/* The handler only counts and writes to an event descriptor: so it may run in any thread, and a blocked read is woken whenever the signal
- * comes, even between a look at the count and the wait. */
+/* The handler only counts and writes to an event descriptor: so it may run in any thread, and a blocked read
+ * is woken whenever the signal comes, even between a look at the count and the wait. */
 #include "interrupt.h"
 
 #include <errno.h>

@@ -89,7 +89,8 @@ int collect_start(job *j);
 void collect_join(job *j);
 int job_drain(job *j);
 
-/* Called in every wait: shows progress; false: a kernel failed, or nothing moved for the patience (told; the job is to be stopped). */
+/* Called in every wait: shows progress; false: a kernel failed, or nothing moved for the patience (told; the
+ * job is to be stopped). */
 bool job_watch(job *j);
 
 #endif

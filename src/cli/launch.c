@@ -1,4 +1,5 @@
-/* From an app to kernels that run. What the library refuses is told at the place in the app file that it is about. */
+/* From an app to kernels that run. What the library refuses is told at the place in the app file that it is
+ * about. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,8 @@ static void forward_log(void *user, const rk_log_record *record)
                   levels[record->level < 4 ? record->level : 3], record->text);
 }
 
-/* The row of a letter is in the id of its message, which the source set and rk_forward keeps. A new message of a handler has no id,
- * or one that isn't marked as a row's. */
+/* The row of a letter is in the id of its message, which the source set and rk_forward keeps. A new message
+ * of a handler has no id, or one that isn't marked as a row's. */
 static rk_u64 row_of(const rk_dead_letter *dead)
 {
     return dead->id & JOB_ROW_ID ? dead->id & ~JOB_ROW_ID : LETTERS_NO_ROW;
@@ -108,7 +109,8 @@ static bool check_params(const job *j, rk_u32 i, const rk_kernel_description *is
     return fine;
 }
 
-/* A route that the kernel declares and the app doesn't mention would lead to the host and be taken for something else. */
+/* A route that the kernel declares and the app doesn't mention would lead to the host and be taken for
+ * something else. */
 static bool check_named_routes(const job *j, rk_u32 i, const rk_kernel_description *is)
 {
     const app_file *file = j->app.file;
@@ -172,8 +174,9 @@ static void tell_options(const job *j, rk_u32 i, rk_status status)
     free(what);
 }
 
-/* Do messages carry their row's number through all kernels, not only to the first? For dead letters, and where a window looks at it: whether a row is
- * taken for a duplicate must not depend on whether letters are written. */
+/* Do messages carry their row's number through all kernels, not only to the first? For dead letters, and
+ * where a window looks at it: whether a row is taken for a duplicate must not depend on whether letters are
+ * written. */
 static bool ids_are_wanted(const job *j)
 {
     bool wanted = j->dead_letters != NULL;

@@ -1,4 +1,5 @@
-/* One growing block of records; sorting is of their offsets. A run that was put aside has the same records in order. */
+/* One growing block of records; sorting is of their offsets. A run that was put aside has the same records in
+ * order. */
 #include "letters.h"
 
 #include <inttypes.h>

@@ -1,8 +1,8 @@
-/* The dead letters of a job, collected and written in one order that doesn't depend on timing: by row, then those without a row by kernel,
- * shard and arrival.
+/* The dead letters of a job, collected and written in one order that doesn't depend on timing: by row, then
+ * those without a row by kernel, shard and arrival.
  *
- * Letters come from several threads and in any number. They are kept in memory up to a bound; beyond it they are sorted and put aside in
- * nameless temporary files, and merged at the end. */
+ * Letters come from several threads and in any number. They are kept in memory up to a bound; beyond it they
+ * are sorted and put aside in nameless temporary files, and merged at the end. */
 #ifndef RINGKERNEL_CLI_LETTERS_H
 #define RINGKERNEL_CLI_LETTERS_H
 
@@ -41,7 +41,8 @@ uint64_t letters_count_of(letters *all, uint32_t kernel);
 /* Reason number i, in the order of their names; NULL ends them. */
 const char *letters_reason(letters *all, size_t i, uint64_t *count);
 
-/* Writes all that was kept as NDJSON, once, and closes the file. False: *error says why (for the caller to free). */
+/* Writes all that was kept as NDJSON, once, and closes the file. False: *error says why (for the caller to
+ * free). */
 bool letters_write(letters *all, writer *out, letters_schema *schema, void *user, char **error);
 void letters_close(letters *all);
 

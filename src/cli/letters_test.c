@@ -1,4 +1,5 @@
-/* Letters come out by row, whatever order and thread they came in, from memory and from what was put aside. */
+/* Letters come out by row, whatever order and thread they came in, from memory and from what was put
+ * aside. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

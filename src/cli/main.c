@@ -32,8 +32,8 @@ static void print_help(FILE *out)
     fputs("\n`rk COMMAND --help` tells the rest. `rk --version` prints the version.\n", out);
 }
 
-/* A standard stream that was closed before we started must not become the number of a file that we open. What takes
- * its place can't be used the way the stream is, so whoever does is told. */
+/* A standard stream that was closed before we started must not become the number of a file that we open. What
+ * takes its place can't be used the way the stream is, so whoever does is told. */
 static void hold_standard_streams(void)
 {
     for (int stream = 0; stream <= 2; stream++) {

@@ -1,4 +1,5 @@
-/* Progress of a job on a terminal: a line for each kernel, drawn over itself a few times a second. Nothing in a pipe. */
+/* Progress of a job on a terminal: a line for each kernel, drawn over itself a few times a second. Nothing in
+ * a pipe. */
 #ifndef RINGKERNEL_CLI_PROGRESS_H
 #define RINGKERNEL_CLI_PROGRESS_H
 

@@ -1,4 +1,5 @@
-/* `rk run`: an app's kernels, fed from a file or a pipe until it ends, with an account of every row at the end. */
+/* `rk run`: an app's kernels, fed from a file or a pipe until it ends, with an account of every row at the
+ * end. */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +108,8 @@ static app_format format_of_name(const char *path)
     return APP_FORMAT_UNSAID;
 }
 
-/* The command line's word, else the file's name, else the app's word (which is about the app's file), else the default. */
+/* The command line's word, else the file's name, else the app's word (which is about the app's file), else
+ * the default. */
 static bool choose_format(const char *option, const char *said, const char *file, rk_u32 app_says,
                           app_format otherwise, app_format *format)
 {
@@ -224,7 +226,8 @@ static bool write_summary(job *j, const json_t *summary)
     return fine;
 }
 
-/* Accounts for everything and writes it down. Returns the exit code of the job, of which `code` is known so far. */
+/* Accounts for everything and writes it down. Returns the exit code of the job, of which `code` is known so
+ * far. */
 static int conclude(job *j, int code)
 {
     json_t *checks = json_array();

@@ -1,4 +1,5 @@
-/* Where messages go that leave the app: a file or standard output, as NDJSON or CSV, one line each. Any thread. */
+/* Where messages go that leave the app: a file or standard output, as NDJSON or CSV, one line each. Any
+ * thread. */
 #ifndef RINGKERNEL_CLI_SINK_H
 #define RINGKERNEL_CLI_SINK_H
 

@@ -8,7 +8,8 @@
 
 typedef struct source source;
 
-/* "-" is standard input. Compression is known by the first bytes. NULL: *error says why, for the caller to free. */
+/* "-" is standard input. Compression is known by the first bytes. NULL: *error says why, for the caller to
+ * free. */
 source *source_open(const char *path, char **error);
 
 typedef enum source_result {

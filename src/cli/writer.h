@@ -1,5 +1,5 @@
-/* A file that is written: buffered, with one place where an error is kept. The first error (a closed pipe, a full disk) sticks, later bytes
- * are let go, and whoever closes it learns of it. One thread at a time. */
+/* A file that is written: buffered, with one place where an error is kept. The first error (a closed pipe, a
+ * full disk) sticks, later bytes are let go, and whoever closes it learns of it. One thread at a time. */
 #ifndef RINGKERNEL_CLI_WRITER_H
 #define RINGKERNEL_CLI_WRITER_H
 

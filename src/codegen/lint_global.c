@@ -1,7 +1,8 @@
 /* Variables that outlive a call and change: of the file, or static in a function. The CPU has one of each for
  * all shards, without any order between them; a GPU one that a relaunch forgets; OpenCL C none.
  *
- * A declaration is constant by RK_CONSTANT, or by a const that is not only that of what a pointer points to. */
+ * A declaration is constant by RK_CONSTANT, or by a const that is not only that of what a pointer points
+ * to. */
 #include "codegen/lint_rule.h"
 
 static bool is(const rk_lint *lint, size_t token, const char *spelling)

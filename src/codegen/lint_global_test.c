@@ -1,4 +1,5 @@
-/* The lint finds variables that outlive a call and change, and takes constants, types and functions for what they are. */
+/* The lint finds variables that outlive a call and change, and takes constants, types and functions for what
+ * they are. */
 #include "codegen/lint_fixture_test.h"
 
 #define HANDLER(body) "RK_HANDLER(k, number, msg, table, self)\n{\n" body "}\n"

@@ -1,6 +1,6 @@
-/* Regions in an SPMD body: what a region hands out to the group's threads, each thread of an SPMD kernel would do
- * by itself. On the CPU every fiber runs the whole loop, so a sum comes out as many times as there are threads;
- * on a GPU the region's barrier is one more that all have to reach.
+/* Regions in an SPMD body: what a region hands out to the group's threads, each thread of an SPMD kernel
+ * would do by itself. On the CPU every fiber runs the whole loop, so a sum comes out as many times as there
+ * are threads; on a GPU the region's barrier is one more that all have to reach.
  *
  * Calls of the file's own functions are followed. */
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Fuzzing of frames: whatever the bytes, a frame is read within them or refused, and what is read writes back to the same bytes. */
+/* Fuzzing of frames: whatever the bytes, a frame is read within them or refused, and what is read writes back
+ * to the same bytes. */
 #include <ringkernel/frame.h>
 #include <stdlib.h>
 #include <string.h>

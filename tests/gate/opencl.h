@@ -1,4 +1,5 @@
-/* As much of OpenCL as the gate's tests need, loaded at run time: no header and no library of it is needed. */
+/* As much of OpenCL as the gate's tests need, loaded at run time: no header and no library of it is
+ * needed. */
 #ifndef RINGKERNEL_TESTS_OPENCL_H
 #define RINGKERNEL_TESTS_OPENCL_H
 

@@ -1,5 +1,5 @@
-/* Kernels of the contract suite that do one thing each, and, on the CPU, as slowly as the test says. NAME_spmd is the same kernel in the
- * guide's style. On a device the gate is always open. */
+/* Kernels of the contract suite that do one thing each, and, on the CPU, as slowly as the test says.
+ * NAME_spmd is the same kernel in the guide's style. On a device the gate is always open. */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1 /* clock_gettime, where the compiler is asked for C11 alone */
 #endif

@@ -1,4 +1,5 @@
-/* The messages of the contract suite's first half (options, lifecycle, telemetry). Type ids 200 to 249 are its own. */
+/* The messages of the contract suite's first half (options, lifecycle, telemetry). Type ids 200 to 249 are
+ * its own. */
 #ifndef RINGKERNEL_TESTS_CONTRACT_A_RK_H
 #define RINGKERNEL_TESTS_CONTRACT_A_RK_H
 

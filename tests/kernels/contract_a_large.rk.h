@@ -1,4 +1,5 @@
-/* The contract suite's large message: in a header of its own, since a kernel's pools are as large as the largest message of its module. */
+/* The contract suite's large message: in a header of its own, since a kernel's pools are as large as the
+ * largest message of its module. */
 #ifndef RINGKERNEL_TESTS_CONTRACT_A_LARGE_RK_H
 #define RINGKERNEL_TESTS_CONTRACT_A_LARGE_RK_H
 

@@ -1,7 +1,9 @@
-/* Batches of one actor: the messages of a turn, grouped so that a batch handler gets those of one actor at once.
+/* Batches of one actor: the messages of a turn, grouped so that a batch handler gets those of one actor at
+ * once.
  *
- * Groups come in the order of their first message, and inside a group the order is kept. Linear in the batch: a hash table of
- * group heads, chained through the positions. Scratch: 5 words for each message of the largest batch. */
+ * Groups come in the order of their first message, and inside a group the order is kept. Linear in the batch:
+ * a hash table of group heads, chained through the positions. Scratch: 5 words for each message of the
+ * largest batch. */
 #ifndef RINGKERNEL_DEVICE_BATCH_H
 #define RINGKERNEL_DEVICE_BATCH_H
 
@@ -25,8 +27,8 @@ RK_FN RK_GLOBAL const rk_header *rk_batch_header(rk_context *context, rk_u32 at)
     return (RK_GLOBAL const rk_header *)rk_batch_slot(context, at);
 }
 
-/* Order the batch into groups of one (type, actor); scratch[0…n) becomes the positions. Returns how many positions there
- * are: messages that need no handler are left out. */
+/* Order the batch into groups of one (type, actor); scratch[0…n) becomes the positions. Returns how many
+ * positions there are: messages that need no handler are left out. */
 RK_FN rk_u32 rk_batch_order(rk_context *context, RK_GLOBAL rk_u32 *scratch, rk_u32 n, rk_u32 per_actor)
 {
     RK_GLOBAL rk_u32 *order = scratch;

@@ -1,8 +1,8 @@
 /* The context: what a handler's calls act on, one for each thread that runs handlers.
  *
- * User code never looks inside; it passes it on (RK_CTX in a parameter list, RK_ARG in a call). It lives for one visit to a shard.
- * On the CPU it also carries the table of functions through which a loaded module reaches the library: a module
- * imports nothing. */
+ * User code never looks inside; it passes it on (RK_CTX in a parameter list, RK_ARG in a call). It lives for
+ * one visit to a shard. On the CPU it also carries the table of functions through which a loaded module
+ * reaches the library: a module imports nothing. */
 #ifndef RINGKERNEL_DEVICE_CONTEXT_H
 #define RINGKERNEL_DEVICE_CONTEXT_H
 

@@ -1,5 +1,5 @@
-/* RK_EACH(macro, context, a, b, …): macro(context, a) macro(context, b) …, for up to 32 arguments, in every preprocessor that
- * compiles a kernel. */
+/* RK_EACH(macro, context, a, b, …): macro(context, a) macro(context, b) …, for up to 32 arguments, in every
+ * preprocessor that compiles a kernel. */
 #ifndef RINGKERNEL_DEVICE_EACH_H
 #define RINGKERNEL_DEVICE_EACH_H
 

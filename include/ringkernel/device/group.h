@@ -1,8 +1,9 @@
 /* The group: who runs a handler together. Ids, barriers, fences, shared memory, and regions.
  *
- * A region is code that the whole group runs: RK_PARALLEL(i, n) { … } hands each i below n to one thread and ends in the group's
- * barrier. On a GPU that is a strided loop over the block; on the CPU, where a group is one thread, an ordinary loop that the
- * compiler can vectorise. A thread-wide handler is a group of one on every device. */
+ * A region is code that the whole group runs: RK_PARALLEL(i, n) { … } hands each i below n to one thread and
+ * ends in the group's barrier. On a GPU that is a strided loop over the block; on the CPU, where a group is
+ * one thread, an ordinary loop that the compiler can vectorise. A thread-wide handler is a group of one on
+ * every device. */
 #ifndef RINGKERNEL_DEVICE_GROUP_H
 #define RINGKERNEL_DEVICE_GROUP_H
 
@@ -20,8 +21,8 @@
 #define rk_shard_count() (rk_ctx->shard->shards)
 #define rk_target_of(message) (rk_header_of(rk_ctx, message)->target)
 
-/* Nanoseconds on the runtime's clock, at the start of this turn; and a counter of cycles for short distances (of one
- * multiprocessor, on a GPU: no time). */
+/* Nanoseconds on the runtime's clock, at the start of this turn; and a counter of cycles for short distances
+ * (of one multiprocessor, on a GPU: no time). */
 #define rk_now_ns() (rk_ctx->now_ns)
 #define rk_cycles() rk_port_cycles()
 
@@ -72,8 +73,8 @@
     for (rk_u32 rk_once_ = 0, t = rk_ctx->thread; rk_once_ < 1u; rk_once_++, RK_GROUP_BARRIER())
 #endif
 
-/* Memory that the group shares for the length of one handler call. All threads ask in the same order. 16-byte aligned; undefined
- * at first. More than the kernel's .shared bytes is refused: the handler fails. */
+/* Memory that the group shares for the length of one handler call. All threads ask in the same order. 16-byte
+ * aligned; undefined at first. More than the kernel's .shared bytes is refused: the handler fails. */
 #define RK_SHARED(type, name, n)      \
     RK_LOCAL type *RK_RESTRICT name = \
         (RK_LOCAL type *)rk_shared_take(rk_ctx, (rk_u32)sizeof(type) * (rk_u32)(n))

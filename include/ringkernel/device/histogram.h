@@ -1,7 +1,8 @@
 /* Histograms of nanoseconds with one writer and any number of readers.
  *
- * Log-linear buckets (as in HdrHistogram): eight to an octave, so a quantile is off by at most 1/16 of its value when the
- * middle of its bucket is reported. Counters are written with plain atomic stores, so a reader never stops the writer. */
+ * Log-linear buckets (as in HdrHistogram): eight to an octave, so a quantile is off by at most 1/16 of its
+ * value when the middle of its bucket is reported. Counters are written with plain atomic stores, so a reader
+ * never stops the writer. */
 #ifndef RINGKERNEL_DEVICE_HISTOGRAM_H
 #define RINGKERNEL_DEVICE_HISTOGRAM_H
 

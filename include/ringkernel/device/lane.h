@@ -1,10 +1,10 @@
 /* The lane: a ring with its policy, or four of them when priorities are on.
  *
- * The policy runs on the producing side alone. Plain FIFO with Block, Reject or DropNewest and no window is `open`: producers
- * claim, fill and publish without a lock. A window, priority bands or DropOldest make the lane `locked`: a send is one
- * critical section of the producers, and the consumer never takes part in it. A producer moves no index of the consumer: it
- * evicts by a mark of its own (`evicted`), and the consumer alone judges whether it took a message or lost it, so
- * delivered + evicted = accepted whoever wins the race. */
+ * The policy runs on the producing side alone. Plain FIFO with Block, Reject or DropNewest and no window is
+ * `open`: producers claim, fill and publish without a lock. A window, priority bands or DropOldest make the
+ * lane `locked`: a send is one critical section of the producers, and the consumer never takes part in it. A
+ * producer moves no index of the consumer: it evicts by a mark of its own (`evicted`), and the consumer alone
+ * judges whether it took a message or lost it, so delivered + evicted = accepted whoever wins the race. */
 #ifndef RINGKERNEL_DEVICE_LANE_H
 #define RINGKERNEL_DEVICE_LANE_H
 
@@ -145,7 +145,8 @@ RK_FN rk_u32 rk_window_find(RK_GLOBAL const rk_u64 *table, rk_u32 mask, rk_u64 i
     return at;
 }
 
-/* Take an id out without leaving a tombstone: later entries of its run move up (Knuth, TAOCP 3, 6.4, algorithm R). */
+/* Take an id out without leaving a tombstone: later entries of its run move up (Knuth, TAOCP 3, 6.4,
+ * algorithm R). */
 RK_FN void rk_window_forget(RK_GLOBAL rk_u64 *table, rk_u32 mask, rk_u64 id)
 {
     rk_u32 hole = rk_window_find(table, mask, id);
@@ -175,8 +176,8 @@ RK_FN void rk_window_remember(RK_GLOBAL rk_lane *lane, rk_byte *arena, rk_u64 id
 
 /* ------------------------------------------------------------------ sends */
 
-/* Write one message into a claimed slot, in the lane's format, and show it. The payload is read in whole words unless the
- * format is `seq`. */
+/* Write one message into a claimed slot, in the lane's format, and show it. The payload is read in whole
+ * words unless the format is `seq`. */
 RK_FN void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index,
                        RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload, rk_u32 length)
 {
@@ -217,8 +218,9 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
         if (lane->strategy == RK_BACKPRESSURE_DROP_NEWEST) {
             status = RK_DROPPED;
         } else if (lane->strategy == RK_BACKPRESSURE_DROP_OLDEST) {
-            /* The oldest of the look that found the lane full: should the consumer have taken it since, the mark
-             * says nothing and nobody is evicted. A second look could find the lane empty, and evict the arrival. */
+            /* The oldest of the look that found the lane full: should the consumer have taken it since, the
+             * mark says nothing and nobody is evicted. A second look could find the lane empty, and evict the
+             * arrival. */
             RK_GLOBAL rk_ring *victim = rk_lane_ring(lane, arena, live.lowest);
             if (live.lowest > band)
                 status = RK_DROPPED;
@@ -239,7 +241,8 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
     return status;
 }
 
-/* Should the waiting time of one of these messages be sampled? One message in 64, as long as the consumer keeps up with the stamps. */
+/* Should the waiting time of one of these messages be sampled? One message in 64, as long as the consumer
+ * keeps up with the stamps. */
 #define RK_STAMP_EVERY 64u
 
 RK_FN rk_u32 rk_ring_stamp_due(RK_GLOBAL const rk_ring *ring, rk_u64 first, rk_u32 count)

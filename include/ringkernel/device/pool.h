@@ -1,9 +1,9 @@
 /* Pools: where payloads live that don't fit a slot.
  *
- * A pool belongs to one sending side, which alone takes blocks. A reference travels once: it may be forwarded, but copies for several
- * targets get blocks of their own, so there is nothing to count. A consumer that is done with a block pushes its number into
- * the pool's return ring, which has a place for every block, so giving back never waits; the owner takes returns in
- * when it has no free block. */
+ * A pool belongs to one sending side, which alone takes blocks. A reference travels once: it may be
+ * forwarded, but copies for several targets get blocks of their own, so there is nothing to count. A consumer
+ * that is done with a block pushes its number into the pool's return ring, which has a place for every block,
+ * so giving back never waits; the owner takes returns in when it has no free block. */
 #ifndef RINGKERNEL_DEVICE_POOL_H
 #define RINGKERNEL_DEVICE_POOL_H
 

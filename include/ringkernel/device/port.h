@@ -2,25 +2,26 @@
  *
  * Each port file defines:
  *
- *   address spaces   RK_GLOBAL (arena), RK_LOCAL (shared by a block), RK_MSG (where a handler finds its message),
- *                    RK_TEXT (string literals), RK_CONSTANT (file-scope constants)
- *   functions        RK_FN (a function of the dialect), RK_FN_LARGE (one with several callers that is not worth a copy in each:
- *                    a GPU's compiler, which inlines the others, would take seconds)
+ *   address spaces   RK_GLOBAL (arena), RK_LOCAL (shared by a block), RK_MSG (where a handler finds its
+ *                    message), RK_TEXT (string literals), RK_CONSTANT (file-scope constants)
+ *   functions        RK_FN (a function of the dialect), RK_FN_LARGE (one with several callers that is not
+ *                    worth a copy in each: a GPU's compiler, which inlines the others, would take seconds)
  *   orders           RK_RELAXED, RK_ACQUIRE, RK_RELEASE, RK_ACQ_REL, RK_SEQ_CST
- *   scopes           RK_SCOPE_WARP, RK_SCOPE_BLOCK, RK_SCOPE_DEVICE, RK_SCOPE_SYSTEM (numbers, usable in attributes)
- *   atomics          rk_load_u32/u64, rk_store_u32/u64, rk_exchange_u32, rk_add_u32/u64, rk_or_u32/u64, rk_min_u32,
- *                    rk_cas_u32/u64 (pointer, [expected,] value, order, scope); all take the order and the scope as written
- *                    constants. rk_cas_* return 1 when they stored.
+ *   scopes           RK_SCOPE_WARP, RK_SCOPE_BLOCK, RK_SCOPE_DEVICE, RK_SCOPE_SYSTEM (numbers, usable in
+ *                    attributes)
+ *   atomics          rk_load_u32/u64, rk_store_u32/u64, rk_exchange_u32, rk_add_u32/u64, rk_or_u32/u64,
+ *                    rk_min_u32, rk_cas_u32/u64 (pointer, [expected,] value, order, scope); all take the
+ *                    order and the scope as written constants. rk_cas_* return 1 when they stored.
  *   fences           rk_fence(order, scope)
- *   units            rk_unit (four u32, 16-byte aligned), rk_load_unit, rk_store_unit: one 128-bit access each,
- *                    RK_HAS_UNIT says whether the device has them
- *   time             rk_port_cycles(), rk_port_now_ns() (where RK_HAS_CLOCK; elsewhere the host hands each turn its time),
- *                    rk_port_pause() (a spin's breath),
- *                    rk_port_spin(round) (one more round of a spin; gives the core away in the end)
+ *   units            rk_unit (four u32, 16-byte aligned), rk_load_unit, rk_store_unit: one 128-bit access
+ *                    each, RK_HAS_UNIT says whether the device has them
+ *   time             rk_port_cycles(), rk_port_now_ns() (where RK_HAS_CLOCK; elsewhere the host hands each
+ *                    turn its time), rk_port_pause() (a spin's breath), rk_port_spin(round) (one more round
+ *                    of a spin; gives the core away in the end)
  *   copies           rk_copy_global(to, from, bytes)
  *
- * Orders and scopes are always both written: system scope costs microseconds on a GPU, device scope a few hundred
- * nanoseconds, block scope almost nothing. */
+ * Orders and scopes are always both written: system scope costs microseconds on a GPU, device scope a few
+ * hundred nanoseconds, block scope almost nothing. */
 #ifndef RINGKERNEL_DEVICE_PORT_H
 #define RINGKERNEL_DEVICE_PORT_H
 

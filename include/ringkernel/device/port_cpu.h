@@ -1,4 +1,5 @@
-/* The port to the CPU: gcc and clang, C11 and C++17. All scopes are the machine; orders are the compiler's own. */
+/* The port to the CPU: gcc and clang, C11 and C++17. All scopes are the machine; orders are the compiler's
+ * own. */
 #ifndef RINGKERNEL_DEVICE_PORT_CPU_H
 #define RINGKERNEL_DEVICE_PORT_CPU_H
 
@@ -61,9 +62,9 @@ RK_FN rk_u32 rk_min_u32_(rk_u32 *pointer, rk_u32 value)
 }
 #define rk_min_u32(pointer, value, order, scope) rk_min_u32_(pointer, value)
 
-/* 128-bit accesses. An aligned 16-byte SSE access is one access on every x86-64 processor with AVX (Intel SDM 3A 9.1.1, AMD
- * APM 2 7.3.2), on AArch64 with LSE2; it is written in assembly because C has no name for it. The thread sanitizer can't see
- * assembly, so it is told what a unit orders. */
+/* 128-bit accesses. An aligned 16-byte SSE access is one access on every x86-64 processor with AVX (Intel SDM
+ * 3A 9.1.1, AMD APM 2 7.3.2), on AArch64 with LSE2; it is written in assembly because C has no name for it.
+ * The thread sanitizer can't see assembly, so it is told what a unit orders. */
 typedef struct rk_unit {
     rk_u32 word[4];
 } __attribute__((aligned(16))) rk_unit;
@@ -136,7 +137,8 @@ RK_FN rk_u64 rk_port_cycles(void)
     "ringkernel's CPU port knows x86-64 and AArch64 with LSE2: add 128-bit accesses, pause and a cycle counter for this one"
 #endif
 
-/* One more round of a spin: pauses at first, then gives the core away, since the one that is waited for may need it. */
+/* One more round of a spin: pauses at first, then gives the core away, since the one that is waited for may
+ * need it. */
 RK_FN void rk_port_spin(rk_u32 round)
 {
     if (round < 64u)

@@ -1,4 +1,5 @@
-/* The port to NVIDIA GPUs: NVRTC and nvcc, plain __nv_atomic_* built-ins and PTX, no header of the toolkit. */
+/* The port to NVIDIA GPUs: NVRTC and nvcc, plain __nv_atomic_* built-ins and PTX, no header of the
+ * toolkit. */
 #ifndef RINGKERNEL_DEVICE_PORT_CUDA_H
 #define RINGKERNEL_DEVICE_PORT_CUDA_H
 
@@ -86,8 +87,8 @@ RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
                  : "memory");
 }
 
-/* Nanoseconds of the GPU's global timer; the host calibrates it against its own clock. clock64 counts the cycles of one
- * multiprocessor and is no time. */
+/* Nanoseconds of the GPU's global timer; the host calibrates it against its own clock. clock64 counts the
+ * cycles of one multiprocessor and is no time. */
 #define RK_HAS_CLOCK 1
 RK_FN rk_u64 rk_port_now_ns(void)
 {

@@ -1,9 +1,10 @@
 /* The port to OpenCL C 1.2 and 3.0.
  *
- * With 3.0 the C11 atomics carry order and scope. With 1.2 atomics are relaxed, so an order becomes a memory fence of
- * the work-item beside the access, which orders within the device on every implementation in use; nothing of 1.2 orders
- * against the host, so there the loop runs in slices. PoCL rejects memory_scope_all_svm_devices: system scope is device
- * scope, and a backend that needs more refuses the lane. */
+ * With 3.0 the C11 atomics carry order and scope. With 1.2 atomics are relaxed, so an order becomes a memory
+ * fence of the work-item beside the access, which orders within the device on every implementation in use;
+ * nothing of 1.2 orders against the host, so there the loop runs in slices. PoCL rejects
+ * memory_scope_all_svm_devices: system scope is device scope, and a backend that needs more refuses the
+ * lane. */
 #ifndef RINGKERNEL_DEVICE_PORT_OPENCL_H
 #define RINGKERNEL_DEVICE_PORT_OPENCL_H
 
@@ -185,8 +186,8 @@ typedef struct rk_unit {
     rk_u32 word[4];
 } __attribute__((aligned(16))) rk_unit;
 
-/* A vector access is one access on every device that this was tried on, but OpenCL doesn't promise it: a backend uses unit
- * slots only after its own tear test. */
+/* A vector access is one access on every device that this was tried on, but OpenCL doesn't promise it: a
+ * backend uses unit slots only after its own tear test. */
 #define RK_HAS_UNIT 1
 RK_FN rk_unit rk_load_unit(volatile __global const rk_unit *unit)
 {

@@ -1,8 +1,9 @@
-/* The shard: what the loop serves. Its constants, its command and status words, its counters, and the turn that is under way.
+/* The shard: what the loop serves. Its constants, its command and status words, its counters, and the turn
+ * that is under way.
  *
- * All of it lives in the arena, so a shard can be served by any worker or block, leave at a batch boundary and be resumed by
- * another. Each word has one writing side: the constants the host before launch, the command word the host, everything
- * else the group that serves the shard. */
+ * All of it lives in the arena, so a shard can be served by any worker or block, leave at a batch boundary
+ * and be resumed by another. Each word has one writing side: the constants the host before launch, the
+ * command word the host, everything else the group that serves the shard. */
 #ifndef RINGKERNEL_DEVICE_SHARD_H
 #define RINGKERNEL_DEVICE_SHARD_H
 

@@ -1,10 +1,10 @@
-/* SPMD kernels, the guide's style: every thread of a block runs the body, may take one message, and may meet the others at
- * barriers and shuffles anywhere.
+/* SPMD kernels, the guide's style: every thread of a block runs the body, may take one message, and may meet
+ * the others at barriers and shuffles anywhere.
  *
- * Thread t of the block gets message t of the batch, so a batch is at most .threads messages, and what thread t sends is
- * ordered as if caused by message t. There is no order between threads otherwise, so SPMD kernels keep no state per actor. On a GPU
- * a thread is a thread. On the CPU it is a fiber: a barrier that not every thread reaches, which would hang a GPU, is found
- * there and named by file and line. */
+ * Thread t of the block gets message t of the batch, so a batch is at most .threads messages, and what thread
+ * t sends is ordered as if caused by message t. There is no order between threads otherwise, so SPMD kernels
+ * keep no state per actor. On a GPU a thread is a thread. On the CPU it is a fiber: a barrier that not every
+ * thread reaches, which would hang a GPU, is found there and named by file and line. */
 #ifndef RINGKERNEL_DEVICE_SPMD_H
 #define RINGKERNEL_DEVICE_SPMD_H
 
@@ -34,8 +34,8 @@ RK_FN rk_u32 rk_receive_mine(rk_context *context, rk_u16 type, void *to, rk_u32 
     return 1;
 }
 
-/* Meet the other threads of the scope, RK_SCOPE_WARP or RK_SCOPE_BLOCK: what each wrote before, all see after. Every thread of the
- * scope must reach the same barrier. */
+/* Meet the other threads of the scope, RK_SCOPE_WARP or RK_SCOPE_BLOCK: what each wrote before, all see
+ * after. Every thread of the scope must reach the same barrier. */
 #if defined(RK_LANG_HOST)
 #define rk_barrier(scope) (rk_ctx->services->barrier(rk_ctx, scope, RK_HERE))
 #elif defined(RK_LANG_CUDA)
@@ -44,10 +44,11 @@ RK_FN rk_u32 rk_receive_mine(rk_context *context, rk_u16 type, void *to, rk_u32 
 #define rk_barrier(scope) barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #endif
 
-/* ------------------------------------------------------------------ exchange between threads of a warp or block */
+/* ------------------------------------------------------------ exchange between threads of a warp or block */
 
-/* rk_exchange(value, from, scope): the value that thread `from` of the scope gave. All threads of the scope call it. Where a device has no
- * shuffle, values go through block-shared memory, which every block has .threads * 8 bytes of for this. */
+/* rk_exchange(value, from, scope): the value that thread `from` of the scope gave. All threads of the scope
+ * call it. Where a device has no shuffle, values go through block-shared memory, which every block has
+ * .threads * 8 bytes of for this. */
 #if defined(RK_LANG_HOST)
 #define RK_EXCHANGE_BITS(bits, from, scope) (rk_ctx->services->exchange(rk_ctx, bits, from, scope, RK_HERE))
 #define rk_ballot(vote) ((rk_u32)rk_ctx->services->ballot(rk_ctx, (vote) != 0, RK_SCOPE_WARP, RK_HERE))
@@ -90,8 +91,9 @@ RK_FN rk_u64 rk_ballot_bits(rk_context *context, rk_u32 vote, rk_u32 scope)
 #define rk_any(vote, scope) (rk_ballot_bits(rk_ctx, (vote) != 0, scope) != 0)
 #endif
 
-/* Typed shuffles. rk_shuffle(v, lane): the value of that lane; rk_shuffle_down(v, d): of the lane d further, one's own where there is
- * none; rk_shuffle_xor(v, mask). rk_reduce_add(v, scope): the sum over the scope, for every thread. */
+/* Typed shuffles. rk_shuffle(v, lane): the value of that lane; rk_shuffle_down(v, d): of the lane d further,
+ * one's own where there is none; rk_shuffle_xor(v, mask). rk_reduce_add(v, scope): the sum over the scope,
+ * for every thread. */
 #define RK_DEFINE_SHUFFLE(type, suffix)       \
     RK_FN rk_u64 rk_bits_##suffix(type value) \
     {                                         \

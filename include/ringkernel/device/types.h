@@ -1,7 +1,7 @@
 /* The scalar types of the dialect.
  *
- * One name for each width in every language that compiles a kernel: C11, C++17 and later, CUDA through NVRTC (which has
- * no <stdint.h>), OpenCL C. Messages and shared structures use these and nothing else. */
+ * One name for each width in every language that compiles a kernel: C11, C++17 and later, CUDA through NVRTC
+ * (which has no <stdint.h>), OpenCL C. Messages and shared structures use these and nothing else. */
 #ifndef RINGKERNEL_DEVICE_TYPES_H
 #define RINGKERNEL_DEVICE_TYPES_H
 
@@ -43,8 +43,9 @@ typedef int64_t rk_i64;
 typedef uint64_t rk_u64;
 #endif
 
-/* The words of a message: the same memory is read and written by the fields of a header or of a payload, so compilers are told
- * that these may alias anything. (On a device too: PoCL reorders a copy by plain words with the stores of a 64-bit field.) */
+/* The words of a message: the same memory is read and written by the fields of a header or of a payload, so
+ * compilers are told that these may alias anything. (On a device too: PoCL reorders a copy by plain words
+ * with the stores of a 64-bit field.) */
 typedef rk_u32 __attribute__((__may_alias__)) rk_word;
 typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
 
@@ -54,8 +55,8 @@ typedef float rk_f32;
 typedef double rk_f64;
 #endif
 
-/* Compile-time checks: every layout states its size and offsets in every language. Where OpenCL C has no static assertion, a
- * failed one is an array of negative length. */
+/* Compile-time checks: every layout states its size and offsets in every language. Where OpenCL C has no
+ * static assertion, a failed one is an array of negative length. */
 #if !defined(__has_extension)
 #define RK_HAS_EXTENSION(name) 0
 #else

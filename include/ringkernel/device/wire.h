@@ -1,8 +1,9 @@
-/* The message on the wire: two header forms, fixed per lane at launch, and the reference that stands for a large payload.
+/* The message on the wire: two header forms, fixed per lane at launch, and the reference that stands for a
+ * large payload.
  *
- * A slot is header, payload, padding. The short form is what a kernel needs; the long form is used when deduplication,
- * requests, expiry or timestamps are on. The layout is the same in every language and is part of the ABI: RK_WIRE_VERSION
- * changes when it does. */
+ * A slot is header, payload, padding. The short form is what a kernel needs; the long form is used when
+ * deduplication, requests, expiry or timestamps are on. The layout is the same in every language and is part
+ * of the ABI: RK_WIRE_VERSION changes when it does. */
 #ifndef RINGKERNEL_DEVICE_WIRE_H
 #define RINGKERNEL_DEVICE_WIRE_H
 
@@ -10,7 +11,8 @@
 
 #define RK_WIRE_VERSION 1
 
-/* Short form, 16 bytes. In a `unit` slot the first unit is this very structure: the lap, then twelve bytes. */
+/* Short form, 16 bytes. In a `unit` slot the first unit is this very structure: the lap, then twelve
+ * bytes. */
 typedef struct rk_header {
     rk_u32 lap;     /* the slot's proof: equals the lap of the index that it was written for */
     rk_u16 type;    /* message type, 1 to 65,535 */

@@ -1,5 +1,5 @@
-/* A program that uses the installed library: launches a kernel, exchanges messages with it, prints the version.
- * Compiled as C11 and as C++17; the kernel is C and linked in. */
+/* A program that uses the installed library: launches a kernel, exchanges messages with it, prints the
+ * version. Compiled as C11 and as C++17; the kernel is C and linked in. */
 #include <ringkernel/ringkernel.h>
 
 #include <stdio.h>
