@@ -90,8 +90,8 @@ static void stamp(const rk_host_kernel *k, rk_ring *ring, rk_u64 first, rk_u32 c
         rk_ring_stamp(ring, first + count - 1, rk_runtime_now(k->runtime));
 }
 
-/* The payload as the lane takes it: the body itself; or a reference to a copy in the host's pool; or, where a format reads whole words, an
- * aligned copy in `scratch`. 0: the pool has no block. */
+/* The payload as the lane takes it: the body itself; or a reference to a copy in the host's pool; or, where a
+ * format reads whole words, an aligned copy in `scratch`. 0: the pool has no block. */
 static const void *payload_for(rk_host_kernel *k, rk_outgoing *out, const rk_ring *ring, rk_u64 *scratch)
 {
     rk_byte *arena = k->runtime->arena.base;

@@ -22,7 +22,8 @@ static inline rk_seat *rk_outgoing_seat(const rk_host_kernel *kernel, const rk_o
     return kernel->seat_count == 1 ? kernel->seats
                                    : &kernel->seats[out->header.base.target % kernel->seat_count];
 }
-/* Put it once. RK_FULL under Block means: no room yet. Wakes the kernel; counts what was refused, but not RK_FULL under Block. */
+/* Put it once. RK_FULL under Block means: no room yet. Wakes the kernel; counts what was refused, but not
+ * RK_FULL under Block. */
 rk_status rk_outgoing_put(rk_host_kernel *kernel, rk_outgoing *out);
 /* Put up to `count` that lie one after the other into a plain lane. Returns how many are in; 0: no room. */
 rk_u32 rk_outgoing_put_many(rk_host_kernel *kernel, rk_outgoing *out, const void *bodies, size_t count);

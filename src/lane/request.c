@@ -6,7 +6,8 @@
 #include "outgoing.h"
 #include "waiting.h"
 
-/* Look for the reply while spinning: the thread that waits empties the report lane itself, so nobody needs to be woken for it. */
+/* Look for the reply while spinning: the thread that waits empties the report lane itself, so nobody needs to
+ * be woken for it. */
 static rk_u32 look(rk_runtime *runtime, rk_kernel handle, rk_u32 target, rk_pending *p, rk_u32 asleep)
 {
     rk_thread_record *record;

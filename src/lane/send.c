@@ -40,7 +40,8 @@ static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wai
     }
 }
 
-/* The lane is full under Block: leave the guard and wait for room. RK_OK: look again (the guard is entered again). */
+/* The lane is full under Block: leave the guard and wait for room. RK_OK: look again (the guard is entered
+ * again). */
 static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *wait, rk_outgoing *out,
                                rk_thread_record **record, rk_host_kernel **k)
 {
@@ -59,7 +60,8 @@ static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *w
     rk_guard_leave(*record);
     if (what == RK_WAIT_OVER) return RK_TIMED_OUT;
     if (what == RK_WAIT_SLEEP) {
-        /* A large message waits for a block of its pool, whose return rings nobody: look again in a millisecond. */
+        /* A large message waits for a block of its pool, whose return rings nobody: look again in a
+         * millisecond. */
         rk_u64 left = rk_wait_left(wait);
         rk_futex_wait(event, seen,
                       (out->header.base.flags & RK_FLAG_REFERENCE) && left > RK_MILLISECONDS(1)
@@ -81,7 +83,8 @@ static rk_status timed_out(rk_runtime *runtime, rk_kernel handle, rk_outgoing *o
                     "no room until the deadline: the kernel is slower than its senders, or not active");
 }
 
-/* One message, the guard entered; it is entered still on return unless the status says that the kernel is gone. */
+/* One message, the guard entered; it is entered still on return unless the status says that the kernel is
+ * gone. */
 static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
                           rk_host_kernel **k, rk_outgoing *out, rk_u64 timeout_ns, int *inside)
 {

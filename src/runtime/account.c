@@ -1,4 +1,5 @@
-/* The account and the metrics: plain loads, under the short lock that keeps a kernel's seats where they are. Sinks are read before sources, so what is on its way in between shows as queued or not at all. */
+/* The account and the metrics: plain loads, under the short lock that keeps a kernel's seats where they are.
+ * Sinks are read before sources, so what is on its way in between shows as queued or not at all. */
 #include <string.h>
 
 #include <ringkernel/device/take.h>

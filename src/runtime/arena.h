@@ -1,7 +1,8 @@
-/* The arena: one reserved range of addresses, suballocated. What is shared holds offsets into it, not pointers.
+/* The arena: one reserved range of addresses, suballocated. What is shared holds offsets into it, not
+ * pointers.
  *
- * Pages are given to the system again when a block is freed, so what is allocated is always zero. Not thread-safe: the runtime's control lock
- * is held. */
+ * Pages are given to the system again when a block is freed, so what is allocated is always zero. Not
+ * thread-safe: the runtime's control lock is held. */
 #ifndef RK_RUNTIME_ARENA_H
 #define RK_RUNTIME_ARENA_H
 
@@ -22,7 +23,8 @@ typedef struct rk_arena {
 
 rk_status rk_arena_open(rk_arena *arena, rk_u64 size, rk_u64 ceiling);
 void rk_arena_close(rk_arena *arena);
-/* `size` zeroed bytes at a multiple of 4096; 0: over the ceiling, or no gap is large enough (offset 0 is never given). */
+/* `size` zeroed bytes at a multiple of 4096; 0: over the ceiling, or no gap is large enough (offset 0 is
+ * never given). */
 rk_u64 rk_arena_take(rk_arena *arena, rk_u64 size);
 void rk_arena_give(rk_arena *arena, rk_u64 offset);
 

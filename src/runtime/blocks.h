@@ -1,7 +1,7 @@
 /* Large payloads: the pools of a launch, and whose a block is when a kernel goes.
  *
- * The pools lie apart from the rest of a launch, since messages that are queued elsewhere may refer to them for
- * longer than it lives: they go when the last of their blocks is back. All with the control lock held. */
+ * The pools lie apart from the rest of a launch, since messages that are queued elsewhere may refer to them
+ * for longer than it lives: they go when the last of their blocks is back. All with the control lock held. */
 #ifndef RK_RUNTIME_BLOCKS_H
 #define RK_RUNTIME_BLOCKS_H
 
@@ -18,7 +18,8 @@ void rk_pools_sweep(rk_runtime *runtime);
 
 /* The header of message `index` as its handler left it, if a batch that is not committed has it; else 0. */
 rk_header *rk_handled_message(const rk_seat *seat, rk_u64 ring_offset, rk_u64 index);
-/* Staged sends of a batch half out are given up: their blocks go back, or to the message that they came with. */
+/* Staged sends of a batch half out are given up: their blocks go back, or to the message that they came
+ * with. */
 void rk_blocks_unstage(const rk_seat *seat);
 /* Messages from `first` up to `end` of a ring are thrown away: their blocks go back. */
 void rk_blocks_release(const rk_seat *seat, rk_u64 ring_offset, rk_u64 first, rk_u64 end);

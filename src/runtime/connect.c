@@ -104,7 +104,8 @@ static int blocks_for_ever(const rk_host_kernel *from, const rk_host_kernel *to)
            from->options.send_deadline_ns == RK_NO_DEADLINE;
 }
 
-/* Is `goal` reachable from `k`: by any edges, or by such that block for ever? `seen` is a mark for each kernel. */
+/* Is `goal` reachable from `k`: by any edges, or by such that block for ever? `seen` is a mark for each
+ * kernel. */
 static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
                    int blocking, rk_u8 *seen)
 {

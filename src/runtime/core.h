@@ -1,9 +1,9 @@
 /* The runtime's own structures.
  *
- * Locks, outermost first: `control` (life of kernels, one operation at a time), `list` (table of kernels and classes, short), `seats`
- * (workers look through the seats of all kernels: those come and go under both locks), a kernel's receive, report and letters
- * locks (each alone). The message path takes none of the first two: a sender or receiver enters
- * a kernel through the guard (guard.h). */
+ * Locks, outermost first: `control` (life of kernels, one operation at a time), `list` (table of kernels and
+ * classes, short), `seats` (workers look through the seats of all kernels: those come and go under both
+ * locks), a kernel's receive, report and letters locks (each alone). The message path takes none of the first
+ * two: a sender or receiver enters a kernel through the guard (guard.h). */
 #ifndef RK_RUNTIME_CORE_H
 #define RK_RUNTIME_CORE_H
 
@@ -27,7 +27,8 @@ typedef struct rk_pools rk_pools; /* blocks.h */
 #define RK_SEND_DEADLINE_DEFAULT RK_SECONDS(30)
 #define RK_DEAD_LETTERS_DEFAULT 1024u
 
-/* A kernel that modules declare: its handlers and what else belongs to its name. Lives as long as the runtime. */
+/* A kernel that modules declare: its handlers and what else belongs to its name. Lives as long as the
+ * runtime. */
 typedef struct rk_class {
     const char *name;
     const rk_module *module;
@@ -125,7 +126,8 @@ typedef struct rk_host_kernel {
     rk_u64 output_received;
 } rk_host_kernel;
 
-/* What a backend does; nothing above knows which it talks to. All are called with the control lock held, except ring. */
+/* What a backend does; nothing above knows which it talks to. All are called with the control lock held,
+ * except ring. */
 typedef struct rk_backend {
     const char *name;
     rk_status (*open)(rk_runtime *runtime);
@@ -134,8 +136,8 @@ typedef struct rk_backend {
     rk_status (*check)(const rk_runtime *runtime, const rk_class *class, const rk_launch_options *options);
     /* Have the kernel's shards served. */
     rk_status (*serve)(rk_runtime *runtime, rk_host_kernel *kernel);
-    /* Stop serving them at a batch boundary, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT: a handler is still running; nothing changed
-     * but that its siblings have another worker. */
+    /* Stop serving them at a batch boundary, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT: a handler
+     * is still running; nothing changed but that its siblings have another worker. */
     rk_status (*leave)(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
     /* Give up on what is still running: its worker is never used again. */
     void (*abandon)(rk_runtime *runtime, rk_host_kernel *kernel);
@@ -143,7 +145,8 @@ typedef struct rk_backend {
     void (*ring)(rk_seat *seat);
     /* Shards that wait for room anywhere are visited soon. */
     void (*ring_parked)(rk_runtime *runtime);
-    /* Replace workers whose handler runs longer than the stall limit. `now` counts the time in which the process ran. */
+    /* Replace workers whose handler runs longer than the stall limit. `now` counts the time in which the
+     * process ran. */
     void (*watch)(rk_runtime *runtime, rk_u64 now_ns);
     /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
     rk_u32 (*step)(rk_seat *seat);

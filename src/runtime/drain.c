@@ -1,8 +1,9 @@
 /* Draining: the host ends, then kernel after kernel, each when all its sources have.
  *
- * A shard sees for itself that its sources have ended, by its end table (device/loop.h). Only in a cycle nobody can be first: there the host
- * looks twice. When all shards of the cycle's kernels are idle with empty lanes, and two accounts in a row are equal, everything that was
- * sent has been received, and the host says so. */
+ * A shard sees for itself that its sources have ended, by its end table (device/loop.h). Only in a cycle
+ * nobody can be first: there the host looks twice. When all shards of the cycle's kernels are idle with empty
+ * lanes, and two accounts in a row are equal, everything that was sent has been received, and the host says
+ * so. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The error stack: what failed, why and where, for the thread that called.
  *
- * A function that fails pushes one cause and returns its status; a caller that has something to add pushes another. Public
- * functions begin with rk_error_begin. */
+ * A function that fails pushes one cause and returns its status; a caller that has something to add pushes
+ * another. Public functions begin with rk_error_begin. */
 #ifndef RK_RUNTIME_ERROR_H
 #define RK_RUNTIME_ERROR_H
 

@@ -90,7 +90,8 @@ void rk_guard_wait(rk_runtime *runtime, rk_kernel handle, rk_u64 deadline_ns)
 void rk_gate_close(rk_host_kernel *kernel)
 {
     (void)__atomic_exchange_n(&kernel->gate, 0, __ATOMIC_SEQ_CST); /* G2 */
-    /* Those who sleep for room or messages leave the guard first, so this wait is as long as one call on the message path. */
+    /* Those who sleep for room or messages leave the guard first, so this wait is as long as one call on the
+     * message path. */
     pthread_mutex_lock(&records_lock);
     for (rk_thread_record *record = records; record; record = record->next)
         while (record != mine && __atomic_load_n(&record->inside, __ATOMIC_SEQ_CST) == kernel) sched_yield();

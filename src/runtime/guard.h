@@ -1,8 +1,10 @@
-/* The guard: how threads on the message path use a kernel's lanes without a lock, and how the control side waits until none does.
+/* The guard: how threads on the message path use a kernel's lanes without a lock, and how the control side
+ * waits until none does.
  *
- * A thread announces the kernel in a record of its own and then looks whether the gate is open (G1); the control side closes the gate
- * and then waits until no record names the kernel (G2). Both are sequentially consistent, so one of the two sees the
- * other. The record also remembers the thread's reservations, which are repaired when it exits. */
+ * A thread announces the kernel in a record of its own and then looks whether the gate is open (G1); the
+ * control side closes the gate and then waits until no record names the kernel (G2). Both are sequentially
+ * consistent, so one of the two sees the other. The record also remembers the thread's reservations, which
+ * are repaired when it exits. */
 #ifndef RK_RUNTIME_GUARD_H
 #define RK_RUNTIME_GUARD_H
 
@@ -26,7 +28,8 @@ typedef struct rk_thread_record {
 /* This thread's record. 0: out of memory. */
 rk_thread_record *rk_thread_own(void);
 
-/* Enter a kernel as a user of its lanes. RK_BUSY: it is being relaunched, come again; RK_STALE, RK_NO_SUCH_KERNEL. */
+/* Enter a kernel as a user of its lanes. RK_BUSY: it is being relaunched, come again; RK_STALE,
+ * RK_NO_SUCH_KERNEL. */
 rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
                          rk_host_kernel **kernel);
 void rk_guard_leave(rk_thread_record *record);

@@ -4,8 +4,8 @@
 
 #include "core.h"
 
-/* End a kernel by `deadline_ns` (monotonic): intake closed, drained while it is active and time allows, the rest lost, memory freed or
- * quarantined. RK_OK, RK_TIMED_OUT, RK_QUARANTINED. Ended ones: RK_OK. */
+/* End a kernel by `deadline_ns` (monotonic): intake closed, drained while it is active and time allows, the
+ * rest lost, memory freed or quarantined. RK_OK, RK_TIMED_OUT, RK_QUARANTINED. Ended ones: RK_OK. */
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns);
 void rk_kernel_free(rk_host_kernel *kernel);
 /* Have the kernel served, or stop that at a batch boundary; both do nothing where it is so already. */
@@ -22,7 +22,8 @@ void rk_kernel_failed(rk_host_kernel *kernel, const char *text);
 rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
                          const rk_class **class, rk_layout *layout);
 
-/* How long a handler that is running may take to return, whatever the time limit of a terminate: its worker may just have lost its core. */
+/* How long a handler that is running may take to return, whatever the time limit of a terminate: its worker
+ * may just have lost its core. */
 #define RK_LAST_CALL_NS RK_MILLISECONDS(100)
 #define RK_LEAVE_NS \
     RK_SECONDS(2) /* how long a kernel may take to reach a batch boundary for a change that isn't about it */

@@ -1,7 +1,8 @@
-/* The layout of a launch: which parts it has, how large they are, and where they lie in its block of the arena.
+/* The layout of a launch: which parts it has, how large they are, and where they lie in its block of the
+ * arena.
  *
- * Shards are alike, so a launch is a common part and a shard's part times the number of shards. The estimate that users see is this
- * very plan. */
+ * Shards are alike, so a launch is a common part and a shard's part times the number of shards. The estimate
+ * that users see is this very plan. */
 #ifndef RK_RUNTIME_LAYOUT_H
 #define RK_RUNTIME_LAYOUT_H
 
@@ -43,8 +44,8 @@ typedef struct rk_layout {
 
 /* Attributes that stand for an option, put into the options. */
 void rk_layout_defaults(const struct rk_class *class, rk_launch_options *options);
-/* Everything about the options that kernel and attributes make impossible goes on the error stack: RK_UNSUPPORTED or
- * RK_INVALID_OPTIONS. The options need not be valid. */
+/* Everything about the options that kernel and attributes make impossible goes on the error stack:
+ * RK_UNSUPPORTED or RK_INVALID_OPTIONS. The options need not be valid. */
 rk_status rk_layout_check(const struct rk_class *class, const rk_launch_options *options);
 /* Plan a launch whose options are validated and checked. */
 void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_layout *layout);

@@ -1,8 +1,9 @@
 /* Compiling a kernel source: with the compiler and flags that built the library, into the cache.
  *
- * The name of a cached module is a hash of everything that decides what it is: the source and every file that it includes (the
- * compiler lists them), the flags, the compiler, the library's version and wire format. So a hit is right, and a change
- * anywhere is a miss. A module is written under another name and renamed, so two processes never see half of one. */
+ * The name of a cached module is a hash of everything that decides what it is: the source and every file that
+ * it includes (the compiler lists them), the flags, the compiler, the library's version and wire format. So a
+ * hit is right, and a change anywhere is a miss. A module is written under another name and renamed, so two
+ * processes never see half of one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -147,8 +148,8 @@ static void command_begin(command *c, char *include_flag)
     command_add(c, include_flag);
 }
 
-/* Hash of the source, of all that it includes, and of how it is compiled. The dependency list of an earlier compile is kept beside the module's
- * name, so that a hit runs no compiler. */
+/* Hash of the source, of all that it includes, and of how it is compiled. The dependency list of an earlier
+ * compile is kept beside the module's name, so that a hit runs no compiler. */
 static int key_of(const char *source, const char *dependencies, digest *d)
 {
     *d = (digest){ 14695981039346656037ull, 0x6c62272e07bb0142ull };

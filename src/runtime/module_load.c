@@ -1,5 +1,5 @@
-/* Loading of files: compile and open outside of any lock, since a compile takes seconds, then take the module in under the control lock.
- * Whoever comes second with the same file finds it taken in. */
+/* Loading of files: compile and open outside of any lock, since a compile takes seconds, then take the module
+ * in under the control lock. Whoever comes second with the same file finds it taken in. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Presets and validation: every mistake of a structure is reported, with the field, the value and the nearest that works. */
+/* Presets and validation: every mistake of a structure is reported, with the field, the value and the nearest
+ * that works. */
 #include "options.h"
 
 #include <string.h>

@@ -1,9 +1,11 @@
 /* Launching again under the same id, with inbox and state carried over.
  *
- *     everybody who sends stops at a batch boundary → the kernel stops → a new layout beside the old → messages, windows, state and
+ *     everybody who sends stops at a batch boundary → the kernel stops → a new layout beside the old →
+ *       messages, windows, state and
  *     counts move over → the wiring is made anew → everybody goes on
  *
- * Large payloads stay where they are: their pools outlive the old layout (blocks.h). Until the move begins nothing has changed, so whatever can go wrong is looked at before. */
+ * Large payloads stay where they are: their pools outlive the old layout (blocks.h). Until the move begins
+ * nothing has changed, so whatever can go wrong is looked at before. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>

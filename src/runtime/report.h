@@ -6,7 +6,8 @@
 
 #include "core.h"
 
-/* Empty the report lanes of a kernel: when this returns, everything that was in them has been taken. Returns how many. Any thread. */
+/* Empty the report lanes of a kernel: when this returns, everything that was in them has been taken. Returns
+ * how many. Any thread. */
 rk_u32 rk_reports_collect(rk_host_kernel *kernel);
 /* The same for one shard, unless somebody does it at this moment. */
 rk_u32 rk_reports_try_collect(rk_seat *seat);

@@ -1,4 +1,5 @@
-/* Open and close. Of a closed runtime the structure itself stays, so that a call on it is answered and not a crash. */
+/* Open and close. Of a closed runtime the structure itself stays, so that a call on it is answered and not a
+ * crash. */
 #include "core.h"
 
 #include <stdio.h>

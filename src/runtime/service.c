@@ -45,7 +45,8 @@ static void announce_sleep(rk_runtime *runtime, rk_thread_record *self)
     }
 }
 
-/* A kernel with pending messages whose shard makes no progress for the stall limit is stalled; idle is not. */
+/* A kernel with pending messages whose shard makes no progress for the stall limit is stalled; idle is
+ * not. */
 static void watch_kernel(rk_host_kernel *k, rk_u64 now)
 {
     rk_u32 stalled = 0;
@@ -80,7 +81,8 @@ static void watch(rk_runtime *runtime, rk_thread_record *self, rk_u64 now)
         watch_kernel(k, now);
         rk_guard_leave(self);
     }
-    /* Who holds the control lock may wait for the very worker that is stuck: that call deals with it itself. */
+    /* Who holds the control lock may wait for the very worker that is stuck: that call deals with it
+     * itself. */
     if (pthread_mutex_trylock(&runtime->control) == 0) {
         runtime->backend->watch(runtime, now);
         pthread_mutex_unlock(&runtime->control);
@@ -92,7 +94,8 @@ static void *service_main(void *argument)
     rk_runtime *runtime = argument;
     rk_thread_record *self = rk_thread_own();
     rk_u64 tick = runtime->options.stall_limit_ns / 4, next_watch = rk_monotonic_ns() + tick;
-    /* Time in which this thread did run: when the process was stopped, nobody is to blame for having made no progress. */
+    /* Time in which this thread did run: when the process was stopped, nobody is to blame for having made no
+     * progress. */
     rk_u64 awake_ns = 0;
     while (!rk_atomic_u32(&runtime->service_stop)) {
         rk_u32 seen = __atomic_load_n(&runtime->service_event, __ATOMIC_SEQ_CST);

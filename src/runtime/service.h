@@ -1,5 +1,5 @@
-/* The service thread: empties report lanes when it is rung, watches handlers that run too long and kernels that make no progress. It sleeps
- * when nothing is asked of it. */
+/* The service thread: empties report lanes when it is rung, watches handlers that run too long and kernels
+ * that make no progress. It sleeps when nothing is asked of it. */
 #ifndef RK_RUNTIME_SERVICE_H
 #define RK_RUNTIME_SERVICE_H
 

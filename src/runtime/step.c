@@ -1,4 +1,5 @@
-/* Single step: the calling thread visits the shards. For tests of handlers, with an injected clock and no threads. */
+/* Single step: the calling thread visits the shards. For tests of handlers, with an injected clock and no
+ * threads. */
 #include "kernel.h"
 #include "report.h"
 

@@ -1,7 +1,8 @@
-/* Wiring: how kernels reach each other. A kernel's wiring block holds its routes and edges, how much it sent on each, and its end tables.
+/* Wiring: how kernels reach each other. A kernel's wiring block holds its routes and edges, how much it sent
+ * on each, and its end tables.
  *
- * It is made anew whenever a connection or a neighbour changes; the kernels concerned are not served meanwhile, so nothing of it is
- * ever seen half. Control lock held. */
+ * It is made anew whenever a connection or a neighbour changes; the kernels concerned are not served
+ * meanwhile, so nothing of it is ever seen half. Control lock held. */
 #ifndef RK_RUNTIME_WIRING_H
 #define RK_RUNTIME_WIRING_H
 
@@ -14,8 +15,8 @@ typedef struct rk_circle {
     unsigned char *served; /* was served when it was stopped */
 } rk_circle;
 
-/* Find the circle and stop serving all of it but `kernel`, whose caller does that itself. RK_TIMED_OUT: one is stuck in a handler; all are served
- * again. */
+/* Find the circle and stop serving all of it but `kernel`, whose caller does that itself. RK_TIMED_OUT: one
+ * is stuck in a handler; all are served again. */
 rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle);
 /* Make the wiring of all of it, after connections or lanes have changed. */
 rk_status rk_circle_wire(rk_circle *circle);
@@ -25,8 +26,8 @@ void rk_circle_serve(rk_circle *circle);
 rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards);
 /* Wire a kernel that has no connections. */
 rk_status rk_wiring_make_alone(rk_host_kernel *kernel);
-/* The kernel ends: routes to it lead nowhere, what it sent is remembered by its targets. RK_TIMED_OUT: a neighbour doesn't reach a batch
- * boundary, and the kernel's memory must stay. */
+/* The kernel ends: routes to it lead nowhere, what it sent is remembered by its targets. RK_TIMED_OUT: a
+ * neighbour doesn't reach a batch boundary, and the kernel's memory must stay. */
 rk_status rk_wiring_cut(rk_host_kernel *kernel);
 rk_u32 rk_connection_is_live(const rk_runtime *runtime, const rk_connection *connection);
 

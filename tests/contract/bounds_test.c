@@ -1,5 +1,5 @@
-/* What does not fit is refused, whole and in words: messages for their target's slots, options for their kernel,
- * barriers for their scope. */
+/* What does not fit is refused, whole and in words: messages for their target's slots, options for their
+ * kernel, barriers for their scope. */
 #include <ringkernel/kernel.h>
 
 #include "contract.h"
@@ -88,8 +88,8 @@ static rk_launch_options plain(void)
     return o;
 }
 
-/* Given every kind of lane, when a kernel sends what its target has no slots for, then the others arrive and that one is
- * a dead letter of its sender, whole. */
+/* Given every kind of lane, when a kernel sends what its target has no slots for, then the others arrive and
+ * that one is a dead letter of its sender, whole. */
 static void a_message_wider_than_its_targets_slots_is_a_dead_letter(contract *c)
 {
     rk_launch_options lanes[4] = { plain(), plain(), plain(), plain() };
@@ -138,7 +138,8 @@ static void a_wide_message_that_is_tried_is_refused_at_once(contract *c)
     assert_int_equal(account_of(c, to).queued, 0);
 }
 
-/* Given a kernel that sends to itself, when it refuses what it got from itself, then the letter is of one received. */
+/* Given a kernel that sends to itself, when it refuses what it got from itself, then the letter is of one
+ * received. */
 static void a_refused_message_from_itself_was_received(contract *c)
 {
     rk_launch_options o = plain();
@@ -221,8 +222,8 @@ static void workers_without_threads_are_refused(contract *c)
     assert_error_says("workers");
 }
 
-/* Given a chain in which everything is connected twice, when its links are made, then no connection looks at every path:
- * those are 2^40. */
+/* Given a chain in which everything is connected twice, when its links are made, then no connection looks at
+ * every path: those are 2^40. */
 static void long_chains_are_connected_in_no_time(contract *c)
 {
     rk_launch_options o = plain();

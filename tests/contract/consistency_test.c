@@ -1,5 +1,5 @@
-/* What is seen by whom, and when: memory that was written before a send, the orders of the port's atomics, and stamps that follow the
- * causes. */
+/* What is seen by whom, and when: memory that was written before a send, the orders of the port's atomics,
+ * and stamps that follow the causes. */
 #include <ringkernel/kernel.h>
 
 #include "lines.h"

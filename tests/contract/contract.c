@@ -51,7 +51,8 @@ typedef struct job {
 static job *running; /* atomic: what the watchdog names */
 static rk_u64 running_since_ns;
 
-/* cmocka jumps out of a crash and goes on, with whatever lock was held. A crash ends the program, as its sanitizer says. */
+/* cmocka jumps out of a crash and goes on, with whatever lock was held. A crash ends the program, as its
+ * sanitizer says. */
 static const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 static struct sigaction first_actions[sizeof crashes / sizeof *crashes];
 

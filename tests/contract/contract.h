@@ -1,8 +1,10 @@
-/* The contract suite: every case runs on every variant of every backend, and each is reported as pass, refused (the backend says
- * so, as documented) or fail. A new backend is a few more lines in the table of variants of contract.c.
+/* The contract suite: every case runs on every variant of every backend, and each is reported as pass,
+ * refused (the backend says so, as documented) or fail. A new backend is a few more lines in the table of
+ * variants of contract.c.
  *
- * A case is a function over a fixture that has an open runtime. It launches what it needs, and when it returns the fixture checks
- * that the account of every kernel that is left balances and that the runtime closes. A test program is a table of cases:
+ * A case is a function over a fixture that has an open runtime. It launches what it needs, and when it
+ * returns the fixture checks that the account of every kernel that is left balances and that the runtime
+ * closes. A test program is a table of cases:
  *
  *     static void messages_come_back_in_order(contract *c) { … }
  *
@@ -108,7 +110,8 @@ int contract_sanitized(void);
 
 /* ------------------------------------------------------------------ checks */
 
-/* The call succeeds; if not, the test fails with the whole story. Only in the case's own thread, as all of cmocka's. */
+/* The call succeeds; if not, the test fails with the whole story. Only in the case's own thread, as all of
+ * cmocka's. */
 #define assert_ok(call) contract_assert_status(call, RK_OK, #call, __FILE__, __LINE__)
 #define assert_status(call, expected) contract_assert_status(call, expected, #call, __FILE__, __LINE__)
 void contract_assert_status(rk_status got, rk_status expected, const char *call, const char *file, int line);
@@ -117,7 +120,8 @@ void contract_assert_status(rk_status got, rk_status expected, const char *call,
 #define assert_error_says(text) contract_assert_says(rk_error_text(), text, __FILE__, __LINE__)
 void contract_assert_says(const char *whole, const char *part, const char *file, int line);
 
-/* The same for threads of a case: counted, reported at once, and the case fails at its end. Returns the condition. */
+/* The same for threads of a case: counted, reported at once, and the case fails at its end. Returns the
+ * condition. */
 #define expect(c, condition) contract_expect(c, (condition) != 0, #condition, __FILE__, __LINE__)
 #define expect_ok(c, call) contract_expect_status(c, call, RK_OK, #call, __FILE__, __LINE__)
 #define expect_status(c, call, expected) contract_expect_status(c, call, expected, #call, __FILE__, __LINE__)
@@ -129,7 +133,8 @@ int contract_expect_status(contract *c, rk_status got, rk_status expected, const
 
 #define CONTRACT_PATIENCE RK_SECONDS(20) /* how long anything that is waited for may take */
 
-/* Look until the condition holds; steps a single-step runtime in between. Fails the test when patience ends. Any thread. */
+/* Look until the condition holds; steps a single-step runtime in between. Fails the test when patience ends.
+ * Any thread. */
 #define wait_until(c, condition)                                                          \
     do {                                                                                  \
         rk_u64 until_ = contract_now_ns() + CONTRACT_PATIENCE;                            \
@@ -146,8 +151,8 @@ void settle(contract *c);
 
 /* ------------------------------------------------------------------ kernels */
 
-/* Launch kernel `kernel` (in the variant's style: NAME or NAME_spmd) under `id`; options 0: production. A documented refusal ends the
- * case as refused. */
+/* Launch kernel `kernel` (in the variant's style: NAME or NAME_spmd) under `id`; options 0: production. A
+ * documented refusal ends the case as refused. */
 rk_kernel launch(contract *c, const char *id, const char *kernel, const rk_launch_options *options);
 /* The same, and activate. */
 rk_kernel launch_active(contract *c, const char *id, const char *kernel, const rk_launch_options *options);

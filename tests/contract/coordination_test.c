@@ -324,8 +324,7 @@ static void connections_that_cannot_be_say_why(contract *c)
     assert_status(rk_connect(c->runtime, mixer, 0, (rk_kernel){ 77, 1 }, 0), RK_NO_SUCH_KERNEL);
 }
 
-/* ------------------------------------------------------------------ sends that are decided at once, and the
- * sender's hook */
+/* -------------------------------------------------- sends that are decided at once, and the sender's hook */
 
 static refusal_log refusals_of(contract *c, rk_kernel kernel)
 {

@@ -1,4 +1,5 @@
-/* Dead letters: what is refused is kept with its reason and counted, newest first to stay, and the sender's hook is asked before. */
+/* Dead letters: what is refused is kept with its reason and counted, newest first to stay, and the sender's
+ * hook is asked before. */
 #include "probes.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Draining: everything that was sent is received, each drain hook runs once and after that, whatever the shape of the routes and however
- * full the rings are. */
+/* Draining: everything that was sent is received, each drain hook runs once and after that, whatever the
+ * shape of the routes and however full the rings are. */
 #include "probes.h"
 
 #include <sched.h>
@@ -176,7 +176,8 @@ static void a_cycle_ends_when_what_goes_round_has_ended(contract *c)
     assert_int_equal(__atomic_load_n(&contract_controls.drained, __ATOMIC_ACQUIRE), 2);
 }
 
-/* With all rings full nobody in the cycle can go on: at the deadline the overflow becomes dead letters, and then it drains. */
+/* With all rings full nobody in the cycle can go on: at the deadline the overflow becomes dead letters, and
+ * then it drains. */
 static void a_cycle_with_all_rings_full_is_drained_and_its_overflow_is_in_the_dead_letters(contract *c)
 {
     static outlet out[2];

@@ -1,4 +1,5 @@
-/* Cycles of kernels that flood each other, or themselves: all go on, and what finds no room in time is a dead letter. */
+/* Cycles of kernels that flood each other, or themselves: all go on, and what finds no room in time is a dead
+ * letter. */
 #include "lines.h"
 
 /* Each spark of h hops is worth 2^h that reach the host in the end; what dies on the way is worth as much. */

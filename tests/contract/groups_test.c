@@ -1,5 +1,5 @@
-/* What a group computes: reductions, votes and vectors are exact for every size of a block, and the two mistakes of barriers are found
- * and named. */
+/* What a group computes: reductions, votes and vectors are exact for every size of a block, and the two
+ * mistakes of barriers are found and named. */
 #include <ringkernel/kernel.h> /* RK_WARP_SIZE */
 
 #include "lines.h"

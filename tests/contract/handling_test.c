@@ -1,5 +1,5 @@
-/* What handlers may rely on: how many messages a turn brings, whose they are and in which order, that both styles give the
- * same, and what happens to a batch that is not committed. */
+/* What handlers may rely on: how many messages a turn brings, whose they are and in which order, that both
+ * styles give the same, and what happens to a batch that is not committed. */
 #include "lines.h"
 
 #include <stdio.h>

@@ -95,7 +95,8 @@ static void blocks_of_messages_that_are_thrown_away_come_back(contract *c)
     assert_status(rk_send(c->runtime, source, RK_TYPE_ID(crate), bytes, sizeof bytes, &s), RK_TIMED_OUT);
 }
 
-/* Whichever way messages were on when their kernels ended, the memory of all of them is there for the next. */
+/* Whichever way messages were on when their kernels ended, the memory of all of them is there for the
+ * next. */
 static void nothing_stays_of_launches_that_ended_with_large_messages_under_way(contract *c)
 {
     rk_launch_options o = small(16);

@@ -1,4 +1,5 @@
-/* Loading kernel sources: nobody waits while one is compiled, and however often a file is loaded, it is there once. */
+/* Loading kernel sources: nobody waits while one is compiled, and however often a file is loaded, it is there
+ * once. */
 #include "probes.h"
 
 #include <fcntl.h>
@@ -6,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------------ a source whose compile takes as long as the test wants */
+/* ------------------------------------------------- a source whose compile takes as long as the test wants */
 
 /* It includes a pipe, so the compiler waits for whoever writes into it. */
 typedef struct slow_source {
@@ -117,7 +118,8 @@ static void nobody_waits_while_a_source_is_compiled(contract *c)
     slow_source_open(&s, c, "slow_to_compile");
     begin_slow_load(&s, RK_SECONDS(5));
 
-    /* when kernels are launched, served, looked at and terminated meanwhile, then all of that is done before the compile */
+    /* when kernels are launched, served, looked at and terminated meanwhile, then all of that is done before
+     * the compile */
     rk_kernel k = launch_active(c, "meanwhile", "echo", 0);
     assert_serves(c, k, 1);
     assert_serves(c, running, 2);

@@ -185,8 +185,8 @@ static void null_options_are_an_argument_of_the_caller(contract *c)
 
 /* ------------------------------------------------------------------ versions of structures */
 
-/* Options as a program of another version has them: `size` bytes on the heap, so that the sanitizer sees each byte that is read
- * beyond them. */
+/* Options as a program of another version has them: `size` bytes on the heap, so that the sanitizer sees each
+ * byte that is read beyond them. */
 static rk_launch_options *sized(rk_u32 asked)
 {
     rk_launch_options o = rk_production();
@@ -425,7 +425,7 @@ static void an_unknown_kernel_is_refused_with_the_names_that_there_are(contract 
     assert_error_says("counter");
 }
 
-/* ------------------------------------------------------------------ a launched queue behaves as its options say */
+/* ------------------------------------------------------------ a launched queue behaves as its options say */
 
 static rk_status put(contract *c, rk_kernel k, rk_u32 number, rk_u64 id, rk_u8 priority)
 {

@@ -11,8 +11,7 @@
 #include "../kernels/contract_b_medium.rk.h"
 #include "../kernels/contract_b_small.rk.h"
 
-/* ------------------------------------------------------------------ kernels that only the CPU has: they copy
- * a whole message */
+/* ----------------------------------------------- kernels that only the CPU has: they copy a whole message */
 
 /* A reply is a structure of its own, so each size has a type. */
 #define EACH_REPLY(do_)                                                                                      \

@@ -1,4 +1,5 @@
-/* What many cases begin with: a probe that is sent and comes back, a small queue, and the gate that handlers of "held" wait at. */
+/* What many cases begin with: a probe that is sent and comes back, a small queue, and the gate that handlers
+ * of "held" wait at. */
 #ifndef RINGKERNEL_TESTS_PROBES_H
 #define RINGKERNEL_TESTS_PROBES_H
 

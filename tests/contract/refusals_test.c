@@ -1,4 +1,5 @@
-/* Sends that are refused, and calls that fail: each is told once, and every block of a large payload has one owner. */
+/* Sends that are refused, and calls that fail: each is told once, and every block of a large payload has one
+ * owner. */
 #include <ringkernel/kernel.h>
 
 #include "contract.h"
@@ -51,8 +52,8 @@ static void hold_letter(void *user, const rk_dead_letter *letter)
         sched_yield();
 }
 
-/* Given a report lane that nobody empties, when more copies are refused than it holds, then the hook is asked once for each
- * all the same, and none is sent after it was told to be refused. */
+/* Given a report lane that nobody empties, when more copies are refused than it holds, then the hook is asked
+ * once for each all the same, and none is sent after it was told to be refused. */
 static void the_hook_is_asked_once_though_its_letters_find_no_room(contract *c)
 {
     gate g = { 0, 0 };
@@ -87,8 +88,8 @@ static void the_hook_is_asked_once_though_its_letters_find_no_room(contract *c)
     wait_until(c, account_of(c, to).output_queued == account_of(c, to).accepted - 16);
 }
 
-/* Given a large message that came from the kernel's own pool, when its handler forwards it and then fails, then the letter has it
- * whole, and its block is free again, once. */
+/* Given a large message that came from the kernel's own pool, when its handler forwards it and then fails,
+ * then the letter has it whole, and its block is free again, once. */
 static void a_failed_forward_leaves_the_block_with_the_letter(contract *c)
 {
     rk_launch_options o = rk_production();

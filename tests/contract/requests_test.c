@@ -1,4 +1,5 @@
-/* Requests: each gets its own reply, and no reply, a refusal, a late, a second and a wrong one are told apart. */
+/* Requests: each gets its own reply, and no reply, a refusal, a late, a second and a wrong one are told
+ * apart. */
 #include "contract.h"
 
 #include <sched.h>

@@ -1,5 +1,5 @@
-/* Many senders at once: hosts' threads and kernels on the lanes of one target, and several threads that receive. Nothing is lost, nothing
- * comes twice, and the order of each sender is kept. */
+/* Many senders at once: hosts' threads and kernels on the lanes of one target, and several threads that
+ * receive. Nothing is lost, nothing comes twice, and the order of each sender is kept. */
 #include "lines.h"
 
 #include <sched.h>

@@ -258,7 +258,8 @@ static void sample_account(contract *c, rk_launch_options target_options, rk_u32
     wait_until(c, account_of(c, target).accepted_device > 0 && account_of(c, target).accepted_host > 0);
     stop_threads(c);
 
-    /* Once at rest: all that the senders count is there, by bucket and lane. What is under way goes to the host first. */
+    /* Once at rest: all that the senders count is there, by bucket and lane. What is under way goes to the
+     * host first. */
     probe p;
     rk_u32 quiet = 0;
     for (rk_u64 seen = 0; quiet < 3;) {

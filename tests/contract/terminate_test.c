@@ -1,5 +1,5 @@
-/* The end of a kernel: whatever it is doing, terminate returns in time, those who wait for it learn of it, and the others go on. A
- * handler that doesn't return costs its own kernel only. */
+/* The end of a kernel: whatever it is doing, terminate returns in time, those who wait for it learn of it,
+ * and the others go on. A handler that doesn't return costs its own kernel only. */
 #include "probes.h"
 
 #include <sched.h>

@@ -1,4 +1,5 @@
-/* Lives of kernels while others are at work: launched, loaded, terminated, stopped with the whole process, and nobody loses a message. */
+/* Lives of kernels while others are at work: launched, loaded, terminated, stopped with the whole process,
+ * and nobody loses a message. */
 #include "probes.h"
 
 #include <signal.h>

@@ -2,9 +2,10 @@
  *
  *     RK_HANDLER(kernel, message, name, state, name, attributes…) { … }
  *
- * defines the function, and beside it what the loop needs: on the host a descriptor in the module's table and a function that
- * runs it over a stretch of a batch; on a device only the function, which the generated dispatch (entry.h) calls.
- * Attributes are designated initialisers of rk_attributes, in the order of its members (C++20, which NVRTC compiles, insists). */
+ * defines the function, and beside it what the loop needs: on the host a descriptor in the module's table and
+ * a function that runs it over a stretch of a batch; on a device only the function, which the generated
+ * dispatch (entry.h) calls. Attributes are designated initialisers of rk_attributes, in the order of its
+ * members (C++20, which NVRTC compiles, insists). */
 #ifndef RINGKERNEL_DEVICE_HANDLER_H
 #define RINGKERNEL_DEVICE_HANDLER_H
 
@@ -214,11 +215,12 @@ RK_FN void rk_release_references(rk_context *context)
 
 #define RK_TYPED(pointer) RK_TYPE_ID_OF(pointer), (const void *)(pointer), sizeof(*(pointer))
 
-/* Send on the default route: staged. RK_LIMIT: more than .max_sends, and the message being handled will be refused. RK_FULL: a
- * message over 1 KiB, and the shard's pool has no block. */
+/* Send on the default route: staged. RK_LIMIT: more than .max_sends, and the message being handled will be
+ * refused. RK_FULL: a message over 1 KiB, and the shard's pool has no block. */
 #define RK_SEND_STAGED_(arg, pointer) rk_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer), 0)
 #if defined(RK_LANG_HOST)
-/* The host's rk_send has six arguments (transfer.h): a program that has kernels in the same file means that one by them. */
+/* The host's rk_send has six arguments (transfer.h): a program that has kernels in the same file means that
+ * one by them. */
 #define RK_SEND_PICK_(a1, a2, a3, a4, a5, a6, chosen, ...) chosen
 #define RK_SEND_HOST_(...) (rk_send)(__VA_ARGS__)
 #define RK_SEND_CALL_(...)                                                                                  \
@@ -241,24 +243,26 @@ RK_FN void rk_release_references(rk_context *context)
 #define rk_forward_to(arg, route) rk_forward_on(arg, (rk_u32)rk_route_##route)
 /* Reply to a message: to the host's rk_request, or to the kernel that sent it. */
 #define rk_reply(arg, message, pointer) rk_stage_reply(arg, rk_header_of(arg, message), RK_TYPED(pointer))
-/* Reply later: no RK_NO_REPLY now, and a ticket for rk_reply_later, which may be kept in state. Whoever has the ticket may use it, in any
- * handler of the same kernel, once. */
+/* Reply later: no RK_NO_REPLY now, and a ticket for rk_reply_later, which may be kept in state. Whoever has
+ * the ticket may use it, in any handler of the same kernel, once. */
 #define rk_defer_reply(arg) rk_take_ticket(arg)
 #define rk_reply_later(arg, ticket, pointer) rk_stage_reply_later(arg, ticket, RK_TYPED(pointer))
 /* Was this message handed to a handler before, which did not finish? */
 #define rk_is_redelivered(arg) (((arg)->header->flags & RK_FLAG_REDELIVERED) != 0)
 /* Bytes of the message being handled (of a blob, what was sent). */
 #define rk_length(arg) ((arg)->payload_length)
-/* Refuse the message being handled, with a reason declared by RK_REASON: it goes to the dead letters, and what this call has
- * sent is taken back. The first reason counts. The handler goes on: it must return by itself. */
+/* Refuse the message being handled, with a reason declared by RK_REASON: it goes to the dead letters, and
+ * what this call has sent is taken back. The first reason counts. The handler goes on: it must return by
+ * itself. */
 #define rk_fail(arg, reason) \
     ((void)((arg)->failed = (arg)->failed ? (arg)->failed : (rk_u32)rk_reason_##reason + 1u))
-/* Log a line with up to two numbers (%u each in the text), at a level of types.h. At most .log_limit a second for each shard. */
+/* Log a line with up to two numbers (%u each in the text), at a level of types.h. At most .log_limit a second
+ * for each shard. */
 #define rk_log(arg, level, text) rk_write_log(arg, level, text, 0, 0, 0)
 #define rk_log1(arg, level, text, a) rk_write_log(arg, level, text, 1, (rk_u64)(a), 0)
 #define rk_log2(arg, level, text, a, b) rk_write_log(arg, level, text, 2, (rk_u64)(a), (rk_u64)(b))
-/* Send now, by the leader of the group: RK_OK, or what the lane says (RK_FULL, RK_DROPPED, RK_DUPLICATE, RK_CLOSED). It overtakes
- * what the handler has staged, and a batch that is handled again sends it again. */
+/* Send now, by the leader of the group: RK_OK, or what the lane says (RK_FULL, RK_DROPPED, RK_DUPLICATE,
+ * RK_CLOSED). It overtakes what the handler has staged, and a batch that is handled again sends it again. */
 #define rk_try_send(arg, pointer) rk_try_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer))
 #define rk_try_send_to(arg, route, pointer) rk_try_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer))
 /* Time left of a message's time to live, in ns; all ones when it never expires. */

@@ -2,10 +2,10 @@
  *
  *     take → order into a batch → rounds of handlers → stage → publish → commit → counters
  *
- * The group that serves a shard calls rk_visit over and over: a CPU worker for its shards in turn, a GPU block for
- * shards b, b + B, …, a slice once for each. A visit never waits. What is staged but finds no room stays staged, and the next
- * visit goes on with it (the shard is parked); the batch is committed only when all of it is out, so a crash in between repeats
- * messages and never loses them.
+ * The group that serves a shard calls rk_visit over and over: a CPU worker for its shards in turn, a GPU
+ * block for shards b, b + B, …, a slice once for each. A visit never waits. What is staged but finds no room
+ * stays staged, and the next visit goes on with it (the shard is parked); the batch is committed only when
+ * all of it is out, so a crash in between repeats messages and never loses them.
  *
  * Who includes this file says how handlers are called and what time it is:
  *     RK_LOOP_HANDLE(context)         run the handlers over the batch in context->turn
@@ -60,8 +60,9 @@ RK_FN rk_u64 rk_received_by_routes(rk_context *context)
     return n - context->turn->replies;
 }
 
-/* Have all sources ended, and has everything that they sent been taken? Each source writes its final count into a word of its own,
- * so no end message can be lost or overtaken. Word 0 is the host's. N1 pairs with N2. */
+/* Have all sources ended, and has everything that they sent been taken? Each source writes its final count
+ * into a word of its own, so no end message can be lost or overtaken. Word 0 is the host's. N1 pairs with
+ * N2. */
 RK_FN rk_u32 rk_sources_ended(rk_context *context)
 {
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->end_table);
@@ -269,7 +270,8 @@ RK_FN rk_u32 rk_visit_end(rk_context *context)
                        : context->stage_next; /* quarantined meanwhile: nothing goes out */
     turn->published = 0;
     if (failed) {
-        /* The handlers failed as a whole: their messages are staged as dead letters. Without room for those the batch stays queued. */
+        /* The handlers failed as a whole: their messages are staged as dead letters. Without room for those
+         * the batch stays queued. */
         if (failed != (rk_u32)RK_QUARANTINED && rk_publish(context)) rk_turn_commit(context);
         rk_phase(context, RK_PHASE_FAILED);
         return RK_VISIT_FAILED;

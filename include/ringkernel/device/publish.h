@@ -1,8 +1,9 @@
 /* Publish: staged sends go out, in order; what finds no room parks the shard.
  *
- * Entries are published strictly in the order in which they were staged, so what a shard sends to one target arrives in the
- * order of the causes. The first copy that finds no room under Block stops the rest: the shard is parked, and the next visit
- * goes on from that very copy. At the send's deadline a copy becomes a dead letter and the next one is tried. */
+ * Entries are published strictly in the order in which they were staged, so what a shard sends to one target
+ * arrives in the order of the causes. The first copy that finds no room under Block stops the rest: the shard
+ * is parked, and the next visit goes on from that very copy. At the send's deadline a copy becomes a dead
+ * letter and the next one is tried. */
 #ifndef RINGKERNEL_DEVICE_PUBLISH_H
 #define RINGKERNEL_DEVICE_PUBLISH_H
 
@@ -28,8 +29,8 @@
 #endif
 #endif
 
-/* Put one message into a lane under whatever policy it has. RK_FULL under Block means: no room yet. RK_TOO_LARGE:
- * the target's slots are for smaller messages, as it handles none of this type. */
+/* Put one message into a lane under whatever policy it has. RK_FULL under Block means: no room yet.
+ * RK_TOO_LARGE: the target's slots are for smaller messages, as it handles none of this type. */
 RK_FN rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
                             RK_GLOBAL const void *payload, rk_u32 length)
 {
@@ -234,8 +235,8 @@ RK_FN void rk_copy_drop(rk_context *context, RK_GLOBAL rk_staged *entry)
         rk_give_back(context, (RK_GLOBAL const rk_reference *)(entry + 1));
 }
 
-/* Was this copy refused before, and its report found no room? Then that is settled: neither the target nor the
- * sender's hook is asked again. */
+/* Was this copy refused before, and its report found no room? Then that is settled: neither the target nor
+ * the sender's hook is asked again. */
 RK_FN rk_u32 rk_is_refused(RK_GLOBAL const rk_staged *entry)
 {
     return entry->route != RK_TO_REPORT && entry->report.kind == RK_REPORT_UNSENT;

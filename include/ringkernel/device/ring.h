@@ -1,12 +1,12 @@
 /* The ring: three lines (and two of stamps) and N slots, one producing and one consuming side.
  *
- * The producing line is written by producers only, the consuming line by the consumer only, and the constants by nobody
- * after launch, so each word has one writing side and nothing is ever cleared. A slot proves itself: it holds the lap of the
- * index that it was written for, and no index is published beside it.
+ * The producing line is written by producers only, the consuming line by the consumer only, and the constants
+ * by nobody after launch, so each word has one writing side and nothing is ever cleared. A slot proves
+ * itself: it holds the lap of the index that it was written for, and no index is published beside it.
  *
- * Indices are 64-bit, run freely and wrap; they are compared by wrapped difference and never by "<". The lap of an
- * index is its low 32 bits without the position, so that a device with 32-bit atomics computes the same lap from the low
- * word. A slot that has never been written holds the lap before its first one. */
+ * Indices are 64-bit, run freely and wrap; they are compared by wrapped difference and never by "<". The lap
+ * of an index is its low 32 bits without the position, so that a device with 32-bit atomics computes the same
+ * lap from the low word. A slot that has never been written holds the lap before its first one. */
 #ifndef RINGKERNEL_DEVICE_RING_H
 #define RINGKERNEL_DEVICE_RING_H
 
@@ -63,7 +63,8 @@ typedef struct rk_ring {
     rk_u32 constant_;
     rk_u8 constants_[72];
 
-    /* Stamps: indices whose waiting time is measured (samples), and when they were published. Producers write, a ring of their own. */
+    /* Stamps: indices whose waiting time is measured (samples), and when they were published. Producers
+     * write, a ring of their own. */
     rk_u64 stamp_index[RK_STAMPS];
     rk_u64 stamp_ns[RK_STAMPS];
 } rk_ring;
@@ -95,9 +96,9 @@ typedef struct rk_claim {
     rk_u32 count; /* how many were granted, at most what was asked; 0: no room */
 } rk_claim;
 
-/* Room that producers may count on, after a look at the consumer's word if the cached one doesn't do.
- * The acquire (P1) pairs with the release of head in rk_ring_commit (C2): what the consumer read from a slot, it read before
- * the slot is written again. */
+/* Room that producers may count on, after a look at the consumer's word if the cached one doesn't do. The
+ * acquire (P1) pairs with the release of head in rk_ring_commit (C2): what the consumer read from a slot, it
+ * read before the slot is written again. */
 RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
 {
     rk_u64 head = rk_load_u64(&ring->cached_head, RK_ACQUIRE, RK_SCOPE_DEVICE);
@@ -110,8 +111,8 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
     return room < 0 ? 0 : room > (rk_i64)wanted ? wanted : (rk_u32)room;
 }
 
-/* Claim up to `wanted` slots. Admission and ticket are one compare-and-swap on the tail, so the capacity is exact and
- * no ticket is ever given back. */
+/* Claim up to `wanted` slots. Admission and ticket are one compare-and-swap on the tail, so the capacity is
+ * exact and no ticket is ever given back. */
 RK_FN rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
 {
     rk_claim claim;
@@ -134,10 +135,11 @@ RK_FN rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
     }
 }
 
-/* Ask for the lines of claimed slots before they are filled: they come from the consumer's core side by side then, not one after
- * the other (138 instead of 107 M messages/s between two cores of a Zen 4). A hint, and not for the first slot: the consumer
- * looks at that one and would take it back; more than 32 would push each other out. A batch is best filled and published from
- * its last slot to its first: the consumer waits at the first, and reads no line that is still being written. */
+/* Ask for the lines of claimed slots before they are filled: they come from the consumer's core side by side
+ * then, not one after the other (138 instead of 107 M messages/s between two cores of a Zen 4). A hint, and
+ * not for the first slot: the consumer looks at that one and would take it back; more than 32 would push each
+ * other out. A batch is best filled and published from its last slot to its first: the consumer waits at the
+ * first, and reads no line that is still being written. */
 #define RK_PREPARED_MOST 32u
 
 RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_claim claim)
@@ -151,8 +153,9 @@ RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_cla
 #endif
 }
 
-/* Copy a payload into a slot, piece after piece. The C library's memcpy overlaps wide stores; to a line that the other core has just
- * read they hold up all stores behind them (messages echoed between distant cores of a Zen 4: 11.5 M/s by it, 15.6 by this). */
+/* Copy a payload into a slot, piece after piece. The C library's memcpy overlaps wide stores; to a line that
+ * the other core has just read they hold up all stores behind them (messages echoed between distant cores of
+ * a Zen 4: 11.5 M/s by it, 15.6 by this). */
 RK_FN void rk_copy_to_slot(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes)
 {
 #if defined(RK_LANG_HOST)
@@ -180,7 +183,8 @@ RK_FN void rk_seq_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, RK_GLOBAL 
     rk_copy_to_slot(slot + ring->header_size, payload, length);
 }
 
-/* Make a filled `seq` slot visible. P2 pairs with the acquire of the lap in rk_ring_ready (C1): header and payload are seen whole. */
+/* Make a filled `seq` slot visible. P2 pairs with the acquire of the lap in rk_ring_ready (C1): header and
+ * payload are seen whole. */
 RK_FN void rk_ring_publish(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index)
 {
     rk_store_u32((RK_GLOBAL rk_u32 *)slot, rk_ring_lap(ring, index), RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
@@ -188,8 +192,8 @@ RK_FN void rk_ring_publish(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 
 
 /* ------------------------------------------------------------------ consuming */
 
-/* How many `seq` slots from head on are published, at most `wanted`. Stops at the first that is not: a claimed slot is
- * waited for, whoever owns it. */
+/* How many `seq` slots from head on are published, at most `wanted`. Stops at the first that is not: a
+ * claimed slot is waited for, whoever owns it. */
 RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 wanted)
 {
     rk_u32 n = 0;
@@ -225,8 +229,8 @@ RK_FN rk_u32 rk_message_word(RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_
                             : ((RK_GLOBAL const rk_word *)payload)[w - header_words];
 }
 
-/* Write a message into a unit slot. Each unit carries the lap and the next twelve bytes after the header's own lap. The payload is
- * read in whole words. */
+/* Write a message into a unit slot. Each unit carries the lap and the next twelve bytes after the header's
+ * own lap. The payload is read in whole words. */
 RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index,
                          RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_u32 *payload, rk_u32 length)
 {
@@ -245,8 +249,8 @@ RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 in
     }
 }
 
-/* Read a unit slot into `into`. 0: not there yet, or not whole: some unit is of another lap. The length is in the first
- * unit, so a slot is read once, and no unit beyond the message is looked at. */
+/* Read a unit slot into `into`. 0: not there yet, or not whole: some unit is of another lap. The length is in
+ * the first unit, so a slot is read once, and no unit beyond the message is looked at. */
 RK_FN rk_u32 rk_unit_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL rk_u32 *into)
 {
     RK_GLOBAL rk_word *image = (RK_GLOBAL rk_word *)into;
@@ -268,14 +272,14 @@ RK_FN rk_u32 rk_unit_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 i
     }
 }
 
-/* ------------------------------------------------------------------ slots that may be overwritten (DropOldest) */
+/* --------------------------------------------------------- slots that may be overwritten (DropOldest) */
 
-/* A DropOldest slot is written under its reader's eyes, so both sides go word by word, as a sequence lock does
- * without stand-alone fences (Boehm, "Can seqlocks get along with programming language memory models?", MSPC
- * 2012): the writer first marks the slot as being written, then stores each word with release (P3), then the
- * lap; the reader loads each word with acquire (C3), then the lap again. A word of the new message carries the
- * mark with it, so the reader's second look can't miss it. The mark is the lap of no index: an older lap would
- * pass for the message of a reader that is just as many laps behind. */
+/* A DropOldest slot is written under its reader's eyes, so both sides go word by word, as a sequence lock
+ * does without stand-alone fences (Boehm, "Can seqlocks get along with programming language memory models?",
+ * MSPC 2012): the writer first marks the slot as being written, then stores each word with release (P3), then
+ * the lap; the reader loads each word with acquire (C3), then the lap again. A word of the new message
+ * carries the mark with it, so the reader's second look can't miss it. The mark is the lap of no index: an
+ * older lap would pass for the message of a reader that is just as many laps behind. */
 #define RK_OVERWRITING 1u /* set in a lap, whose low bits are the position and so always 0 */
 
 RK_FN void rk_overwrite(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index,
@@ -291,7 +295,8 @@ RK_FN void rk_overwrite(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 ind
     rk_store_u32(&words[0], rk_ring_lap(ring, index), RK_RELEASE, RK_SCOPE_DEVICE);
 }
 
-/* Copy a slot out. 1: a whole message; 0: not there, or overwritten meanwhile (look at `evicted` and try again). */
+/* Copy a slot out. 1: a whole message; 0: not there, or overwritten meanwhile (look at `evicted` and try
+ * again). */
 RK_FN rk_u32 rk_overwritten_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index,
                                  RK_GLOBAL rk_u32 *into)
 {

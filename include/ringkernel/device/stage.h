@@ -1,7 +1,8 @@
-/* Staged sends: what a handler sends is written down in order, and goes out when its batch is done (publish.h).
+/* Staged sends: what a handler sends is written down in order, and goes out when its batch is done
+ * (publish.h).
  *
- * Each handler call has room for as many entries as its kernel declares (max_sends) and one for a report about its message.
- * A call that fails takes back what it staged. */
+ * Each handler call has room for as many entries as its kernel declares (max_sends) and one for a report
+ * about its message. A call that fails takes back what it staged. */
 #ifndef RINGKERNEL_DEVICE_STAGE_H
 #define RINGKERNEL_DEVICE_STAGE_H
 
@@ -45,8 +46,9 @@ RK_FN void rk_copy_out(rk_byte *to, const void *from, rk_u32 bytes)
 #endif
 }
 
-/* The stamp of what is sent now: the turn's time, or with causal ordering a hybrid logical clock, which is later than every stamp that
- * this shard has seen (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014, with the counter in the low bits). */
+/* The stamp of what is sent now: the turn's time, or with causal ordering a hybrid logical clock, which is
+ * later than every stamp that this shard has seen (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014,
+ * with the counter in the low bits). */
 RK_FN rk_u64 rk_stamp_ns(rk_context *context)
 {
     if (!(context->features & RK_FEATURE_CAUSAL)) return context->now_ns;
@@ -55,7 +57,8 @@ RK_FN rk_u64 rk_stamp_ns(rk_context *context)
     return *clock;
 }
 
-/* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that it may. */
+/* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that
+ * it may. */
 RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
 {
     if (context->stage_next >= context->stage_limit) return 0;
@@ -89,7 +92,8 @@ RK_FN void rk_stage_apply(RK_GLOBAL rk_staged *entry, const rk_send_options *opt
     entry->header.ttl_us = options->ttl_us;
 }
 
-/* A handler that stages more than its kernel declares has failed: its message goes to the dead letters with this reason. */
+/* A handler that stages more than its kernel declares has failed: its message goes to the dead letters with
+ * this reason. */
 #define RK_REASON_TOO_MANY_SENDS (RK_REASON_STATUS + (rk_u32)RK_LIMIT)
 
 RK_FN rk_status rk_stage_refused(rk_context *context)
@@ -183,7 +187,8 @@ RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *r
     return rk_stage_reply_later(context, ticket, type, payload, length);
 }
 
-/* A report about the message being handled: it carries the message's own header and, for a dead letter, its payload. */
+/* A report about the message being handled: it carries the message's own header and, for a dead letter, its
+ * payload. */
 RK_FN void rk_stage_report(rk_context *context, rk_u32 kind, rk_u32 reason, RK_GLOBAL const rk_header *header)
 {
     context->stage_limit = context->stage_next + 1u;

@@ -1,8 +1,8 @@
 /* Take: what is in the inbox becomes a batch of views.
  *
- * A view is a run of slots read in place (`seq` slots, which stay the consumer's until commit) or a run of copies (unit slots, and
- * slots that producers may overwrite). Bands come from high to low with weights 8:4:2:1, so that under saturation the lowest
- * still gets 1/15; within a band the two lanes come in turn. */
+ * A view is a run of slots read in place (`seq` slots, which stay the consumer's until commit) or a run of
+ * copies (unit slots, and slots that producers may overwrite). Bands come from high to low with weights
+ * 8:4:2:1, so that under saturation the lowest still gets 1/15; within a band the two lanes come in turn. */
 #ifndef RINGKERNEL_DEVICE_TAKE_H
 #define RINGKERNEL_DEVICE_TAKE_H
 

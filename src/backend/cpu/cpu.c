@@ -1,12 +1,14 @@
 /* The CPU backend: workers that serve shards in turn.
  *
- * A worker goes round its list of seats and visits each once, so a flooded shard holds up another for one turn at most. A seat without work
- * goes cold after a while and is not visited until it is rung; a worker whose seats are all cold parks. Lists are
- * immutable: a change makes a new one. A worker announces that it looks through its list and then looks whether that is still the
- * one (V1), and announces each seat that it visits before it is done looking; who changes a list does so first and then looks what is announced
- * (V2): so a seat that was taken off a list is touched no more once its worker neither looks nor visits it.
+ * A worker goes round its list of seats and visits each once, so a flooded shard holds up another for one
+ * turn at most. A seat without work goes cold after a while and is not visited until it is rung; a worker
+ * whose seats are all cold parks. Lists are immutable: a change makes a new one. A worker announces that it
+ * looks through its list and then looks whether that is still the one (V1), and announces each seat that it
+ * visits before it is done looking; who changes a list does so first and then looks what is announced (V2):
+ * so a seat that was taken off a list is touched no more once its worker neither looks nor visits it.
  *
- * A handler that doesn't return can't be stopped. Its worker keeps the one kernel and the others get a new worker. */
+ * A handler that doesn't return can't be stopped. Its worker keeps the one kernel and the others get a new
+ * worker. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +58,8 @@ static workers *workers_of(const rk_runtime *runtime) { return runtime->backend_
 
 /* ------------------------------------------------------------------ the worker's side */
 
-/* Wake a worker that may be parked. Pairs with park: both sides are sequentially consistent, so either the worker sees the event, or this sees
- * that it is parked. */
+/* Wake a worker that may be parked. Pairs with park: both sides are sequentially consistent, so either the
+ * worker sees the event, or this sees that it is parked. */
 static void ring_worker(worker *w)
 {
     __atomic_fetch_add(&w->event, 1, __ATOMIC_SEQ_CST);
@@ -79,7 +81,8 @@ static void announce_cold(rk_seat *seat)
                               RK_SEQ_CST, RK_SCOPE_DEVICE);
 }
 
-/* When a seat that waits must be looked at again although nobody rings: the gather time is over, or the deadline of a staged send. */
+/* When a seat that waits must be looked at again although nobody rings: the gather time is over, or the
+ * deadline of a staged send. */
 static rk_u64 wake_time(const rk_seat *seat, rk_u32 result)
 {
     const rk_shard *shard = seat->shard;
@@ -490,7 +493,8 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
             free(before[i]);
             continue;
         }
-        /* Not all of it stopped, so all of it goes on; the worker that is stuck serves nothing else from here on. */
+        /* Not all of it stopped, so all of it goes on; the worker that is stuck serves nothing else from here
+         * on. */
         seat_list *both = make_list(w->list->count + before[i]->count);
         for (rk_u32 j = 0; both && j < w->list->count; j++) both->seat[both->count++] = w->list->seat[j];
         for (rk_u32 j = 0; both && j < before[i]->count; j++) add_seat(both, before[i]->seat[j]);

@@ -1,5 +1,6 @@
-/* A shard laid out by hand with its batch in one view, in which SPMD kernels of the test's own file run: nothing publishes or commits,
- * so what they staged is there to be looked at. Included once, by a test program. */
+/* A shard laid out by hand with its batch in one view, in which SPMD kernels of the test's own file run:
+ * nothing publishes or commits, so what they staged is there to be looked at. Included once, by a test
+ * program. */
 #ifndef RINGKERNEL_SPMD_FIXTURE_TEST_H
 #define RINGKERNEL_SPMD_FIXTURE_TEST_H
 

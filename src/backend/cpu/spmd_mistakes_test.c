@@ -1,5 +1,5 @@
-/* Mistakes of SPMD kernels: divergence is found and named, so are scopes that are too narrow, and whatever is discarded on the way leaves
- * nothing behind. */
+/* Mistakes of SPMD kernels: divergence is found and named, so are scopes that are too narrow, and whatever is
+ * discarded on the way leaves nothing behind. */
 #include "backend/cpu/spmd_fixture_test.h"
 
 #include "backend/cpu/fiber.h"

@@ -1,4 +1,5 @@
-/* SPMD kernels on the CPU: results that are exact for any block size, and what becomes of the messages of a batch. */
+/* SPMD kernels on the CPU: results that are exact for any block size, and what becomes of the messages of a
+ * batch. */
 #include "backend/cpu/spmd_fixture_test.h"
 
 /* ------------------------------------------------------------------ kernels */

@@ -26,8 +26,8 @@ static void unknown_type(rk_context *context, rk_byte *slot)
     if (rk_message_begin(context, slot)) rk_message_dead(context, RK_REASON_STATUS + (rk_u32)RK_UNKNOWN_TYPE);
 }
 
-/* Message handlers: run by run of one type. On the CPU a group is one thread, so messages come in their order and the rounds of a
- * device are one. */
+/* Message handlers: run by run of one type. On the CPU a group is one thread, so messages come in their order
+ * and the rounds of a device are one. */
 static void handle_messages(rk_context *context, const rk_class *class)
 {
     rk_turn *turn = context->turn;

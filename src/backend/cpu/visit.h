@@ -1,4 +1,5 @@
-/* One visit to a shard from a CPU thread: the dispatch loop, with handlers called through the module's table. */
+/* One visit to a shard from a CPU thread: the dispatch loop, with handlers called through the module's
+ * table. */
 #ifndef RK_CPU_VISIT_H
 #define RK_CPU_VISIT_H
 
