@@ -45,7 +45,10 @@ typedef struct contract_variant {
 
 /* What a case needs of a variant; all bits given must hold. */
 #define ON_EVERY 0u
-#define NEEDS_REGIONS 1u /* handlers with state, of several types, or for large messages */
+/* What fibers can't have, because SPMD kernels are refused it: state per shard or per actor (a relaunch that carries it, a read of it, a
+ * kernel that counts in it), several message types for one kernel, batch handlers, and messages over 1 KiB (blocks of pools). And the
+ * region kernels that the guide's examples and reductions are. A kernel beside the one that the case is about may be of either form. */
+#define NEEDS_REGIONS 1u
 #define NEEDS_FIBERS 2u
 #define NEEDS_THREADS 4u  /* workers and the service thread */
 #define NEEDS_STEP 8u     /* the injected clock */
