@@ -67,8 +67,8 @@ static void a_kernels_own_queues_have_the_room_that_it_asks_for(contract *c)
         const char *kernel;
         rk_u32 input, output;
     } asks[] = {
-        { "shared_memory", 16, 16 }, /* none: the launch's */
-        { "own_input", 32, 16 },     { "own_output", 16, 128 },
+        { "shared_memory", 16, 16 }, /* none: the launch's; the out lane is as the inbox */
+        { "own_input", 32, 32 },     { "own_output", 16, 128 },
         { "own_queues", 64, 64 },    { "own_each", 32, 128 }, /* each wins over both at once */
     };
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
