@@ -8,13 +8,14 @@
 
 #include "../kernels/contract_a.rk.h"
 
+/* The CPU refuses nothing: what its fibers can't have, a case says by its needs. */
 static const contract_variant variants[] = {
-    { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0 },
-    { "regions-3", RK_BACKEND_CPU, STYLE_REGIONS, 3, 0 },
-    { "fibers-1", RK_BACKEND_CPU, STYLE_FIBERS, 1, 0 },
-    { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0 },
-    { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1 },
-    { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1 },
+    { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0, { 0 } },
+    { "regions-3", RK_BACKEND_CPU, STYLE_REGIONS, 3, 0, { 0 } },
+    { "fibers-1", RK_BACKEND_CPU, STYLE_FIBERS, 1, 0, { 0 } },
+    { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0, { 0 } },
+    { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1, { 0 } },
+    { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1, { 0 } },
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
 
@@ -181,8 +182,17 @@ void contract_close(contract *c)
     assert_status(rk_close(runtime), c->ends_quarantined ? RK_QUARANTINED : RK_OK);
 }
 
+static int may_refuse(const contract_variant *v, const char *why)
+{
+    for (rk_u32 i = 0; i < CONTRACT_REFUSALS && v->refuses[i]; i++)
+        if (strstr(why, v->refuses[i])) return 1;
+    return 0;
+}
+
 void contract_refuse(contract *c, const char *why)
 {
+    if (!may_refuse(c->variant, why))
+        fail_msg("variant '%s' refuses what its table doesn't have: %s", c->variant->name, why);
     snprintf(c->refused, sizeof c->refused, "%s", why);
     skip();
 }

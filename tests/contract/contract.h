@@ -1,6 +1,6 @@
 /* The contract suite: every case runs on every variant of every backend, and each is reported as pass,
- * refused (the backend says so, as documented) or fail. A new backend is a few more lines in the table of
- * variants of contract.c.
+ * refused (the backend says so, and the table of variants has that refusal) or fail. A new backend is a few
+ * more lines in the table of variants of contract.c.
  *
  * A case is a function over a fixture that has an open runtime. It launches what it needs, and when it
  * returns the fixture checks that the account of every kernel that is left balances and that the runtime
@@ -33,17 +33,25 @@
 #define STYLE_REGIONS 1u
 #define STYLE_FIBERS 2u /* SPMD on the CPU */
 
+#define CONTRACT_REFUSALS 8u
+
 typedef struct contract_variant {
     const char *name;
     rk_u32 backend; /* RK_BACKEND_* */
     rk_u32 style;   /* STYLE_*: which of a kernel's two forms launch() picks */
     rk_u32 workers;
     rk_u32 single_step; /* 1: no threads and an injected clock; the helpers below step the runtime */
+    /* What the variant may refuse, by a part of the text that says so; any other refusal fails the case. */
+    const char *refuses[CONTRACT_REFUSALS];
 } contract_variant;
 
 /* What a case needs of a variant; all bits given must hold. */
 #define ON_EVERY 0u
-#define NEEDS_REGIONS 1u /* handlers with state, of several types, or for large messages */
+/* What fibers can't have, because SPMD kernels are refused it: state per shard or per actor (a relaunch that
+ * carries it, a read of it, a kernel that counts in it), several message types for one kernel, batch
+ * handlers, and messages over 1 KiB (blocks of pools). And the region kernels that the guide's examples and
+ * reductions are. A kernel beside the one that the case is about may be of either form. */
+#define NEEDS_REGIONS 1u
 #define NEEDS_FIBERS 2u
 #define NEEDS_THREADS 4u  /* workers and the service thread */
 #define NEEDS_STEP 8u     /* the injected clock */
@@ -101,7 +109,8 @@ void contract_reopen(contract *c, const rk_runtime_options *options);
 /* Check accounts, close, and leave the fixture without a runtime; done for every case that still has one. */
 void contract_close(contract *c);
 
-/* The case can't be had on this variant, as documented: ends it. */
+/* The case can't be had on this variant: ends it. Fails it if the variant's table doesn't have that
+ * refusal. */
 void contract_refuse(contract *c, const char *why);
 
 /* Rounds of a stress test: as given, or a twentieth under sanitizers. */
@@ -152,7 +161,7 @@ void settle(contract *c);
 /* ------------------------------------------------------------------ kernels */
 
 /* Launch kernel `kernel` (in the variant's style: NAME or NAME_spmd) under `id`; options 0: production. A
- * documented refusal ends the case as refused. */
+ * refusal that the variant's table has ends the case as refused. */
 rk_kernel launch(contract *c, const char *id, const char *kernel, const rk_launch_options *options);
 /* The same, and activate. */
 rk_kernel launch_active(contract *c, const char *id, const char *kernel, const rk_launch_options *options);

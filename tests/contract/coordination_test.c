@@ -225,8 +225,9 @@ static void an_unconnected_route_leads_to_the_host(contract *c)
 static void named_routes_lead_each_its_own_way(contract *c)
 {
     /* given a kernel that sorts its packages on the routes "even" and "odd", of which one is connected */
-    rk_launch_options o = plain("sort_packages"), at = plain("carry");
-    rk_kernel sorter = launch(c, "sorter", "", &o), evens = launch_active(c, "evens", "", &at);
+    rk_launch_options o = plain(0);
+    rk_kernel sorter = launch(c, "sorter", "sort_packages", &o),
+              evens = launch_active(c, "evens", "carry", &o);
     assert_status(rk_connect(c->runtime, sorter, "prime", evens, 0), RK_NO_SUCH_ROUTE);
     assert_error_says("even");
     assert_error_says("odd");
@@ -249,13 +250,13 @@ static void named_routes_lead_each_its_own_way(contract *c)
 static void a_connection_carries_one_type_or_all(contract *c)
 {
     /* given a kernel that sends packages and queries on one route, with a connection for each type */
-    rk_launch_options o = plain("mix_types"), at = plain("take_types");
+    rk_launch_options o = plain(0), at = plain("take_types");
     rk_route_options packages = route(RK_ROUTE_TARGET), queries = route(RK_ROUTE_TARGET),
                      unknown = route(RK_ROUTE_TARGET);
     packages.message = "package";
     queries.message = "query";
     unknown.message = "pigeon";
-    rk_kernel mixer = launch(c, "mixer", "", &o);
+    rk_kernel mixer = launch(c, "mixer", "mix_types", &o);
     rk_kernel first = launch_active(c, "first", "", &at), second = launch_active(c, "second", "", &at);
     rk_kernel both = launch_active(c, "both", "", &at);
     assert_status(rk_connect(c->runtime, mixer, 0, first, &unknown), RK_UNKNOWN_TYPE);
@@ -282,10 +283,10 @@ static void a_connection_carries_one_type_or_all(contract *c)
 
 static void a_type_that_no_connection_carries_is_a_dead_letter(contract *c)
 {
-    rk_launch_options o = plain("mix_types"), at = plain("take_types");
+    rk_launch_options o = plain(0), at = plain("take_types");
     rk_route_options packages = route(RK_ROUTE_TARGET);
     packages.message = "package";
-    rk_kernel mixer = launch(c, "mixer", "", &o), first = launch_active(c, "first", "", &at);
+    rk_kernel mixer = launch(c, "mixer", "mix_types", &o), first = launch_active(c, "first", "", &at);
     assert_ok(rk_connect(c->runtime, mixer, 0, first, &packages));
     assert_ok(rk_activate(c->runtime, mixer));
     for (rk_u32 i = 0; i < 10; i++) {
@@ -326,10 +327,27 @@ static void connections_that_cannot_be_say_why(contract *c)
 
 /* -------------------------------------------------- sends that are decided at once, and the sender's hook */
 
+/* What a source has noted: in its state, or of an SPMD kernel in the program. */
 static refusal_log refusals_of(contract *c, rk_kernel kernel)
 {
     refusal_log log = { 0 };
+    if (c->variant->style == STYLE_FIBERS) return contract_refusals;
     assert_ok(rk_read_state(c->runtime, kernel, 0, &log, sizeof log));
+    return log;
+}
+
+/* What the lane answered to `count` sends of an SPMD kernel, which tells the host. */
+static refusal_log answers_to(contract *c, rk_kernel kernel, rk_u32 count)
+{
+    refusal_log log = { 0 };
+    for (rk_u32 i = 0; i < count; i++) {
+        response said; /* the number, and the status */
+        receive(c, kernel, &said);
+        if (said.correlation == RK_OK) continue;
+        log.full += said.correlation == RK_FULL;
+        log.dropped += said.correlation == RK_DROPPED;
+        log.number_sum += said.value;
+    }
     return log;
 }
 
@@ -338,14 +356,16 @@ static void a_send_that_is_tried_is_answered_at_once(contract *c)
     static const rk_u32 answered[] = { RK_BACKPRESSURE_BLOCK, RK_BACKPRESSURE_REJECT,
                                        RK_BACKPRESSURE_DROP_NEWEST };
     for (rk_u32 s = 0; s < 3; s++) {
-        rk_launch_options o = plain("dispatch_at_once"), at = small_queue(answered[s]);
-        at.kernel_name = "carry";
-        routed r = { .c = c, .source = launch(c, "source", "", &o), .target = launch(c, "target", "", &at) };
+        rk_launch_options o = plain(0), at = small_queue(answered[s]);
+        routed r = { .c = c,
+                     .source = launch(c, "source", "dispatch_at_once", &o),
+                     .target = launch(c, "target", "carry", &at) };
         assert_ok(rk_connect(c->runtime, r.source, 0, r.target, 0));
         assert_ok(rk_activate(c->runtime, r.source));
         for (rk_u32 i = 1; i <= CAPACITY + 5; i++) order(&r, i, 0, 0);
         wait_until(c, account_of(c, r.source).delivered == CAPACITY + 5);
-        refusal_log log = refusals_of(c, r.source);
+        refusal_log log = c->variant->style == STYLE_FIBERS ? answers_to(c, r.source, CAPACITY + 5)
+                                                            : refusals_of(c, r.source);
         assert_int_equal(log.full, s < 2 ? 5 : 0);
         assert_int_equal(log.dropped, s == 2 ? 5 : 0);
         assert_int_equal(log.number_sum, 17 + 18 + 19 + 20 + 21);
@@ -362,11 +382,13 @@ static void a_send_that_is_tried_is_answered_at_once(contract *c)
 static void the_senders_hook_sees_each_refusal_once(contract *c)
 {
     for (rk_u32 s = 0; s < STRATEGIES; s++) {
-        rk_launch_options o = plain("dispatch_watched"), at = small_queue(strategies[s]);
+        rk_launch_options o = plain(0), at = small_queue(strategies[s]);
         o.send_deadline_ns = RK_MILLISECONDS(20);
-        at.kernel_name = "carry";
         at.deduplication_window = 16;
-        routed r = { .c = c, .source = launch(c, "source", "", &o), .target = launch(c, "target", "", &at) };
+        contract_refusals = (refusal_log){ 0 };
+        routed r = { .c = c,
+                     .source = launch(c, "source", "dispatch_watched", &o),
+                     .target = launch(c, "target", "carry", &at) };
         assert_ok(rk_connect(c->runtime, r.source, 0, r.target, 0));
         assert_ok(rk_activate(c->runtime, r.source));
         for (rk_u32 i = 1; i <= CAPACITY; i++) {
@@ -403,12 +425,12 @@ static void the_senders_hook_sees_each_refusal_once(contract *c)
 
 static void a_kernel_gets_the_answer_of_another_with_its_correlation(contract *c)
 {
-    rk_launch_options o = plain("ask"), at = plain("answer_once");
+    rk_launch_options o = plain("ask"), at = plain(0);
     o.requests = 1;
     at.requests = 1;
     at.shards = 2;
     at.blocks = 2;
-    rk_kernel asker = launch(c, "asker", "", &o), replier = launch_active(c, "replier", "", &at);
+    rk_kernel asker = launch(c, "asker", "", &o), replier = launch_active(c, "replier", "answer_once", &at);
     assert_ok(rk_connect(c->runtime, asker, 0, replier, 0));
     assert_ok(rk_activate(c->runtime, asker));
     for (rk_u32 i = 0; i < SENT; i++) {
@@ -431,10 +453,10 @@ static void a_kernel_gets_the_answer_of_another_with_its_correlation(contract *c
 static void the_answer_to_a_kernel_that_is_gone_is_a_dead_letter(contract *c)
 {
     /* given a question whose asker is gone before it is answered */
-    rk_launch_options o = plain("ask"), at = plain("answer_once");
+    rk_launch_options o = plain("ask"), at = plain(0);
     o.requests = 1;
     at.requests = 1;
-    rk_kernel asker = launch(c, "asker", "", &o), replier = launch(c, "replier", "", &at);
+    rk_kernel asker = launch(c, "asker", "", &o), replier = launch(c, "replier", "answer_once", &at);
     work_order order = { .number = 21, .id = 5 };
     assert_ok(rk_connect(c->runtime, asker, 0, replier, 0));
     assert_ok(rk_activate(c->runtime, asker));
@@ -453,12 +475,12 @@ static void the_answer_to_a_kernel_that_is_gone_is_a_dead_letter(contract *c)
 static void an_answer_that_finds_no_room_is_a_dead_letter(contract *c)
 {
     /* given an asker that is not active, whose lane of 16 is full of answers under Reject */
-    rk_launch_options o = plain("ask"), at = plain("answer_once");
+    rk_launch_options o = plain("ask"), at = plain(0);
     o.requests = 1;
     o.queue_capacity = 16;
     o.backpressure = RK_BACKPRESSURE_REJECT;
     at.requests = 1;
-    rk_kernel asker = launch(c, "asker", "", &o), replier = launch(c, "replier", "", &at);
+    rk_kernel asker = launch(c, "asker", "", &o), replier = launch(c, "replier", "answer_once", &at);
     assert_ok(rk_connect(c->runtime, asker, 0, replier, 0));
     for (rk_u32 batch = 0; batch < 2; batch++) {
         assert_ok(rk_activate(c->runtime, asker));
@@ -491,11 +513,10 @@ static void a_token_goes_round_ten_thousand_times(contract *c)
     rk_u64 laps = contract_rounds(10000);
     rk_kernel ring[RING];
     rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
-    o.kernel_name = "pass_token";
     for (rk_u32 k = 0; k < RING; k++) {
         char id[16];
         snprintf(id, sizeof id, "link %u", k);
-        ring[k] = launch(c, id, "", &o);
+        ring[k] = launch(c, id, "pass_token", &o);
     }
     for (rk_u32 k = 0; k < RING; k++) assert_ok(rk_connect(c->runtime, ring[k], 0, ring[(k + 1) % RING], 0));
     for (rk_u32 k = 0; k < RING; k++) assert_ok(rk_activate(c->runtime, ring[k]));
@@ -524,11 +545,10 @@ static void many_tokens_go_round_and_the_ring_is_drained(contract *c)
     rk_kernel ring[RING];
     rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
     o.queue_capacity = 64;
-    o.kernel_name = "pass_token";
     for (rk_u32 k = 0; k < RING; k++) {
         char id[16];
         snprintf(id, sizeof id, "link %u", k);
-        ring[k] = launch(c, id, "", &o);
+        ring[k] = launch(c, id, "pass_token", &o);
     }
     for (rk_u32 k = 0; k < RING; k++) assert_ok(rk_connect(c->runtime, ring[k], 0, ring[(k + 1) % RING], 0));
     for (rk_u32 k = 0; k < RING; k++) assert_ok(rk_activate(c->runtime, ring[k]));
@@ -548,13 +568,14 @@ static void many_tokens_go_round_and_the_ring_is_drained(contract *c)
 static void send_all_to_all(contract *c, rk_u32 shards, rk_u32 rounds, rk_u32 blocks)
 {
     /* given as many shooters as targets, with rings of 16 between them */
-    rk_launch_options from = plain("shoot"), to = plain("get_shot");
+    rk_launch_options from = plain(0), to = plain("get_shot");
     from.shards = to.shards = shards;
     from.blocks = to.blocks = blocks;
     from.queue_capacity = 1024;
     from.output_capacity = to.output_capacity = 16;
     to.queue_capacity = 16;
-    rk_kernel shooters = launch(c, "shooters", "", &from), targets = launch_active(c, "targets", "", &to);
+    rk_kernel shooters = launch(c, "shooters", "shoot", &from),
+              targets = launch_active(c, "targets", "", &to);
     assert_ok(rk_connect(c->runtime, shooters, 0, targets, 0));
     assert_ok(rk_activate(c->runtime, shooters));
 
@@ -600,18 +621,18 @@ static const contract_case cases[] = {
     { CASE(a_route_to_all_gives_each_shard_a_copy), ON_EVERY },
     { CASE(a_second_connection_gets_copies), ON_EVERY },
     { CASE(an_unconnected_route_leads_to_the_host), ON_EVERY },
-    { CASE(named_routes_lead_each_its_own_way), NEEDS_REGIONS },
-    { CASE(a_connection_carries_one_type_or_all), NEEDS_REGIONS },
-    { CASE(a_type_that_no_connection_carries_is_a_dead_letter), NEEDS_REGIONS },
-    { CASE(connections_that_cannot_be_say_why), NEEDS_REGIONS | ONCE },
-    { CASE(a_send_that_is_tried_is_answered_at_once), NEEDS_REGIONS },
-    { CASE(the_senders_hook_sees_each_refusal_once), NEEDS_REGIONS },
-    { CASE(a_kernel_gets_the_answer_of_another_with_its_correlation), NEEDS_REGIONS },
-    { CASE(the_answer_to_a_kernel_that_is_gone_is_a_dead_letter), NEEDS_REGIONS },
-    { CASE(an_answer_that_finds_no_room_is_a_dead_letter), NEEDS_REGIONS },
-    { CASE(a_token_goes_round_ten_thousand_times), NEEDS_REGIONS },
-    { CASE(many_tokens_go_round_and_the_ring_is_drained), NEEDS_REGIONS },
-    { CASE(all_shards_send_to_all_and_none_is_lost), NEEDS_REGIONS },
+    { CASE(named_routes_lead_each_its_own_way), ON_EVERY },
+    { CASE(a_connection_carries_one_type_or_all), ON_EVERY },
+    { CASE(a_type_that_no_connection_carries_is_a_dead_letter), ON_EVERY },
+    { CASE(connections_that_cannot_be_say_why), ONCE },
+    { CASE(a_send_that_is_tried_is_answered_at_once), ON_EVERY },
+    { CASE(the_senders_hook_sees_each_refusal_once), ON_EVERY },
+    { CASE(a_kernel_gets_the_answer_of_another_with_its_correlation), ON_EVERY },
+    { CASE(the_answer_to_a_kernel_that_is_gone_is_a_dead_letter), ON_EVERY },
+    { CASE(an_answer_that_finds_no_room_is_a_dead_letter), ON_EVERY },
+    { CASE(a_token_goes_round_ten_thousand_times), ON_EVERY },
+    { CASE(many_tokens_go_round_and_the_ring_is_drained), ON_EVERY },
+    { CASE(all_shards_send_to_all_and_none_is_lost), ON_EVERY },
 };
 
 CONTRACT_MAIN("coordination", cases)

@@ -64,14 +64,13 @@ static rk_launch_options flooded(void)
     rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
     o.send_deadline_ns = RK_MILLISECONDS(20);
     o.dead_letter_capacity = 65536;
-    o.kernel_name = "breed";
     return o;
 }
 
 static void two_kernels_that_flood_each_other_go_on_and_nothing_vanishes(contract *c)
 {
     rk_launch_options o = flooded();
-    rk_kernel pair[2] = { launch(c, "ping", "", &o), launch(c, "pong", "", &o) };
+    rk_kernel pair[2] = { launch(c, "ping", "breed", &o), launch(c, "pong", "breed", &o) };
     assert_ok(rk_connect(c->runtime, pair[0], 0, pair[1], 0));
     assert_ok(rk_connect(c->runtime, pair[1], 0, pair[0], 0));
     flood(c, pair, 2);
@@ -80,7 +79,7 @@ static void two_kernels_that_flood_each_other_go_on_and_nothing_vanishes(contrac
 static void a_kernel_that_floods_itself_goes_on_and_nothing_vanishes(contract *c)
 {
     rk_launch_options o = flooded();
-    rk_kernel self = launch(c, "self", "", &o);
+    rk_kernel self = launch(c, "self", "breed", &o);
     assert_ok(rk_connect(c->runtime, self, 0, self, 0));
     flood(c, &self, 1);
 }
@@ -89,22 +88,22 @@ static void a_cycle_that_would_block_for_ever_is_refused(contract *c)
 {
     rk_launch_options o = flooded();
     o.send_deadline_ns = RK_NO_DEADLINE;
-    rk_kernel ping = launch(c, "ping", "", &o), pong = launch(c, "pong", "", &o);
+    rk_kernel ping = launch(c, "ping", "breed", &o), pong = launch(c, "pong", "breed", &o);
     assert_ok(rk_connect(c->runtime, ping, 0, pong, 0));
     assert_status(rk_connect(c->runtime, pong, 0, ping, 0), RK_INVALID_ARGUMENT);
     assert_error_says("Block without a deadline");
     assert_status(rk_connect(c->runtime, ping, 0, ping, 0), RK_INVALID_ARGUMENT);
     /* with another backpressure it is legal */
     o.backpressure = RK_BACKPRESSURE_REJECT;
-    rk_kernel third = launch(c, "third", "", &o);
+    rk_kernel third = launch(c, "third", "breed", &o);
     assert_ok(rk_connect(c->runtime, pong, 0, third, 0));
     assert_ok(rk_connect(c->runtime, third, 0, ping, 0));
 }
 
 static const contract_case cases[] = {
-    { CASE(two_kernels_that_flood_each_other_go_on_and_nothing_vanishes), NEEDS_REGIONS },
-    { CASE(a_kernel_that_floods_itself_goes_on_and_nothing_vanishes), NEEDS_REGIONS },
-    { CASE(a_cycle_that_would_block_for_ever_is_refused), NEEDS_REGIONS | ONCE },
+    { CASE(two_kernels_that_flood_each_other_go_on_and_nothing_vanishes), ON_EVERY },
+    { CASE(a_kernel_that_floods_itself_goes_on_and_nothing_vanishes), ON_EVERY },
+    { CASE(a_cycle_that_would_block_for_ever_is_refused), ONCE },
 };
 
 CONTRACT_MAIN("flood", cases)

@@ -644,7 +644,7 @@ static const contract_case cases[] = {
     { CASE(drop_newest_lets_the_arrival_go), ON_EVERY },
     { CASE(the_out_lane_is_as_the_inbox_unless_said_otherwise), ON_EVERY },
     { CASE(the_largest_batch_is_what_the_launch_says), ON_EVERY },
-    { CASE(parameters_have_their_defaults_and_take_what_the_launch_sets), NEEDS_REGIONS },
+    { CASE(parameters_have_their_defaults_and_take_what_the_launch_sets), ON_EVERY },
     { CASE(values_that_are_not_of_a_parameters_type_are_refused_by_name), ONCE },
 };
 CONTRACT_MAIN("options", cases)

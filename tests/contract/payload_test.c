@@ -14,17 +14,36 @@
 /* ----------------------------------------------- kernels that only the CPU has: they copy a whole message */
 
 /* A reply is a structure of its own, so each size has a type. */
-#define EACH_REPLY(do_)                                                                                      \
+#define EACH_INLINE_REPLY(do_)                                                                               \
     do_(1, 451) do_(15, 452) do_(16, 453) do_(36, 454) do_(48, 455) do_(63, 456) do_(64, 457) do_(1023, 458) \
-        do_(1024, 459) do_(1025, 460) do_(4096, 461) do_(65536, 462) do_(16777216, 463)
+        do_(1024, 459)
+#define EACH_LARGE_REPLY(do_) do_(1025, 460) do_(4096, 461) do_(65536, 462) do_(16777216, 463)
 #define DECLARE_REPLY(size, type)                        \
     RK_MESSAGE(sized_##size, type, (rk_u8, bytes, size)) \
     RK_HANDLER(reply_##size, sized_##size, msg, rk_none, self, .replies = 1) { rk_reply(RK_ARG, msg, msg); }
-EACH_REPLY(DECLARE_REPLY)
+EACH_INLINE_REPLY(DECLARE_REPLY)
+EACH_LARGE_REPLY(DECLARE_REPLY)
+
+#define DECLARE_SPMD_REPLY(size, type)                                                          \
+    RK_SPMD_KERNEL(reply_##size##_spmd, sized_##size, sized_##size, .threads = 4, .replies = 1) \
+    {                                                                                           \
+        sized_##size mine;                                                                      \
+        if (rk_try_receive(RK_ARG, &mine)) rk_reply(RK_ARG, &mine, &mine);                      \
+    }
+EACH_INLINE_REPLY(DECLARE_SPMD_REPLY)
 
 RK_HANDLER(copy_large, large_load, load, rk_none, self)
 {
     rk_status status = rk_send_bytes(RK_ARG, large_load, load->bytes, rk_length(RK_ARG));
+    if (status != RK_OK) rk_log1(RK_ARG, RK_ERROR, "the copy was not staged: %u", status);
+}
+
+RK_SPMD_KERNEL(copy_small_spmd, small_load, small_load, .threads = 32)
+{
+    small_load load;
+    if (!rk_try_receive(RK_ARG, &load)) return;
+    rk_u32 length = rk_length(RK_ARG) < SMALL_MOST ? rk_length(RK_ARG) : SMALL_MOST;
+    rk_status status = rk_send_bytes(RK_ARG, small_load, load.bytes, length);
     if (status != RK_OK) rk_log1(RK_ARG, RK_ERROR, "the copy was not staged: %u", status);
 }
 
@@ -232,7 +251,8 @@ static void every_size_comes_back_as_a_reply(contract *c)
 {
     buffers b = make_buffers();
 #define ASK_FOR(size, type) ask_for(c, "reply_" #size, type, size, &b);
-    EACH_REPLY(ASK_FOR)
+    EACH_INLINE_REPLY(ASK_FOR)
+    if (c->variant->style == STYLE_REGIONS) { EACH_LARGE_REPLY(ASK_FOR) }
     free_buffers(&b);
 }
 
@@ -240,8 +260,9 @@ static void a_handler_sends_copies_of_every_size(contract *c)
 {
     buffers b = make_buffers();
     rk_launch_options o = plain();
-    rk_kernel copy = launch_active(c, "copy", "copy_large", &o);
-    send_each_size(c, copy, copy, &loads[2], &b);
+    const load *of = &loads[c->variant->style == STYLE_FIBERS ? 0 : 2];
+    rk_kernel copy = launch_active(c, "copy", kernel_for("copy", of), &o);
+    send_each_size(c, copy, copy, of, &b);
     assert_int_equal(logged(c, "not staged"), 0);
     free_buffers(&b);
 }
@@ -389,12 +410,13 @@ typedef struct forked {
     rk_kernel source, first, second;
 } forked;
 
-static forked open_fork(contract *c, const rk_launch_options *source, const rk_launch_options *target)
+static forked open_fork(contract *c, const load *of, const rk_launch_options *source,
+                        const rk_launch_options *target)
 {
     forked f;
-    f.first = launch(c, "first", "pass_medium", target);
-    f.second = launch(c, "second", "pass_medium", target);
-    f.source = launch(c, "source", "pass_medium", source);
+    f.first = launch(c, "first", kernel_for("pass", of), target);
+    f.second = launch(c, "second", kernel_for("pass", of), target);
+    f.source = launch(c, "source", kernel_for("pass", of), source);
     assert_ok(rk_connect(c->runtime, f.source, 0, f.first, 0));
     assert_ok(rk_connect(c->runtime, f.source, 0, f.second, 0));
     assert_ok(rk_activate(c->runtime, f.source));
@@ -404,14 +426,14 @@ static forked open_fork(contract *c, const rk_launch_options *source, const rk_l
 static void two_connections_get_a_whole_copy_each(contract *c)
 {
     buffers b = make_buffers();
-    const load *of = &loads[1];
+    const load *of = &loads[c->variant->style == STYLE_FIBERS ? 0 : 1];
     rk_launch_options o = plain();
     o.pool_blocks = 4;
-    forked f = open_fork(c, &o, &o);
+    forked f = open_fork(c, of, &o, &o);
     assert_ok(rk_activate(c->runtime, f.first));
     assert_ok(rk_activate(c->runtime, f.second));
     for (rk_u32 i = 0; i < 100; i++) {
-        rk_u32 size = sizes[i % (SIZES - 1)];
+        rk_u32 size = sizes[i % (SIZES - 1)] < of->most ? sizes[i % (SIZES - 1)] : of->most;
         paint(b.sent, size, i);
         assert_ok(rk_send(c->runtime, f.source, of->type, b.sent, size, 0));
         assert_arrives(c, f.first, of, &b, size);
@@ -445,7 +467,7 @@ static void a_copy_that_waits_for_room_keeps_its_bytes_and_its_block(contract *c
     o.output_capacity = 64;
     source.pool_blocks = 24;
     source.queue_capacity = 64;
-    forked f = open_fork(c, &source, &o);
+    forked f = open_fork(c, of, &source, &o);
     assert_ok(rk_activate(c->runtime, f.first));
     for (rk_u32 round = 0; round < 10; round++) {
         /* given a fork whose first way is free and whose second has no room: the source parks at the second
@@ -477,7 +499,7 @@ static void a_copy_that_waits_for_a_block_goes_on_when_one_is_back(contract *c)
     rk_launch_options o = plain(), source = plain();
     source.pool_blocks = 4;
     o.output_capacity = 64;
-    forked f = open_fork(c, &source, &o);
+    forked f = open_fork(c, of, &source, &o);
     rk_kernel host = launch(c, "feeder", "pass_medium", &o); /* whose pool is large enough */
     assert_ok(rk_connect(c->runtime, host, 0, f.source, 0));
     assert_ok(rk_activate(c->runtime, host));
@@ -504,7 +526,7 @@ static void a_copy_refused_by_one_target_reaches_the_other(contract *c)
         o.output_capacity = 64;
         source.pool_blocks = 24;
         source.queue_capacity = 64;
-        forked f = open_fork(c, &source, &o);
+        forked f = open_fork(c, of, &source, &o);
         rk_kernel stalled = s ? f.first : f.second, free_one = s ? f.second : f.first;
         assert_ok(rk_activate(c->runtime, free_one));
         for (rk_u32 i = 0; i < 50; i++) {
@@ -599,13 +621,13 @@ static void a_dead_load_stays_dead_when_its_batch_failed(contract *c)
 {
     buffers b = make_buffers();
     for (size_t s = 0; s < 4; s++)
-        for (size_t n = 0; n < LOADS; n++) {
+        for (size_t n = 0; n < loads_for(c, &shapes[s]); n++) {
             const load *of = &loads[n];
             rk_launch_options o = shaped(&shapes[s]);
             rk_kernel refuse = launch(c, "refuse", kernel_for("refuse", of), &o);
             rk_dead_letter letter;
             rk_u32 times = of->most > SMALL_MOST ? 1 : 2;
-            o.kernel_name = kernel_for("refuse", of);
+            o.kernel_name = in_style(c, kernel_for("refuse", of));
             for (rk_u32 i = 0; i < 3; i++) {
                 paint(b.sent, of->most, i);
                 assert_ok(rk_send(c->runtime, refuse, of->type, b.sent, of->most, 0));
@@ -676,24 +698,52 @@ RK_ON_REFUSED(pass_watched, hook_log, self, refusal)
     return 1;
 }
 
+/* The same of what fits a slot; it has no state. */
+static hook_log small_hook_log;
+
+RK_SPMD_KERNEL(pass_watched_spmd, small_load, small_load, .threads = 4)
+{
+    small_load load;
+    if (rk_try_receive(RK_ARG, &load)) rk_forward(RK_ARG);
+}
+
+RK_ON_REFUSED(pass_watched_spmd, rk_none, self, refusal)
+{
+    small_hook_log.hash = hash_bytes(refusal->payload, refusal->length);
+    small_hook_log.length = refusal->length;
+    small_hook_log.calls++;
+    return 1;
+}
+
+static hook_log hook_log_of(contract *c, rk_kernel kernel)
+{
+    hook_log log = { 0 };
+    wait_until(c, account_of(c, kernel).queued == 0 && account_of(c, kernel).balanced);
+    if (c->variant->style == STYLE_FIBERS) return small_hook_log;
+    assert_ok(rk_read_state(c->runtime, kernel, 0, &log, sizeof log));
+    return log;
+}
+
 static void a_hook_sees_the_whole_of_a_refused_message(contract *c)
 {
     buffers b = make_buffers();
+    const load *of = &loads[c->variant->style == STYLE_FIBERS ? 0 : 2];
     rk_launch_options o = plain(), target = plain();
     hook_log log;
+    small_hook_log = (hook_log){ 0 };
     target.backpressure = RK_BACKPRESSURE_REJECT;
-    rk_kernel stalled = launch(c, "target", "pass_large", &target),
+    rk_kernel stalled = launch(c, "target", kernel_for("pass", of), &target),
               source = launch(c, "source", "pass_watched", &o);
     assert_ok(rk_connect(c->runtime, source, 0, stalled, 0));
     assert_ok(rk_activate(c->runtime, source));
-    for (rk_u32 i = 0; i < 16; i++) assert_ok(rk_send(c->runtime, source, loads[2].type, b.sent, 1, 0));
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(rk_send(c->runtime, source, of->type, b.sent, 1, 0));
     wait_until(c, account_of(c, stalled).queued == 16);
-    for (rk_u32 i = 1; i < SIZES - 1; i++)
+    for (rk_u32 i = 1; i < SIZES - 1 && sizes[i] <= of->most; i++)
         for (rk_u32 round = 0; round < 10; round++) { /* more than there are blocks */
             paint(b.sent, sizes[i], i + round);
-            assert_ok(rk_send(c->runtime, source, loads[2].type, b.sent, sizes[i], 0));
+            assert_ok(rk_send(c->runtime, source, of->type, b.sent, sizes[i], 0));
             wait_until(c, account_of(c, stalled).refused_full == (i - 1) * 10 + round + 1);
-            assert_ok(rk_read_state(c->runtime, source, 0, &log, sizeof log));
+            log = hook_log_of(c, source);
             assert_int_equal(log.calls, (i - 1) * 10 + round + 1);
             assert_int_equal(log.length, sizes[i]);
             assert_int_equal(log.hash, hash_bytes(b.sent, sizes[i]));
@@ -705,22 +755,22 @@ static void a_hook_sees_the_whole_of_a_refused_message(contract *c)
 static const contract_case cases[] = {
     { CASE(every_size_goes_through_a_kernel_and_back), ON_EVERY },
     { CASE(every_size_goes_from_kernel_to_kernel), ON_EVERY },
-    { CASE(every_size_is_whole_in_a_dead_letter), NEEDS_REGIONS },
-    { CASE(every_size_comes_back_as_a_reply), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_handler_sends_copies_of_every_size), NEEDS_REGIONS },
+    { CASE(every_size_is_whole_in_a_dead_letter), ON_EVERY },
+    { CASE(every_size_comes_back_as_a_reply), NEEDS_THREADS },
+    { CASE(a_handler_sends_copies_of_every_size), ON_EVERY },
     { CASE(one_byte_more_than_declared_is_refused), ON_EVERY },
-    { CASE(a_structure_is_sent_whole_or_not_at_all), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_structure_is_sent_whole_or_not_at_all), NEEDS_THREADS },
     { CASE(blocks_come_back_from_refused_and_dropped_messages), NEEDS_REGIONS },
     { CASE(blocks_come_back_from_cleared_expired_and_dead_messages), NEEDS_REGIONS },
     { CASE(a_sender_waits_for_a_block_when_all_are_under_way), NEEDS_REGIONS },
-    { CASE(two_connections_get_a_whole_copy_each), NEEDS_REGIONS },
+    { CASE(two_connections_get_a_whole_copy_each), ON_EVERY },
     { CASE(a_copy_that_waits_for_room_keeps_its_bytes_and_its_block), NEEDS_REGIONS },
     { CASE(a_copy_that_waits_for_a_block_goes_on_when_one_is_back), NEEDS_REGIONS },
     { CASE(a_copy_refused_by_one_target_reaches_the_other), NEEDS_REGIONS },
     { CASE(a_load_is_whole_when_its_batch_failed_after_it_was_sent_on), ON_EVERY },
-    { CASE(a_dead_load_stays_dead_when_its_batch_failed), NEEDS_REGIONS },
+    { CASE(a_dead_load_stays_dead_when_its_batch_failed), ON_EVERY },
     { CASE(large_messages_stay_where_they_are_through_relaunches), NEEDS_REGIONS },
-    { CASE(a_hook_sees_the_whole_of_a_refused_message), NEEDS_REGIONS },
+    { CASE(a_hook_sees_the_whole_of_a_refused_message), ON_EVERY },
 };
 
 CONTRACT_MAIN("payload", cases)

@@ -20,10 +20,15 @@ static rk_status ask(contract *c, rk_kernel k, rk_u32 value, rk_u32 how, respons
     return rk_request(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), reply, sizeof *reply, timeout_ns);
 }
 
-static void remind(contract *c, rk_kernel k, rk_u32 again)
+/* Have the reply that was put off sent. */
+static void remind(contract *c, rk_kernel k)
 {
-    reminder r = { 0, again };
-    assert_ok(rk_send(c->runtime, k, RK_BODY(r), 0));
+    reminder r = { 0, 0 };
+    inquiry q = { 0, ANSWER_KEPT };
+    if (c->variant->style == STYLE_FIBERS)
+        assert_ok(rk_send(c->runtime, k, RK_BODY(q), 0));
+    else
+        assert_ok(rk_send(c->runtime, k, RK_BODY(r), 0));
 }
 
 static void assert_answers(contract *c, rk_kernel k, rk_u32 value)
@@ -87,7 +92,7 @@ static void a_late_reply_is_counted_and_disturbs_nobody(contract *c)
     for (rk_u32 i = 1; i <= 5; i++) {
         assert_status(ask(c, k, i, ANSWER_LATER, &r, RK_MILLISECONDS(5)), RK_TIMED_OUT);
         assert_error_says("late");
-        remind(c, k, 0);
+        remind(c, k);
         wait_until(c, account_of(c, k).late_replies == i);
         assert_answers(c, k, 100 + i);
     }
@@ -110,7 +115,7 @@ static void a_reply_may_be_put_off_to_a_later_message(contract *c)
     for (rk_u32 i = 1; i <= 10; i++) {
         start_thread(c, ask_for_later, c);
         wait_until(c, metrics_of(c, asked).processed == 2 * i - 1);
-        remind(c, asked, 0);
+        remind(c, asked);
         join_threads(c);
     }
     assert_int_equal(account_of(c, asked).late_replies, 0);
@@ -342,20 +347,20 @@ static void messages_of_a_closed_runtime_are_refused(contract *c)
 }
 
 static const contract_case cases[] = {
-    { CASE(a_request_gets_its_reply), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_handler_that_does_not_reply_is_no_reply), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_handler_that_refuses_is_dead_with_the_reason), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_second_reply_is_counted_and_disturbs_nobody), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_late_reply_is_counted_and_disturbs_nobody), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_reply_may_be_put_off_to_a_later_message), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_reply_of_another_type_or_larger_than_its_room_is_refused), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_request_ends_by_its_timeout), NEEDS_REGIONS },
-    { CASE(a_request_that_finds_no_room_ends_by_its_timeout), NEEDS_REGIONS },
-    { CASE(a_request_that_expires_is_told_so), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_request_that_cannot_be_says_why), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(those_who_wait_for_a_reply_learn_that_the_kernel_is_gone), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(eight_threads_get_each_their_own_replies), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(requests_that_wait_in_a_row_are_answered_in_turn), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(messages_of_a_closed_runtime_are_refused), NEEDS_REGIONS | NEEDS_THREADS | ONCE },
+    { CASE(a_request_gets_its_reply), NEEDS_THREADS },
+    { CASE(a_handler_that_does_not_reply_is_no_reply), NEEDS_THREADS },
+    { CASE(a_handler_that_refuses_is_dead_with_the_reason), NEEDS_THREADS },
+    { CASE(a_second_reply_is_counted_and_disturbs_nobody), NEEDS_THREADS },
+    { CASE(a_late_reply_is_counted_and_disturbs_nobody), NEEDS_THREADS },
+    { CASE(a_reply_may_be_put_off_to_a_later_message), NEEDS_THREADS },
+    { CASE(a_reply_of_another_type_or_larger_than_its_room_is_refused), NEEDS_THREADS },
+    { CASE(a_request_ends_by_its_timeout), ON_EVERY },
+    { CASE(a_request_that_finds_no_room_ends_by_its_timeout), ON_EVERY },
+    { CASE(a_request_that_expires_is_told_so), NEEDS_THREADS },
+    { CASE(a_request_that_cannot_be_says_why), NEEDS_THREADS },
+    { CASE(those_who_wait_for_a_reply_learn_that_the_kernel_is_gone), NEEDS_THREADS },
+    { CASE(eight_threads_get_each_their_own_replies), NEEDS_THREADS },
+    { CASE(requests_that_wait_in_a_row_are_answered_in_turn), NEEDS_THREADS },
+    { CASE(messages_of_a_closed_runtime_are_refused), NEEDS_THREADS | ONCE },
 };
 CONTRACT_MAIN("requests", cases)

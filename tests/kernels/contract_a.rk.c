@@ -1,5 +1,6 @@
 /* Kernels of the contract suite that do one thing each, and, on the CPU, as slowly as the test says.
- * NAME_spmd is the same kernel in the guide's style. On a device the gate is always open. */
+ * NAME_spmd is the same kernel in the guide's style; it keeps no state, so what others keep there it keeps in
+ * the program, on the CPU. On a device the gate is always open. */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1 /* clock_gettime, where the compiler is asked for C11 alone */
 #endif
@@ -20,6 +21,13 @@ RK_PARAM(rk_f32, ratio, 0.5f)
 
 contract_control contract_controls;
 
+/* The reply that `replier_spmd` has put off; of its worker. */
+static struct {
+    rk_ticket ticket;
+    rk_u32 value;
+    rk_u32 waiting;
+} put_off;
+
 void contract_control_reset(void)
 {
     contract_control_open();
@@ -27,6 +35,11 @@ void contract_control_reset(void)
     __atomic_store_n(&contract_controls.work_ns, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&contract_controls.drained, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&contract_controls.largest, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&contract_controls.refused, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&contract_controls.kept, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&contract_controls.refused_status, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&contract_controls.refused_last, 0, __ATOMIC_RELEASE);
+    put_off.waiting = 0;
 }
 
 void contract_control_open(void) { __atomic_store_n(&contract_controls.closed, 0, __ATOMIC_RELEASE); }
@@ -53,11 +66,38 @@ static void work(void)
     while (monotonic() < end) sched_yield();
 }
 
+static void put_reply_off(rk_ticket ticket, rk_u32 value)
+{
+    put_off.ticket = ticket;
+    put_off.value = value;
+    put_off.waiting = 1;
+}
+
+static rk_u32 take_reply_put_off(rk_ticket *ticket, rk_u32 *value)
+{
+    rk_u32 waiting = put_off.waiting;
+    *ticket = put_off.ticket;
+    *value = put_off.value;
+    put_off.waiting = 0;
+    return waiting;
+}
+
+static void count_refused(rk_u32 status, rk_u32 number, rk_u32 keep)
+{
+    __atomic_store_n(&contract_controls.refused_status, status, __ATOMIC_RELEASE);
+    __atomic_store_n(&contract_controls.refused_last, number, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&contract_controls.kept, keep, __ATOMIC_ACQ_REL);
+    __atomic_fetch_add(&contract_controls.refused, 1, __ATOMIC_ACQ_REL);
+}
+
 static void count_drained(void) { __atomic_fetch_add(&contract_controls.drained, 1, __ATOMIC_ACQ_REL); }
 #else
 #define pass_gate() ((void)0)
 #define work() ((void)0)
 #define count_drained() ((void)0)
+#define put_reply_off(ticket, value) ((void)0)
+#define take_reply_put_off(ticket, value) 0u
+#define count_refused(status, number, keep) ((void)0)
 #endif
 
 /* ------------------------------------------------------------------ back to the sender */
@@ -179,6 +219,41 @@ RK_HANDLER(replier, reminder, msg, replier_state, self, .state = RK_PER_SHARD, .
     if (!msg->again) self->waiting = 0;
 }
 
+/* The message itself is what rk_reply wants: in a slot, where the thread's own copy is not. */
+RK_SPMD_KERNEL(replier_spmd, inquiry, response, .threads = 32, .max_sends = 2, .backends = RK_ON_CPU)
+{
+    inquiry mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    RK_MSG const inquiry *msg = (RK_MSG const inquiry *)rk_ctx->payload;
+    response reply = { mine.value * 2u, mine.value };
+    remark other = { mine.value * 2u, mine.value };
+    rk_ticket ticket = { 0, 0, 0 };
+    switch (mine.how) {
+    case ANSWER_ONCE: rk_reply(RK_ARG, msg, &reply); break;
+    case ANSWER_TWICE:
+        rk_reply(RK_ARG, msg, &reply);
+        reply.value++;
+        rk_reply(RK_ARG, msg, &reply);
+        break;
+    case ANSWER_LATER:
+        ticket = rk_defer_reply(RK_ARG);
+        put_reply_off(ticket, mine.value);
+        break;
+    case ANSWER_KEPT:
+        if (!take_reply_put_off(&ticket, &reply.asked)) break;
+        reply.value = reply.asked * 2u;
+        rk_reply_later(RK_ARG, ticket, &reply);
+        break;
+    case ANSWER_REFUSED: rk_fail(RK_ARG, odd); break;
+    case ANSWER_OTHER: rk_reply(RK_ARG, msg, &other); break;
+    case ANSWER_HELD:
+        pass_gate();
+        rk_reply(RK_ARG, msg, &reply);
+        break;
+    default: break;
+    }
+}
+
 /* ------------------------------------------------------------------ refusals */
 
 RK_HANDLER(failing, attempt, msg, rk_none, self)
@@ -199,6 +274,28 @@ RK_HANDLER(failing, attempt, msg, rk_none, self)
         rk_send(RK_ARG, &copy);
         return;
     default: rk_send(RK_ARG, &copy); return;
+    }
+}
+
+RK_SPMD_KERNEL(failing_spmd, attempt, attempt, .threads = 32)
+{
+    attempt mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    switch (mine.fault) {
+    case FAULT_ODD: rk_fail(RK_ARG, odd); return;
+    case FAULT_NEGATIVE:
+        rk_send(RK_ARG, &mine);
+        rk_fail(RK_ARG, negative);
+        return;
+    case FAULT_BOTH:
+        rk_fail(RK_ARG, negative);
+        rk_fail(RK_ARG, odd);
+        return;
+    case FAULT_SENDS:
+        rk_send(RK_ARG, &mine);
+        rk_send(RK_ARG, &mine);
+        return;
+    default: rk_send(RK_ARG, &mine); return;
     }
 }
 
@@ -228,8 +325,27 @@ RK_ON_REFUSED(offering, offering_state, self, refusal)
     return back->keep;
 }
 
+RK_SPMD_KERNEL(offering_spmd, offer, offer, .threads = 32)
+{
+    offer mine;
+    if (rk_try_receive(RK_ARG, &mine)) rk_forward(RK_ARG);
+}
+
+RK_ON_REFUSED(offering_spmd, rk_none, self, refusal)
+{
+    RK_GLOBAL const offer *back = (RK_GLOBAL const offer *)refusal->payload;
+    count_refused((rk_u32)refusal->status, back->number, back->keep);
+    return back->keep;
+}
+
 /* Takes offers, one at a time, at the gate. */
 RK_HANDLER(taker, offer, msg, rk_none, self, .max_batch = 1, .backends = RK_ON_CPU) { pass_gate(); }
+
+RK_SPMD_KERNEL(taker_spmd, offer, offer, .threads = 2, .max_batch = 1, .backends = RK_ON_CPU)
+{
+    offer mine;
+    if (rk_try_receive(RK_ARG, &mine)) pass_gate();
+}
 
 /* ------------------------------------------------------------------ logs and parameters */
 
@@ -238,8 +354,23 @@ RK_HANDLER(logger, chatter, msg, rk_none, self, .log_limit = 5)
     for (rk_u32 i = 0; i < msg->lines; i++) rk_log2(RK_ARG, RK_WARNING, "line %u of %u", i, msg->number);
 }
 
+RK_SPMD_KERNEL(logger_spmd, chatter, chatter, .threads = 32, .log_limit = 5)
+{
+    chatter mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    for (rk_u32 i = 0; i < mine.lines; i++) rk_log2(RK_ARG, RK_WARNING, "line %u of %u", i, mine.number);
+}
+
 RK_HANDLER(tuned, probe, msg, rk_none, self)
 {
+    factors now = { RK_PARAM_OF(offset), RK_PARAM_OF(factor), RK_PARAM_OF(ratio) };
+    rk_send(RK_ARG, &now);
+}
+
+RK_SPMD_KERNEL(tuned_spmd, probe, factors, .threads = 32)
+{
+    probe mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
     factors now = { RK_PARAM_OF(offset), RK_PARAM_OF(factor), RK_PARAM_OF(ratio) };
     rk_send(RK_ARG, &now);
 }
@@ -275,6 +406,21 @@ RK_ON_DRAIN(stage, stage_state, self)
     rk_send(RK_ARG, &last);
 }
 
+RK_SPMD_KERNEL(stage_spmd, bundle, bundle, .threads = 4)
+{
+    bundle mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    mine.hops++;
+    rk_send(RK_ARG, &mine);
+}
+
+RK_ON_DRAIN(stage_spmd, rk_none, self)
+{
+    count_drained();
+    bundle last = { rk_shard_number(), LAST_BUNDLE };
+    rk_send(RK_ARG, &last);
+}
+
 /* Bundles go round until their hops are done, and then aside. */
 RK_HANDLER(circle, bundle, msg, stage_state, self, .state = RK_PER_SHARD, .max_batch = 4)
 {
@@ -291,5 +437,23 @@ RK_ON_DRAIN(circle, stage_state, self)
     self->hooks++;
     count_drained();
     tally last = { 0, self->received, rk_shard_number(), self->hooks };
+    rk_send_to(RK_ARG, aside, &last);
+}
+
+RK_SPMD_KERNEL(circle_spmd, bundle, bundle, .threads = 4)
+{
+    bundle mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    bundle next = { mine.number, mine.hops ? mine.hops - 1u : 0u };
+    if (mine.hops)
+        rk_send(RK_ARG, &next);
+    else
+        rk_send_to(RK_ARG, aside, &next);
+}
+
+RK_ON_DRAIN(circle_spmd, rk_none, self)
+{
+    count_drained();
+    bundle last = { rk_shard_number(), LAST_BUNDLE };
     rk_send_to(RK_ARG, aside, &last);
 }

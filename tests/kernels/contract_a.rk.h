@@ -24,6 +24,8 @@ RK_MESSAGE(ticked, 205, (rk_u32, actor), (rk_u32, count))
 #define ANSWER_REFUSED 4u /* rk_fail */
 #define ANSWER_OTHER 5u   /* with a message of another type */
 #define ANSWER_HELD 6u    /* when the gate opens */
+#define ANSWER_KEPT \
+    7u /* of an SPMD replier, which has no state and takes one type: a `reminder` in its place */
 RK_MESSAGE(inquiry, 206, (rk_u32, value), (rk_u32, how))
 RK_MESSAGE(response, 207, (rk_u32, value), (rk_u32, asked))
 RK_MESSAGE(reminder, 208, (rk_u32, value), (rk_u32, again))
@@ -40,7 +42,9 @@ RK_MESSAGE(attempt, 210, (rk_u32, number), (rk_u32, fault))
 /* How many lines to log. */
 RK_MESSAGE(chatter, 211, (rk_u32, lines), (rk_u32, number))
 
-/* A pipeline's messages, and what its drain hooks say. */
+/* A pipeline's messages, and what its drain hooks say: a tally, or of an SPMD stage, which takes one type, a bundle whose hops are
+ * LAST_BUNDLE and the stages that it has passed. */
+#define LAST_BUNDLE 0x40000000u
 RK_MESSAGE(bundle, 212, (rk_u32, number), (rk_u32, hops))
 RK_MESSAGE(tally, 213, (rk_u32, stage), (rk_u32, received), (rk_u32, shard), (rk_u32, hooks))
 
@@ -62,6 +66,8 @@ typedef struct contract_control {
     rk_u32 work_ns; /* how long a handler of `slow` works */
     rk_u32 drained; /* drain hooks that ran */
     rk_u32 largest; /* batch that a `gauge` handler saw */
+    /* What the hook of `offering_spmd`, which has no state, was told. */
+    rk_u32 refused, kept, refused_status, refused_last;
 } contract_control;
 extern contract_control contract_controls;
 void contract_control_reset(void);

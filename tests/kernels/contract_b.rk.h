@@ -74,6 +74,17 @@ typedef struct refusal_log {
     rk_u64 number_sum; /* of the packages that were refused */
 } refusal_log;
 
+#if defined(RK_LANG_HOST)
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* What the hook of `dispatch_watched_spmd`, which has no state, was told. Of its worker; read it at rest. */
+extern refusal_log contract_refusals;
+#ifdef __cplusplus
+}
+#endif
+#endif
+
 #define MOST_SHOOTERS 132u
 typedef struct shot_log {
     rk_u64 count;

@@ -79,6 +79,13 @@ RK_HANDLER(tally_slices, package, p, count_log, self, .width = RK_BLOCK, .thread
         count_package(self, p);
 }
 
+RK_SPMD_KERNEL(tally_slices_spmd, package, package, .threads = 256, .max_batch = 64, .event_driven = 1,
+               .slice_messages = 1000)
+{
+    package mine;
+    (void)rk_try_receive(RK_ARG, &mine);
+}
+
 /* Under each model of memory consistency. */
 RK_HANDLER(tally_relaxed, package, p, count_log, self, .state = RK_PER_SHARD, .memory = RK_RELAXED_MEMORY)
 {
@@ -104,9 +111,34 @@ RK_HANDLER(breed, spark, s, rk_none, self, .max_sends = 2)
     rk_send(RK_ARG, &next);
 }
 
+RK_SPMD_KERNEL(breed_spmd, spark, spark, .threads = 32, .max_sends = 2)
+{
+    spark mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    spark next = { mine.hops - 1u, mine.target };
+    if (mine.hops == 0) {
+        next.hops = 0;
+        rk_send_to(RK_ARG, finished, &next);
+        return;
+    }
+    rk_send(RK_ARG, &next);
+    rk_send(RK_ARG, &next);
+}
+
 RK_HANDLER(pass_token, token, t, rk_none, self)
 {
     token next = { t->count + 1u, t->limit };
+    if (next.count < next.limit)
+        rk_send(RK_ARG, &next);
+    else
+        rk_send_to(RK_ARG, finished, &next);
+}
+
+RK_SPMD_KERNEL(pass_token_spmd, token, token, .threads = 32)
+{
+    token t;
+    if (!rk_try_receive(RK_ARG, &t)) return;
+    token next = { t.count + 1u, t.limit };
     if (next.count < next.limit)
         rk_send(RK_ARG, &next);
     else
@@ -124,6 +156,19 @@ RK_HANDLER(shoot, volley, v, rk_none, self, .max_sends = 132, .max_batch = 4)
     }
 }
 
+RK_SPMD_KERNEL(shoot_spmd, volley, shot, .threads = 4, .max_sends = 132)
+{
+    volley v;
+    if (!rk_try_receive(RK_ARG, &v)) return;
+    rk_u32 targets = v.targets < MOST_SHOOTERS ? v.targets : MOST_SHOOTERS;
+    shot fired = { rk_shard_number(), v.round };
+    rk_send_options to = RK_SEND_DEFAULTS;
+    for (rk_u32 i = 0; i < targets; i++) {
+        to.target = (rk_shard_number() + i) % targets;
+        rk_send_with(RK_ARG, &fired, &to);
+    }
+}
+
 RK_HANDLER(get_shot, shot, s, shot_log, self, .state = RK_PER_SHARD)
 {
     rk_u32 from = s->from % MOST_SHOOTERS;
@@ -133,23 +178,39 @@ RK_HANDLER(get_shot, shot, s, shot_log, self, .state = RK_PER_SHARD)
 }
 
 /* Each message carries the stamps of those that caused it. */
-RK_FN trail longer_trail(RK_CTX, RK_MSG const trail *t)
+RK_FN trail longer_trail(RK_CTX, const trail *t)
 {
     trail longer = *t;
     if (longer.hops < 6u)
-        longer.stamp[longer.hops++] = ((RK_GLOBAL const rk_header_long *)rk_header_of(rk_ctx, t))->sent_ns;
+        longer.stamp[longer.hops++] = ((RK_GLOBAL const rk_header_long *)rk_ctx->header)->sent_ns;
     return longer;
 }
 
 RK_HANDLER(stamp_causal, trail, t, rk_none, self, .timestamps = 1)
 {
-    trail longer = longer_trail(RK_ARG, t);
+    trail here = *t, longer = longer_trail(RK_ARG, &here);
     rk_send(RK_ARG, &longer);
 }
 
 RK_HANDLER(stamp_plain, trail, t, rk_none, self, .timestamps = 1, .not_causal = 1)
 {
-    trail longer = longer_trail(RK_ARG, t);
+    trail here = *t, longer = longer_trail(RK_ARG, &here);
+    rk_send(RK_ARG, &longer);
+}
+
+RK_SPMD_KERNEL(stamp_causal_spmd, trail, trail, .threads = 32, .timestamps = 1)
+{
+    trail here, longer;
+    if (!rk_try_receive(RK_ARG, &here)) return;
+    longer = longer_trail(RK_ARG, &here);
+    rk_send(RK_ARG, &longer);
+}
+
+RK_SPMD_KERNEL(stamp_plain_spmd, trail, trail, .threads = 32, .timestamps = 1, .not_causal = 1)
+{
+    trail here, longer;
+    if (!rk_try_receive(RK_ARG, &here)) return;
+    longer = longer_trail(RK_ARG, &here);
     rk_send(RK_ARG, &longer);
 }
 
@@ -164,6 +225,16 @@ RK_HANDLER(sort_packages, package, p, rk_none, self)
         rk_send_to(RK_ARG, even, &copy);
 }
 
+RK_SPMD_KERNEL(sort_packages_spmd, package, package, .threads = 32)
+{
+    package mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    if (mine.number % 2u)
+        rk_send_to(RK_ARG, odd, &mine);
+    else
+        rk_send_to(RK_ARG, even, &mine);
+}
+
 /* Sends a package for an even order, and a query for an odd one. */
 RK_HANDLER(mix_types, work_order, o, rk_none, self)
 {
@@ -172,6 +243,19 @@ RK_HANDLER(mix_types, work_order, o, rk_none, self)
         rk_send(RK_ARG, &q);
     } else {
         package p = { o->number, rk_hash64(o->number * 31u + o->sender), o->sender, 0 };
+        rk_send(RK_ARG, &p);
+    }
+}
+
+RK_SPMD_KERNEL(mix_types_spmd, work_order, package, .threads = 32)
+{
+    work_order o;
+    if (!rk_try_receive(RK_ARG, &o)) return;
+    if (o.number % 2u) {
+        query q = { o.number };
+        rk_send(RK_ARG, &q);
+    } else {
+        package p = { o.number, rk_hash64(o.number * 31u + o.sender), o.sender, 0 };
         rk_send(RK_ARG, &p);
     }
 }
@@ -190,6 +274,15 @@ RK_HANDLER(answer_once, query, q, rk_none, self, .replies = 1)
 {
     response a = { q->value * 2u, ((RK_GLOBAL const rk_header_long *)rk_header_of(rk_ctx, q))->correlation };
     rk_reply(RK_ARG, q, &a);
+}
+
+/* rk_reply wants the message in its slot. */
+RK_SPMD_KERNEL(answer_once_spmd, query, response, .threads = 32, .replies = 1)
+{
+    query mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    response a = { mine.value * 2u, ((RK_GLOBAL const rk_header_long *)rk_ctx->header)->correlation };
+    rk_reply(RK_ARG, (RK_MSG const query *)rk_ctx->payload, &a);
 }
 
 RK_HANDLER(answer_twice, query, q, rk_none, self, .max_sends = 2, .replies = 1)

@@ -6,6 +6,14 @@
 
 RK_PARAM(rk_u32, carry_work, 0) /* rounds of arithmetic for each message: what makes a consumer slow */
 RK_REASON(unwanted)             /* of refuse_package */
+RK_ROUTE(answers)               /* of dispatch_at_once_spmd */
+
+#if defined(RK_LANG_HOST)
+refusal_log contract_refusals;
+#define COUNT_REFUSED(status, number) count_refused(&contract_refusals, status, number)
+#else
+#define COUNT_REFUSED(status, number) ((void)0)
+#endif
 
 RK_FN rk_u64 toil(rk_u64 x, rk_u32 rounds)
 {
@@ -63,6 +71,23 @@ RK_SPMD_KERNEL(carry_spmd, package, sighting, .threads = 32)
     }
 }
 
+RK_FN void count_refused(RK_GLOBAL refusal_log *log, rk_status status, rk_u64 number)
+{
+    if (status == RK_FULL)
+        log->full++;
+    else if (status == RK_DROPPED)
+        log->dropped++;
+    else if (status == RK_DUPLICATE)
+        log->duplicate++;
+    else if (status == RK_TIMED_OUT)
+        log->timed_out++;
+    else if (status == RK_CLOSED)
+        log->closed++;
+    else
+        log->other++;
+    log->number_sum += number;
+}
+
 /* Sends the package that is ordered; its flags are those of the order, as its handler saw them. */
 RK_FN void dispatch_one(RK_CTX, const work_order *o)
 {
@@ -96,20 +121,19 @@ RK_HANDLER(dispatch_watched, work_order, ordered, refusal_log, self, .state = RK
 
 RK_ON_REFUSED(dispatch_watched, refusal_log, self, refusal)
 {
-    RK_GLOBAL const package *p = (RK_GLOBAL const package *)refusal->payload;
-    if (refusal->status == RK_FULL)
-        self->full++;
-    else if (refusal->status == RK_DROPPED)
-        self->dropped++;
-    else if (refusal->status == RK_DUPLICATE)
-        self->duplicate++;
-    else if (refusal->status == RK_TIMED_OUT)
-        self->timed_out++;
-    else if (refusal->status == RK_CLOSED)
-        self->closed++;
-    else
-        self->other++;
-    self->number_sum += p->number;
+    count_refused(self, refusal->status, ((RK_GLOBAL const package *)refusal->payload)->number);
+    return 1;
+}
+
+RK_SPMD_KERNEL(dispatch_watched_spmd, work_order, package, .threads = 32)
+{
+    work_order o;
+    if (rk_try_receive(RK_ARG, &o)) dispatch_one(RK_ARG, &o);
+}
+
+RK_ON_REFUSED(dispatch_watched_spmd, rk_none, self, refusal)
+{
+    COUNT_REFUSED(refusal->status, ((RK_GLOBAL const package *)refusal->payload)->number);
     return 1;
 }
 
@@ -118,15 +142,17 @@ RK_HANDLER(dispatch_at_once, work_order, o, refusal_log, self, .state = RK_PER_S
 {
     package p = { o->number, rk_hash64(o->number * 31u + o->sender), o->sender, 0 };
     rk_status status = rk_try_send(RK_ARG, &p);
-    if (status == RK_FULL)
-        self->full++;
-    else if (status == RK_DROPPED)
-        self->dropped++;
-    else if (status == RK_CLOSED)
-        self->closed++;
-    else if (status != RK_OK)
-        self->other++;
-    if (status != RK_OK) self->number_sum += p.number;
+    if (status != RK_OK) count_refused(self, status, p.number);
+}
+
+/* The same, and tells the host what the lane said: it keeps no state. */
+RK_SPMD_KERNEL(dispatch_at_once_spmd, work_order, package, .threads = 32)
+{
+    work_order o;
+    if (!rk_try_receive(RK_ARG, &o)) return;
+    package p = { o.number, rk_hash64(o.number * 31u + o.sender), o.sender, 0 };
+    response said = { o.number, (rk_u64)rk_try_send(RK_ARG, &p) };
+    rk_send_to(RK_ARG, answers, &said);
 }
 
 /* Refuses each package. */

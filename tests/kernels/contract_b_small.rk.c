@@ -14,3 +14,9 @@ RK_SPMD_KERNEL(pass_small_spmd, small_load, small_load, .threads = 32)
     small_load load;
     if (rk_try_receive(RK_ARG, &load)) rk_forward(RK_ARG);
 }
+
+RK_SPMD_KERNEL(refuse_small_spmd, small_load, small_load, .threads = 32)
+{
+    small_load load;
+    if (rk_try_receive(RK_ARG, &load)) rk_fail(RK_ARG, too_heavy);
+}

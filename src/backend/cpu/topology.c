@@ -10,17 +10,17 @@ static struct {
     int (*topology_init)(void **topology);
     int (*topology_load)(void *topology);
     const void *(*topology_get_allowed_cpuset)(void *topology);
-    void *(*bitmap_dup)(const void *bitmap);
     void *(*bitmap_alloc)(void);
     void (*bitmap_free)(void *bitmap);
+    int (*bitmap_and)(void *result, const void *a, const void *b);
     int (*bitmap_singlify_per_core)(void *topology, void *bitmap, unsigned which);
     int (*bitmap_next)(const void *bitmap, int prev);
     int (*bitmap_weight)(const void *bitmap);
     int (*bitmap_only)(void *bitmap, unsigned id);
+    int (*get_cpubind)(void *topology, void *bitmap, int flags);
     int (*set_cpubind)(void *topology, const void *bitmap, int flags);
 } hwloc;
-static void *topology;
-static void *cores; /* one processing unit of each allowed core */
+static void *topology; /* 0: no hwloc */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 #define HWLOC_CPUBIND_THREAD 2
@@ -36,13 +36,14 @@ static void load_hwloc(void)
         { "hwloc_topology_init", &hwloc.topology_init },
         { "hwloc_topology_load", &hwloc.topology_load },
         { "hwloc_topology_get_allowed_cpuset", &hwloc.topology_get_allowed_cpuset },
-        { "hwloc_bitmap_dup", &hwloc.bitmap_dup },
         { "hwloc_bitmap_alloc", &hwloc.bitmap_alloc },
         { "hwloc_bitmap_free", &hwloc.bitmap_free },
+        { "hwloc_bitmap_and", &hwloc.bitmap_and },
         { "hwloc_bitmap_singlify_per_core", &hwloc.bitmap_singlify_per_core },
         { "hwloc_bitmap_next", &hwloc.bitmap_next },
         { "hwloc_bitmap_weight", &hwloc.bitmap_weight },
         { "hwloc_bitmap_only", &hwloc.bitmap_only },
+        { "hwloc_get_cpubind", &hwloc.get_cpubind },
         { "hwloc_set_cpubind", &hwloc.set_cpubind },
     };
     for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++) {
@@ -50,11 +51,8 @@ static void load_hwloc(void)
         if (!found) return; /* another hwloc than the one that this knows */
         *(void **)functions[i].place = found;
     }
-    if (hwloc.topology_init(&topology) || hwloc.topology_load(topology)) return;
-    void *allowed = hwloc.bitmap_dup(hwloc.topology_get_allowed_cpuset(topology));
-    if (allowed && hwloc.bitmap_singlify_per_core(topology, allowed, 0) == 0 &&
-        hwloc.bitmap_weight(allowed) > 0)
-        cores = allowed;
+    void *loaded;
+    if (hwloc.topology_init(&loaded) == 0 && hwloc.topology_load(loaded) == 0) topology = loaded;
 }
 
 rk_u32 rk_cores(void)
@@ -65,16 +63,28 @@ rk_u32 rk_cores(void)
     return online > 0 ? (rk_u32)online : 1;
 }
 
+/* One processing unit of each core that the calling thread may run on: of those of the machine that are allowed, and that whoever
+ * started the thread had (taskset, a cgroup, a bound program). 0: none, or no memory. */
+static rk_u32 own_cores(void *units)
+{
+    if (hwloc.get_cpubind(topology, units, HWLOC_CPUBIND_THREAD) ||
+        hwloc.bitmap_and(units, units, hwloc.topology_get_allowed_cpuset(topology)) ||
+        hwloc.bitmap_singlify_per_core(topology, units, 0))
+        return 0;
+    int count = hwloc.bitmap_weight(units);
+    return count > 0 ? (rk_u32)count : 0;
+}
+
 int rk_bind_to_core(rk_u32 core)
 {
     pthread_once(&once, load_hwloc);
-    if (!cores) return 0;
+    if (!topology) return 0;
+    void *units = hwloc.bitmap_alloc();
+    rk_u32 count = units ? own_cores(units) : 0;
     int unit = -1;
-    rk_u32 count = (rk_u32)hwloc.bitmap_weight(cores);
-    for (rk_u32 i = 0; i < count - core % count; i++) unit = hwloc.bitmap_next(cores, unit);
-    void *one = hwloc.bitmap_alloc();
-    int bound = one && unit >= 0 && hwloc.bitmap_only(one, (unsigned)unit) == 0 &&
-                hwloc.set_cpubind(topology, one, HWLOC_CPUBIND_THREAD) == 0;
-    if (one) hwloc.bitmap_free(one);
+    for (rk_u32 i = 0; count && i < count - core % count; i++) unit = hwloc.bitmap_next(units, unit);
+    int bound = unit >= 0 && hwloc.bitmap_only(units, (unsigned)unit) == 0 &&
+                hwloc.set_cpubind(topology, units, HWLOC_CPUBIND_THREAD) == 0;
+    if (units) hwloc.bitmap_free(units);
     return bound;
 }

@@ -1,0 +1,224 @@
+/* Calls of the dialect, one by one: a kernel makes the call and tells what came of it. */
+#include "contract.h"
+
+#include <stdio.h>
+
+#include "../kernels/contract_c.rk.h"
+
+static rk_launch_options plain(void)
+{
+    rk_launch_options o = rk_production();
+    o.deduplication_window = 0;
+    o.queue_capacity = 1024;
+    return o;
+}
+
+static void send_measure(contract *c, rk_kernel k, rk_u64 number, rk_u64 value,
+                         const rk_send_options *options)
+{
+    measure m = { number, value };
+    assert_ok(rk_send(c->runtime, k, RK_BODY(m), options));
+}
+
+/* ------------------------------------------------------------------ time */
+
+#define FOR_EVER 0xffffffffffffffffull
+
+static void the_time_that_a_message_has_left_is_told(contract *c)
+{
+    rk_launch_options o = plain();
+    o.expiry = 1;
+    rk_kernel k = launch(c, "time", "tell_time_left", &o);
+    rk_send_options s = RK_SEND_DEFAULTS;
+    rk_u64 before = rk_clock_ns(c->runtime);
+    s.ttl_us = 30000000;
+    send_measure(c, k, 1, 0, &s);
+    send_measure(c, k, 2, 0, 0); /* no time to live */
+    let_pass(c, RK_MILLISECONDS(30));
+    assert_ok(rk_activate(c->runtime, k));
+    measure m;
+    receive(c, k, &m);
+    rk_u64 passed = rk_clock_ns(c->runtime) - before;
+    assert_int_equal(m.number, 1);
+    assert_true(m.value <= RK_SECONDS(30) - RK_MILLISECONDS(30));
+    assert_true(m.value >= RK_SECONDS(30) - passed);
+    if (c->variant->single_step) assert_int_equal(m.value, RK_SECONDS(30) - RK_MILLISECONDS(30));
+    receive(c, k, &m);
+    assert_int_equal(m.number, 2);
+    assert_true(m.value == FOR_EVER);
+
+    /* the launch's time to live is that of messages that say none */
+    o.default_ttl_us = 20000000;
+    k = launch_active(c, "by default", "tell_time_left", &o);
+    send_measure(c, k, 3, 0, 0);
+    receive(c, k, &m);
+    assert_true(m.value > 0 && m.value <= RK_SECONDS(20));
+
+    /* and without expiry there is none */
+    o = plain();
+    k = launch_active(c, "for ever", "tell_time_left", &o);
+    send_measure(c, k, 4, 0, 0);
+    receive(c, k, &m);
+    assert_true(m.value == FOR_EVER);
+}
+
+static void cycles_are_more_for_more_work(contract *c)
+{
+    rk_launch_options o = plain();
+    rk_kernel k = launch_active(c, "cycles", "tell_cycles", &o);
+    rk_u64 least[2] = { FOR_EVER, FOR_EVER };
+    static const rk_u64 rounds[2] = { 10, 100000 };
+    for (rk_u32 i = 0; i < 20; i++) {
+        measure m;
+        send_measure(c, k, i, rounds[i % 2], 0);
+        receive(c, k, &m);
+        if (m.value < least[i % 2]) least[i % 2] = m.value;
+    }
+    assert_true(least[0] > 0);
+    assert_true(least[1] > 100 * least[0]); /* ten thousand times the work */
+}
+
+/* ------------------------------------------------------------------ on a named route */
+
+static void a_message_is_forwarded_on_a_named_route(contract *c)
+{
+    rk_launch_options o = plain();
+    rk_kernel source = launch(c, "source", "forward_aside", &o);
+    o.kernel_name = "tell_target";
+    rk_kernel aside = launch_active(c, "aside", "", &o), other = launch_active(c, "other", "", &o);
+    assert_ok(rk_connect(c->runtime, source, "aside", aside, 0));
+    assert_ok(rk_connect(c->runtime, source, 0, other, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    rk_send_options s = RK_SEND_DEFAULTS;
+    for (rk_u32 i = 0; i < 100; i++) {
+        s.target = i;
+        send_measure(c, source, i, 0, &s);
+    }
+    for (rk_u32 i = 0; i < 100; i++) {
+        measure m;
+        receive(c, aside, &m);
+        assert_int_equal(m.number, i);
+        assert_int_equal(m.value, i * 1000); /* as it was, target and all */
+    }
+    assert_int_equal(account_of(c, other).accepted, 0);
+}
+
+static void a_send_on_a_named_route_has_its_own_options(contract *c)
+{
+    rk_launch_options o = plain();
+    rk_kernel source = launch(c, "source", "send_aside", &o);
+    o.kernel_name = "tell_target";
+    o.priority = 1;
+    o.shards = o.blocks = 4;
+    rk_kernel aside = launch_active(c, "aside", "", &o);
+    assert_ok(rk_connect(c->runtime, source, "aside", aside, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < 100; i++) {
+        measure m;
+        rk_received info;
+        send_measure(c, source, i, 3 * i, 0);
+        receive_with(c, aside, &m, &info);
+        assert_int_equal(m.number, i);
+        assert_int_equal(m.value, 3 * i * 1000 + 200);
+        assert_int_equal(info.shard, 3 * i % 4);
+        receive(c, source, &m); /* the default route isn't connected */
+        assert_int_equal(m.number, i);
+    }
+}
+
+static void a_send_that_is_tried_on_a_named_route_is_answered_at_once(contract *c)
+{
+    enum { ROOM = 16, MORE = 5 };
+    rk_launch_options o = plain(), full = plain();
+    full.kernel_name = "tell_target";
+    full.queue_capacity = ROOM;
+    rk_kernel source = launch(c, "source", "try_aside", &o), aside = launch(c, "aside", "", &full);
+    assert_ok(rk_connect(c->runtime, source, "aside", aside, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < ROOM + MORE; i++) send_measure(c, source, i, 0, 0);
+    for (rk_u32 i = 0; i < ROOM + MORE; i++) {
+        measure m;
+        receive(c, source, &m);
+        assert_int_equal(m.number, i);
+        assert_int_equal(m.value, i < ROOM ? RK_OK : RK_FULL);
+    }
+    assert_int_equal(account_of(c, aside).accepted_device, ROOM);
+    assert_int_equal(account_of(c, aside).refused_full, MORE);
+    assert_int_equal(metrics_of(c, source).parks, 0);
+    assert_ok(rk_activate(c->runtime, aside));
+    for (rk_u32 i = 0; i < ROOM; i++) {
+        measure m;
+        receive(c, aside, &m);
+        assert_int_equal(m.number, i);
+    }
+}
+
+/* ------------------------------------------------------------------ groups */
+
+static void each_thread_keeps_its_value_from_region_to_region(contract *c)
+{
+    rk_launch_options o = plain();
+    rk_kernel k = launch_active(c, "keeper", "keep_per_thread", &o);
+    for (rk_u64 number = 0; number < 20; number++) {
+        rk_u64 expected = 0;
+        for (rk_u32 t = 0; t < PER_THREAD; t++)
+            expected += (rk_hash64(number + t) + 3u * rk_hash64(number + (t + 1u) % PER_THREAD)) * (t + 1u);
+        measure m;
+        send_measure(c, k, number, 0, 0);
+        receive(c, k, &m);
+        assert_int_equal(m.number, number);
+        assert_true(m.value == expected);
+    }
+}
+
+static void floats_are_summed_for_any_number_of_them(contract *c)
+{
+    static const rk_u32 counts[] = { 1, 2, 3, 31, 32, 33, 100, 255, 256 };
+    rk_launch_options o = plain();
+    rk_kernel k = launch_active(c, "sums", "add_terms", &o);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        rk_u32 n = counts[i];
+        terms t = { n, 0 };
+        assert_ok(rk_send(c->runtime, k, RK_BODY(t), 0));
+        receive(c, k, &t);
+        assert_int_equal(t.n, n);
+        assert_true(t.sum == 0.25f * (float)(n * (n + 1)));
+    }
+}
+
+static void threads_of_a_warp_exchange_values(contract *c)
+{
+    static const rk_u32 thread_counts[] = { 64, 48, 32 };
+    for (size_t i = 0; i < 3; i++) {
+        rk_u32 threads = thread_counts[i];
+        rk_launch_options o = plain();
+        o.threads = threads;
+        o.kernel_name = "exchange_values";
+        rk_kernel k = launch(c, "exchange", "", &o);
+        for (rk_u32 t = 0; t < threads; t++) send_measure(c, k, t, 0, 0);
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u32 t = 0; t < threads; t++) {
+            exchanged e;
+            rk_u32 warp = t / 32 * 32, below = t % 32 + 2 < 32 && t + 2 < threads ? t + 2 : t;
+            receive(c, k, &e);
+            assert_int_equal(e.thread, t);
+            assert_int_equal(e.threads, threads);
+            assert_true(e.of_lane_3 == rk_hash64(warp + 3));
+            assert_true(e.two_below == 0.25f * (float)below);
+            assert_int_equal(e.across, (warp + (t % 32 ^ 5u)) * 7u);
+        }
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
+static const contract_case cases[] = {
+    { CASE(the_time_that_a_message_has_left_is_told), ON_EVERY },
+    { CASE(cycles_are_more_for_more_work), ON_EVERY },
+    { CASE(a_message_is_forwarded_on_a_named_route), ON_EVERY },
+    { CASE(a_send_on_a_named_route_has_its_own_options), ON_EVERY },
+    { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
+    { CASE(each_thread_keeps_its_value_from_region_to_region), NEEDS_REGIONS },
+    { CASE(floats_are_summed_for_any_number_of_them), NEEDS_REGIONS },
+    { CASE(threads_of_a_warp_exchange_values), NEEDS_FIBERS },
+};
+CONTRACT_MAIN("dialect", cases)

@@ -1,0 +1,143 @@
+/* Kernels of the cases on the dialect: each makes one call and tells what came of it. NAME_spmd is the same as a thread's body. */
+#include <ringkernel/kernel.h>
+
+#include "contract_c.rk.h"
+
+RK_ROUTE(aside)
+
+/* ------------------------------------------------------------------ time */
+
+RK_HANDLER(tell_time_left, measure, msg, rk_none, self)
+{
+    measure told = { msg->number, rk_time_left_ns(RK_ARG) };
+    rk_send(RK_ARG, &told);
+}
+
+RK_SPMD_KERNEL(tell_time_left_spmd, measure, measure, .threads = 32)
+{
+    measure told;
+    if (!rk_try_receive(RK_ARG, &told)) return;
+    told.value = rk_time_left_ns(RK_ARG);
+    rk_send(RK_ARG, &told);
+}
+
+RK_FN measure count_cycles(rk_u64 number, rk_u64 rounds)
+{
+    rk_u64 begin = rk_cycles();
+    for (rk_u64 i = 0; i < rounds; i++) number = rk_hash64(number + i);
+    measure told = { number, rk_cycles() - begin };
+    return told;
+}
+
+/* How many cycles so many rounds of hashing take. */
+RK_HANDLER(tell_cycles, measure, msg, rk_none, self)
+{
+    measure told = count_cycles(msg->number, msg->value);
+    rk_send(RK_ARG, &told);
+}
+
+RK_SPMD_KERNEL(tell_cycles_spmd, measure, measure, .threads = 32)
+{
+    measure asked;
+    if (!rk_try_receive(RK_ARG, &asked)) return;
+    measure told = count_cycles(asked.number, asked.value);
+    rk_send(RK_ARG, &told);
+}
+
+/* ------------------------------------------------------------------ on a named route */
+
+RK_HANDLER(forward_aside, measure, msg, rk_none, self) { rk_forward_to(RK_ARG, aside); }
+
+RK_SPMD_KERNEL(forward_aside_spmd, measure, measure, .threads = 32)
+{
+    measure mine;
+    if (rk_try_receive(RK_ARG, &mine)) rk_forward_to(RK_ARG, aside);
+}
+
+/* To the target that the message names, and the host gets a copy on the default route. */
+RK_FN void send_on_both(RK_CTX, const measure *m)
+{
+    rk_send_options to = RK_SEND_DEFAULTS;
+    to.target = (rk_u32)m->value;
+    to.priority = 200;
+    rk_send_to_with(RK_ARG, aside, m, &to);
+    rk_send(RK_ARG, m);
+}
+
+RK_HANDLER(send_aside, measure, msg, rk_none, self, .max_sends = 2)
+{
+    measure copy = *msg;
+    send_on_both(RK_ARG, &copy);
+}
+
+RK_SPMD_KERNEL(send_aside_spmd, measure, measure, .threads = 32, .max_sends = 2)
+{
+    measure mine;
+    if (rk_try_receive(RK_ARG, &mine)) send_on_both(RK_ARG, &mine);
+}
+
+/* Tries, and tells the host what the lane said. */
+RK_HANDLER(try_aside, measure, msg, rk_none, self)
+{
+    measure copy = *msg, told = { msg->number, (rk_u64)rk_try_send_to(RK_ARG, aside, &copy) };
+    rk_send(RK_ARG, &told);
+}
+
+RK_SPMD_KERNEL(try_aside_spmd, measure, measure, .threads = 32)
+{
+    measure mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    measure told = { mine.number, (rk_u64)rk_try_send_to(RK_ARG, aside, &mine) };
+    rk_send(RK_ARG, &told);
+}
+
+/* Tells the target that a message was sent to. */
+RK_HANDLER(tell_target, measure, msg, rk_none, self)
+{
+    measure told = { msg->number, rk_target_of(msg) * 1000u + rk_ctx->header->priority };
+    rk_send(RK_ARG, &told);
+}
+
+/* ------------------------------------------------------------------ groups */
+
+/* Each thread keeps a value of its own from region to region, and takes its neighbour's in between. */
+RK_HANDLER(keep_per_thread, measure, msg, rk_none, self, .width = RK_BLOCK, .threads = 64, .shared = 512)
+{
+    RK_SHARED(rk_u64, board, PER_THREAD);
+    RK_PER_THREAD(rk_u64, kept, 64);
+    rk_u64 number = msg->number;
+    RK_THREADS(t, PER_THREAD) board[t] = RK_MINE(kept, t) = rk_hash64(number + t);
+    RK_THREADS(t, PER_THREAD) RK_MINE(kept, t) += 3u * board[(t + 1u) % PER_THREAD];
+    RK_THREADS(t, PER_THREAD) board[t] = RK_MINE(kept, t) * (t + 1u);
+    RK_ONCE {
+        measure told = { number, 0 };
+        for (rk_u32 i = 0; i < PER_THREAD; i++) told.value += board[i];
+        rk_send(RK_ARG, &told);
+    }
+}
+
+/* Half of 1 + 2 + … + n, which is exact. */
+RK_HANDLER(add_terms, terms, msg, rk_none, self, .width = RK_BLOCK, .threads = 128, .shared = 1024)
+{
+    RK_SHARED(rk_f32, term, 256);
+    rk_u32 n = msg->n < 256u ? msg->n : 256u;
+    RK_PARALLEL(i, n) term[i] = 0.5f * (rk_f32)(i + 1u);
+    rk_reduce_sum_f32(RK_ARG, term, n);
+    RK_ONCE {
+        terms sum = { n, term[0] };
+        rk_send(RK_ARG, &sum);
+    }
+}
+
+RK_SPMD_KERNEL(exchange_values, measure, exchanged, .threads = 64, .barrier = RK_SCOPE_WARP)
+{
+    measure mine;
+    rk_u32 taken = rk_try_receive(RK_ARG, &mine);
+    exchanged got;
+    got.of_lane_3 = rk_shuffle_u64(rk_hash64(rk_thread()), 3u);
+    got.two_below = rk_shuffle_down_f32(0.25f * (rk_f32)rk_thread(), 2u);
+    got.across = rk_shuffle_xor_u32(rk_thread() * 7u, 5u);
+    got.thread = rk_thread();
+    got.threads = rk_threads();
+    if (taken) rk_send(RK_ARG, &got);
+}

@@ -1,0 +1,8 @@
+#include "compile_counted.h"
+
+#define RK_COMPILER COUNTING_COMPILER
+#define RK_COMPILE_FLAGS "-std=c11 -O1"
+#define RK_BUILD_INCLUDE_DIR RK_SOURCE_DIR "/include"
+#define RK_INSTALL_INCLUDE_DIR "/nowhere"
+#define rk_module_compile compile_counted_optimised
+#include "runtime/module_compile.c"
