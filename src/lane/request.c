@@ -75,9 +75,8 @@ rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, co
     if (!rk_is_open(runtime)) return rk_error(RK_CLOSED, "rk_request: the runtime is closed");
     rk_send_options options = *given;
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
-    rk_pending *p = rk_pending_take(runtime, &options.correlation);
+    rk_pending *p = rk_pending_take(runtime, kernel.number, &options.correlation);
     if (!p) return rk_error(RK_LIMIT, "%u requests are waiting for replies already", RK_REQUESTS_MAX);
-    p->owner_number = kernel.number;
     p->reply_type = reply_type;
     p->reply = reply;
     p->reply_size = reply_size;

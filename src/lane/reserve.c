@@ -29,6 +29,12 @@ void rk_reservations_repair(rk_thread_record *record)
     }
 }
 
+static rk_status explain_busy(rk_status status, const char *call)
+{
+    return status == RK_BUSY ? rk_error(status, "%s: the kernel is being launched again: call again", call)
+                             : status;
+}
+
 rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t size,
                      const rk_send_options *options, rk_reservation *reservation)
 {
@@ -40,7 +46,7 @@ rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t 
         return rk_error(RK_INVALID_ARGUMENT, "rk_reserve: runtime or reservation is null");
     memset(reservation, 0, sizeof *reservation);
     rk_status status = rk_guard_enter(runtime, handle, &record, &k);
-    if (status != RK_OK) return status;
+    if (status != RK_OK) return explain_busy(status, "rk_reserve");
     rk_u32 place = 0;
     while (place < RK_RESERVATIONS_MAX && record->reserved[place].kernel) place++;
     const rk_lane_plan *plan = &k->layout.lane[RK_LANE_HOST];
@@ -93,9 +99,13 @@ static rk_status finish(rk_runtime *runtime, rk_reservation *r, rk_u8 flags, con
     rk_error_begin();
     if (!runtime || !r || !r->ticket_[0])
         return rk_error(RK_INVALID_ARGUMENT, "%s: not a reservation, or finished already", call);
-    rk_status status = rk_guard_enter(runtime, r->kernel, &record, &k);
-    if (status != RK_OK) return status;
     rk_u32 place = (rk_u32)r->ticket_[0] - 1;
+    rk_status status = rk_guard_enter(runtime, r->kernel, &record, &k);
+    if (status == RK_STALE && (rk_thread_record *)(size_t)r->ticket_[2] == rk_thread_own()) {
+        rk_thread_own()->reserved[place].kernel = 0; /* the slot went with the kernel */
+        memset(r, 0, sizeof *r);
+    }
+    if (status != RK_OK) return explain_busy(status, call);
     if ((rk_thread_record *)(size_t)r->ticket_[2] != record || record->reserved[place].kernel != k ||
         record->reserved[place].index != r->ticket_[1])
         status = rk_error(RK_INVALID_ARGUMENT, "%s: reserved by another thread, or finished already", call);

@@ -57,6 +57,8 @@ static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *w
         (void)rk_exchange_u32(&ring->waiting, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
         if (rk_lane_depth(lane, runtime->arena.base) < lane->capacity) what = RK_WAIT_SPIN;
     }
+    if (rk_atomic_u32(&(*k)->closed) != RK_OK)
+        what = RK_WAIT_SPIN; /* since the event was read: nobody will ring */
     rk_guard_leave(*record);
     if (what == RK_WAIT_OVER) return RK_TIMED_OUT;
     if (what == RK_WAIT_SLEEP) {

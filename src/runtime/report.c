@@ -11,7 +11,7 @@
 
 /* A correlation is the place in the table and the generation of its use, so that a late or second reply finds
  * nobody. */
-rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation)
+rk_pending *rk_pending_take(rk_runtime *runtime, rk_u32 owner_number, rk_u64 *correlation)
 {
     rk_pending *p = 0;
     rk_u32 at = 0;
@@ -23,6 +23,7 @@ rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation)
     if (p) {
         rk_atomic_set_u32(&p->state, RK_PENDING_TAKEN);
         p->generation++;
+        p->owner_number = owner_number;
         p->answered <<= 1;
         p->status = RK_OK;
         p->reason[0] = 0;
@@ -71,9 +72,12 @@ void rk_requests_fail(rk_host_kernel *kernel)
     rk_runtime *runtime = kernel->runtime;
     for (rk_u32 i = 0; i < RK_REQUESTS_MAX; i++) {
         rk_pending *p = &runtime->pending[i];
-        if (rk_atomic_u32(&p->state) != RK_PENDING_WAITS || p->owner_number != kernel->number) continue;
-        rk_u32 done;
-        rk_pending *mine = claim_pending(runtime, ((rk_u64)p->generation << 32) | (i + 1), &done);
+        if (rk_atomic_u32(&p->state) != RK_PENDING_WAITS) continue;
+        pthread_mutex_lock(&runtime->pending_lock); /* or it may be somebody else's by now, in part */
+        rk_u64 correlation = ((rk_u64)p->generation << 32) | (i + 1);
+        rk_u32 its = p->owner_number == kernel->number, done;
+        pthread_mutex_unlock(&runtime->pending_lock);
+        rk_pending *mine = its ? claim_pending(runtime, correlation, &done) : 0;
         if (mine) finish_pending(mine, RK_CLOSED, 0);
     }
 }

@@ -16,7 +16,7 @@ void rk_requests_fail(rk_host_kernel *kernel);
 void rk_letters_clear(rk_host_kernel *kernel);
 
 /* Pending requests: a place in the table, named by a correlation. */
-rk_pending *rk_pending_take(rk_runtime *runtime, rk_u64 *correlation);
+rk_pending *rk_pending_take(rk_runtime *runtime, rk_u32 owner_number, rk_u64 *correlation);
 void rk_pending_give(rk_runtime *runtime, rk_pending *pending);
 
 #endif

@@ -97,8 +97,10 @@ static void *service_main(void *argument)
     /* Time in which this thread did run: when the process was stopped, nobody is to blame for having made no
      * progress. */
     rk_u64 awake_ns = 0;
-    while (!rk_atomic_u32(&runtime->service_stop)) {
+    for (;;) {
         rk_u32 seen = __atomic_load_n(&runtime->service_event, __ATOMIC_SEQ_CST);
+        if (rk_atomic_u32(&runtime->service_stop))
+            break; /* looked at after the event: or its ring is missed */
         rk_u32 taken = collect(runtime, self);
         rk_u64 now = rk_monotonic_ns();
         if (now >= next_watch) {

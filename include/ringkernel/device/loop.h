@@ -162,7 +162,7 @@ RK_FN rk_u32 rk_turn_finish(rk_context *context)
     }
     if (context->shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
     if (RK_LOOP_FAULT(context)) {
-        context->turn->failed = RK_FAILED;
+        rk_store_u32(&context->turn->failed, RK_FAILED, RK_RELAXED, RK_SCOPE_SYSTEM);
         rk_phase(context, RK_PHASE_FAILED);
         return RK_VISIT_FAILED;
     }

@@ -194,8 +194,9 @@ static void *worker_main(void *argument)
     worker *w = argument;
     if (!w->runtime->options.unpinned) rk_bind_to_core(w->index);
     rk_u32 idle = 0;
-    while (!rk_atomic_u32(&w->stop)) {
+    for (;;) {
         rk_u32 seen = __atomic_load_n(&w->event, __ATOMIC_SEQ_CST);
+        if (rk_atomic_u32(&w->stop)) break; /* looked at after the event: or its ring is missed */
         sweep s = go_round(w, take_list(w));
         if (rk_atomic_u32(&w->abandoned)) break; /* its memory stays: nobody joins an abandoned thread */
         if (s.busy) {
@@ -238,7 +239,7 @@ static void free_retired(worker *w)
 static void set_list(worker *w, seat_list *list)
 {
     seat_list *old = __atomic_exchange_n(&w->list, list, __ATOMIC_SEQ_CST); /* V2 */
-    for (rk_u32 i = 0; i < list->count; i++) __atomic_store_n(&list->seat[i]->worker, w, __ATOMIC_RELEASE);
+    for (rk_u32 i = 0; i < list->count; i++) __atomic_store_n(&list->seat[i]->worker, w, __ATOMIC_SEQ_CST);
     if (old) {
         old->retired = w->retired;
         w->retired = old;
@@ -530,8 +531,8 @@ static void cpu_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 
 static void cpu_ring(rk_seat *seat)
 {
-    __atomic_store_n(&seat->rung, 1, __ATOMIC_RELEASE);
-    worker *w = __atomic_load_n(&seat->worker, __ATOMIC_ACQUIRE);
+    (void)__atomic_exchange_n(&seat->rung, 1, __ATOMIC_SEQ_CST);
+    worker *w = __atomic_load_n(&seat->worker, __ATOMIC_SEQ_CST);
     if (w) ring_worker(w);
 }
 
