@@ -134,7 +134,7 @@ typedef struct bare {
 
 static void put_many(rk_ring *ring, const echo_message *m, unsigned count, unsigned *sent)
 {
-    rk_header header = { 0, RK_TYPE_ID(echo_message), sizeof *m, 0, 0, 0, 0 };
+    rk_header_long header = { .base = { .type = RK_TYPE_ID(echo_message), .length = sizeof *m } };
     rk_byte *arena = (rk_byte *)ring;
     rk_claim claim = rk_ring_claim(ring, count < RK_PREPARED_MOST ? count : RK_PREPARED_MOST);
     rk_ring_prepare(ring, arena, claim);

@@ -41,13 +41,11 @@ static rk_u32 put(bare_loop *loop, rk_ring *ring, const ping *messages, const rk
 {
     rk_claim claim = rk_ring_claim(ring, count);
     for (rk_u32 i = 0; i < claim.count; i++) {
-        rk_header header = { .type = RK_TYPE_ID(ping),
-                             .length = sizeof(ping),
-                             .target = targets ? targets[i] : 0 };
-        rk_u32 words[4];
-        memcpy(words, &header, sizeof words);
+        rk_header_long header = {
+            .base = { .type = RK_TYPE_ID(ping), .length = sizeof(ping), .target = targets ? targets[i] : 0 }
+        };
         rk_byte *slot = rk_ring_slot(ring, loop->arena, claim.first + i);
-        rk_seq_write(ring, slot, words, &messages[i], sizeof(ping));
+        rk_seq_write(ring, slot, (const rk_u32 *)(const void *)&header, &messages[i], sizeof(ping));
         rk_ring_publish(ring, slot, claim.first + i);
     }
     return claim.count;

@@ -53,14 +53,9 @@ rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, siz
         return status;
     }
     rk_header_long *h = &out->header;
-    h->base.lap = 0;
-    h->base.type = type;
-    h->base.length = (rk_u16)(size > RK_INLINE_MAX ? sizeof(rk_reference) : size);
-    h->base.target = options->target;
-    h->base.source = 0;
-    h->base.priority = options->priority;
-    h->base.flags =
-        (rk_u8)((options->flags & RK_FLAG_REQUEST) | (size > RK_INLINE_MAX ? RK_FLAG_REFERENCE : 0));
+    rk_header_kind(&h->base, type, size > RK_INLINE_MAX ? (rk_u32)sizeof(rk_reference) : (rk_u32)size);
+    rk_header_address(&h->base, options->target, 0, options->priority,
+                      (options->flags & RK_FLAG_REQUEST) | (size > RK_INLINE_MAX ? RK_FLAG_REFERENCE : 0));
     if (k->layout.features & RK_FEATURE_LONG) {
         h->id = options->id;
         h->correlation = options->correlation;
@@ -165,13 +160,22 @@ rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bod
     rk_lane *lane = rk_seat_lane(seat, 0);
     rk_ring *ring = rk_lane_ring(lane, arena, 0);
     rk_claim claim = rk_ring_claim(ring, count > ring->capacity ? ring->capacity : (rk_u32)count);
-    const unsigned char *body = bodies;
-    for (rk_u32 i = 0; i < claim.count; i++, body += out->size) {
-        rk_byte *slot = rk_ring_slot(ring, arena, claim.first + i);
-        rk_seq_write(ring, slot, (const rk_u32 *)(const void *)&out->header, body, out->size);
-        rk_ring_publish(ring, slot, claim.first + i);
-        if (out->header.id) out->header.id++;
+    rk_u64 id = out->header.id;
+    rk_claim part = { claim.first, 0 };
+    for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
+        part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
+        if (done == 0) rk_ring_prepare(ring, arena, part);
+        rk_claim next = { part.first + part.count, claim.count - done - part.count };
+        rk_ring_prepare(ring, arena, next);
+        for (rk_u32 i = part.count; i-- > 0;) {
+            rk_byte *slot = rk_ring_slot(ring, arena, part.first + i);
+            if (id) out->header.id = id + done + i;
+            rk_seq_write(ring, slot, (const rk_u32 *)(const void *)&out->header,
+                         (const unsigned char *)bodies + (size_t)(done + i) * out->size, out->size);
+            rk_ring_publish(ring, slot, part.first + i);
+        }
     }
+    if (id) out->header.id = id + claim.count;
     if (claim.count) {
         stamp(k, ring, claim.first, claim.count);
         rk_outgoing_wake(seat, lane);

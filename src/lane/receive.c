@@ -6,6 +6,18 @@
 #include "../runtime/report.h"
 #include "waiting.h"
 
+/* Nearly all messages are inline, and nobody asks for more than the body: these are copied here, piece after piece. 0: this is another. */
+static inline int take_plain(const rk_byte *slot, rk_u32 header_size, char *body, size_t size)
+{
+    const rk_header *h = (const rk_header *)(const void *)slot;
+    size_t length = h->length, done = 0;
+    if ((h->flags & RK_FLAG_REFERENCE) || length > size) return 0;
+    const rk_byte *payload = slot + header_size;
+    for (; done + 16 <= length; done += 16) memcpy(body + done, payload + done, 16);
+    if (done < length) memcpy(body + done, payload + done, length - done);
+    return 1;
+}
+
 /* One message of an out lane into the caller's memory. RK_TOO_SMALL: it stays. */
 static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring *ring, rk_u64 index,
                           void *body, size_t size, rk_received *info)
@@ -55,20 +67,33 @@ static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_
     rk_u32 done = 0;
     rk_u32 n = rk_ring_ready(ring, runtime->arena.base, ring->head,
                              count > ring->capacity ? ring->capacity : (rk_u32)count);
+    const rk_u64 head = ring->head;
+    const rk_u32 header_size = ring->header_size;
     while (done < n && status == RK_OK) {
-        status = take_one(k, seat, ring, ring->head + done, bodies + done * stride, stride,
-                          infos ? &infos[done] : 0);
+        if (infos || !take_plain(rk_ring_slot(ring, runtime->arena.base, head + done), header_size,
+                                 bodies + done * stride, stride))
+            status = take_one(k, seat, ring, head + done, bodies + done * stride, stride,
+                              infos ? &infos[done] : 0);
         if (status == RK_OK) done++;
     }
     if (done) {
         rk_count(&ring->delivered, done);
-        rk_ring_commit(ring, ring->head + done);
+        rk_ring_commit(ring, head + done);
         if (rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
             runtime->backend->ring(seat); /* W1 */
     }
     *received = done;
     return done ? RK_OK : status;
 }
+
+/* One receiver at a time takes from a shard, for as long as the copying takes. */
+static void lock_receive(rk_seat *seat)
+{
+    for (rk_u32 round = 0; __atomic_exchange_n(&seat->receive, 1, __ATOMIC_ACQUIRE); round++) /* L1 */
+        rk_port_spin(round);
+}
+
+static void unlock_receive(rk_seat *seat) { __atomic_store_n(&seat->receive, 0, __ATOMIC_RELEASE); /* L2 */ }
 
 /* Once over the shards, beginning where the last receiver stopped. */
 static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t count, rk_received *infos,
@@ -84,10 +109,10 @@ static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t
         if (rk_ring_ready(ring, k->runtime->arena.base, head, 1) == 0)
             continue; /* nothing: no need of the lock */
         size_t got;
-        pthread_mutex_lock(&seat->receive);
+        lock_receive(seat);
         rk_status status = take_from(k, seat, bodies + *received * stride, stride, count - *received,
                                      infos ? infos + *received : 0, &got);
-        pthread_mutex_unlock(&seat->receive);
+        unlock_receive(seat);
         *received += got;
         if (status != RK_OK && *received == 0) return status;
         if (k->seat_count > 1)

@@ -55,23 +55,31 @@ typedef struct rk_connection {
     rk_u32 mode, target, key_offset, key_size, type;
 } rk_connection;
 
-/* One shard as the host sees it. */
+/* One shard as the host sees it. Senders and receivers read the first lines for each message, the worker writes its own for each visit: what
+ * differs in who writes it lies on different lines. */
+#define RK_OWN_LINE __attribute__((aligned(RK_LINE)))
 typedef struct rk_seat {
     struct rk_host_kernel *owner;
     rk_shard *shard;
-    rk_context context;   /* of whoever serves it */
-    rk_u32 number;        /* shard number */
-    rk_u32 rung;          /* something happened: visit it */
-    rk_u32 cold;          /* not visited until rung; the serving worker's own */
-    void *worker;         /* the backend's: who serves it (atomic) */
-    rk_u32 fault;         /* fail before the next commit */
-    rk_u64 gone_sent;     /* messages that came by routes from kernels that are gone */
-    rk_u64 idle_since_ns; /* the serving worker's own */
+    rk_u32 number; /* shard number */
+    rk_u32 rung;   /* something happened: visit it */
+    void *worker;  /* the backend's: who serves it (atomic) */
+
+    /* Of those who receive. */
+    RK_OWN_LINE rk_u32 receive; /* lock, see receive.c */
+
+    /* Of the worker that serves it. */
+    RK_OWN_LINE rk_context context;
+    rk_u32 cold;  /* not visited until rung */
+    rk_u32 fault; /* fail before the next commit */
+    rk_u64 idle_since_ns;
     rk_u64 idle_visits;
-    rk_u64 wake_at_ns;       /* parked or gathering: come back then; 0: no need */
-    rk_u64 watched_progress; /* the service thread's: heartbeat and progress when it looked last */
+    rk_u64 wake_at_ns; /* parked or gathering: come back then; 0: no need */
+
+    /* Of the service thread and the control side. */
+    RK_OWN_LINE rk_u64 watched_progress; /* heartbeat and progress when it was looked at last */
     rk_u64 watched_since_ns;
-    pthread_mutex_t receive;
+    rk_u64 gone_sent; /* messages that came by routes from kernels that are gone */
     pthread_mutex_t report;
 } rk_seat;
 

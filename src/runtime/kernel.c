@@ -79,7 +79,8 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;
     rk_layout *l = &kernel->layout;
-    rk_seat *seats = calloc(kernel->options.shards, sizeof *seats);
+    rk_seat *seats = aligned_alloc(RK_LINE, kernel->options.shards * sizeof *seats);
+    if (seats) memset(seats, 0, kernel->options.shards * sizeof *seats);
     rk_pools_sweep(runtime);
     l->base = seats ? rk_arena_take(&runtime->arena, l->parts.total - l->parts.pools - l->wiring) : 0;
     if (l->base) rk_layout_place(kernel);
@@ -107,7 +108,6 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
         seat->owner = kernel;
         seat->number = s;
         seat->shard = (rk_shard *)(runtime->arena.base + l->base + l->first_shard + s * l->shard_stride);
-        pthread_mutex_init(&seat->receive, 0);
         pthread_mutex_init(&seat->report, 0);
         rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0)->asleep =
             1; /* the service thread sleeps */
@@ -121,10 +121,7 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
 
 void rk_kernel_unplace(rk_host_kernel *kernel)
 {
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
-        pthread_mutex_destroy(&kernel->seats[s].receive);
-        pthread_mutex_destroy(&kernel->seats[s].report);
-    }
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) pthread_mutex_destroy(&kernel->seats[s].report);
     rk_seats_lock(kernel->runtime);
     free(kernel->seats);
     kernel->seats = 0;

@@ -105,6 +105,20 @@ static void a_route_leaves_the_target_to_the_sender_unless_it_is_fixed(contract 
     close_route(&r);
 }
 
+static void a_route_to_one_shard_keeps_the_target_of_each_message(contract *c)
+{
+    rk_launch_options o = plain(0);
+    routed r = open_route(c, &o, 0);
+    for (rk_u32 i = 0; i < SENT; i++) order(&r, i, 0, i * 3);
+    sighting *seen = seen_by(c, r.target, SENT);
+    for (rk_u32 i = 0; i < SENT; i++) {
+        assert_int_equal(seen[i].number, i);
+        assert_int_equal(seen[i].target, i * 3);
+    }
+    free(seen);
+    close_route(&r);
+}
+
 static void a_route_by_key_keeps_a_key_at_one_shard(contract *c)
 {
     rk_launch_options o = sharded();
@@ -615,6 +629,7 @@ static void all_shards_send_to_all_and_none_is_lost(contract *c)
 
 static const contract_case cases[] = {
     { CASE(a_route_leaves_the_target_to_the_sender_unless_it_is_fixed), ON_EVERY },
+    { CASE(a_route_to_one_shard_keeps_the_target_of_each_message), ON_EVERY },
     { CASE(a_route_by_key_keeps_a_key_at_one_shard), ON_EVERY },
     { CASE(a_route_by_key_to_actors_is_by_its_value), NEEDS_REGIONS },
     { CASE(a_route_in_turn_gives_each_shard_its_share), ON_EVERY },

@@ -321,7 +321,7 @@ RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, con
     rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
                                    rk_staged_payload(entry), entry->header.base.length);
     if (status == RK_OK) {
-        rk_sent(context, &to, edge_number);
+        rk_sent(context, &to, edge_number, 1);
         rk_count(&context->shard->meter.sent, 1);
         RK_WAKE_CONSUMER(context, to.lane);
     } else {

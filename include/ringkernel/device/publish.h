@@ -153,13 +153,13 @@ RK_FN rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry,
     return 0;
 }
 
-/* Count a copy that is out. */
-RK_FN void rk_sent(rk_context *context, const rk_target *to, rk_u32 edge_number)
+/* Count copies that are out. */
+RK_FN void rk_sent(rk_context *context, const rk_target *to, rk_u32 edge_number, rk_u32 copies)
 {
     if (edge_number == RK_NO_EDGE) return;
     RK_GLOBAL rk_u64 *count = (RK_GLOBAL rk_u64 *)(context->arena + to->count);
-    rk_store_u64(count, *count + 1u, RK_RELAXED, RK_SCOPE_SYSTEM);
-    ((RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_turns))[edge_number]++;
+    rk_store_u64(count, *count + copies, RK_RELAXED, RK_SCOPE_SYSTEM);
+    ((RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_turns))[edge_number] += copies;
 }
 
 /* What goes out after the header: the payload, in the report lane with the report before it. */
@@ -269,25 +269,34 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
     return 1;
 }
 
-/* How many staged entries from the next one on go, whole, to one and the same open lane: they are claimed
- * together. */
-RK_FN rk_u32 rk_publish_run(rk_context *context, RK_GLOBAL const rk_lane *lane)
+/* How many staged entries from the next one on go to one and the same open lane: they are claimed together. */
+typedef struct rk_run {
+    rk_u32 n;
+    rk_u32 whole; /* 1: each has this one copy; 0: the one entry may have others */
+} rk_run;
+
+RK_FN rk_run rk_publish_run(rk_context *context, rk_u32 most)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL const rk_turn *turn = context->turn;
-    rk_u32 n = 1;
     rk_u32 route = rk_stage_entry(context->stage, shard->stage_stride, turn->published)->route;
-    if (lane->locked || route >= RK_TO_REPLY) return n;
+    rk_run run;
+    run.n = 1;
+    run.whole = 1;
+    if (route >= RK_TO_REPLY) return run;
     RK_GLOBAL const rk_route *known = (RK_GLOBAL const rk_route *)(context->arena + shard->routes) + route;
-    RK_GLOBAL const rk_edge *edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + known->first;
-    if (known->edges > 1 || (known->edges == 1 && (edge->type || edge->shards > 1))) return n;
-    rk_u32 most = rk_lane_ring(lane, context->arena, 0)->payload_max;
-    for (; turn->published + n < turn->staged; n++) {
+    if (known->edges) {
+        RK_GLOBAL const rk_edge *edge =
+            (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + known->first;
+        run.whole = known->edges == 1 && (edge->mode != RK_ROUTE_ALL || edge->shards == 1);
+        if (known->edges > 1 || edge->type || edge->shards > 1) return run;
+    }
+    for (; turn->published + run.n < turn->staged; run.n++) {
         RK_GLOBAL const rk_staged *entry =
-            rk_stage_entry(context->stage, shard->stage_stride, turn->published + n);
+            rk_stage_entry(context->stage, shard->stage_stride, turn->published + run.n);
         if (entry->route != route || entry->header.base.length > most) break;
     }
-    return n;
+    return run;
 }
 
 /* Claim and publish as many entries as go to this open lane together. Returns how many are out. */
@@ -295,21 +304,32 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     RK_GLOBAL rk_ring *ring = rk_lane_ring(to.lane, context->arena, 0);
-    rk_claim claim = rk_ring_claim(ring, rk_publish_run(context, to.lane));
-    for (rk_u32 i = 0; i < claim.count; i++) {
-        RK_GLOBAL rk_staged *entry =
-            rk_stage_entry(context->stage, context->shard->stage_stride, turn->published + i);
-        if (i) rk_next_copy(context, entry, &to, &edge_number);
-        entry->header.base.target = to.target;
-        rk_ring_put(ring, context->arena, claim.first + i, (RK_GLOBAL const rk_u32 *)&entry->header,
-                    rk_staged_payload(entry), entry->header.base.length);
-        rk_copy_done(entry);
-        rk_sent(context, &to, edge_number);
+    rk_run run = rk_publish_run(context, ring->payload_max);
+    rk_claim claim = rk_ring_claim(ring, run.n);
+    rk_claim part;
+    part.first = claim.first;
+    for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
+        part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
+        rk_ring_prepare(ring, context->arena, part);
+        for (rk_u32 i = part.count; i-- > 0;) {
+            RK_GLOBAL rk_staged *entry =
+                rk_stage_entry(context->stage, context->shard->stage_stride, turn->published + done + i);
+            if (edge_number != RK_NO_EDGE) {
+                (void)rk_next_copy(context, entry, &to, &edge_number);
+                rk_header_aim(&entry->header.base, to.target);
+            }
+            rk_ring_put(ring, context->arena, part.first + i, (RK_GLOBAL const rk_u32 *)&entry->header,
+                        rk_staged_payload(entry), entry->header.base.length);
+        }
     }
     if (claim.count) {
+        rk_sent(context, &to, edge_number, claim.count);
         if (rk_ring_stamp_due(ring, claim.first, claim.count))
             rk_ring_stamp(ring, claim.first + claim.count - 1u, context->now_ns);
-        turn->published += claim.count - 1u; /* the last is looked at again: it may have further copies */
+        if (run.whole)
+            turn->published += claim.count;
+        else
+            rk_copy_done(rk_stage_entry(context->stage, context->shard->stage_stride, turn->published));
     }
     return claim.count;
 }
@@ -382,7 +402,7 @@ RK_FN rk_u32 rk_publish(rk_context *context)
             if (status == RK_OK) {
                 out = 1;
                 rk_copy_done(entry);
-                rk_sent(context, &to, edge_number);
+                rk_sent(context, &to, edge_number, 1);
             }
         } else if (status == RK_OK) {
             out = rk_publish_open(context, to, edge_number);

@@ -63,12 +63,8 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
 {
     if (context->stage_next >= context->stage_limit) return 0;
     RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
-    entry->header.base.type = type;
-    entry->header.base.length = (rk_u16)length;
-    entry->header.base.target = 0;
-    entry->header.base.source = (rk_u16)context->shard->kernel_no;
-    entry->header.base.priority = 0;
-    entry->header.base.flags = 0;
+    rk_header_kind(&entry->header.base, type, length & 0xffffu);
+    rk_header_address(&entry->header.base, 0, context->shard->kernel_no & 0xffffu, 0, 0);
     entry->header.id = 0;
     entry->header.correlation = 0;
     entry->header.sent_ns = rk_stamp_ns(context);
@@ -84,9 +80,8 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
 
 RK_FN void rk_stage_apply(RK_GLOBAL rk_staged *entry, const rk_send_options *options)
 {
-    entry->header.base.target = options->target;
-    entry->header.base.priority = options->priority;
-    entry->header.base.flags |= options->flags & RK_FLAG_REQUEST;
+    rk_header_address(&entry->header.base, options->target, entry->header.base.source, options->priority,
+                      entry->header.base.flags | (options->flags & RK_FLAG_REQUEST));
     entry->header.id = options->id;
     entry->header.correlation = options->correlation;
     entry->header.ttl_us = options->ttl_us;
@@ -142,9 +137,8 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, header->type, header->length);
     if (!entry) return rk_stage_refused(context);
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
-    entry->header.base.target = header->target;
-    entry->header.base.priority = header->priority;
-    entry->header.base.flags = header->flags & RK_FLAG_REFERENCE;
+    rk_header_address(&entry->header.base, header->target, entry->header.base.source, header->priority,
+                      header->flags & RK_FLAG_REFERENCE);
     if (header_size == RK_HEADER_LONG) entry->header.id = ((RK_GLOBAL const rk_header_long *)header)->id;
     rk_copy_global((rk_byte *)(entry + 1), (RK_GLOBAL const rk_u8 *)header + header_size, header->length);
     return RK_OK;
@@ -162,8 +156,7 @@ RK_FN rk_status rk_stage_reply_later(rk_context *context, rk_ticket ticket, rk_u
 {
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPLY, type, (rk_u32)length);
     if (!entry) return rk_stage_refused(context);
-    entry->header.base.flags = RK_FLAG_REPLY;
-    entry->header.base.target = ticket.shard;
+    rk_header_address(&entry->header.base, ticket.shard, entry->header.base.source, 0, RK_FLAG_REPLY);
     entry->header.correlation = ticket.correlation;
     entry->kernel_no = ticket.kernel_no;
     if (length > RK_INLINE_MAX) return rk_stage_large(context, entry, payload, length);

@@ -89,14 +89,16 @@ RK_FN rk_u32 rk_take_copied(RK_GLOBAL const rk_turn *turn, rk_u64 ring_offset)
     return n;
 }
 
-/* Add up to `wanted` messages of one ring to the batch. */
-RK_FN rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk_u32 band, rk_u32 wanted)
+/* Add up to `wanted` messages of one ring to the batch. `again`: some of it may be in the batch already. */
+RK_FN rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk_u32 band, rk_u32 wanted,
+                          rk_u32 again)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     if (turn->views == RK_VIEWS || wanted == 0) return 0;
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, band);
     RK_GLOBAL rk_view *view = &turn->view[turn->views];
-    rk_u64 first = ring->head + rk_take_pending(turn, lane->rings[band]);
+    rk_u64 first = ring->head;
+    if (again) first += rk_take_pending(turn, lane->rings[band]);
     rk_u32 n;
     if (ring->overwritten)
         n = rk_take_overwritten(context, ring, wanted);
@@ -136,7 +138,7 @@ RK_FN RK_GLOBAL rk_lane *rk_shard_lane(rk_context *context, rk_u32 which)
 }
 
 /* From one band of both lanes, in turn. */
-RK_FN rk_u32 rk_take_band(rk_context *context, rk_u32 band, rk_u32 wanted)
+RK_FN rk_u32 rk_take_band(rk_context *context, rk_u32 band, rk_u32 wanted, rk_u32 again)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     rk_u32 first = (turn->next_lane >> band) & 1u; /* a bit for each band */
@@ -144,7 +146,7 @@ RK_FN rk_u32 rk_take_band(rk_context *context, rk_u32 band, rk_u32 wanted)
     for (rk_u32 i = 0; i < 2u && n < wanted; i++) {
         RK_GLOBAL rk_lane *lane = rk_shard_lane(context, first + i);
         if (band >= lane->bands) continue;
-        rk_u32 got = rk_take_ring(context, lane, band, wanted - n);
+        rk_u32 got = rk_take_ring(context, lane, band, wanted - n, again);
         if (got) turn->next_lane = (turn->next_lane & ~(1u << band)) | (((first + i + 1u) & 1u) << band);
         n += got;
     }
@@ -160,7 +162,7 @@ RK_FN void rk_take_bands(rk_context *context, rk_u32 most)
         for (rk_u32 b = RK_BANDS; b-- > 0 && turn->n < most;) {
             rk_u32 credit = turn->band_credit[b];
             rk_u32 wanted = credit < most - turn->n ? credit : most - turn->n;
-            turn->band_credit[b] -= rk_take_band(context, b, wanted);
+            turn->band_credit[b] -= rk_take_band(context, b, wanted, 1);
         }
         if (turn->n < most && turn->views < RK_VIEWS)
             for (rk_u32 b = 0; b < RK_BANDS; b++) turn->band_credit[b] = 1u << b;
@@ -179,7 +181,7 @@ RK_FN rk_u32 rk_take(rk_context *context, rk_u32 most)
     if (rk_shard_lane(context, 0)->bands > 1 || rk_shard_lane(context, 1)->bands > 1)
         rk_take_bands(context, most);
     else
-        rk_take_band(context, 0, most);
+        rk_take_band(context, 0, most, 0);
     return turn->n;
 }
 

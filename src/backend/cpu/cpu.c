@@ -22,6 +22,8 @@
 
 #define COLD_VISITS 64u /* a seat goes cold after so many idle visits, and the spin time */
 
+#define LOOKS 8u /* of a worker with one seat after an idle visit, see rk_cpu_await */
+
 typedef struct seat_list {
     struct seat_list *retired; /* next of those that may still be in use */
     rk_u32 count;
@@ -97,6 +99,7 @@ static rk_u64 wake_time(const rk_seat *seat, rk_u32 result)
 typedef struct sweep {
     rk_u64 wake_at_ns; /* earliest; 0: none */
     rk_u32 busy;       /* some seat did something, or is not cold yet */
+    rk_u32 worked;     /* some seat did something */
 } sweep;
 
 /* What a visit's result means for the seat: hot, or cold until it is rung. */
@@ -106,6 +109,7 @@ static void settle(worker *w, rk_seat *seat, rk_u32 result, sweep *s)
     if (result == RK_VISIT_WORKED) {
         seat->idle_visits = 0;
         s->busy = 1;
+        s->worked = 1;
         return;
     }
     if (result == RK_VISIT_PAUSED || result == RK_VISIT_ENDED || result == RK_VISIT_FAILED) {
@@ -147,9 +151,9 @@ static int may_look(worker *w, const seat_list *list)
 /* Once round the list. */
 static sweep go_round(worker *w, seat_list *list)
 {
-    sweep s = { 0, 0 };
+    sweep s = { 0, 0, 0 };
     rk_u64 now = 0;
-    if (!may_look(w, list)) return (sweep){ 0, 1 };
+    if (!may_look(w, list)) return (sweep){ 0, 1, 0 };
     for (rk_u32 i = 0; i < list->count; i++) {
         rk_seat *seat = list->seat[i];
         if (seat->cold) {
@@ -166,7 +170,9 @@ static sweep go_round(worker *w, seat_list *list)
             seat->idle_visits = 0;
         }
         __atomic_store_n(&w->visiting, seat, __ATOMIC_RELEASE);
-        settle(w, seat, rk_cpu_visit(seat), &s);
+        rk_u32 result = rk_cpu_visit(seat);
+        settle(w, seat, result, &s);
+        if (result == RK_VISIT_IDLE && !seat->cold && list->count == 1) rk_cpu_await(seat, LOOKS);
         if (seat->cold && seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns))
             s.wake_at_ns = seat->wake_at_ns;
         __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);
@@ -181,7 +187,9 @@ static sweep go_round(worker *w, seat_list *list)
 
 static seat_list *take_list(worker *w)
 {
-    seat_list *list;
+    seat_list *list = __atomic_load_n(&w->list, __ATOMIC_ACQUIRE);
+    if (list == w->in_use)
+        return list; /* announced already: a list in use is not freed, nor its address used again */
     do {
         list = __atomic_load_n(&w->list, __ATOMIC_ACQUIRE);
         (void)__atomic_exchange_n(&w->in_use, list, __ATOMIC_SEQ_CST);
@@ -193,18 +201,26 @@ static void *worker_main(void *argument)
 {
     worker *w = argument;
     if (!w->runtime->options.unpinned) rk_bind_to_core(w->index);
-    rk_u32 idle = 0;
+    rk_u32 idle = 0, worked = 0; /* looks since the last work; sweeps with work */
     for (;;) {
         rk_u32 seen = __atomic_load_n(&w->event, __ATOMIC_SEQ_CST);
         if (rk_atomic_u32(&w->stop)) break; /* looked at after the event: or its ring is missed */
-        sweep s = go_round(w, take_list(w));
+        seat_list *list = take_list(w);
+        sweep s = go_round(w, list);
         if (rk_atomic_u32(&w->abandoned)) break; /* its memory stays: nobody joins an abandoned thread */
         if (s.busy) {
-            /* A sweep without work breathes, and gives the core away now and then: who sends may need it. */
-            if (++idle % 64 == 0)
-                sched_yield();
+            /* A sweep without work breathes; and the core is given away now and then: who sends may need it. */
+            if (s.worked)
+                idle = 0;
             else
+                idle += list->count == 1 ? LOOKS : 1;
+            worked += s.worked;
+            if (idle >= 64 || worked >= 64) {
+                idle = worked = 0;
+                sched_yield();
+            } else if (!s.worked && list->count != 1) {
                 rk_port_pause();
+            }
             continue;
         }
         idle = 0;
