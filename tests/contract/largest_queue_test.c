@@ -1,4 +1,5 @@
-/* A queue of the largest capacity, 1,048,576, really filled: exactly so many fit, and all of them come out in order. */
+/* A queue of the largest capacity, 1,048,576, really filled: exactly so many fit, and all of them come out
+ * in order. */
 #include "lines.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Who reads accounts and metrics stops no message: a reader that stays inside for as long as it likes holds up no sender, no receiver and
- * no worker. */
+/* Who reads accounts and metrics stops no message: a reader that stays inside for as long as it likes
+ * holds up no sender, no receiver and no worker. */
 #include "contract.h"
 
 #include "../kernels/contract_a.rk.h"
@@ -53,8 +53,8 @@ static flow open_flow(contract *c)
     return f;
 }
 
-/* Given the lock that every reader takes, held from before the first message to after the last, when messages flow through rings that
- * are full most of the time, then all of them arrive. */
+/* Given the lock that every reader takes, held from before the first message to after the last, when
+ * messages flow through rings that are full most of the time, then all of them arrive. */
 static void a_reader_that_stays_inside_stops_no_message(contract *c)
 {
     flow f = open_flow(c);
@@ -67,7 +67,7 @@ static void a_reader_that_stays_inside_stops_no_message(contract *c)
     assert_true(metrics_of(c, f.into).parks > 0);
 }
 
-/* And the readers themselves do nothing else: with the same lock held by nobody else, all of them return, whatever flows. */
+/* And readers return, whatever flows. */
 static void readers_return_while_messages_flow(contract *c)
 {
     flow f = open_flow(c);
