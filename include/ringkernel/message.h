@@ -3,9 +3,9 @@
  *     RK_MESSAGE(flight, 1, (rk_u32, seq), (rk_i32, delay), (rk_f32, sample, 8))
  *
  * declares the structure `flight` with these members in this order, gives it type id 1, and computes its
- * schema hash. It is an error at compile time, in every language, if the structure has hidden padding, the id
- * is not in 1…65,535, or a member's type is not a scalar of the dialect. On the host RK_SCHEMA(flight) is its
- * reflection: names, kinds, offsets.
+ * schema hash. It is an error at compile time, in every language, if the structure has hidden padding or over
+ * 1 GiB, the id is not in 1…65,535, or a member's type is not a scalar of the dialect. On the host
+ * RK_SCHEMA(flight) is its reflection: names, kinds, offsets.
  *
  *     RK_BLOB(frame, 2, 65536)
  *
@@ -83,6 +83,8 @@ typedef enum rk_kind {
 #define RK_HASH_OF_(...) RK_PICK_(__VA_ARGS__, RK_HASH_ARRAY_, RK_HASH_ONE_, 0)(__VA_ARGS__)
 #define RK_HASH_(message, member) RK_CALL_(RK_HASH_OF_, message, RK_UNPACK_ member)
 
+#define RK_MESSAGE_MAX 1073741824u /* bytes; lengths of frames and pools are meant for no more */
+
 /* What carries the type id: in C an array of no elements, in C++, which NVRTC takes at its word, a static
  * member. */
 #if defined(__cplusplus)
@@ -90,16 +92,17 @@ typedef enum rk_kind {
 #else
 #define RK_MEMBER_TYPE_(type_id) rk_u8 rk_type_[0][(type_id) + 1];
 #endif
-#define RK_MESSAGE_STRUCT_(message, type_id, ...)                                  \
-    typedef struct message {                                                       \
-        RK_EACH(RK_MEMBER_, message, __VA_ARGS__)                                  \
-        RK_MEMBER_TYPE_(type_id)                                                   \
-    } message;                                                                     \
-    RK_STATIC_ASSERT((type_id) > 0 && (type_id) < 65536,                           \
-                     "the type id of " #message " is not in 1 to 65535");          \
-    RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__), \
-                     #message " has hidden padding: order its members by size");   \
-    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                        \
+#define RK_MESSAGE_STRUCT_(message, type_id, ...)                                   \
+    typedef struct message {                                                        \
+        RK_EACH(RK_MEMBER_, message, __VA_ARGS__)                                   \
+        RK_MEMBER_TYPE_(type_id)                                                    \
+    } message;                                                                      \
+    RK_STATIC_ASSERT((type_id) > 0 && (type_id) < 65536,                            \
+                     "the type id of " #message " is not in 1 to 65535");           \
+    RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__),  \
+                     #message " has hidden padding: order its members by size");    \
+    RK_STATIC_ASSERT(sizeof(message) <= RK_MESSAGE_MAX, #message " is over 1 GiB"); \
+    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                         \
         RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__)
 
 /* Type id of a message type, and of what a pointer to a message points to. */

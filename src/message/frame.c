@@ -4,8 +4,6 @@
 
 #include "../runtime/error.h"
 
-#define FRAME_PAYLOAD_MAX (1u << 30)
-
 /* FNV-1a over the header with the checksum as zero, then the payload. */
 static rk_u32 checksum_of(const rk_frame_header *header, const void *payload, size_t size)
 {
@@ -75,9 +73,9 @@ rk_status rk_frame_read(const void *bytes, size_t size, rk_frame_header *header,
     if (m->base.flags || m->base.length || m->base.source || m->attempts || m->source_shard ||
         m->correlation || m->sent_ns)
         return rk_error(RK_CORRUPT, "a frame with fields set that only a lane may set");
-    if (header->length > FRAME_PAYLOAD_MAX)
+    if (header->length > RK_MESSAGE_MAX)
         return rk_error(RK_CORRUPT, "a frame that claims %u bytes; the most is %u", header->length,
-                        FRAME_PAYLOAD_MAX);
+                        RK_MESSAGE_MAX);
     *used = rk_frame_size(header->length);
     if (size < *used) return RK_EMPTY;
     *payload = (const char *)bytes + sizeof *header;

@@ -342,8 +342,8 @@ RK_HANDLER(note_order, measure, msg, rk_none, self)
     handled_as[msg->number] = __atomic_add_fetch(&handled_so_far, 1, __ATOMIC_ACQ_REL);
 }
 
-/* Given one worker that is held, and kernels of three stream priorities with a message each, when it is let go, then it visits
- * them by priority, whichever was activated first. */
+/* Given one worker that is held, and kernels of three stream priorities with a message each, when it is
+ * let go, then it visits them by priority, whichever was activated first. */
 static void shards_of_higher_stream_priority_are_visited_first(contract *c)
 {
     static const rk_u32 orders[][3] = { { RK_STREAM_LOW, RK_STREAM_NORMAL, RK_STREAM_HIGH },

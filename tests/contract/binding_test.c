@@ -1,5 +1,6 @@
-/* Where workers run: bound each to a core of those that the process may use, where hwloc is there, and nowhere in particular when the
- * runtime is opened unpinned. A handler tells the host what its thread is bound to. */
+/* Where workers run: bound each to a core of those that the process may use, where hwloc is there, and
+ * nowhere in particular when the runtime is opened unpinned. A handler tells the host what its thread is
+ * bound to. */
 #include <ringkernel/kernel.h>
 
 #include "contract.h"
@@ -120,8 +121,8 @@ static void a_pinned_worker_stays_on_one_core_of_its_own(contract *c)
     assert_true(CPU_EQUAL(&after, &all));
 }
 
-/* Given a pinned worker that is stuck in a handler, when its other kernel gets a new worker, then that one is bound as the old one
- * was, and both go on when the handler returns. */
+/* Given a pinned worker that is stuck in a handler, when its other kernel gets a new worker, then that one
+ * is bound as the old one was, and both go on when the handler returns. */
 static void a_worker_that_is_replaced_is_bound_as_the_one_before(contract *c)
 {
     cpu_set_t all = own_mask();
@@ -161,7 +162,8 @@ static void a_worker_that_is_replaced_is_bound_as_the_one_before(contract *c)
 
 static const char *own_path;
 
-/* As the process of its own that the case below starts: on one processor, workers are there and nowhere else. */
+/* As the process of its own that the case below starts: on one processor, workers are there and nowhere
+ * else. */
 static int run_narrow(const char *processor)
 {
     cpu_set_t one, set;

@@ -33,8 +33,8 @@ static rk_u32 fill(contract *c, rk_kernel k, rk_u32 first, rk_u32 hops)
 
 #define NUMBERS 4096u
 
-/* Receives all that comes out of a kernel until it has ended. SPMD stages have no state, so nothing is tallied as received: their
- * accounts say it. */
+/* Receives all that comes out of a kernel until it has ended. SPMD stages have no state, so nothing is
+ * tallied as received: their accounts say it. */
 typedef struct outlet {
     contract *c;
     rk_kernel kernel;

@@ -1,4 +1,5 @@
-/* Frames that are sent, and kernels that are described: what stands outside of a lane, and what a tool asks. */
+/* Frames that are sent, and kernels that are described: what stands outside of a lane, and what a tool
+ * asks. */
 #include "lines.h"
 
 #include <ringkernel/frame.h>

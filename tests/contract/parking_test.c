@@ -1,6 +1,6 @@
-/* No wake-up is lost: messages come after pauses of about as long as it takes a worker to go to sleep, so that it is rung in every moment
- * on the way there. Each wait has a limit of a few seconds, far beyond what any of them takes: a lost wake-up is a stall
- * and not a hang. */
+/* No wake-up is lost: messages come after pauses of about as long as it takes a worker to go to sleep, so
+ * that it is rung in every moment on the way there. Each wait has a limit of a few seconds, far beyond
+ * what any of them takes: a lost wake-up is a stall and not a hang. */
 #include "contract.h"
 
 #include <dirent.h>
@@ -80,7 +80,8 @@ static rk_u64 sleeps(void)
     return sum;
 }
 
-/* A run goes on until its time is over, and its workers must have slept now and then: else it has shown nothing. */
+/* A run goes on until its time is over, and its workers must have slept now and then: else it has shown
+ * nothing. */
 typedef struct stretch {
     rk_u64 end_ns, limit_ns, sleeps;
     rk_u64 until_asleep_ns; /* how long it takes from the last message, on the whole */
@@ -94,7 +95,8 @@ static stretch begin(rk_u32 seed)
     return s;
 }
 
-/* The next message comes shortly after the worker said that it sleeps, or just about then, or at random. `asleep` 0: only at random. */
+/* The next message comes shortly after the worker said that it sleeps, or just about then, or at random.
+ * `asleep` 0: only at random. */
 static int goes_on(stretch *s, const rk_u32 *asleep)
 {
     rk_u32 random = next_random(&s->random) >> 8;
@@ -173,8 +175,8 @@ static void a_message_wakes_one_worker_after_the_other(contract *c)
     assert_slept(&s);
 }
 
-/* Given a sender that sends far more than fits, and a receiver that pauses, when room comes, then whoever waits for it goes on: the
- * sender, and the shards that are parked. */
+/* Given a sender that sends far more than fits, and a receiver that pauses, when room comes, then whoever
+ * waits for it goes on: the sender, and the shards that are parked. */
 typedef struct flow {
     contract *c;
     rk_kernel into;

@@ -1,5 +1,5 @@
-/* The suite itself: a launch that a variant refuses, and whose refusal the table of variants doesn't have, fails its case and with
- * it the program. */
+/* The suite itself: a launch that a variant refuses, and whose refusal the table of variants doesn't have,
+ * fails its case and with it the program. */
 #include <ringkernel/kernel.h>
 
 #include "contract.h"

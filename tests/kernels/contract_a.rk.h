@@ -42,8 +42,8 @@ RK_MESSAGE(attempt, 210, (rk_u32, number), (rk_u32, fault))
 /* How many lines to log. */
 RK_MESSAGE(chatter, 211, (rk_u32, lines), (rk_u32, number))
 
-/* A pipeline's messages, and what its drain hooks say: a tally, or of an SPMD stage, which takes one type, a bundle whose hops are
- * LAST_BUNDLE and the stages that it has passed. */
+/* A pipeline's messages, and what its drain hooks say: a tally, or of an SPMD stage, which takes one type,
+ * a bundle whose hops are LAST_BUNDLE and the stages that it has passed. */
 #define LAST_BUNDLE 0x40000000u
 RK_MESSAGE(bundle, 212, (rk_u32, number), (rk_u32, hops))
 RK_MESSAGE(tally, 213, (rk_u32, stage), (rk_u32, received), (rk_u32, shard), (rk_u32, hooks))

@@ -1,4 +1,5 @@
-/* The messages of the contract suite's cases on the dialect and on attributes. Type ids 470 to 489 are theirs. */
+/* The messages of the contract suite's cases on the dialect and on attributes. Type ids 470 to 489 are
+ * theirs. */
 #ifndef RINGKERNEL_TESTS_CONTRACT_C_RK_H
 #define RINGKERNEL_TESTS_CONTRACT_C_RK_H
 

@@ -1,4 +1,5 @@
-/* Kernels of the cases on the dialect: each makes one call and tells what came of it. NAME_spmd is the same as a thread's body. */
+/* Kernels of the cases on the dialect: each makes one call and tells what came of it. NAME_spmd is the
+ * same as a thread's body. */
 #include <ringkernel/kernel.h>
 
 #include "contract_c.rk.h"

@@ -1,5 +1,5 @@
-/* The compiler of kernel sources, src/runtime/module_compile.c, built twice more: to call a script in place of the compiler, and with
- * other flags. */
+/* The compiler of kernel sources, src/runtime/module_compile.c, built twice more: to call a script in
+ * place of the compiler, and with other flags. */
 #ifndef RINGKERNEL_TESTS_COMPILE_COUNTED_H
 #define RINGKERNEL_TESTS_COMPILE_COUNTED_H
 

@@ -1,5 +1,5 @@
-/* The cache of compiled kernels: a hit runs no compiler, a change anywhere is a miss, and processes that compile at once don't disturb
- * each other. */
+/* The cache of compiled kernels: a hit runs no compiler, a change anywhere is a miss, and processes that
+ * compile at once don't disturb each other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -234,8 +234,8 @@ static void what_is_missing_in_the_cache_is_made_again(void **state)
     assert_hit(f, first);
 }
 
-/* Given processes that compile the same source at the same moment, when all are done, then each has a whole module, and nothing
- * else is left in the cache. */
+/* Given processes that compile the same source at the same moment, when all are done, then each has a
+ * whole module, and nothing else is left in the cache. */
 static void processes_that_compile_at_once_are_fine(void **state)
 {
     enum { PROCESSES = 4 };

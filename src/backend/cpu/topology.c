@@ -63,8 +63,9 @@ rk_u32 rk_cores(void)
     return online > 0 ? (rk_u32)online : 1;
 }
 
-/* One processing unit of each core that the calling thread may run on: of those of the machine that are allowed, and that whoever
- * started the thread had (taskset, a cgroup, a bound program). 0: none, or no memory. */
+/* One processing unit of each core that the calling thread may run on: of those of the machine that are
+ * allowed, and that whoever started the thread had (taskset, a cgroup, a bound program). 0: none, or no
+ * memory. */
 static rk_u32 own_cores(void *units)
 {
     if (hwloc.get_cpubind(topology, units, HWLOC_CPUBIND_THREAD) ||

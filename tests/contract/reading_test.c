@@ -1,0 +1,94 @@
+/* Who reads accounts and metrics stops no message: a reader that stays inside for as long as it likes
+ * holds up no sender, no receiver and no worker. */
+#include "contract.h"
+
+#include "../kernels/contract_a.rk.h"
+#include "runtime/core.h"
+
+#define MESSAGES 5000u
+#define STALL_NS RK_SECONDS(5)
+
+typedef struct flow {
+    contract *c;
+    rk_kernel into, out_of;
+    rk_u32 sent, received; /* atomic */
+} flow;
+
+static void *send_all(void *argument)
+{
+    flow *f = argument;
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.timeout_ns = STALL_NS;
+    for (rk_u32 i = 0; i < MESSAGES; i++) {
+        probe p = { i, 0 };
+        if (!expect_ok(f->c, rk_send(f->c->runtime, f->into, RK_BODY(p), &s))) return 0;
+        __atomic_store_n(&f->sent, i + 1, __ATOMIC_RELEASE);
+    }
+    return 0;
+}
+
+static void *receive_all(void *argument)
+{
+    flow *f = argument;
+    for (rk_u32 i = 0; i < MESSAGES; i++) {
+        probe p;
+        if (!expect_ok(f->c, rk_receive(f->c->runtime, f->out_of, &p, sizeof p, 0, STALL_NS))) return 0;
+        if (!expect(f->c, p.number == i)) return 0;
+        if (i % 64 == 0) let_pass(f->c, RK_MICROSECONDS(100)); /* so that everybody waits for room, too */
+        __atomic_store_n(&f->received, i + 1, __ATOMIC_RELEASE);
+    }
+    return 0;
+}
+
+static flow open_flow(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 16;
+    o.deduplication_window = 0;
+    flow f = { .c = c };
+    f.into = launch(c, "first", "echo", &o);
+    f.out_of = launch_active(c, "second", "echo", &o);
+    assert_ok(rk_connect(c->runtime, f.into, 0, f.out_of, 0));
+    assert_ok(rk_activate(c->runtime, f.into));
+    return f;
+}
+
+/* Given the lock that every reader takes, held from before the first message to after the last, when
+ * messages flow through rings that are full most of the time, then all of them arrive. */
+static void a_reader_that_stays_inside_stops_no_message(contract *c)
+{
+    flow f = open_flow(c);
+    pthread_mutex_lock(&c->runtime->list);
+    start_thread(c, send_all, &f);
+    start_thread(c, receive_all, &f);
+    join_threads(c);
+    pthread_mutex_unlock(&c->runtime->list);
+    assert_int_equal(f.received, MESSAGES);
+    assert_true(metrics_of(c, f.into).parks > 0);
+}
+
+/* And readers return, whatever flows. */
+static void readers_return_while_messages_flow(contract *c)
+{
+    flow f = open_flow(c);
+    rk_u32 reads = 0;
+    start_thread(c, send_all, &f);
+    start_thread(c, receive_all, &f);
+    while (__atomic_load_n(&f.received, __ATOMIC_ACQUIRE) < MESSAGES &&
+           !__atomic_load_n(&c->failures, __ATOMIC_ACQUIRE)) {
+        rk_account a = account_of(c, f.out_of);
+        assert_true(a.delivered <= a.accepted && a.output_received <= a.output_accepted);
+        assert_true(metrics_of(c, f.into).processed <= MESSAGES);
+        assert_true(info_of(c, f.out_of).healthy);
+        reads++;
+    }
+    join_threads(c);
+    assert_true(reads > 0);
+    assert_int_equal(f.received, MESSAGES);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_reader_that_stays_inside_stops_no_message), NEEDS_THREADS },
+    { CASE(readers_return_while_messages_flow), NEEDS_THREADS },
+};
+CONTRACT_MAIN("reading", cases)
