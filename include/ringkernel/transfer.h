@@ -50,7 +50,13 @@ typedef struct rk_received {
     rk_u64 id;          /* with long headers, else 0 */
     rk_u64 correlation; /* likewise */
     rk_u64 sent_ns;     /* likewise */
+    rk_u32 route;       /* 0: the default one; else a named one, see rk_route_name */
+    rk_u32 received_;
 } rk_received;
+
+/* The name of a route that a received message came on; "" is the default one, 0 none of the kernel's. Lives
+ * as long as the runtime. */
+RK_API const char *rk_route_name(rk_runtime *runtime, rk_kernel kernel, rk_u32 route);
 
 /* Take one message that a kernel sent to the host. `size` is the room at `body`; info may be 0.
  *   RK_EMPTY      timeout_ns 0 and nothing there

@@ -41,8 +41,7 @@ static bool check_between(job *j, json_t *checks)
     for (rk_u32 i = 0; i < file->kernels_count; i++) {
         const rk_account *a = &j->kernels[i].account;
         rk_u32 to = 0, targets = targets_of(file, i, &to);
-        rk_u64 to_kernels =
-            a->sent - a->output_accepted - (a->dead_letters - a->dead_sends); /* letters are sent, too */
+        rk_u64 to_kernels = a->sent - a->output_accepted;
         if (targets == 1) sent[to] += to_kernels;
         one_target &= targets <= 1;
         all_sent += to_kernels;

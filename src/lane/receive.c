@@ -45,7 +45,9 @@ static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring 
                                h->base.priority,
                                is_long ? h->id : 0,
                                is_long ? h->correlation : 0,
-                               is_long ? h->sent_ns : 0 };
+                               is_long ? h->sent_ns : 0,
+                               h->base.source & RK_SOURCE_ROUTE ? h->base.source & (RK_SOURCE_ROUTE - 1) : 0,
+                               0 };
     }
     if (length > size)
         return rk_error(RK_TOO_SMALL,

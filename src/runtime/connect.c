@@ -61,6 +61,17 @@ static rk_status find_key(const rk_class *to, const rk_route_options *o, rk_conn
     return RK_OK;
 }
 
+const char *rk_route_name(rk_runtime *runtime, rk_kernel kernel, rk_u32 route)
+{
+    rk_host_kernel *k = 0;
+    if (rk_runtime_check(runtime, "rk_route_name") != RK_OK || rk_kernel_check(runtime, kernel, &k) != RK_OK)
+        return 0;
+    if (route == RK_TO_DEFAULT) return "";
+    for (const rk_declaration *d = k->class->module->declarations; d; d = d->next)
+        if (d->kind == RK_DECLARES_ROUTE && d->number == route) return d->name;
+    return 0;
+}
+
 static rk_status fill_connection(rk_runtime *runtime, const rk_host_kernel *from, const rk_host_kernel *to,
                                  const char *route, const rk_route_options *o, rk_connection *c)
 {

@@ -55,8 +55,8 @@ typedef struct rk_connection {
     rk_u32 mode, target, key_offset, key_size, type;
 } rk_connection;
 
-/* One shard as the host sees it. Senders and receivers read the first lines for each message, the worker writes its own for each visit: what
- * differs in who writes it lies on different lines. */
+/* One shard as the host sees it. Senders and receivers read the first lines for each message, the worker
+ * writes its own for each visit: what differs in who writes it lies on different lines. */
 #define RK_OWN_LINE __attribute__((aligned(RK_LINE)))
 typedef struct rk_seat {
     struct rk_host_kernel *owner;

@@ -126,6 +126,30 @@ static void a_send_on_a_named_route_has_its_own_options(contract *c)
     }
 }
 
+/* Given routes that lead to the host, when messages come on them, staged or tried, then each says on which. */
+static void a_message_to_the_host_says_on_which_route_it_came(contract *c)
+{
+    static const char *const kernels[] = { "send_aside", "try_aside" };
+    rk_launch_options o = plain();
+    for (size_t i = 0; i < 2; i++) {
+        rk_kernel k = launch_active(c, kernels[i], kernels[i], &o);
+        send_measure(c, k, 1, 2, 0);
+        rk_u32 aside = 0, plainly = 0;
+        for (rk_u32 n = 0; n < 2; n++) {
+            measure m;
+            rk_received info;
+            receive_with(c, k, &m, &info);
+            const char *name = rk_route_name(c->runtime, k, info.route);
+            assert_non_null(name);
+            aside += strcmp(name, "aside") == 0;
+            plainly += strcmp(name, "") == 0;
+        }
+        assert_int_equal(aside, 1);
+        assert_int_equal(plainly, 1);
+        assert_null(rk_route_name(c->runtime, k, 77));
+    }
+}
+
 static void a_send_that_is_tried_on_a_named_route_is_answered_at_once(contract *c)
 {
     enum { ROOM = 16, MORE = 5 };
@@ -216,6 +240,7 @@ static const contract_case cases[] = {
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
     { CASE(a_message_is_forwarded_on_a_named_route), ON_EVERY },
     { CASE(a_send_on_a_named_route_has_its_own_options), ON_EVERY },
+    { CASE(a_message_to_the_host_says_on_which_route_it_came), ON_EVERY },
     { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
     { CASE(each_thread_keeps_its_value_from_region_to_region), NEEDS_REGIONS },
     { CASE(floats_are_summed_for_any_number_of_them), NEEDS_REGIONS },

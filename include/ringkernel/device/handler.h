@@ -318,6 +318,7 @@ RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, con
     if (!rk_next_copy(context, entry, &to, &edge_number)) return RK_CLOSED;
     if (context->spmd == RK_SPMD_TRIAL) return RK_OK;
     entry->header.base.target = to.target;
+    if (edge_number == RK_NO_EDGE) rk_mark_route(entry);
     rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
                                    rk_staged_payload(entry), entry->header.base.length);
     if (status == RK_OK) {

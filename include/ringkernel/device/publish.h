@@ -153,6 +153,13 @@ RK_FN rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry,
     return 0;
 }
 
+/* Towards the host a message says which named route it was sent on. */
+RK_FN void rk_mark_route(RK_GLOBAL rk_staged *entry)
+{
+    if (entry->route != RK_TO_DEFAULT && entry->route < RK_TO_REPLY)
+        rk_header_source(&entry->header.base, RK_SOURCE_ROUTE | entry->route);
+}
+
 /* Count copies that are out. */
 RK_FN void rk_sent(rk_context *context, const rk_target *to, rk_u32 edge_number, rk_u32 copies)
 {
@@ -317,6 +324,8 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
             if (edge_number != RK_NO_EDGE) {
                 (void)rk_next_copy(context, entry, &to, &edge_number);
                 rk_header_aim(&entry->header.base, to.target);
+            } else {
+                rk_mark_route(entry);
             }
             rk_ring_put(ring, context->arena, part.first + i, (RK_GLOBAL const rk_u32 *)&entry->header,
                         rk_staged_payload(entry), entry->header.base.length);
@@ -409,7 +418,7 @@ RK_FN rk_u32 rk_publish(rk_context *context)
             if (!out) status = to.lane->strategy == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED : RK_FULL;
         }
         if (out) {
-            rk_count(&shard->meter.sent, out);
+            if (entry->route != RK_TO_REPORT) rk_count(&shard->meter.sent, out);
             RK_WAKE_CONSUMER(context, to.lane);
             continue;
         }

@@ -14,11 +14,11 @@
 /* Short form, 16 bytes. In a `unit` slot the first unit is this very structure: the lap, then twelve
  * bytes. */
 typedef struct rk_header {
-    rk_u32 lap;     /* the slot's proof: equals the lap of the index that it was written for */
-    rk_u16 type;    /* message type, 1 to 65,535 */
-    rk_u16 length;  /* payload bytes in the slot; with RK_FLAG_REFERENCE those of an rk_reference */
-    rk_u32 target;  /* actor, or anything that picks the shard: shard = target mod shards */
-    rk_u16 source;  /* kernel that sent it, 0 is the host */
+    rk_u32 lap;    /* the slot's proof: equals the lap of the index that it was written for */
+    rk_u16 type;   /* message type, 1 to 65,535 */
+    rk_u16 length; /* payload bytes in the slot; with RK_FLAG_REFERENCE those of an rk_reference */
+    rk_u32 target; /* actor, or anything that picks the shard: shard = target mod shards */
+    rk_u16 source; /* kernel that sent it, 0 is the host; towards the host: RK_SOURCE_ROUTE + a named route */
     rk_u8 priority; /* 0 lowest to 255 highest */
     rk_u8 flags;    /* RK_FLAG_* */
 } rk_header;
@@ -57,9 +57,10 @@ typedef struct rk_reference {
     rk_u64 length;
 } rk_reference;
 
-/* A header is copied by double words. One that was put together field by field just before can't be forwarded to them from the
- * store buffer: the copy waits until all earlier stores are out, those into slots that another core has read among them
- * (messages echoed on a Zen 4: 34 M/s by fields, 40 by this). So what is written last is written whole. */
+/* A header is copied by double words. One that was put together field by field just before can't be forwarded
+ * to them from the store buffer: the copy waits until all earlier stores are out, those into slots that
+ * another core has read among them (messages echoed on a Zen 4: 34 M/s by fields, 40 by this). So what is
+ * written last is written whole. */
 RK_FN void rk_header_kind(RK_GLOBAL rk_header *header, rk_u32 type, rk_u32 length)
 {
     ((RK_GLOBAL rk_double_word *)header)[0] = (rk_u64)type << 32 | (rk_u64)length << 48;
@@ -72,11 +73,19 @@ RK_FN void rk_header_address(RK_GLOBAL rk_header *header, rk_u32 target, rk_u32 
         target | (rk_u64)source << 32 | (rk_u64)priority << 48 | (rk_u64)flags << 56;
 }
 
+RK_FN void rk_header_source(RK_GLOBAL rk_header *header, rk_u32 source)
+{
+    RK_GLOBAL rk_double_word *address = (RK_GLOBAL rk_double_word *)header + 1;
+    *address = (*address & 0xffff0000fffffffful) | (rk_u64)source << 32;
+}
+
 RK_FN void rk_header_aim(RK_GLOBAL rk_header *header, rk_u32 target)
 {
     RK_GLOBAL rk_double_word *address = (RK_GLOBAL rk_double_word *)header + 1;
     *address = (*address & 0xffffffff00000000ul) | target;
 }
+
+#define RK_SOURCE_ROUTE 0x8000u /* of `source`: over all numbers of kernels */
 
 #define RK_INLINE_MAX 1024u /* the largest payload that travels in its slot */
 #define RK_SLOT_MIN 64u
