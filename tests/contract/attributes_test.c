@@ -334,12 +334,13 @@ static void a_single_producer_claims_without_an_atomic_and_loses_nothing(contrac
     assert_int_equal(ring_of(c, launch(c, "several", "echo", &o))->single, 0);
 }
 
-static rk_u32 handled_so_far;
-static rk_u64 handled_as[4];
+static rk_u32 handled_so_far, handled_as[4]; /* atomic */
 
 RK_HANDLER(note_order, measure, msg, rk_none, self)
 {
-    handled_as[msg->number] = __atomic_add_fetch(&handled_so_far, 1, __ATOMIC_ACQ_REL);
+    rk_u32 as = 1 + __atomic_load_n(&handled_so_far, __ATOMIC_ACQUIRE); /* there is one worker */
+    __atomic_store_n(&handled_as[msg->number], as, __ATOMIC_RELEASE);
+    __atomic_store_n(&handled_so_far, as, __ATOMIC_RELEASE);
 }
 
 /* Given one worker that is held, and kernels of three stream priorities with a message each, when it is
@@ -362,7 +363,7 @@ static void shards_of_higher_stream_priority_are_visited_first(contract *c)
         rk_u32 entered = __atomic_load_n(&contract_controls.entered, __ATOMIC_ACQUIRE);
         assert_ok(rk_send(c->runtime, gate, RK_BODY(p), 0));
         wait_until(c, __atomic_load_n(&contract_controls.entered, __ATOMIC_ACQUIRE) == entered + 1);
-        handled_so_far = 0;
+        __atomic_store_n(&handled_so_far, 0, __ATOMIC_RELEASE);
         for (rk_u32 i = 0; i < 3; i++) {
             rk_launch_options o = plain("note_order");
             char id[16];
@@ -374,7 +375,8 @@ static void shards_of_higher_stream_priority_are_visited_first(contract *c)
         contract_control_open();
         receive(c, gate, &p);
         wait_until(c, __atomic_load_n(&handled_so_far, __ATOMIC_ACQUIRE) == 3);
-        for (rk_u32 i = 0; i < 3; i++) assert_int_equal(handled_as[i], by_priority ? 3 - i : i + 1);
+        for (rk_u32 i = 0; i < 3; i++)
+            assert_int_equal(__atomic_load_n(&handled_as[i], __ATOMIC_ACQUIRE), by_priority ? 3 - i : i + 1);
         for (rk_u32 i = 0; i < 3; i++) assert_ok(rk_terminate(c->runtime, k[i], CONTRACT_PATIENCE));
     }
 }

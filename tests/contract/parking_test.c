@@ -180,8 +180,7 @@ static void a_message_wakes_one_worker_after_the_other(contract *c)
 typedef struct flow {
     contract *c;
     rk_kernel into;
-    rk_u32 sent;
-    rk_u32 over; /* atomic */
+    rk_u32 sent, over; /* atomic */
 } flow;
 
 static void *send_all_the_time(void *argument)
@@ -190,10 +189,10 @@ static void *send_all_the_time(void *argument)
     rk_send_options patient = RK_SEND_DEFAULTS;
     rk_u32 random = 7;
     patient.timeout_ns = STALL_NS;
-    while (!__atomic_load_n(&f->over, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_load_n(&f->over, __ATOMIC_ACQUIRE) && !stopped(f->c)) {
         probe p = { f->sent, 0 };
         if (!expect_ok(f->c, rk_send(f->c->runtime, f->into, RK_BODY(p), &patient))) break;
-        f->sent++;
+        __atomic_fetch_add(&f->sent, 1, __ATOMIC_RELEASE);
         if (next_random(&random) >> 26 == 0) pause_at_random(&random); /* and now and then they run dry */
     }
     return 0;
@@ -206,7 +205,8 @@ static void room_wakes_those_who_wait_for_it(contract *c)
     rk_kernel first = launch(c, "first", "echo", &o), second = launch_active(c, "second", "echo", &o);
     assert_ok(rk_connect(c->runtime, first, 0, second, 0));
     assert_ok(rk_activate(c->runtime, first));
-    flow f = { c, first, 0, 0 };
+    static flow f;
+    f = (flow){ c, first, 0, 0 };
     rk_u32 next = 0;
     probe p;
     stretch s = begin(3);

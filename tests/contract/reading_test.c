@@ -40,51 +40,52 @@ static void *receive_all(void *argument)
     return 0;
 }
 
-static flow open_flow(contract *c)
+static flow through;
+
+static void open_flow(contract *c)
 {
     rk_launch_options o = rk_production();
     o.queue_capacity = 16;
     o.deduplication_window = 0;
-    flow f = { .c = c };
-    f.into = launch(c, "first", "echo", &o);
-    f.out_of = launch_active(c, "second", "echo", &o);
-    assert_ok(rk_connect(c->runtime, f.into, 0, f.out_of, 0));
-    assert_ok(rk_activate(c->runtime, f.into));
-    return f;
+    through = (flow){ .c = c };
+    through.into = launch(c, "first", "echo", &o);
+    through.out_of = launch_active(c, "second", "echo", &o);
+    assert_ok(rk_connect(c->runtime, through.into, 0, through.out_of, 0));
+    assert_ok(rk_activate(c->runtime, through.into));
 }
 
 /* Given the lock that every reader takes, held from before the first message to after the last, when
  * messages flow through rings that are full most of the time, then all of them arrive. */
 static void a_reader_that_stays_inside_stops_no_message(contract *c)
 {
-    flow f = open_flow(c);
+    open_flow(c);
     pthread_mutex_lock(&c->runtime->list);
-    start_thread(c, send_all, &f);
-    start_thread(c, receive_all, &f);
+    start_thread(c, send_all, &through);
+    start_thread(c, receive_all, &through);
     join_threads(c);
     pthread_mutex_unlock(&c->runtime->list);
-    assert_int_equal(f.received, MESSAGES);
-    assert_true(metrics_of(c, f.into).parks > 0);
+    assert_int_equal(through.received, MESSAGES);
+    assert_true(metrics_of(c, through.into).parks > 0);
 }
 
 /* And readers return, whatever flows. */
 static void readers_return_while_messages_flow(contract *c)
 {
-    flow f = open_flow(c);
+    open_flow(c);
     rk_u32 reads = 0;
-    start_thread(c, send_all, &f);
-    start_thread(c, receive_all, &f);
-    while (__atomic_load_n(&f.received, __ATOMIC_ACQUIRE) < MESSAGES &&
+    start_thread(c, send_all, &through);
+    start_thread(c, receive_all, &through);
+    while (__atomic_load_n(&through.received, __ATOMIC_ACQUIRE) < MESSAGES &&
            !__atomic_load_n(&c->failures, __ATOMIC_ACQUIRE)) {
-        rk_account a = account_of(c, f.out_of);
+        rk_account a = account_of(c, through.out_of);
         assert_true(a.delivered <= a.accepted && a.output_received <= a.output_accepted);
-        assert_true(metrics_of(c, f.into).processed <= MESSAGES);
-        assert_true(info_of(c, f.out_of).healthy);
+        assert_true(metrics_of(c, through.into).processed <= MESSAGES);
+        assert_true(info_of(c, through.out_of).healthy);
         reads++;
     }
     join_threads(c);
     assert_true(reads > 0);
-    assert_int_equal(f.received, MESSAGES);
+    assert_int_equal(through.received, MESSAGES);
 }
 
 static const contract_case cases[] = {
