@@ -69,8 +69,8 @@ RK_FN void rk_header_kind(RK_GLOBAL rk_header *header, rk_u32 type, rk_u32 lengt
 RK_FN void rk_header_address(RK_GLOBAL rk_header *header, rk_u32 target, rk_u32 source, rk_u32 priority,
                              rk_u32 flags)
 {
-    ((RK_GLOBAL rk_double_word *)header)[1] =
-        target | (rk_u64)source << 32 | (rk_u64)priority << 48 | (rk_u64)flags << 56;
+    rk_u32 who = source | priority << 16 | flags << 24;
+    ((RK_GLOBAL rk_double_word *)header)[1] = target | (rk_u64)who << 32;
 }
 
 RK_FN void rk_header_source(RK_GLOBAL rk_header *header, rk_u32 source)
