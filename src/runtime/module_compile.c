@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "include_folder.h"
 #include "module.h"
@@ -212,6 +213,79 @@ static int write_file(const char *path, const char *data, size_t size)
     return close(file) || n != (ssize_t)size || rename(part, path) ? -1 : 0;
 }
 
+/* Give the module the name that its key says, and keep the list of what it was made of. */
+static rk_status install(const digest *key, const char *folder, const char *list_path, const char *part,
+                         const text *paths, char **path)
+{
+    size_t size = strlen(folder) + 48;
+    *path = malloc(size);
+    if (!*path) return rk_error(RK_OUT_OF_MEMORY, "no memory for a path");
+    snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key->a,
+             (unsigned long long)key->b);
+    if (rename(part, *path) == 0 && write_file(list_path, paths->at, paths->used) == 0) return RK_OK;
+    rk_error(RK_IO, "can't write into the cache folder '%s': %s", folder, strerror(errno));
+    free(*path);
+    *path = 0;
+    return RK_IO;
+}
+
+/* Has a file of the list changed since then? Its bytes may not be those that were compiled. */
+static int has_changed_since(const char *dependencies, const struct timespec *then)
+{
+    for (const char *at = dependencies; *at;) {
+        size_t n = strcspn(at, "\n");
+        char path[4096];
+        struct stat info;
+        snprintf(path, sizeof path, "%.*s", (int)n, at);
+        if (n && (stat(path, &info) || info.st_mtim.tv_sec > then->tv_sec ||
+                  (info.st_mtim.tv_sec == then->tv_sec && info.st_mtim.tv_nsec >= then->tv_nsec)))
+            return 1;
+        at += n + (at[n] == '\n');
+    }
+    return 0;
+}
+
+/* One run of the compiler: the module in `part`, what it was made of in `paths`. */
+static rk_status compile_once(const rk_runtime *runtime, const char *source, char *include_flag, char *part,
+                              text *paths)
+{
+    char list[4200 + 8];
+    command c;
+    text output = { 0 }, rule = { 0 };
+    rk_status status = RK_OK;
+    snprintf(list, sizeof list, "%s.list", part);
+    command_begin(&c, include_flag);
+    command_add(&c, (char *)"-shared");
+    command_add(&c, (char *)"-MMD");
+    command_add(&c, (char *)"-MF");
+    command_add(&c, list);
+    command_add(&c, (char *)"-x");
+    command_add(&c, (char *)"c");
+    command_add(&c, (char *)source);
+    command_add(&c, (char *)"-o");
+    command_add(&c, part);
+    int result = run(c.word, &output);
+    paths->used = 0;
+    if (result < 0)
+        status = rk_error(
+            RK_IO, "can't run the compiler '%s': %s: install it, or load a module that is compiled (.so)",
+            RK_COMPILER, strerror(errno));
+    else if (result)
+        status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source,
+                          output.at ? output.at : "(the compiler says nothing)");
+    else if (read_file(list, &rule) || !rule.at)
+        status = rk_error(RK_IO, "can't read what '%s' includes: %s", source, strerror(errno));
+    else
+        parse_rule(rule.at, paths);
+    if (status == RK_OK && output.used) rk_runtime_log(runtime, RK_WARNING, "", 0, output.at);
+    unlink(list);
+    free(output.at);
+    free(rule.at);
+    return status;
+}
+
+#define ATTEMPTS 3 /* at a source that is written while it is compiled */
+
 static rk_status compile(const rk_runtime *runtime, const char *source, const char *folder,
                          const char *list_path, char **path)
 {
@@ -221,54 +295,24 @@ static rk_status compile(const rk_runtime *runtime, const char *source, const ch
     snprintf(include_flag, sizeof include_flag, "-I%s", include);
     snprintf(part, sizeof part, "%s/part-%s.so", folder, unique_mark(mark));
 
-    command c;
-    text output = { 0 }, rule = { 0 }, paths = { 0 };
-    digest key;
-    command_begin(&c, include_flag);
-    command_add(&c, (char *)"-shared");
-    command_add(&c, (char *)"-x");
-    command_add(&c, (char *)"c");
-    command_add(&c, (char *)source);
-    command_add(&c, (char *)"-o");
-    command_add(&c, part);
-    int result = run(c.word, &output);
-    if (result < 0) {
-        status = rk_error(
-            RK_IO, "can't run the compiler '%s': %s: install it, or load a module that is compiled (.so)",
-            RK_COMPILER, strerror(errno));
-    } else if (result) {
-        status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source,
-                          output.at ? output.at : "(the compiler says nothing)");
-    } else {
-        if (output.used) rk_runtime_log(runtime, RK_WARNING, "", 0, output.at);
-        command_begin(&c, include_flag);
-        command_add(&c, (char *)"-MM");
-        command_add(&c, (char *)"-x");
-        command_add(&c, (char *)"c");
-        command_add(&c, (char *)source);
-        if (run(c.word, &rule) == 0) parse_rule(rule.at ? rule.at : "", &paths);
-        if (!paths.at || key_of(source, paths.at, &key)) {
+    text paths = { 0 };
+    digest before = { 0, 0 }, key;
+    struct timespec begun;
+    int settled = 0;
+    clock_gettime(CLOCK_REALTIME, &begun);
+    for (rk_u32 attempt = 0; attempt < ATTEMPTS && status == RK_OK && !settled; attempt++) {
+        status = compile_once(runtime, source, include_flag, part, &paths);
+        if (status != RK_OK) break;
+        if (key_of(source, paths.at, &key))
             status = rk_error(RK_IO, "can't read what '%s' includes: %s", source, strerror(errno));
-        } else {
-            size_t size = strlen(folder) + 48;
-            *path = malloc(size);
-            if (*path)
-                snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a,
-                         (unsigned long long)key.b);
-            if (!*path)
-                status = rk_error(RK_OUT_OF_MEMORY, "no memory for a path");
-            else if (rename(part, *path) || write_file(list_path, paths.at, paths.used))
-                status =
-                    rk_error(RK_IO, "can't write into the cache folder '%s': %s", folder, strerror(errno));
-            if (status != RK_OK) {
-                free(*path);
-                *path = 0;
-            }
-        }
+        settled = attempt ? key.a == before.a && key.b == before.b : !has_changed_since(paths.at, &begun);
+        before = key;
     }
+    if (status == RK_OK && !settled)
+        status = rk_error(
+            RK_IO, "'%s', or a file that it includes, changes while it is compiled: load it again", source);
+    if (status == RK_OK) status = install(&key, folder, list_path, part, &paths, path);
     unlink(part);
-    free(output.at);
-    free(rule.at);
     free(paths.at);
     return status;
 }

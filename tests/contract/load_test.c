@@ -52,7 +52,7 @@ static void reopen_with_cache(contract *c)
 
 static void slow_source_open(slow_source *s, contract *c, const char *name)
 {
-    *s = (slow_source){ .c = c };
+    *s = (slow_source){ .c = c, .loaded = RK_EMPTY };
     snprintf(s->kernel, sizeof s->kernel, "%s_%d", name, (int)getpid());
     snprintf(s->path, sizeof s->path, "%s/%s.rk.c", RK_BINARY_DIR, s->kernel);
     snprintf(s->header, sizeof s->header, "%s/%s.h", RK_BINARY_DIR, s->kernel);
@@ -67,7 +67,8 @@ static void slow_source_open(slow_source *s, contract *c, const char *name)
 static void *load_slowly(void *argument)
 {
     slow_source *s = argument;
-    s->loaded = rk_load(s->c->runtime, s->path);
+    rk_status loaded = rk_load(s->c->runtime, s->path);
+    __atomic_store_n(&s->loaded, loaded, __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -153,6 +154,48 @@ static void a_runtime_that_is_closed_waits_for_a_load_that_is_under_way(contract
     assert_int_equal(s.loaded, RK_CLOSED);
     c->runtime = 0;
     slow_source_close(&s);
+}
+
+/* Given a source that is written again after the compiler has read it, when it is loaded, then what runs is what stands
+ * there now, and so is what the cache has under its key. */
+static void a_source_that_changes_under_the_compiler_is_compiled_again(contract *c)
+{
+    static slow_source s;
+    rk_kernel k;
+    reopen_with_cache(c);
+    slow_source_open(&s, c, "changed_meanwhile");
+    begin_slow_load(&s, RK_MILLISECONDS(500));
+    write_text(s.path, "#include <ringkernel/kernel.h>\n"
+                       "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n");
+    FILE *file = fopen(s.path, "a");
+    fprintf(file,
+            "RK_HANDLER(%s, loaded_number, msg, rk_none, self)\n{\n"
+            "    loaded_number next = { msg->value + 2 };\n    rk_send(RK_ARG, &next);\n}\n",
+            s.kernel);
+    fclose(file);
+    wait_until(c, __atomic_load_n(&s.loaded, __ATOMIC_ACQUIRE) != RK_EMPTY);
+    stop_threads(c);
+    assert_int_equal(s.loaded, RK_OK);
+    assert_ok(rk_launch(c->runtime, s.kernel, 0, &k));
+    assert_ok(rk_activate(c->runtime, k));
+    rk_i64 value = 41;
+    assert_ok(rk_send(c->runtime, k, 248, &value, sizeof value, 0));
+    receive(c, k, &value);
+    assert_int_equal(value, 43);
+    slow_source_close(&s);
+}
+
+static void a_source_with_a_time_to_come_is_loaded(contract *c)
+{
+    char path[512], kernel[64];
+    const struct timespec times[2] = { { 0, UTIME_NOW }, { 4102444800, 0 } };
+    reopen_with_cache(c);
+    snprintf(kernel, sizeof kernel, "from_the_future_%d", (int)getpid());
+    snprintf(path, sizeof path, "%s/%s.rk.c", RK_BINARY_DIR, kernel);
+    write_source(path, kernel, 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_ok(rk_load(c->runtime, path));
+    unlink(path);
 }
 
 typedef struct loader {
@@ -306,6 +349,8 @@ static void a_description_lists_all_that_a_module_declares(contract *c)
 static const contract_case cases[] = {
     { CASE(nobody_waits_while_a_source_is_compiled), NEEDS_THREADS | ONCE },
     { CASE(a_runtime_that_is_closed_waits_for_a_load_that_is_under_way), NEEDS_THREADS | ONCE },
+    { CASE(a_source_that_changes_under_the_compiler_is_compiled_again), NEEDS_THREADS | ONCE },
+    { CASE(a_source_with_a_time_to_come_is_loaded), NEEDS_THREADS | ONCE },
     { CASE(threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once), NEEDS_THREADS | ONCE },
     { CASE(a_module_that_is_refused_leaves_nothing_behind), ONCE },
     { CASE(an_attribute_counts_at_whichever_handler_it_stands), ONCE },
