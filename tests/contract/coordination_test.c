@@ -345,7 +345,12 @@ static void connections_that_cannot_be_say_why(contract *c)
 static refusal_log refusals_of(contract *c, rk_kernel kernel)
 {
     refusal_log log = { 0 };
-    if (c->variant->style == STYLE_FIBERS) return contract_refusals;
+    if (c->variant->style == STYLE_FIBERS) {
+        assert_ok(rk_deactivate(c->runtime, kernel)); /* at a batch boundary, as a state is read */
+        log = contract_refusals;
+        assert_ok(rk_activate(c->runtime, kernel));
+        return log;
+    }
     assert_ok(rk_read_state(c->runtime, kernel, 0, &log, sizeof log));
     return log;
 }
