@@ -472,7 +472,7 @@ static void a_copy_that_waits_for_room_keeps_its_bytes_and_its_block(contract *c
     for (rk_u32 round = 0; round < 10; round++) {
         /* given a fork whose first way is free and whose second has no room: the source parks at the second
          * copy of the last */
-        rk_u64 parks = metrics_of(c, f.source).parks, delivered = account_of(c, f.first).delivered;
+        rk_u64 parks = metrics_of(c, f.source).parks, delivered = 24 * round;
         send_painted(c, f.source, of, &b, 0, 17);
         wait_until(c, metrics_of(c, f.source).parks > parks &&
                           account_of(c, f.first).delivered == delivered + 17);
