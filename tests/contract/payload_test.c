@@ -581,7 +581,7 @@ static void a_load_is_whole_when_its_batch_failed_after_it_was_sent_on(contract 
                 paint(b.sent, of->most, i);
                 assert_ok(rk_send(c->runtime, first, of->type, b.sent, of->most, 0));
             }
-            wait_until(c, account_of(c, middle).queued == 3);
+            wait_until(c, account_of(c, first).delivered == 3 && account_of(c, middle).queued == 3);
             assert_ok(rk_fail_before_commit(c->runtime, middle));
             assert_ok(rk_activate(c->runtime, middle));
             wait_until(c, info_of(c, middle).life == RK_LIFE_FAILED);
