@@ -213,7 +213,8 @@ static void relaunch_with_another_capacity(contract *c, rk_kernel k, rk_u32 i)
 {
     rk_launch_options o = small(i % 2 ? 32 : 64);
     o.output_capacity = 64;
-    rk_status status = rk_relaunch(c->runtime, k, &o, RK_MILLISECONDS(1 + i)); /* a slow machine gets there */
+    rk_status status =
+        rk_relaunch(c->runtime, k, &o, RK_MILLISECONDS(1 + i / 2000)); /* slow machines get there */
     /* It may find too much queued for the smaller one, or a batch that waits for this very thread to
      * receive. */
     if (status != RK_LIMIT && status != RK_TIMED_OUT) assert_ok(status);
