@@ -1,11 +1,10 @@
 #include "visit.h"
 
-#include <time.h>
-
 #include "../../runtime/futex.h"
 #include "../../runtime/kernel.h"
 #include "../../runtime/module.h"
 #include "../../runtime/service.h"
+#include "clock.h"
 #include "spmd.h"
 
 static rk_seat *seat_of(rk_context *context) { return context->host; }
@@ -16,9 +15,7 @@ static inline rk_u64 loop_now(rk_context *context)
 {
     rk_runtime *runtime = seat_of(context)->owner->runtime;
     if (runtime->options.clock_ns) return runtime->options.clock_ns(runtime->options.clock_user);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
+    return rk_clock_now(&seat_of(context)->clock);
 }
 
 static void unknown_type(rk_context *context, rk_byte *slot)
@@ -185,6 +182,7 @@ void rk_cpu_seat_open(rk_seat *seat)
     context->thread = 0;
     context->threads = 1;
     context->shared = context->arena + seat->shard->shared;
+    seat->clock = (rk_seat_clock){ .can_count = rk_clock_can_count() };
 }
 
 rk_u32 rk_cpu_visit(rk_seat *seat)
