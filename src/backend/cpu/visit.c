@@ -201,15 +201,20 @@ static int is_next_there(const rk_ring *ring, rk_byte *arena)
     return rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) == rk_ring_lap(ring, ring->head);
 }
 
-void rk_cpu_await(const rk_seat *seat, rk_u32 looks)
+rk_u32 rk_cpu_await(const rk_seat *seat, rk_u32 looks)
 {
     rk_byte *arena = seat->context.arena;
     const rk_lane *from_host = rk_seat_lane(seat, 0), *from_device = rk_seat_lane(seat, 1);
     const rk_ring *first = rk_lane_ring(from_host, arena, 0), *second = rk_lane_ring(from_device, arena, 0);
-    if (from_host->bands > 1 || from_device->bands > 1 || first->overwritten || second->overwritten)
-        looks = 1;
-    do rk_port_pause();
-    while (--looks && !is_next_there(first, arena) && !is_next_there(second, arena));
+    if (from_host->bands > 1 || from_device->bands > 1 || first->overwritten || second->overwritten) {
+        rk_port_pause();
+        return 0;
+    }
+    while (looks--) {
+        rk_port_pause();
+        if (is_next_there(first, arena) || is_next_there(second, arena)) return 1;
+    }
+    return 0;
 }
 
 void rk_cpu_shard_failed(rk_context *context, const char *text)
