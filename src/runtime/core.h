@@ -55,6 +55,16 @@ typedef struct rk_connection {
     rk_u32 mode, target, key_offset, key_size, type;
 } rk_connection;
 
+/* A seat's view of the monotonic clock, see backend/cpu/clock.h. */
+#define RK_CLOCK_SHIFT 24u
+typedef struct rk_seat_clock {
+    rk_u64 ns, ticks;  /* at the last look at the clock; ticks 0: none that counts */
+    rk_u64 rate;       /* ns for each tick, shifted; 0: not known yet */
+    rk_u64 ticks_most; /* since the look, before there must be another */
+    rk_u64 last_ns;    /* the latest time that was told */
+    rk_u64 can_count;
+} rk_seat_clock;
+
 /* One shard as the host sees it. Senders and receivers read the first lines for each message, the worker
  * writes its own for each visit: what differs in who writes it lies on different lines. */
 #define RK_OWN_LINE __attribute__((aligned(RK_LINE)))
@@ -70,6 +80,7 @@ typedef struct rk_seat {
 
     /* Of the worker that serves it. */
     RK_OWN_LINE rk_context context;
+    rk_seat_clock clock;
     rk_u32 cold;  /* not visited until rung */
     rk_u32 fault; /* fail before the next commit */
     rk_u64 idle_since_ns;

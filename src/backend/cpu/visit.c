@@ -1,11 +1,10 @@
 #include "visit.h"
 
-#include <time.h>
-
 #include "../../runtime/futex.h"
 #include "../../runtime/kernel.h"
 #include "../../runtime/module.h"
 #include "../../runtime/service.h"
+#include "clock.h"
 #include "spmd.h"
 
 static rk_seat *seat_of(rk_context *context) { return context->host; }
@@ -16,9 +15,7 @@ static inline rk_u64 loop_now(rk_context *context)
 {
     rk_runtime *runtime = seat_of(context)->owner->runtime;
     if (runtime->options.clock_ns) return runtime->options.clock_ns(runtime->options.clock_user);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
+    return rk_clock_now(&seat_of(context)->clock);
 }
 
 static void unknown_type(rk_context *context, rk_byte *slot)
@@ -185,6 +182,7 @@ void rk_cpu_seat_open(rk_seat *seat)
     context->thread = 0;
     context->threads = 1;
     context->shared = context->arena + seat->shard->shared;
+    seat->clock = (rk_seat_clock){ .can_count = rk_clock_can_count() };
 }
 
 rk_u32 rk_cpu_visit(rk_seat *seat)
@@ -203,15 +201,20 @@ static int is_next_there(const rk_ring *ring, rk_byte *arena)
     return rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) == rk_ring_lap(ring, ring->head);
 }
 
-void rk_cpu_await(const rk_seat *seat, rk_u32 looks)
+rk_u32 rk_cpu_await(const rk_seat *seat, rk_u32 looks)
 {
     rk_byte *arena = seat->context.arena;
     const rk_lane *from_host = rk_seat_lane(seat, 0), *from_device = rk_seat_lane(seat, 1);
     const rk_ring *first = rk_lane_ring(from_host, arena, 0), *second = rk_lane_ring(from_device, arena, 0);
-    if (from_host->bands > 1 || from_device->bands > 1 || first->overwritten || second->overwritten)
-        looks = 1;
-    do rk_port_pause();
-    while (--looks && !is_next_there(first, arena) && !is_next_there(second, arena));
+    if (from_host->bands > 1 || from_device->bands > 1 || first->overwritten || second->overwritten) {
+        rk_port_pause();
+        return 0;
+    }
+    while (looks--) {
+        rk_port_pause();
+        if (is_next_there(first, arena) || is_next_there(second, arena)) return 1;
+    }
+    return 0;
 }
 
 void rk_cpu_shard_failed(rk_context *context, const char *text)

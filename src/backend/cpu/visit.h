@@ -9,8 +9,9 @@
 void rk_cpu_seat_open(rk_seat *seat);
 /* RK_VISIT_*. One thread at a time for a seat. */
 rk_u32 rk_cpu_visit(rk_seat *seat);
-/* After an idle visit: breathe, looking at nothing but the next message, so many times at most. By the thread that visits. */
-void rk_cpu_await(const rk_seat *seat, rk_u32 looks);
+/* After an idle visit: breathe, looking at nothing but the next message, so many times at most. 1: it is there. By
+ * the thread that visits. */
+rk_u32 rk_cpu_await(const rk_seat *seat, rk_u32 looks);
 /* A handler's mistake that stops its kernel (used by SPMD kernels). */
 void rk_cpu_shard_failed(rk_context *context, const char *text);
 
