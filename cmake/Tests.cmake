@@ -82,14 +82,16 @@ if(NOT RK_CUDA_INCLUDE_DIR)
     message(STATUS "ringkernel: cuda.h not found: feature comparison with CUDA's own headers is left out")
 endif()
 
-# rk_mock(NAME SOVERSION FILE...): tests/mock/lib<NAME>.so.<SOVERSION> of the build, in place of the real one.
-function(rk_mock name version)
-    add_library(mock_${name} SHARED ${ARGN})
-    set_target_properties(mock_${name} PROPERTIES OUTPUT_NAME ${name} VERSION ${version} SOVERSION ${version}
+# rk_mock(NAME FILE SOURCE...): the library tests/mock/FILE of the build, in place of the real one. It has no
+# soname, so that a program can load the real one as well.
+function(rk_mock name file)
+    add_library(${name} MODULE ${ARGN})
+    set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX "" OUTPUT_NAME ${file} NO_SONAME ON
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/mock)
-    target_include_directories(mock_${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 endfunction()
-rk_mock(cuda 1 ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda.c ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda_rest.c)
+rk_mock(mock_cuda libcuda.so.1 ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda.c ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda_rest.c)
+rk_mock(mock_nvrtc libnvrtc.so.13 ${PROJECT_SOURCE_DIR}/tests/mock/mock_nvrtc.c)
 
 # --- unit tests and tests of several parts --------------------------------------------------------------------
 if(RK_HAVE_cmocka)
@@ -122,7 +124,7 @@ if(RK_HAVE_cmocka)
         rk_test_program(${name} ${file} ${companions})
         target_link_libraries(${name} PRIVATE PkgConfig::cmocka)
         if(file MATCHES "/backend/cuda/")
-            add_dependencies(${name} mock_cuda)
+            add_dependencies(${name} mock_cuda mock_nvrtc)
             if(RK_CUDA_INCLUDE_DIR)
                 target_include_directories(${name} SYSTEM PRIVATE ${RK_CUDA_INCLUDE_DIR})
             endif()
