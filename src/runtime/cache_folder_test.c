@@ -36,7 +36,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    char command[96];
+    char command[160];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command);
 }
