@@ -51,7 +51,7 @@ typedef enum rk_status {
     RK_OUT_OF_MEMORY = 80, /* or over the memory ceiling; the text says how much was asked and what is left */
     RK_IO = 81,            /* the operating system said no; its words are in the text */
     RK_INTERNAL = 82,      /* a promise of the library itself was broken: please report it */
-    RK_DEVICE_LOST = 83 /* a kernel trapped or the device failed: everything on it is gone; open it again */
+    RK_DEVICE_LOST = 83 /* a kernel trapped or the device failed: this process has lost it; start it again */
 } rk_status;
 
 #endif

@@ -42,16 +42,28 @@ static const char *skip_blanks(const char *at)
     }
 }
 
-/* What stands after the next "# include", wherever in a line that is, or NULL. */
-static const char *next_include(const char *at)
+/* What stands after the next "# include", wherever in a line that is, or NULL; *sign is where it begins. */
+static const char *next_include(const char *at, const char **sign)
 {
     static const char *const signs[] = { "#", "%:", "\?\?=" };
     for (; *at; at++)
         for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
             if (strncmp(at, signs[i], strlen(signs[i])) != 0) continue;
             const char *word = skip_blanks(at + strlen(signs[i]));
+            *sign = at;
             if (strncmp(word, "include", 7) == 0) return word + 7;
         }
+    return 0;
+}
+
+/* Can a directive begin here? Not behind other text, unless that may be a comment that ends. */
+static int begins_line(const char *text, const char *sign)
+{
+    const char *line = sign;
+    while (line > text && line[-1] != '\n') line--;
+    if (skip_blanks(line) == sign) return 1;
+    for (; line < sign; line++)
+        if (line[0] == '*' && line[1] == '/') return 1;
     return 0;
 }
 
@@ -92,29 +104,33 @@ static int add_file(walk *w, const char *folder, const char *name)
     return result;
 }
 
+/* A file that isn't there was not compiled either: its name tells when it comes to be there. */
 static int add_include(walk *w, const char *folder, const char *at)
 {
-    char name[PATH_ROOM];
-    at = skip_blanks(at);
-    if (*at != '"' && *at != '<') return -1; /* a macro, or include_next */
-    char open = *at++;
+    char name[PATH_ROOM], open = *at++;
     size_t size = strcspn(at, open == '"' ? "\"\n" : ">\n");
     if (size >= sizeof name) return -1;
     memcpy(name, at, size);
     name[size] = 0;
     int added = open == '"' ? add_file(w, folder, name) : 0;
     if (added == 0) added = add_file(w, w->include, name);
-    if (added == 0 && open == '"') return -1;
     if (added == 0) rk_digest_text(w->digest, name);
     return added < 0 ? -1 : 0;
 }
 
 static int add_text(walk *w, const char *folder, char *text)
 {
+    const char *sign;
     rk_digest_text(w->digest, text);
     join_lines(text);
-    for (const char *at = text; (at = next_include(at));)
-        if (add_include(w, folder, at)) return -1;
+    for (const char *at = text; (at = next_include(at, &sign));) {
+        const char *name = skip_blanks(at);
+        if (*name == '"' || *name == '<') {
+            if (add_include(w, folder, name)) return -1;
+        } else if (begins_line(text, sign)) {
+            return -1; /* a macro names the file, or it is the next of that name */
+        }
+    }
     return 0;
 }
 

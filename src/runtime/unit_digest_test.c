@@ -120,17 +120,42 @@ static void an_include_is_found_however_it_is_written(void **state)
     }
 }
 
-static void what_cannot_be_told_has_no_digest(void **state)
+static void a_file_that_a_macro_names_has_no_digest(void **state)
 {
     (void)state;
     static const char *const ways[] = { "#include NAME\n", "#include_next <library.h>\n",
-                                        "#include \"nowhere.h\"\n" };
+                                        "/* a\n b */ # include NAME\n" };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         put("user/a.rk.c", ways[i]);
         assert_string_equal(digest(), "none");
     }
-    put("user/a.rk.c", "#include <of_the_compiler.h>\n");
+}
+
+static void what_is_only_spoken_of_does_no_harm(void **state)
+{
+    (void)state;
+    put("user/a.rk.c", "/* #include \"the kernel source\"\n * as #include does\n */\n// no #include NAME\n");
     assert_string_not_equal(digest(), "none");
+}
+
+static void a_file_that_comes_to_be_there_changes_it(void **state)
+{
+    (void)state;
+    put("user/a.rk.c", "#include <late.h>\n");
+    const char *before = digest();
+    put("include/late.h", "");
+    assert_string_not_equal(digest(), before);
+}
+
+/* The device headers themselves, which are what most units are made of. */
+static void a_unit_of_the_library_has_a_digest(void **state)
+{
+    (void)state;
+    rk_digest d = RK_DIGEST_BEGIN;
+    assert_int_equal(
+        rk_unit_digest("#include <ringkernel/device/unit.h>\n#include <ringkernel/device/entry.h>\n",
+                       RK_SOURCE_DIR "/include", &d),
+        0);
 }
 
 static void files_that_include_each_other_end(void **state)
@@ -148,7 +173,10 @@ int main(void)
         TEST(a_change_in_any_file_changes_it),
         TEST(a_file_that_comes_to_stand_in_front_changes_it),
         TEST(an_include_is_found_however_it_is_written),
-        TEST(what_cannot_be_told_has_no_digest),
+        TEST(a_file_that_a_macro_names_has_no_digest),
+        TEST(what_is_only_spoken_of_does_no_harm),
+        TEST(a_file_that_comes_to_be_there_changes_it),
+        TEST(a_unit_of_the_library_has_a_digest),
         TEST(files_that_include_each_other_end),
     };
     return cmocka_run_group_tests(tests, 0, 0);

@@ -157,13 +157,7 @@ rk_cu_result cuDevicePrimaryCtxRelease(rk_cu_device device)
 {
     BEGIN(0);
     if (mock_cuda.contexts == 0) return RK_CUDA_ERROR_INVALID_CONTEXT;
-    if (--mock_cuda.contexts == 0) mock_cuda.lost = 0;
-    return check_device(device);
-}
-rk_cu_result cuDevicePrimaryCtxReset(rk_cu_device device)
-{
-    BEGIN(0);
-    mock_cuda.lost = 0;
+    mock_cuda.contexts--;
     return check_device(device);
 }
 

@@ -15,7 +15,7 @@ typedef struct mock_cuda {
     const char *fails;       /* function that fails, */
     int failure;             /* with this result, */
     int after;               /* after so many calls that don't */
-    int lost;                /* the context is lost: the result that all its calls give */
+    int lost;                /* the context is lost: the result that all of this process gives from now on */
     unsigned attributes_off; /* 1: every ability that a device may lack is lacking */
     /* What is alive. */
     int contexts, modules, streams, events, allocations, reservations, memories;

@@ -64,8 +64,7 @@ typedef struct rk_cu_event_ *rk_cu_event;
 #define RK_CU_RESULT_(name, value) RK_CUDA_##name = (value),
 typedef enum rk_cu_result { RK_CU_RESULTS(RK_CU_RESULT_) } rk_cu_result;
 
-/* Results that end a context: every later call that touches it returns the same, until it is given up and
- * a new one is made. Later drivers have more of them (CONTAINED, TENSOR_MEMORY_LEAK); rk_cuda_lost. */
+/* Results that end a context, of later drivers; see rk_cuda_lost. */
 #define RK_CUDA_ERROR_CONTAINED 226
 #define RK_CUDA_ERROR_TENSOR_MEMORY_LEAK 721
 
@@ -177,7 +176,16 @@ typedef struct rk_cu_launch {
 
 /* ------------------------------------------------------------------ functions */
 
-/* F(name, CUDA version of this form, parameters). All return a result. */
+/* F(name, CUDA version of this form, parameters). All return a result.
+ *
+ * A call that waits for the device's kernels to end waits for ever behind one that stays. Tried behind resident
+ * kernels (driver 580, H100, CUDA_MODULE_LOADING lazy and eager):
+ *     wait        cuModuleLoadDataEx, cuModuleUnload, cuMemFree, cuMemFreeHost, cuMemHostUnregister
+ *     don't       cuMemAlloc, cuMemHostAlloc, cuMemHostRegister; reserve, create, map, set access, unmap and
+ *                 release of virtual memory; streams and events, made and destroyed; cuMemcpyAsync and
+ *                 cuMemsetD8Async in a stream of their own; launches; of a module that is loaded
+ *                 cuModuleGetFunction, cuFuncLoad, cuFuncSetAttribute, occupancy; cuMemGetInfo
+ * At most 128 kernels are resident at once, however small; the next ones start when some end. */
 /* clang-format off */
 #define RK_CU_FUNCTIONS(F)                                                                                 \
     F(cuInit, 2000, (unsigned flags))                                                                      \
@@ -192,7 +200,6 @@ typedef struct rk_cu_launch {
     F(cuDeviceTotalMem, 3020, (size_t *bytes, rk_cu_device device))                                        \
     F(cuDevicePrimaryCtxRetain, 7000, (rk_cu_context *context, rk_cu_device device))                       \
     F(cuDevicePrimaryCtxRelease, 11000, (rk_cu_device device))                                             \
-    F(cuDevicePrimaryCtxReset, 11000, (rk_cu_device device))                                               \
     F(cuCtxPushCurrent, 4000, (rk_cu_context context))                                                     \
     F(cuCtxPopCurrent, 4000, (rk_cu_context *context))                                                     \
     F(cuCtxSetCurrent, 4000, (rk_cu_context context))                                                      \

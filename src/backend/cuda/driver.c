@@ -102,9 +102,7 @@ rk_status rk_cuda_error(const rk_cuda *cuda, int result, const char *format, ...
              text ? text : "");
     if (*advice) rk_error_detail("%s", advice);
     if (status == RK_DEVICE_LOST)
-        rk_error_detail(
-            "the device's context is lost, with all that was in it: close the runtime and open it "
-            "again");
+        rk_error_detail("this process has lost the device, with all that was on it: start the process again");
     return status;
 }
 

@@ -29,13 +29,15 @@ rk_status rk_cuda_load(const char *library, rk_cuda *cuda);
  * its end. */
 rk_status rk_cuda_check_environment(void);
 
-/* Does this result end the context? What was in it is gone: memory, modules, streams. */
+/* Does this result end the context? What was in it is gone: memory, modules, streams. So is the device, for this
+ * process: after an illegal address or a trap every context gives the same result, a new one and one that was
+ * open beside it too, and no release or reset helps (tried: driver 580, H100). A new process can go on. */
 int rk_cuda_lost(int result);
 
 /* The status of a result other than CUDA_SUCCESS, with what was tried (printf style), the driver's words and
  * what to do on the error stack:
  *     RK_OUT_OF_MEMORY   no device memory, or no pinned memory
- *     RK_DEVICE_LOST     the context is gone: close the runtime and open it again
+ *     RK_DEVICE_LOST     rk_cuda_lost: start the process again
  *     RK_LIMIT           a launch that doesn't fit the device
  *     RK_UNSUPPORTED     this device, driver or system can't
  *     RK_INCOMPATIBLE    a binary or PTX that is not for this device or driver
