@@ -32,7 +32,7 @@ static int name_of(const rk_nvrtc *nvrtc, const rk_code_request *request, const 
                    char name[RK_DIGEST_ROOM])
 {
     rk_digest digest = RK_DIGEST_BEGIN;
-    rk_nvrtc_options options;
+    rk_nvrtc_options options = { .option = { 0 } };
     char version[64];
     rk_nvrtc_options_for(target, request->include, &options);
     snprintf(version, sizeof version, "NVRTC %d for " RK_BUILD_VERSION, nvrtc->version);

@@ -166,12 +166,12 @@ rk_status rk_cuda_load(const char *library, rk_cuda *cuda)
     rk_cuDriverGetVersion get_version = 0;
     rk_cuGetProcAddress get = 0;
     *cuda = (rk_cuda){ .version = 0 };
-    void *loaded = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (!loaded)
+    cuda->library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!cuda->library)
         return rk_error(RK_UNSUPPORTED, "no NVIDIA driver: %s: install one, or use the backend cpu",
                         dlerror());
-    *(void **)&get_version = dlsym(loaded, "cuDriverGetVersion");
-    *(void **)&get = dlsym(loaded, "cuGetProcAddress_v2"); /* there from CUDA 12.0 on */
+    *(void **)&get_version = dlsym(cuda->library, "cuDriverGetVersion");
+    *(void **)&get = dlsym(cuda->library, "cuGetProcAddress_v2"); /* there from CUDA 12.0 on */
     if (!get_version)
         return rk_error(RK_UNSUPPORTED, "'%s' is no NVIDIA driver: it has no cuDriverGetVersion", name);
     int result = get_version(&cuda->version);

@@ -16,6 +16,7 @@
 typedef struct rk_cuda {
     int version;      /* of CUDA that the driver supports: 13000 is 13.0 */
     int device_count; /* at least one */
+    void *library;    /* never closed */
     RK_CU_FUNCTIONS(RK_CU_MEMBER_)
     RK_CU_LATER_FUNCTIONS(RK_CU_MEMBER_)
 } rk_cuda;

@@ -194,7 +194,7 @@ rk_status rk_nvrtc_compile(const rk_nvrtc *nvrtc, const char *unit, const rk_nvr
                            const char *include, rk_device_code *code)
 {
     rk_nvrtc_program program = 0;
-    rk_nvrtc_options options;
+    rk_nvrtc_options options = { .option = { 0 } };
     *code = (rk_device_code){ .target = *target };
     rk_nvrtc_options_for(target, include, &options);
     int result = nvrtc->nvrtcCreateProgram(&program, unit, "ringkernel_unit.cu", 0, 0, 0);
