@@ -50,7 +50,8 @@ typedef enum rk_status {
     /* The process or the device is short of something: reopen, or give up. */
     RK_OUT_OF_MEMORY = 80, /* or over the memory ceiling; the text says how much was asked and what is left */
     RK_IO = 81,            /* the operating system said no; its words are in the text */
-    RK_INTERNAL = 82       /* a promise of the library itself was broken: please report it */
+    RK_INTERNAL = 82,      /* a promise of the library itself was broken: please report it */
+    RK_DEVICE_LOST = 83 /* a kernel trapped or the device failed: this process has lost it; start it again */
 } rk_status;
 
 #endif

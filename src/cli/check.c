@@ -63,8 +63,9 @@ static device_compiled compile_cpu(const char *file, char **text)
 
 static void compile_device(const source_text *source, const char *backend, json_t *backends)
 {
-    static const char *const architectures[] = { "sm_90", "sm_75" }, *const standards[] = { "CL1.2",
-                                                                                            "CL3.0" };
+    static const char *const architectures[] = { "sm_90", "sm_75" };
+    static const char *const standards[] = { "CL1.2", "CL3.0" };
+    static const unsigned numbers[] = { 90, 75 };
     bool cuda = strcmp(backend, "cuda") == 0;
     char include[4096];
     bool found = rk_include_folder(include, sizeof include) == RK_OK;
@@ -85,8 +86,8 @@ static void compile_device(const source_text *source, const char *backend, json_
             text = command_copy(
                 "the headers of this library are not beside rk, nor where it was built or installed");
         } else {
-            result =
-                cuda ? nvrtc_compile(unit, include, how, &text) : opencl_compile(unit, include, how, &text);
+            result = cuda ? nvrtc_compile(unit, include, numbers[i], &text)
+                          : opencl_compile(unit, include, how, &text);
         }
         add_result(backends, backend, how, result, result == DEVICE_COMPILED ? "" : text);
         free(text);

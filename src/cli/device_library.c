@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cuda/nvrtc.h"
 #include "command.h"
+#include "ringkernel/ringkernel.h"
+#include "runtime/error.h"
 
 /* ------------------------------------------------------------------ loading */
 
@@ -28,106 +31,44 @@ static bool find(void *library, const char *name, void *function, char why[256])
     return symbol != NULL;
 }
 
-/* ------------------------------------------------------------------ CUDA */
+/* ------------------------------------------------------------------ CUDA and NVRTC */
 
-#define CUDA_MULTIPROCESSORS 16
-#define CUDA_MAJOR 75
-#define CUDA_MINOR 76
-
-bool cuda_devices(device_found *devices, size_t room, size_t *count, char why[256])
+/* The first line of what was pushed onto the error stack. */
+static void first_cause(char why[256])
 {
-    static const char *const names[] = { "libcuda.so.1", NULL };
-    int (*init)(unsigned), (*get_count)(int *), (*get)(int *, int), (*get_name)(char *, int, int),
-        (*get_attribute)(int *, int, int);
-    int (*get_memory)(size_t *, int), found = 0;
-    *count = 0;
-    void *library = open_library(names, why);
-    if (!library || !find(library, "cuInit", &init, why) ||
-        !find(library, "cuDeviceGetCount", &get_count, why) || !find(library, "cuDeviceGet", &get, why) ||
-        !find(library, "cuDeviceGetName", &get_name, why) ||
-        !find(library, "cuDeviceGetAttribute", &get_attribute, why) ||
-        !find(library, "cuDeviceTotalMem_v2", &get_memory, why))
-        return false;
-    if (init(0) != 0 || get_count(&found) != 0 || found == 0) {
-        snprintf(why, 256, "the driver finds no device");
-        return false;
-    }
-    *count = (size_t)found;
-    for (int i = 0; i < found && (size_t)i < room; i++) {
-        int device, major = 0, minor = 0, units = 0;
-        size_t memory = 0;
-        devices[i] = (device_found){ 0 };
-        if (get(&device, i) != 0) continue;
-        get_name(devices[i].name, sizeof devices[i].name, device);
-        get_attribute(&major, CUDA_MAJOR, device);
-        get_attribute(&minor, CUDA_MINOR, device);
-        get_attribute(&units, CUDA_MULTIPROCESSORS, device);
-        get_memory(&memory, device);
-        snprintf(devices[i].version, sizeof devices[i].version, "compute capability %d.%d", major, minor);
-        devices[i].memory = memory;
-        devices[i].units = (uint32_t)units;
-    }
-    return true;
-}
-
-/* ------------------------------------------------------------------ NVRTC */
-
-typedef struct nvrtc {
-    int (*version)(int *, int *);
-    int (*create)(void **, const char *, const char *, int, const char *const *, const char *const *);
-    int (*compile)(void *, int, const char *const *);
-    int (*log_size)(void *, size_t *);
-    int (*log)(void *, char *);
-    int (*destroy)(void **);
-} nvrtc;
-
-static bool nvrtc_load(nvrtc *n, char why[256])
-{
-    static const char *const names[] = { "libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", NULL };
-    void *library = open_library(names, why);
-    return library && find(library, "nvrtcVersion", &n->version, why) &&
-           find(library, "nvrtcCreateProgram", &n->create, why) &&
-           find(library, "nvrtcCompileProgram", &n->compile, why) &&
-           find(library, "nvrtcGetProgramLogSize", &n->log_size, why) &&
-           find(library, "nvrtcGetProgramLog", &n->log, why) &&
-           find(library, "nvrtcDestroyProgram", &n->destroy, why);
+    const char *text = rk_error_text();
+    snprintf(why, 256, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
 bool nvrtc_version(char version[32], char why[256])
 {
-    nvrtc n;
-    int major = 0, minor = 0;
-    if (!nvrtc_load(&n, why)) return false;
-    n.version(&major, &minor);
-    snprintf(version, 32, "%d.%d", major, minor);
+    rk_nvrtc nvrtc;
+    rk_error_begin();
+    if (rk_nvrtc_load(NULL, 0, &nvrtc) != RK_OK) {
+        first_cause(why);
+        return false;
+    }
+    snprintf(version, 32, "%d.%d", nvrtc.version / 1000, nvrtc.version % 1000 / 10);
     return true;
 }
 
-device_compiled nvrtc_compile(const char *text, const char *include, const char *architecture, char **log)
+device_compiled nvrtc_compile(const char *text, const char *include, unsigned architecture, char **log)
 {
-    char why[256], include_option[4200], architecture_option[64];
-    nvrtc n;
-    void *program = NULL;
-    if (!nvrtc_load(&n, why)) {
-        *log = command_copy(why);
+    rk_nvrtc nvrtc;
+    rk_device_code code;
+    const rk_nvrtc_target target = { architecture, 0 };
+    rk_error_begin();
+    if (rk_nvrtc_load(NULL, 0, &nvrtc) != RK_OK) {
+        *log = command_copy(rk_error_text());
         return DEVICE_MISSING;
     }
-    snprintf(include_option, sizeof include_option, "--include-path=%s", include);
-    snprintf(architecture_option, sizeof architecture_option, "--gpu-architecture=%s", architecture);
-    const char *options[] = { "--std=c++20", include_option, architecture_option };
-    if (n.create(&program, text, "rk_unit.cu", 0, NULL, NULL) != 0) {
-        *log = command_copy("NVRTC makes no program of it");
+    if (rk_nvrtc_compile(&nvrtc, text, &target, include, &code) != RK_OK) {
+        *log = command_copy(rk_error_text());
         return DEVICE_REFUSED;
     }
-    bool compiled = n.compile(program, 3, options) == 0;
-    size_t size = 0;
-    n.log_size(program, &size);
-    *log = command_allocate(size + 1);
-    (*log)[0] = 0;
-    n.log(program, *log);
-    (*log)[size] = 0;
-    n.destroy(&program);
-    return compiled ? DEVICE_COMPILED : DEVICE_REFUSED;
+    *log = command_copy(code.log);
+    rk_device_code_free(&code);
+    return DEVICE_COMPILED;
 }
 
 /* ------------------------------------------------------------------ OpenCL */

@@ -1,5 +1,4 @@
-/* CUDA, NVRTC and OpenCL as far as the command needs them: loaded if they are there, without their
- * headers. */
+/* NVRTC and OpenCL as far as the command needs them: loaded if they are there, without their headers. */
 #ifndef RINGKERNEL_CLI_DEVICE_LIBRARY_H
 #define RINGKERNEL_CLI_DEVICE_LIBRARY_H
 
@@ -9,22 +8,21 @@
 
 typedef struct device_found {
     char name[256];
-    char version[128]; /* of what it runs: "compute capability 9.0", "OpenCL 3.0 PoCL …" */
+    char version[128]; /* of what it runs: "OpenCL 3.0 PoCL …" */
     uint64_t memory;   /* bytes */
-    uint32_t units;    /* multiprocessors or compute units */
-    void *handle;      /* OpenCL: the device's id */
+    uint32_t units;    /* compute units */
+    void *handle;      /* the device's id */
 } device_found;
 
-/* Devices of CUDA or OpenCL, the first `room` of *count. False: `why` says what is missing. */
-bool cuda_devices(device_found *devices, size_t room, size_t *count, char why[256]);
+/* Devices of OpenCL, the first `room` of *count. False: `why` says what is missing. */
 bool opencl_devices(device_found *devices, size_t room, size_t *count, char why[256]);
 
 /* Version of NVRTC, "13.0". False: `why` says what is missing. */
 bool nvrtc_version(char version[32], char why[256]);
 
 typedef enum device_compiled { DEVICE_COMPILED, DEVICE_REFUSED, DEVICE_MISSING } device_compiled;
-/* Compile a whole program; *log is what the compiler says (or why there is none), the caller frees it. */
-device_compiled nvrtc_compile(const char *text, const char *include, const char *architecture, char **log);
+/* Compile a whole program, NVRTC into machine code of an architecture (90 is sm_90); *log is what the compiler says (or why there is none), the caller frees it. */
+device_compiled nvrtc_compile(const char *text, const char *include, unsigned architecture, char **log);
 device_compiled opencl_compile(const char *text, const char *include, const char *standard, char **log);
 
 #endif

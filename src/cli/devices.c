@@ -6,10 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/cuda/cuda_device.h"
 #include "command.h"
 #include "device_library.h"
 #include "devices.h"
 #include "ringkernel/ringkernel.h"
+#include "runtime/error.h"
 
 #define DEVICES 32
 
@@ -56,30 +58,93 @@ static json_t *describe_cpu(void)
                      "memory", (json_int_t)pages * (json_int_t)page);
 }
 
-typedef bool list_devices(device_found *, size_t, size_t *, char why[256]);
+/* A backend whose devices are told, though this version runs no kernels on them. */
+static json_t *describe_backend(const char *backend, bool compiles, const char *compiler, json_t *devices,
+                                const char *missing)
+{
+    json_t *described = json_pack("{s:s, s:b, s:b, s:s, s:o}", "backend", backend, "runs", 0, "compiles",
+                                  compiles, "compiler", compiler, "devices", devices);
+    if (json_array_size(devices) == 0) json_object_set_new(described, "missing", command_json_text(missing));
+    return described;
+}
 
-/* Devices that the machine has, though no backend of this version runs kernels on them. */
-static json_t *describe_backend(const char *backend, list_devices *list, bool compiles, const char *compiler)
+static json_t *describe_opencl(void)
 {
     device_found found[DEVICES];
     size_t count = 0;
     char why[256] = "";
-    bool any = list(found, DEVICES, &count, why);
+    bool any = opencl_devices(found, DEVICES, &count, why);
     json_t *devices = json_array();
     for (size_t i = 0; any && i < count && i < DEVICES; i++)
         json_array_append_new(devices, json_pack("{s:s, s:s, s:I, s:I}", "name", found[i].name, "version",
                                                  found[i].version, "units", (json_int_t)found[i].units,
                                                  "memory", (json_int_t)found[i].memory));
-    json_t *described = json_pack("{s:s, s:b, s:b, s:s, s:o}", "backend", backend, "runs", 0, "compiles",
-                                  compiles, "compiler", compiler, "devices", devices);
-    if (!any) json_object_set_new(described, "missing", json_string(why));
-    return described;
+    return describe_backend("opencl", json_array_size(devices) > 0, "", devices, why);
+}
+
+static json_t *describe_cuda_device(const rk_cuda_device *d)
+{
+    char version[64];
+    json_t *can = json_array(), *cannot = json_array();
+    for (rk_u32 bit = 0; *rk_cuda_ability(bit); bit++)
+        json_array_append_new(d->can >> bit & 1u ? can : cannot, json_string(rk_cuda_ability(bit)));
+    snprintf(version, sizeof version, "compute capability %u.%u", d->architecture / 10, d->architecture % 10);
+    json_t *told =
+        json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "name", command_json_text(d->name),
+                  "version", version, "bus", d->bus_id, "units", (json_int_t)d->multiprocessors, "memory",
+                  (json_int_t)d->memory, "cache", (json_int_t)d->cache, "block_shared",
+                  (json_int_t)d->block_shared, "can", can, "cannot", cannot);
+    if (d->numa_node != RK_CUDA_NO_NODE)
+        json_object_set_new(told, "numa_node", json_integer((json_int_t)d->numa_node));
+    rk_error_begin();
+    if (rk_cuda_device_check(d) != RK_OK || rk_cuda_check_environment() != RK_OK)
+        json_object_set_new(told, "unusable", command_json_text(rk_error_text()));
+    return told;
+}
+
+static json_t *describe_cuda(void)
+{
+    rk_cuda cuda;
+    rk_cuda_device device;
+    char version[32] = "", compiler[64] = "", why[256];
+    json_t *devices = json_array();
+    bool compiles = nvrtc_version(version, why);
+    if (compiles) snprintf(compiler, sizeof compiler, "NVRTC %s", version);
+    rk_error_begin();
+    rk_status status = rk_cuda_load(NULL, &cuda);
+    for (int i = 0; status == RK_OK && i < cuda.device_count; i++) {
+        status = rk_cuda_describe(&cuda, (rk_u32)i, &device);
+        if (status == RK_OK) json_array_append_new(devices, describe_cuda_device(&device));
+    }
+    json_t *told =
+        describe_backend("cuda", compiles, compiler, devices, status == RK_OK ? "" : rk_error_text());
+    if (status == RK_OK) json_object_set_new(told, "driver", json_integer(cuda.version));
+    return told;
 }
 
 static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text ? text : "";
+}
+
+/* Beneath a device: what it has or lacks. */
+static void print_list(const char *what, const json_t *words)
+{
+    size_t i;
+    json_t *word;
+    for (i = 0; (word = json_array_get(words, i)); i++)
+        printf("%s%s%s%s", i ? ", " : "           ", i ? "" : what, i ? "" : ": ", json_string_value(word));
+    if (i) putchar('\n');
+}
+
+static void print_lines(const char *what, const char *text)
+{
+    for (const char *at = text; *at;) {
+        size_t n = strcspn(at, "\n");
+        printf("           %s: %.*s\n", what, (int)n, at);
+        at += n + (at[n] == '\n');
+    }
 }
 
 static void print_backend(const json_t *backend)
@@ -91,10 +156,12 @@ static void print_backend(const json_t *backend)
     const char *can = runs       ? "runs kernels"
                       : compiles ? "`rk check` compiles for it; not run by this version"
                                  : "not run by this version";
-    if (json_array_size(devices) == 0)
-        printf("%-7s -  %s; %s%s%s\n", text_of(backend, "backend"), text_of(backend, "missing"),
+    if (json_array_size(devices) == 0) {
+        const char *missing = text_of(backend, "missing"), *rest = strchr(missing, '\n');
+        printf("%-7s -  %.*s; %s%s%s\n%s", text_of(backend, "backend"), (int)strcspn(missing, "\n"), missing,
                compiles ? can : "nothing compiles for it", *text_of(backend, "compiler") ? ", with " : "",
-               text_of(backend, "compiler"));
+               text_of(backend, "compiler"), rest ? rest + 1 : "");
+    }
     for (i = 0; (device = json_array_get(devices, i)); i++) {
         json_int_t cores = json_integer_value(json_object_get(device, "cores")),
                    units = json_integer_value(json_object_get(device, "units"));
@@ -102,6 +169,9 @@ static void print_backend(const json_t *backend)
                i, text_of(device, "name"), text_of(device, "version"),
                *text_of(device, "version") ? ", " : "", cores ? cores : units, cores ? "cores" : "units",
                (double)json_integer_value(json_object_get(device, "memory")) / (double)(1u << 30), can);
+        print_list("has", json_object_get(device, "can"));
+        print_list("has not", json_object_get(device, "cannot"));
+        if (*text_of(device, "unusable")) print_lines("unusable", text_of(device, "unusable"));
     }
 }
 
@@ -118,15 +188,8 @@ int command_devices(int argc, char **argv)
         NULL
     };
     bool as_json = false;
-    char version[32] = "", compiler[64] = "", why[256];
     argp_parse(&argp, argc, argv, 0, NULL, &as_json);
-    bool has_nvrtc = nvrtc_version(version, why);
-    if (has_nvrtc) snprintf(compiler, sizeof compiler, "NVRTC %s", version);
-    json_t *opencl = describe_backend("opencl", opencl_devices, true, "");
-    if (json_array_size(json_object_get(opencl, "devices")) == 0)
-        json_object_set_new(opencl, "compiles", json_false());
-    json_t *all = json_pack("[o, o, o]", describe_cpu(),
-                            describe_backend("cuda", cuda_devices, has_nvrtc, compiler), opencl);
+    json_t *all = json_pack("[o, o, o]", describe_cpu(), describe_cuda(), describe_opencl());
     size_t i;
     json_t *backend;
     if (as_json) {

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "cache_folder.h"
+#include "digest.h"
 #include "include_folder.h"
 #include "module.h"
 
@@ -38,29 +40,14 @@ static void text_add(text *t, const char *data, size_t n)
     t->at[t->used] = 0;
 }
 
-/* FNV-1a, 64 bits, twice with different bases: 128 bits to name a cached file. */
-typedef struct digest {
-    rk_u64 a, b;
-} digest;
-
-static void digest_add(digest *d, const void *data, size_t n)
+static int digest_file(rk_digest *d, const char *path)
 {
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < n; i++) {
-        d->a = (d->a ^ bytes[i]) * 1099511628211ull;
-        d->b = (d->b ^ (bytes[i] + 0x9eu)) * 1099511628211ull;
-    }
-}
-
-static int digest_file(digest *d, const char *path)
-{
-    char buffer[65536];
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return -1;
-    ssize_t n;
-    while ((n = read(file, buffer, sizeof buffer)) > 0) digest_add(d, buffer, (size_t)n);
-    close(file);
-    return n < 0 ? -1 : 0;
+    size_t size;
+    char *data = rk_cache_read(path, &size);
+    if (!data) return -1;
+    rk_digest_add(d, data, size);
+    free(data);
+    return 0;
 }
 
 /* Run a program and take what it prints, both streams. Returns its exit status, or -1. */
@@ -93,34 +80,6 @@ static int run(char **arguments, text *output)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int make_folders(char *path)
-{
-    for (char *at = path + 1; *at; at++)
-        if (*at == '/') {
-            *at = 0;
-            int failed = mkdir(path, 0700) && errno != EEXIST;
-            *at = '/';
-            if (failed) return -1;
-        }
-    return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
-}
-
-static rk_status cache_folder(const rk_runtime *runtime, char *folder, size_t size)
-{
-    const char *home;
-    if (runtime->options.cache_folder)
-        snprintf(folder, size, "%s", runtime->options.cache_folder);
-    else if ((home = getenv("XDG_CACHE_HOME")) && *home)
-        snprintf(folder, size, "%s/ringkernel", home);
-    else if ((home = getenv("HOME")) && *home)
-        snprintf(folder, size, "%s/.cache/ringkernel", home);
-    else
-        snprintf(folder, size, "/tmp/ringkernel-%u", (unsigned)getuid());
-    if (make_folders(folder))
-        return rk_error(RK_IO, "can't make the cache folder '%s': %s", folder, strerror(errno));
-    return RK_OK;
-}
-
 #define ARGUMENTS_MAX 64
 
 typedef struct command {
@@ -151,14 +110,14 @@ static void command_begin(command *c, char *include_flag)
 
 /* Hash of the source, of all that it includes, and of how it is compiled. The dependency list of an earlier
  * compile is kept beside the module's name, so that a hit runs no compiler. */
-static int key_of(const char *source, const char *dependencies, digest *d)
+static int key_of(const char *source, const char *dependencies, rk_digest *d)
 {
-    *d = (digest){ 14695981039346656037ull, 0x6c62272e07bb0142ull };
-    digest_add(d, RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION,
-               sizeof RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION);
+    *d = RK_DIGEST_BEGIN;
+    rk_digest_add(d, RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION,
+                  sizeof RK_COMPILER RK_COMPILE_FLAGS RK_BUILD_VERSION);
     rk_u32 layout[] = { RK_MODULE_ABI, RK_WIRE_VERSION, sizeof(rk_shard), sizeof(rk_context) };
-    digest_add(d, layout, sizeof layout);
-    digest_add(d, source, strlen(source));
+    rk_digest_add(d, layout, sizeof layout);
+    rk_digest_add(d, source, strlen(source));
     for (const char *at = dependencies; *at;) {
         size_t n = strcspn(at, "\n");
         char path[4096];
@@ -184,45 +143,23 @@ static void parse_rule(const char *rule, text *paths)
     }
 }
 
-static int read_file(const char *path, text *t)
+/* Where a module of this key lies; malloc'ed. */
+static char *module_path(const char *folder, const rk_digest *key)
 {
-    char buffer[4096];
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return -1;
-    ssize_t n;
-    while ((n = read(file, buffer, sizeof buffer)) > 0) text_add(t, buffer, (size_t)n);
-    close(file);
-    return n < 0 ? -1 : 0;
-}
-
-/* For a file that is being written: no other process and no other thread of this one has the same. */
-static const char *unique_mark(char mark[32])
-{
-    static rk_u32 marks;
-    snprintf(mark, 32, "%ld-%u", (long)getpid(), __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED));
-    return mark;
-}
-
-static int write_file(const char *path, const char *data, size_t size)
-{
-    char part[4200], mark[32];
-    snprintf(part, sizeof part, "%s.%s", path, unique_mark(mark));
-    int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file < 0) return -1;
-    ssize_t n = write(file, data, size);
-    return close(file) || n != (ssize_t)size || rename(part, path) ? -1 : 0;
+    char name[RK_DIGEST_ROOM];
+    size_t size = strlen(folder) + RK_DIGEST_ROOM + sizeof "/.so";
+    char *path = malloc(size);
+    if (path) snprintf(path, size, "%s/%s.so", folder, rk_digest_name(key, name));
+    return path;
 }
 
 /* Give the module the name that its key says, and keep the list of what it was made of. */
-static rk_status install(const digest *key, const char *folder, const char *list_path, const char *part,
+static rk_status install(const rk_digest *key, const char *folder, const char *list_path, const char *part,
                          const text *paths, char **path)
 {
-    size_t size = strlen(folder) + 48;
-    *path = malloc(size);
+    *path = module_path(folder, key);
     if (!*path) return rk_error(RK_OUT_OF_MEMORY, "no memory for a path");
-    snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key->a,
-             (unsigned long long)key->b);
-    if (rename(part, *path) == 0 && write_file(list_path, paths->at, paths->used) == 0) return RK_OK;
+    if (rename(part, *path) == 0 && rk_cache_write(list_path, paths->at, paths->used) == 0) return RK_OK;
     rk_error(RK_IO, "can't write into the cache folder '%s': %s", folder, strerror(errno));
     free(*path);
     *path = 0;
@@ -251,7 +188,9 @@ static rk_status compile_once(const rk_runtime *runtime, const char *source, cha
 {
     char list[4200 + 8];
     command c;
-    text output = { 0 }, rule = { 0 };
+    text output = { 0 };
+    size_t rule_size;
+    char *rule = 0;
     rk_status status = RK_OK;
     snprintf(list, sizeof list, "%s.list", part);
     command_begin(&c, include_flag);
@@ -273,14 +212,14 @@ static rk_status compile_once(const rk_runtime *runtime, const char *source, cha
     else if (result)
         status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source,
                           output.at ? output.at : "(the compiler says nothing)");
-    else if (read_file(list, &rule) || !rule.at)
+    else if (!(rule = rk_cache_read(list, &rule_size)))
         status = rk_error(RK_IO, "can't read what '%s' includes: %s", source, strerror(errno));
     else
-        parse_rule(rule.at, paths);
+        parse_rule(rule, paths);
     if (status == RK_OK && output.used) rk_runtime_log(runtime, RK_WARNING, "", 0, output.at);
     unlink(list);
     free(output.at);
-    free(rule.at);
+    free(rule);
     return status;
 }
 
@@ -293,10 +232,10 @@ static rk_status compile(const rk_runtime *runtime, const char *source, const ch
     rk_status status = rk_include_folder(include, sizeof include);
     if (status != RK_OK) return status;
     snprintf(include_flag, sizeof include_flag, "-I%s", include);
-    snprintf(part, sizeof part, "%s/part-%s.so", folder, unique_mark(mark));
+    snprintf(part, sizeof part, "%s/part-%s.so", folder, rk_cache_mark(mark));
 
     text paths = { 0 };
-    digest before = { 0, 0 }, key;
+    rk_digest before = { 0, 0 }, key;
     struct timespec begun;
     int settled = 0;
     clock_gettime(CLOCK_REALTIME, &begun);
@@ -324,28 +263,24 @@ rk_status rk_module_compile(const rk_runtime *runtime, const char *source, char 
     if (stat(source, &info)) return rk_error(RK_IO, "can't read '%s': %s", source, strerror(errno));
     if (S_ISDIR(info.st_mode)) return rk_error(RK_IO, "'%s' is a folder, not a kernel source", source);
     if (!realpath(source, full)) return rk_error(RK_IO, "can't find '%s': %s", source, strerror(errno));
-    rk_status status = cache_folder(runtime, folder, sizeof folder);
+    rk_status status = rk_cache_folder(runtime->options.cache_folder, folder, sizeof folder);
     if (status != RK_OK) return status;
 
-    digest name = { 14695981039346656037ull, 0x6c62272e07bb0142ull }, key;
-    digest_add(&name, full, strlen(full));
-    digest_add(&name, RK_COMPILER RK_COMPILE_FLAGS, sizeof RK_COMPILER RK_COMPILE_FLAGS);
+    rk_digest name = RK_DIGEST_BEGIN, key;
+    rk_digest_add(&name, full, strlen(full));
+    rk_digest_add(&name, RK_COMPILER RK_COMPILE_FLAGS, sizeof RK_COMPILER RK_COMPILE_FLAGS);
     snprintf(list_path, sizeof list_path, "%s/%016llx.files", folder, (unsigned long long)name.a);
-    text list = { 0 };
-    if (read_file(list_path, &list) == 0 && list.at && key_of(full, list.at, &key) == 0) {
-        size_t size = strlen(folder) + 48;
-        *path = malloc(size);
-        if (*path) {
-            snprintf(*path, size, "%s/%016llx%016llx.so", folder, (unsigned long long)key.a,
-                     (unsigned long long)key.b);
-            if (access(*path, R_OK) == 0) {
-                free(list.at);
-                return RK_OK;
-            }
-            free(*path);
-            *path = 0;
+    size_t size;
+    char *list = rk_cache_read(list_path, &size);
+    if (list && size && key_of(full, list, &key) == 0) {
+        *path = module_path(folder, &key);
+        if (*path && access(*path, R_OK) == 0) {
+            free(list);
+            return RK_OK;
         }
+        free(*path);
+        *path = 0;
     }
-    free(list.at);
+    free(list);
     return compile(runtime, full, folder, list_path, path);
 }

@@ -39,6 +39,7 @@ static const struct {
     { RK_OUT_OF_MEMORY, "RK_OUT_OF_MEMORY", "more memory than there is, or than the ceiling allows" },
     { RK_IO, "RK_IO", "the operating system refused" },
     { RK_INTERNAL, "RK_INTERNAL", "a promise of the library was broken: please report it" },
+    { RK_DEVICE_LOST, "RK_DEVICE_LOST", "this process has lost the device: start it again" },
 };
 
 const char *rk_status_name(rk_status status)

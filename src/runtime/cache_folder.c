@@ -1,0 +1,93 @@
+#include "cache_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+
+static int make_folders(char *path)
+{
+    for (char *at = path + 1; *at; at++)
+        if (*at == '/') {
+            *at = 0;
+            int failed = mkdir(path, 0700) && errno != EEXIST;
+            *at = '/';
+            if (failed) return -1;
+        }
+    return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
+}
+
+rk_status rk_cache_folder(const char *asked, char *folder, size_t size)
+{
+    const char *home;
+    if (asked)
+        snprintf(folder, size, "%s", asked);
+    else if ((home = getenv("XDG_CACHE_HOME")) && *home)
+        snprintf(folder, size, "%s/ringkernel", home);
+    else if ((home = getenv("HOME")) && *home)
+        snprintf(folder, size, "%s/.cache/ringkernel", home);
+    else
+        snprintf(folder, size, "/tmp/ringkernel-%u", (unsigned)getuid());
+    if (make_folders(folder))
+        return rk_error(RK_IO, "can't make the cache folder '%s': %s", folder, strerror(errno));
+    return RK_OK;
+}
+
+char *rk_cache_read(const char *path, size_t *size)
+{
+    struct stat info;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    char *data = 0;
+    size_t used = 0, room = 0;
+    ssize_t n = 0;
+    do {
+        if (used + 1 >= room) { /* first what the file has, and one more to see its end by */
+            room = room ? room * 2 : (fstat(file, &info) ? 4096 : (size_t)info.st_size + 2);
+            char *grown = realloc(data, room);
+            if (!grown) {
+                n = -1;
+                break;
+            }
+            data = grown;
+        }
+        n = read(file, data + used, room - 1 - used);
+        if (n > 0) used += (size_t)n;
+    } while (n > 0);
+    close(file);
+    if (n < 0) {
+        free(data);
+        return 0;
+    }
+    data[used] = 0;
+    *size = used;
+    return data;
+}
+
+const char *rk_cache_mark(char mark[32])
+{
+    static unsigned marks;
+    snprintf(mark, 32, "%ld-%u", (long)getpid(), __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED));
+    return mark;
+}
+
+int rk_cache_write(const char *path, const void *data, size_t size)
+{
+    char part[4200], mark[32];
+    const char *at = data;
+    snprintf(part, sizeof part, "%s.%s", path, rk_cache_mark(mark));
+    int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0) return -1;
+    ssize_t n = 0;
+    for (size_t left = size; left > 0 && n >= 0; left -= (size_t)n, at += n) n = write(file, at, left);
+    if (close(file) == 0 && n >= 0 && rename(part, path) == 0) return 0;
+    int why = errno;
+    unlink(part);
+    errno = why;
+    return -1;
+}

@@ -1,0 +1,195 @@
+/* Files of the cache: there as a whole or not at all, whoever writes them at the same time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <ringkernel/runtime.h>
+
+#include "cache_folder.h"
+#include "digest.h"
+#include "error.h"
+
+static char folder[64], path[96];
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/ringkernel-cache-XXXXXX");
+    if (!mkdtemp(folder)) return -1;
+    snprintf(path, sizeof path, "%s/file", folder);
+    rk_error_begin();
+    return 0;
+}
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[160];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static unsigned files(void)
+{
+    unsigned count = 0;
+    DIR *open = opendir(folder);
+    for (const struct dirent *e; (e = readdir(open));) count += e->d_name[0] != '.';
+    closedir(open);
+    return count;
+}
+
+static void what_was_written_is_read(void **state)
+{
+    (void)state;
+    static char large[200000];
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof large; i++) large[i] = (char)(i * 7);
+    assert_int_equal(rk_cache_write(path, large, sizeof large), 0);
+    char *read = rk_cache_read(path, &size);
+    assert_int_equal(size, sizeof large);
+    assert_memory_equal(read, large, size);
+    assert_int_equal(read[size], 0);
+    free(read);
+    assert_int_equal(rk_cache_write(path, "", 0), 0);
+    read = rk_cache_read(path, &size);
+    assert_non_null(read);
+    assert_int_equal(size, 0);
+    free(read);
+    assert_int_equal(files(), 1);
+}
+
+static void a_file_of_unknown_size_is_read_to_its_end(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    char *read = rk_cache_read("/proc/self/maps", &size); /* its size is given as 0 */
+    assert_non_null(read);
+    assert_true(size > 0);
+    assert_int_equal(strlen(read), size);
+    free(read);
+}
+
+static void what_is_not_there_is_not_read(void **state)
+{
+    (void)state;
+    size_t size;
+    assert_null(rk_cache_read(path, &size));
+    assert_int_equal(errno, ENOENT);
+    assert_null(rk_cache_read(folder, &size));
+}
+
+/* Given a disk that takes only the first part, when a file is replaced, then the old one stays. */
+static void a_write_that_fails_leaves_what_was_there(void **state)
+{
+    (void)state;
+    static char large[100000];
+    size_t size;
+    struct rlimit all, little;
+    assert_int_equal(rk_cache_write(path, "old", 3), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &all);
+    little = all;
+    little.rlim_cur = 50000;
+    setrlimit(RLIMIT_FSIZE, &little);
+    int written = rk_cache_write(path, large, sizeof large);
+    int why = errno;
+    setrlimit(RLIMIT_FSIZE, &all);
+    assert_int_equal(written, -1);
+    assert_int_equal(why, EFBIG);
+    char *read = rk_cache_read(path, &size);
+    assert_string_equal(read, "old");
+    free(read);
+    assert_int_equal(files(), 1);
+}
+
+/* Given processes that replace a file again and again, when it is read, then it is always of one of them. */
+static void readers_see_whole_files_while_processes_write(void **state)
+{
+    (void)state;
+    enum { WRITERS = 3, SIZE = 30000, ROUNDS = 100 };
+    static char mine[SIZE];
+    assert_int_equal(rk_cache_write(path, mine, SIZE), 0);
+    for (int w = 0; w < WRITERS; w++)
+        if (fork() == 0) {
+            memset(mine, 'a' + w, SIZE);
+            for (int i = 0; i < ROUNDS; i++)
+                if (rk_cache_write(path, mine, SIZE)) _exit(1);
+            _exit(0);
+        }
+    int status, ended = 0, failed = 0;
+    while (ended < WRITERS) {
+        size_t size = 0;
+        char *read = rk_cache_read(path, &size);
+        assert_non_null(read);
+        assert_int_equal(size, SIZE);
+        for (size_t i = 1; i < size; i++)
+            if (read[i] != read[0]) fail_msg("a file of two writers: %c and %c", read[0], read[i]);
+        free(read);
+        if (waitpid(-1, &status, WNOHANG) > 0) {
+            ended++;
+            failed += status != 0;
+        }
+    }
+    assert_int_equal(failed, 0);
+    assert_int_equal(files(), 1);
+}
+
+static void the_folder_is_made_with_those_above_it(void **state)
+{
+    (void)state;
+    char deep[128], made[256];
+    struct stat info;
+    snprintf(deep, sizeof deep, "%s/a/b", folder);
+    assert_int_equal(rk_cache_folder(deep, made, sizeof made), RK_OK);
+    assert_string_equal(made, deep);
+    assert_int_equal(stat(deep, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0700);
+    assert_int_equal(rk_cache_write(path, "", 0), 0);
+    assert_int_equal(rk_cache_folder(path, made, sizeof made), RK_OK); /* there, whatever it is */
+    snprintf(deep, sizeof deep, "%s/below", path);
+    assert_int_equal(rk_cache_folder(deep, made, sizeof made), RK_IO);
+    assert_non_null(strstr(rk_error_text(), deep));
+}
+
+static void digests_differ_in_order_and_in_where_a_text_ends(void **state)
+{
+    (void)state;
+    char one[RK_DIGEST_ROOM], other[RK_DIGEST_ROOM];
+    rk_digest a = RK_DIGEST_BEGIN, b = RK_DIGEST_BEGIN, c = RK_DIGEST_BEGIN;
+    rk_digest_text(&a, "ab");
+    rk_digest_text(&a, "c");
+    rk_digest_text(&b, "a");
+    rk_digest_text(&b, "bc");
+    assert_string_not_equal(rk_digest_name(&a, one), rk_digest_name(&b, other));
+    assert_int_equal(strlen(one), 32);
+    rk_digest_text(&c, "ab");
+    rk_digest_text(&c, "c");
+    assert_string_equal(rk_digest_name(&c, other), one);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_written_is_read),
+        TEST(a_file_of_unknown_size_is_read_to_its_end),
+        TEST(what_is_not_there_is_not_read),
+        TEST(a_write_that_fails_leaves_what_was_there),
+        TEST(readers_see_whole_files_while_processes_write),
+        TEST(the_folder_is_made_with_those_above_it),
+        TEST(digests_differ_in_order_and_in_where_a_text_ends),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}
