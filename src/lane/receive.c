@@ -63,7 +63,7 @@ static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_
                            rk_received *infos, size_t *received)
 {
     rk_runtime *runtime = k->runtime;
-    rk_lane *lane = rk_lane_at(runtime, seat->shard->out_lane);
+    rk_lane *lane = rk_seat_lane(seat, RK_LANE_OUT);
     rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
     rk_status status = RK_OK;
     rk_u32 done = 0;
@@ -105,8 +105,7 @@ static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t
     *received = 0;
     for (rk_u32 i = 0; i < k->seat_count && *received < count; i++) {
         rk_seat *seat = &k->seats[(first + i) % k->seat_count];
-        rk_ring *ring =
-            rk_lane_ring(rk_lane_at(k->runtime, seat->shard->out_lane), k->runtime->arena.base, 0);
+        rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, RK_LANE_OUT), k->runtime->arena.base, 0);
         rk_u64 head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
         if (rk_ring_ready(ring, k->runtime->arena.base, head, 1) == 0)
             continue; /* nothing: no need of the lock */
@@ -130,7 +129,7 @@ static int await_one(const rk_host_kernel *k)
 {
     if (k->seat_count != 1) return 0;
     rk_byte *arena = k->runtime->arena.base;
-    const rk_ring *ring = rk_lane_ring(rk_lane_at(k->runtime, k->seats->shard->out_lane), arena, 0);
+    const rk_ring *ring = rk_lane_ring(rk_seat_lane(k->seats, RK_LANE_OUT), arena, 0);
     rk_u64 head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
     for (rk_u32 looks = 0; looks < LOOKS; looks++) {
         rk_port_pause();
@@ -150,8 +149,7 @@ static int is_over(const rk_host_kernel *k)
 static void announce_sleep(rk_host_kernel *k)
 {
     for (rk_u32 s = 0; s < k->seat_count; s++) {
-        rk_ring *ring =
-            rk_lane_ring(rk_lane_at(k->runtime, k->seats[s].shard->out_lane), k->runtime->arena.base, 0);
+        rk_ring *ring = rk_lane_ring(rk_seat_lane(&k->seats[s], RK_LANE_OUT), k->runtime->arena.base, 0);
         (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
     }
 }

@@ -14,7 +14,7 @@ static rk_u32 look(rk_runtime *runtime, rk_kernel handle, rk_u32 target, rk_pend
     rk_host_kernel *k;
     if (rk_guard_enter(runtime, handle, &record, &k) == RK_OK) {
         rk_seat *seat = &k->seats[target % k->seat_count];
-        rk_ring *ring = rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0);
+        rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, RK_LANE_REPORT), runtime->arena.base, 0);
         if (asleep)
             (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST,
                                   RK_SCOPE_DEVICE); /* W2: the service thread takes over */

@@ -32,7 +32,8 @@ static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which,
         rk_u64 accepted = tail - ring->start - withdrawn;
         if (ring->overwritten && rk_atomic_u32(&k->life) == RK_LIFE_FAILED)
             a->queued +=
-                rk_take_copied(&seat->shard->turn, lane->rings[b]); /* handled again when it is relaunched */
+                rk_take_copied(&seat->shard->turn, rk_lane_at(k->runtime, seat->shard->lane[which])
+                                                       ->rings[b]); /* handled again when it is relaunched */
         a->queued += rk_index_ahead(tail, head) > 0 ? tail - head : 0;
         a->accepted += accepted;
         *(which ? &a->accepted_device : &a->accepted_host) += accepted;
@@ -55,7 +56,10 @@ static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const void *
     if (!out) return rk_error(RK_INVALID_ARGUMENT, "%s: a pointer is null", call);
     pthread_mutex_lock(&runtime->list);
     status = rk_kernel_check(runtime, handle, k);
-    if (status != RK_OK) pthread_mutex_unlock(&runtime->list);
+    if (status != RK_OK)
+        pthread_mutex_unlock(&runtime->list);
+    else
+        rk_look(*k);
     return status;
 }
 
@@ -67,7 +71,7 @@ rk_status rk_account_of(rk_runtime *runtime, rk_kernel handle, rk_account *a)
     memset(a, 0, sizeof *a);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         const rk_seat *seat = &k->seats[s];
-        const rk_ring *out = rk_lane_ring(rk_lane_at(runtime, seat->shard->out_lane), runtime->arena.base, 0);
+        const rk_ring *out = rk_lane_ring(rk_seat_lane(seat, RK_LANE_OUT), runtime->arena.base, 0);
         a->output_received += load(&out->delivered);
         rk_u64 head = load(&out->head), tail = load(&out->tail);
         a->output_queued += tail - head;

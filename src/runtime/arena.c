@@ -17,35 +17,40 @@ rk_status rk_arena_open(rk_arena *arena, rk_u64 size, rk_u64 ceiling)
             RK_OUT_OF_MEMORY,
             "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower memory_ceiling",
             (unsigned long long)(size >> 20));
-    arena->base = base;
-    arena->size = size;
-    arena->ceiling = ceiling;
-    arena->taken = 0;
-    arena->blocks = 0;
+    *arena = (rk_arena){ .base = base, .size = size, .ceiling = ceiling };
     return RK_OK;
 }
 
-void rk_arena_close(rk_arena *arena)
+void rk_arena_forget(rk_arena *arena)
 {
     while (arena->blocks) {
         rk_arena_block *next = arena->blocks->next;
         free(arena->blocks);
         arena->blocks = next;
     }
+}
+
+void rk_arena_close(rk_arena *arena)
+{
+    rk_arena_forget(arena);
     munmap(arena->base, arena->size);
 }
 
-rk_u64 rk_arena_take(rk_arena *arena, rk_u64 size)
+rk_u64 rk_arena_take(rk_arena *arena, rk_u32 near, rk_u64 size)
 {
     size = (size + PAGE - 1) / PAGE * PAGE;
     if (size > arena->ceiling || arena->taken > arena->ceiling - size) return 0;
-    rk_u64 at = PAGE; /* offset 0 stays free: it stands for "none" */
+    rk_u32 upper = near == RK_NEAR_DEVICE && arena->device_from;
+    rk_u64 at = upper ? arena->device_from : PAGE; /* offset 0 stays free: it stands for "none" */
+    rk_u64 end = arena->device_from && !upper ? arena->device_from : arena->size;
     rk_arena_block **link = &arena->blocks;
-    while (*link && (*link)->offset - at < size) {
+    for (; *link && (*link)->offset < end; link = &(*link)->next) {
+        if ((*link)->offset < at) continue;
+        if ((*link)->offset - at >= size) break;
         at = (*link)->offset + (*link)->size;
-        link = &(*link)->next;
     }
-    if (!*link && arena->size - at < size) return 0;
+    if (end - at < size) return 0;
+    if (arena->provide && arena->provide(arena, at, size) != RK_OK) return 0;
     rk_arena_block *block = malloc(sizeof *block);
     if (!block) return 0;
     block->offset = at;
@@ -61,7 +66,10 @@ void rk_arena_give(rk_arena *arena, rk_u64 offset)
     for (rk_arena_block **link = &arena->blocks; *link; link = &(*link)->next) {
         rk_arena_block *block = *link;
         if (block->offset != offset) continue;
-        madvise(arena->base + block->offset, block->size, MADV_DONTNEED);
+        if (arena->clear)
+            arena->clear(arena, block->offset, block->size);
+        else
+            madvise(arena->base + block->offset, block->size, MADV_DONTNEED);
         arena->taken -= block->size;
         *link = block->next;
         free(block);

@@ -82,7 +82,7 @@ int rk_pools_make(rk_host_kernel *kernel)
     if (!pools) return 0;
     pools->count = shards + 1;
     pools->in_use = 1;
-    pools->base = rk_arena_take(&runtime->arena, rk_pools_bytes(l, shards));
+    pools->base = rk_arena_take(&runtime->arena, RK_NEAR_HOST, rk_pools_bytes(l, shards));
     if (!pools->base || !take_numbers(runtime, pools)) {
         if (pools->base) rk_arena_give(&runtime->arena, pools->base);
         free(pools);
@@ -90,7 +90,7 @@ int rk_pools_make(rk_host_kernel *kernel)
     }
     rk_u64 at = pools->base;
     for (rk_u32 s = 0; s < shards; s++) {
-        rk_shard *shard = (rk_shard *)(runtime->arena.base + l->base + l->first_shard + s * l->shard_stride);
+        rk_shard *shard = (rk_shard *)(runtime->arena.base + rk_layout_part(l, RK_NEAR_DEVICE, s));
         place_pool(runtime, at, l->out_block, l->pool_blocks, pools->first + s);
         shard->pool = at;
         at += pool_bytes(l->out_block, l->pool_blocks);
@@ -214,10 +214,9 @@ void rk_blocks_release_all(const rk_host_kernel *kernel)
     const rk_runtime *runtime = kernel->runtime;
     for (rk_u32 s = 0; s < kernel->seat_count; s++) {
         const rk_seat *seat = &kernel->seats[s];
-        const rk_u64 lanes[] = { seat->shard->lane[0], seat->shard->lane[1], seat->shard->out_lane };
         rk_blocks_unstage(seat);
-        for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++) {
-            const rk_lane *lane = rk_lane_at(runtime, lanes[l]);
+        for (rk_u32 w = RK_LANE_HOST; w <= RK_LANE_OUT; w++) {
+            const rk_lane *lane = rk_seat_lane(seat, w);
             for (rk_u32 b = 0; b < lane->bands; b++) {
                 const rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, b);
                 rk_blocks_release(seat, lane->rings[b], rk_ring_oldest(ring), ring->tail);

@@ -71,9 +71,11 @@ typedef struct rk_seat_clock {
 typedef struct rk_seat {
     struct rk_host_kernel *owner;
     rk_shard *shard;
-    rk_u32 number; /* shard number */
-    rk_u32 rung;   /* something happened: visit it */
-    void *worker;  /* the backend's: who serves it (atomic) */
+    rk_orders *orders;
+    rk_u64 lane[RK_LANES]; /* arena offsets, of what the host has of each lane */
+    rk_u32 number;         /* shard number */
+    rk_u32 rung;           /* something happened: visit it */
+    void *worker;          /* the backend's: who serves it (atomic) */
 
     /* Of those who receive. */
     RK_OWN_LINE rk_u32 receive; /* lock, see receive.c */
@@ -81,8 +83,7 @@ typedef struct rk_seat {
     /* Of the worker that serves it. */
     RK_OWN_LINE rk_context context;
     rk_seat_clock clock;
-    rk_u32 cold;  /* not visited until rung */
-    rk_u32 fault; /* fail before the next commit */
+    rk_u32 cold; /* not visited until rung */
     rk_u64 idle_since_ns;
     rk_u64 idle_visits;
     rk_u64 wake_at_ns; /* parked or gathering: come back then; 0: no need */
@@ -121,6 +122,8 @@ typedef struct rk_host_kernel {
     rk_seat *seats;  /* options.shards of them */
     rk_u32 seat_count;
     rk_u64 wiring; /* arena offset of the block with routes, edges and end tables (wiring.c); 0: none yet */
+    rk_u64 wiring_size;
+    rk_u32 placed; /* 1: the device's block was written since it was stored last */
     rk_u64 inbox_lanes,
         end_tables; /* in it: u64 offset for each shard of its device lane, and of its end table */
     rk_u32 end_sources;
@@ -149,6 +152,9 @@ typedef struct rk_host_kernel {
  * except ring. */
 typedef struct rk_backend {
     const char *name;
+    /* Reserve the arena, where the backend has its own kind of memory, and give it back. Unless 0. */
+    rk_status (*reserve)(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling);
+    void (*release)(rk_runtime *runtime);
     rk_status (*open)(rk_runtime *runtime);
     void (*close)(rk_runtime *runtime);
     /* Refuse what can't be honoured, with details on the error stack. */
@@ -160,6 +166,12 @@ typedef struct rk_backend {
     rk_status (*leave)(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
     /* Give up on what is still running: its worker is never used again. */
     void (*abandon)(rk_runtime *runtime, rk_host_kernel *kernel);
+    /* A device with its own memory, else 0: what the host sees of that is an image. Fetch and store bring a range
+     * of it to the host, and to the device; of what a kernel that is served has, only what it doesn't write. */
+    rk_status (*fetch)(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
+    rk_status (*store)(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
+    /* Bring what the host sees of a kernel's counters up to date, served or not. Any thread, in microseconds. */
+    void (*look)(rk_host_kernel *kernel);
     /* Visit this shard soon. Any thread, never waits. */
     void (*ring)(rk_seat *seat);
     /* Shards that wait for room anywhere are visited soon. */
@@ -232,7 +244,7 @@ static inline rk_shard *rk_seat_shard(const rk_host_kernel *kernel, rk_u32 i)
 }
 static inline rk_lane *rk_seat_lane(const rk_seat *seat, rk_u32 which)
 {
-    return (rk_lane *)(seat->owner->runtime->arena.base + seat->shard->lane[which]);
+    return (rk_lane *)(seat->owner->runtime->arena.base + seat->lane[which]);
 }
 static inline rk_lane *rk_lane_at(const rk_runtime *runtime, rk_u64 offset)
 {
@@ -260,6 +272,18 @@ static inline void rk_seats_unlock(rk_runtime *runtime)
 {
     pthread_mutex_unlock(&runtime->seats);
     pthread_mutex_unlock(&runtime->list);
+}
+static inline rk_status rk_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size)
+{
+    return runtime->backend->fetch ? runtime->backend->fetch(runtime, offset, size) : RK_OK;
+}
+static inline rk_status rk_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size)
+{
+    return runtime->backend->store ? runtime->backend->store(runtime, offset, size) : RK_OK;
+}
+static inline void rk_look(const rk_host_kernel *kernel)
+{
+    if (kernel->runtime->backend->look) kernel->runtime->backend->look((rk_host_kernel *)kernel);
 }
 /* Is the runtime open? Null and closed ones are an error of the caller. */
 rk_status rk_runtime_check(const rk_runtime *runtime, const char *call);

@@ -19,20 +19,19 @@
 static void command(rk_host_kernel *k, rk_u32 what)
 {
     for (rk_u32 s = 0; s < k->seat_count; s++) {
-        __atomic_store_n(&k->seats[s].shard->command, what, __ATOMIC_RELEASE); /* M2 pairs with M1 */
+        __atomic_store_n(&k->seats[s].orders->command, what, __ATOMIC_RELEASE); /* M2 pairs with M1 */
         k->runtime->backend->ring(&k->seats[s]);
     }
 }
 
-/* The host sends nothing more: its word in each end table. N2 pairs with N1. */
+/* The host sends nothing more. N2 pairs with N1. */
 static void end_host(rk_host_kernel *k)
 {
     rk_atomic_set_u32(&k->closed, RK_CLOSED);
     rk_gate_close(k); /* whoever was just sending has finished or was refused */
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         rk_atomic_set_u32(&rk_seat_lane(&k->seats[s], 0)->closed, 1);
-        __atomic_store_n((rk_u64 *)(void *)(k->runtime->arena.base + k->seats[s].shard->end_table), 1,
-                         __ATOMIC_RELEASE);
+        rk_atomic_set_u32(&k->seats[s].orders->host_ended, 1);
     }
     rk_gate_open(k);
     rk_event_raise(&k->room_event);
@@ -40,7 +39,7 @@ static void end_host(rk_host_kernel *k)
 
 static rk_u32 phase_of(const rk_host_kernel *k, rk_u32 s)
 {
-    return __atomic_load_n(&k->seats[s].shard->phase, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&k->seats[s].orders->phase, __ATOMIC_ACQUIRE);
 }
 
 static int has_ended(const rk_host_kernel *k)
@@ -77,6 +76,7 @@ static int in_cycle(const rk_host_kernel *k)
 /* Idle, with empty lanes: and a figure that changes with whatever happens. */
 static int is_idle(const rk_host_kernel *k, rk_u64 *figure)
 {
+    rk_look(k);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         const rk_shard *shard = k->seats[s].shard;
         rk_u32 phase = phase_of(k, s);
@@ -136,6 +136,7 @@ static void say_who_waits(const draining *d)
 {
     for (size_t i = 0; i < d->count; i++) {
         const rk_host_kernel *k = d->kernel[i];
+        rk_look(k);
         for (rk_u32 s = 0; s < k->seat_count; s++) {
             if (phase_of(k, s) == RK_PHASE_ENDED) continue;
             rk_error_detail("'%s' shard %u: %s, %u queued from the host and %u from kernels", k->id, s,

@@ -75,6 +75,26 @@ void rk_kernel_free(rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ placing */
 
+static void give_blocks(rk_runtime *runtime, rk_layout *l)
+{
+    for (rk_u32 near = 0; near <= l->device; near++) {
+        if (l->block[near].base) rk_arena_give(&runtime->arena, l->block[near].base);
+        l->block[near].base = 0;
+    }
+}
+
+/* The blocks of a launch, or none of them. */
+static int take_blocks(rk_runtime *runtime, rk_layout *l)
+{
+    for (rk_u32 near = 0; near <= l->device; near++) {
+        l->block[near].base = rk_arena_take(&runtime->arena, near, l->block[near].size);
+        if (l->block[near].base) continue;
+        give_blocks(runtime, l);
+        return 0;
+    }
+    return 1;
+}
+
 rk_status rk_kernel_place(rk_host_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;
@@ -82,13 +102,13 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
     rk_seat *seats = aligned_alloc(RK_LINE, kernel->options.shards * sizeof *seats);
     if (seats) memset(seats, 0, kernel->options.shards * sizeof *seats);
     rk_pools_sweep(runtime);
-    l->base = seats ? rk_arena_take(&runtime->arena, l->parts.total - l->parts.pools - l->wiring) : 0;
-    if (l->base) rk_layout_place(kernel);
-    if (l->base && !rk_pools_make(kernel)) {
-        rk_arena_give(&runtime->arena, l->base);
-        l->base = 0;
+    int placed = seats && take_blocks(runtime, l);
+    if (placed) rk_layout_place(kernel);
+    if (placed && !rk_pools_make(kernel)) {
+        give_blocks(runtime, l);
+        placed = 0;
     }
-    if (!l->base) {
+    if (!placed) {
         free(seats);
         return rk_error(RK_OUT_OF_MEMORY,
                         "'%s' needs %llu bytes (inbox %llu, output %llu, reports %llu, windows %llu, state "
@@ -107,11 +127,14 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
         rk_seat *seat = &seats[s];
         seat->owner = kernel;
         seat->number = s;
-        seat->shard = (rk_shard *)(runtime->arena.base + l->base + l->first_shard + s * l->shard_stride);
+        seat->shard = (rk_shard *)(runtime->arena.base + rk_layout_part(l, RK_NEAR_DEVICE, s));
+        seat->orders = (rk_orders *)(runtime->arena.base + seat->shard->orders);
+        for (rk_u32 w = 0; w < RK_LANES; w++) seat->lane[w] = rk_layout_lane(l, w, s);
         pthread_mutex_init(&seat->report, 0);
-        rk_lane_ring(rk_lane_at(runtime, seat->shard->report_lane), runtime->arena.base, 0)->asleep =
+        rk_lane_ring(rk_seat_lane(seat, RK_LANE_REPORT), runtime->arena.base, 0)->asleep =
             1; /* the service thread sleeps */
     }
+    kernel->placed = 1;
     rk_seats_lock(runtime);
     kernel->seats = seats;
     kernel->seat_count = kernel->options.shards;
@@ -128,8 +151,7 @@ void rk_kernel_unplace(rk_host_kernel *kernel)
     kernel->seat_count = 0;
     rk_seats_unlock(kernel->runtime);
     rk_pools_leave(kernel);
-    rk_arena_give(&kernel->runtime->arena, kernel->layout.base);
-    kernel->layout.base = 0;
+    give_blocks(kernel->runtime, &kernel->layout);
 }
 
 /* ------------------------------------------------------------------ launch */
@@ -156,7 +178,7 @@ rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_option
                                 runtime->backend->check(runtime, *class, options) };
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
         if (status == RK_OK || found[i] == RK_INVALID_OPTIONS) status = found[i];
-    if (status == RK_OK) rk_layout_plan(*class, options, layout);
+    if (status == RK_OK) rk_layout_plan(*class, options, runtime->arena.device_from != 0, layout);
     return status;
 }
 
@@ -196,7 +218,7 @@ static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *
     status = rk_kernel_place(k);
     if (status == RK_OK) status = rk_parameters_set(k, options->parameters, options->parameter_count);
     if (status != RK_OK) {
-        if (k->layout.base) rk_kernel_unplace(k);
+        if (k->layout.block[0].base) rk_kernel_unplace(k);
         return status;
     }
     k->connection_count = 0;
@@ -353,6 +375,7 @@ void rk_kernel_failed(rk_host_kernel *kernel, const char *text)
 rk_u64 rk_kernel_queued(const rk_host_kernel *kernel)
 {
     rk_u64 queued = 0;
+    rk_look(kernel);
     for (rk_u32 s = 0; s < kernel->seat_count; s++)
         for (rk_u32 w = 0; w < 2; w++)
             queued += rk_lane_depth(rk_seat_lane(&kernel->seats[s], w), kernel->runtime->arena.base);
@@ -363,7 +386,7 @@ static int is_quiet(const rk_host_kernel *kernel)
 {
     if (rk_kernel_queued(kernel)) return 0;
     for (rk_u32 s = 0; s < kernel->seat_count; s++)
-        if (__atomic_load_n(&kernel->seats[s].shard->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED) return 0;
+        if (__atomic_load_n(&kernel->seats[s].orders->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED) return 0;
     return 1;
 }
 
@@ -479,6 +502,7 @@ rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel handle, rk_kernel
         info->width = k->class->attributes->width;
         info->state = k->class->attributes->state;
         info->epoch = k->epoch;
+        rk_look(k);
         for (rk_u32 s = 0; s < k->seat_count; s++)
             info->processed += __atomic_load_n(&k->seats[s].shard->meter.handled, __ATOMIC_RELAXED);
         info->queued = rk_kernel_queued(k);
@@ -551,8 +575,10 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
         rk_u32 s = kind == RK_PER_ACTOR ? which % k->seat_count : which;
         rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;
         rk_shard *shard = k->seats[s].shard;
-        memcpy(state, runtime->arena.base + shard->state + (rk_u64)place * shard->state_size, size);
-        if (serving) status = rk_kernel_serve(k);
+        rk_u64 at = shard->state + (rk_u64)place * shard->state_size;
+        if (!k->placed) status = rk_fetch(runtime, at, size);
+        if (status == RK_OK) memcpy(state, runtime->arena.base + at, size);
+        if (serving && status == RK_OK) status = rk_kernel_serve(k);
     }
     pthread_mutex_unlock(&runtime->control);
     return status;

@@ -34,24 +34,50 @@ static rk_u32 inline_bytes(rk_u32 largest)
                                             : largest;
 }
 
-/* Room for `size` bytes, counted in `part`. */
-static rk_u64 room(rk_u64 *cursor, rk_u64 *part, rk_u64 size)
+/* Ends of the two blocks' parts, as they are planned. */
+typedef struct planning {
+    rk_layout *layout;
+    rk_u64 end[2];
+} planning;
+
+/* Room for `size` bytes near the host or the device, counted in `part`. */
+static rk_u64 room(planning *p, rk_u32 near, rk_u64 *part, rk_u64 size)
 {
-    rk_u64 at = align_up(*cursor, RK_LINE);
-    *part += at - *cursor + size;
-    *cursor = at + size;
+    rk_u64 *end = &p->end[near & p->layout->device];
+    rk_u64 at = align_up(*end, RK_LINE);
+    *part += at - *end + size;
+    *end = at + size;
     return at;
 }
 
-static void plan_lane(rk_lane_plan *lane, rk_u64 *cursor, rk_memory_estimate *parts, rk_u64 *slots_part)
+static rk_u64 close_part(planning *p, rk_u32 near, rk_u64 *part)
 {
-    lane->lane = room(cursor, &parts->control, sizeof(rk_lane));
-    lane->rings = room(cursor, &parts->control, sizeof(rk_ring) * lane->bands);
-    lane->slots = room(cursor, slots_part, (rk_u64)lane->slot_size * lane->capacity * lane->bands);
+    rk_u64 *end = &p->end[near & p->layout->device], at = align_up(*end, 4096);
+    *part += at - *end;
+    return *end = at;
+}
+
+/* Headers of a lane; a device with its own memory has its own of those that lead to and from the host. */
+static void plan_headers(planning *p, rk_u32 which)
+{
+    rk_lane_plan *lane = &p->layout->lane[which];
+    rk_u64 *control = &p->layout->parts.control, rings = sizeof(rk_ring) * lane->bands;
+    lane->lane = room(p, rk_lane_near(which), control, sizeof(rk_lane));
+    lane->rings = room(p, rk_lane_near(which), control, rings);
+    if (p->layout->device && which != RK_LANE_DEVICE)
+        lane->twin = room(p, RK_NEAR_DEVICE, control, sizeof(rk_lane) + rings);
+}
+
+static void plan_slots(planning *p, rk_u32 which, rk_u64 *part)
+{
+    rk_lane_plan *lane = &p->layout->lane[which];
+    rk_u32 near = rk_lane_near(which);
+    lane->slots = room(p, near, part, (rk_u64)lane->slot_size * lane->capacity * lane->bands);
     if (lane->window) {
+        rk_u64 *windows = &p->layout->parts.windows;
         lane->window_entries = power_of_two_from((rk_u64)lane->window * 2);
-        lane->window_ids = room(cursor, &parts->windows, (rk_u64)lane->window * 8);
-        lane->window_table = room(cursor, &parts->windows, (rk_u64)lane->window_entries * 8);
+        lane->window_ids = room(p, near, windows, (rk_u64)lane->window * 8);
+        lane->window_table = room(p, near, windows, (rk_u64)lane->window_entries * 8);
     }
 }
 
@@ -182,96 +208,125 @@ rk_status rk_layout_check(const rk_class *class, const rk_launch_options *o)
     return also(check_fit(class, o), check_attributes(class, &l));
 }
 
-void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout *l)
+/* Capacity, format and policy of each lane. */
+static void plan_lanes(const rk_class *class, const rk_launch_options *o, rk_layout *l)
+{
+    rk_u32 header = l->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
+    rk_u32 in = inline_bytes(class->largest_in), out = inline_bytes(class->largest_out);
+    rk_u32 to_host = l->device ? RK_FORMAT_UNIT : RK_FORMAT_SEQ,
+           format = l->device ? to_host : o->slot_format;
+    for (rk_u32 w = RK_LANE_HOST; w <= RK_LANE_DEVICE; w++)
+        l->lane[w] = (rk_lane_plan){
+            .capacity = o->queue_capacity,
+            .bands = o->priority ? RK_BANDS : 1,
+            .header_size = header,
+            .format = format,
+            .slot_size = slot_for(in, header, format),
+            .strategy = o->backpressure,
+            .window = o->deduplication_window,
+            .overwritten = o->backpressure == RK_BACKPRESSURE_DROP_OLDEST,
+            .locked =
+                o->deduplication_window || o->priority || o->backpressure == RK_BACKPRESSURE_DROP_OLDEST,
+        };
+    l->lane[RK_LANE_HOST].single = o->single_producer && !l->lane[RK_LANE_HOST].locked;
+    rk_u32 reported = (rk_u32)sizeof(rk_report) + (in > out ? in : out);
+    if (reported < sizeof(rk_report) + sizeof(rk_log_line))
+        reported = sizeof(rk_report) + sizeof(rk_log_line);
+    rk_u32 capacity = out_capacity(class, o);
+    l->lane[RK_LANE_OUT] = (rk_lane_plan){ .capacity = capacity,
+                                           .bands = 1,
+                                           .header_size = header,
+                                           .format = to_host,
+                                           .slot_size = slot_for(out > in ? out : in, header, to_host),
+                                           .single = 1 }; /* a message may be forwarded */
+    l->lane[RK_LANE_REPORT] = (rk_lane_plan){ .capacity = capacity < 1024 ? capacity : 1024,
+                                              .bands = 1,
+                                              .header_size = RK_HEADER_LONG,
+                                              .format = to_host,
+                                              .slot_size = slot_for(reported, RK_HEADER_LONG, to_host),
+                                              .single = 1 };
+}
+
+/* What a turn works on: staged sends, copies of messages, the state. */
+static void plan_work(const rk_class *class, const rk_launch_options *o, planning *p)
+{
+    rk_layout *l = p->layout;
+    const rk_attributes *a = class->attributes;
+    rk_u32 in = inline_bytes(class->largest_in), out = inline_bytes(class->largest_out);
+    rk_u32 calls = class->spmd ? l->threads : l->max_batch;
+    l->state_stride = a->state == RK_STATELESS ? 0 : (rk_u32)align_up(class->state_size, 16);
+    l->actors_per_shard = (rk_u32)(((rk_u64)o->actors + o->shards - 1) / o->shards);
+    l->state_count = a->state == RK_PER_ACTOR ? l->actors_per_shard : a->state == RK_PER_SHARD;
+    l->stage_stride = (rk_u32)align_up(sizeof(rk_staged) + (in > out ? in : out), 64);
+    l->stage_capacity = calls * (l->max_sends + RK_STAGE_EXTRA);
+    rk_u32 copied = l->lane[RK_LANE_HOST].overwritten || l->lane[RK_LANE_HOST].format == RK_FORMAT_UNIT;
+    while ((1u << l->copy_shift) < l->lane[RK_LANE_HOST].slot_size) l->copy_shift++;
+    l->copy_slots = copied ? l->max_batch : 0;
+    rk_u64 *staging = &l->parts.staging;
+    l->stage = room(p, RK_NEAR_DEVICE, staging, (rk_u64)l->stage_stride * l->stage_capacity);
+    l->copies = room(p, RK_NEAR_DEVICE, staging, (rk_u64)l->copy_slots << l->copy_shift);
+    if (class->batch || (l->device && a->state == RK_PER_ACTOR)) /* a device handles actors in rounds */
+        l->order = room(p, RK_NEAR_DEVICE, staging, (rk_u64)l->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
+    if (!l->device) l->shared = room(p, RK_NEAR_HOST, staging, l->shared_size + 64);
+    l->state = room(p, RK_NEAR_DEVICE, &l->parts.state, (rk_u64)l->state_stride * l->state_count);
+}
+
+static void plan_pools(const rk_class *class, const rk_launch_options *o, rk_layout *l)
+{
+    l->in_block = class->largest_in > RK_INLINE_MAX ? align_up(class->largest_in, RK_LINE) : 0;
+    l->out_block = class->largest_out > RK_INLINE_MAX ? align_up(class->largest_out, RK_LINE) : 0;
+    rk_u64 block = l->in_block > l->out_block ? l->in_block : l->out_block;
+    if (!block) return;
+    l->pool_blocks = o->pool_blocks ? o->pool_blocks
+                                    : (rk_u32)((64ull << 20) / block > 64 ? 64 : (64ull << 20) / block + 1);
+    l->out_block = block; /* what comes in may be sent on in copies */
+}
+
+void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 device, rk_layout *l)
 {
     const rk_attributes *a = class->attributes;
     memset(l, 0, sizeof *l);
+    l->device = device;
     plan_mode(class, o, l);
     rk_u32 stamps = o->timestamps == RK_FROM_KERNEL ? a->timestamps : o->timestamps;
     if (o->deduplication_window || o->expiry || o->requests || stamps) l->features |= RK_FEATURE_LONG;
     if (stamps) l->features |= RK_FEATURE_TIMESTAMPS;
     if (stamps && !a->not_causal) l->features |= RK_FEATURE_CAUSAL;
     if (o->expired_to_dead) l->features |= RK_FEATURE_EXPIRED_TO_DEAD;
-    rk_u32 header = l->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
-    rk_u32 in = inline_bytes(class->largest_in), out = inline_bytes(class->largest_out);
     l->max_sends = a->max_sends ? a->max_sends : 1;
     l->shared_size = (rk_u32)align_up(a->shared, 16);
+    plan_lanes(class, o, l);
+    plan_pools(class, o, l);
 
-    rk_u64 cursor = 0;
-    room(&cursor, &l->parts.control, sizeof(rk_shard));
-    for (rk_u32 w = RK_LANE_HOST; w <= RK_LANE_DEVICE; w++) {
-        rk_lane_plan *lane = &l->lane[w];
-        lane->capacity = o->queue_capacity;
-        lane->bands = o->priority ? RK_BANDS : 1;
-        lane->header_size = header;
-        lane->format = o->slot_format;
-        lane->slot_size = slot_for(in, header, o->slot_format);
-        lane->strategy = o->backpressure;
-        lane->window = o->deduplication_window;
-        lane->overwritten = o->backpressure == RK_BACKPRESSURE_DROP_OLDEST;
-        lane->locked = lane->window || lane->bands > 1 || lane->overwritten;
-        lane->single = w == RK_LANE_HOST && o->single_producer && !lane->locked;
-        plan_lane(lane, &cursor, &l->parts, &l->parts.inbox_slots);
-    }
-    rk_lane_plan *to_host = &l->lane[RK_LANE_OUT];
-    to_host->capacity = out_capacity(class, o);
-    to_host->bands = 1;
-    to_host->header_size = header;
-    to_host->slot_size =
-        slot_for(out > in ? out : in, header, RK_FORMAT_SEQ); /* a message may be forwarded */
-    to_host->single = 1;
-    plan_lane(to_host, &cursor, &l->parts, &l->parts.output_slots);
-    rk_lane_plan *report = &l->lane[RK_LANE_REPORT];
-    rk_u32 reported = (rk_u32)sizeof(rk_report) + (in > out ? in : out);
-    if (reported < sizeof(rk_report) + sizeof(rk_log_line))
-        reported = sizeof(rk_report) + sizeof(rk_log_line);
-    report->capacity = to_host->capacity < 1024 ? to_host->capacity : 1024;
-    report->bands = 1;
-    report->header_size = RK_HEADER_LONG;
-    report->slot_size = slot_for(reported, RK_HEADER_LONG, RK_FORMAT_SEQ);
-    report->single = 1;
-    plan_lane(report, &cursor, &l->parts, &l->parts.report_slots);
+    planning p = { .layout = l };
+    rk_memory_estimate *parts = &l->parts;
+    room(&p, RK_NEAR_DEVICE, &parts->control, sizeof(rk_shard));
+    for (rk_u32 w = 0; w < RK_LANES; w++) plan_headers(&p, w);
+    l->control = p.end[device];
+    l->orders = room(&p, RK_NEAR_HOST, &parts->control, sizeof(rk_orders));
+    rk_u64 *slots[RK_LANES] = { &parts->inbox_slots, &parts->inbox_slots, &parts->output_slots,
+                                &parts->report_slots };
+    for (rk_u32 w = 0; w < RK_LANES; w++) plan_slots(&p, w, slots[w]);
+    plan_work(class, o, &p);
+    for (rk_u32 near = 0; near <= device; near++)
+        l->block[near].shard_stride = close_part(&p, near, &parts->control);
 
-    rk_u32 calls = class->spmd ? l->threads : l->max_batch;
-    l->stage_stride = (rk_u32)align_up(sizeof(rk_staged) + (in > out ? in : out), 64);
-    l->stage_capacity = calls * (l->max_sends + RK_STAGE_EXTRA);
-    l->stage = room(&cursor, &l->parts.staging, (rk_u64)l->stage_stride * l->stage_capacity);
-    rk_u32 copied = l->lane[RK_LANE_HOST].overwritten || o->slot_format == RK_FORMAT_UNIT;
-    while ((1u << l->copy_shift) < l->lane[RK_LANE_HOST].slot_size) l->copy_shift++;
-    l->copy_slots = copied ? l->max_batch : 0;
-    l->copies = room(&cursor, &l->parts.staging, (rk_u64)l->copy_slots << l->copy_shift);
-    if (class->batch)
-        l->order = room(&cursor, &l->parts.staging, (rk_u64)l->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
-    l->shared = room(&cursor, &l->parts.staging, l->shared_size + 64);
-    l->state_stride = a->state == RK_STATELESS ? 0 : (rk_u32)align_up(class->state_size, 16);
-    l->actors_per_shard = (rk_u32)(((rk_u64)o->actors + o->shards - 1) / o->shards);
-    l->state_count = a->state == RK_PER_ACTOR ? l->actors_per_shard : a->state == RK_PER_SHARD;
-    l->state = room(&cursor, &l->parts.state, (rk_u64)l->state_stride * l->state_count);
-    l->in_block = class->largest_in > RK_INLINE_MAX ? align_up(class->largest_in, RK_LINE) : 0;
-    l->out_block = class->largest_out > RK_INLINE_MAX ? align_up(class->largest_out, RK_LINE) : 0;
-    rk_u64 block = l->in_block > l->out_block ? l->in_block : l->out_block;
-    if (block) {
-        l->pool_blocks = o->pool_blocks
-                             ? o->pool_blocks
-                             : (rk_u32)((64ull << 20) / block > 64 ? 64 : (64ull << 20) / block + 1);
-        l->out_block = block; /* what comes in may be sent on in copies */
-    }
-    l->shard_stride = align_up(cursor, 4096);
-
-    rk_memory_estimate *p = &l->parts;
-    rk_u64 *each[] = { &p->inbox_slots, &p->output_slots, &p->report_slots, &p->windows,
-                       &p->state,       &p->staging,      &p->control };
-    p->control += l->shard_stride - cursor;
+    rk_u64 *each[] = { &parts->inbox_slots, &parts->output_slots, &parts->report_slots, &parts->windows,
+                       &parts->state,       &parts->staging,      &parts->control };
     for (size_t i = 0; i < sizeof each / sizeof *each; i++) *each[i] *= o->shards;
-    cursor = 0;
-    l->parameters = room(&cursor, &p->control, (rk_u64) class->numbers * 8 + 8);
-    l->first_shard = align_up(cursor, 4096);
-    p->control += l->first_shard - cursor;
+    p.end[0] = p.end[1] = 0;
+    l->parameters = room(&p, RK_NEAR_DEVICE, &parts->control, (rk_u64) class->numbers * 8 + 8);
+    if (device) l->table = room(&p, RK_NEAR_DEVICE, &parts->control, 8ull * o->shards);
+    for (rk_u32 near = 0; near <= device; near++) {
+        rk_layout_block *block = &l->block[near];
+        block->first_shard = close_part(&p, near, &parts->control);
+        block->size = block->first_shard + block->shard_stride * o->shards;
+    }
     l->wiring = align_up(rk_wiring_bytes(class->numbers, o->shards), 4096);
-    p->control += l->wiring;
-    p->pools = align_up(rk_pools_bytes(l, o->shards), 4096);
-    p->total = p->pools;
-    for (size_t i = 0; i < sizeof each / sizeof *each; i++) p->total += *each[i];
+    parts->control += l->wiring;
+    parts->pools = align_up(rk_pools_bytes(l, o->shards), 4096);
+    parts->total = parts->pools;
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) parts->total += *each[i];
 }
 
 /* ------------------------------------------------------------------ place */
@@ -295,9 +350,11 @@ void rk_layout_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_
                 rk_ring_lap(ring, 0) - plan->capacity;
 }
 
-static void place_lane(rk_host_kernel *kernel, rk_u64 part, const rk_lane_plan *plan, rk_u32 shard)
+static void place_lane(rk_host_kernel *kernel, rk_u32 which, rk_u32 shard)
 {
     rk_byte *arena = kernel->runtime->arena.base;
+    const rk_lane_plan *plan = &kernel->layout.lane[which];
+    rk_u64 part = rk_layout_part(&kernel->layout, rk_lane_near(which), shard);
     rk_lane *lane = (rk_lane *)(arena + part + plan->lane);
     lane->capacity = plan->capacity;
     lane->bands = plan->bands;
@@ -317,6 +374,18 @@ static void place_lane(rk_host_kernel *kernel, rk_u64 part, const rk_lane_plan *
     }
 }
 
+rk_u64 rk_layout_lane(const rk_layout *l, rk_u32 which, rk_u32 s)
+{
+    return rk_layout_part(l, rk_lane_near(which), s) + l->lane[which].lane;
+}
+
+/* The lane as the device sees it. */
+static rk_u64 near_device(const rk_layout *l, rk_u32 which, rk_u32 s)
+{
+    rk_u64 twin = l->lane[which].twin;
+    return twin ? rk_layout_part(l, RK_NEAR_DEVICE, s) + twin : rk_layout_lane(l, which, s);
+}
+
 static void place_shard(rk_host_kernel *kernel, rk_u32 s)
 {
     const rk_layout *l = &kernel->layout;
@@ -324,8 +393,9 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     const rk_launch_options *o = &kernel->options;
     const rk_attributes *a = class->attributes;
     rk_byte *arena = kernel->runtime->arena.base;
-    rk_u64 part = l->base + l->first_shard + s * l->shard_stride;
+    rk_u64 part = rk_layout_part(l, RK_NEAR_DEVICE, s);
     rk_shard *shard = (rk_shard *)(arena + part);
+    rk_orders *orders = (rk_orders *)(arena + rk_layout_part(l, RK_NEAR_HOST, s) + l->orders);
     shard->kernel_no = kernel->number;
     shard->shard = s;
     shard->shards = o->shards;
@@ -346,17 +416,18 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     shard->copy_shift = l->copy_shift;
     shard->shared_size = l->shared_size;
     shard->log_limit = a->log_limit ? a->log_limit : 10;
-    for (rk_u32 w = 0; w < RK_LANES; w++) place_lane(kernel, part, &l->lane[w], s);
-    shard->lane[0] = part + l->lane[RK_LANE_HOST].lane;
-    shard->lane[1] = part + l->lane[RK_LANE_DEVICE].lane;
-    shard->out_lane = part + l->lane[RK_LANE_OUT].lane;
-    shard->report_lane = part + l->lane[RK_LANE_REPORT].lane;
+    for (rk_u32 w = 0; w < RK_LANES; w++) place_lane(kernel, w, s);
+    shard->lane[0] = near_device(l, RK_LANE_HOST, s);
+    shard->lane[1] = near_device(l, RK_LANE_DEVICE, s);
+    shard->out_lane = near_device(l, RK_LANE_OUT, s);
+    shard->report_lane = near_device(l, RK_LANE_REPORT, s);
+    shard->orders = (rk_u64)((rk_byte *)orders - arena);
     shard->state = part + l->state;
     shard->stage = part + l->stage;
     shard->copies = part + l->copies;
-    shard->order = class->batch ? part + l->order : 0;
+    shard->order = l->order ? part + l->order : 0;
     shard->shared = part + l->shared;
-    shard->parameters = l->base + l->parameters;
+    shard->parameters = rk_layout_common(l, l->parameters);
     shard->pool_table = kernel->runtime->pool_table;
     shard->directory = kernel->runtime->directory;
     shard->gather_limit_ns = l->mode == RK_BATCH ? (a->gather_us ? a->gather_us : 50) * 1000ull : 0;
@@ -367,7 +438,8 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
                               : o->send_deadline_ns                 ? o->send_deadline_ns
                                                                     : RK_SEND_DEADLINE_DEFAULT;
     shard->default_ttl_us = o->default_ttl_us;
-    shard->command = RK_COMMAND_RUN;
+    orders->command = RK_COMMAND_RUN;
+    if (l->device) ((rk_u64 *)(void *)(arena + rk_layout_common(l, l->table)))[s] = part;
 }
 
 void rk_layout_place(rk_host_kernel *kernel)

@@ -9,6 +9,8 @@
 #include <ringkernel/module.h>
 #include <ringkernel/options.h>
 
+#include "arena.h"
+
 struct rk_class;
 struct rk_host_kernel;
 
@@ -17,6 +19,8 @@ typedef struct rk_lane_plan {
     rk_u32 capacity, bands, slot_size, header_size, format, overwritten, window, window_entries, strategy,
         locked, single;
     rk_u64 lane, rings, slots, window_ids, window_table;
+    rk_u64
+        twin; /* the device's own rk_lane and rings, where lane and rings are the host's; 0: one for both */
 } rk_lane_plan;
 
 #define RK_LANE_HOST 0u
@@ -25,15 +29,29 @@ typedef struct rk_lane_plan {
 #define RK_LANE_REPORT 3u
 #define RK_LANES 4u
 
+/* One block of the arena: a part of the whole kernel, then one for each shard. */
+typedef struct rk_layout_block {
+    rk_u64 base; /* arena offset, once placed */
+    rk_u64 size;
+    rk_u64 first_shard, shard_stride;
+} rk_layout_block;
+
 typedef struct rk_layout {
     rk_memory_estimate parts;
-    rk_u64 base; /* arena offset, once placed */
-    /* Within the block. */
-    rk_u64 parameters, first_shard, shard_stride;
+    rk_u32
+        device; /* 1: what is the device's lies in its own memory, in the second of two blocks; 0: in one */
+    rk_layout_block block[2];
+    /* Within the device's block. */
+    rk_u64 parameters;
+    rk_u64
+        table; /* u64 for each shard: the arena offset of its rk_shard; where a device has its own memory */
     rk_u64 wiring; /* bytes of parts.control that lie in a block of their own: see wiring.h */
-    /* Within a shard's part. */
-    rk_lane_plan lane[RK_LANES];
+    /* Within a shard's part of the host's block. */
+    rk_u64 orders;
+    /* Within its part of the device's block, which begins with the rk_shard. */
+    rk_u64 control; /* bytes from there that change with each turn: rk_shard, lanes and rings */
     rk_u64 state, stage, copies, order, shared;
+    rk_lane_plan lane[RK_LANES]; /* each in the block of its near side, see RK_NEAR_* */
     /* Figures. */
     rk_u32 features, mode, max_batch, threads, shared_size, max_sends;
     rk_u32 stage_stride, stage_capacity, state_stride, actors_per_shard, state_count, copy_shift, copy_slots;
@@ -47,11 +65,31 @@ void rk_layout_defaults(const struct rk_class *class, rk_launch_options *options
 /* Everything about the options that kernel and attributes make impossible goes on the error stack:
  * RK_UNSUPPORTED or RK_INVALID_OPTIONS. The options need not be valid. */
 rk_status rk_layout_check(const struct rk_class *class, const rk_launch_options *options);
-/* Plan a launch whose options are validated and checked. */
-void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_layout *layout);
+/* Plan a launch whose options are validated and checked; `device`: the device has memory of its own. */
+void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_u32 device,
+                    rk_layout *layout);
+
+/* Arena offset of shard s's part of a block. */
+static inline rk_u64 rk_layout_part(const rk_layout *layout, rk_u32 near, rk_u32 s)
+{
+    const rk_layout_block *block = &layout->block[near & layout->device];
+    return block->base + block->first_shard + s * block->shard_stride;
+}
+/* Arena offset of something in the device's common part. */
+static inline rk_u64 rk_layout_common(const rk_layout *layout, rk_u64 at)
+{
+    return layout->block[layout->device].base + at;
+}
+/* Near whom a lane's slots and the host's header of it lie. */
+static inline rk_u32 rk_lane_near(rk_u32 which)
+{
+    return which == RK_LANE_DEVICE ? RK_NEAR_DEVICE : RK_NEAR_HOST;
+}
 
 /* Write the control structures of a placed, zeroed block: the kernel's shards. */
 void rk_layout_place(struct rk_host_kernel *kernel);
+/* Arena offset of a lane, as the host sees it. */
+rk_u64 rk_layout_lane(const rk_layout *layout, rk_u32 which, rk_u32 s);
 /* Write a ring whose slots lie at an arena offset. */
 void rk_layout_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_u64 slots);
 

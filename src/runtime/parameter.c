@@ -59,7 +59,8 @@ static void declared_names(const rk_class *class, char *text, size_t size)
 rk_status rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count)
 {
     const rk_class *class = kernel->class;
-    rk_byte *table = kernel->runtime->arena.base + kernel->layout.base + kernel->layout.parameters;
+    rk_byte *table =
+        kernel->runtime->arena.base + rk_layout_common(&kernel->layout, kernel->layout.parameters);
     rk_status status = RK_OK;
     for (const rk_declaration *d = class->module->declarations; d; d = d->next)
         if (d->kind == RK_DECLARES_PARAMETER)

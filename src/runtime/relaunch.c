@@ -26,10 +26,11 @@ static rk_ring *ring_at(const rk_host_kernel *k, rk_lane *lane, rk_u32 band)
     return rk_lane_ring(lane, k->runtime->arena.base, band);
 }
 
-static rk_lane *lane_of(const rk_seat *seat, rk_u32 which)
+/* Arena offset of a band of the inbox as the shard knows it, and its views name it. */
+static rk_u64 ring_of_views(const rk_seat *seat, rk_u32 which, rk_u32 band)
 {
-    return which == RK_LANE_OUT ? rk_lane_at(seat->owner->runtime, seat->shard->out_lane)
-                                : rk_seat_lane(seat, which);
+    return which > RK_LANE_DEVICE ? 0
+                                  : rk_lane_at(seat->owner->runtime, seat->shard->lane[which])->rings[band];
 }
 
 /* ------------------------------------------------------------------ before: can it be? */
@@ -70,7 +71,7 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
         for (rk_u32 to = 0; to < options->shards; to++) {
             rk_u64 queued = 0;
             for (rk_u32 s = 0; s < k->seat_count; s++) {
-                rk_lane *lane = lane_of(&k->seats[s], which);
+                rk_lane *lane = rk_seat_lane(&k->seats[s], which);
                 for (rk_u32 b = 0; b < lane->bands; b++) {
                     const rk_ring *ring = ring_at(k, lane, b);
                     for (rk_u64 i = rk_ring_oldest(ring); i != ring->tail; i++) {
@@ -161,12 +162,12 @@ static rk_byte *copied_message(const rk_seat *seat, rk_u64 ring_offset, rk_u32 i
 /* How many of those find no room beside what is queued, band by band: as under DropOldest the oldest of the
  * lowest bands go. */
 static void plan_evictions(const rk_host_kernel *old, const rk_host_kernel *fresh, const rk_seat *seat,
-                           const rk_lane *from, const rk_lane *to, rk_u32 copied[RK_BANDS],
-                           rk_u32 evicted[RK_BANDS])
+                           rk_u32 which, const rk_lane *to, rk_u32 copied[RK_BANDS], rk_u32 evicted[RK_BANDS])
 {
+    const rk_lane *from = rk_seat_lane(seat, which);
     rk_u64 all = rk_lane_depth(from, old->runtime->arena.base);
     for (rk_u32 b = 0; b < from->bands; b++) {
-        copied[b] = rk_take_copied(&seat->shard->turn, from->rings[b]);
+        copied[b] = rk_take_copied(&seat->shard->turn, ring_of_views(seat, which, b));
         all += copied[b];
     }
     rk_u64 excess = all > to->capacity ? all - to->capacity : 0;
@@ -239,22 +240,24 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
     rk_u32 shards = fresh->seat_count;
     for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++)
         for (rk_u32 s = 0; s < old->seat_count; s++) {
-            rk_lane *from = lane_of(&old->seats[s], which);
-            rk_lane *same = lane_of(&fresh->seats[s % shards], which);
+            rk_lane *from = rk_seat_lane(&old->seats[s], which);
+            rk_lane *same = rk_seat_lane(&fresh->seats[s % shards], which);
             for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) same->refused[i] += from->refused[i];
             move_window(old, from, same);
             rk_u32 copied[RK_BANDS] = { 0 }, evicted[RK_BANDS] = { 0 };
-            if (which != RK_LANE_OUT) plan_evictions(old, fresh, &old->seats[s], from, same, copied, evicted);
+            if (which != RK_LANE_OUT)
+                plan_evictions(old, fresh, &old->seats[s], which, same, copied, evicted);
             for (rk_u32 b = from->bands; b-- > 0;) {
                 const rk_ring *ring = ring_at(old, from, b);
+                rk_u64 viewed = ring_of_views(&old->seats[s], which, b);
                 move_counts(ring, ring_at(fresh, same, 0), copied[b], evicted[b]);
                 for (rk_u32 i = evicted[b]; i < copied[b]; i++)
-                    move_message(old, ring, copied_message(&old->seats[s], from->rings[b], i), 0, same, 1);
+                    move_message(old, ring, copied_message(&old->seats[s], viewed, i), 0, same, 1);
                 rk_u64 oldest = rk_ring_oldest(ring);
-                rk_u32 again = rk_take_pending(&old->seats[s].shard->turn, from->rings[b]);
+                rk_u32 again = rk_take_pending(&old->seats[s].shard->turn, viewed);
                 for (rk_u64 i = oldest; i != ring->tail; i++) {
                     rk_u32 dead;
-                    if (i - oldest < again && has_travelled_on(&old->seats[s], from->rings[b], i, &dead)) {
+                    if (i - oldest < again && has_travelled_on(&old->seats[s], viewed, i, &dead)) {
                         rk_ring *counts = ring_at(fresh, same, 0);
                         *(dead ? &counts->dead : &counts->delivered) += 1;
                         counts->start--;
@@ -265,7 +268,7 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                             ->target;
                     rk_lane *to = which == RK_LANE_OUT || old->seat_count == shards
                                       ? same
-                                      : lane_of(&fresh->seats[target % shards], which);
+                                      : rk_seat_lane(&fresh->seats[target % shards], which);
                     rk_byte *slot = rk_ring_slot(ring, old->runtime->arena.base, i);
                     move_message(old, ring, slot, i, to, i - oldest < again);
                 }
@@ -359,8 +362,8 @@ static rk_status build(rk_host_kernel *k, rk_host_kernel *fresh, const rk_launch
         status = rk_parameters_set(fresh, options->parameters, options->parameter_count);
     } else {
         rk_byte *arena = k->runtime->arena.base;
-        memcpy(arena + fresh->layout.base + fresh->layout.parameters,
-               arena + k->layout.base + k->layout.parameters, 8ull * k->class->numbers);
+        memcpy(arena + rk_layout_common(&fresh->layout, fresh->layout.parameters),
+               arena + rk_layout_common(&k->layout, k->layout.parameters), 8ull * k->class->numbers);
     }
     if (status != RK_OK) rk_kernel_unplace(fresh);
     return status;
@@ -395,6 +398,9 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
     if (status != RK_OK) return status;
     rk_gate_close(k);
     status = rk_circle_stop(k, &circle);
+    if (status == RK_OK)
+        status =
+            rk_fetch(runtime, k->layout.block[k->layout.device].base, k->layout.block[k->layout.device].size);
     if (status == RK_OK) {
         rk_reports_collect(k);
         status = check_room(k, &fresh.layout, options);
@@ -412,6 +418,7 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
             k->pools = fresh.pools;
             k->seats = fresh.seats;
             k->seat_count = fresh.seat_count;
+            k->placed = 1;
             k->epoch++;
             k->failure[0] = 0;
             rk_seats_unlock(runtime);

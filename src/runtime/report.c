@@ -257,7 +257,7 @@ static rk_u32 collect(rk_seat *seat)
 {
     rk_runtime *runtime = seat->owner->runtime;
     rk_u32 taken = 0;
-    rk_lane *lane = rk_lane_at(runtime, seat->shard->report_lane);
+    rk_lane *lane = rk_seat_lane(seat, RK_LANE_REPORT);
     rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
     rk_u32 n;
     while ((n = rk_ring_ready(ring, runtime->arena.base, ring->head, 64)) > 0) {

@@ -67,6 +67,39 @@ static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
     return RK_OK;
 }
 
+static rk_status reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling)
+{
+    return runtime->backend->reserve ? runtime->backend->reserve(runtime, size, ceiling)
+                                     : rk_arena_open(&runtime->arena, size, ceiling);
+}
+
+static void release(rk_runtime *runtime)
+{
+    if (runtime->backend->release)
+        runtime->backend->release(runtime);
+    else
+        rk_arena_close(&runtime->arena);
+}
+
+/* What all kernels see: the directory, the table of pools, and the lane that takes nothing. */
+static rk_status make_tables(rk_runtime *runtime)
+{
+    const rk_u64 closed_size = sizeof(rk_lane) + sizeof(rk_ring) + 16;
+    rk_arena *arena = &runtime->arena;
+    runtime->directory =
+        rk_arena_take(arena, RK_NEAR_DEVICE, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
+    runtime->pool_table = rk_arena_take(arena, RK_NEAR_HOST, 8ull * RK_POOLS_MAX);
+    runtime->closed_lane = rk_arena_take(arena, RK_NEAR_DEVICE, closed_size);
+    if (!runtime->directory || !runtime->pool_table || !runtime->closed_lane)
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for the runtime's tables");
+    rk_lane *closed = rk_lane_at(runtime, runtime->closed_lane);
+    closed->closed = 1;
+    closed->bands = 1;
+    closed->rings[0] = runtime->closed_lane + sizeof(rk_lane);
+    *(rk_u64 *)(void *)(arena->base + closed->rings[0] + sizeof(rk_ring)) = runtime->closed_lane;
+    return rk_store(runtime, runtime->closed_lane, closed_size);
+}
+
 rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
 {
     rk_runtime_options o;
@@ -97,22 +130,13 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     pthread_mutex_init(&runtime->pending_lock, 0);
     rk_u64 tables = sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * RK_POOLS_MAX;
     rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
-    status =
-        rk_arena_open(&runtime->arena, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
+    status = reserve(runtime, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
     if (status == RK_OK) {
-        runtime->directory =
-            rk_arena_take(&runtime->arena, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
-        runtime->pool_table = rk_arena_take(&runtime->arena, 8ull * RK_POOLS_MAX);
-        runtime->closed_lane = rk_arena_take(&runtime->arena, sizeof(rk_lane) + sizeof(rk_ring) + 16);
-        rk_lane *closed = rk_lane_at(runtime, runtime->closed_lane);
-        closed->closed = 1;
-        closed->bands = 1;
-        closed->rings[0] = runtime->closed_lane + sizeof(rk_lane);
-        *(rk_u64 *)(void *)(runtime->arena.base + closed->rings[0] + sizeof(rk_ring)) = runtime->closed_lane;
-        status = rk_modules_linked(runtime);
+        status = make_tables(runtime);
+        if (status == RK_OK) status = rk_modules_linked(runtime);
         if (status == RK_OK) status = backend->open(runtime);
         if (status == RK_OK && (status = rk_service_start(runtime)) != RK_OK) backend->close(runtime);
-        if (status != RK_OK) rk_arena_close(&runtime->arena);
+        if (status != RK_OK) release(runtime);
     }
     if (status != RK_OK) {
         rk_modules_close(runtime);
@@ -148,7 +172,7 @@ rk_status rk_close(rk_runtime *runtime)
                         "closed, but %u kernel%s did not stop: their memory is kept until the process ends",
                         quarantined, quarantined == 1 ? "" : "s");
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) rk_kernel_free(runtime->kernels[n]);
-    rk_arena_close(&runtime->arena);
+    release(runtime);
     pthread_mutex_destroy(&runtime->control);
     pthread_mutex_destroy(&runtime->list);
     pthread_mutex_destroy(&runtime->seats);

@@ -36,8 +36,7 @@ static void announce_sleep(rk_runtime *runtime, rk_thread_record *self)
         rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
         if (!k || !enter(self, k)) continue;
         for (rk_u32 s = 0; s < k->seat_count; s++) {
-            rk_ring *ring =
-                rk_lane_ring(rk_lane_at(runtime, k->seats[s].shard->report_lane), runtime->arena.base, 0);
+            rk_ring *ring = rk_lane_ring(rk_seat_lane(&k->seats[s], RK_LANE_REPORT), runtime->arena.base, 0);
             if (!rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE))
                 (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE);
         }
@@ -50,6 +49,7 @@ static void announce_sleep(rk_runtime *runtime, rk_thread_record *self)
 static void watch_kernel(rk_host_kernel *k, rk_u64 now)
 {
     rk_u32 stalled = 0;
+    rk_look(k);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         rk_seat *seat = &k->seats[s];
         rk_u64 progress = __atomic_load_n(&seat->shard->meter.progress, __ATOMIC_ACQUIRE);

@@ -73,7 +73,8 @@ rk_status rk_fail_before_commit(rk_runtime *runtime, rk_kernel handle)
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, handle, &k);
-    for (rk_u32 s = 0; status == RK_OK && s < k->seat_count; s++) rk_atomic_set_u32(&k->seats[s].fault, 1);
+    for (rk_u32 s = 0; status == RK_OK && s < k->seat_count; s++)
+        rk_atomic_set_u32(&k->seats[s].orders->faults, k->seats[s].orders->faults + 1);
     pthread_mutex_unlock(&runtime->control);
     return status;
 }

@@ -14,12 +14,12 @@ rk_u32 rk_connection_is_live(const rk_runtime *runtime, const rk_connection *c)
 {
     const rk_host_kernel *to = target_of(runtime, c);
     return to && to->generation == c->to_generation && rk_atomic_u32(&to->life) != RK_LIFE_QUARANTINED &&
-           to->layout.base != 0;
+           to->layout.block[0].base != 0;
 }
 
 static int is_placed(const rk_host_kernel *k)
 {
-    return k && k->layout.base != 0 && rk_atomic_u32(&k->life) != RK_LIFE_QUARANTINED;
+    return k && k->layout.block[0].base != 0 && rk_atomic_u32(&k->life) != RK_LIFE_QUARANTINED;
 }
 
 /* ------------------------------------------------------------------ making */
@@ -46,7 +46,7 @@ static void place(wiring_plan *p, rk_u32 numbers, rk_u32 connections, rk_u32 sha
     p->size = p->counts + 8ull * (p->count_words + 1ull) * shards;
 }
 
-#define SOURCES_ALWAYS 2u /* the host, and kernels that are gone */
+#define SOURCES_ALWAYS 1u /* kernels that are gone; the host says in its orders that it has ended */
 
 rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards)
 {
@@ -140,7 +140,7 @@ static void fill_edge(const rk_host_kernel *k, rk_u32 c, rk_edge *edge, rk_u32 c
 static void fill_end_table(const rk_host_kernel *k, rk_u32 s, rk_u64 *table)
 {
     const rk_runtime *runtime = k->runtime;
-    table[1] = k->seats[s].gone_sent + 1;
+    table[0] = k->seats[s].gone_sent + 1;
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
         const rk_host_kernel *from = runtime->kernels[n];
         if (!is_placed(from)) continue;
@@ -148,7 +148,7 @@ static void fill_end_table(const rk_host_kernel *k, rk_u32 s, rk_u64 *table)
             if (from->connections[c].to != k->number || from->connections[c].to_generation != k->generation)
                 continue;
             for (rk_u32 source = 0; source < from->seat_count; source++)
-                if (from->seats[source].shard->phase == RK_PHASE_ENDED)
+                if (from->seats[source].orders->phase == RK_PHASE_ENDED)
                     table[end_slot(from, c) + source] = sent_so_far(from, source, c, s) + 1;
         }
     }
@@ -159,7 +159,7 @@ static rk_status make_tables(rk_host_kernel *k, const wiring_plan *p, rk_u64 *pl
 {
     rk_runtime *runtime = k->runtime;
     rk_byte *arena = runtime->arena.base;
-    rk_u64 block = rk_arena_take(&runtime->arena, p->size);
+    rk_u64 block = rk_arena_take(&runtime->arena, RK_NEAR_DEVICE, p->size);
     if (!block)
         return rk_error(RK_OUT_OF_MEMORY, "'%s': no room for its routes: %llu bytes", k->id,
                         (unsigned long long)p->size);
@@ -206,6 +206,13 @@ static void make_edges(rk_host_kernel *k, const wiring_plan *p, rk_u64 block)
     }
 }
 
+/* A kernel's entry of the directory, as other kernels find it. */
+static rk_status store_entry(const rk_host_kernel *k)
+{
+    return rk_store(k->runtime, k->runtime->directory + k->number * sizeof(rk_directory_entry),
+                    sizeof(rk_directory_entry));
+}
+
 static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 count)
 {
     rk_status status = RK_OK;
@@ -233,6 +240,10 @@ static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 coun
         for (rk_u32 i = 0; i < count; i++) {
             if (kernels[i]->wiring) rk_arena_give(&runtime->arena, kernels[i]->wiring);
             kernels[i]->wiring = blocks[i];
+            kernels[i]->wiring_size = plans[i].size;
+            rk_status stored = rk_store(runtime, blocks[i], plans[i].size);
+            if (stored == RK_OK) stored = store_entry(kernels[i]);
+            if (stored != RK_OK) status = stored;
         }
     }
     free(plans);
@@ -289,6 +300,15 @@ rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle)
         }
         circle->served[i] = 1;
     }
+    /* What was sent on each edge, as the shards have counted it. */
+    for (rk_u32 i = 0; i < circle->count; i++) {
+        const rk_host_kernel *k = circle->kernel[i];
+        rk_runtime *runtime = k->runtime;
+        rk_status status = k->wiring ? rk_fetch(runtime, k->wiring, k->wiring_size) : RK_OK;
+        if (status == RK_OK) continue;
+        rk_circle_serve(circle);
+        return status;
+    }
     return RK_OK;
 }
 
@@ -328,11 +348,12 @@ rk_status rk_wiring_cut(rk_host_kernel *kernel)
     rk_directory_entry *entry =
         (rk_directory_entry *)(void *)(runtime->arena.base + runtime->directory) + kernel->number;
     entry->lanes = 0;
-    rk_u64 base = kernel->layout.base;
-    kernel->layout.base = 0; /* gone, as far as the others are concerned */
+    status = store_entry(kernel);
+    rk_u64 base = kernel->layout.block[0].base;
+    kernel->layout.block[0].base = 0; /* gone, as far as the others are concerned */
     kernel->connection_count = 0;
-    if (circle.count > 1) status = make(runtime, circle.kernel + 1, circle.count - 1);
-    kernel->layout.base = base;
+    if (status == RK_OK && circle.count > 1) status = make(runtime, circle.kernel + 1, circle.count - 1);
+    kernel->layout.block[0].base = base;
     if (status == RK_OK) {
         rk_arena_give(&runtime->arena, kernel->wiring);
         kernel->wiring = 0;

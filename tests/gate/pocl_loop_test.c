@@ -99,14 +99,13 @@ static void serve_by_device(rk_runtime *runtime, const kernel_case *c, const cha
     char function[64];
     const rk_host_kernel *kernel = runtime->kernels[1];
     rk_byte *base = runtime->arena.base;
-    rk_u64 table = rk_arena_take(&runtime->arena, 4096);
-    rk_u64 clock = rk_arena_take(&runtime->arena, 4096);
+    rk_u64 table = rk_arena_take(&runtime->arena, RK_NEAR_HOST, 4096);
     for (rk_u32 s = 0; s < c->shards; s++) {
         rk_shard *shard = kernel->seats[s].shard;
         ((rk_u64 *)(void *)(base + table))[s] = (rk_u64)((rk_byte *)shard - base);
         if (shard->order == 0) /* rounds need the scratch that the CPU has for batch handlers only */
-            shard->order =
-                rk_arena_take(&runtime->arena, (rk_u64)shard->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
+            shard->order = rk_arena_take(&runtime->arena, RK_NEAR_HOST,
+                                         (rk_u64)shard->max_batch * RK_BATCH_SCRATCH_WORDS * 4);
     }
     size_t used = 0;
     for (const rk_arena_block *block = runtime->arena.blocks; block != NULL; block = block->next)
@@ -116,18 +115,13 @@ static void serve_by_device(rk_runtime *runtime, const kernel_case *c, const cha
     rk_u32 first = 0;
     rk_u32 visits = 1000;
     const opencl_argument arguments[] = {
-        { sizeof(buffer), &buffer },
-        { 8, &table },
-        { 8, &clock },
-        { 4, &first },
-        { 4, &c->shards },
-        { 4, &visits },
-        { kernel->layout.shared_size + 8 * c->threads, NULL },
+        { sizeof(buffer), &buffer }, { 8, &table },  { 4, &first },
+        { 4, &c->shards },           { 4, &visits }, { kernel->layout.shared_size + 8 * c->threads, NULL },
     };
     snprintf(function, sizeof(function), "rk_entry_%s", c->kernel);
     for (int slice = 0; slice < SLICES; slice++) {
-        *(rk_u64 *)(void *)(base + clock) += SLICE_NS;
-        opencl_run(program, function, c->shards > 1 ? 2 : 1, c->threads, arguments, 7, buffer, used);
+        for (rk_u32 s = 0; s < c->shards; s++) kernel->seats[s].orders->clock_base += SLICE_NS;
+        opencl_run(program, function, c->shards > 1 ? 2 : 1, c->threads, arguments, 6, buffer, used);
     }
 }
 

@@ -35,9 +35,11 @@ typedef struct rk_context {
     rk_byte *arena;
     RK_GLOBAL rk_shard *shard;
     RK_GLOBAL rk_turn *turn;
-    rk_byte *stage;     /* first staged entry */
-    rk_u32 stage_next;  /* entries staged so far */
-    rk_u32 stage_limit; /* this handler call may stage up to here */
+    RK_GLOBAL const rk_orders *orders; /* the host's half: where it is, or on a device a copy of it */
+    RK_GLOBAL rk_orders *told;         /* the shard's half */
+    rk_byte *stage;                    /* first staged entry */
+    rk_u32 stage_next;                 /* entries staged so far */
+    rk_u32 stage_limit;                /* this handler call may stage up to here */
     rk_u32 stage_stride;
     rk_u32 stage_first; /* where this handler call began */
     rk_u64 now_ns;      /* time of this turn */

@@ -8,9 +8,6 @@
  * An entry's arguments:
  *     arena    base of the arena, which holds everything
  *     shards   arena offset of a table of u64, the arena offset of each shard
- *     clock    arena offset of a u64: what is added to the device's global timer to get the runtime's
- *              clock; on a device without a clock the time itself, for the whole launch; 0: nothing is
- *              added
  *     first, count   the shards of the table that this launch serves
  *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards
  *              had work; 0: stay until all of them are paused, ended or failed
@@ -43,13 +40,11 @@
 
 RK_FN rk_u64 rk_entry_now(rk_context *rk_ctx)
 {
-    RK_GLOBAL const rk_u64 *clock = RK_ENTRY_OF(rk_ctx)->clock;
-    rk_u64 base = clock ? rk_load_u64(clock, RK_RELAXED, RK_SCOPE_SYSTEM) : 0;
+    rk_u64 base = rk_load_u64(&rk_ctx->orders->clock_base, RK_RELAXED, RK_SCOPE_SYSTEM);
 #if defined(RK_HAS_CLOCK)
-    return rk_port_now_ns() + base;
-#else
-    return base;
+    if (!rk_ctx->orders->clock_fixed) return rk_port_now_ns() + base;
 #endif
+    return base;
 }
 
 /* A drain hook is run by the leader alone, as a group of one. */
@@ -191,8 +186,8 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
     }
 }
 
-RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, rk_u64 clock, RK_LOCAL rk_u8 *shared,
-                         RK_LOCAL rk_u32 *board, rk_u32 number)
+RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared, RK_LOCAL rk_u32 *board,
+                         rk_u32 number)
 {
     entry->context.arena = arena;
     entry->context.shared = shared;
@@ -204,31 +199,29 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, rk_u64 clock, RK_LOCAL
     entry->number = number;
     entry->thread = RK_BLOCK_THREAD();
     entry->threads = RK_BLOCK_THREADS();
-    entry->clock = clock ? (RK_GLOBAL const rk_u64 *)(arena + clock) : 0;
     entry->board = board;
 }
 
 #if defined(RK_LANG_CUDA)
 #define RK_KERNEL extern "C" __global__ void
 extern __shared__ rk_unit rk_block_memory[];
-#define RK_ENTRY(kernel_, number_, run_)                                                                \
-    RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, rk_u32 count, \
-                                 rk_u32 visits)                                                         \
-    {                                                                                                   \
-        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                        \
-        rk_entry entry;                                                                                 \
-        rk_entry_open(&entry, arena, clock, (rk_u8 *)rk_block_memory, board, number_);                  \
-        rk_entry_serve(&entry, shards, first, count, visits, run_);                                     \
+#define RK_ENTRY(kernel_, number_, run_)                                                                 \
+    RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
+    {                                                                                                    \
+        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                         \
+        rk_entry entry;                                                                                  \
+        rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                          \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                      \
     }
 #else
 #define RK_KERNEL __kernel void
 #define RK_ENTRY(kernel_, number_, run_)                                                           \
-    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u64 clock, rk_u32 first, \
-                                 rk_u32 count, rk_u32 visits, __local rk_u8 *shared)               \
+    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, \
+                                 rk_u32 visits, __local rk_u8 *shared)                             \
     {                                                                                              \
         __local rk_u32 board[RK_BOARD_WORDS];                                                      \
         rk_entry entry;                                                                            \
-        rk_entry_open(&entry, arena, clock, shared, board, number_);                               \
+        rk_entry_open(&entry, arena, shared, board, number_);                                      \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }
 #endif

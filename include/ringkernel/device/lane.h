@@ -76,7 +76,7 @@ RK_FN void rk_lane_refuse(RK_GLOBAL rk_lane *lane, rk_u32 kind, rk_u32 count)
 RK_FN rk_u64 rk_ring_oldest(RK_GLOBAL const rk_ring *ring)
 {
     rk_u64 head = rk_load_u64(&ring->head, RK_ACQUIRE, RK_SCOPE_DEVICE); /* P1 */
-    rk_u64 evicted = rk_load_u64(&ring->evicted, RK_RELAXED, RK_SCOPE_DEVICE);
+    rk_u64 evicted = rk_load_u64(&rk_ring_far(ring)->evicted, RK_RELAXED, RK_SCOPE_SYSTEM);
     return rk_index_ahead(evicted, head) > 0 ? evicted : head;
 }
 
@@ -93,7 +93,8 @@ RK_FN rk_lane_live rk_lane_look(RK_GLOBAL const rk_lane *lane, rk_byte *arena)
     for (rk_u32 band = 0; band < lane->bands; band++) {
         RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, arena, band);
         rk_u64 oldest = rk_ring_oldest(ring);
-        rk_i64 queued = rk_index_ahead(rk_load_u64(&ring->tail, RK_ACQUIRE, RK_SCOPE_DEVICE), oldest);
+        rk_i64 queued =
+            rk_index_ahead(rk_load_u64(&rk_ring_far(ring)->tail, RK_ACQUIRE, RK_SCOPE_SYSTEM), oldest);
         if (queued <= 0) continue;
         if (live.depth == 0) {
             live.lowest = band;
@@ -182,7 +183,7 @@ RK_FN void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 ind
                        RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload, rk_u32 length)
 {
     rk_byte *slot = rk_ring_slot(ring, arena, index);
-    if (ring->overwritten) {
+    if (ring->overwritten && ring->format == RK_FORMAT_SEQ) {
         rk_overwrite(ring, slot, index, header, (RK_GLOBAL const rk_u32 *)payload, length);
     } else if (ring->format == RK_FORMAT_UNIT) {
         rk_unit_write(ring, slot, index, header, (RK_GLOBAL const rk_u32 *)payload, length);
@@ -245,10 +246,15 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
  * keeps up with the stamps. */
 #define RK_STAMP_EVERY 64u
 
+RK_FN rk_u32 rk_stamp_crossed(rk_u64 first, rk_u32 count)
+{
+    return count >= RK_STAMP_EVERY ||
+           ((rk_u32)first + count) / RK_STAMP_EVERY != (rk_u32)first / RK_STAMP_EVERY;
+}
+
 RK_FN rk_u32 rk_ring_stamp_due(RK_GLOBAL const rk_ring *ring, rk_u64 first, rk_u32 count)
 {
-    if (count < RK_STAMP_EVERY && ((rk_u32)first + count) / RK_STAMP_EVERY == (rk_u32)first / RK_STAMP_EVERY)
-        return 0;
+    if (!rk_stamp_crossed(first, count)) return 0;
     return rk_load_u32(&ring->stamp_count, RK_RELAXED, RK_SCOPE_DEVICE) -
                rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE) <
            RK_STAMPS;

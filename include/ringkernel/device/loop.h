@@ -11,7 +11,6 @@
  *     RK_LOOP_HANDLE(context)         run the handlers over the batch in context->turn
  *     RK_LOOP_DRAIN(context, actor)   run the drain hook of one actor or of the shard
  *     RK_LOOP_NOW(context)            ns on the runtime's clock
- *     RK_LOOP_FAULT(context)          1: fail here, between publish and commit (tests of redelivery)
  * Threads of a block other than the leader only run handlers, between rk_visit_begin and rk_visit_end. */
 #ifndef RINGKERNEL_DEVICE_LOOP_H
 #define RINGKERNEL_DEVICE_LOOP_H
@@ -22,8 +21,15 @@
 
 RK_FN void rk_phase(rk_context *context, rk_u32 phase)
 {
-    if (context->shard->phase != phase)
-        rk_store_u32(&context->shard->phase, phase, RK_RELEASE, RK_SCOPE_SYSTEM);
+    if (context->turn->phase == phase) return;
+    context->turn->phase = phase;
+#if !defined(RK_LANG_HOST)
+    if (phase <= RK_PHASE_BUSY) { /* nothing that the host does rests on these; a release waits for the bus */
+        rk_store_u32(&context->told->phase, phase, RK_RELAXED, RK_SCOPE_SYSTEM);
+        return;
+    }
+#endif
+    rk_store_u32(&context->told->phase, phase, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
 /* How many messages this turn may take. 0: a batch is being gathered. */
@@ -61,16 +67,16 @@ RK_FN rk_u64 rk_received_by_routes(rk_context *context)
 }
 
 /* Have all sources ended, and has everything that they sent been taken? Each source writes its final count
- * into a word of its own, so no end message can be lost or overtaken. Word 0 is the host's. N1 pairs with
- * N2. */
+ * into a word of its own, so no end message can be lost or overtaken. N1 pairs with N2. */
 RK_FN rk_u32 rk_sources_ended(rk_context *context)
 {
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->end_table);
     rk_u64 sent = 0;
+    if (!rk_load_u32(&context->orders->host_ended, RK_ACQUIRE, RK_SCOPE_SYSTEM)) return 0; /* N1 */
     for (rk_u32 s = 0; s < context->shard->end_sources; s++) {
         rk_u64 word = rk_load_u64(&table[s], RK_ACQUIRE, RK_SCOPE_SYSTEM); /* N1 */
         if (word == 0) return 0;
-        if (s) sent += word - 1u;
+        sent += word - 1u;
     }
     if (rk_lane_depth(rk_shard_lane(context, 0), context->arena)) return 0;
     return rk_received_by_routes(context) == sent;
@@ -161,7 +167,9 @@ RK_FN rk_u32 rk_turn_finish(rk_context *context)
         return RK_VISIT_PARKED;
     }
     if (context->shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-    if (RK_LOOP_FAULT(context)) {
+    rk_u32 faults = rk_load_u32(&context->orders->faults, RK_RELAXED, RK_SCOPE_SYSTEM);
+    if (faults != context->turn->faults) {
+        context->turn->faults = faults;
         rk_store_u32(&context->turn->failed, RK_FAILED, RK_RELAXED, RK_SCOPE_SYSTEM);
         rk_phase(context, RK_PHASE_FAILED);
         return RK_VISIT_FAILED;
@@ -224,14 +232,12 @@ RK_FN rk_u32 rk_visit_begin(rk_context *context)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 command =
-        rk_load_u32(&shard->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 pairs with the host's store, M2 */
+    rk_u32 command = rk_load_u32(&context->orders->command, RK_ACQUIRE,
+                                 RK_SCOPE_SYSTEM); /* M1 pairs with the host's store, M2 */
     rk_count(&shard->meter.heartbeat, 1u);
-    if (shard->served_command != command)
-        rk_store_u32(&shard->served_command, command, RK_RELEASE, RK_SCOPE_SYSTEM);
 
     if (rk_load_u32(&turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM)) return RK_VISIT_FAILED;
-    if (shard->phase == RK_PHASE_ENDED) return RK_VISIT_ENDED;
+    if (turn->phase == RK_PHASE_ENDED) return RK_VISIT_ENDED;
     if (turn->parked) {
         context->now_ns = RK_LOOP_NOW(context);
         if (turn->n) return rk_turn_finish(context);
@@ -296,6 +302,7 @@ RK_FN void rk_context_open(rk_context *context, rk_byte *arena, RK_GLOBAL rk_sha
     context->arena = arena;
     context->shard = shard;
     context->turn = &shard->turn;
+    context->orders = context->told = (RK_GLOBAL rk_orders *)(arena + shard->orders);
     context->stage = arena + shard->stage;
     context->stage_stride = shard->stage_stride;
     context->parameters = (RK_GLOBAL const rk_u64 *)(arena + shard->parameters);

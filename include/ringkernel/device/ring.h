@@ -61,7 +61,8 @@ typedef struct rk_ring {
     rk_u32
         overwritten; /* 1: producers may evict and overwrite (DropOldest), so the consumer copies and looks again */
     rk_u32 constant_;
-    rk_u8 constants_[72];
+    rk_i64 far; /* where the other side has its header, in bytes from this one; 0: this is both sides' */
+    rk_u8 constants_[64];
 
     /* Stamps: indices whose waiting time is measured (samples), and when they were published. Producers
      * write, a ring of their own. */
@@ -77,6 +78,13 @@ RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, asleep) == 24 && RK_OFFSET_OF(rk_ring, wa
                  "wake words");
 
 typedef RK_GLOBAL rk_u8 rk_byte; /* memory of an arena, by the byte */
+
+/* The other side's header. Across a bus each side has a header of its own, in its own memory: of the far one it
+ * reads what is written there only when it must, and posts its own words into it. */
+RK_FN RK_GLOBAL rk_ring *rk_ring_far(RK_GLOBAL const rk_ring *ring)
+{
+    return (RK_GLOBAL rk_ring *)((rk_byte *)ring + ring->far);
+}
 
 /* The lap of an index: its low word without the position in the ring. The lap before it is lap - capacity. */
 RK_FN rk_u32 rk_ring_lap(RK_GLOBAL const rk_ring *ring, rk_u64 index) { return (rk_u32)index & ~ring->mask; }
@@ -104,7 +112,7 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
     rk_u64 head = rk_load_u64(&ring->cached_head, RK_ACQUIRE, RK_SCOPE_DEVICE);
     rk_i64 room = (rk_i64)ring->capacity - rk_index_ahead(tail, head);
     if (room < (rk_i64)wanted) {
-        head = rk_load_u64(&ring->head, RK_ACQUIRE, RK_SCOPE_DEVICE); /* P1 */
+        head = rk_load_u64(&rk_ring_far(ring)->head, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* P1 */
         rk_store_u64(&ring->cached_head, head, RK_RELEASE, RK_SCOPE_DEVICE);
         room = (rk_i64)ring->capacity - rk_index_ahead(tail, head);
     }
@@ -213,6 +221,9 @@ RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64
 RK_FN void rk_ring_commit(RK_GLOBAL rk_ring *ring, rk_u64 head)
 {
     rk_store_u64(&ring->head, head, RK_RELEASE, RK_SCOPE_DEVICE); /* C2 */
+#if !defined(RK_LANG_HOST)
+    if (ring->far) rk_store_u64(&rk_ring_far(ring)->head, head, RK_RELEASE, RK_SCOPE_SYSTEM);
+#endif
 }
 
 /* ------------------------------------------------------------------ unit slots */

@@ -167,6 +167,8 @@ typedef struct rk_turn {
     rk_u32 published; /* entries that are out */
     rk_u32 copied;    /* slots of the copy buffer in use */
     rk_u32 parked;
+    rk_u32 phase;     /* RK_PHASE_*, as rk_orders.phase tells the host */
+    rk_u32 faults;    /* of rk_orders.faults, those that were */
     rk_u64 parked_ns; /* since when */
     rk_u64 taken_ns;
     rk_u32 next_lane; /* a bit for each band: which lane comes first */
@@ -218,6 +220,28 @@ RK_FN void rk_count_released(RK_GLOBAL rk_u64 *counter, rk_u64 n)
     rk_store_u64(counter, *counter + n, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
+/* What host and shard tell each other while the shard is served: two halves, each with one writing side, in
+ * memory that both reach. A device reads the host's half whole, with its poll. */
+typedef struct rk_orders {
+    /* Written by the host. */
+    rk_u32 command;     /* RK_COMMAND_* */
+    rk_u32 leave;       /* 1: stop serving the shard at a batch boundary */
+    rk_u32 host_ended;  /* 1: the host sends nothing more */
+    rk_u32 faults;      /* how often the shard is to fail before a commit, so far (tests of redelivery) */
+    rk_u64 heartbeat;   /* changes while the host is alive; 0: nobody looks */
+    rk_u64 clock_base;  /* what a device adds to its timer to get the runtime's clock; the time, if fixed */
+    rk_u32 clock_fixed; /* 1: the runtime's clock is injected, and clock_base is the time */
+    rk_u32 host_;
+    rk_u8 host_rest_[24];
+
+    /* Written by the shard. */
+    rk_u32 phase; /* RK_PHASE_* */
+    rk_u32 shard_;
+    rk_u8 shard_rest_[56];
+} rk_orders;
+RK_STATIC_ASSERT(sizeof(rk_orders) == RK_LINE && RK_OFFSET_OF(rk_orders, phase) == 64,
+                 "host and shard write halves of their own");
+
 typedef struct rk_shard {
     /* Constants. */
     rk_u32 kernel_no; /* 1 and up; the host is 0 */
@@ -256,9 +280,10 @@ typedef struct rk_shard {
     rk_u64 edge_counts; /* u64 for each edge and target shard: messages sent */
     rk_u64 edge_turns;  /* u64 for each edge: the next shard in turn */
     rk_u64 end_table;   /* u64 for each source shard, 0: still sending, else final count + 1 */
-    rk_u64 pool_table;  /* u64 arena offset of each pool */
-    rk_u64 pool;        /* the shard's own pool, 0: none */
-    rk_u64 directory;   /* rk_directory_entry for each kernel number */
+    rk_u64 orders;
+    rk_u64 pool_table; /* u64 arena offset of each pool */
+    rk_u64 pool;       /* the shard's own pool, 0: none */
+    rk_u64 directory;  /* rk_directory_entry for each kernel number */
     rk_u64 gather_limit_ns;
     rk_u64 slice_limit_ns; /* event-driven: 0: no bound */
     rk_u32 slice_messages; /* event-driven: 0: no bound */
@@ -266,22 +291,12 @@ typedef struct rk_shard {
     rk_u64 send_deadline_ns; /* 0: none */
     rk_u32 default_ttl_us;   /* time to live of messages that say none; 0: none */
     rk_u32 constants__;
-    rk_u8 constants_[112];
-
-    /* Written by the host. */
-    rk_u32 command;
-    rk_u32 host_;
-    rk_u8 host_rest_[120];
+    rk_u8 constants_[104];
 
     /* Written by the shard. */
-    rk_u32 phase;
-    rk_u32 served_command; /* the command that the last visit saw */
-    rk_u8 shard_rest_[120];
     rk_turn turn;
     rk_meter meter;
 } rk_shard;
-RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, command) % RK_LINE == 0 &&
-                     RK_OFFSET_OF(rk_shard, phase) % RK_LINE == 0,
-                 "host and shard write different lines");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, turn) % RK_LINE == 0, "what is written lies on other lines");
 
 #endif

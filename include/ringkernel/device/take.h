@@ -12,21 +12,26 @@
 RK_FN void rk_take_stamp(rk_context *context, RK_GLOBAL const rk_view *view)
 {
     RK_GLOBAL rk_ring *ring = (RK_GLOBAL rk_ring *)(context->arena + view->ring);
-    rk_u32 count = rk_load_u32(&ring->stamp_count, RK_ACQUIRE, RK_SCOPE_DEVICE); /* S2 */
+    if (ring->far && !rk_stamp_crossed(view->index, view->n))
+        return;                                    /* a look over the bus is not for each */
+    RK_GLOBAL rk_ring *stamps = rk_ring_far(ring); /* the producers' */
+    rk_u32 count = rk_load_u32(&stamps->stamp_count, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* S2 */
     rk_u32 seen = ring->stamp_seen;
     while (seen != count) {
         rk_u32 place = seen % RK_STAMPS;
-        rk_i64 at =
-            rk_index_ahead(rk_load_u64(&ring->stamp_index[place], RK_RELAXED, RK_SCOPE_DEVICE), view->index);
+        rk_i64 at = rk_index_ahead(rk_load_u64(&stamps->stamp_index[place], RK_RELAXED, RK_SCOPE_SYSTEM),
+                                   view->index);
         if (at >= (rk_i64)view->n) break; /* still to come */
-        rk_u64 then = rk_load_u64(&ring->stamp_ns[place], RK_RELAXED, RK_SCOPE_DEVICE);
+        rk_u64 then = rk_load_u64(&stamps->stamp_ns[place], RK_RELAXED, RK_SCOPE_SYSTEM);
         if (at >= 0 &&
             !(context->features & RK_FEATURE_TIMESTAMPS)) /* else evicted, or measured one by one */
             rk_histogram_add(&context->shard->meter.queue_wait,
                              context->now_ns > then ? context->now_ns - then : 0, 1);
         seen++;
     }
-    if (seen != ring->stamp_seen) rk_store_u32(&ring->stamp_seen, seen, RK_RELEASE, RK_SCOPE_DEVICE);
+    if (seen == ring->stamp_seen) return;
+    rk_store_u32(&ring->stamp_seen, seen, RK_RELEASE, RK_SCOPE_DEVICE);
+    if (ring->far) rk_store_u32(&stamps->stamp_seen, seen, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
 RK_FN rk_byte *rk_copy_slot(rk_context *context, rk_u32 i)
@@ -41,7 +46,7 @@ RK_FN rk_u32 rk_take_overwritten(rk_context *context, RK_GLOBAL rk_ring *ring, r
     rk_u32 n = 0;
     rk_u64 head = ring->head;
     while (n < wanted) {
-        rk_u64 evicted = rk_load_u64(&ring->evicted, RK_ACQUIRE, RK_SCOPE_DEVICE); /* E2 */
+        rk_u64 evicted = rk_load_u64(&rk_ring_far(ring)->evicted, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* E2 */
         rk_i64 gone = rk_index_ahead(evicted, head);
         if (gone > 0) {
             head = evicted;
@@ -49,11 +54,13 @@ RK_FN rk_u32 rk_take_overwritten(rk_context *context, RK_GLOBAL rk_ring *ring, r
             rk_count_released(&ring->dropped_old, (rk_u64)gone);
         }
         rk_byte *copy = rk_copy_slot(context, context->turn->copied + n);
-        if (rk_overwritten_read(ring, rk_ring_slot(ring, context->arena, head), head,
-                                (RK_GLOBAL rk_u32 *)copy)) {
+        rk_byte *slot = rk_ring_slot(ring, context->arena, head);
+        if (ring->format == RK_FORMAT_UNIT
+                ? rk_unit_read(ring, slot, head, (RK_GLOBAL rk_u32 *)copy)
+                : rk_overwritten_read(ring, slot, head, (RK_GLOBAL rk_u32 *)copy)) {
             head++;
             n++;
-        } else if (rk_load_u64(&ring->evicted, RK_ACQUIRE, RK_SCOPE_DEVICE) == evicted) {
+        } else if (rk_load_u64(&rk_ring_far(ring)->evicted, RK_ACQUIRE, RK_SCOPE_SYSTEM) == evicted) {
             break; /* not there yet, rather than overwritten */
         }
     }

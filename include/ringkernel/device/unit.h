@@ -29,10 +29,9 @@ typedef struct rk_entry {
     rk_u32 number;      /* of the kernel in this unit */
     rk_u32 thread;      /* of the block; thread 0 leads it */
     rk_u32 threads;
-    rk_u32 width;  /* RK_THREAD, RK_WARP, RK_BLOCK: the groups of this block, */
-    rk_u32 group;  /* which of them this thread is in, */
-    rk_u32 groups; /* and how many there are */
-    RK_GLOBAL const rk_u64 *clock;
+    rk_u32 width;           /* RK_THREAD, RK_WARP, RK_BLOCK: the groups of this block, */
+    rk_u32 group;           /* which of them this thread is in, */
+    rk_u32 groups;          /* and how many there are */
     RK_LOCAL rk_u32 *board; /* two words for each warp, the first also for the block: by them threads agree */
 } rk_entry;
 
@@ -51,7 +50,6 @@ RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *rk_ctx, rk_u32 rk_number, RK_GLOB
     rk_unit_refused(context, RK_ENTRY_OF(context)->number, entry, status)
 #define RK_LOOP_DRAIN(context, actor) rk_entry_drain(context, actor)
 #define RK_LOOP_NOW(context) rk_entry_now(context)
-#define RK_LOOP_FAULT(context) 0
 
 RK_FN void rk_entry_drain(rk_context *rk_ctx, rk_u32 actor);
 RK_FN rk_u64 rk_entry_now(rk_context *rk_ctx);

@@ -560,7 +560,7 @@ static void cpu_ring_parked(rk_runtime *runtime)
     for (rk_u32 n = 1; n <= count; n++) {
         rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
         for (rk_u32 s = 0; k && s < k->seat_count; s++)
-            if (__atomic_load_n(&k->seats[s].shard->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED)
+            if (__atomic_load_n(&k->seats[s].orders->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED)
                 cpu_ring(&k->seats[s]);
     }
     pthread_mutex_unlock(&runtime->seats);

@@ -621,7 +621,7 @@ static rk_u32 spmd_try(spmd_team *team, const rk_context *context, const rk_decl
 {
     rk_context job = *context;
     memset(&team->trial, 0, sizeof team->trial);
-    memcpy(&team->trial, context->shard, RK_OFFSET_OF(rk_shard, command)); /* the next line is the host's */
+    memcpy(&team->trial, context->shard, RK_OFFSET_OF(rk_shard, turn));
     team->trial.turn = *context->turn;
     team->trial.log_limit = 0;
     job.shard = &team->trial;

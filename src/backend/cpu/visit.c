@@ -107,17 +107,9 @@ static void loop_drain(rk_context *context, rk_u32 actor)
     class->drain->call(context);
 }
 
-static rk_u32 loop_fault(rk_context *context)
-{
-    if (!seat_of(context)->fault) return 0;
-    seat_of(context)->fault = 0;
-    return 1;
-}
-
 #define RK_LOOP_HANDLE(context) loop_handle(context)
 #define RK_LOOP_DRAIN(context, actor) loop_drain(context, actor)
 #define RK_LOOP_NOW(context) loop_now(context)
-#define RK_LOOP_FAULT(context) loop_fault(context)
 #include <ringkernel/device/loop.h>
 
 /* ------------------------------------------------------------------ services */
