@@ -123,7 +123,6 @@ typedef struct rk_host_kernel {
     rk_u32 seat_count;
     rk_u64 wiring; /* arena offset of the block with routes, edges and end tables (wiring.c); 0: none yet */
     rk_u64 wiring_size;
-    rk_u32 placed; /* 1: the device's block was written since it was stored last */
     rk_u64 inbox_lanes,
         end_tables; /* in it: u64 offset for each shard of its device lane, and of its end table */
     rk_u32 end_sources;
@@ -182,7 +181,7 @@ typedef struct rk_backend {
     /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
     rk_u32 (*step)(rk_seat *seat);
 } rk_backend;
-extern const rk_backend rk_backend_cpu;
+extern const rk_backend rk_backend_cpu, rk_backend_cuda;
 
 /* A request that waits for its reply. */
 #define RK_REQUESTS_MAX 4096u

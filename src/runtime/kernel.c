@@ -134,12 +134,17 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
         rk_lane_ring(rk_seat_lane(seat, RK_LANE_REPORT), runtime->arena.base, 0)->asleep =
             1; /* the service thread sleeps */
     }
-    kernel->placed = 1;
     rk_seats_lock(runtime);
     kernel->seats = seats;
     kernel->seat_count = kernel->options.shards;
     rk_seats_unlock(runtime);
     return RK_OK;
+}
+
+rk_status rk_kernel_store(const rk_host_kernel *kernel)
+{
+    const rk_layout_block *block = &kernel->layout.block[kernel->layout.device];
+    return rk_store(kernel->runtime, block->base, block->size);
 }
 
 void rk_kernel_unplace(rk_host_kernel *kernel)
@@ -231,6 +236,7 @@ static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *
     k->output_received = 0;
     rk_letters_clear(k);
     status = rk_wiring_make_alone(k);
+    if (status == RK_OK) status = rk_kernel_store(k);
     if (status != RK_OK) {
         rk_kernel_unplace(k);
         return status;
@@ -576,7 +582,7 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
         rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;
         rk_shard *shard = k->seats[s].shard;
         rk_u64 at = shard->state + (rk_u64)place * shard->state_size;
-        if (!k->placed) status = rk_fetch(runtime, at, size);
+        status = rk_fetch(runtime, at, size);
         if (status == RK_OK) memcpy(state, runtime->arena.base + at, size);
         if (serving && status == RK_OK) status = rk_kernel_serve(k);
     }

@@ -13,6 +13,8 @@ rk_status rk_kernel_serve(rk_host_kernel *kernel);
 rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns);
 /* Allocate, lay out and seat the planned launch in kernel->layout; and give all of it back. */
 rk_status rk_kernel_place(rk_host_kernel *kernel);
+/* Give a placed kernel's block to the device, before it or a neighbour is served. */
+rk_status rk_kernel_store(const rk_host_kernel *kernel);
 void rk_kernel_unplace(rk_host_kernel *kernel);
 /* Queued in both lanes of all shards. */
 rk_u64 rk_kernel_queued(const rk_host_kernel *kernel);

@@ -301,7 +301,10 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 de
     planning p = { .layout = l };
     rk_memory_estimate *parts = &l->parts;
     room(&p, RK_NEAR_DEVICE, &parts->control, sizeof(rk_shard));
-    for (rk_u32 w = 0; w < RK_LANES; w++) plan_headers(&p, w);
+    for (rk_u32 w = 0; w < RK_LANES; w++)
+        if (w != RK_LANE_DEVICE) plan_headers(&p, w);
+    l->own = p.end[device];
+    plan_headers(&p, RK_LANE_DEVICE);
     l->control = p.end[device];
     l->orders = room(&p, RK_NEAR_HOST, &parts->control, sizeof(rk_orders));
     rk_u64 *slots[RK_LANES] = { &parts->inbox_slots, &parts->inbox_slots, &parts->output_slots,

@@ -418,11 +418,11 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
             k->pools = fresh.pools;
             k->seats = fresh.seats;
             k->seat_count = fresh.seat_count;
-            k->placed = 1;
             k->epoch++;
             k->failure[0] = 0;
             rk_seats_unlock(runtime);
             status = rk_circle_wire(&circle);
+            if (status == RK_OK) status = rk_kernel_store(k);
             for (rk_u32 s = 0; s < old.seat_count; s++) old.seats[s].owner = &old;
             rk_kernel_unplace(&old);
             rk_atomic_set_u32(&k->stalled, 0);

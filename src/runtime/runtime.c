@@ -61,9 +61,10 @@ static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
     static const char *const names[] = { "auto", "cpu", "cuda", "opencl", "metal" };
     if (backend > RK_BACKEND_METAL)
         return rk_error(RK_INVALID_OPTIONS, "backend %u is not one of RK_BACKEND_*", backend);
-    if (backend > RK_BACKEND_CPU)
-        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there is: cpu", names[backend]);
-    *chosen = &rk_backend_cpu;
+    if (backend > RK_BACKEND_CUDA)
+        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there are: cpu, cuda",
+                        names[backend]);
+    *chosen = backend == RK_BACKEND_CUDA ? &rk_backend_cuda : &rk_backend_cpu;
     return RK_OK;
 }
 

@@ -26,6 +26,8 @@
 #include "loop.h"
 #include "rounds.h"
 
+#include "block.h"
+
 #if defined(RK_LANG_CUDA)
 #define RK_BLOCK_NUMBER() ((rk_u32)blockIdx.x)
 #define RK_BLOCK_COUNT() ((rk_u32)gridDim.x)
@@ -57,7 +59,15 @@ RK_FN void rk_entry_drain(rk_context *rk_ctx, rk_u32 actor)
     rk_unit_drain(rk_ctx, RK_ENTRY_OF(rk_ctx)->number);
 }
 
+#if defined(RK_LANG_CUDA)
+RK_FN_LARGE rk_u32 rk_entry_open_visit(rk_context *context, rk_u32 *limit)
+{
+    return rk_visit_open(context, limit);
+}
+RK_FN_LARGE rk_u32 rk_entry_taken(rk_context *context) { return rk_visit_taken(context); }
+#else
 RK_FN_LARGE rk_u32 rk_entry_begin(rk_context *context) { return rk_visit_begin(context); }
+#endif
 
 RK_FN_LARGE rk_u32 rk_entry_end(rk_context *context) { return rk_visit_end(context); }
 
@@ -143,22 +153,54 @@ RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
     }
 }
 
-/* One visit to a shard, by the whole block. Returns RK_VISIT_*, the same to all threads. */
-RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
+/* Up to the handlers: what the visit comes to, the same to all threads. RK_VISIT_HANDLE: a batch was taken. */
+#if defined(RK_LANG_CUDA)
+RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
+{
+    rk_context *context = &entry->context;
+    rk_u32 visit = RK_VISIT_FAILED, limit = 0;
+    rk_block_look(entry);
+    if (entry->thread == 0) {
+        if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
+        visit = entry->orders->leave ? RK_VISIT_PAUSED : rk_entry_open_visit(context, &limit);
+        if (visit == RK_VISIT_FAILED) rk_phase(context, RK_PHASE_FAILED);
+        entry->board[1] = limit;
+    }
+    visit = rk_block_agree_two(entry, visit, &limit);
+    if (visit != RK_VISIT_HANDLE) return visit;
+    rk_block_take(entry, limit);
+    if (entry->thread == 0) visit = rk_entry_taken(context);
+    return rk_block_agree(entry, visit);
+}
+#else
+RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
 {
     rk_context *context = &entry->context;
     rk_u32 visit = RK_VISIT_FAILED;
-    rk_context_open(context, context->arena, (RK_GLOBAL rk_shard *)(context->arena + shard));
-    context->thread = 0;
-    context->threads = 1;
     if (entry->thread == 0) {
         if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
         visit = rk_entry_begin(context);
         if (visit == RK_VISIT_FAILED) rk_phase(context, RK_PHASE_FAILED);
     }
-    visit = rk_block_agree(entry, visit);
+    return rk_block_agree(entry, visit);
+}
+#endif
+
+/* One visit to a shard, by the whole block. Returns RK_VISIT_*, the same to all threads. */
+RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
+{
+    rk_context *context = &entry->context;
+    rk_context_open(context, context->arena, (RK_GLOBAL rk_shard *)(context->arena + shard));
+    context->thread = 0;
+    context->threads = 1;
+    rk_u32 visit = rk_entry_take(entry, run);
     if (visit != RK_VISIT_HANDLE) return visit;
     rk_entry_run(entry, run);
+#if defined(RK_LANG_CUDA)
+    if (entry->thread == 0) context->turn->published = 0;
+    RK_PORT_BLOCK_BARRIER();
+    rk_block_publish(entry);
+#endif
     if (entry->thread == 0) {
         context->thread = 0;
         context->threads = 1;
@@ -167,12 +209,32 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
     return rk_block_agree(entry, visit);
 }
 
+#if defined(RK_LANG_CUDA)
+#define RK_SILENCE_NS 5000000000ul /* of the host; then a resident kernel leaves, and is launched again if it was a mistake */
+
+/* Has the host's heartbeat stopped? The same answer for all threads. */
+RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u64 *beat, rk_u64 *heard_ns)
+{
+    rk_u32 silent = 0;
+    if (entry->thread == 0) {
+        rk_u64 now = rk_port_now_ns(), heard = entry->orders->heartbeat;
+        if (heard != *beat || *heard_ns == 0) *heard_ns = now;
+        *beat = heard;
+        silent = heard && now - *heard_ns > RK_SILENCE_NS;
+    }
+    return rk_block_agree(entry, silent);
+}
+#endif
+
 /* `run` is written as a constant by each entry, so a unit holds only the ways of running that its kernels
  * need. Visit after visit, until the slice is over or nothing is left to serve. */
 RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits,
                           rk_u32 run)
 {
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(entry->context.arena + shards) + first;
+#if defined(RK_LANG_CUDA)
+    rk_u64 beat = 0, heard_ns = 0;
+#endif
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
         rk_u32 worked = 0;
         rk_u32 served = 0;
@@ -180,7 +242,12 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
             rk_u32 visit = rk_entry_visit(entry, table[s], run);
             worked |= visit == RK_VISIT_WORKED;
             served |= visit < RK_VISIT_PAUSED;
+            if (visits && entry->thread == 0)
+                rk_store_u32(&entry->context.told->visit, visit, RK_RELEASE, RK_SCOPE_SYSTEM);
         }
+#if defined(RK_LANG_CUDA)
+        if (!visits && !worked && rk_host_is_silent(entry, &beat, &heard_ns)) return;
+#endif
         if (visits ? !worked : !served) return;
         if (!worked) rk_port_pause();
     }
@@ -205,6 +272,7 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 #if defined(RK_LANG_CUDA)
 #define RK_KERNEL extern "C" __global__ void
 extern __shared__ rk_unit rk_block_memory[];
+#define RK_BLOCK_MOST 1024u /* threads */
 #define RK_ENTRY(kernel_, number_, run_)                                                                 \
     RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
     {                                                                                                    \
@@ -224,6 +292,19 @@ extern __shared__ rk_unit rk_block_memory[];
         rk_entry_open(&entry, arena, shared, board, number_);                                      \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }
+#endif
+
+#if defined(RK_LANG_CUDA)
+/* The device's timer beside the host's clock, by one thread: for each round the host raises words[0] and notes
+ * when; the timer is answered in words[16 + round]. Ends by itself when the host doesn't come. */
+RK_KERNEL rk_clock_probe(rk_u64 *words, rk_u32 rounds)
+{
+    for (rk_u32 i = 0; i < rounds; i++) {
+        for (rk_u32 looks = 0; rk_load_u64(&words[0], RK_RELAXED, RK_SCOPE_SYSTEM) <= i; looks++)
+            if (looks > 100000u) return;
+        rk_store_u64(&words[16u + i], rk_port_now_ns(), RK_RELAXED, RK_SCOPE_SYSTEM);
+    }
+}
 #endif
 
 /* The device's side of the layout check, by one thread: RK_LAYOUT_WORDS words, or what there is room for. */

@@ -82,12 +82,6 @@ RK_FN rk_u32 rk_sources_ended(rk_context *context)
     return rk_received_by_routes(context) == sent;
 }
 
-RK_FN RK_GLOBAL rk_lane *rk_edge_lane(rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 shard)
-{
-    return (RK_GLOBAL rk_lane *)(context->arena +
-                                 ((RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes))[shard]);
-}
-
 /* Tell the targets how much they got from here. */
 RK_FN void rk_end_edges(rk_context *context)
 {
@@ -227,8 +221,8 @@ RK_FN void rk_turn_slice(rk_context *context)
     turn->slice_left = shard->slice_messages ? shard->slice_messages : 0xffffffffu;
 }
 
-/* A visit up to its handlers. RK_VISIT_HANDLE, or what the visit returns without them. */
-RK_FN rk_u32 rk_visit_begin(rk_context *context)
+/* A visit up to its take. RK_VISIT_HANDLE: take up to *limit; or what the visit returns without that. */
+RK_FN rk_u32 rk_visit_open(rk_context *context, rk_u32 *limit)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
@@ -250,9 +244,17 @@ RK_FN rk_u32 rk_visit_begin(rk_context *context)
         return RK_VISIT_PAUSED;
     }
     if (shard->event_driven) rk_turn_slice(context);
-    rk_u32 limit = rk_turn_limit(context, command);
-    if (limit == 0) return RK_VISIT_WAITS;
-    if (rk_take(context, limit) == 0) {
+    *limit = rk_turn_limit(context, command);
+    return *limit ? RK_VISIT_HANDLE : RK_VISIT_WAITS;
+}
+
+/* A visit from its take to its handlers. RK_VISIT_HANDLE, or what the visit returns without them. */
+RK_FN rk_u32 rk_visit_taken(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (turn->n == 0) {
+        rk_u32 command = rk_load_u32(&context->orders->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 */
         if (command == RK_COMMAND_END || (command == RK_COMMAND_DRAIN && rk_sources_ended(context)))
             return rk_turn_drain(context);
         rk_phase(context, RK_PHASE_IDLE);
@@ -266,6 +268,16 @@ RK_FN rk_u32 rk_visit_begin(rk_context *context)
     return RK_VISIT_HANDLE;
 }
 
+/* A visit up to its handlers. */
+RK_FN rk_u32 rk_visit_begin(rk_context *context)
+{
+    rk_u32 limit;
+    rk_u32 visit = rk_visit_open(context, &limit);
+    if (visit != RK_VISIT_HANDLE) return visit;
+    rk_take(context, limit);
+    return rk_visit_taken(context);
+}
+
 /* A visit after its handlers, which have staged context->stage_next entries. */
 RK_FN rk_u32 rk_visit_end(rk_context *context)
 {
@@ -274,7 +286,9 @@ RK_FN rk_u32 rk_visit_end(rk_context *context)
     turn->staged = failed == (rk_u32)RK_QUARANTINED
                        ? 0u
                        : context->stage_next; /* quarantined meanwhile: nothing goes out */
+#if !defined(RK_LANG_CUDA) /* where the block has published a part of it already */
     turn->published = 0;
+#endif
     if (failed) {
         /* The handlers failed as a whole: their messages are staged as dead letters. Without room for those
          * the batch stays queued. */

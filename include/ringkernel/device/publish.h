@@ -77,6 +77,12 @@ RK_FN rk_u32 rk_key_target(rk_u64 key, rk_u32 actors)
     return (rk_u32)(rk_hash64(key) >> 32);
 }
 
+RK_FN RK_GLOBAL rk_lane *rk_edge_lane(rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 shard)
+{
+    return (RK_GLOBAL rk_lane *)(context->arena +
+                                 ((RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes))[shard]);
+}
+
 /* Copy `n` of an edge: which lane, which target. */
 RK_FN rk_target rk_edge_target(rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 edge_number,
                                RK_GLOBAL const rk_staged *entry, rk_u32 copy)

@@ -31,6 +31,17 @@ RK_FN rk_u32 rk_block_agree(rk_entry *entry, rk_u32 word)
     return word;
 }
 
+/* The same for two words; the second stands in board[1] already. */
+RK_FN rk_u32 rk_block_agree_two(rk_entry *entry, rk_u32 word, rk_u32 *second)
+{
+    if (entry->thread == 0) entry->board[0] = word;
+    RK_PORT_BLOCK_BARRIER();
+    word = entry->board[0];
+    *second = entry->board[1];
+    RK_PORT_BLOCK_BARRIER();
+    return word;
+}
+
 /* Cut the block into groups. A device whose warps have no barrier of their own runs a warp-wide kernel in
  * blocks of one warp. */
 RK_FN void rk_block_cut(rk_entry *entry, rk_u32 width)

@@ -236,7 +236,7 @@ typedef struct rk_orders {
 
     /* Written by the shard. */
     rk_u32 phase; /* RK_PHASE_* */
-    rk_u32 shard_;
+    rk_u32 visit; /* RK_VISIT_*: what the last visit of a slice came to */
     rk_u8 shard_rest_[56];
 } rk_orders;
 RK_STATIC_ASSERT(sizeof(rk_orders) == RK_LINE && RK_OFFSET_OF(rk_orders, phase) == 64,

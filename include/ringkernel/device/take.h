@@ -96,6 +96,23 @@ RK_FN rk_u32 rk_take_copied(RK_GLOBAL const rk_turn *turn, rk_u64 ring_offset)
     return n;
 }
 
+/* A view of `n` copies from `copied` on, of the messages of a ring from `index` on. */
+RK_FN void rk_view_open(rk_context *context, RK_GLOBAL rk_view *view, rk_u64 ring_offset, rk_u64 index,
+                        rk_u32 n, rk_u32 copied)
+{
+    RK_GLOBAL const rk_ring *ring = (RK_GLOBAL const rk_ring *)(context->arena + ring_offset);
+    view->ring = ring_offset;
+    view->n = n;
+    view->header_size = ring->header_size;
+    view->committed = ring->overwritten;
+    view->expired = view->dead = view->lost = view->withdrawn = view->replies = 0;
+    view->index = index;
+    view->base = context->shard->copies;
+    view->first = copied;
+    view->mask = 0xffffffffu;
+    view->shift = context->shard->copy_shift;
+}
+
 /* Add up to `wanted` messages of one ring to the batch. `again`: some of it may be in the batch already. */
 RK_FN rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk_u32 band, rk_u32 wanted,
                           rk_u32 again)
@@ -116,17 +133,8 @@ RK_FN rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk_u32 b
     if (n == 0) return 0;
     if (ring->overwritten) first = ring->head - n;
 
-    view->ring = lane->rings[band];
-    view->n = n;
-    view->header_size = ring->header_size;
-    view->committed = ring->overwritten;
-    view->expired = view->dead = view->lost = view->withdrawn = view->replies = 0;
-    view->index = first;
+    rk_view_open(context, view, lane->rings[band], first, n, turn->copied);
     if (ring->overwritten || ring->format == RK_FORMAT_UNIT) {
-        view->base = context->shard->copies;
-        view->first = turn->copied;
-        view->mask = 0xffffffffu;
-        view->shift = context->shard->copy_shift;
         turn->copied += n;
     } else {
         view->base = ring->slots;

@@ -33,6 +33,12 @@ typedef struct rk_entry {
     rk_u32 group;           /* which of them this thread is in, */
     rk_u32 groups;          /* and how many there are */
     RK_LOCAL rk_u32 *board; /* two words for each warp, the first also for the block: by them threads agree */
+#if defined(RK_LANG_CUDA)
+    /* The block's own, for block.h. */
+    rk_orders *orders;
+    struct rk_claim *claim;
+    rk_u16 *numbers; /* one for each thread */
+#endif
 } rk_entry;
 
 #define RK_BOARD_WORDS 64u

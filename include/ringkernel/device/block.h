@@ -1,0 +1,286 @@
+/* What the threads of a block do together: look at the host's orders, take units, publish units.
+ *
+ * A unit slot proves itself, so a slot is read by as many lanes of a warp as it has units, all at once, and a
+ * warp reads several; the same way they are written. Of lanes whose policy asks for more (bands, DropOldest) the
+ * leader takes alone, and what goes by other ways than a plain lane the leader publishes alone: take.h and
+ * publish.h do all of it, this does the common part fast. */
+#ifndef RINGKERNEL_DEVICE_BLOCK_H
+#define RINGKERNEL_DEVICE_BLOCK_H
+
+#include "rounds.h"
+#include "take.h"
+
+#if defined(RK_LANG_CUDA)
+
+#define RK_ALL_LANES 0xffffffffu
+
+/* The host's half of the orders into the block's own memory, in one look over the bus: its words are of one
+ * moment each, and no later than this. Ends in a barrier. */
+RK_FN void rk_block_look(rk_entry *entry)
+{
+    const rk_unit *orders = (const rk_unit *)entry->context.told;
+    if (entry->thread < sizeof *entry->orders / sizeof(rk_unit) / 2u)
+        ((rk_unit *)entry->orders)[entry->thread] = rk_load_unit(&orders[entry->thread]);
+    RK_PORT_BLOCK_BARRIER();
+    entry->context.orders = entry->orders;
+}
+
+/* How a block cuts slots of a size into units, lanes and warps. */
+typedef struct rk_cut {
+    rk_u32 units;       /* of a slot */
+    rk_u32 lanes;       /* that share a slot: a power of two */
+    rk_u32 slots;       /* that a warp handles at once */
+    rk_u32 slot;        /* of those, this lane's */
+    rk_u32 unit;        /* of that slot, this lane's first */
+    rk_u32 first_lane;  /* of this lane's slot */
+} rk_cut;
+
+RK_FN rk_cut rk_block_cut_slots(const rk_entry *entry, rk_u32 slot_size)
+{
+    rk_cut cut;
+    rk_u32 lane = entry->thread % 32u;
+    cut.units = slot_size / 16u;
+    cut.lanes = cut.units < 32u ? cut.units : 32u;
+    cut.slots = 32u / cut.lanes;
+    cut.slot = lane / cut.lanes;
+    cut.unit = lane % cut.lanes;
+    cut.first_lane = lane - cut.unit;
+    return cut;
+}
+
+/* Units of a message: the lap of the first stands for the header's own. */
+RK_FN rk_u32 rk_unit_count(rk_u32 header_size, rk_u32 length)
+{
+    return ((header_size + length + 3u) / 4u + 1u) / 3u;
+}
+
+/* This warp looks at its slots from `index` on, `n` of them at most, and copies what is there. Returns how many
+ * from the first on are whole. */
+RK_FN rk_u32 rk_warp_take(rk_context *context, const rk_cut *cut, RK_GLOBAL const rk_ring *ring, rk_u64 index,
+                          rk_u32 n, rk_u32 copy)
+{
+    rk_u32 mine = cut->slot < n;
+    rk_u32 lap = rk_ring_lap(ring, index + cut->slot);
+    const rk_unit *slot = (const rk_unit *)rk_ring_slot(ring, context->arena, index + cut->slot);
+    rk_word *to = (rk_word *)rk_copy_slot(context, copy + cut->slot);
+    rk_unit unit = { { lap - 1u, 0, 0, 0 } };
+    if (mine) unit = rk_load_unit(&slot[cut->unit]);
+    rk_u32 length = __shfl_sync(RK_ALL_LANES, unit.word[1] >> 16, cut->first_lane);
+    rk_u32 begun = __shfl_sync(RK_ALL_LANES, unit.word[0] == lap, cut->first_lane);
+    rk_u32 count = rk_unit_count(ring->header_size, length);
+    rk_u32 whole = mine && begun && count <= cut->units;
+    for (rk_u32 u = cut->unit; whole && u < count; u += cut->lanes) {
+        if (u != cut->unit) unit = rk_load_unit(&slot[u]);
+        whole = unit.word[0] == lap;
+        for (rk_u32 w = 0; w < 3u; w++) to[1u + 3u * u + w] = unit.word[1 + w];
+    }
+    if (cut->unit == 0) to[0] = lap;
+    rk_u32 broken = __ballot_sync(RK_ALL_LANES, !whole);
+    return broken ? ((rk_u32)__ffs((int)broken) - 1u) / cut->lanes : cut->slots;
+}
+
+/* Take up to `wanted` messages from index `first` on into the copies from `copy` on. All threads get the number. */
+RK_FN_LARGE rk_u32 rk_block_take_ring(rk_entry *entry, RK_GLOBAL const rk_ring *ring, rk_u64 first,
+                                      rk_u32 wanted, rk_u32 copy)
+{
+    rk_cut cut = rk_block_cut_slots(entry, ring->slot_size);
+    rk_u32 warp = entry->thread / 32u, warps = entry->threads / 32u, done = 0;
+    for (;;) {
+        rk_u32 at = done + warp * cut.slots;
+        rk_u32 n = at >= wanted ? 0u : wanted - at < cut.slots ? wanted - at : cut.slots;
+        rk_u32 got = rk_warp_take(&entry->context, &cut, ring, first + at, n, copy + at);
+        if (cut.unit == 0 && cut.slot == 0) entry->board[warp] = got;
+        RK_PORT_BLOCK_BARRIER();
+        rk_u32 all = 0, full = 1;
+        for (rk_u32 w = 0; w < warps && full; w++) {
+            all += entry->board[w];
+            full = entry->board[w] == cut.slots;
+        }
+        RK_PORT_BLOCK_BARRIER();
+        done += all;
+        if (!full || done >= wanted) return done;
+    }
+}
+
+/* Can the block take from this lane together? The same answer for all threads. */
+RK_FN rk_u32 rk_block_takes(const rk_entry *entry, RK_GLOBAL const rk_lane *lane)
+{
+    RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, entry->context.arena, 0);
+    return entry->threads % 32u == 0 && lane->bands == 1 && !ring->overwritten && ring->format == RK_FORMAT_UNIT;
+}
+
+/* rk_take, by the whole block. Ends in a barrier. */
+RK_FN_LARGE void rk_block_take(rk_entry *entry, rk_u32 most)
+{
+    rk_context *context = &entry->context;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    RK_GLOBAL rk_lane *lane[2] = { rk_shard_lane(context, 0), rk_shard_lane(context, 1) };
+    if (!rk_block_takes(entry, lane[0]) || !rk_block_takes(entry, lane[1])) {
+        if (entry->thread == 0) rk_take(context, most);
+        RK_PORT_BLOCK_BARRIER();
+        return;
+    }
+    rk_u32 which = turn->next_lane & 1u, got[2], n = 0;
+    rk_u64 index[2];
+    for (rk_u32 i = 0; i < 2u; i++, which ^= 1u) {
+        RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane[which], context->arena, 0);
+        index[which] = ring->head;
+        got[which] = n < most ? rk_block_take_ring(entry, ring, ring->head, most - n, n) : 0u;
+        n += got[which];
+    }
+    if (entry->thread == 0) {
+        rk_u32 first = turn->next_lane & 1u, copied = 0;
+        turn->views = 0;
+        turn->references = 0;
+        for (rk_u32 i = 0; i < 2u; i++, first ^= 1u) {
+            if (!got[first]) continue;
+            rk_view_open(context, &turn->view[turn->views++], lane[first]->rings[0], index[first], got[first],
+                         copied);
+            copied += got[first];
+            turn->next_lane = first ^ 1u;
+        }
+        turn->copied = turn->n = n;
+    }
+    RK_PORT_BLOCK_BARRIER();
+}
+
+/* ------------------------------------------------------------------ publish */
+
+/* Where all that goes by the default route goes, if that is one plain lane. */
+typedef struct rk_plain {
+    RK_GLOBAL rk_lane *lane; /* 0: it isn't */
+    RK_GLOBAL const rk_edge *edge; /* 0: the host */
+    rk_u32 edge_number;
+} rk_plain;
+
+RK_FN rk_plain rk_plain_target(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL const rk_route *route = (RK_GLOBAL const rk_route *)(context->arena + shard->routes);
+    rk_plain plain = { 0, 0, RK_NO_EDGE };
+    if (route->edges == 0) {
+        plain.lane = (RK_GLOBAL rk_lane *)(context->arena + shard->out_lane);
+    } else if (route->edges == 1) {
+        plain.edge_number = route->first;
+        plain.edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + route->first;
+        if (plain.edge->shards == 1 && !plain.edge->type) plain.lane = rk_edge_lane(context, plain.edge, 0);
+    }
+    if (plain.lane && (plain.lane->locked || plain.lane->closed ||
+                       rk_lane_ring(plain.lane, context->arena, 0)->format != RK_FORMAT_UNIT))
+        plain.lane = 0;
+    return plain;
+}
+
+/* Count what was published there. */
+RK_FN void rk_plain_sent(rk_context *context, const rk_plain *plain, rk_u32 n)
+{
+    if (n == 0) return;
+    if (plain->edge) {
+        rk_target to;
+        to.count = context->shard->edge_counts + 8u * (rk_u64)plain->edge->counts;
+        rk_sent(context, &to, plain->edge_number, n);
+    }
+    rk_count(&context->shard->meter.sent, n);
+}
+
+/* Does this entry go by the default route, as it is? RK_PLAIN_SKIP: it goes nowhere. */
+#define RK_PLAIN_STOP 0u
+#define RK_PLAIN_SEND 1u
+#define RK_PLAIN_SKIP 2u
+RK_FN rk_u32 rk_plain_entry(RK_GLOBAL const rk_staged *entry, rk_u32 payload_max)
+{
+    if (entry->route == RK_TO_NOWHERE) return RK_PLAIN_SKIP;
+    return entry->route == RK_TO_DEFAULT && entry->sent == 0 && entry->copied == RK_COPY_NONE &&
+                   !(entry->header.base.flags & RK_FLAG_REFERENCE) &&
+                   entry->header.base.length <= payload_max
+               ? RK_PLAIN_SEND
+               : RK_PLAIN_STOP;
+}
+
+/* This warp writes entries into slots: entry `numbers[i]` of the stage into the slot of index `first + i`. */
+RK_FN void rk_warp_publish(rk_context *context, const rk_cut *cut, RK_GLOBAL const rk_ring *ring, rk_u64 first,
+                           RK_LOCAL const rk_u16 *numbers, rk_u32 n)
+{
+    if (cut->slot >= n) return;
+    rk_u64 index = first + cut->slot;
+    RK_GLOBAL const rk_staged *entry =
+        rk_stage_entry(context->stage, context->shard->stage_stride, numbers[cut->slot]);
+    rk_unit *slot = (rk_unit *)rk_ring_slot(ring, context->arena, index);
+    rk_u32 header_words = ring->header_size / 4u;
+    rk_u32 words = header_words + (entry->header.base.length + 3u) / 4u - 1u;
+    rk_u32 count = (words + 2u) / 3u;
+    RK_GLOBAL const rk_u32 *header = (RK_GLOBAL const rk_u32 *)&entry->header;
+    RK_GLOBAL const rk_u32 *payload = (RK_GLOBAL const rk_u32 *)(entry + 1);
+    rk_unit unit;
+    unit.word[0] = rk_ring_lap(ring, index);
+    for (rk_u32 u = cut->unit; u < count; u += cut->lanes) {
+        for (rk_u32 w = 0; w < 3u; w++) {
+            rk_u32 at = u * 3u + w;
+            unit.word[1 + w] = at < words ? rk_message_word(header, payload, header_words, 1u + at) : 0u;
+        }
+        rk_store_unit(&slot[u], unit);
+    }
+}
+
+/* Publish what is staged, as far as it goes by the default route into a plain lane with room; the leader
+ * publishes the rest (publish.h). Ends in a barrier. */
+RK_FN_LARGE void rk_block_publish(rk_entry *entry)
+{
+    rk_context *context = &entry->context;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    RK_GLOBAL rk_shard *shard = context->shard;
+    rk_u32 staged = context->stage_next, warp = entry->thread / 32u, warps = entry->threads / 32u;
+    rk_plain plain = rk_plain_target(context);
+    if (!plain.lane || entry->threads % 32u || turn->failed || context->spmd) return;
+    RK_GLOBAL rk_ring *ring = rk_lane_ring(plain.lane, context->arena, 0);
+    rk_cut cut = rk_block_cut_slots(entry, ring->slot_size);
+    rk_u32 full = 1;
+    for (rk_u32 begin = 0; begin < staged && full; begin += entry->threads) {
+        /* Which of these entries go, and the how-manieth each is. */
+        rk_u32 e = begin + entry->thread, kind = RK_PLAIN_SKIP;
+        RK_GLOBAL rk_staged *mine = rk_stage_entry(context->stage, shard->stage_stride, e);
+        if (e < staged) kind = rk_plain_entry(mine, ring->payload_max);
+        rk_u32 stops = __ballot_sync(RK_ALL_LANES, kind == RK_PLAIN_STOP);
+        rk_u32 sends = __ballot_sync(RK_ALL_LANES, kind == RK_PLAIN_SEND);
+        if (stops) sends &= (1u << (__ffs((int)stops) - 1)) - 1u;
+        rk_u32 lane = entry->thread % 32u;
+        if (lane == 0) {
+            entry->board[warp] = (rk_u32)__popc((int)sends);
+            entry->board[32u + warp] = stops ? (rk_u32)__ffs((int)stops) - 1u : 32u;
+        }
+        RK_PORT_BLOCK_BARRIER();
+        rk_u32 before = 0, total = 0, open = 1, end = begin;
+        for (rk_u32 w = 0; w < warps; w++) {
+            if (w == warp) before = open ? total : 0xffffffffu;
+            if (!open) continue;
+            total += entry->board[w];
+            end += entry->board[32u + w];
+            open = entry->board[32u + w] == 32u;
+        }
+        if (before != 0xffffffffu && (sends >> lane & 1u)) {
+            entry->numbers[before + (rk_u32)__popc((int)(sends & ((1u << lane) - 1u)))] = (rk_u16)e;
+            if (plain.edge)
+                rk_header_aim(&mine->header.base,
+                              rk_edge_target(context, plain.edge, plain.edge_number, mine, 0).target);
+        }
+        if (end > staged) end = staged;
+        /* One claim for all of them. */
+        if (entry->thread == 0 && total) {
+            rk_claim claim = rk_ring_claim(ring, total);
+            *entry->claim = claim;
+        }
+        RK_PORT_BLOCK_BARRIER();
+        rk_u32 granted = total ? entry->claim->count : 0u;
+        for (rk_u32 i = warp * cut.slots; i < granted; i += warps * cut.slots)
+            rk_warp_publish(context, &cut, ring, entry->claim->first + i, entry->numbers + i, granted - i);
+        if (entry->thread == 0) {
+            turn->published = granted < total ? entry->numbers[granted] : end;
+            rk_plain_sent(context, &plain, granted);
+        }
+        full = granted == total && open;
+        RK_PORT_BLOCK_BARRIER();
+    }
+}
+
+#endif
+#endif

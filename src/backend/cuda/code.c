@@ -1,0 +1,173 @@
+/* A kernel's code: its source rendered, compiled or found in the cache, and loaded. A unit of its own for each
+ * kernel, so that a source with many costs no more than those that are launched. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ringkernel/device/layout.h>
+
+#include "../../codegen/render.h"
+#include "../../runtime/cache_folder.h"
+#include "../../runtime/include_folder.h"
+#include "cubin_cache.h"
+#include "cuda.h"
+
+#define SIZE_(type) (rk_u32)sizeof(type),
+#define OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
+static const rk_u32 host_layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_) };
+
+static char *read_source(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = 0;
+    if (file && fseek(file, 0, SEEK_END) == 0) {
+        long length = ftell(file);
+        rewind(file);
+        text = length >= 0 ? malloc((size_t)length + 1) : 0;
+        if (text && fread(text, 1, (size_t)length, file) != (size_t)length) {
+            free(text);
+            text = 0;
+        }
+        if (text) text[*size = (size_t)length] = 0;
+    }
+    if (file) fclose(file);
+    return text;
+}
+
+static rk_status render(const rk_class *class, char **unit)
+{
+    const char *path = class->handlers[0]->file;
+    char whole[4096];
+    size_t size = 0;
+    rk_source_error error = { .line = 0 };
+    if (!realpath(path, whole))
+        return rk_error(RK_IO,
+                        "kernel '%s': its source '%s' is needed to compile it for the GPU and can't be read: %s",
+                        class->name, path, strerror(errno));
+    char *text = read_source(whole, &size);
+    if (!text) return rk_error(RK_IO, "kernel '%s': its source '%s' can't be read", class->name, whole);
+    rk_render_options options = {
+        .backend = "cuda", .path = whole, .kernel = class->name, .text = text, .size = size
+    };
+    rk_status status = rk_render_unit(&options, unit, &error);
+    if (status != RK_OK)
+        status = rk_error(status, "%s:%u: %s", whole, error.line, error.text);
+    free(text);
+    return status;
+}
+
+static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_device_code *binary)
+{
+    char include[4096], folder[4096], note[RK_CODE_NOTE_ROOM], *unit = 0;
+    rk_code_origin origin;
+    rk_status status = RK_OK;
+    if (!cuda->has_nvrtc) {
+        status = rk_nvrtc_load(0, cuda->api.version, &cuda->nvrtc);
+        cuda->has_nvrtc = status == RK_OK;
+    }
+    if (status == RK_OK) status = rk_include_folder(include, sizeof include);
+    if (status == RK_OK) status = render(class, &unit);
+    if (status != RK_OK) return status;
+    rk_code_request request = { unit, include, 0, cuda->device.architecture };
+    if (rk_cache_folder(cuda->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
+        request.cache_folder = folder;
+    status = rk_device_code_get(&cuda->nvrtc, &request, binary, &origin, note);
+    if (status == RK_OK && *note) rk_runtime_log(cuda->runtime, RK_WARNING, class->name, 0, note);
+    free(unit);
+    return status;
+}
+
+rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **found)
+{
+    for (rk_cuda_code *code = cuda->codes; code; code = code->next)
+        if (code->class == class) {
+            *found = code;
+            return RK_OK;
+        }
+    rk_cuda_code *code = calloc(1, sizeof *code);
+    if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
+    code->class = class;
+    rk_status status = compile(cuda, class, &code->binary);
+    if (status != RK_OK) {
+        free(code);
+        return status;
+    }
+    code->next = cuda->codes;
+    cuda->codes = code;
+    *found = code;
+    return RK_OK;
+}
+
+/* The device lays out what it shares with the host as the host does: looked at once, by the first module. */
+static rk_status check_layout(rk_cuda_runtime *cuda, rk_cu_module module)
+{
+    rk_cu_function function;
+    rk_u32 room = RK_LAYOUT_WORDS, *words = (rk_u32 *)(void *)cuda->bounce;
+    rk_cu_address at = (rk_cu_address)(size_t)words;
+    void *arguments[] = { &at, &room };
+    if (cuda->layout_checked) return RK_OK;
+    memset(words, 0, sizeof host_layout);
+    int result = cuda->api.cuModuleGetFunction(&function, module, "rk_layout_check");
+    if (result == RK_CUDA_SUCCESS)
+        result = cuda->api.cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, cuda->service, arguments, 0);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking the device for its layout");
+    rk_status status = rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && status == RK_OK; i++)
+        if (words[i] != host_layout[i])
+            status = rk_error(RK_INCOMPATIBLE,
+                              "the device's compiler lays out word %u of the shared structures as %u, the "
+                              "host's as %u: use an NVRTC and a compiler that agree",
+                              i, words[i], host_layout[i]);
+    if (status == RK_OK) {
+        result = cuda->api.cuModuleGetFunction(&cuda->clock_probe, module, "rk_clock_probe");
+        status = result == RK_CUDA_SUCCESS ? rk_cuda_calibrate(cuda)
+                                           : rk_cuda_failed(cuda, result, "finding the clock's probe");
+    }
+    cuda->layout_checked = status == RK_OK;
+    return status;
+}
+
+static rk_status load(rk_cuda_runtime *cuda, rk_cuda_code *code)
+{
+    char log[4096] = "", entry[192];
+    rk_cu_jit_option options[] = { RK_CU_JIT_ERROR_LOG_BUFFER, RK_CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
+    void *values[] = { log, (void *)sizeof log };
+    int result = cuda->api.cuModuleLoadDataEx(&code->module, code->binary.bytes, 2, options, values);
+    if (result != RK_CUDA_SUCCESS) {
+        code->module = 0;
+        rk_status status = rk_cuda_failed(cuda, result, "loading a kernel's code");
+        if (*log) rk_error_detail("%s", log);
+        return status;
+    }
+    snprintf(entry, sizeof entry, "rk_entry_%s", code->class->name);
+    result = cuda->api.cuModuleGetFunction(&code->function, code->module, entry);
+    if (result == RK_CUDA_SUCCESS && cuda->api.cuFuncLoad) result = cuda->api.cuFuncLoad(code->function);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "finding a kernel's entry");
+    pthread_mutex_lock(&cuda->copying);
+    rk_status status = check_layout(cuda, code->module);
+    pthread_mutex_unlock(&cuda->copying);
+    return status;
+}
+
+rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **code)
+{
+    rk_status status = rk_cuda_compile(cuda, class, code);
+    if (status != RK_OK || (*code)->module) return status;
+    status = rk_cuda_clear_device(cuda); /* the driver would wait for all that stay */
+    if (status == RK_OK) status = load(cuda, *code);
+    rk_status resumed = rk_cuda_resume_device(cuda);
+    return status == RK_OK ? resumed : status;
+}
+
+void rk_cuda_codes_free(rk_cuda_runtime *cuda)
+{
+    while (cuda->codes) {
+        rk_cuda_code *next = cuda->codes->next;
+        if (cuda->codes->module && rk_atomic_u32(&cuda->lost) == RK_OK)
+            cuda->api.cuModuleUnload(cuda->codes->module);
+        rk_device_code_free(&cuda->codes->binary);
+        free(cuda->codes);
+        cuda->codes = next;
+    }
+}

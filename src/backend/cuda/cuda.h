@@ -1,0 +1,131 @@
+/* The CUDA backend's own structures. Everything of it is called with the control lock held, but for what says
+ * otherwise.
+ *
+ *   cuda.c       the backend's table: open, close, check
+ *   memory.c     the arena: pinned memory below, the device's above, and copies between that and its image
+ *   code.c       a kernel's code: rendered, compiled or from the cache, loaded
+ *   residence.c  kernels on the device: launched, left, looked at, stepped
+ *   keeper.c     the thread that watches over them */
+#ifndef RK_BACKEND_CUDA_CUDA_H
+#define RK_BACKEND_CUDA_CUDA_H
+
+#include "../../runtime/core.h"
+#include "cuda_device.h"
+#include "driver.h"
+#include "nvrtc.h"
+
+#define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
+#define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
+#define RK_CUDA_RESIDENT_MOST 128u   /* kernels at once; the next one would wait for one to end */
+#define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
+
+/* A kernel's code on the device. Lives as long as the runtime. */
+typedef struct rk_cuda_code {
+    struct rk_cuda_code *next;
+    const rk_class *class;
+    rk_device_code binary;
+    rk_cu_module module; /* 0: not loaded yet */
+    rk_cu_function function;
+} rk_cuda_code;
+
+/* A kernel that is served. */
+typedef struct rk_residence {
+    rk_host_kernel *kernel;
+    rk_cu_function function;
+    rk_cu_stream stream;
+    rk_u32 blocks, threads, shared; /* of a launch */
+    rk_u32 launched;                /* atomic; 1: something of it is, or may be, on the device */
+    rk_u32 rung;                    /* atomic; slices: somebody sent something */
+    rk_u32 told;                    /* its failure was told */
+    rk_u32 per_processor;           /* blocks of it that a multiprocessor holds */
+} rk_residence;
+
+typedef struct rk_cuda_runtime {
+    rk_runtime *runtime;
+    rk_cuda api;
+    rk_cuda_device device;
+    rk_cu_context context;
+    rk_nvrtc nvrtc;
+    rk_u32 has_nvrtc;
+    int priority_least, priority_greatest;
+    /* memory.c */
+    unsigned char *granules; /* 1: there */
+    rk_u64 granule_count;
+    rk_cu_stream service;
+    pthread_mutex_t copying; /* the bounce and the service stream; any thread */
+    char *bounce;
+    /* code.c */
+    rk_cuda_code *codes;
+    rk_cu_function layout_check;
+    rk_u32 layout_checked;
+    /* residence.c */
+    rk_residence *residence[RK_KERNELS_MAX + 1]; /* by kernel number; under the copying lock */
+    rk_u32 residents;
+    rk_u64 stuck; /* of the multiprocessors, in 1024ths, what kernels have that never end */
+    rk_u32 lost; /* atomic: the status, once the device is lost */
+    /* keeper.c */
+    pthread_t keeper;
+    rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */
+    rk_u64 beat;                 /* atomic */
+    rk_cu_function clock_probe;  /* 0: no code is loaded yet */
+    rk_u64 clock_base;           /* atomic: the runtime's clock less the device's timer */
+    rk_u64 clock_error_ns;       /* of that, at most */
+    rk_i64 clock_drift_ns;       /* from the calibration before to this one */
+} rk_cuda_runtime;
+
+static inline rk_cuda_runtime *rk_cuda_of(const rk_runtime *runtime) { return runtime->backend_data; }
+
+/* The context is the calling thread's in between; a context of the caller's own is back afterwards. */
+void rk_cuda_enter(rk_cuda_runtime *cuda);
+void rk_cuda_exit(rk_cuda_runtime *cuda);
+/* An error of the driver; remembers a lost device. */
+rk_status rk_cuda_failed(rk_cuda_runtime *cuda, int result, const char *what);
+/* Wait until a stream is empty, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT, or what befell it. */
+rk_status rk_cuda_await(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_u64 deadline_ns);
+
+/* memory.c */
+rk_status rk_cuda_reserve(rk_cuda_runtime *cuda, rk_u64 size, rk_u64 ceiling);
+void rk_cuda_release(rk_cuda_runtime *cuda);
+rk_status rk_cuda_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
+rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
+/* With the copying lock held and the context entered: the same. `rows` pieces of `size` bytes, each `stride` from
+ * the last. */
+rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 rows);
+rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 rows);
+
+/* code.c */
+/* A class's code, compiled now unless the cache has it. Nothing is done on the device. */
+rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **code);
+/* The same, loaded: everything resident leaves for that, and comes back. */
+rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **code);
+void rk_cuda_codes_free(rk_cuda_runtime *cuda);
+
+/* residence.c */
+rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel);
+rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
+void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel);
+void rk_cuda_look(rk_host_kernel *kernel);
+rk_u32 rk_cuda_step(rk_seat *seat);
+/* A launch of a residence that is served; `visits` 0: to stay. Copying lock held, context entered. */
+rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 first, rk_u32 count,
+                         rk_u32 visits);
+/* Bring all counters of a kernel to the host; at rest, or not. Copying lock held, context entered. */
+rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel);
+/* Blocks of a class and these options: threads and shared memory of each. */
+rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout);
+/* All residents leave (1) and come back (0), for what waits behind resident kernels. */
+rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda);
+rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda);
+
+/* keeper.c */
+rk_status rk_cuda_keeper_start(rk_cuda_runtime *cuda);
+void rk_cuda_keeper_stop(rk_cuda_runtime *cuda);
+void rk_cuda_ring(rk_seat *seat);
+void rk_cuda_ring_parked(rk_runtime *runtime);
+/* Set clock_base. Copying lock held, context entered. */
+rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda);
+/* Its kernel has failed: say so, once. Without the copying lock. */
+void rk_cuda_tell_failure(rk_host_kernel *kernel);
+void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns);
+
+#endif

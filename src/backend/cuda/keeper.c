@@ -1,0 +1,256 @@
+/* The keeper: a thread that watches over what is on the device. It keeps the host's heartbeat, tells failures,
+ * launches again what has left unasked, keeps the device's clock beside the host's, and in slices launches what
+ * has work. */
+#include <sched.h>
+#include <string.h>
+
+#include "../../runtime/futex.h"
+#include "../../runtime/guard.h"
+#include "../../runtime/kernel.h"
+#include "cuda.h"
+
+#define BEAT_NS RK_MILLISECONDS(5)
+#define SLICE_VISITS 64u /* of a shard in one launch, at most */
+
+/* ------------------------------------------------------------------ the clock */
+
+#define ROUNDS 24u
+
+rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda)
+{
+    volatile rk_u64 *words = (volatile rk_u64 *)(void *)cuda->bounce;
+    rk_cu_address at = (rk_cu_address)(size_t)cuda->bounce;
+    rk_u32 rounds = ROUNDS;
+    rk_u64 best = ~0ull, base = 0;
+    void *arguments[] = { &at, &rounds };
+    memset(cuda->bounce, 0, (16 + ROUNDS) * 8);
+    int result = cuda->api.cuLaunchKernel(cuda->clock_probe, 1, 1, 1, 1, 1, 1, 0, cuda->service, arguments, 0);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking the device for its time");
+    for (rk_u32 i = 0; i < ROUNDS; i++) {
+        rk_u64 asked = rk_monotonic_ns(), answered = asked;
+        __atomic_store_n(&words[0], i + 1, __ATOMIC_RELEASE);
+        while (!__atomic_load_n(&words[16 + i], __ATOMIC_ACQUIRE)) {
+            answered = rk_monotonic_ns();
+            if (answered - asked > RK_MILLISECONDS(100)) break;
+        }
+        answered = rk_monotonic_ns();
+        rk_u64 device = words[16 + i];
+        if (!device || answered - asked >= best) continue;
+        best = answered - asked;
+        base = asked + best / 2 - device;
+    }
+    rk_status status = rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    if (status != RK_OK || best == ~0ull) return status;
+    rk_u64 before = __atomic_load_n(&cuda->clock_base, __ATOMIC_RELAXED);
+    if (before) cuda->clock_drift_ns = (rk_i64)(base - before);
+    cuda->clock_error_ns = best / 2;
+    __atomic_store_n(&cuda->clock_base, base, __ATOMIC_RELEASE);
+    return RK_OK;
+}
+
+static void set_clocks(rk_cuda_runtime *cuda)
+{
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+        const rk_residence *r = cuda->residence[n];
+        for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++) {
+            rk_orders *orders = r->kernel->seats[s].orders;
+            if (!orders->clock_fixed)
+                __atomic_store_n(&orders->clock_base, cuda->clock_base, __ATOMIC_RELAXED);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ failures */
+
+static int phase_is(const rk_host_kernel *kernel, rk_u32 s, rk_u32 phase)
+{
+    return rk_atomic_u32(&kernel->seats[s].orders->phase) == phase;
+}
+
+/* Without the copying lock: whoever reads an account holds the list's, and then that one. */
+void rk_cuda_tell_failure(rk_host_kernel *kernel)
+{
+    if (rk_atomic_u32(&kernel->life) == RK_LIFE_FAILED) return;
+    rk_kernel_failed(kernel, rk_atomic_u32(&rk_cuda_of(kernel->runtime)->lost)
+                                 ? "the device is lost, with all that was on it"
+                                 : "stopped between publishing and committing a batch");
+}
+
+static int has_failed(const rk_host_kernel *kernel)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        if (phase_is(kernel, s, RK_PHASE_FAILED)) return 1;
+    return 0;
+}
+
+/* Is there a shard that wants to be served? */
+static int is_wanted(const rk_host_kernel *kernel)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        const rk_orders *orders = kernel->seats[s].orders;
+        if (rk_atomic_u32(&orders->leave)) return 0;
+        if (rk_atomic_u32(&orders->phase) < RK_PHASE_PAUSED) return 1;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ rounds */
+
+/* What stays: heartbeat, and what has left unasked comes back. */
+static void keep_resident(rk_cuda_runtime *cuda)
+{
+    rk_u64 beat = __atomic_add_fetch(&cuda->beat, 1, __ATOMIC_RELAXED);
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+        rk_residence *r = cuda->residence[n];
+        if (!r || !rk_atomic_u32(&r->launched)) continue;
+        for (rk_u32 s = 0; s < r->kernel->seat_count; s++)
+            __atomic_store_n(&r->kernel->seats[s].orders->heartbeat, beat, __ATOMIC_RELAXED);
+        int result = cuda->api.cuStreamQuery(r->stream);
+        if (result == RK_CUDA_ERROR_NOT_READY) continue;
+        if (result != RK_CUDA_SUCCESS)
+            rk_cuda_failed(cuda, result, "a kernel that stays has ended");
+        else if (is_wanted(r->kernel))
+            rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
+    }
+}
+
+/* Slices: one launch for every kernel that may have work, all at once; again while any had some. */
+static int run_slices(rk_cuda_runtime *cuda)
+{
+    rk_u32 worked = 0;
+    rk_u32 count = cuda->runtime->kernel_count;
+    for (rk_u32 n = 1; n <= count; n++) {
+        rk_residence *r = cuda->residence[n];
+        if (!r || !is_wanted(r->kernel)) continue;
+        for (rk_u32 s = 0; s < r->kernel->seat_count; s++)
+            r->kernel->seats[s].orders->clock_base = __atomic_load_n(&cuda->clock_base, __ATOMIC_RELAXED);
+        rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, SLICE_VISITS);
+    }
+    for (rk_u32 n = 1; n <= count; n++) {
+        rk_residence *r = cuda->residence[n];
+        if (!r || !rk_atomic_u32(&r->launched)) continue;
+        if (rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE) == RK_TIMED_OUT) continue;
+        rk_atomic_set_u32(&r->launched, 0);
+        for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
+            rk_u32 visit = rk_atomic_u32(&r->kernel->seats[s].orders->visit);
+            worked |= visit == RK_VISIT_WORKED || visit == RK_VISIT_WAITS || visit == RK_VISIT_PARKED;
+        }
+    }
+    return (int)worked;
+}
+
+/* Until a doorbell says otherwise nothing has come: the host's producers ring a consumer that sleeps. */
+static void sleep_lanes(rk_cuda_runtime *cuda)
+{
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+        const rk_residence *r = cuda->residence[n];
+        for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++) {
+            rk_ring *ring = rk_lane_ring(rk_seat_lane(&r->kernel->seats[s], RK_LANE_HOST),
+                                         cuda->runtime->arena.base, 0);
+            (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_SYSTEM); /* W2 */
+        }
+    }
+}
+
+static int has_arrived(rk_cuda_runtime *cuda)
+{
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+        const rk_residence *r = cuda->residence[n];
+        for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++)
+            if (rk_lane_depth(rk_seat_lane(&r->kernel->seats[s], RK_LANE_HOST), cuda->runtime->arena.base))
+                return 1;
+    }
+    return 0;
+}
+
+static void tell_failures(rk_cuda_runtime *cuda)
+{
+    rk_runtime *runtime = cuda->runtime;
+    rk_u32 count = rk_atomic_u32(&runtime->kernel_count), lost = rk_atomic_u32(&cuda->lost);
+    for (rk_u32 n = 1; n <= count; n++) {
+        rk_host_kernel *failed = 0;
+        pthread_mutex_lock(&cuda->copying);
+        rk_residence *r = cuda->residence[n];
+        if (r && !r->told && (lost || has_failed(r->kernel))) {
+            r->told = 1;
+            failed = r->kernel;
+        }
+        pthread_mutex_unlock(&cuda->copying);
+        if (failed) rk_cuda_tell_failure(failed);
+    }
+}
+
+static void *keeper_main(void *argument)
+{
+    rk_cuda_runtime *cuda = argument;
+    rk_runtime *runtime = cuda->runtime;
+    rk_u64 calibrated = rk_monotonic_ns();
+    cuda->api.cuCtxSetCurrent(cuda->context);
+    for (;;) {
+        rk_u32 seen = __atomic_load_n(&cuda->keeper_event, __ATOMIC_SEQ_CST);
+        int worked = 0;
+        if (rk_atomic_u32(&cuda->keeper_stop)) break;
+        pthread_mutex_lock(&cuda->copying);
+        if (!rk_atomic_u32(&cuda->lost)) {
+            if (runtime->options.slices)
+                worked = run_slices(cuda);
+            else
+                keep_resident(cuda);
+            if (cuda->clock_probe && rk_monotonic_ns() - calibrated > RK_SECONDS(1)) {
+                rk_cuda_calibrate(cuda);
+                set_clocks(cuda);
+                calibrated = rk_monotonic_ns();
+            }
+            if (runtime->options.slices && !worked) {
+                sleep_lanes(cuda);
+                worked = has_arrived(cuda);
+            }
+        }
+        pthread_mutex_unlock(&cuda->copying);
+        tell_failures(cuda);
+        if (worked) {
+            sched_yield();
+            continue;
+        }
+        rk_futex_wait(&cuda->keeper_event, seen, runtime->options.slices ? RK_MILLISECONDS(100) : BEAT_NS);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ from outside */
+
+rk_status rk_cuda_keeper_start(rk_cuda_runtime *cuda)
+{
+    if (cuda->runtime->options.single_step) return RK_OK;
+    if (pthread_create(&cuda->keeper, 0, keeper_main, cuda))
+        return rk_error(RK_OUT_OF_MEMORY, "can't start the thread that watches over the device");
+    pthread_setname_np(cuda->keeper, "rk-keeper");
+    cuda->keeper_runs = 1;
+    return RK_OK;
+}
+
+void rk_cuda_keeper_stop(rk_cuda_runtime *cuda)
+{
+    if (!cuda->keeper_runs) return;
+    rk_atomic_set_u32(&cuda->keeper_stop, 1);
+    rk_event_raise(&cuda->keeper_event);
+    pthread_join(cuda->keeper, 0);
+    cuda->keeper_runs = 0;
+}
+
+void rk_cuda_ring(rk_seat *seat)
+{
+    rk_cuda_runtime *cuda = rk_cuda_of(seat->owner->runtime);
+    if (seat->owner->runtime->options.slices) rk_event_raise(&cuda->keeper_event);
+}
+
+void rk_cuda_ring_parked(rk_runtime *runtime)
+{
+    if (runtime->options.slices) rk_event_raise(&rk_cuda_of(runtime)->keeper_event);
+}
+
+void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns)
+{
+    (void)now_ns; /* a stuck block stops nobody else's: nothing is to be replaced */
+    rk_event_raise(&rk_cuda_of(runtime)->keeper_event);
+}

@@ -1,0 +1,244 @@
+/* The arena of a device with memory of its own: one range of addresses, the same for both sides. Below, pinned
+ * memory that both reach. Above, the device finds its own memory and the host an image of ordinary pages; copies
+ * go through pinned memory of their own, since the driver takes an address of the upper half for the device's.
+ *
+ * Memory is pinned and mapped in granules, when a block needs it first, and kept: giving any back would wait for
+ * every kernel that stays (docs/cuda-arena.md). */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cuda.h"
+
+static rk_cu_address address_of(const rk_cuda_runtime *cuda, rk_u64 offset)
+{
+    return (rk_cu_address)(size_t)cuda->runtime->arena.base + offset;
+}
+
+/* ------------------------------------------------------------------ granules */
+
+static rk_status pin(rk_cuda_runtime *cuda, rk_u64 offset)
+{
+    int result = cuda->api.cuMemHostRegister(cuda->runtime->arena.base + offset, RK_CUDA_GRANULE,
+                                             RK_CU_MEMHOSTREGISTER_PORTABLE | RK_CU_MEMHOSTREGISTER_DEVICEMAP);
+    return result ? rk_cuda_failed(cuda, result, "pinning 2 MiB for lanes to and from the host") : RK_OK;
+}
+
+static rk_status map(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size)
+{
+    rk_cu_memory_properties properties = {
+        .type = RK_CU_MEM_ALLOCATION_TYPE_PINNED,
+        .location = { RK_CU_MEM_LOCATION_TYPE_DEVICE, cuda->device.handle },
+    };
+    const rk_cu_access access = { properties.location, RK_CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
+    rk_cu_address at = address_of(cuda, offset);
+    rk_cu_memory memory;
+    int result = cuda->api.cuMemCreate(&memory, size, &properties, 0);
+    if (result == RK_CUDA_SUCCESS) {
+        result = cuda->api.cuMemMap(at, size, 0, memory, 0);
+        if (result == RK_CUDA_SUCCESS) result = cuda->api.cuMemSetAccess(at, size, &access, 1);
+        cuda->api.cuMemRelease(memory);
+    }
+    if (result == RK_CUDA_SUCCESS) result = cuda->api.cuMemsetD8Async(at, 0, size, cuda->service);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "mapping device memory for a kernel");
+    return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+}
+
+static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
+{
+    rk_cuda_runtime *cuda = arena->owner;
+    rk_status status = RK_OK;
+    rk_u64 g = offset / RK_CUDA_GRANULE, end = (offset + size - 1) / RK_CUDA_GRANULE + 1;
+    rk_cuda_enter(cuda);
+    pthread_mutex_lock(&cuda->copying);
+    while (g < end && status == RK_OK) {
+        rk_u64 n = 0;
+        if (cuda->granules[g]) {
+            g++;
+            continue;
+        }
+        while (g + n < end && !cuda->granules[g + n]) n++;
+        if (g * RK_CUDA_GRANULE >= arena->device_from) {
+            status = map(cuda, g * RK_CUDA_GRANULE, n * RK_CUDA_GRANULE);
+        } else {
+            n = 1;
+            status = pin(cuda, g * RK_CUDA_GRANULE);
+        }
+        if (status == RK_OK) memset(&cuda->granules[g], 1, n);
+        g += n;
+    }
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+    return status;
+}
+
+static void clear(rk_arena *arena, rk_u64 offset, rk_u64 size)
+{
+    rk_cuda_runtime *cuda = arena->owner;
+    if (offset < arena->device_from) {
+        memset(arena->base + offset, 0, size);
+        return;
+    }
+    madvise(arena->base + offset, size, MADV_DONTNEED);
+    rk_cuda_enter(cuda);
+    pthread_mutex_lock(&cuda->copying);
+    int result = cuda->api.cuMemsetD8Async(address_of(cuda, offset), 0, size, cuda->service);
+    if (result != RK_CUDA_SUCCESS)
+        rk_cuda_failed(cuda, result, "clearing device memory");
+    else
+        rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+}
+
+/* ------------------------------------------------------------------ copies */
+
+typedef struct rows {
+    rk_u64 offset, size, stride;
+    rk_u32 count;
+} rows;
+
+/* Copy pieces between the bounce, where they lie one after the other, and the device. */
+static rk_status copy(rk_cuda_runtime *cuda, const rows *r, int up)
+{
+    for (rk_u32 i = 0; i < r->count; i++) {
+        rk_cu_address device = address_of(cuda, r->offset + i * r->stride);
+        rk_cu_address host = (rk_cu_address)(size_t)(cuda->bounce + i * r->size);
+        int result = cuda->api.cuMemcpyAsync(up ? device : host, up ? host : device, r->size, cuda->service);
+        if (result != RK_CUDA_SUCCESS)
+            return rk_cuda_failed(cuda, result, up ? "copying to the device" : "copying from the device");
+    }
+    return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+}
+
+static rk_status move(rk_cuda_runtime *cuda, const rows *r, int up)
+{
+    rk_byte *base = cuda->runtime->arena.base;
+    for (rk_u32 i = 0; up && i < r->count; i++)
+        memcpy(cuda->bounce + i * r->size, base + r->offset + i * r->stride, r->size);
+    rk_status status = copy(cuda, r, up);
+    for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
+        memcpy(base + r->offset + i * r->stride, cuda->bounce + i * r->size, r->size);
+    return status;
+}
+
+static rk_status move_all(rk_cuda_runtime *cuda, rows r, int up)
+{
+    rk_status status = RK_OK;
+    if (r.size > RK_CUDA_BOUNCE) { /* one piece after the other, each in parts */
+        for (rk_u32 i = 0; i < r.count && status == RK_OK; i++)
+            for (rk_u64 at = 0; at < r.size && status == RK_OK; at += RK_CUDA_BOUNCE) {
+                rk_u64 part = r.size - at < RK_CUDA_BOUNCE ? r.size - at : RK_CUDA_BOUNCE;
+                status = move(cuda, &(rows){ r.offset + i * r.stride + at, part, 0, 1 }, up);
+            }
+        return status;
+    }
+    rk_u32 most = (rk_u32)(RK_CUDA_BOUNCE / r.size);
+    for (rk_u32 i = 0; i < r.count && status == RK_OK; i += most) {
+        rk_u32 n = r.count - i < most ? r.count - i : most;
+        status = move(cuda, &(rows){ r.offset + i * r.stride, r.size, r.stride, n }, up);
+    }
+    return status;
+}
+
+rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
+{
+    return move_all(cuda, (rows){ offset, size, stride, count }, 0);
+}
+
+rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
+{
+    return move_all(cuda, (rows){ offset, size, stride, count }, 1);
+}
+
+static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int up)
+{
+    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    if (offset < runtime->arena.device_from) return RK_OK; /* one memory */
+    rk_cuda_enter(cuda);
+    pthread_mutex_lock(&cuda->copying);
+    rk_status status = move_all(cuda, (rows){ offset, size, 0, 1 }, up);
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+    return status;
+}
+
+rk_status rk_cuda_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size)
+{
+    return move_range(runtime, offset, size, 0);
+}
+
+rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size)
+{
+    return move_range(runtime, offset, size, 1);
+}
+
+/* ------------------------------------------------------------------ the range */
+
+static rk_status take_range(rk_cuda_runtime *cuda, rk_u64 half, rk_u64 ceiling)
+{
+    rk_arena *arena = &cuda->runtime->arena;
+    rk_cu_address base = 0;
+    int result = cuda->api.cuMemAddressReserve(&base, 2 * half, RK_CUDA_GRANULE, 0, 0);
+    if (result != RK_CUDA_SUCCESS)
+        return rk_cuda_failed(cuda, result, "reserving addresses for the arena: lower memory_ceiling");
+    void *image = mmap((void *)(size_t)base, 2 * half, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (image == MAP_FAILED) {
+        cuda->api.cuMemAddressFree(base, 2 * half);
+        return rk_error(RK_OUT_OF_MEMORY,
+                        "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower "
+                        "memory_ceiling",
+                        (unsigned long long)(half >> 19));
+    }
+    *arena = (rk_arena){ .base = image,
+                         .size = 2 * half,
+                         .ceiling = ceiling,
+                         .device_from = half,
+                         .provide = provide,
+                         .clear = clear,
+                         .owner = cuda };
+    return RK_OK;
+}
+
+rk_status rk_cuda_reserve(rk_cuda_runtime *cuda, rk_u64 size, rk_u64 ceiling)
+{
+    rk_u64 half = (size + RK_CUDA_GRANULE - 1) / RK_CUDA_GRANULE * RK_CUDA_GRANULE;
+    cuda->granule_count = 2 * half / RK_CUDA_GRANULE;
+    cuda->granules = calloc(cuda->granule_count, 1);
+    if (!cuda->granules) return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
+    int result = cuda->api.cuStreamCreateWithPriority(&cuda->service, RK_CU_STREAM_NON_BLOCKING,
+                                                      cuda->priority_greatest);
+    if (result == RK_CUDA_SUCCESS)
+        result = cuda->api.cuMemHostAlloc((void **)&cuda->bounce, RK_CUDA_BOUNCE,
+                                          RK_CU_MEMHOSTALLOC_PORTABLE | RK_CU_MEMHOSTALLOC_DEVICEMAP);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "pinning memory for copies");
+    return take_range(cuda, half, ceiling);
+}
+
+/* With nothing resident, or with the device lost: then the driver takes nothing back, and need not. */
+void rk_cuda_release(rk_cuda_runtime *cuda)
+{
+    rk_arena *arena = &cuda->runtime->arena;
+    int lost = rk_atomic_u32(&cuda->lost) != RK_OK;
+    for (rk_u64 g = 0; arena->base && g < cuda->granule_count && !lost; g++) {
+        rk_u64 n = 0, at = g * RK_CUDA_GRANULE;
+        while (at >= arena->device_from && g + n < cuda->granule_count && cuda->granules[g + n]) n++;
+        if (n) { /* what was mapped together goes together */
+            cuda->api.cuMemUnmap(address_of(cuda, at), n * RK_CUDA_GRANULE);
+            g += n;
+        } else if (at < arena->device_from && cuda->granules[g]) {
+            cuda->api.cuMemHostUnregister(arena->base + at);
+        }
+    }
+    if (cuda->bounce && !lost) cuda->api.cuMemFreeHost(cuda->bounce);
+    if (cuda->service && !lost) cuda->api.cuStreamDestroy(cuda->service);
+    if (arena->base) {
+        rk_arena_forget(arena);
+        madvise(arena->base, arena->size, MADV_DONTNEED);
+        if (lost || cuda->api.cuMemAddressFree(address_of(cuda, 0), arena->size) != RK_CUDA_SUCCESS)
+            munmap(arena->base, arena->size);
+        arena->base = 0;
+    }
+    free(cuda->granules);
+}

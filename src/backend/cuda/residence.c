@@ -1,0 +1,379 @@
+/* Kernels on the device: launched to stay or for a slice, left at a batch boundary, looked at, stepped.
+ *
+ * A lane to or from the host has a header on each side. At rest the host's is right; while the kernel is served
+ * each side writes its own words into its own. So a launch begins with the device's headers made from the host's,
+ * and a look ends with the device's counts put into the host's. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../runtime/futex.h"
+#include "cuda.h"
+
+static const rk_u32 host_lanes[] = { RK_LANE_HOST, RK_LANE_OUT, RK_LANE_REPORT };
+#define HOST_LANES (sizeof host_lanes / sizeof *host_lanes)
+
+/* The device's own header of a lane to or from the host, in the image. */
+static rk_lane *own_lane(const rk_seat *seat, rk_u32 which)
+{
+    const rk_shard *shard = seat->shard;
+    rk_u64 at = which == RK_LANE_HOST  ? shard->lane[0]
+                : which == RK_LANE_OUT ? shard->out_lane
+                                       : shard->report_lane;
+    return rk_lane_at(seat->owner->runtime, at);
+}
+
+/* ------------------------------------------------------------------ headers of both sides */
+
+static void copy_headers(const rk_seat *seat, rk_u32 which)
+{
+    rk_byte *arena = seat->owner->runtime->arena.base;
+    const rk_lane *host = rk_seat_lane(seat, which);
+    rk_lane *own = own_lane(seat, which);
+    *own = *host;
+    for (rk_u32 b = 0; b < host->bands; b++) {
+        own->rings[b] = (rk_u64)((rk_byte *)own - arena) + sizeof *own + b * sizeof(rk_ring);
+        rk_ring *to = rk_lane_ring(own, arena, b);
+        const rk_ring *from = rk_lane_ring(host, arena, b);
+        memcpy(to, from, sizeof *to);
+        to->far = (rk_i64)((const rk_byte *)from - (const rk_byte *)to);
+    }
+}
+
+static void put(rk_u64 *to, rk_u64 value) { __atomic_store_n(to, value, __ATOMIC_RELEASE); }
+
+/* What the consumer of a host lane counted. Its head it posts itself. */
+static void take_consumer(const rk_seat *seat)
+{
+    rk_byte *arena = seat->owner->runtime->arena.base;
+    const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST), *own = own_lane(seat, RK_LANE_HOST);
+    for (rk_u32 b = 0; b < host->bands; b++) {
+        rk_ring *to = rk_lane_ring(host, arena, b);
+        const rk_ring *from = rk_lane_ring(own, arena, b);
+        put(&to->delivered, from->delivered);
+        put(&to->expired, from->expired);
+        put(&to->dead, from->dead);
+        put(&to->dropped_old, from->dropped_old);
+        put(&to->lost, from->lost);
+        put(&to->withdrawn, from->withdrawn);
+    }
+}
+
+/* What the producer of a lane to the host did. */
+static void take_producer(const rk_seat *seat, rk_u32 which)
+{
+    rk_byte *arena = seat->owner->runtime->arena.base;
+    rk_lane *host = rk_seat_lane(seat, which);
+    const rk_lane *own = own_lane(seat, which);
+    put(&rk_lane_ring(host, arena, 0)->tail, rk_lane_ring(own, arena, 0)->tail);
+    for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) put(&host->refused[i], own->refused[i]);
+}
+
+/* ------------------------------------------------------------------ looking */
+
+static rk_u64 control_at(const rk_host_kernel *kernel) { return rk_layout_part(&kernel->layout, RK_NEAR_DEVICE, 0); }
+
+static rk_u64 offset_in(const rk_host_kernel *kernel, const void *of_first_seat)
+{
+    return (rk_u64)((const rk_byte *)of_first_seat - kernel->runtime->arena.base);
+}
+
+/* The producing line of a ring in every shard. */
+static rk_status fetch_producing(rk_cuda_runtime *cuda, const rk_host_kernel *kernel, const rk_lane *first)
+{
+    rk_status status = RK_OK;
+    rk_u64 stride = kernel->layout.block[kernel->layout.device].shard_stride;
+    for (rk_u32 b = 0; b < first->bands && status == RK_OK; b++)
+        status = rk_cuda_fetch_rows(cuda, first->rings[b], RK_LINE, stride, kernel->seat_count);
+    return status;
+}
+
+/* Sinks before sources: all of it first, then once more the words of producers, so that no account has handled what
+ * was not accepted. */
+rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
+{
+    const rk_layout *l = &kernel->layout;
+    rk_status status = rk_cuda_fetch_rows(cuda, control_at(kernel), l->control,
+                                          l->block[l->device].shard_stride, kernel->seat_count);
+    if (status != RK_OK) return status;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) take_consumer(&kernel->seats[s]);
+    const rk_residence *residence = cuda->residence[kernel->number];
+    if (cuda->residents > 1 || (residence && rk_atomic_u32(&residence->launched))) {
+        status = fetch_producing(cuda, kernel, rk_seat_lane(kernel->seats, RK_LANE_DEVICE));
+        if (status == RK_OK) status = fetch_producing(cuda, kernel, own_lane(kernel->seats, RK_LANE_OUT));
+        if (status == RK_OK) status = fetch_producing(cuda, kernel, own_lane(kernel->seats, RK_LANE_REPORT));
+    }
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        take_producer(&kernel->seats[s], RK_LANE_OUT);
+        take_producer(&kernel->seats[s], RK_LANE_REPORT);
+    }
+    return status;
+}
+
+void rk_cuda_look(rk_host_kernel *kernel)
+{
+    rk_cuda_runtime *cuda = rk_cuda_of(kernel->runtime);
+    if (!kernel->seat_count || rk_atomic_u32(&cuda->lost)) return;
+    rk_cuda_enter(cuda);
+    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_gather(cuda, kernel);
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+}
+
+/* ------------------------------------------------------------------ launching */
+
+rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout)
+{
+    rk_u32 whole = (layout->threads + 31u) / 32u * 32u;
+    if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
+    return layout->threads > 1 ? whole : 256; /* a thread a message: as many as share a turn well */
+}
+
+rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 first, rk_u32 count,
+                         rk_u32 visits)
+{
+    const rk_host_kernel *kernel = residence->kernel;
+    rk_cu_address arena = (rk_cu_address)(size_t)kernel->runtime->arena.base;
+    rk_u64 table = rk_layout_common(&kernel->layout, kernel->layout.table);
+    void *arguments[] = { &arena, &table, &first, &count, &visits };
+    rk_u32 blocks = count < residence->blocks ? count : residence->blocks;
+    rk_atomic_set_u32(&residence->launched, 1);
+    int result =
+        cuda->api.cuLaunchKernel(residence->function, blocks, 1, 1, residence->threads, 1, 1,
+                                 residence->shared, residence->stream, arguments, 0);
+    return result == RK_CUDA_SUCCESS ? RK_OK : rk_cuda_failed(cuda, result, "launching a kernel");
+}
+
+/* Of all multiprocessors, in 1024ths: what the residents have, but for this one. */
+static rk_u64 occupied(const rk_cuda_runtime *cuda)
+{
+    rk_u64 sum = cuda->stuck;
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++)
+        if (cuda->residence[n])
+            sum += (cuda->residence[n]->blocks * 1024ull + cuda->residence[n]->per_processor - 1) /
+                   cuda->residence[n]->per_processor;
+    return sum;
+}
+
+/* Do its blocks fit beside those that stay? */
+static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
+{
+    const char *id = r->kernel->id;
+    int per_processor = 0;
+    int result = RK_CUDA_SUCCESS;
+    if (r->shared > 48u << 10)
+        result = cuda->api.cuFuncSetAttribute(
+            r->function, RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)r->shared);
+    if (result == RK_CUDA_SUCCESS)
+        result = cuda->api.cuOccupancyMaxActiveBlocksPerMultiprocessor(&per_processor, r->function,
+                                                                       (int)r->threads, r->shared);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking what fits a multiprocessor");
+    if (per_processor == 0)
+        return rk_error(RK_LIMIT,
+                        "'%s': a block of %u threads with %u bytes of shared memory does not fit a "
+                        "multiprocessor of %s: lower threads or .shared",
+                        id, r->threads, r->shared, cuda->device.name);
+    r->per_processor = (rk_u32)per_processor;
+    rk_u64 all = cuda->device.multiprocessors * 1024ull, used = occupied(cuda);
+    rk_u64 most = used < all ? (all - used) * r->per_processor / 1024 : 0;
+    if (r->blocks > most)
+        return rk_error(RK_LIMIT,
+                        "'%s': %u blocks can't all be resident beside what runs on %s: the largest grid that "
+                        "can has %llu",
+                        id, r->blocks, cuda->device.name, (unsigned long long)most);
+    if (cuda->residents >= RK_CUDA_RESIDENT_MOST)
+        return rk_error(RK_LIMIT, "'%s': %u kernels are resident, and the device runs no more at once", id,
+                        cuda->residents);
+    return RK_OK;
+}
+
+static void prepare_orders(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
+{
+    const rk_runtime_options *o = &kernel->runtime->options;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        rk_orders *orders = kernel->seats[s].orders;
+        orders->clock_fixed = o->clock_ns != 0;
+        orders->clock_base = o->clock_ns ? o->clock_ns(o->clock_user) : __atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE);
+        orders->heartbeat = o->single_step || o->slices ? 0 : __atomic_load_n(&cuda->beat, __ATOMIC_RELAXED);
+        rk_atomic_set_u32(&orders->leave, 0);
+    }
+}
+
+/* The headers and shards of a kernel that is served from here on go up. */
+static rk_status store_own(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
+{
+    const rk_layout *l = &kernel->layout;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        for (size_t w = 0; w < HOST_LANES; w++) copy_headers(&kernel->seats[s], host_lanes[w]);
+    return rk_cuda_store_rows(cuda, control_at(kernel), l->own, l->block[l->device].shard_stride,
+                              kernel->seat_count);
+}
+
+static void drop(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
+{
+    rk_residence *r = cuda->residence[kernel->number];
+    if (!r) return;
+    cuda->residence[kernel->number] = 0;
+    cuda->residents--;
+    if (r->stream && !rk_atomic_u32(&cuda->lost)) cuda->api.cuStreamDestroy(r->stream);
+    free(r);
+}
+
+static rk_status make_stream(rk_cuda_runtime *cuda, rk_residence *r)
+{
+    rk_u32 wish = r->kernel->options.stream_priority;
+    int priority = wish == RK_STREAM_HIGH  ? cuda->priority_greatest
+                   : wish == RK_STREAM_LOW ? cuda->priority_least
+                                           : (cuda->priority_least + cuda->priority_greatest) / 2;
+    int result = cuda->api.cuStreamCreateWithPriority(&r->stream, RK_CU_STREAM_NON_BLOCKING, priority);
+    return result == RK_CUDA_SUCCESS ? RK_OK : rk_cuda_failed(cuda, result, "making a stream");
+}
+
+rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    int stays = !runtime->options.single_step && !runtime->options.slices;
+    rk_cuda_code *code = 0;
+    if (rk_atomic_u32(&cuda->lost)) return rk_error(RK_DEVICE_LOST, "the device is lost");
+    rk_residence *r = calloc(1, sizeof *r);
+    if (!r) return rk_error(RK_OUT_OF_MEMORY, "no memory to serve '%s'", kernel->id);
+    rk_cuda_enter(cuda);
+    rk_status status = rk_cuda_load_code(cuda, kernel->class, &code);
+    pthread_mutex_lock(&cuda->copying);
+    if (status == RK_OK) {
+        r->kernel = kernel;
+        r->function = code->function;
+        r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
+        r->threads = rk_cuda_threads(kernel->class, &kernel->layout);
+        r->shared = kernel->layout.shared_size + 8u * r->threads;
+        status = check_fit(cuda, r);
+    }
+    if (status == RK_OK) status = make_stream(cuda, r);
+    if (status == RK_OK) {
+        prepare_orders(cuda, kernel);
+        status = store_own(cuda, kernel);
+    }
+    if (status == RK_OK) {
+        cuda->residence[kernel->number] = r;
+        cuda->residents++;
+        if (stays) status = rk_cuda_launch(cuda, r, 0, kernel->seat_count, 0);
+        if (status != RK_OK) drop(cuda, kernel);
+    } else {
+        if (r->stream) cuda->api.cuStreamDestroy(r->stream);
+        free(r);
+    }
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+    if (status == RK_OK && runtime->options.slices) rk_cuda_ring(kernel->seats);
+    return status;
+}
+
+/* ------------------------------------------------------------------ leaving */
+
+static void order_leave(const rk_host_kernel *kernel, rk_u32 leave)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_atomic_set_u32(&kernel->seats[s].orders->leave, leave);
+}
+
+rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
+{
+    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    rk_residence *r = cuda->residence[kernel->number];
+    if (!r || rk_atomic_u32(&cuda->lost)) {
+        pthread_mutex_lock(&cuda->copying);
+        drop(cuda, kernel);
+        pthread_mutex_unlock(&cuda->copying);
+        return RK_OK;
+    }
+    rk_cuda_enter(cuda);
+    order_leave(kernel, 1);
+    rk_status status = rk_cuda_await(cuda, r->stream, deadline_ns);
+    pthread_mutex_lock(&cuda->copying);
+    if (status == RK_TIMED_OUT) {
+        order_leave(kernel, 0); /* blocks that have left are launched again by the keeper, when the last is out */
+    } else {
+        rk_atomic_set_u32(&r->launched, 0);
+        if (status == RK_OK) status = rk_cuda_gather(cuda, kernel);
+        drop(cuda, kernel);
+    }
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+    return status == RK_DEVICE_LOST ? RK_OK : status; /* nothing runs there any more */
+}
+
+/* A handler that never returns: nothing ends it but the end of the process. It is told to let nothing out. */
+void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    order_leave(kernel, 1);
+    pthread_mutex_lock(&cuda->copying);
+    rk_residence *r = cuda->residence[kernel->number];
+    if (r) {
+        cuda->residence[kernel->number] = 0; /* its stream and its blocks stay in use */
+        cuda->stuck += (r->blocks * 1024ull + r->per_processor - 1) / r->per_processor;
+        free(r);
+    }
+    pthread_mutex_unlock(&cuda->copying);
+}
+
+/* ------------------------------------------------------------------ one after the other */
+
+rk_u32 rk_cuda_step(rk_seat *seat)
+{
+    rk_host_kernel *kernel = seat->owner;
+    rk_runtime *runtime = kernel->runtime;
+    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    rk_u32 visit = RK_VISIT_FAILED;
+    if (rk_atomic_u32(&cuda->lost)) return visit;
+    rk_cuda_enter(cuda);
+    pthread_mutex_lock(&cuda->copying);
+    rk_residence *r = cuda->residence[kernel->number];
+    if (r) {
+        prepare_orders(cuda, kernel);
+        rk_status status = rk_cuda_launch(cuda, r, seat->number, 1, 1);
+        if (status == RK_OK)
+            status = rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+        rk_atomic_set_u32(&r->launched, 0);
+        if (status == RK_OK) status = rk_cuda_gather(cuda, kernel);
+        if (status == RK_OK) visit = rk_atomic_u32(&seat->orders->visit);
+    }
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+    if (visit == RK_VISIT_FAILED) rk_cuda_tell_failure(kernel);
+    return visit;
+}
+
+/* ------------------------------------------------------------------ a device without residents */
+
+rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
+{
+    rk_status status = RK_OK;
+    rk_u64 deadline = rk_monotonic_ns() + RK_CUDA_PATIENCE;
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++)
+        if (cuda->residence[n]) order_leave(cuda->residence[n]->kernel, 1);
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count && status == RK_OK; n++) {
+        rk_residence *r = cuda->residence[n];
+        if (!r || !rk_atomic_u32(&r->launched)) continue;
+        status = rk_cuda_await(cuda, r->stream, deadline);
+        if (status == RK_OK) rk_atomic_set_u32(&r->launched, 0);
+        if (status == RK_TIMED_OUT)
+            rk_error(status,
+                     "code for a kernel can't be loaded: '%s' does not leave the device, a handler is running",
+                     r->kernel->id);
+    }
+    return status;
+}
+
+rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda)
+{
+    rk_status status = RK_OK;
+    int stays = !cuda->runtime->options.single_step && !cuda->runtime->options.slices;
+    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count && status == RK_OK; n++) {
+        rk_residence *r = cuda->residence[n];
+        if (!r) continue;
+        order_leave(r->kernel, 0);
+        if (stays && !rk_atomic_u32(&r->launched))
+            status = rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
+    }
+    return status;
+}
