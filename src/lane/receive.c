@@ -159,7 +159,7 @@ static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, si
 {
     rk_thread_record *record;
     rk_host_kernel *k;
-    rk_wait wait = { 0, 0, 0 };
+    rk_wait wait = { 0 };
     for (;;) {
         rk_status status = rk_guard_enter(runtime, handle, &record, &k);
         if (status == RK_BUSY) {
@@ -198,7 +198,7 @@ static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, si
         }
         rk_guard_leave(record);
         if (what == RK_WAIT_OVER) return RK_TIMED_OUT;
-        if (what == RK_WAIT_SLEEP) rk_futex_wait(event, seen, rk_wait_left(&wait));
+        if (what == RK_WAIT_SLEEP) rk_wait_sleep(runtime, &wait, event, seen, rk_wait_left(&wait));
     }
 }
 

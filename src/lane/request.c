@@ -50,7 +50,7 @@ static rk_status wait_for_reply(rk_runtime *runtime, rk_kernel handle, rk_u32 ta
         if (what == RK_WAIT_SLEEP && !runtime->options.single_step) {
             if (look(runtime, handle, target, p, 1) == RK_PENDING_DONE) break;
             slept = 1;
-            rk_futex_wait(&p->state, RK_PENDING_WAITS, rk_wait_left(wait));
+            rk_wait_sleep(runtime, wait, &p->state, RK_PENDING_WAITS, rk_wait_left(wait));
         }
     }
     if (!slept) look(runtime, handle, target, p, 1);

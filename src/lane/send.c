@@ -65,7 +65,7 @@ static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *w
         /* A large message waits for a block of its pool, whose return rings nobody: look again in a
          * millisecond. */
         rk_u64 left = rk_wait_left(wait);
-        rk_futex_wait(event, seen,
+        rk_wait_sleep(runtime, wait, event, seen,
                       (out->header.base.flags & RK_FLAG_REFERENCE) && left > RK_MILLISECONDS(1)
                           ? RK_MILLISECONDS(1)
                           : left);

@@ -112,7 +112,9 @@ static void *service_main(void *argument)
         if (taken) continue;
         announce_sleep(runtime, self);
         if (collect(runtime, self)) continue;
-        rk_futex_wait(&runtime->service_event, seen, next_watch - now);
+        rk_u64 sleep = next_watch - now;
+        if (!runtime->backend->rings && sleep > RK_MILLISECONDS(1)) sleep = RK_MILLISECONDS(1);
+        rk_futex_wait(&runtime->service_event, seen, sleep);
     }
     return 0;
 }

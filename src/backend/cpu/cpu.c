@@ -592,6 +592,7 @@ static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
 
 const rk_backend rk_backend_cpu = {
     .name = "cpu",
+    .rings = 1,
     .open = cpu_open,
     .close = cpu_close,
     .check = cpu_check,

@@ -72,11 +72,6 @@ static void take_producer(const rk_seat *seat, rk_u32 which)
 
 static rk_u64 control_at(const rk_host_kernel *kernel) { return rk_layout_part(&kernel->layout, RK_NEAR_DEVICE, 0); }
 
-static rk_u64 offset_in(const rk_host_kernel *kernel, const void *of_first_seat)
-{
-    return (rk_u64)((const rk_byte *)of_first_seat - kernel->runtime->arena.base);
-}
-
 /* The producing line of a ring in every shard. */
 static rk_status fetch_producing(rk_cuda_runtime *cuda, const rk_host_kernel *kernel, const rk_lane *first)
 {
