@@ -194,6 +194,7 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout
     if (o->expired_to_dead) l->features |= RK_FEATURE_EXPIRED_TO_DEAD;
     rk_u32 header = l->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     rk_u32 in = inline_bytes(class->largest_in), out = inline_bytes(class->largest_out);
+    rk_u32 format = o->slot_format;
     l->max_sends = a->max_sends ? a->max_sends : 1;
     l->shared_size = (rk_u32)align_up(a->shared, 16);
 
@@ -204,8 +205,8 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout
         lane->capacity = o->queue_capacity;
         lane->bands = o->priority ? RK_BANDS : 1;
         lane->header_size = header;
-        lane->format = o->slot_format;
-        lane->slot_size = slot_for(in, header, o->slot_format);
+        lane->format = format;
+        lane->slot_size = slot_for(in, header, format);
         lane->strategy = o->backpressure;
         lane->window = o->deduplication_window;
         lane->overwritten = o->backpressure == RK_BACKPRESSURE_DROP_OLDEST;
@@ -217,8 +218,8 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout
     to_host->capacity = out_capacity(class, o);
     to_host->bands = 1;
     to_host->header_size = header;
-    to_host->slot_size =
-        slot_for(out > in ? out : in, header, RK_FORMAT_SEQ); /* a message may be forwarded */
+    to_host->format = format;
+    to_host->slot_size = slot_for(out > in ? out : in, header, format); /* a message may be forwarded */
     to_host->single = 1;
     plan_lane(to_host, &cursor, &l->parts, &l->parts.output_slots);
     rk_lane_plan *report = &l->lane[RK_LANE_REPORT];
@@ -228,7 +229,8 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout
     report->capacity = to_host->capacity < 1024 ? to_host->capacity : 1024;
     report->bands = 1;
     report->header_size = RK_HEADER_LONG;
-    report->slot_size = slot_for(reported, RK_HEADER_LONG, RK_FORMAT_SEQ);
+    report->format = format;
+    report->slot_size = slot_for(reported, RK_HEADER_LONG, format);
     report->single = 1;
     plan_lane(report, &cursor, &l->parts, &l->parts.report_slots);
 
@@ -236,7 +238,7 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_layout
     l->stage_stride = (rk_u32)align_up(sizeof(rk_staged) + (in > out ? in : out), 64);
     l->stage_capacity = calls * (l->max_sends + RK_STAGE_EXTRA);
     l->stage = room(&cursor, &l->parts.staging, (rk_u64)l->stage_stride * l->stage_capacity);
-    rk_u32 copied = l->lane[RK_LANE_HOST].overwritten || o->slot_format == RK_FORMAT_UNIT;
+    rk_u32 copied = l->lane[RK_LANE_HOST].overwritten || format == RK_FORMAT_UNIT;
     while ((1u << l->copy_shift) < l->lane[RK_LANE_HOST].slot_size) l->copy_shift++;
     l->copy_slots = copied ? l->max_batch : 0;
     l->copies = room(&cursor, &l->parts.staging, (rk_u64)l->copy_slots << l->copy_shift);
