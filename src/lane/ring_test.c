@@ -272,11 +272,11 @@ static void a_length_that_a_slot_cannot_hold_is_no_message(void **state)
          strategy += RK_BACKPRESSURE_DROP_OLDEST) {
         rk_ring *ring = (rk_ring *)(a.base + ring_lay(&a, (lane_shape){ .format = RK_FORMAT_UNIT,
                                                                         .strategy = strategy }));
-        rk_u8 copy[64] __attribute__((aligned(16)));
+        rk_u8 copy[256] __attribute__((aligned(16)));
         message m;
         message_fill(&m, 36, 1);
-        rk_ring_put(ring, a.base, 0, m.header.word, m.payload, 36);
-        const rk_u16 corrupt = 0xffff;
+        for (rk_u32 i = 0; i < 16u; i++) rk_ring_put(ring, a.base, i, m.header.word, m.payload, 36);
+        const rk_u16 corrupt = 100; /* the slots behind it are of the same lap */
 
         memcpy(rk_ring_slot(ring, a.base, 0) + offsetof(rk_header, length), &corrupt, 2);
 
