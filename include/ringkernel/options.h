@@ -118,7 +118,7 @@ typedef struct rk_launch_options {
     rk_u32 requests;        /* 1: rk_request may be used (long headers) */
     rk_u32 timestamps;      /* 1: queue wait is measured per message; RK_FROM_KERNEL */
     rk_u32 default_ttl_us;  /* time to live of messages that say none; needs expiry; 0: none */
-    rk_u32 slot_format;     /* RK_FORMAT_SEQ or RK_FORMAT_UNIT (a plain lane without DropOldest) */
+    rk_u32 slot_format; /* of all lanes: RK_FORMAT_SEQ or RK_FORMAT_UNIT (a plain inbox without DropOldest) */
     rk_u32
         single_producer; /* 1: one host thread sends: no atomic claim; more than one is the caller's error */
     rk_u32

@@ -91,8 +91,8 @@ RK_API rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 t
                                  size_t size, rk_u16 reply_type, void *reply, size_t reply_size,
                                  const rk_send_options *options, rk_u64 timeout_ns);
 
-/* A slot to write a message into in place, of a plain lane (no window, priority or DropOldest; seq slots; up
- * to 1 KiB). Other senders go on behind it, the consumer waits at it. The reserving thread commits or aborts
+/* A slot to write a message into in place (a unit slot: beside it), of a plain lane (no window, priority or
+ * DropOldest), up to 1 KiB. Other senders go on behind it, the consumer waits at it. The reserving thread commits or aborts
  * it; if the thread exits first, the slot is repaired and counted as lost. Never by time. */
 typedef struct rk_reservation {
     rk_kernel kernel;

@@ -85,6 +85,16 @@ static void stamp(const rk_host_kernel *k, rk_ring *ring, rk_u64 first, rk_u32 c
         rk_ring_stamp(ring, first + count - 1, rk_runtime_now(k->runtime));
 }
 
+/* Are payloads read in whole words? Then one that lies anywhere is copied first. */
+static int reads_words(const rk_ring *ring)
+{
+#if defined(RK_PORT_UNITS)
+    return ring->overwritten != 0;
+#else
+    return ring->overwritten || ring->format == RK_FORMAT_UNIT;
+#endif
+}
+
 /* The payload as the lane takes it: the body itself; or a reference to a copy in the host's pool; or, where a
  * format reads whole words, an aligned copy in `scratch`. 0: the pool has no block. */
 static const void *payload_for(rk_host_kernel *k, rk_outgoing *out, const rk_ring *ring, rk_u64 *scratch)
@@ -100,7 +110,7 @@ static const void *payload_for(rk_host_kernel *k, rk_outgoing *out, const rk_rin
         }
         return &out->reference;
     }
-    if (ring->format == RK_FORMAT_SEQ && !ring->overwritten) return out->body;
+    if (!reads_words(ring)) return out->body;
     memcpy(scratch, out->body, out->size);
     return scratch;
 }
@@ -153,6 +163,46 @@ rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
     return status;
 }
 
+/* Part of a batch into `seq` slots, from its last message to its first; so that each has an id of its own,
+ * `id` of the first is counted on, if it is not 0. */
+static void put_laps(const rk_ring *ring, rk_byte *arena, rk_claim part, rk_header_long *header, rk_u64 id,
+                     const unsigned char *bodies, rk_u32 size)
+{
+    for (rk_u32 i = part.count; i-- > 0;) {
+        rk_byte *slot = rk_ring_slot(ring, arena, part.first + i);
+        if (id) header->id = id + i;
+        rk_seq_write(ring, slot, (const rk_u32 *)(const void *)header, bodies + (size_t)i * size, size);
+        rk_ring_publish(ring, slot, part.first + i);
+    }
+}
+
+/* The same into `unit` slots. */
+static void put_units(const rk_ring *ring, rk_byte *arena, rk_claim part, rk_header_long *header, rk_u64 id,
+                      const unsigned char *bodies, rk_u32 size)
+{
+#if defined(RK_PORT_UNITS)
+    const rk_port_cut cut = rk_port_cut_of(ring->header_size == RK_HEADER_LONG, size);
+    const rk_u32 mask = ring->mask, shift = ring->slot_shift;
+    rk_byte *slots = arena + ring->slots;
+    rk_port_units_apart();
+    for (rk_u32 i = part.count; i-- > 0;) {
+        rk_u32 index = (rk_u32)part.first + i;
+        if (id) header->id = id + i;
+        rk_port_write_units((rk_unit *)(void *)(slots + ((size_t)(index & mask) << shift)), index & ~mask,
+                            header, bodies + (size_t)i * size, cut);
+    }
+    rk_port_units_apart();
+#else
+    rk_u64 scratch[RK_INLINE_MAX / 8]; /* payloads are read in whole words */
+    for (rk_u32 i = part.count; i-- > 0;) {
+        if (id) header->id = id + i;
+        if (size) memcpy(scratch, bodies + (size_t)i * size, size);
+        rk_unit_write(ring, rk_ring_slot(ring, arena, part.first + i), part.first + i,
+                      (const rk_u32 *)(const void *)header, (const rk_u32 *)scratch, size);
+    }
+#endif
+}
+
 rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bodies, size_t count)
 {
     rk_byte *arena = k->runtime->arena.base;
@@ -167,13 +217,9 @@ rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bod
         if (done == 0) rk_ring_prepare(ring, arena, part);
         rk_claim next = { part.first + part.count, claim.count - done - part.count };
         rk_ring_prepare(ring, arena, next);
-        for (rk_u32 i = part.count; i-- > 0;) {
-            rk_byte *slot = rk_ring_slot(ring, arena, part.first + i);
-            if (id) out->header.id = id + done + i;
-            rk_seq_write(ring, slot, (const rk_u32 *)(const void *)&out->header,
-                         (const unsigned char *)bodies + (size_t)(done + i) * out->size, out->size);
-            rk_ring_publish(ring, slot, part.first + i);
-        }
+        (ring->format == RK_FORMAT_UNIT ? put_units : put_laps)(
+            ring, arena, part, &out->header, id ? id + done : 0,
+            (const unsigned char *)bodies + (size_t)done * out->size, out->size);
     }
     if (id) out->header.id = id + claim.count;
     if (claim.count) {

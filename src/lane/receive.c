@@ -4,28 +4,30 @@
 #include "../runtime/futex.h"
 #include "../runtime/guard.h"
 #include "../runtime/report.h"
+#include "incoming.h"
 #include "waiting.h"
 
 /* Nearly all messages are inline, and nobody asks for more than the body: these are copied here, piece after piece. 0: this is another. */
-static inline int take_plain(const rk_byte *slot, rk_u32 header_size, char *body, size_t size)
+static inline int take_plain(const rk_byte *message, rk_u32 header_size, char *body, size_t size)
 {
-    const rk_header *h = (const rk_header *)(const void *)slot;
+    const rk_header *h = (const rk_header *)(const void *)message;
     size_t length = h->length, done = 0;
     if ((h->flags & RK_FLAG_REFERENCE) || length > size) return 0;
-    const rk_byte *payload = slot + header_size;
+    const rk_byte *payload = message + header_size;
     for (; done + 16 <= length; done += 16) memcpy(body + done, payload + done, 16);
-    if (done < length) memcpy(body + done, payload + done, length - done);
+    if (length & 8) memcpy(body + done, payload + done, 8), done += 8;
+    if (length & 4) memcpy(body + done, payload + done, 4), done += 4;
+    for (; done < length; done++) body[done] = (char)payload[done];
     return 1;
 }
 
 /* One message of an out lane into the caller's memory. RK_TOO_SMALL: it stays. */
-static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring *ring, rk_u64 index,
+static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_byte *message, rk_u32 header_size,
                           void *body, size_t size, rk_received *info)
 {
     rk_byte *arena = k->runtime->arena.base;
-    rk_byte *slot = rk_ring_slot(ring, arena, index);
-    const rk_header_long *h = (const rk_header_long *)(const void *)slot;
-    const rk_byte *payload = slot + ring->header_size;
+    const rk_header_long *h = (const rk_header_long *)(const void *)message;
+    const rk_byte *payload = message + header_size;
     size_t length = h->base.length;
     const rk_reference *reference = 0;
     const rk_pool *pool = 0;
@@ -36,7 +38,7 @@ static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_ring 
         length = reference->length;
     }
     if (info) {
-        int is_long = ring->header_size == RK_HEADER_LONG;
+        int is_long = header_size == RK_HEADER_LONG;
         *info = (rk_received){ h->base.type,
                                (rk_u32)length,
                                seat->number,
@@ -67,14 +69,17 @@ static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_
     rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
     rk_status status = RK_OK;
     rk_u32 done = 0;
-    rk_u32 n = rk_ring_ready(ring, runtime->arena.base, ring->head,
-                             count > ring->capacity ? ring->capacity : (rk_u32)count);
+    rk_u32 n = count > ring->capacity ? ring->capacity : (rk_u32)count;
     const rk_u64 head = ring->head;
-    const rk_u32 header_size = ring->header_size;
+    const rk_u32 header_size = ring->header_size, copied = ring->format == RK_FORMAT_UNIT;
+    rk_image image; /* of one message of a unit lane */
+    if (!copied) n = rk_ring_ready(ring, runtime->arena.base, head, n);
     while (done < n && status == RK_OK) {
-        if (infos || !take_plain(rk_ring_slot(ring, runtime->arena.base, head + done), header_size,
-                                 bodies + done * stride, stride))
-            status = take_one(k, seat, ring, head + done, bodies + done * stride, stride,
+        const rk_byte *message = copied ? rk_incoming(ring, runtime->arena.base, head + done, &image)
+                                        : rk_ring_slot(ring, runtime->arena.base, head + done);
+        if (!message) break;
+        if (infos || !take_plain(message, header_size, bodies + done * stride, stride))
+            status = take_one(k, seat, message, header_size, bodies + done * stride, stride,
                               infos ? &infos[done] : 0);
         if (status == RK_OK) done++;
     }

@@ -3,6 +3,7 @@
 #include "../runtime/blocks.h"
 #include "../runtime/futex.h"
 #include "../runtime/guard.h"
+#include "incoming.h"
 #include "outgoing.h"
 #include "waiting.h"
 
@@ -141,11 +142,11 @@ rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void
     return status;
 }
 
-/* Can these go together? Plain lane, seq slots, inline payloads. */
+/* Can these go together? Plain lane, inline payloads. */
 static int goes_together(const rk_host_kernel *k, const rk_outgoing *out)
 {
     const rk_lane_plan *lane = &k->layout.lane[RK_LANE_HOST];
-    return !lane->locked && lane->format == RK_FORMAT_SEQ && out->size <= RK_INLINE_MAX;
+    return !lane->locked && out->size <= RK_INLINE_MAX;
 }
 
 rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size,
@@ -237,10 +238,8 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
             /* Up to the first slot that is claimed and not published: its owner is still writing. */
             rk_u64 oldest = rk_ring_oldest(ring), at = oldest,
                    tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-            while (rk_index_ahead(tail, at) > 0 &&
-                   __atomic_load_n((rk_u32 *)(void *)rk_ring_slot(ring, runtime->arena.base, at),
-                                   __ATOMIC_ACQUIRE) == rk_ring_lap(ring, at))
-                at++;
+            rk_image image;
+            while (rk_index_ahead(tail, at) > 0 && rk_incoming(ring, runtime->arena.base, at, &image)) at++;
             rk_blocks_release(&k->seats[s], lane->rings[b], oldest, at);
             rk_u64 evicted = oldest - ring->head;
             rk_ring_commit(ring, at);

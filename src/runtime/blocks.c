@@ -5,6 +5,8 @@
 
 #include <ringkernel/device/take.h>
 
+#include "../lane/incoming.h"
+
 /* ------------------------------------------------------------------ pools */
 
 struct rk_pools {
@@ -194,18 +196,13 @@ void rk_blocks_release(const rk_seat *seat, rk_u64 ring_offset, rk_u64 first, rk
     const rk_runtime *runtime = seat->owner->runtime;
     const rk_ring *ring = (const rk_ring *)(const void *)(runtime->arena.base + ring_offset);
     for (rk_u64 i = first; i != end; i++) {
-        rk_u64 image[RK_INLINE_MAX / 4];
-        rk_byte *slot = rk_ring_slot(ring, runtime->arena.base, i);
-        if (*(const rk_u32 *)(const void *)slot != rk_ring_lap(ring, i))
-            continue; /* claimed, never published */
+        rk_image image;
+        const rk_byte *message = rk_incoming(ring, runtime->arena.base, i, &image);
+        if (!message) continue; /* claimed, never published */
         const rk_header *handled = rk_handled_message(seat, ring_offset, i);
-        const rk_header *header = handled ? handled : (const rk_header *)(const void *)slot;
+        const rk_header *header = handled ? handled : (const rk_header *)(const void *)message;
         if ((header->flags & (RK_FLAG_REFERENCE | RK_FLAG_KEPT)) != RK_FLAG_REFERENCE) continue;
-        if (ring->format == RK_FORMAT_UNIT) {
-            rk_unit_read(ring, slot, i, (void *)image);
-            slot = (rk_byte *)image;
-        }
-        give_back(runtime, (const rk_reference *)(const void *)(slot + ring->header_size));
+        give_back(runtime, (const rk_reference *)(const void *)(message + ring->header_size));
     }
 }
 

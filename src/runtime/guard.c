@@ -110,6 +110,6 @@ void rk_guard_forget(rk_runtime *runtime)
     for (rk_thread_record *record = records; record; record = record->next)
         for (rk_u32 i = 0; i < RK_RESERVATIONS_MAX; i++)
             if (record->reserved[i].kernel && record->reserved[i].kernel->runtime == runtime)
-                record->reserved[i].kernel = 0;
+                rk_reserved_forget(&record->reserved[i]);
     pthread_mutex_unlock(&records_lock);
 }

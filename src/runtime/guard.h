@@ -8,22 +8,35 @@
 #ifndef RK_RUNTIME_GUARD_H
 #define RK_RUNTIME_GUARD_H
 
+#include <stdlib.h>
+
 #include "core.h"
 
 #define RK_RESERVATIONS_MAX 16u /* that one thread may hold at a time */
 
+typedef struct rk_reserved {
+    rk_host_kernel *kernel;
+    rk_u32 generation, epoch;
+    rk_ring *ring;
+    rk_u64 index;
+    rk_lane *lane;
+    rk_header_long *copy; /* where slots are units: the message, put together here; else 0 */
+    rk_u32 shard;
+} rk_reserved;
+
 typedef struct rk_thread_record {
     rk_host_kernel *inside; /* atomic */
     struct rk_thread_record *next;
-    struct {
-        rk_host_kernel *kernel;
-        rk_u32 generation, epoch;
-        rk_ring *ring;
-        rk_u64 index;
-        rk_lane *lane;
-        rk_u32 shard;
-    } reserved[RK_RESERVATIONS_MAX];
+    rk_reserved reserved[RK_RESERVATIONS_MAX];
 } rk_thread_record;
+
+/* A reservation is over, whatever became of it. */
+static inline void rk_reserved_forget(rk_reserved *reserved)
+{
+    reserved->kernel = 0;
+    free(reserved->copy);
+    reserved->copy = 0;
+}
 
 /* This thread's record. 0: out of memory. */
 rk_thread_record *rk_thread_own(void);

@@ -236,14 +236,14 @@ static void plan_lanes(const rk_class *class, const rk_launch_options *o, rk_lay
     l->lane[RK_LANE_OUT] = (rk_lane_plan){ .capacity = capacity,
                                            .bands = 1,
                                            .header_size = header,
-                                           .format = to_host,
-                                           .slot_size = slot_for(out > in ? out : in, header, to_host),
+                                           .format = format,
+                                           .slot_size = slot_for(out > in ? out : in, header, format),
                                            .single = 1 }; /* a message may be forwarded */
     l->lane[RK_LANE_REPORT] = (rk_lane_plan){ .capacity = capacity < 1024 ? capacity : 1024,
                                               .bands = 1,
                                               .header_size = RK_HEADER_LONG,
-                                              .format = to_host,
-                                              .slot_size = slot_for(reported, RK_HEADER_LONG, to_host),
+                                              .format = format,
+                                              .slot_size = slot_for(reported, RK_HEADER_LONG, format),
                                               .single = 1 };
 }
 

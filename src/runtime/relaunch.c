@@ -12,6 +12,7 @@
 
 #include <ringkernel/device/take.h>
 
+#include "../lane/incoming.h"
 #include "../lane/waiting.h"
 #include "blocks.h"
 #include "futex.h"
@@ -57,12 +58,6 @@ static rk_status stop_between_batches(rk_host_kernel *k, const rk_wait *wait)
     }
 }
 
-static rk_u32 is_published(const rk_host_kernel *k, const rk_ring *ring, rk_u64 index)
-{
-    return *(const rk_u32 *)(const void *)rk_ring_slot(ring, k->runtime->arena.base, index) ==
-           rk_ring_lap(ring, index);
-}
-
 /* Messages that would come to each new lane, against its capacity. */
 static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
                             const rk_launch_options *options)
@@ -75,11 +70,11 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
                 for (rk_u32 b = 0; b < lane->bands; b++) {
                     const rk_ring *ring = ring_at(k, lane, b);
                     for (rk_u64 i = rk_ring_oldest(ring); i != ring->tail; i++) {
-                        if (!is_published(k, ring, i))
+                        rk_image image;
+                        const rk_byte *message = rk_incoming(ring, k->runtime->arena.base, i, &image);
+                        if (!message)
                             return rk_error(RK_BUSY, "'%s': a slot is reserved and not committed yet", k->id);
-                        rk_u32 target =
-                            ((const rk_header *)(const void *)rk_ring_slot(ring, k->runtime->arena.base, i))
-                                ->target;
+                        rk_u32 target = ((const rk_header *)(const void *)message)->target;
                         if (which == RK_LANE_OUT || k->seat_count == options->shards) target = s;
                         queued += target % options->shards == to;
                     }
@@ -98,21 +93,15 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
 
 /* ------------------------------------------------------------------ the move */
 
-/* One message from an old slot into a new lane, in that lane's form. */
-static void move_message(const rk_host_kernel *old, const rk_ring *from, rk_byte *slot, rk_u64 index,
-                         rk_lane *to, rk_u32 redelivered)
+/* One message of an old lane into a new one, in that lane's form. */
+static void move_message(const rk_host_kernel *old, const rk_byte *message, rk_u32 header_size, rk_lane *to,
+                         rk_u32 redelivered)
 {
     rk_byte *arena = old->runtime->arena.base;
-    rk_u64 image[(RK_INLINE_MAX + RK_HEADER_LONG) / 8 * 2];
-    if (from->format == RK_FORMAT_UNIT)
-        rk_unit_read(from, slot, index, (rk_u32 *)(void *)image);
-    else
-        memcpy(image, slot, from->header_size + ((const rk_header *)(const void *)slot)->length);
-
     rk_header_long header = { .sent_ns = rk_runtime_now(old->runtime), .version = RK_WIRE_VERSION };
-    memcpy(&header, image, from->header_size);
+    memcpy(&header, message, header_size);
     rk_u64 payload[(RK_INLINE_MAX + 8) / 8];
-    memcpy(payload, (const char *)image + from->header_size, header.base.length);
+    memcpy(payload, message + header_size, header.base.length);
     header.base.flags &= (rk_u8)~RK_FLAGS_OF_CONSUMER;
     if (redelivered) {
         header.base.flags |= RK_FLAG_REDELIVERED;
@@ -252,7 +241,7 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                 rk_u64 viewed = ring_of_views(&old->seats[s], which, b);
                 move_counts(ring, ring_at(fresh, same, 0), copied[b], evicted[b]);
                 for (rk_u32 i = evicted[b]; i < copied[b]; i++)
-                    move_message(old, ring, copied_message(&old->seats[s], viewed, i), 0, same, 1);
+                    move_message(old, copied_message(&old->seats[s], viewed, i), ring->header_size, same, 1);
                 rk_u64 oldest = rk_ring_oldest(ring);
                 rk_u32 again = rk_take_pending(&old->seats[s].shard->turn, viewed);
                 for (rk_u64 i = oldest; i != ring->tail; i++) {
@@ -263,14 +252,14 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                         counts->start--;
                         continue;
                     }
-                    rk_u32 target =
-                        ((const rk_header *)(const void *)rk_ring_slot(ring, old->runtime->arena.base, i))
-                            ->target;
+                    rk_image image;
+                    const rk_byte *message = rk_incoming(ring, old->runtime->arena.base, i, &image);
+                    if (!message) continue; /* check_room has seen it */
+                    rk_u32 target = ((const rk_header *)(const void *)message)->target;
                     rk_lane *to = which == RK_LANE_OUT || old->seat_count == shards
                                       ? same
                                       : rk_seat_lane(&fresh->seats[target % shards], which);
-                    rk_byte *slot = rk_ring_slot(ring, old->runtime->arena.base, i);
-                    move_message(old, ring, slot, i, to, i - oldest < again);
+                    move_message(old, message, ring->header_size, to, i - oldest < again);
                 }
             }
         }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lane/incoming.h"
 #include "futex.h"
 #include "module.h"
 
@@ -259,11 +260,13 @@ static rk_u32 collect(rk_seat *seat)
     rk_u32 taken = 0;
     rk_lane *lane = rk_seat_lane(seat, RK_LANE_REPORT);
     rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
-    rk_u32 n;
-    while ((n = rk_ring_ready(ring, runtime->arena.base, ring->head, 64)) > 0) {
-        for (rk_u32 i = 0; i < n; i++)
-            take_report(seat, (const rk_header_long *)(const void *)rk_ring_slot(ring, runtime->arena.base,
-                                                                                 ring->head + i));
+    rk_image image;
+    for (;;) {
+        const rk_byte *message;
+        rk_u32 n = 0;
+        for (; n < 64 && (message = rk_incoming(ring, runtime->arena.base, ring->head + n, &image)); n++)
+            take_report(seat, (const rk_header_long *)(const void *)message);
+        if (n == 0) break;
         ring->delivered += n;
         rk_ring_commit(ring, ring->head + n);
         taken += n;

@@ -188,6 +188,39 @@ static void every_size_goes_through_a_kernel_and_back(contract *c)
     free_buffers(&b);
 }
 
+/* Each length that travels in its slot, three at once through units: one claim on the way in, one look on the way
+ * out, in order, and no byte is written beside a message. */
+static void every_length_up_to_a_kilobyte_goes_through_units(contract *c)
+{
+    enum { AT_ONCE = 3, STRIDE = RK_INLINE_MAX + 1 };
+    buffers b = make_buffers();
+    const load *of = &loads[0];
+    for (size_t s = 0; s < SHAPES; s++) {
+        if (shapes[s].format != RK_FORMAT_UNIT) continue;
+        rk_launch_options o = shaped(&shapes[s]);
+        rk_kernel pass = launch_active(c, "pass", kernel_for("pass", of), &o);
+        for (rk_u32 size = 0; size <= RK_INLINE_MAX; size++) {
+            size_t accepted, received = 0;
+            rk_received infos[AT_ONCE];
+            paint(b.sent, AT_ONCE * size, size + 1);
+            memset(b.got, 0xee, AT_ONCE * STRIDE);
+            assert_ok(rk_send_many(c->runtime, pass, of->type, b.sent, size, AT_ONCE, 0, &accepted));
+            assert_int_equal(accepted, AT_ONCE);
+            wait_until(c, account_of(c, pass).delivered == (size + 1) * AT_ONCE); /* and so all published */
+            assert_ok(rk_receive_many(c->runtime, pass, b.got, STRIDE, AT_ONCE, size % 2 ? infos : 0, 0,
+                                      &received));
+            assert_int_equal(received, AT_ONCE);
+            for (rk_u32 i = 0; i < AT_ONCE; i++) {
+                assert_memory_equal(b.got + i * STRIDE, b.sent + i * size, size);
+                for (rk_u32 at = size; at < STRIDE; at++) assert_int_equal(b.got[i * STRIDE + at], 0xee);
+                if (size % 2) assert_int_equal(infos[i].length, size);
+            }
+        }
+        assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
+    }
+    free_buffers(&b);
+}
+
 static void every_size_goes_from_kernel_to_kernel(contract *c)
 {
     buffers b = make_buffers();
@@ -231,10 +264,11 @@ static void every_size_is_whole_in_a_dead_letter(contract *c)
     free_buffers(&b);
 }
 
-static void ask_for(contract *c, const char *kernel, rk_u16 type, rk_u32 size, buffers *b)
+static void ask_by(contract *c, rk_u32 format, const char *kernel, rk_u16 type, rk_u32 size, buffers *b)
 {
     rk_launch_options o = plain();
     o.requests = 1;
+    o.slot_format = format;
     rk_kernel replier = launch_active(c, "replier", kernel, &o);
     for (rk_u32 round = 0; round < (size > MEDIUM_MOST ? 2u : 20u); round++) {
         paint(b->sent, size, size + round);
@@ -245,6 +279,12 @@ static void ask_for(contract *c, const char *kernel, rk_u16 type, rk_u32 size, b
         assert_int_equal(b->got[size], 0xee);
     }
     assert_ok(rk_terminate(c->runtime, replier, CONTRACT_PATIENCE));
+}
+
+static void ask_for(contract *c, const char *kernel, rk_u16 type, rk_u32 size, buffers *b)
+{
+    ask_by(c, RK_FORMAT_SEQ, kernel, type, size, b);
+    ask_by(c, RK_FORMAT_UNIT, kernel, type, size, b);
 }
 
 static void every_size_comes_back_as_a_reply(contract *c)
@@ -657,6 +697,7 @@ static void large_messages_stay_where_they_are_through_relaunches(contract *c)
     const load *of = &loads[1];
     rk_launch_options o = plain();
     o.pool_blocks = 20;
+    o.queue_capacity = 32;
     rk_kernel pass = launch(c, "pass", "pass_medium", &o);
     o.kernel_name = "pass_medium";
     send_painted(c, pass, of, &b, 0, 12);
@@ -667,9 +708,13 @@ static void large_messages_stay_where_they_are_through_relaunches(contract *c)
     assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE));
     o.slot_format = RK_FORMAT_SEQ;
     assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE));
+    o.slot_format = RK_FORMAT_UNIT;
+    assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE));
     assert_ok(rk_activate(c->runtime, pass));
     wait_until(c, account_of(c, pass).output_queued == 12);
     assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE)); /* on their way to the host */
+    o.slot_format = RK_FORMAT_SEQ;
+    assert_ok(rk_relaunch(c->runtime, pass, &o, CONTRACT_PATIENCE));
     assert_painted_arrive(c, pass, of, &b, 0, 12);
     assert_all_blocks_are_back(c, pass, of, &b, 2);
     free_buffers(&b);
@@ -754,6 +799,7 @@ static void a_hook_sees_the_whole_of_a_refused_message(contract *c)
 
 static const contract_case cases[] = {
     { CASE(every_size_goes_through_a_kernel_and_back), ON_EVERY },
+    { CASE(every_length_up_to_a_kilobyte_goes_through_units), ON_EVERY },
     { CASE(every_size_goes_from_kernel_to_kernel), ON_EVERY },
     { CASE(every_size_is_whole_in_a_dead_letter), ON_EVERY },
     { CASE(every_size_comes_back_as_a_reply), NEEDS_THREADS },

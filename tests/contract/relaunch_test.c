@@ -74,6 +74,30 @@ static void a_relaunch_of_an_active_kernel_goes_on_active(contract *c)
     }
 }
 
+static void a_relaunch_into_other_slots_carries_what_is_queued_on_both_sides(contract *c)
+{
+    for (rk_u32 formats = 0; formats < 4; formats++) {
+        rk_launch_options o = small(64);
+        o.slot_format = formats & 1;
+        rk_kernel k = launch_echo(c, &o);
+        for (rk_u32 i = 0; i < 10; i++) assert_ok(send_probe(c, k, i));
+        wait_until(c, account_of(c, k).output_queued == 10);
+        assert_ok(rk_deactivate(c->runtime, k));
+        for (rk_u32 i = 10; i < 20; i++) assert_ok(send_probe(c, k, i));
+
+        o.slot_format = formats >> 1;
+        assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+
+        assert_int_equal(info_of(c, k).queued, 10);
+        assert_int_equal(account_of(c, k).output_queued, 10);
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u32 i = 0; i < 20; i++) assert_next(c, k, i);
+        wait_until(c, account_of(c, k).delivered == 20);
+        assert_true(account_of(c, k).balanced);
+        assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+    }
+}
+
 static void a_relaunch_that_has_no_room_for_what_is_queued_says_both_numbers(contract *c)
 {
     rk_launch_options o = small(128);
@@ -285,6 +309,7 @@ static void a_failed_kernel_is_relaunched_and_its_batch_redelivered(contract *c)
 static const contract_case cases[] = {
     { CASE(a_relaunch_has_other_options_and_carries_inbox_and_state_over), NEEDS_REGIONS },
     { CASE(a_relaunch_of_an_active_kernel_goes_on_active), NEEDS_REGIONS },
+    { CASE(a_relaunch_into_other_slots_carries_what_is_queued_on_both_sides), ON_EVERY },
     { CASE(a_relaunch_that_has_no_room_for_what_is_queued_says_both_numbers), ON_EVERY },
     { CASE(a_relaunch_with_invalid_options_changes_nothing), ON_EVERY },
     { CASE(a_relaunch_keeps_parameters_unless_it_sets_them), NEEDS_REGIONS },

@@ -7,12 +7,16 @@
 
 #include "../kernels/contract_a.rk.h"
 
-static rk_kernel launch_replier(contract *c)
+static rk_kernel launch_replier_in(contract *c, rk_u32 format)
 {
     rk_launch_options o = rk_production();
     o.requests = 1;
+    o.slot_format = format;
+    if (format == RK_FORMAT_UNIT) o.deduplication_window = 0;
     return launch_active(c, "replier", "replier", &o);
 }
+
+static rk_kernel launch_replier(contract *c) { return launch_replier_in(c, RK_FORMAT_SEQ); }
 
 static rk_status ask(contract *c, rk_kernel k, rk_u32 value, rk_u32 how, response *reply, rk_u64 timeout_ns)
 {
@@ -41,15 +45,25 @@ static void assert_answers(contract *c, rk_kernel k, rk_u32 value)
 
 /* ------------------------------------------------------------------ the outcomes */
 
-static void a_request_gets_its_reply(contract *c)
+/* Replies come by the report lane: whatever its slots are, the outcome is the same. */
+static void in_each_format(contract *c, void (*outcome)(contract *c, rk_kernel k))
 {
-    rk_kernel k = launch_replier(c);
+    for (rk_u32 format = RK_FORMAT_SEQ; format <= RK_FORMAT_UNIT; format++) {
+        rk_kernel k = launch_replier_in(c, format);
+        outcome(c, k);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
+static void assert_many_answers(contract *c, rk_kernel k)
+{
     for (rk_u32 i = 0; i < contract_rounds(2000); i++) assert_answers(c, k, i);
 }
 
-static void a_handler_that_does_not_reply_is_no_reply(contract *c)
+static void a_request_gets_its_reply(contract *c) { in_each_format(c, assert_many_answers); }
+
+static void assert_no_reply(contract *c, rk_kernel k)
 {
-    rk_kernel k = launch_replier(c);
     response r;
     assert_status(ask(c, k, 1, ANSWER_NEVER, &r, RK_SECONDS(20)), RK_NO_REPLY);
     assert_answers(c, k, 2);
@@ -57,9 +71,10 @@ static void a_handler_that_does_not_reply_is_no_reply(contract *c)
     assert_int_equal(account_of(c, k).late_replies + account_of(c, k).double_replies, 0);
 }
 
-static void a_handler_that_refuses_is_dead_with_the_reason(contract *c)
+static void a_handler_that_does_not_reply_is_no_reply(contract *c) { in_each_format(c, assert_no_reply); }
+
+static void assert_refuses(contract *c, rk_kernel k)
 {
-    rk_kernel k = launch_replier(c);
     response r;
     assert_status(ask(c, k, 1, ANSWER_REFUSED, &r, RK_SECONDS(20)), RK_DEAD);
     assert_error_says("odd");
@@ -70,6 +85,8 @@ static void a_handler_that_refuses_is_dead_with_the_reason(contract *c)
     assert_true(letter.correlation != 0);
     assert_answers(c, k, 2);
 }
+
+static void a_handler_that_refuses_is_dead_with_the_reason(contract *c) { in_each_format(c, assert_refuses); }
 
 static void a_second_reply_is_counted_and_disturbs_nobody(contract *c)
 {

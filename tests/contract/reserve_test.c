@@ -1,8 +1,18 @@
-/* Reservations: a slot that is written in place, and the hole that it is until it is committed. */
+/* Reservations: a slot that is written in place, or beside a unit slot, and the hole that it is until it is
+ * committed. */
 #include "probes.h"
 
 #include <sched.h>
 #include <stdio.h>
+
+static rk_u32 slot_format; /* of the case that runs */
+
+static rk_launch_options slots(rk_u32 capacity)
+{
+    rk_launch_options o = small(capacity);
+    o.slot_format = slot_format;
+    return o;
+}
 
 /* Nothing comes, however long one waits: time alone repairs nothing. */
 static void assert_nothing_comes(contract *c, rk_kernel k)
@@ -26,7 +36,7 @@ static rk_reservation reserve_probe(contract *c, rk_kernel k, rk_u32 number)
 
 static void a_committed_reservation_is_a_message_in_its_place(contract *c)
 {
-    rk_launch_options o = small(64);
+    rk_launch_options o = slots(64);
     rk_kernel k = launch_echo(c, &o);
     for (rk_u32 i = 0; i < 200; i += 2) {
         rk_reservation r = reserve_probe(c, k, i);
@@ -41,7 +51,7 @@ static void a_committed_reservation_is_a_message_in_its_place(contract *c)
 
 static void others_go_on_behind_a_hole_and_the_consumer_waits_at_it(contract *c)
 {
-    rk_launch_options o = small(64);
+    rk_launch_options o = slots(64);
     rk_kernel k = launch_echo(c, &o);
     assert_ok(send_probe(c, k, 0));
     assert_ok(send_probe(c, k, 1));
@@ -60,7 +70,7 @@ static void others_go_on_behind_a_hole_and_the_consumer_waits_at_it(contract *c)
 
 static void an_aborted_reservation_is_passed_over_as_if_it_had_never_been(contract *c)
 {
-    rk_launch_options o = small(16);
+    rk_launch_options o = slots(16);
     rk_kernel k = launch_echo(c, &o);
     for (rk_u32 round = 0; round < 20; round++) { /* more than once round the ring */
         rk_reservation first = reserve_probe(c, k, 100), second = reserve_probe(c, k, 101);
@@ -101,7 +111,7 @@ static void *reserve_and_exit(void *argument)
 static void when_its_owner_exits_a_hole_is_repaired_and_counted_lost(contract *c)
 {
     static owner o;
-    rk_launch_options options = small(64);
+    rk_launch_options options = slots(64);
     rk_kernel k = launch_echo(c, &options);
     o = (owner){ .c = c, .kernel = k, .count = 3 };
     assert_ok(send_probe(c, k, 1));
@@ -124,7 +134,7 @@ static void when_its_owner_exits_a_hole_is_repaired_and_counted_lost(contract *c
 static void another_threads_reservation_can_be_neither_committed_nor_aborted(contract *c)
 {
     static owner o;
-    rk_launch_options options = small(64);
+    rk_launch_options options = slots(64);
     rk_kernel k = launch_echo(c, &options);
     o = (owner){ .c = c, .kernel = k, .count = 1 };
     start_thread(c, reserve_and_exit, &o);
@@ -140,7 +150,7 @@ static void another_threads_reservation_can_be_neither_committed_nor_aborted(con
 static void an_owner_may_exit_after_its_kernel(contract *c)
 {
     static owner o;
-    rk_launch_options options = small(64);
+    rk_launch_options options = slots(64);
     rk_kernel k = launch(c, "echo", "echo", &options);
     o = (owner){ .c = c, .kernel = k, .count = 2 };
     start_thread(c, reserve_and_exit, &o);
@@ -157,7 +167,7 @@ static void an_owner_may_exit_after_its_kernel(contract *c)
 
 static void a_reservation_does_not_outlive_its_kernel(contract *c)
 {
-    rk_launch_options o = small(64);
+    rk_launch_options o = slots(64);
     for (rk_u32 round = 0; round < 20; round++) { /* nor does it keep one of the thread's places */
         rk_kernel k = launch(c, "echo", "echo", &o);
         rk_reservation first = reserve_probe(c, k, 1), second = reserve_probe(c, k, 2);
@@ -171,7 +181,7 @@ static void a_reservation_does_not_outlive_its_kernel(contract *c)
 
 static void a_kernel_with_a_hole_is_not_relaunched(contract *c)
 {
-    rk_launch_options o = small(64);
+    rk_launch_options o = slots(64);
     rk_kernel k = launch_echo(c, &o);
     rk_reservation r = reserve_probe(c, k, 1);
     assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(5)), RK_BUSY);
@@ -183,15 +193,14 @@ static void a_kernel_with_a_hole_is_not_relaunched(contract *c)
 
 /* ------------------------------------------------------------------ what can't be reserved */
 
-static void a_lane_with_a_lock_or_unit_slots_has_no_reservations(contract *c)
+static void a_lane_with_a_lock_has_no_reservations(contract *c)
 {
-    for (rk_u32 i = 0; i < 4; i++) {
+    for (rk_u32 i = 0; i < 3; i++) {
         rk_launch_options o = small(64);
         rk_reservation r;
         if (i == 0) o.deduplication_window = 16;
         if (i == 1) o.priority = 1;
         if (i == 2) o.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
-        if (i == 3) o.slot_format = RK_FORMAT_UNIT;
         char id[16];
         snprintf(id, sizeof id, "lane %u", i);
         rk_kernel k = launch(c, id, "echo", &o);
@@ -203,7 +212,7 @@ static void a_lane_with_a_lock_or_unit_slots_has_no_reservations(contract *c)
 
 static void reservations_that_cannot_be_say_why(contract *c)
 {
-    rk_launch_options o = small(16);
+    rk_launch_options o = slots(16);
     rk_kernel k = launch(c, "echo", "echo", &o);
     rk_reservation r, all[16];
     assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(amount), sizeof(amount), 0, &r), RK_UNKNOWN_TYPE);
@@ -290,7 +299,7 @@ static void *write_in_place(void *argument)
 static void writers_in_place_and_senders_lose_nothing_and_keep_their_order(contract *c)
 {
     static writer w[WRITERS];
-    rk_launch_options o = small(64);
+    rk_launch_options o = slots(64);
     rk_kernel k = launch_echo(c, &o);
     rk_u32 next[WRITERS] = { 0 };
     __atomic_store_n(&writing, WRITERS, __ATOMIC_RELEASE);
@@ -320,17 +329,43 @@ static void writers_in_place_and_senders_lose_nothing_and_keep_their_order(contr
     assert_int_equal(account_of(c, k).lost, 0);
 }
 
+/* Each case in both formats. */
+#define IN_BOTH(does)                    \
+    static void does##_seq(contract *c)  \
+    {                                    \
+        slot_format = RK_FORMAT_SEQ;     \
+        does(c);                         \
+    }                                    \
+    static void does##_unit(contract *c) \
+    {                                    \
+        slot_format = RK_FORMAT_UNIT;    \
+        does(c);                         \
+    }
+IN_BOTH(a_committed_reservation_is_a_message_in_its_place)
+IN_BOTH(others_go_on_behind_a_hole_and_the_consumer_waits_at_it)
+IN_BOTH(an_aborted_reservation_is_passed_over_as_if_it_had_never_been)
+IN_BOTH(when_its_owner_exits_a_hole_is_repaired_and_counted_lost)
+IN_BOTH(another_threads_reservation_can_be_neither_committed_nor_aborted)
+IN_BOTH(an_owner_may_exit_after_its_kernel)
+IN_BOTH(a_reservation_does_not_outlive_its_kernel)
+IN_BOTH(a_kernel_with_a_hole_is_not_relaunched)
+IN_BOTH(reservations_that_cannot_be_say_why)
+IN_BOTH(writers_in_place_and_senders_lose_nothing_and_keep_their_order)
+
+#define BOTH(does, needs) \
+    { CASE(does##_seq), needs }, { CASE(does##_unit), needs }
+
 static const contract_case cases[] = {
-    { CASE(a_committed_reservation_is_a_message_in_its_place), ON_EVERY },
-    { CASE(others_go_on_behind_a_hole_and_the_consumer_waits_at_it), ON_EVERY },
-    { CASE(an_aborted_reservation_is_passed_over_as_if_it_had_never_been), ON_EVERY },
-    { CASE(when_its_owner_exits_a_hole_is_repaired_and_counted_lost), ON_EVERY },
-    { CASE(another_threads_reservation_can_be_neither_committed_nor_aborted), ON_EVERY },
-    { CASE(an_owner_may_exit_after_its_kernel), ON_EVERY },
-    { CASE(a_reservation_does_not_outlive_its_kernel), ON_EVERY },
-    { CASE(a_kernel_with_a_hole_is_not_relaunched), ON_EVERY },
-    { CASE(a_lane_with_a_lock_or_unit_slots_has_no_reservations), ON_EVERY },
-    { CASE(reservations_that_cannot_be_say_why), ON_EVERY },
-    { CASE(writers_in_place_and_senders_lose_nothing_and_keep_their_order), NEEDS_THREADS },
+    BOTH(a_committed_reservation_is_a_message_in_its_place, ON_EVERY),
+    BOTH(others_go_on_behind_a_hole_and_the_consumer_waits_at_it, ON_EVERY),
+    BOTH(an_aborted_reservation_is_passed_over_as_if_it_had_never_been, ON_EVERY),
+    BOTH(when_its_owner_exits_a_hole_is_repaired_and_counted_lost, ON_EVERY),
+    BOTH(another_threads_reservation_can_be_neither_committed_nor_aborted, ON_EVERY),
+    BOTH(an_owner_may_exit_after_its_kernel, ON_EVERY),
+    BOTH(a_reservation_does_not_outlive_its_kernel, ON_EVERY),
+    BOTH(a_kernel_with_a_hole_is_not_relaunched, ON_EVERY),
+    { CASE(a_lane_with_a_lock_has_no_reservations), ON_EVERY },
+    BOTH(reservations_that_cannot_be_say_why, ON_EVERY),
+    BOTH(writers_in_place_and_senders_lose_nothing_and_keep_their_order, NEEDS_THREADS),
 };
 CONTRACT_MAIN("reservations", cases)

@@ -373,15 +373,21 @@ static void ask_to_log(contract *c, rk_kernel k, rk_u32 lines, rk_u32 number)
 
 static void a_kernels_log_has_its_numbers_and_where_they_come_from(contract *c)
 {
-    rk_kernel k = launch_active(c, "talker", "logger", 0);
-    ask_to_log(c, k, 1, 4242);
-    wait_until(c, logged(c, "line 0 of 4242") == 1);
-    pthread_mutex_lock(&c->lock);
-    contract_line line = c->log[c->logged - 1];
-    pthread_mutex_unlock(&c->lock);
-    assert_string_equal(line.kernel, "talker");
-    assert_int_equal(line.level, RK_WARNING);
-    assert_int_equal(line.shard, 0);
+    for (rk_u32 format = RK_FORMAT_SEQ; format <= RK_FORMAT_UNIT; format++) {
+        rk_launch_options o = rk_production();
+        o.deduplication_window = 0;
+        o.slot_format = format;
+        rk_kernel k = launch_active(c, "talker", "logger", &o);
+        ask_to_log(c, k, 1, 4242 + format);
+        wait_until(c, logged(c, format ? "line 0 of 4243" : "line 0 of 4242") == 1);
+        pthread_mutex_lock(&c->lock);
+        contract_line line = c->log[c->logged - 1];
+        pthread_mutex_unlock(&c->lock);
+        assert_string_equal(line.kernel, "talker");
+        assert_int_equal(line.level, RK_WARNING);
+        assert_int_equal(line.shard, 0);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
 }
 
 static void a_kernel_that_logs_too_much_is_limited_and_the_rest_counted(contract *c)
@@ -480,9 +486,11 @@ static void state_of_an_active_kernel_is_of_a_batch_boundary(contract *c)
 
 static void clearing_an_inactive_kernel_makes_room_and_counts_what_it_throws_away(contract *c)
 {
-    for (rk_u32 strategy = 0; strategy < 4; strategy++) {
+    for (rk_u32 lane = 0; lane < 5; lane++) {
+        rk_u32 strategy = lane % 4;
         rk_launch_options o = rk_low_latency();
         o.queue_capacity = 16;
+        o.slot_format = lane == 4 ? RK_FORMAT_UNIT : RK_FORMAT_SEQ;
         o.deduplication_window = strategy == RK_BACKPRESSURE_REJECT ? 16 : 0;
         o.priority = strategy == RK_BACKPRESSURE_DROP_NEWEST;
         o.backpressure = strategy;

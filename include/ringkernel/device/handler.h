@@ -350,26 +350,19 @@ RK_FN void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *text, r
         return;
     }
     turn->log_lines++;
-    rk_byte *slot = rk_ring_slot(ring, context->arena, claim.first);
-    RK_GLOBAL rk_header_long *header = (RK_GLOBAL rk_header_long *)slot;
-    RK_GLOBAL rk_report *report = (RK_GLOBAL rk_report *)(header + 1);
-    RK_GLOBAL rk_log_line *line = (RK_GLOBAL rk_log_line *)(report + 1);
-    header->base.type = 0;
-    header->base.length = sizeof(rk_report) + sizeof(rk_log_line);
-    header->base.source = (rk_u16)context->shard->kernel_no;
-    header->base.flags = 0;
-    header->source_shard = (rk_u16)context->shard->shard;
-    report->kind = RK_REPORT_LOG;
-    report->reason = 0;
-    report->when_ns = context->now_ns;
-    line->level = level;
-    line->values = values;
-    line->value[0] = a;
-    line->value[1] = b;
-    rk_u32 i = 0;
-    for (; i + 1u < RK_LOG_TEXT && text[i]; i++) line->text[i] = (rk_u8)text[i];
-    line->text[i] = 0;
-    rk_ring_publish(ring, slot, claim.first);
+    rk_log_message log;
+    for (rk_u32 w = 0; w < sizeof log / 4u; w++) ((rk_word *)&log)[w] = 0;
+    log.header.base.length = sizeof log.report + sizeof log.line;
+    log.header.base.source = (rk_u16)context->shard->kernel_no;
+    log.header.source_shard = (rk_u16)context->shard->shard;
+    log.report.kind = RK_REPORT_LOG;
+    log.report.when_ns = context->now_ns;
+    log.line.level = level;
+    log.line.values = values;
+    log.line.value[0] = a;
+    log.line.value[1] = b;
+    for (rk_u32 i = 0; i + 1u < RK_LOG_TEXT && text[i]; i++) log.line.text[i] = (rk_u8)text[i];
+    rk_ring_put_own(ring, context->arena, claim.first, (const rk_word *)&log, sizeof log / 4u);
     RK_WAKE_CONSUMER(context, lane);
 }
 

@@ -94,20 +94,162 @@ void __tsan_release(void *address);
 
 #if defined(__x86_64__)
 #define RK_HAS_UNIT 1
+/* Units are in order among themselves; what else is read or written stays on its side of this. */
+RK_FN void rk_port_units_apart(void) { __asm__ volatile("" : : : "memory"); }
+RK_FN __m128i rk_port_get_unit(const rk_unit *unit)
+{
+    __m128i bits;
+    __asm__ volatile("movdqa %1, %0" : "=x"(bits) : "m"(*unit));
+    RK_PORT_SAW(unit);
+    return bits;
+}
+RK_FN void rk_port_set_unit(rk_unit *unit, __m128i bits)
+{
+    RK_PORT_SHOWS(unit);
+    __asm__ volatile("movdqa %1, %0" : "=m"(*unit) : "x"(bits));
+}
 RK_FN rk_unit rk_load_unit(const rk_unit *unit)
 {
     rk_unit value;
-    __m128i bits;
-    __asm__ volatile("movdqa %1, %0" : "=x"(bits) : "m"(*unit) : "memory");
+    __m128i bits = rk_port_get_unit(unit);
+    rk_port_units_apart();
     _mm_store_si128((__m128i *)(void *)&value, bits);
-    RK_PORT_SAW(unit);
     return value;
 }
 RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
 {
-    RK_PORT_SHOWS(unit);
     __m128i bits = _mm_load_si128((const __m128i *)(const void *)&value);
-    __asm__ volatile("movdqa %1, %0" : "=m"(*unit) : "x"(bits) : "memory");
+    rk_port_units_apart();
+    rk_port_set_unit(unit, bits);
+    rk_port_units_apart();
+}
+
+/* A whole message to units and back, by what every x86-64 has (SSE2): one load, one blend and one store a
+ * unit. What a unit carries lies behind the word that its lap takes the place of, so it is loaded from there.
+ * The payload may lie anywhere, and no byte beside it is read. */
+#define RK_PORT_UNITS 1
+
+/* Up to four bytes. */
+RK_FN rk_u32 rk_port_few(const rk_u8 *at, rk_u32 n)
+{
+    rk_u32 word = 0;
+    rk_u16 pair = 0;
+    if (n == 4u) {
+        memcpy(&word, at, 4);
+        return word;
+    }
+    if (n < 2u) return n ? at[0] : 0u;
+    memcpy(&pair, at, 2);
+    return n == 2u ? pair : pair | (rk_u32)at[2] << 16;
+}
+
+/* Up to twelve bytes, behind the place of a lap. */
+RK_FN __m128i rk_port_part(const rk_u8 *at, rk_u32 n)
+{
+    rk_u64 low = 0;
+    rk_u32 high = 0;
+    if (n >= 8u) {
+        memcpy(&low, at, 8);
+        high = rk_port_few(at + 8, n - 8u);
+    } else if (n >= 4u) {
+        low = rk_port_few(at, 4) | (rk_u64)rk_port_few(at + 4, n - 4u) << 32;
+    } else {
+        low = rk_port_few(at, n);
+    }
+    return _mm_slli_si128(_mm_unpacklo_epi64(_mm_cvtsi64_si128((long long)low), _mm_cvtsi32_si128((int)high)),
+                          4);
+}
+
+RK_FN void rk_port_set_part(rk_unit *unit, __m128i part, __m128i lap)
+{
+    rk_port_set_unit(unit, _mm_castps_si128(_mm_move_ss(_mm_castsi128_ps(part), _mm_castsi128_ps(lap))));
+}
+
+RK_FN void rk_port_set_at(rk_unit *unit, const rk_u8 *at, __m128i lap)
+{
+    rk_port_set_part(unit, _mm_loadu_si128((const __m128i *)(const void *)at), lap);
+}
+
+/* How messages of one length lie in units. */
+typedef struct rk_port_cut {
+    rk_u32 is_long;
+    rk_u32 shared; /* payload bytes in one unit with the end of a long header */
+    rk_u32 whole;  /* further units that are full */
+    rk_u32 rest;   /* bytes in one more */
+} rk_port_cut;
+
+RK_FN rk_port_cut rk_port_cut_of(rk_u32 is_long, rk_u32 length)
+{
+    rk_port_cut cut;
+    cut.is_long = is_long;
+    cut.shared = !is_long ? 0u : length < 4u ? length : 4u;
+    cut.whole = (length - cut.shared) / 12u;
+    cut.rest = (length - cut.shared) % 12u;
+    return cut;
+}
+
+/* From the last unit to the first: who sees the first sees all of them, and who waits for it reads no line
+ * that is still being written. */
+RK_FN void rk_port_write_units(rk_unit *units, rk_u32 lap_word, const void *header, const void *payload,
+                               rk_port_cut cut)
+{
+    const rk_u8 *head = (const rk_u8 *)header;
+    const rk_u8 *body = (const rk_u8 *)payload + cut.shared;
+    const __m128i lap = _mm_cvtsi32_si128((int)lap_word);
+    rk_unit *own = units + (cut.is_long ? 4 : 1);
+    if (cut.rest) rk_port_set_part(&own[cut.whole], rk_port_part(body + cut.whole * 12u, cut.rest), lap);
+    if (cut.whole) {
+        for (rk_u32 u = cut.whole - 1u; u > 0; u--) rk_port_set_at(&own[u], body + u * 12u - 4u, lap);
+        rk_port_set_part(own, rk_port_part(body, 12), lap);
+    }
+    if (cut.is_long) {
+        __m128i end = _mm_srli_si128(_mm_loadu_si128((const __m128i *)(const void *)(head + 32)), 4);
+        __m128i begin = _mm_cvtsi32_si128((int)rk_port_few((const rk_u8 *)payload, cut.shared));
+        rk_port_set_part(&units[3], _mm_or_si128(end, _mm_slli_si128(begin, 12)), lap);
+        rk_port_set_at(&units[2], head + 24, lap);
+        rk_port_set_at(&units[1], head + 12, lap);
+    }
+    /* A header was written by double words just before: one load of both would wait for them. */
+    __m128d first = _mm_castsi128_pd(_mm_loadl_epi64((const __m128i *)(const void *)head));
+    first = _mm_loadh_pd(first, (const double *)(const void *)(head + 8));
+    rk_port_set_part(units, _mm_castpd_si128(first), lap);
+}
+
+/* Up to four units into the three pieces of sixteen bytes that they carry. 0: one is of another lap. */
+RK_FN rk_u32 rk_port_read_four(const rk_unit *units, rk_u32 n, __m128i laps, __m128i *to)
+{
+    __m128 a = _mm_castsi128_ps(rk_port_get_unit(units));
+    __m128 b = n > 1u ? _mm_castsi128_ps(rk_port_get_unit(units + 1)) : a;
+    __m128 c = n > 2u ? _mm_castsi128_ps(rk_port_get_unit(units + 2)) : a;
+    __m128 d = n > 3u ? _mm_castsi128_ps(rk_port_get_unit(units + 3)) : a;
+    __m128 found = _mm_movelh_ps(_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
+    if (_mm_movemask_epi8(_mm_cmpeq_epi32(_mm_castps_si128(found), laps)) != 0xffff) return 0;
+    __m128 seam = _mm_shuffle_ps(a, b, _MM_SHUFFLE(1, 1, 3, 3));
+    _mm_storeu_si128(to, _mm_castps_si128(_mm_shuffle_ps(a, seam, _MM_SHUFFLE(2, 0, 2, 1))));
+    if (n > 1u) _mm_storeu_si128(to + 1, _mm_castps_si128(_mm_shuffle_ps(b, c, _MM_SHUFFLE(2, 1, 3, 2))));
+    if (n > 2u)
+        _mm_storeu_si128(to + 2,
+                         _mm_castps_si128(_mm_move_ss(d, _mm_shuffle_ps(c, c, _MM_SHUFFLE(3, 3, 3, 3)))));
+    return 1;
+}
+
+/* Units to a message that begins with its lap. It is put down in aligned pieces of sixteen bytes, as it will
+ * be copied on, and in no more of them than the slot has. */
+RK_FN rk_u32 rk_port_read_units(const rk_unit *units, rk_u32 lap, rk_u32 header_size, rk_u32 slot_size,
+                                void *into)
+{
+    __m128i *image = (__m128i *)into;
+    __m128i laps = _mm_set1_epi32((int)lap);
+    __m128i first = rk_port_get_unit(units);
+    if ((rk_u32)_mm_cvtsi128_si32(first) != lap) return 0;
+    rk_u32 length = (rk_u32)((rk_u64)_mm_cvtsi128_si64(first) >> 48);
+    rk_u32 count = (header_size + length - 4u + 11u) / 12u;
+    if (count * 16u > slot_size) return 0;
+    _mm_storeu_si128(image, first);
+    for (rk_u32 u = 1; u < count; u += 4u)
+        if (!rk_port_read_four(units + u, count - u, laps, image + 1u + (u - 1u) / 4u * 3u)) return 0;
+    rk_port_units_apart();
+    return 1;
 }
 RK_FN void rk_port_pause(void) { _mm_pause(); }
 RK_FN rk_u64 rk_port_cycles(void) { return __builtin_ia32_rdtsc(); }

@@ -244,10 +244,16 @@ RK_FN rk_u32 rk_message_word(RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_
 }
 
 /* Write a message into a unit slot. Each unit carries the lap and the next twelve bytes after the header's
- * own lap. The payload is read in whole words. */
+ * own lap. The payload is read in whole words, unless the port does it (RK_PORT_UNITS). */
 RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index,
                          RK_GLOBAL const rk_u32 *header, RK_GLOBAL const rk_u32 *payload, rk_u32 length)
 {
+#if defined(RK_PORT_UNITS)
+    rk_port_units_apart();
+    rk_port_write_units((rk_unit *)slot, rk_ring_lap(ring, index), header, payload,
+                        rk_port_cut_of(ring->header_size == RK_HEADER_LONG, length));
+    rk_port_units_apart();
+#else
     RK_GLOBAL rk_unit *units = (RK_GLOBAL rk_unit *)slot;
     rk_u32 header_words = ring->header_size / 4u;
     rk_u32 words = header_words + (length + 3u) / 4u - 1u; /* without the lap */
@@ -261,12 +267,37 @@ RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 in
         }
         rk_store_unit(&units[u], unit);
     }
+#endif
 }
 
-/* Read a unit slot into `into`. 0: not there yet, or not whole: some unit is of another lap. The length is in
- * the first unit, so a slot is read once, and no unit beyond the message is looked at. */
+/* The same of a message that the caller has put together in its own memory, which in OpenCL is no memory of
+ * the arena: whole, `words` of it, into a slot of either format, and shown. */
+RK_FN void rk_ring_put_own(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index,
+                           const rk_word *message, rk_u32 words)
+{
+    rk_byte *slot = rk_ring_slot(ring, arena, index);
+    if (ring->format == RK_FORMAT_UNIT) {
+        rk_unit unit;
+        unit.word[0] = rk_ring_lap(ring, index);
+        for (rk_u32 at = 1; at < words; at += 3u) {
+            for (rk_u32 w = 0; w < 3u; w++) unit.word[1 + w] = at + w < words ? message[at + w] : 0u;
+            rk_store_unit((RK_GLOBAL rk_unit *)slot + at / 3u, unit);
+        }
+    } else {
+        for (rk_u32 w = 1; w < words; w++) ((RK_GLOBAL rk_word *)slot)[w] = message[w];
+        rk_ring_publish(ring, slot, index);
+    }
+}
+
+/* Read a unit slot into `into`, which has room for a slot. 0: not there yet, or not whole: some unit is of
+ * another lap. The length is in the first unit, so a slot is read once, and no unit beyond the message is
+ * looked at. */
 RK_FN rk_u32 rk_unit_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, RK_GLOBAL rk_u32 *into)
 {
+#if defined(RK_PORT_UNITS)
+    return rk_port_read_units((const rk_unit *)slot, rk_ring_lap(ring, index), ring->header_size,
+                              ring->slot_size, into);
+#else
     RK_GLOBAL rk_word *image = (RK_GLOBAL rk_word *)into;
     RK_GLOBAL const rk_unit *units = (RK_GLOBAL const rk_unit *)slot;
     rk_u32 lap = rk_ring_lap(ring, index);
@@ -284,6 +315,7 @@ RK_FN rk_u32 rk_unit_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 i
         unit = rk_load_unit(&units[u]);
         if (unit.word[0] != lap) return 0;
     }
+#endif
 }
 
 /* --------------------------------------------------------- slots that may be overwritten (DropOldest) */

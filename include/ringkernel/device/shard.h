@@ -124,6 +124,13 @@ typedef struct rk_log_line {
     rk_u8 text[RK_LOG_TEXT];
 } rk_log_line;
 
+/* A log line as the report lane carries it. */
+typedef struct rk_log_message {
+    rk_header_long header;
+    rk_report report;
+    rk_log_line line;
+} rk_log_message;
+
 #define RK_COPY_NONE 0u
 #define RK_COPY_WANTED 1u /* the pool had no block for it */
 #define RK_COPY_MADE 2u   /* the reference is of a copy for this target; the original stands behind it */
