@@ -80,7 +80,9 @@ typedef struct rk_runtime_options {
     const char
         *cache_folder; /* compiled kernels; 0: $XDG_CACHE_HOME/ringkernel, ~/.cache/ringkernel or /tmp */
     rk_u32 unpinned;   /* 1: workers are not bound to cores (they are where hwloc is there) */
-    rk_u32 options_;
+    /* 1: a device serves in bounded launches, one after the other, instead of one that stays. CPU workers visit
+     * shards in such a way anyhow: RK_UNSUPPORTED. */
+    rk_u32 slices;
 } rk_runtime_options;
 #define RK_RUNTIME_OPTIONS .size = sizeof(rk_runtime_options)
 

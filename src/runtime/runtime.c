@@ -46,8 +46,8 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
     if (o->workers > 1024)
         return rk_error(RK_INVALID_OPTIONS,
                         "workers %u is not in 1 to 1024; 0 takes one fewer than the cores", o->workers);
-    if (o->single_step > 1 || o->unpinned > 1)
-        return rk_error(RK_INVALID_OPTIONS, "single_step and unpinned are 0 or 1");
+    if (o->single_step > 1 || o->unpinned > 1 || o->slices > 1)
+        return rk_error(RK_INVALID_OPTIONS, "single_step, unpinned and slices are 0 or 1");
     if (o->single_step && o->workers)
         return rk_error(RK_INVALID_OPTIONS, "single_step runs without workers: workers must be 0, not %u",
                         o->workers);

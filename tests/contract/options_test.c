@@ -265,6 +265,13 @@ static void mistakes_of_a_runtime_are_refused(contract *c)
     o.unpinned = 2;
     assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
     o.unpinned = 1;
+    o.slices = 2;
+    assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
+    o.slices = 1;
+    assert_status(rk_open(&o, &runtime), RK_UNSUPPORTED);
+    assert_error_says("CPU workers already run in bounded visits");
+    assert_null(runtime);
+    o.slices = 0;
     o.backend = 99;
     assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
     o.backend = RK_BACKEND_METAL;

@@ -370,6 +370,9 @@ static void replace(rk_runtime *runtime, worker *stuck, const rk_host_kernel *ke
 
 static rk_status cpu_open(rk_runtime *runtime)
 {
+    if (runtime->options.slices)
+        return rk_error(RK_UNSUPPORTED,
+                        "slices = 1 is for devices: CPU workers already run in bounded visits");
     workers *all = calloc(1, sizeof *all);
     if (!all) return rk_error(RK_OUT_OF_MEMORY, "no memory for workers");
     runtime->backend_data = all;
