@@ -163,6 +163,13 @@ foreach(file IN LISTS test_sources)
     rk_add_test(${name} ${file} ${name})
 endforeach()
 
+# --- the flight-delays job without rk, which scripts/gpu-check runs on each backend ----------------------------
+file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/flight-delays/*.rk.c)
+add_executable(flights ${PROJECT_SOURCE_DIR}/tests/gpu/flights.c)
+set_target_properties(flights PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+target_link_libraries(flights PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
+ringkernel_add_kernels(flights ${kernels})
+
 # --- tests that are scripts -----------------------------------------------------------------------------------
 file(GLOB_RECURSE script_tests CONFIGURE_DEPENDS
      ${PROJECT_SOURCE_DIR}/src/*_test.py ${PROJECT_SOURCE_DIR}/src/*_test.sh
