@@ -121,6 +121,7 @@ if(kernels)
     ringkernel_add_kernels(test_kernels ${kernels})
 endif()
 
+add_custom_target(gpu_check) # what scripts/gpu-check runs
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_test.c
      ${PROJECT_SOURCE_DIR}/tests/*_test.c)
 foreach(file IN LISTS test_sources)
@@ -160,6 +161,9 @@ foreach(file IN LISTS test_sources)
     if(TARGET test_kernels AND (name IN_LIST RK_TESTS_WITH_KERNELS OR folder MATCHES "/tests/contract$"))
         target_link_libraries(${name} PRIVATE test_kernels)
     endif()
+    if(folder MATCHES "/(tests/contract|backend/cuda)$")
+        add_dependencies(gpu_check ${name})
+    endif()
     rk_add_test(${name} ${file} ${name})
 endforeach()
 
@@ -169,6 +173,7 @@ add_executable(flights ${PROJECT_SOURCE_DIR}/tests/gpu/flights.c)
 set_target_properties(flights PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 target_link_libraries(flights PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
 ringkernel_add_kernels(flights ${kernels})
+add_dependencies(gpu_check flights)
 
 # --- tests that are scripts -----------------------------------------------------------------------------------
 file(GLOB_RECURSE script_tests CONFIGURE_DEPENDS
@@ -204,7 +209,8 @@ foreach(name IN LISTS install_tests)
 endforeach()
 if(NOT RK_INSTRUMENT_FLAGS) # the core with a C compiler and CMake alone
     rk_add_test(install_core ${install_check} ${install_check} core)
-    list(APPEND install_tests install_core)
+    rk_add_test(install_tests ${install_check} ${install_check} tests)
+    list(APPEND install_tests install_core install_tests)
 endif()
 if(PkgConfig_FOUND) # what the documents show of the installed library
     foreach(document README.md docs/first-handler.md)
