@@ -207,10 +207,9 @@ foreach(name IN LISTS install_tests)
     rk_add_test(${name} ${install_check} ${install_check} ${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
     set_tests_properties(${name} PROPERTIES FIXTURES_REQUIRED installed)
 endforeach()
-if(NOT RK_INSTRUMENT_FLAGS) # the core with a C compiler and CMake alone
+if(NOT RK_INSTRUMENT_FLAGS) # the core, and tests of it, with a C compiler and CMake alone
     rk_add_test(install_core ${install_check} ${install_check} core)
-    rk_add_test(install_tests ${install_check} ${install_check} tests)
-    list(APPEND install_tests install_core install_tests)
+    list(APPEND install_tests install_core)
 endif()
 if(PkgConfig_FOUND) # what the documents show of the installed library
     foreach(document README.md docs/first-handler.md)

@@ -179,6 +179,8 @@ def run_tests(result, command, limit_s=LIMIT_S, environment=None):
                 result.fails("(behind its last case)", said[-2000:], hung=True)
             elif status and failed == len(result.failures):
                 result.fails("(the program)", f"{said[-4000:]}\nexit status {status}")
+            elif not status and not re.search(r"^\[(=====| RUN)", said, re.MULTILINE):  # it is one case itself
+                result.passed += 1
             break
         if status is None and last and "[" in case:  # others took the time
             environment = environment | {"RK_CONTRACT_AFTER": last}
@@ -294,12 +296,17 @@ def find_jobs(options, folder, inputs):
 # ------------------------------------------------------------------------------------------- the end
 
 
-def show_failures(result):
+def show_failures(result, told):
+    """Texts are numbered by `told`, and each is shown once."""
     for failure in result.failures:
-        text = failure["text"].split("\n")
-        if len(text) > 30:
-            text = text[:10] + ["…"] + text[-19:]
-        say(f"\n-- {result.name()}: {failure['case']}\n   " + "\n   ".join(text))
+        lines = [line for line in failure["text"].split("\n") if line.strip()]
+        new = len(told) + 1
+        number = told.setdefault("\n".join(lines), new)
+        say(f"[{number}] {result.name()}: {failure['case'].split(' [')[0]}")
+        if len(lines) > 30:
+            lines = lines[:10] + ["…"] + lines[-19:]
+        if number == new:
+            say("    " + "\n    ".join(lines))
     for note in result.notes:
         if note.startswith(("refused", "skipped")) and result.failures:
             say(f"   {note}")
@@ -365,17 +372,18 @@ def main():
     inputs = make_flights(folder)
 
     jobs = find_jobs(options, folder, inputs)
+    told = {}
     with ThreadPoolExecutor(options.jobs) as pool:
         running = [pool.submit(work, result) for result, work in jobs]
         for one in running:
             result = one.result()
             if result.program != "flights":
-                show_failures(result)
+                show_failures(result, told)
     results = [result for result, _ in jobs]
     flights = [result for result in results if result.program == "flights"]
     compare_flights(folder, inputs, flights)
     for result in flights:
-        show_failures(result)
+        show_failures(result, told)
     seconds = time.monotonic() - begin
     show_table(results, seconds)
     if options.json:
