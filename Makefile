@@ -1,6 +1,6 @@
 # The ways into this repository, one line each; what a target does is in the script of its name.
 # Everything builds under build/<preset> with the presets of CMakePresets.json.
-.PHONY: help run check bench-setup bench fuzz format lint gate coverage package clean
+.PHONY: help run check gpu-check bench-setup bench fuzz format lint gate coverage package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -14,6 +14,9 @@ check: ## install what is missing, build, run every test
 	cmake --preset release
 	cmake --build --preset release
 	ctest --preset release
+
+gpu-check: ## on a machine with a GPU and the CUDA toolkit: build and run what proves the CUDA backend
+	@scripts/gpu-check
 
 bench-setup: ## install what only the benchmarks need
 	@scripts/setup build bench

@@ -2,6 +2,7 @@
 # here is our own code, and nothing of it reaches those who link the installed library.
 option(RK_WERROR "Warnings are errors" ON)
 option(RK_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(RK_MINIMAL_CMOCKA "Unit tests use tests/minimal/cmocka.h even where cmocka is installed" OFF)
 option(RK_BENCH "Build the benchmarks, against the peers that are found" OFF)
 option(RK_COVERAGE "Count executed lines" OFF)
 option(RK_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)

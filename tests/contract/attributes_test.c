@@ -388,10 +388,11 @@ static const contract_case cases[] = {
     { CASE(messaging_between_gpus_is_refused_and_what_lanes_are_works), NEEDS_REGIONS },
     { CASE(a_domain_is_a_preset_of_mode_and_batch), NEEDS_REGIONS },
     { CASE(a_warp_wide_kernel_has_a_warp_for_each_message), NEEDS_REGIONS },
-    { CASE(sequential_memory_has_a_fence_at_each_receive_and_each_send), NEEDS_REGIONS | NEEDS_STEP },
-    { CASE(the_other_models_of_memory_have_none), NEEDS_REGIONS | NEEDS_STEP },
+    { CASE(sequential_memory_has_a_fence_at_each_receive_and_each_send),
+      NEEDS_REGIONS | NEEDS_STEP | NEEDS_CPU },
+    { CASE(the_other_models_of_memory_have_none), NEEDS_REGIONS | NEEDS_STEP | NEEDS_CPU },
     { CASE(a_send_waits_for_room_as_long_as_the_launch_says), NEEDS_REGIONS },
-    { CASE(a_single_producer_claims_without_an_atomic_and_loses_nothing), ON_EVERY },
-    { CASE(shards_of_higher_stream_priority_are_visited_first), NEEDS_THREADS },
+    { CASE(a_single_producer_claims_without_an_atomic_and_loses_nothing), NEEDS_CPU },
+    { CASE(shards_of_higher_stream_priority_are_visited_first), NEEDS_THREADS | NEEDS_CPU },
 };
 CONTRACT_MAIN("attributes", cases)

@@ -213,9 +213,9 @@ static void workers_stay_where_the_process_was_put(contract *c)
 }
 
 static const contract_case cases[] = {
-    { CASE(unpinned_workers_may_run_where_the_process_may), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_pinned_worker_stays_on_one_core_of_its_own), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_worker_that_is_replaced_is_bound_as_the_one_before), NEEDS_THREADS },
+    { CASE(unpinned_workers_may_run_where_the_process_may), NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_pinned_worker_stays_on_one_core_of_its_own), NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_worker_that_is_replaced_is_bound_as_the_one_before), NEEDS_THREADS | NEEDS_CPU },
     { CASE(workers_stay_where_the_process_was_put), ONCE },
 };
 

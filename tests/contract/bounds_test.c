@@ -262,14 +262,14 @@ static void a_barrier_wider_than_the_kernel_says_fails_it(contract *c)
 }
 
 static const contract_case cases[] = {
-    { CASE(a_message_wider_than_its_targets_slots_is_a_dead_letter), NEEDS_REGIONS },
-    { CASE(a_wide_message_that_is_tried_is_refused_at_once), NEEDS_REGIONS },
-    { CASE(a_refused_message_from_itself_was_received), NEEDS_REGIONS },
+    { CASE(a_message_wider_than_its_targets_slots_is_a_dead_letter), NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(a_wide_message_that_is_tried_is_refused_at_once), NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(a_refused_message_from_itself_was_received), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(sizes_beyond_reason_are_refused), ONCE },
     { CASE(mistakes_of_options_and_of_attributes_are_told_together), ONCE },
-    { CASE(a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for), NEEDS_REGIONS },
+    { CASE(a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(workers_without_threads_are_refused), ONCE },
     { CASE(long_chains_are_connected_in_no_time), NEEDS_REGIONS | ONCE },
-    { CASE(a_barrier_wider_than_the_kernel_says_fails_it), NEEDS_FIBERS },
+    { CASE(a_barrier_wider_than_the_kernel_says_fails_it), NEEDS_FIBERS | NEEDS_CPU },
 };
 CONTRACT_MAIN("bounds", cases)

@@ -1,5 +1,6 @@
 #include "contract.h"
 
+#include <fnmatch.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,12 +11,17 @@
 
 /* The CPU refuses nothing: what its fibers can't have, a case says by its needs. */
 static const contract_variant variants[] = {
-    { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0, { 0 } },
-    { "regions-3", RK_BACKEND_CPU, STYLE_REGIONS, 3, 0, { 0 } },
-    { "fibers-1", RK_BACKEND_CPU, STYLE_FIBERS, 1, 0, { 0 } },
-    { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0, { 0 } },
-    { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1, { 0 } },
-    { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1, { 0 } },
+    { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0, 0, { 0 } },
+    { "regions-3", RK_BACKEND_CPU, STYLE_REGIONS, 3, 0, 0, { 0 } },
+    { "fibers-1", RK_BACKEND_CPU, STYLE_FIBERS, 1, 0, 0, { 0 } },
+    { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0, 0, { 0 } },
+    { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1, 0, { 0 } },
+    { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1, 0, { 0 } },
+    { "cuda-persistent", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, { 0 } },
+    { "cuda-persistent-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, { 0 } },
+    { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, { 0 } },
+    { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, { 0 } },
+    { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, { 0 } },
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
 
@@ -30,22 +36,59 @@ static const contract_variant variants[] = {
 #define SANITIZED 0
 #endif
 
-#define CASE_LIMIT_NS RK_SECONDS(60) /* a case that takes longer hangs: the watchdog ends the program */
+/* A case that takes longer hangs: the watchdog ends the program. RK_CONTRACT_LIMIT says otherwise (seconds). */
+#define CASE_LIMIT_S 60u
+#define PATIENCE_S 20u
 
 int contract_sanitized(void) { return SANITIZED; }
 
-rk_u32 contract_rounds(rk_u32 release) { return SANITIZED && release >= 20 ? release / 20u : release; }
+/* ------------------------------------------------------------------ which variants run */
+
+static int is_chosen(const contract_variant *v)
+{
+    const char *patterns = getenv("RK_CONTRACT_VARIANTS");
+    if (!patterns || !*patterns) return v->backend == RK_BACKEND_CPU;
+    for (char pattern[64]; *patterns; patterns += *patterns == ',') {
+        size_t length = strcspn(patterns, ",");
+        snprintf(pattern, sizeof pattern, "%.*s", (int)length, patterns);
+        if (fnmatch(pattern, v->name, 0) == 0) return 1;
+        patterns += length;
+    }
+    return 0;
+}
+
+static rk_u64 seconds_by(const char *variable, rk_u32 otherwise)
+{
+    const char *said = getenv(variable);
+    long seconds = said ? strtol(said, 0, 10) : 0;
+    return RK_SECONDS(seconds > 0 ? (rk_u64)seconds : otherwise);
+}
+
+rk_u64 contract_patience_ns(void) { return seconds_by("RK_CONTRACT_PATIENCE", PATIENCE_S); }
+
+static int device_is_required(void)
+{
+    const char *said = getenv("RK_CONTRACT_REQUIRE");
+    return said && strcmp(said, "1") == 0;
+}
+
+static int on_device; /* a chosen variant is of a device */
+
+rk_u32 contract_rounds(rk_u32 release)
+{
+    return (SANITIZED || on_device) && release >= 20 ? release / 20u : release;
+}
 
 /* ------------------------------------------------------------------ one case on one variant */
 
-typedef enum outcome { NOT_RUN, PASSED, REFUSED, FAILED } outcome;
+typedef enum outcome { NOT_RUN, PASSED, REFUSED, FAILED, SKIPPED } outcome;
 
 typedef struct job {
     const contract_case *test;
     const contract_variant *variant;
     contract *fixture;
     outcome outcome;
-    char refused[256];
+    char refused[256]; /* why, also of a device that isn't there */
     char name[160];
 } job;
 
@@ -77,13 +120,13 @@ rk_u64 contract_now_ns(void)
 static void *watch(void *argument)
 {
     (void)argument;
-    for (;;) {
+    for (rk_u64 limit_ns = seconds_by("RK_CONTRACT_LIMIT", CASE_LIMIT_S);;) {
         nanosleep(&(struct timespec){ 0, 200000000 }, 0);
         const job *j = __atomic_load_n(&running, __ATOMIC_ACQUIRE);
         rk_u64 since = __atomic_load_n(&running_since_ns, __ATOMIC_ACQUIRE);
-        if (!j || contract_now_ns() - since < CASE_LIMIT_NS) continue;
+        if (!j || contract_now_ns() - since < limit_ns) continue;
         fprintf(stderr, "watchdog: '%s' takes longer than %llu s\n", j->name,
-                (unsigned long long)(CASE_LIMIT_NS / 1000000000u));
+                (unsigned long long)(limit_ns / 1000000000u));
         abort();
     }
     return 0;
@@ -115,6 +158,7 @@ rk_runtime_options contract_runtime_options(contract *c)
                              .backend = c->variant->backend,
                              .workers = c->variant->workers,
                              .single_step = c->variant->single_step,
+                             .slices = c->variant->slices,
                              .on_log = take_log,
                              .log_user = c,
                              .unpinned = 1 };
@@ -211,7 +255,15 @@ static int set_up(void **state)
     __atomic_store_n(&running_since_ns, contract_now_ns(), __ATOMIC_RELEASE);
     __atomic_store_n(&running, j, __ATOMIC_RELEASE);
     rk_runtime_options o = contract_runtime_options(c);
-    return rk_open(&o, &c->runtime) == RK_OK ? 0 : -1;
+    rk_status status = rk_open(&o, &c->runtime);
+    if (status == RK_OK) return 0;
+    if (status == RK_UNSUPPORTED && !on_cpu(c)) {
+        snprintf(j->refused, sizeof j->refused, "%.255s", rk_error_text());
+        j->outcome = SKIPPED;
+        return 0; /* run() goes by that */
+    }
+    print_error("the runtime can't be opened: %s\n%s", rk_status_name(status), rk_error_text());
+    return -1;
 }
 
 static void run(void **state)
@@ -219,6 +271,8 @@ static void run(void **state)
     job *j = *state;
     contract *c = j->fixture;
     restore_actions();
+    if (j->outcome == SKIPPED && device_is_required()) fail_msg("%s", j->refused);
+    if (j->outcome == SKIPPED) skip();
     j->test->run(c);
     stop_threads(c);
     if (c->runtime) contract_close(c);
@@ -233,6 +287,7 @@ static int tear_down(void **state)
     contract *c = j->fixture;
     contract_control_open();
     stop_threads(c);
+    if (j->outcome == SKIPPED && device_is_required()) j->outcome = FAILED;
     if (c->refused[0]) {
         j->outcome = REFUSED;
         snprintf(j->refused, sizeof j->refused, "%.255s", c->refused);
@@ -262,32 +317,44 @@ static int has_what_it_needs(const contract_variant *v, rk_u32 needs)
     if ((needs & NEEDS_FIBERS) && v->style != STYLE_FIBERS) return 0;
     if ((needs & NEEDS_THREADS) && v->single_step) return 0;
     if ((needs & NEEDS_STEP) && !v->single_step) return 0;
+    if ((needs & NEEDS_CPU) && v->backend != RK_BACKEND_CPU) return 0;
+    if ((needs & SPMD_NEEDS_CPU) && v->backend != RK_BACKEND_CPU && v->style == STYLE_FIBERS) return 0;
     return !(needs & NEEDS_WORKERS) || v->workers > 1;
+}
+
+static int width_of(const contract_variant *v)
+{
+    return (int)(strlen(v->name) > 7 ? strlen(v->name) : 7); /* of "refused" */
 }
 
 static void print_table(const char *group, const contract_case *cases, size_t count, const job *jobs,
                         size_t job_count)
 {
-    static const char *const texts[] = { "-", "pass", "refused", "FAIL" };
+    static const char *const texts[] = { "-", "pass", "refused", "FAIL", "skipped" };
     size_t widest = 0;
     for (size_t i = 0; i < count; i++)
         if (strlen(cases[i].name) > widest) widest = strlen(cases[i].name);
     printf("\n%-*s", (int)widest, group);
     for (size_t v = 0; v < VARIANTS; v++)
-        printf("  %*s", (int)(strlen(variants[v].name) > 7 ? strlen(variants[v].name) : 7), variants[v].name);
+        if (is_chosen(&variants[v])) printf("  %*s", width_of(&variants[v]), variants[v].name);
     printf("\n");
     for (size_t i = 0; i < count; i++) {
         printf("%-*s", (int)widest, cases[i].name);
         for (size_t v = 0; v < VARIANTS; v++) {
             outcome o = NOT_RUN;
+            if (!is_chosen(&variants[v])) continue;
             for (size_t j = 0; j < job_count; j++)
                 if (jobs[j].test == &cases[i] && jobs[j].variant == &variants[v]) o = jobs[j].outcome;
-            printf("  %*s", (int)(strlen(variants[v].name) > 7 ? strlen(variants[v].name) : 7), texts[o]);
+            printf("  %*s", width_of(&variants[v]), texts[o]);
         }
         printf("\n");
     }
-    for (size_t j = 0; j < job_count; j++)
+    const job *skipped = 0; /* all for one reason */
+    for (size_t j = 0; j < job_count; j++) {
         if (jobs[j].outcome == REFUSED) printf("refused: %s: %s\n", jobs[j].name, jobs[j].refused);
+        if (jobs[j].outcome == SKIPPED && !skipped) skipped = &jobs[j];
+    }
+    if (skipped) printf("skipped: %s: %s\n", skipped->variant->name, skipped->refused);
     fflush(stdout);
 }
 
@@ -299,20 +366,26 @@ int contract_main(const char *group, const contract_case *cases, size_t count, i
     size_t n = 0;
     if (!jobs || !tests || pthread_create(&watchdog, 0, watch, 0)) return 1;
     pthread_detach(watchdog);
+    for (size_t v = 0; v < VARIANTS; v++)
+        on_device |= is_chosen(&variants[v]) && variants[v].backend != RK_BACKEND_CPU;
     for (size_t i = 0; i < count; i++) {
-        size_t before = n;
+        rk_u32 had = 0;
         for (size_t v = 0; v < VARIANTS; v++) {
             if (!has_what_it_needs(&variants[v], cases[i].needs)) continue;
-            if ((cases[i].needs & ONCE) && n > before) continue;
+            if (((cases[i].needs & ONCE) && had++) || !is_chosen(&variants[v])) continue;
             jobs[n] = (job){ .test = &cases[i], .variant = &variants[v] };
             snprintf(jobs[n].name, sizeof jobs[n].name, "%s [%s]", cases[i].name, variants[v].name);
             tests[n] = (struct CMUnitTest){ jobs[n].name, run, set_up, tear_down, &jobs[n] };
             n++;
         }
     }
+    size_t from = 0;
+    const char *after = getenv("RK_CONTRACT_AFTER");
+    for (size_t i = 0; after && i < n; i++)
+        if (strcmp(jobs[i].name, after) == 0) from = i + 1;
     keep_actions();
     if (argc > 1) cmocka_set_test_filter(argv[1]);
-    int failed = _cmocka_run_group_tests(group, tests, n, 0, 0);
+    int failed = _cmocka_run_group_tests(group, tests + from, n - from, 0, 0);
     print_table(group, cases, count, jobs, n);
     free(tests);
     free(jobs);

@@ -4,7 +4,9 @@
  *
  * A case is a function over a fixture that has an open runtime. It launches what it needs, and when it
  * returns the fixture checks that the account of every kernel that is left balances and that the runtime
- * closes. A test program is a table of cases:
+ * closes. RK_CONTRACT_VARIANTS in the environment picks variants, by patterns between commas ('cuda-*,step');
+ * without it those of the CPU run. Where a variant's device isn't there its cases are skipped, and the reason
+ * is told; with RK_CONTRACT_REQUIRE=1 that is a failure. A test program is a table of cases:
  *
  *     static void messages_come_back_in_order(contract *c) { … }
  *
@@ -14,7 +16,8 @@
  *     };
  *     CONTRACT_MAIN("handling", cases)
  *
- * A program takes a pattern as its argument: `handling_test '*order*'` runs the cases that match. */
+ * A program takes a pattern as its argument: `handling_test '*order*'` runs the cases that match. After one
+ * that hung or crashed, RK_CONTRACT_AFTER='its name [variant]' runs those that come behind it. */
 #ifndef RINGKERNEL_TESTS_CONTRACT_H
 #define RINGKERNEL_TESTS_CONTRACT_H
 
@@ -31,7 +34,7 @@
 /* ------------------------------------------------------------------ variants */
 
 #define STYLE_REGIONS 1u
-#define STYLE_FIBERS 2u /* SPMD on the CPU */
+#define STYLE_FIBERS 2u /* SPMD: on the CPU fibers, on a device threads */
 
 #define CONTRACT_REFUSALS 8u
 
@@ -41,6 +44,7 @@ typedef struct contract_variant {
     rk_u32 style;   /* STYLE_*: which of a kernel's two forms launch() picks */
     rk_u32 workers;
     rk_u32 single_step; /* 1: no threads and an injected clock; the helpers below step the runtime */
+    rk_u32 slices;      /* of the runtime's options */
     /* What the variant may refuse, by a part of the text that says so; any other refusal fails the case. */
     const char *refuses[CONTRACT_REFUSALS];
 } contract_variant;
@@ -56,7 +60,11 @@ typedef struct contract_variant {
 #define NEEDS_THREADS 4u  /* workers and the service thread */
 #define NEEDS_STEP 8u     /* the injected clock */
 #define NEEDS_WORKERS 16u /* more than one worker */
-#define ONCE 32u          /* the outcome can't depend on the variant: only the first that has the rest */
+#define ONCE 32u /* the outcome can't depend on the variant: only the first of all that has the rest */
+/* What only the CPU has: workers, a gate or a log of the test's that handlers reach, handlers that don't
+ * return, kernels in a file of tests, device structures that the test looks into, diagnosed barriers. */
+#define NEEDS_CPU 64u
+#define SPMD_NEEDS_CPU 128u /* its SPMD kernels keep in the program what others keep in their state */
 
 /* ------------------------------------------------------------------ fixture */
 
@@ -109,11 +117,13 @@ void contract_reopen(contract *c, const rk_runtime_options *options);
 /* Check accounts, close, and leave the fixture without a runtime; done for every case that still has one. */
 void contract_close(contract *c);
 
+static inline int on_cpu(const contract *c) { return c->variant->backend == RK_BACKEND_CPU; }
+
 /* The case can't be had on this variant: ends it. Fails it if the variant's table doesn't have that
  * refusal. */
 void contract_refuse(contract *c, const char *why);
 
-/* Rounds of a stress test: as given, or a twentieth under sanitizers. */
+/* Rounds of a stress test: as given, or a twentieth under sanitizers and on devices (launches are slow). */
 rk_u32 contract_rounds(rk_u32 release);
 int contract_sanitized(void);
 
@@ -140,7 +150,9 @@ int contract_expect_status(contract *c, rk_status got, rk_status expected, const
 
 /* ------------------------------------------------------------------ time */
 
-#define CONTRACT_PATIENCE RK_SECONDS(20) /* how long anything that is waited for may take */
+/* How long anything that is waited for may take: 20 s, or what RK_CONTRACT_PATIENCE says, in seconds. */
+#define CONTRACT_PATIENCE contract_patience_ns()
+rk_u64 contract_patience_ns(void);
 
 /* Look until the condition holds; steps a single-step runtime in between. Fails the test when patience ends.
  * Any thread. */

@@ -646,7 +646,7 @@ static const contract_case cases[] = {
     { CASE(a_type_that_no_connection_carries_is_a_dead_letter), ON_EVERY },
     { CASE(connections_that_cannot_be_say_why), ONCE },
     { CASE(a_send_that_is_tried_is_answered_at_once), ON_EVERY },
-    { CASE(the_senders_hook_sees_each_refusal_once), ON_EVERY },
+    { CASE(the_senders_hook_sees_each_refusal_once), SPMD_NEEDS_CPU },
     { CASE(a_kernel_gets_the_answer_of_another_with_its_correlation), ON_EVERY },
     { CASE(the_answer_to_a_kernel_that_is_gone_is_a_dead_letter), ON_EVERY },
     { CASE(an_answer_that_finds_no_room_is_a_dead_letter), ON_EVERY },

@@ -260,8 +260,8 @@ static const contract_case cases[] = {
     { CASE(the_newest_letters_are_kept_and_the_loss_is_counted), ON_EVERY },
     { CASE(a_letter_that_does_not_fit_stays), ON_EVERY },
     { CASE(the_callback_sees_every_letter_in_order), ON_EVERY },
-    { CASE(the_senders_hook_is_asked_before_a_letter_is_written), ON_EVERY },
+    { CASE(the_senders_hook_is_asked_before_a_letter_is_written), SPMD_NEEDS_CPU },
     { CASE(sends_that_find_no_room_by_their_deadline_are_letters), ON_EVERY },
-    { CASE(dropped_and_duplicate_sends_are_only_counted), ON_EVERY },
+    { CASE(dropped_and_duplicate_sends_are_only_counted), SPMD_NEEDS_CPU },
 };
 CONTRACT_MAIN("dead letters", cases)

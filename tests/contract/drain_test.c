@@ -82,6 +82,12 @@ static void assert_tallied(const outlet *o, rk_u32 stage, rk_u32 received)
     if (o->c->variant->style == STYLE_REGIONS) assert_int_equal(o->received[stage], received);
 }
 
+/* So many hooks ran, by what they count in the program: on the CPU. */
+static void assert_drained(contract *c, rk_u32 hooks)
+{
+    if (on_cpu(c)) assert_int_equal(__atomic_load_n(&contract_controls.drained, __ATOMIC_ACQUIRE), hooks);
+}
+
 static void a_pipeline_of_three_with_all_rings_full_is_drained(contract *c)
 {
     static outlet out;
@@ -102,7 +108,7 @@ static void a_pipeline_of_three_with_all_rings_full_is_drained(contract *c)
     join_threads(c);
 
     assert_each_once(&out, sent);
-    assert_int_equal(__atomic_load_n(&contract_controls.drained, __ATOMIC_ACQUIRE), 3);
+    assert_drained(c, 3);
     assert_int_equal(out.tallies, 3);
     assert_int_equal(out.hooks, 3);
     assert_int_equal(out.after_last_tally, 0);
@@ -184,7 +190,7 @@ static void a_cycle_ends_when_what_goes_round_has_ended(contract *c)
     if (c->variant->style == STYLE_REGIONS)
         assert_int_equal(out[0].received[0] + out[1].received[0], 12 * (hops + 1));
     assert_int_equal(out[0].after_last_tally + out[1].after_last_tally, 0);
-    assert_int_equal(__atomic_load_n(&contract_controls.drained, __ATOMIC_ACQUIRE), 2);
+    assert_drained(c, 2);
 }
 
 /* With all rings full nobody in the cycle can go on: at the deadline the overflow becomes dead letters, and
@@ -210,7 +216,7 @@ static void a_cycle_with_all_rings_full_is_drained_and_its_overflow_is_in_the_de
     join_threads(c);
     rk_account a[2] = { account_of(c, k[0]), account_of(c, k[1]) };
     assert_int_equal(out[0].tallies + out[1].tallies, 2);
-    assert_int_equal(__atomic_load_n(&contract_controls.drained, __ATOMIC_ACQUIRE), 2);
+    assert_drained(c, 2);
     /* Each bundle came out or is a dead letter; none is both, none is neither. */
     assert_int_equal(out[0].bundles + out[1].bundles + a[0].dead_sends + a[1].dead_sends, sent[0] + sent[1]);
     assert_int_equal(a[0].dead_letters, a[0].dead_sends);

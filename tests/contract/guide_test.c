@@ -311,7 +311,7 @@ static const contract_case cases[] = {
     { CASE(samples_of_256_threads_are_summed_in_shared_memory), NEEDS_FIBERS },
     { CASE(warps_sum_their_samples_by_shuffles), NEEDS_FIBERS },
     { CASE(neighbours_swap_their_values_under_each_memory_model), NEEDS_FIBERS },
-    { CASE(the_examples_with_shared_memory_pass_the_check_of_their_scopes), NEEDS_FIBERS },
+    { CASE(the_examples_with_shared_memory_pass_the_check_of_their_scopes), NEEDS_FIBERS | NEEDS_CPU },
 };
 
 CONTRACT_MAIN("guide", cases)

@@ -291,11 +291,11 @@ static void an_activation_wakes_a_worker_that_sleeps(contract *c)
 }
 
 static const contract_case cases[] = {
-    { CASE(a_message_wakes_the_worker_of_its_shard), NEEDS_THREADS },
-    { CASE(a_message_wakes_one_worker_after_the_other), NEEDS_THREADS },
-    { CASE(room_wakes_those_who_wait_for_it), NEEDS_THREADS },
-    { CASE(a_reply_wakes_the_one_who_asked), NEEDS_THREADS },
-    { CASE(a_dead_letter_wakes_the_service_thread), NEEDS_THREADS },
-    { CASE(an_activation_wakes_a_worker_that_sleeps), NEEDS_THREADS },
+    { CASE(a_message_wakes_the_worker_of_its_shard), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_message_wakes_one_worker_after_the_other), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(room_wakes_those_who_wait_for_it), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_reply_wakes_the_one_who_asked), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_dead_letter_wakes_the_service_thread), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(an_activation_wakes_a_worker_that_sleeps), NEEDS_THREADS | NEEDS_CPU },
 };
 CONTRACT_MAIN("parking", cases)

@@ -802,10 +802,10 @@ static const contract_case cases[] = {
     { CASE(every_length_up_to_a_kilobyte_goes_through_units), ON_EVERY },
     { CASE(every_size_goes_from_kernel_to_kernel), ON_EVERY },
     { CASE(every_size_is_whole_in_a_dead_letter), ON_EVERY },
-    { CASE(every_size_comes_back_as_a_reply), NEEDS_THREADS },
-    { CASE(a_handler_sends_copies_of_every_size), ON_EVERY },
+    { CASE(every_size_comes_back_as_a_reply), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_handler_sends_copies_of_every_size), NEEDS_CPU },
     { CASE(one_byte_more_than_declared_is_refused), ON_EVERY },
-    { CASE(a_structure_is_sent_whole_or_not_at_all), NEEDS_THREADS },
+    { CASE(a_structure_is_sent_whole_or_not_at_all), NEEDS_THREADS | NEEDS_CPU },
     { CASE(blocks_come_back_from_refused_and_dropped_messages), NEEDS_REGIONS },
     { CASE(blocks_come_back_from_cleared_expired_and_dead_messages), NEEDS_REGIONS },
     { CASE(a_sender_waits_for_a_block_when_all_are_under_way), NEEDS_REGIONS },
@@ -816,7 +816,7 @@ static const contract_case cases[] = {
     { CASE(a_load_is_whole_when_its_batch_failed_after_it_was_sent_on), ON_EVERY },
     { CASE(a_dead_load_stays_dead_when_its_batch_failed), ON_EVERY },
     { CASE(large_messages_stay_where_they_are_through_relaunches), NEEDS_REGIONS },
-    { CASE(a_hook_sees_the_whole_of_a_refused_message), ON_EVERY },
+    { CASE(a_hook_sees_the_whole_of_a_refused_message), NEEDS_CPU },
 };
 
 CONTRACT_MAIN("payload", cases)

@@ -115,7 +115,8 @@ static void a_failed_forward_leaves_the_block_with_the_letter(contract *c)
 }
 
 static const contract_case cases[] = {
-    { CASE(the_hook_is_asked_once_though_its_letters_find_no_room), NEEDS_REGIONS | NEEDS_THREADS },
-    { CASE(a_failed_forward_leaves_the_block_with_the_letter), NEEDS_REGIONS },
+    { CASE(the_hook_is_asked_once_though_its_letters_find_no_room),
+      NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_failed_forward_leaves_the_block_with_the_letter), NEEDS_REGIONS | NEEDS_CPU },
 };
 CONTRACT_MAIN("refusals", cases)

@@ -575,7 +575,7 @@ static const contract_case cases[] = {
     { CASE(metrics_are_read_while_messages_flow), NEEDS_THREADS },
     { CASE(the_account_is_never_negative_under_load_and_exact_at_rest), NEEDS_THREADS },
     { CASE(a_kernel_that_is_idle_for_long_is_healthy), NEEDS_THREADS },
-    { CASE(a_kernel_with_messages_and_no_progress_is_stalled_until_it_goes_on), NEEDS_THREADS },
+    { CASE(a_kernel_with_messages_and_no_progress_is_stalled_until_it_goes_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_nobody_receives_from_is_stalled_too), NEEDS_THREADS },
     { CASE(a_kernels_log_has_its_numbers_and_where_they_come_from), ON_EVERY },
     { CASE(a_kernel_that_logs_too_much_is_limited_and_the_rest_counted), ON_EVERY },

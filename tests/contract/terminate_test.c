@@ -253,15 +253,15 @@ static const contract_case cases[] = {
     { CASE(a_kernel_that_was_never_active_terminates_and_its_messages_with_it), ON_EVERY },
     { CASE(a_kernel_that_sleeps_terminates), ON_EVERY },
     { CASE(what_is_queued_is_handled_before_a_kernel_terminates), NEEDS_THREADS },
-    { CASE(a_kernel_in_a_handler_terminates_when_the_handler_returns), NEEDS_THREADS },
+    { CASE(a_kernel_in_a_handler_terminates_when_the_handler_returns), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_is_blocked_on_a_full_ring_terminates), ON_EVERY },
     { CASE(one_of_three_terminates_and_the_others_go_on), ON_EVERY },
     { CASE(those_who_wait_to_receive_learn_that_the_kernel_is_gone), NEEDS_THREADS },
     { CASE(those_who_wait_to_send_learn_that_the_kernel_is_gone), ON_EVERY },
-    { CASE(a_handler_that_never_returns_is_quarantined_and_the_others_go_on), NEEDS_THREADS },
+    { CASE(a_handler_that_never_returns_is_quarantined_and_the_others_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place),
-      NEEDS_THREADS | NEEDS_REGIONS },
-    { CASE(a_handler_that_is_slow_is_reported_and_its_worker_replaced), NEEDS_THREADS },
+      NEEDS_THREADS | NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(a_handler_that_is_slow_is_reported_and_its_worker_replaced), NEEDS_THREADS | NEEDS_CPU },
 };
 
 CONTRACT_MAIN("terminate", cases)

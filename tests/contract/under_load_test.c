@@ -197,7 +197,7 @@ static void a_process_that_is_stopped_and_continued_resumes_and_loses_nothing(co
 static const contract_case cases[] = {
     { CASE(kernels_are_launched_and_modules_loaded_while_ten_run_at_load), NEEDS_THREADS },
     { CASE(lives_of_many_kernels_cross_each_other), NEEDS_THREADS },
-    { CASE(a_process_that_is_stopped_and_continued_resumes_and_loses_nothing), NEEDS_THREADS },
+    { CASE(a_process_that_is_stopped_and_continued_resumes_and_loses_nothing), NEEDS_THREADS | NEEDS_CPU },
 };
 
 CONTRACT_MAIN("under_load", cases)

@@ -339,9 +339,9 @@ RK_ON_REFUSED(offering_spmd, rk_none, self, refusal)
 }
 
 /* Takes offers, one at a time, at the gate. */
-RK_HANDLER(taker, offer, msg, rk_none, self, .max_batch = 1, .backends = RK_ON_CPU) { pass_gate(); }
+RK_HANDLER(taker, offer, msg, rk_none, self, .max_batch = 1) { pass_gate(); }
 
-RK_SPMD_KERNEL(taker_spmd, offer, offer, .threads = 2, .max_batch = 1, .backends = RK_ON_CPU)
+RK_SPMD_KERNEL(taker_spmd, offer, offer, .threads = 2, .max_batch = 1)
 {
     offer mine;
     if (rk_try_receive(RK_ARG, &mine)) pass_gate();

@@ -1,0 +1,398 @@
+#!/usr/bin/python3
+"""What proves the CUDA backend, on a machine with a GPU, gcc, CMake, Ninja, the CUDA toolkit and Python: no more is needed.
+
+    gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
+
+Builds the preset `gpu`, then runs the tests of src/backend/cuda, each contract program once for every CUDA variant, and
+the flight-delays job on the CPU and on the GPU, whose results must be the same bytes; --sanitize adds a few cases under
+compute-sanitizer. Shown are failures, then one table, in which programs without a failure or refusal are one line; the
+JSON has each. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the contract
+suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it run in
+another. The exit status is 1 if anything failed, 77 without a GPU.
+"""
+import argparse
+import ctypes
+import datetime
+import fnmatch
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build/gpu"
+CUDA_VARIANTS = ["cuda-persistent", "cuda-persistent-spmd", "cuda-slices", "cuda-slices-spmd", "cuda-step"]
+NOT_RUN = {"unlisted_refusal_test"}  # of the suite itself, on the CPU
+LIMIT_S = 120  # of a program
+RESTARTS = 4  # of a program whose cases hang or crash
+PATIENCE_S, CASE_LIMIT_S = 6, 20  # device time is scarce: the suite's own are 20 and 60
+ROWS, SEED = 200000, 7  # of flights that are made
+SANITIZERS = ("memcheck", "racecheck", "synccheck")
+SANITIZED_VARIANTS = ("cuda-step", "cuda-slices")
+SANITIZED_CASES = (("lifecycle_test", "messages_sent_while_inactive*"), ("queues_test", "exactly_the_capacity*"),
+                   ("handling_test", "every_message_comes_once*"), ("groups_test", "*"), ("dialect_test", "*"))
+SANITIZED_LIMIT_S = 300
+EXAMPLE = ROOT / "examples/flight-delays"
+
+
+@dataclass
+class Result:
+    program: str
+    variant: str
+    passed: int = 0
+    refused: int = 0
+    skipped: int = 0
+    failed: int = 0
+    hung: int = 0
+    seconds: float = 0
+    failures: list = field(default_factory=list)  # of {"case", "text"}
+    notes: list = field(default_factory=list)  # refusals and skips, in the program's words
+
+    def name(self):
+        return f"{self.program}/{self.variant}"
+
+    def fails(self, case, text, hung=False):
+        self.hung += hung
+        self.failed += not hung
+        self.failures.append({"case": case, "text": text.strip()})
+
+
+# ------------------------------------------------------------------------------------------- the machine
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def output_of(*command):
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def find_gpu():
+    """What the driver says of the first device, and why there is none."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError as error:
+        return None, f"the driver isn't there ({error})"
+    count, version, device, name = ctypes.c_int(), ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(256)
+    result = cuda.cuInit(0)
+    if result:
+        return None, f"cuInit answers {result}"
+    cuda.cuDeviceGetCount(ctypes.byref(count))
+    if count.value == 0:
+        return None, "the driver finds no device"
+    cuda.cuDriverGetVersion(ctypes.byref(version))
+    cuda.cuDeviceGet(ctypes.byref(device), 0)
+    cuda.cuDeviceGetName(name, 256, device)
+    driver = output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").split("\n")[0]
+    cuda_version = f"{version.value // 1000}.{version.value % 1000 // 10}"
+    return {"gpu": name.value.decode(), "gpus": count.value, "driver": driver, "cuda_of_driver": cuda_version}, ""
+
+
+def manifest(gpu):
+    nvcc = re.search(r"release (\S+),", output_of("nvcc", "--version"))
+    return (gpu or {}) | {
+        "cuda_of_toolkit": nvcc.group(1) if nvcc else "",
+        "compiler": output_of("cc", "--version").split("\n")[0],
+        "revision": output_of("git", "describe", "--always", "--dirty", "--abbrev=12"),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def build():
+    commands = (["cmake", "--preset", "gpu"], ["cmake", "--build", "--preset", "gpu", f"-j{os.cpu_count()}"])
+    for command in commands:
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{done.stdout}\ngpu-check: {' '.join(command)} failed")
+
+
+# ------------------------------------------------------------------------------------------- one program
+
+
+def run(command, limit_s, environment=None):
+    """Exit status (None: killed at the limit) and output. What doesn't die within ten seconds is left behind."""
+    process = subprocess.Popen(command, cwd=BUILD, env=os.environ | (environment or {}), text=True, errors="replace",
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    try:
+        said, _ = process.communicate(timeout=limit_s)
+        return process.returncode, said
+    except subprocess.TimeoutExpired as late:
+        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            said, _ = process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            said = (late.stdout or b"").decode(errors="replace") + "\n(it could not be killed)"
+        return None, said
+
+
+CASE = re.compile(r"^\[ RUN      \] (.*)$", re.MULTILINE)
+END = re.compile(r"^\[ *(OK|FAILED|SKIPPED) *\] (.*)$", re.MULTILINE)
+
+
+def read_cases(result, said):
+    """Counts what cases became. Returns the last that ended, the one that didn't (or None), and what that one said."""
+    begins = [*CASE.finditer(said)]
+    notes = re.findall(r"^(?:refused|skipped): .*$", said, re.MULTILINE)  # behind the contract suite's table
+    result.notes += notes
+    last = None
+    for i, begin in enumerate(begins):
+        name = begin.group(1)
+        text = said[begin.end() : begins[i + 1].start() if i + 1 < len(begins) else len(said)]
+        end = next((end for end in END.finditer(text) if end.group(2) == name), None)
+        if not end:
+            return last, name, text
+        last = name
+        if end.group(1) == "OK":
+            result.passed += 1
+        elif end.group(1) == "FAILED":
+            result.fails(name, text[: end.start()])
+        elif "[" in name and not any(note.startswith("skipped") for note in notes):
+            result.refused += 1
+        else:
+            result.skipped += 1
+    return last, None, ""
+
+
+def run_tests(result, command, limit_s=LIMIT_S, environment=None):
+    """A program of tests. Of the contract suite it is started again behind a case that hangs or crashes, and where it
+    was when its time was over."""
+    environment = environment or {}
+    begin = time.monotonic()
+    for _ in range(RESTARTS + 1):
+        status, said = run(command, limit_s, environment)
+        failed = len(result.failures)
+        last, case, text = read_cases(result, said)
+        if case is None:
+            if status is None:
+                result.fails("(behind its last case)", said[-2000:], hung=True)
+            elif status and failed == len(result.failures):
+                result.fails("(the program)", f"{said[-4000:]}\nexit status {status}")
+            elif not status and not re.search(r"^\[(=====| RUN)", said, re.MULTILINE):  # it is one case itself
+                result.passed += 1
+            break
+        if status is None and last and "[" in case:  # others took the time
+            environment = environment | {"RK_CONTRACT_AFTER": last}
+        else:
+            hung = status is None or "watchdog:" in text
+            result.fails(case, f"{text}\n{'it hung' if hung else f'it crashed: exit status {status}'}", hung)
+            environment = environment | {"RK_CONTRACT_AFTER": case}
+        if "[" not in case:  # not of the contract suite
+            break
+    else:
+        result.fails("(the cases behind)", "given up: the program has hung, crashed or run out of time too often")
+    result.seconds = round(time.monotonic() - begin, 1)
+    return result
+
+
+# ------------------------------------------------------------------------------------------- what there is to run
+
+
+def contract_job(program, variant, pattern=None, tool=None):
+    environment = {"RK_CONTRACT_VARIANTS": variant, "RK_CONTRACT_REQUIRE": "1"}
+    if variant.startswith("cuda"):
+        environment |= {"RK_CONTRACT_PATIENCE": str(PATIENCE_S), "RK_CONTRACT_LIMIT": str(CASE_LIMIT_S)}
+    command, shown, limit_s = [BUILD / "tests" / program], variant, LIMIT_S
+    if pattern:
+        command.append(pattern)
+    if tool:
+        command[:0] = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9"]
+        environment |= {"RK_CONTRACT_PATIENCE": "60", "RK_CONTRACT_LIMIT": "120"}
+        shown, limit_s = f"{variant}, {tool}", SANITIZED_LIMIT_S
+    return Result(program, shown), lambda result: run_tests(result, command, limit_s, environment)
+
+
+def unit_job(program):
+    return Result(program, "unit"), lambda result: run_tests(result, [BUILD / "tests" / program])
+
+
+def make_flights(folder):
+    """Inputs by name, each with the names of what is expected of it, if that is known: the real flights where they can be
+    unpacked, as many made ones with damaged rows among them, and the example's few damaged ones."""
+    packed, rows, made = EXAMPLE / "flights.csv.zst", folder / "flights.csv", folder / "made.csv"
+    with made.open("wb") as file:
+        subprocess.run([BUILD / "tests/flights", "--make", str(ROWS), str(SEED)], stdout=file, check=True)
+    inputs = {"made": (made, None),
+              "damaged": (EXAMPLE / "damaged.csv", ("damaged-result.ndjson", "damaged-dead-letters.ndjson"))}
+    try:
+        if shutil.which("zstd"):
+            subprocess.run(["zstd", "-dqf", packed, "-o", rows], check=True)
+        else:
+            from compression import zstd  # Python 3.14
+
+            rows.write_bytes(zstd.decompress(packed.read_bytes()))
+        inputs["flights"] = rows, ("result.ndjson", "dead-letters.ndjson")
+    except (ImportError, subprocess.CalledProcessError):
+        say("the real flights are left out: neither zstd nor Python 3.14 is there")
+    return inputs
+
+
+def flights_job(folder, backend, inputs):
+    def work(result):
+        begin = time.monotonic()
+        for name, (rows, _) in inputs.items():
+            written = [folder / f"{name}-{backend}-{what}.ndjson" for what in ("result", "dead")]
+            status, said = run([BUILD / "tests/flights", backend, rows, *written], LIMIT_S)
+            result.notes.append(f"{name}: {said.strip()}")
+            if status != 0 or "balanced" not in said:
+                result.fails(name, f"{said}\nexit status {status}", hung=status is None)
+            else:
+                result.passed += 1
+        result.seconds = round(time.monotonic() - begin, 1)
+        return result
+
+    return Result("flights", backend), work
+
+
+def compare_flights(folder, inputs, results):
+    """Adds to each backend's result that its bytes are those that are expected, and the CPU's."""
+    for result in results:
+        for name, (_, expected) in inputs.items():
+            if any(failure["case"] == name for failure in result.failures):
+                continue
+            for i, what in enumerate(("result", "dead")):
+                got = (folder / f"{name}-{result.variant}-{what}.ndjson").read_bytes()
+                cpu = folder / f"{name}-cpu-{what}.ndjson"
+                others = [EXAMPLE / "expected" / expected[i]] if expected else []
+                others += [cpu] if cpu.exists() else []
+                differ = [str(other) for other in others if other.read_bytes() != got]
+                if differ:
+                    result.fails(f"{name}: {what}", f"differs from {', '.join(differ)}")
+                else:
+                    result.passed += 1
+
+
+def find_jobs(options, folder, inputs):
+    patterns = options.variants.split(",") if options.variants else CUDA_VARIANTS
+    programs = sorted(p.stem for p in (ROOT / "tests/contract").glob("*_test.c") if p.stem not in NOT_RUN)
+    jobs = []
+    if not options.variants:
+        units = sorted(p.stem for p in (ROOT / "src/backend/cuda").glob("*_test.c"))
+        jobs += [unit_job(unit) for unit in units if (BUILD / "tests" / unit).exists()]
+    backends = ["cpu"] if options.variants else ["cpu", "cuda", "cuda-slices"]
+    jobs += [flights_job(folder, backend, inputs) for backend in backends]
+    jobs += [contract_job(program, variant) for program in programs for variant in patterns]
+    if options.sanitize:
+        jobs += [contract_job(program, variant, pattern, tool) for tool in SANITIZERS
+                 for program, pattern in SANITIZED_CASES for variant in SANITIZED_VARIANTS]
+    wanted = options.only or "*"
+    chosen = [r.name() for r, _ in jobs if fnmatch.fnmatch(r.name(), wanted) or fnmatch.fnmatch(r.program, wanted)]
+    if any(name.startswith("flights/") for name in chosen):
+        chosen.append("flights/cpu")  # which the others are compared with
+    return [(result, work) for result, work in jobs if result.name() in chosen]
+
+
+# ------------------------------------------------------------------------------------------- the end
+
+
+def show_failures(result, told):
+    """Texts are numbered by `told`, and each is shown once."""
+    for failure in result.failures:
+        lines = [line for line in failure["text"].split("\n") if line.strip()]
+        new = len(told) + 1
+        number = told.setdefault("\n".join(lines), new)
+        say(f"[{number}] {result.name()}: {failure['case'].split(' [')[0]}")
+        if len(lines) > 30:
+            lines = lines[:10] + ["…"] + lines[-19:]
+        if number == new:
+            say("    " + "\n    ".join(lines))
+    for note in result.notes:
+        if note.startswith(("refused", "skipped")) and result.failures:
+            say(f"   {note}")
+
+
+def fold(results):
+    """Programs of one variant of which there is nothing to tell, as one."""
+    folded, counts, shown = {}, {}, []
+    for r in results:
+        if r.failed or r.hung or r.refused or r.skipped:
+            shown.append(r)
+        elif r.passed:
+            if r.variant not in folded:
+                folded[r.variant] = Result(r.program, r.variant)
+                shown.append(folded[r.variant])
+            folded[r.variant].passed += r.passed
+            folded[r.variant].seconds += r.seconds
+            counts[r.variant] = counts.get(r.variant, 0) + 1
+    for variant, one in folded.items():
+        one.program = f"{counts[variant]} programs" if counts[variant] > 1 else one.program
+    return shown
+
+
+def show_table(results, seconds):
+    columns = ["passed", "refused", "failed", "hung"]
+    columns += ["skipped"] if any(r.skipped for r in results) else []
+    shown = fold(results)
+    widest = max([len(r.program) for r in shown] + [8])
+    wider = max([len(r.variant) for r in shown] + [7])
+    say(f"\n{'program':{widest}}  {'variant':{wider}}" + "".join(f"{c:>9}" for c in columns) + "  seconds")
+    for r in shown:
+        say(f"{r.program:{widest}}  {r.variant:{wider}}" + "".join(f"{getattr(r, c):9}" for c in columns)
+            + f"{r.seconds:9.1f}")
+    sums = "".join(f"{sum(getattr(r, c) for r in results):9}" for c in columns)
+    say(f"{'together':{widest}}  {'':{wider}}{sums}{seconds:9.1f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="gpu-check", description="Runs what proves the CUDA backend.")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write results and a manifest")
+    parser.add_argument("--only", metavar="PATTERN", help="programs, or PROGRAM/VARIANT")
+    parser.add_argument("--variants", metavar="PATTERNS", help="of the contract suite, between commas; no GPU is looked for")
+    parser.add_argument("--sanitize", action="store_true", help="a few cases under compute-sanitizer, too")
+    parser.add_argument("--jobs", type=int, default=4, help="programs at a time (4)")
+    options = parser.parse_args()
+
+    os.environ["PATH"] += ":/usr/local/cuda/bin"
+    if options.sanitize and not shutil.which("compute-sanitizer"):
+        sys.exit("gpu-check: compute-sanitizer isn't there: leave out --sanitize")
+    gpu, why = find_gpu()
+    if not gpu and not options.variants:
+        say(f"gpu-check: no GPU to check on: {why}")
+        return 77
+    begin = time.monotonic()
+    about = manifest(gpu)
+    build()
+    say(f"{about.get('gpu', 'no GPU')}, driver {about.get('driver', '-')}, {about['revision']}; "
+        f"built in {time.monotonic() - begin:.0f} s")
+    folder = BUILD / "gpu-check"
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    inputs = make_flights(folder)
+
+    jobs = find_jobs(options, folder, inputs)
+    told = {}
+    with ThreadPoolExecutor(options.jobs) as pool:
+        running = [pool.submit(work, result) for result, work in jobs]
+        for one in running:
+            result = one.result()
+            if result.program != "flights":
+                show_failures(result, told)
+    results = [result for result, _ in jobs]
+    flights = [result for result in results if result.program == "flights"]
+    compare_flights(folder, inputs, flights)
+    for result in flights:
+        show_failures(result, told)
+    seconds = time.monotonic() - begin
+    show_table(results, seconds)
+    if options.json:
+        text = {"manifest": about | {"seconds": round(seconds, 1)}, "results": [asdict(r) for r in results]}
+        options.json.write_text(json.dumps(text, indent=1) + "\n")
+    if not jobs:
+        say(f"gpu-check: nothing is called '{options.only}'")
+    return 1 if not jobs or any(r.failed or r.hung for r in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""scripts/gpu-check without a GPU: how it reads what a program of tests says, and goes on when one hangs or crashes."""
+import os
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(os.environ["RK_SOURCE_DIR"])
+sys.path.insert(0, str(ROOT / "tests/gpu"))
+sys.dont_write_bytecode = True
+import gpu_check  # noqa: E402
+
+# A program with these cases, which goes on behind the one that RK_CONTRACT_AFTER names.
+PROGRAM = """#!/bin/bash
+begin() { echo "[ RUN      ] $1 [cuda-step]"; }
+end() { echo "[ $2 ] $1 [cuda-step]"; }
+case ${RK_CONTRACT_AFTER:-} in
+'') begin fine; end fine '      OK'
+    begin wrong; echo "why it is wrong"; end wrong ' FAILED '
+    begin refuses; end refuses ' SKIPPED'
+    begin crashes; echo "its last words"; kill -SEGV $$;;
+'crashes [cuda-step]') begin hangs; echo "before it hung"; sleep 60;;
+'hangs [cuda-step]') begin last; end last '      OK'; echo; echo "refused: last [cuda-step]: not that";;
+esac
+"""
+
+
+class ReadingPrograms(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        gpu_check.BUILD = self.folder
+
+    def run_program(self, text, limit_s=2):
+        program = self.folder / "program"
+        program.write_text(text)
+        program.chmod(0o755)
+        return gpu_check.run_tests(gpu_check.Result("program", "cuda-step"), [program], limit_s)
+
+    def test_every_case_is_counted_once_though_one_crashes_and_one_hangs(self):
+        result = self.run_program(PROGRAM)
+        self.assertEqual((result.passed, result.refused, result.failed, result.hung), (2, 1, 2, 1))
+        said = {failure["case"].split(" ")[0]: failure["text"] for failure in result.failures}
+        self.assertEqual(set(said), {"wrong", "crashes", "hangs"})
+        self.assertIn("why it is wrong", said["wrong"])
+        self.assertIn("its last words", said["crashes"])
+        self.assertIn("before it hung", said["hangs"])
+        self.assertEqual(result.notes, ["refused: last [cuda-step]: not that"])
+
+    def test_a_program_that_fails_without_a_case_is_a_failure(self):
+        result = self.run_program("#!/bin/bash\necho no such library\nexit 3\n")
+        self.assertEqual((result.passed, result.failed), (0, 1))
+        self.assertIn("no such library", result.failures[0]["text"])
+
+    def test_a_program_that_crashes_for_ever_is_given_up(self):
+        result = self.run_program("#!/bin/bash\necho '[ RUN      ] same [cuda-step]'\nkill -SEGV $$\n")
+        self.assertEqual(result.failed, gpu_check.RESTARTS + 2)
+        self.assertIn("given up", result.failures[-1]["text"])
+
+    def test_a_program_that_needs_more_time_goes_on_where_it_was(self):
+        result = self.run_program("""#!/bin/bash
+if [ -z "${RK_CONTRACT_AFTER:-}" ]; then
+    echo '[ RUN      ] one [step]'; echo '[       OK ] one [step]'
+    echo '[ RUN      ] two [step]'; sleep 60
+elif [ "$RK_CONTRACT_AFTER" = 'one [step]' ]; then
+    echo '[ RUN      ] two [step]'; echo '[       OK ] two [step]'
+fi
+""")
+        self.assertEqual((result.passed, result.failed, result.hung), (2, 0, 0))
+
+
+if __name__ == "__main__":
+    unittest.main()
