@@ -251,6 +251,7 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
                 rk_event_raise(&k->room_event);
         }
     }
+    if (status == RK_OK && runtime->backend->renew) status = runtime->backend->renew(k);
     pthread_mutex_unlock(&runtime->control);
     if (cleared) *cleared = total;
     return status;

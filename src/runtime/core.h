@@ -170,6 +170,8 @@ typedef struct rk_backend {
      * of it to the host, and to the device; of what a kernel that is served has, only what it doesn't write. */
     rk_status (*fetch)(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
     rk_status (*store)(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
+    /* The host has changed headers or counts of a kernel that isn't served. */
+    rk_status (*renew)(rk_host_kernel *kernel);
     /* Bring what the host sees of a kernel's counters up to date, served or not. Any thread, in microseconds. */
     void (*look)(rk_host_kernel *kernel);
     /* Visit this shard soon. Any thread, never waits. */

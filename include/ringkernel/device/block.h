@@ -74,7 +74,7 @@ RK_FN rk_u32 rk_warp_take(rk_context *context, const rk_cut *cut, RK_GLOBAL cons
         whole = unit.word[0] == lap;
         for (rk_u32 w = 0; w < 3u; w++) to[1u + 3u * u + w] = unit.word[1 + w];
     }
-    if (cut->unit == 0) to[0] = lap;
+    if (whole && cut->unit == 0) to[0] = lap;
     rk_u32 broken = __ballot_sync(RK_ALL_LANES, !whole);
     return broken ? ((rk_u32)__ffs((int)broken) - 1u) / cut->lanes : cut->slots;
 }

@@ -277,8 +277,14 @@ extern __shared__ rk_unit rk_block_memory[];
     RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
     {                                                                                                    \
         __shared__ rk_u32 board[RK_BOARD_WORDS];                                                         \
+        __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                                  \
+        __shared__ rk_claim claim;                                                                       \
+        __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                        \
         rk_entry entry;                                                                                  \
         rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                          \
+        entry.orders = (rk_orders *)orders;                                                              \
+        entry.claim = &claim;                                                                            \
+        entry.numbers = numbers;                                                                         \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                      \
     }
 #else

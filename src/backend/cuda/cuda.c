@@ -157,6 +157,7 @@ const rk_backend rk_backend_cuda = {
     .abandon = rk_cuda_abandon,
     .fetch = rk_cuda_fetch,
     .store = rk_cuda_store,
+    .renew = rk_cuda_renew,
     .look = rk_cuda_look,
     .ring = rk_cuda_ring,
     .ring_parked = rk_cuda_ring_parked,

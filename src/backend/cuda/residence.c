@@ -204,6 +204,17 @@ static rk_status store_own(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
                               kernel->seat_count);
 }
 
+rk_status rk_cuda_renew(rk_host_kernel *kernel)
+{
+    rk_cuda_runtime *cuda = rk_cuda_of(kernel->runtime);
+    rk_cuda_enter(cuda);
+    pthread_mutex_lock(&cuda->copying);
+    rk_status status = store_own(cuda, kernel);
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+    return status;
+}
+
 static void drop(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
 {
     rk_residence *r = cuda->residence[kernel->number];
