@@ -10,7 +10,7 @@ static rk_pool *pool_lay(arena *a, rk_u32 blocks, rk_u32 block_size, rk_u64 star
     rk_pool *pool = (rk_pool *)(a->base + arena_reserve(a, sizeof(rk_pool)));
     pool->blocks = arena_reserve(a, (rk_u64)blocks * block_size);
     pool->free_list = arena_reserve(a, 4u * (rk_u64)blocks);
-    pool->returns = ring_lay(a, (lane_shape){ .capacity = places, .start = start });
+    pool->returns[0] = pool->returns[1] = ring_lay(a, (lane_shape){ .capacity = places, .start = start });
     pool->block_size = block_size;
     pool->block_count = blocks;
     pool->free_count = blocks;

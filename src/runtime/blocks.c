@@ -25,16 +25,22 @@ static rk_u32 return_capacity(rk_u32 blocks)
     return capacity;
 }
 
-static rk_u64 pool_bytes(rk_u64 block_size, rk_u32 blocks)
+static rk_u64 return_bytes(rk_u32 blocks)
 {
-    return sizeof(rk_pool) + align_up(4ull * blocks, RK_LINE) + align_up(sizeof(rk_ring), RK_LINE) +
-           (rk_u64)return_capacity(blocks) * RK_SLOT_MIN + block_size * blocks;
+    return align_up(sizeof(rk_ring), RK_LINE) + (rk_u64)return_capacity(blocks) * RK_SLOT_MIN;
+}
+
+/* A device gives back by a ring of its own: no read-modify-write of both sides meets over the bus. */
+static rk_u64 pool_bytes(rk_u64 block_size, rk_u32 blocks, rk_u32 device)
+{
+    return sizeof(rk_pool) + align_up(4ull * blocks, RK_LINE) + (1 + device) * return_bytes(blocks) +
+           block_size * blocks;
 }
 
 rk_u64 rk_pools_bytes(const rk_layout *l, rk_u32 shards)
 {
-    rk_u64 host = l->in_block ? pool_bytes(l->in_block, l->pool_blocks) : 0;
-    return l->pool_blocks ? host + shards * pool_bytes(l->out_block, l->pool_blocks) : 0;
+    rk_u64 host = l->in_block ? pool_bytes(l->in_block, l->pool_blocks, l->device) : 0;
+    return l->pool_blocks ? host + shards * pool_bytes(l->out_block, l->pool_blocks, l->device) : 0;
 }
 
 /* A pool, and its entry in the runtime's table. */
@@ -46,13 +52,17 @@ static void place_pool(const rk_runtime *runtime, rk_u64 at, rk_u64 block_size, 
     pool->block_count = blocks;
     pool->number = number;
     pool->free_list = at + sizeof *pool;
-    pool->returns = pool->free_list + align_up(4ull * blocks, RK_LINE);
+    rk_u64 end = pool->free_list + align_up(4ull * blocks, RK_LINE);
     rk_lane_plan returns = { .capacity = return_capacity(blocks),
                              .slot_size = RK_SLOT_MIN,
                              .header_size = RK_HEADER_SHORT };
-    rk_u64 slots = pool->returns + align_up(sizeof(rk_ring), RK_LINE);
-    rk_layout_ring(arena, (rk_ring *)(arena + pool->returns), &returns, slots);
-    pool->blocks = slots + (rk_u64)returns.capacity * RK_SLOT_MIN;
+    for (rk_u32 side = 0; side <= (runtime->arena.device_from != 0); side++) {
+        pool->returns[0] = side ? pool->returns[0] : end;
+        pool->returns[1] = end;
+        rk_layout_ring(arena, (rk_ring *)(arena + end), &returns, end + align_up(sizeof(rk_ring), RK_LINE));
+        end += return_bytes(blocks);
+    }
+    pool->blocks = end;
     for (rk_u32 b = 0; b < blocks; b++) ((rk_u32 *)(void *)(arena + pool->free_list))[b] = blocks - 1 - b;
     pool->free_count = blocks;
     ((rk_u64 *)(void *)(arena + runtime->pool_table))[number] = at;
@@ -95,7 +105,7 @@ int rk_pools_make(rk_host_kernel *kernel)
         rk_shard *shard = (rk_shard *)(runtime->arena.base + rk_layout_part(l, RK_NEAR_DEVICE, s));
         place_pool(runtime, at, l->out_block, l->pool_blocks, pools->first + s);
         shard->pool = at;
-        at += pool_bytes(l->out_block, l->pool_blocks);
+        at += pool_bytes(l->out_block, l->pool_blocks, l->device);
     }
     l->host_pool = at;
     if (l->in_block) place_pool(runtime, at, l->in_block, l->pool_blocks, pools->first + shards);

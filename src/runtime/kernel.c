@@ -144,7 +144,9 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
 rk_status rk_kernel_store(const rk_host_kernel *kernel)
 {
     const rk_layout_block *block = &kernel->layout.block[kernel->layout.device];
-    return rk_store(kernel->runtime, block->base, block->size);
+    rk_status status = rk_store(kernel->runtime, block->base, block->size);
+    const rk_backend *backend = kernel->runtime->backend;
+    return status == RK_OK && backend->renew ? backend->renew((rk_host_kernel *)kernel) : status;
 }
 
 void rk_kernel_unplace(rk_host_kernel *kernel)

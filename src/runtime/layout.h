@@ -49,7 +49,8 @@ typedef struct rk_layout {
     /* Within a shard's part of the host's block. */
     rk_u64 orders;
     /* Within its part of the device's block, which begins with the rk_shard. */
-    rk_u64 own;     /* bytes from there that the shard alone writes: rk_shard, its own headers of the host's lanes */
+    rk_u64
+        own; /* bytes from there that the shard alone writes: rk_shard, its own headers of the host's lanes */
     rk_u64 control; /* the same with the device lane's headers, which other shards write too */
     rk_u64 state, stage, copies, order, shared;
     rk_lane_plan lane[RK_LANES]; /* each in the block of its near side, see RK_NEAR_* */

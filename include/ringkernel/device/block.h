@@ -27,12 +27,12 @@ RK_FN void rk_block_look(rk_entry *entry)
 
 /* How a block cuts slots of a size into units, lanes and warps. */
 typedef struct rk_cut {
-    rk_u32 units;       /* of a slot */
-    rk_u32 lanes;       /* that share a slot: a power of two */
-    rk_u32 slots;       /* that a warp handles at once */
-    rk_u32 slot;        /* of those, this lane's */
-    rk_u32 unit;        /* of that slot, this lane's first */
-    rk_u32 first_lane;  /* of this lane's slot */
+    rk_u32 units;      /* of a slot */
+    rk_u32 lanes;      /* that share a slot: a power of two */
+    rk_u32 slots;      /* that a warp handles at once */
+    rk_u32 slot;       /* of those, this lane's */
+    rk_u32 unit;       /* of that slot, this lane's first */
+    rk_u32 first_lane; /* of this lane's slot */
 } rk_cut;
 
 RK_FN rk_cut rk_block_cut_slots(const rk_entry *entry, rk_u32 slot_size)
@@ -106,7 +106,8 @@ RK_FN_LARGE rk_u32 rk_block_take_ring(rk_entry *entry, RK_GLOBAL const rk_ring *
 RK_FN rk_u32 rk_block_takes(const rk_entry *entry, RK_GLOBAL const rk_lane *lane)
 {
     RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, entry->context.arena, 0);
-    return entry->threads % 32u == 0 && lane->bands == 1 && !ring->overwritten && ring->format == RK_FORMAT_UNIT;
+    return entry->threads % 32u == 0 && lane->bands == 1 && !ring->overwritten &&
+           ring->format == RK_FORMAT_UNIT;
 }
 
 /* rk_take, by the whole block. Ends in a barrier. */
@@ -148,7 +149,7 @@ RK_FN_LARGE void rk_block_take(rk_entry *entry, rk_u32 most)
 
 /* Where all that goes by the default route goes, if that is one plain lane. */
 typedef struct rk_plain {
-    RK_GLOBAL rk_lane *lane; /* 0: it isn't */
+    RK_GLOBAL rk_lane *lane;       /* 0: it isn't */
     RK_GLOBAL const rk_edge *edge; /* 0: the host */
     rk_u32 edge_number;
 } rk_plain;
@@ -191,15 +192,14 @@ RK_FN rk_u32 rk_plain_entry(RK_GLOBAL const rk_staged *entry, rk_u32 payload_max
 {
     if (entry->route == RK_TO_NOWHERE) return RK_PLAIN_SKIP;
     return entry->route == RK_TO_DEFAULT && entry->sent == 0 && entry->copied == RK_COPY_NONE &&
-                   !(entry->header.base.flags & RK_FLAG_REFERENCE) &&
-                   entry->header.base.length <= payload_max
+                   !(entry->header.base.flags & RK_FLAG_REFERENCE) && entry->header.base.length <= payload_max
                ? RK_PLAIN_SEND
                : RK_PLAIN_STOP;
 }
 
 /* This warp writes entries into slots: entry `numbers[i]` of the stage into the slot of index `first + i`. */
-RK_FN void rk_warp_publish(rk_context *context, const rk_cut *cut, RK_GLOBAL const rk_ring *ring, rk_u64 first,
-                           RK_LOCAL const rk_u16 *numbers, rk_u32 n)
+RK_FN void rk_warp_publish(rk_context *context, const rk_cut *cut, RK_GLOBAL const rk_ring *ring,
+                           rk_u64 first, RK_LOCAL const rk_u16 *numbers, rk_u32 n)
 {
     if (cut->slot >= n) return;
     rk_u64 index = first + cut->slot;

@@ -106,6 +106,20 @@ RK_FN void rk_causal_end(rk_context *context, rk_u64 clock)
     }
 }
 
+/* With timestamps each message's wait is counted, by the leader, who alone writes the histogram. */
+RK_FN void rk_waits_count(rk_context *context, rk_u32 n)
+{
+    if (!(context->features & RK_FEATURE_TIMESTAMPS)) return;
+    for (rk_u32 k = 0; k < n; k++) {
+        RK_GLOBAL const rk_header_long *header =
+            (RK_GLOBAL const rk_header_long *)rk_batch_header(context, k);
+        rk_u64 age = context->now_ns > header->sent_ns ? context->now_ns - header->sent_ns : 0;
+        rk_u32 ttl_us = header->ttl_us ? header->ttl_us : context->shard->default_ttl_us;
+        if ((header->base.flags & RK_FLAG_HOLE) || (ttl_us && age > (rk_u64)ttl_us * 1000u)) continue;
+        rk_histogram_add(&context->shard->meter.queue_wait, age, 1);
+    }
+}
+
 /* All threads run the handlers over the batch that the leader took. */
 RK_FN void rk_entry_run(rk_entry *entry, rk_u32 run)
 {
@@ -115,6 +129,7 @@ RK_FN void rk_entry_run(rk_entry *entry, rk_u32 run)
     context->now_ns = context->turn->taken_ns;
     if (entry->thread == 0) {
         rk_causal_begin(context, n);
+        rk_waits_count(context, n);
         clock = context->turn->clock_hlc;
     }
     switch (run) {
@@ -210,7 +225,8 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
 }
 
 #if defined(RK_LANG_CUDA)
-#define RK_SILENCE_NS 5000000000ul /* of the host; then a resident kernel leaves, and is launched again if it was a mistake */
+#define RK_SILENCE_NS \
+    5000000000ul /* of the host; then a resident kernel leaves, and is launched again if it was a mistake */
 
 /* Has the host's heartbeat stopped? The same answer for all threads. */
 RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u64 *beat, rk_u64 *heard_ns)
@@ -242,8 +258,11 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
             rk_u32 visit = rk_entry_visit(entry, table[s], run);
             worked |= visit == RK_VISIT_WORKED;
             served |= visit < RK_VISIT_PAUSED;
-            if (visits && entry->thread == 0)
+            if (visits && entry->thread == 0) {
+                rk_store_u64(&entry->context.told->progress, entry->context.shard->meter.progress, RK_RELAXED,
+                             RK_SCOPE_SYSTEM);
                 rk_store_u32(&entry->context.told->visit, visit, RK_RELEASE, RK_SCOPE_SYSTEM);
+            }
         }
 #if defined(RK_LANG_CUDA)
         if (!visits && !worked && rk_host_is_silent(entry, &beat, &heard_ns)) return;
@@ -273,19 +292,23 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 #define RK_KERNEL extern "C" __global__ void
 extern __shared__ rk_unit rk_block_memory[];
 #define RK_BLOCK_MOST 1024u /* threads */
-#define RK_ENTRY(kernel_, number_, run_)                                                                 \
-    RK_KERNEL rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
-    {                                                                                                    \
-        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                         \
-        __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                                  \
-        __shared__ rk_claim claim;                                                                       \
-        __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                        \
-        rk_entry entry;                                                                                  \
-        rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                          \
-        entry.orders = (rk_orders *)orders;                                                              \
-        entry.claim = &claim;                                                                            \
-        entry.numbers = numbers;                                                                         \
-        rk_entry_serve(&entry, shards, first, count, visits, run_);                                      \
+#if !defined(RK_BLOCK_BOUND)
+#define RK_BLOCK_BOUND RK_BLOCK_MOST /* threads of the largest block that is launched */
+#endif
+#define RK_ENTRY(kernel_, number_, run_)                                                           \
+    RK_KERNEL __launch_bounds__(RK_BLOCK_BOUND)                                                    \
+        rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
+    {                                                                                              \
+        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                   \
+        __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                            \
+        __shared__ rk_claim claim;                                                                 \
+        __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                  \
+        rk_entry entry;                                                                            \
+        rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                    \
+        entry.orders = (rk_orders *)orders;                                                        \
+        entry.claim = &claim;                                                                      \
+        entry.numbers = numbers;                                                                   \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }
 #else
 #define RK_KERNEL __kernel void

@@ -286,7 +286,7 @@ RK_FN rk_u32 rk_visit_end(rk_context *context)
     turn->staged = failed == (rk_u32)RK_QUARANTINED
                        ? 0u
                        : context->stage_next; /* quarantined meanwhile: nothing goes out */
-#if !defined(RK_LANG_CUDA) /* where the block has published a part of it already */
+#if !defined(RK_LANG_CUDA)                    /* where the block has published a part of it already */
     turn->published = 0;
 #endif
     if (failed) {

@@ -401,6 +401,10 @@ RK_FN rk_u32 rk_publish(rk_context *context)
         }
         rk_status status = RK_OK;
         rk_u32 out = 0, no_block = 0;
+#if !defined(RK_LANG_HOST)
+        if (entry->header.base.flags & RK_FLAG_REFERENCE)
+            rk_fence(RK_RELEASE, RK_SCOPE_SYSTEM); /* the block's bytes */
+#endif
         if (turn->parked && rk_is_refused(entry))
             status = (rk_status)(entry->report.reason - RK_REASON_STATUS);
         if (status == RK_OK && (entry->header.base.flags & RK_FLAG_REFERENCE) && entry->route != RK_TO_REPORT)

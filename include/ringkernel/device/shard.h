@@ -242,9 +242,10 @@ typedef struct rk_orders {
     rk_u8 host_rest_[24];
 
     /* Written by the shard. */
-    rk_u32 phase; /* RK_PHASE_* */
-    rk_u32 visit; /* RK_VISIT_*: what the last visit of a slice came to */
-    rk_u8 shard_rest_[56];
+    rk_u32 phase;    /* RK_PHASE_* */
+    rk_u32 visit;    /* RK_VISIT_*: what the last visit of a slice came to */
+    rk_u64 progress; /* of rk_meter, at the end of a slice */
+    rk_u8 shard_rest_[48];
 } rk_orders;
 RK_STATIC_ASSERT(sizeof(rk_orders) == RK_LINE && RK_OFFSET_OF(rk_orders, phase) == 64,
                  "host and shard write halves of their own");

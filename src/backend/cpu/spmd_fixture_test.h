@@ -144,7 +144,8 @@ static inline void place_pool(block *b)
     place(b, (rk_u64)POOL_BLOCKS * POOL_BLOCK_BYTES, &pool->blocks);
     rk_u32 *free_list = place(b, POOL_BLOCKS * sizeof *free_list, &pool->free_list);
     for (rk_u32 i = 0; i < POOL_BLOCKS; i++) free_list[i] = i;
-    place_ring(b, place(b, sizeof(rk_ring), &pool->returns), POOL_BLOCKS, SLOT_SHIFT);
+    place_ring(b, place(b, sizeof(rk_ring), &pool->returns[0]), POOL_BLOCKS, SLOT_SHIFT);
+    pool->returns[1] = pool->returns[0];
 }
 
 static inline void block_open(block *b, rk_u32 threads, rk_u32 max_sends)

@@ -29,35 +29,45 @@ static char *read_source(const char *path, size_t *size)
             free(text);
             text = 0;
         }
-        if (text) text[*size = (size_t)length] = 0;
+        if (text) text[ *size = (size_t)length] = 0;
     }
     if (file) fclose(file);
     return text;
 }
 
-static rk_status render(const rk_class *class, char **unit)
+/* The unit, with the size of block that the compiler has to leave registers for. */
+static rk_status with_bound(char **unit, rk_u32 bound)
+{
+    size_t size = strlen(*unit) + 64;
+    char *whole = malloc(size);
+    if (whole) snprintf(whole, size, "#define RK_BLOCK_BOUND %uu\n%s", bound, *unit);
+    free(*unit);
+    *unit = whole;
+    return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");
+}
+
+static rk_status render(const rk_class *class, rk_u32 bound, char **unit)
 {
     const char *path = class->handlers[0]->file;
     char whole[4096];
     size_t size = 0;
     rk_source_error error = { .line = 0 };
     if (!realpath(path, whole))
-        return rk_error(RK_IO,
-                        "kernel '%s': its source '%s' is needed to compile it for the GPU and can't be read: %s",
-                        class->name, path, strerror(errno));
+        return rk_error(
+            RK_IO, "kernel '%s': its source '%s' is needed to compile it for the GPU and can't be read: %s",
+            class->name, path, strerror(errno));
     char *text = read_source(whole, &size);
     if (!text) return rk_error(RK_IO, "kernel '%s': its source '%s' can't be read", class->name, whole);
     rk_render_options options = {
         .backend = "cuda", .path = whole, .kernel = class->name, .text = text, .size = size
     };
     rk_status status = rk_render_unit(&options, unit, &error);
-    if (status != RK_OK)
-        status = rk_error(status, "%s:%u: %s", whole, error.line, error.text);
+    if (status != RK_OK) status = rk_error(status, "%s:%u: %s", whole, error.line, error.text);
     free(text);
-    return status;
+    return status == RK_OK ? with_bound(unit, bound) : status;
 }
 
-static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_device_code *binary)
+static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 bound, rk_device_code *binary)
 {
     char include[4096], folder[4096], note[RK_CODE_NOTE_ROOM], *unit = 0;
     rk_code_origin origin;
@@ -67,7 +77,7 @@ static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_device
         cuda->has_nvrtc = status == RK_OK;
     }
     if (status == RK_OK) status = rk_include_folder(include, sizeof include);
-    if (status == RK_OK) status = render(class, &unit);
+    if (status == RK_OK) status = render(class, bound, &unit);
     if (status != RK_OK) return status;
     rk_code_request request = { unit, include, 0, cuda->device.architecture };
     if (rk_cache_folder(cuda->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
@@ -78,17 +88,19 @@ static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_device
     return status;
 }
 
-rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **found)
+rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **found)
 {
+    rk_u32 bound = threads <= 256 ? 256 : threads <= 512 ? 512 : 1024;
     for (rk_cuda_code *code = cuda->codes; code; code = code->next)
-        if (code->class == class) {
+        if (code->class == class && code->bound == bound) {
             *found = code;
             return RK_OK;
         }
     rk_cuda_code *code = calloc(1, sizeof *code);
     if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
     code->class = class;
-    rk_status status = compile(cuda, class, &code->binary);
+    code->bound = bound;
+    rk_status status = compile(cuda, class, bound, &code->binary);
     if (status != RK_OK) {
         free(code);
         return status;
@@ -144,15 +156,15 @@ static rk_status load(rk_cuda_runtime *cuda, rk_cuda_code *code)
     result = cuda->api.cuModuleGetFunction(&code->function, code->module, entry);
     if (result == RK_CUDA_SUCCESS && cuda->api.cuFuncLoad) result = cuda->api.cuFuncLoad(code->function);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "finding a kernel's entry");
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     rk_status status = check_layout(cuda, code->module);
     pthread_mutex_unlock(&cuda->copying);
     return status;
 }
 
-rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **code)
+rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **code)
 {
-    rk_status status = rk_cuda_compile(cuda, class, code);
+    rk_status status = rk_cuda_compile(cuda, class, threads, code);
     if (status != RK_OK || (*code)->module) return status;
     status = rk_cuda_clear_device(cuda); /* the driver would wait for all that stay */
     if (status == RK_OK) status = load(cuda, *code);

@@ -19,7 +19,8 @@ void rk_cuda_exit(rk_cuda_runtime *cuda)
 rk_status rk_cuda_failed(rk_cuda_runtime *cuda, int result, const char *what)
 {
     rk_status status = rk_cuda_error(&cuda->api, result, "%s", what);
-    if (status == RK_DEVICE_LOST && !__atomic_exchange_n(&cuda->lost, (rk_u32)RK_DEVICE_LOST, __ATOMIC_ACQ_REL))
+    if (status == RK_DEVICE_LOST &&
+        !__atomic_exchange_n(&cuda->lost, (rk_u32)RK_DEVICE_LOST, __ATOMIC_ACQ_REL))
         rk_runtime_log(cuda->runtime, RK_ERROR, "", 0, rk_error_text());
     return status;
 }
@@ -36,6 +37,13 @@ rk_status rk_cuda_await(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_u64 deadl
         else
             rk_futex_wait(&cuda->keeper_stop, cuda->keeper_stop, RK_MICROSECONDS(100));
     }
+}
+
+void rk_cuda_lock(rk_cuda_runtime *cuda)
+{
+    __atomic_add_fetch(&cuda->waiting, 1, __ATOMIC_ACQ_REL);
+    pthread_mutex_lock(&cuda->copying);
+    __atomic_sub_fetch(&cuda->waiting, 1, __ATOMIC_ACQ_REL);
 }
 
 /* ------------------------------------------------------------------ open and close */
@@ -105,7 +113,8 @@ static void cuda_close(rk_runtime *runtime) { rk_cuda_keeper_stop(rk_cuda_of(run
 
 /* ------------------------------------------------------------------ what can't be had */
 
-static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class, const rk_launch_options *options)
+static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
+                            const rk_launch_options *options)
 {
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     const rk_attributes *a = class->attributes;
@@ -116,33 +125,33 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class, co
                          "kernel '%s' says in .backends that it doesn't run on CUDA: add RK_ON_CUDA", name);
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
         found = rk_error(RK_UNSUPPORTED,
-                         "kernel '%s': .messaging between GPUs is not there; use RK_MESSAGING_SHARED_MEMORY",
-                         name);
+                         "kernel '%s': .messaging %s is between GPUs, which is not there; use "
+                         "RK_MESSAGING_SHARED_MEMORY",
+                         name, a->messaging == RK_MESSAGING_P2P ? "RK_MESSAGING_P2P" : "RK_MESSAGING_NCCL");
     if (a->barrier == RK_SCOPE_DEVICE)
         found = rk_error(RK_UNSUPPORTED,
                          "kernel '%s': a barrier of device scope needs a cooperative launch, which is not "
                          "there; use RK_SCOPE_BLOCK, or messages",
                          name);
-    if (class->largest_in > RK_INLINE_MAX || class->largest_out > RK_INLINE_MAX)
-        found = rk_error(RK_UNSUPPORTED,
-                         "kernel '%s' has messages over %u bytes: on CUDA they travel in their slots only",
-                         name, RK_INLINE_MAX);
     if (a->shared > cuda->device.block_shared)
-        found = rk_error(RK_UNSUPPORTED, "kernel '%s': .shared %u is over the %u bytes of a block of %s", name,
-                         a->shared, cuda->device.block_shared, cuda->device.name);
+        found = rk_error(RK_UNSUPPORTED, "kernel '%s': .shared %u is over the %u bytes of a block of %s",
+                         name, a->shared, cuda->device.block_shared, cuda->device.name);
     if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
-        invalid = rk_error(RK_INVALID_OPTIONS,
-                           "kernel '%s': .messaging, .memory or .barrier is not one of the named values", name);
+        invalid =
+            rk_error(RK_INVALID_OPTIONS,
+                     "kernel '%s': .messaging, .memory or .barrier is not one of the named values", name);
     if ((a->slice_messages || a->slice_us) && !a->event_driven)
         invalid = rk_error(
             RK_INVALID_OPTIONS,
             "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
             ".event_driven = 1",
             name);
-    (void)options;
     if (invalid != RK_OK || found != RK_OK) return invalid != RK_OK ? invalid : found;
     rk_cuda_code *code;
-    return rk_cuda_compile(cuda, class, &code);
+    rk_layout layout;
+    if (rk_layout_check(class, options) != RK_OK) return RK_OK; /* told already */
+    rk_layout_plan(class, options, 1, &layout);
+    return rk_cuda_compile(cuda, class, rk_cuda_threads(class, &layout), &code);
 }
 
 const rk_backend rk_backend_cuda = {

@@ -14,15 +14,16 @@
 #include "driver.h"
 #include "nvrtc.h"
 
-#define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
-#define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
-#define RK_CUDA_RESIDENT_MOST 128u   /* kernels at once; the next one would wait for one to end */
+#define RK_CUDA_GRANULE (2ull << 20)    /* what is mapped or pinned at once */
+#define RK_CUDA_BOUNCE (4ull << 20)     /* bytes of the pinned memory that copies go through */
+#define RK_CUDA_RESIDENT_MOST 128u      /* kernels at once; the next one would wait for one to end */
 #define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
 
 /* A kernel's code on the device. Lives as long as the runtime. */
 typedef struct rk_cuda_code {
     struct rk_cuda_code *next;
     const rk_class *class;
+    rk_u32 bound; /* threads of the largest block that it may run in */
     rk_device_code binary;
     rk_cu_module module; /* 0: not loaded yet */
     rk_cu_function function;
@@ -38,6 +39,7 @@ typedef struct rk_residence {
     rk_u32 rung;                    /* atomic; slices: somebody sent something */
     rk_u32 told;                    /* its failure was told */
     rk_u32 per_processor;           /* blocks of it that a multiprocessor holds */
+    rk_u64 progress[];              /* of each shard, at the end of its last slice */
 } rk_residence;
 
 typedef struct rk_cuda_runtime {
@@ -52,7 +54,8 @@ typedef struct rk_cuda_runtime {
     unsigned char *granules; /* 1: there */
     rk_u64 granule_count;
     rk_cu_stream service;
-    pthread_mutex_t copying; /* the bounce and the service stream; any thread */
+    pthread_mutex_t copying; /* the bounce and the service stream; any thread, by rk_cuda_lock */
+    rk_u32 waiting;          /* atomic: threads that wait for it */
     char *bounce;
     /* code.c */
     rk_cuda_code *codes;
@@ -62,15 +65,15 @@ typedef struct rk_cuda_runtime {
     rk_residence *residence[RK_KERNELS_MAX + 1]; /* by kernel number; under the copying lock */
     rk_u32 residents;
     rk_u64 stuck; /* of the multiprocessors, in 1024ths, what kernels have that never end */
-    rk_u32 lost; /* atomic: the status, once the device is lost */
+    rk_u32 lost;  /* atomic: the status, once the device is lost */
     /* keeper.c */
     pthread_t keeper;
     rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */
-    rk_u64 beat;                 /* atomic */
-    rk_cu_function clock_probe;  /* 0: no code is loaded yet */
-    rk_u64 clock_base;           /* atomic: the runtime's clock less the device's timer */
-    rk_u64 clock_error_ns;       /* of that, at most */
-    rk_i64 clock_drift_ns;       /* from the calibration before to this one */
+    rk_u64 beat;                                   /* atomic */
+    rk_cu_function clock_probe;                    /* 0: no code is loaded yet */
+    rk_u64 clock_base;                             /* atomic: the runtime's clock less the device's timer */
+    rk_u64 clock_error_ns;                         /* of that, at most */
+    rk_i64 clock_drift_ns;                         /* from the calibration before to this one */
 } rk_cuda_runtime;
 
 static inline rk_cuda_runtime *rk_cuda_of(const rk_runtime *runtime) { return runtime->backend_data; }
@@ -78,6 +81,8 @@ static inline rk_cuda_runtime *rk_cuda_of(const rk_runtime *runtime) { return ru
 /* The context is the calling thread's in between; a context of the caller's own is back afterwards. */
 void rk_cuda_enter(rk_cuda_runtime *cuda);
 void rk_cuda_exit(rk_cuda_runtime *cuda);
+/* The copying lock, which the keeper leaves to others first. */
+void rk_cuda_lock(rk_cuda_runtime *cuda);
 /* An error of the driver; remembers a lost device. */
 rk_status rk_cuda_failed(rk_cuda_runtime *cuda, int result, const char *what);
 /* Wait until a stream is empty, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT, or what befell it. */
@@ -95,9 +100,10 @@ rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, 
 
 /* code.c */
 /* A class's code, compiled now unless the cache has it. Nothing is done on the device. */
-rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **code);
+rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **code);
 /* The same, loaded: everything resident leaves for that, and comes back. */
-rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_code **code);
+rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads,
+                            rk_cuda_code **code);
 void rk_cuda_codes_free(rk_cuda_runtime *cuda);
 
 /* residence.c */

@@ -24,7 +24,8 @@ rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda)
     rk_u64 best = ~0ull, base = 0;
     void *arguments[] = { &at, &rounds };
     memset(cuda->bounce, 0, (16 + ROUNDS) * 8);
-    int result = cuda->api.cuLaunchKernel(cuda->clock_probe, 1, 1, 1, 1, 1, 1, 0, cuda->service, arguments, 0);
+    int result =
+        cuda->api.cuLaunchKernel(cuda->clock_probe, 1, 1, 1, 1, 1, 1, 0, cuda->service, arguments, 0);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking the device for its time");
     for (rk_u32 i = 0; i < ROUNDS; i++) {
         rk_u64 asked = rk_monotonic_ns(), answered = asked;
@@ -132,8 +133,11 @@ static int run_slices(rk_cuda_runtime *cuda)
         if (rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE) == RK_TIMED_OUT) continue;
         rk_atomic_set_u32(&r->launched, 0);
         for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
-            rk_u32 visit = rk_atomic_u32(&r->kernel->seats[s].orders->visit);
-            worked |= visit == RK_VISIT_WORKED || visit == RK_VISIT_WAITS || visit == RK_VISIT_PARKED;
+            const rk_orders *orders = r->kernel->seats[s].orders;
+            rk_u32 visit = rk_atomic_u32(&orders->visit);
+            rk_u64 progress = __atomic_load_n(&orders->progress, __ATOMIC_ACQUIRE);
+            worked |= visit == RK_VISIT_WAITS || visit == RK_VISIT_PARKED || progress != r->progress[s];
+            r->progress[s] = progress;
         }
     }
     return (int)worked;
@@ -145,8 +149,8 @@ static void sleep_lanes(rk_cuda_runtime *cuda)
     for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
         const rk_residence *r = cuda->residence[n];
         for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++) {
-            rk_ring *ring = rk_lane_ring(rk_seat_lane(&r->kernel->seats[s], RK_LANE_HOST),
-                                         cuda->runtime->arena.base, 0);
+            rk_ring *ring =
+                rk_lane_ring(rk_seat_lane(&r->kernel->seats[s], RK_LANE_HOST), cuda->runtime->arena.base, 0);
             (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_SYSTEM); /* W2 */
         }
     }
@@ -169,7 +173,7 @@ static void tell_failures(rk_cuda_runtime *cuda)
     rk_u32 count = rk_atomic_u32(&runtime->kernel_count), lost = rk_atomic_u32(&cuda->lost);
     for (rk_u32 n = 1; n <= count; n++) {
         rk_host_kernel *failed = 0;
-        pthread_mutex_lock(&cuda->copying);
+        rk_cuda_lock(cuda);
         rk_residence *r = cuda->residence[n];
         if (r && !r->told && (lost || has_failed(r->kernel))) {
             r->told = 1;
@@ -190,6 +194,7 @@ static void *keeper_main(void *argument)
         rk_u32 seen = __atomic_load_n(&cuda->keeper_event, __ATOMIC_SEQ_CST);
         int worked = 0;
         if (rk_atomic_u32(&cuda->keeper_stop)) break;
+        while (rk_atomic_u32(&cuda->waiting)) sched_yield(); /* a lock is not fair by itself */
         pthread_mutex_lock(&cuda->copying);
         if (!rk_atomic_u32(&cuda->lost)) {
             if (runtime->options.slices)

@@ -19,8 +19,9 @@ static rk_cu_address address_of(const rk_cuda_runtime *cuda, rk_u64 offset)
 
 static rk_status pin(rk_cuda_runtime *cuda, rk_u64 offset)
 {
-    int result = cuda->api.cuMemHostRegister(cuda->runtime->arena.base + offset, RK_CUDA_GRANULE,
-                                             RK_CU_MEMHOSTREGISTER_PORTABLE | RK_CU_MEMHOSTREGISTER_DEVICEMAP);
+    int result =
+        cuda->api.cuMemHostRegister(cuda->runtime->arena.base + offset, RK_CUDA_GRANULE,
+                                    RK_CU_MEMHOSTREGISTER_PORTABLE | RK_CU_MEMHOSTREGISTER_DEVICEMAP);
     return result ? rk_cuda_failed(cuda, result, "pinning 2 MiB for lanes to and from the host") : RK_OK;
 }
 
@@ -50,7 +51,7 @@ static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
     rk_status status = RK_OK;
     rk_u64 g = offset / RK_CUDA_GRANULE, end = (offset + size - 1) / RK_CUDA_GRANULE + 1;
     rk_cuda_enter(cuda);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     while (g < end && status == RK_OK) {
         rk_u64 n = 0;
         if (cuda->granules[g]) {
@@ -81,7 +82,7 @@ static void clear(rk_arena *arena, rk_u64 offset, rk_u64 size)
     }
     madvise(arena->base + offset, size, MADV_DONTNEED);
     rk_cuda_enter(cuda);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     int result = cuda->api.cuMemsetD8Async(address_of(cuda, offset), 0, size, cuda->service);
     if (result != RK_CUDA_SUCCESS)
         rk_cuda_failed(cuda, result, "clearing device memory");
@@ -156,7 +157,7 @@ static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     if (offset < runtime->arena.device_from) return RK_OK; /* one memory */
     rk_cuda_enter(cuda);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     rk_status status = move_all(cuda, (rows){ offset, size, 0, 1 }, up);
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);

@@ -70,7 +70,10 @@ static void take_producer(const rk_seat *seat, rk_u32 which)
 
 /* ------------------------------------------------------------------ looking */
 
-static rk_u64 control_at(const rk_host_kernel *kernel) { return rk_layout_part(&kernel->layout, RK_NEAR_DEVICE, 0); }
+static rk_u64 control_at(const rk_host_kernel *kernel)
+{
+    return rk_layout_part(&kernel->layout, RK_NEAR_DEVICE, 0);
+}
 
 /* The producing line of a ring in every shard. */
 static rk_status fetch_producing(rk_cuda_runtime *cuda, const rk_host_kernel *kernel, const rk_lane *first)
@@ -109,7 +112,7 @@ void rk_cuda_look(rk_host_kernel *kernel)
     rk_cuda_runtime *cuda = rk_cuda_of(kernel->runtime);
     if (!kernel->seat_count || rk_atomic_u32(&cuda->lost)) return;
     rk_cuda_enter(cuda);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     rk_cuda_gather(cuda, kernel);
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
@@ -133,9 +136,8 @@ rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 
     void *arguments[] = { &arena, &table, &first, &count, &visits };
     rk_u32 blocks = count < residence->blocks ? count : residence->blocks;
     rk_atomic_set_u32(&residence->launched, 1);
-    int result =
-        cuda->api.cuLaunchKernel(residence->function, blocks, 1, 1, residence->threads, 1, 1,
-                                 residence->shared, residence->stream, arguments, 0);
+    int result = cuda->api.cuLaunchKernel(residence->function, blocks, 1, 1, residence->threads, 1, 1,
+                                          residence->shared, residence->stream, arguments, 0);
     return result == RK_CUDA_SUCCESS ? RK_OK : rk_cuda_failed(cuda, result, "launching a kernel");
 }
 
@@ -157,8 +159,8 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
     int per_processor = 0;
     int result = RK_CUDA_SUCCESS;
     if (r->shared > 48u << 10)
-        result = cuda->api.cuFuncSetAttribute(
-            r->function, RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int)r->shared);
+        result = cuda->api.cuFuncSetAttribute(r->function, RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                              (int)r->shared);
     if (result == RK_CUDA_SUCCESS)
         result = cuda->api.cuOccupancyMaxActiveBlocksPerMultiprocessor(&per_processor, r->function,
                                                                        (int)r->threads, r->shared);
@@ -188,7 +190,8 @@ static void prepare_orders(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
     for (rk_u32 s = 0; s < kernel->seat_count; s++) {
         rk_orders *orders = kernel->seats[s].orders;
         orders->clock_fixed = o->clock_ns != 0;
-        orders->clock_base = o->clock_ns ? o->clock_ns(o->clock_user) : __atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE);
+        orders->clock_base =
+            o->clock_ns ? o->clock_ns(o->clock_user) : __atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE);
         orders->heartbeat = o->single_step || o->slices ? 0 : __atomic_load_n(&cuda->beat, __ATOMIC_RELAXED);
         rk_atomic_set_u32(&orders->leave, 0);
     }
@@ -208,7 +211,7 @@ rk_status rk_cuda_renew(rk_host_kernel *kernel)
 {
     rk_cuda_runtime *cuda = rk_cuda_of(kernel->runtime);
     rk_cuda_enter(cuda);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     rk_status status = store_own(cuda, kernel);
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
@@ -241,11 +244,12 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     int stays = !runtime->options.single_step && !runtime->options.slices;
     rk_cuda_code *code = 0;
     if (rk_atomic_u32(&cuda->lost)) return rk_error(RK_DEVICE_LOST, "the device is lost");
-    rk_residence *r = calloc(1, sizeof *r);
+    rk_residence *r = calloc(1, sizeof *r + kernel->seat_count * sizeof *r->progress);
     if (!r) return rk_error(RK_OUT_OF_MEMORY, "no memory to serve '%s'", kernel->id);
     rk_cuda_enter(cuda);
-    rk_status status = rk_cuda_load_code(cuda, kernel->class, &code);
-    pthread_mutex_lock(&cuda->copying);
+    rk_status status =
+        rk_cuda_load_code(cuda, kernel->class, rk_cuda_threads(kernel->class, &kernel->layout), &code);
+    rk_cuda_lock(cuda);
     if (status == RK_OK) {
         r->kernel = kernel;
         r->function = code->function;
@@ -286,7 +290,7 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     rk_residence *r = cuda->residence[kernel->number];
     if (!r || rk_atomic_u32(&cuda->lost)) {
-        pthread_mutex_lock(&cuda->copying);
+        rk_cuda_lock(cuda);
         drop(cuda, kernel);
         pthread_mutex_unlock(&cuda->copying);
         return RK_OK;
@@ -294,9 +298,10 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
     rk_cuda_enter(cuda);
     order_leave(kernel, 1);
     rk_status status = rk_cuda_await(cuda, r->stream, deadline_ns);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     if (status == RK_TIMED_OUT) {
-        order_leave(kernel, 0); /* blocks that have left are launched again by the keeper, when the last is out */
+        order_leave(kernel,
+                    0); /* blocks that have left are launched again by the keeper, when the last is out */
     } else {
         rk_atomic_set_u32(&r->launched, 0);
         if (status == RK_OK) status = rk_cuda_gather(cuda, kernel);
@@ -312,7 +317,7 @@ void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 {
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     order_leave(kernel, 1);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     rk_residence *r = cuda->residence[kernel->number];
     if (r) {
         cuda->residence[kernel->number] = 0; /* its stream and its blocks stay in use */
@@ -332,13 +337,12 @@ rk_u32 rk_cuda_step(rk_seat *seat)
     rk_u32 visit = RK_VISIT_FAILED;
     if (rk_atomic_u32(&cuda->lost)) return visit;
     rk_cuda_enter(cuda);
-    pthread_mutex_lock(&cuda->copying);
+    rk_cuda_lock(cuda);
     rk_residence *r = cuda->residence[kernel->number];
     if (r) {
         prepare_orders(cuda, kernel);
         rk_status status = rk_cuda_launch(cuda, r, seat->number, 1, 1);
-        if (status == RK_OK)
-            status = rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+        if (status == RK_OK) status = rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE);
         rk_atomic_set_u32(&r->launched, 0);
         if (status == RK_OK) status = rk_cuda_gather(cuda, kernel);
         if (status == RK_OK) visit = rk_atomic_u32(&seat->orders->visit);
@@ -363,9 +367,10 @@ rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
         status = rk_cuda_await(cuda, r->stream, deadline);
         if (status == RK_OK) rk_atomic_set_u32(&r->launched, 0);
         if (status == RK_TIMED_OUT)
-            rk_error(status,
-                     "code for a kernel can't be loaded: '%s' does not leave the device, a handler is running",
-                     r->kernel->id);
+            rk_error(
+                status,
+                "code for a kernel can't be loaded: '%s' does not leave the device, a handler is running",
+                r->kernel->id);
     }
     return status;
 }
