@@ -6,16 +6,19 @@
 #include "../runtime/report.h"
 #include "waiting.h"
 
-/* Nearly all messages are inline, and nobody asks for more than the body: these are copied here, piece after piece. 0: this is another. */
-static inline int take_plain(const rk_byte *slot, rk_u32 header_size, char *body, size_t size)
+/* Nearly all messages are inline, and nobody asks for more than the body: these are copied here, up to the
+ * first that is another. Returns how many. */
+static rk_u32 take_plain(rk_slots slots, rk_u64 head, rk_u32 n, char *body, size_t stride)
 {
-    const rk_header *h = (const rk_header *)(const void *)slot;
-    size_t length = h->length, done = 0;
-    if ((h->flags & RK_FLAG_REFERENCE) || length > size) return 0;
-    const rk_byte *payload = slot + header_size;
-    for (; done + 16 <= length; done += 16) memcpy(body + done, payload + done, 16);
-    if (done < length) memcpy(body + done, payload + done, length - done);
-    return 1;
+    for (rk_u32 done = 0; done < n; done++, body += stride) {
+        const rk_byte *slot = rk_slots_at(slots, head + done), *payload = slot + slots.header_size;
+        const rk_header *h = (const rk_header *)(const void *)slot;
+        const size_t length = h->length, whole = length & ~(size_t)15;
+        if ((h->flags & RK_FLAG_REFERENCE) || length > stride) return done;
+        for (size_t at = 0; at < whole; at += 16) memcpy(body + at, payload + at, 16);
+        if (whole < length) memcpy(body + whole, payload + whole, length - whole);
+    }
+    return n;
 }
 
 /* One message of an out lane into the caller's memory. RK_TOO_SMALL: it stays. */
@@ -70,12 +73,12 @@ static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_
     rk_u32 n = rk_ring_ready(ring, runtime->arena.base, ring->head,
                              count > ring->capacity ? ring->capacity : (rk_u32)count);
     const rk_u64 head = ring->head;
-    const rk_u32 header_size = ring->header_size;
+    const rk_slots slots = rk_ring_slots(ring, runtime->arena.base);
     while (done < n && status == RK_OK) {
-        if (infos || !take_plain(rk_ring_slot(ring, runtime->arena.base, head + done), header_size,
-                                 bodies + done * stride, stride))
-            status = take_one(k, seat, ring, head + done, bodies + done * stride, stride,
-                              infos ? &infos[done] : 0);
+        if (!infos) done += take_plain(slots, head + done, n - done, bodies + done * stride, stride);
+        if (done == n) break;
+        status =
+            take_one(k, seat, ring, head + done, bodies + done * stride, stride, infos ? &infos[done] : 0);
         if (status == RK_OK) done++;
     }
     if (done) {
