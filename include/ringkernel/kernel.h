@@ -88,8 +88,10 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
                                                   RK_GLOBAL state_ *self_ RK_UNUSED);                        \
     static rk_u32 rk_run_##kernel_name_##_##type_(rk_context *context, rk_view *view, rk_u32 i, rk_u32 end)  \
     {                                                                                                        \
+        const rk_view run = *view; /* the compiler's own: handlers can't change it */                        \
+        rk_byte *const arena = context->arena;                                                               \
         for (; i < end; i++) {                                                                               \
-            rk_byte *slot = rk_view_slot(view, context->arena, i);                                           \
+            rk_byte *slot = rk_view_slot(&run, arena, i);                                                    \
             if (((const rk_header *)slot)->type != RK_TYPE_ID(type_)) break;                                 \
             if (!rk_message_begin(context, slot)) continue;                                                  \
             rk_handle_##kernel_name_##_##type_(context, (const type_ *)context->payload,                     \

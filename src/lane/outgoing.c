@@ -163,20 +163,25 @@ rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
     return status;
 }
 
-/* Part of a batch into `seq` slots, from its last message to its first; so that each has an id of its own,
- * `id` of the first is counted on, if it is not 0. */
-static void put_laps(const rk_ring *ring, rk_byte *arena, rk_claim part, rk_header_long *header, rk_u64 id,
-                     const unsigned char *bodies, rk_u32 size)
+/* Put bodies of one size into claimed slots, from the last to the first. Nothing else is in these loops: what
+ * one message costs is mostly here. */
+static void put_part(rk_slots slots, rk_claim part, rk_header_long header, const char *bodies, rk_u32 size)
 {
+    bodies += (size_t)part.count * size;
+    if (slots.header_size == RK_HEADER_SHORT) {
+        slots.header_size = RK_HEADER_SHORT; /* known to the compiler */
+        for (rk_u32 i = part.count; i-- > 0;)
+            rk_slots_put(slots, part.first + i, (const rk_u32 *)(const void *)&header, bodies -= size, size);
+        return;
+    }
+    const rk_u64 id = header.id;
     for (rk_u32 i = part.count; i-- > 0;) {
-        rk_byte *slot = rk_ring_slot(ring, arena, part.first + i);
-        if (id) header->id = id + i;
-        rk_seq_write(ring, slot, (const rk_u32 *)(const void *)header, bodies + (size_t)i * size, size);
-        rk_ring_publish(ring, slot, part.first + i);
+        header.id = id ? id + i : 0;
+        rk_slots_put(slots, part.first + i, (const rk_u32 *)(const void *)&header, bodies -= size, size);
     }
 }
 
-/* The same into `unit` slots. */
+/* The same into `unit` slots; so that each has an id of its own, `id` of the first is counted on, if it is not 0. */
 static void put_units(const rk_ring *ring, rk_byte *arena, rk_claim part, rk_header_long *header, rk_u64 id,
                       const unsigned char *bodies, rk_u32 size)
 {
@@ -210,16 +215,20 @@ rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bod
     rk_lane *lane = rk_seat_lane(seat, 0);
     rk_ring *ring = rk_lane_ring(lane, arena, 0);
     rk_claim claim = rk_ring_claim(ring, count > ring->capacity ? ring->capacity : (rk_u32)count);
-    rk_u64 id = out->header.id;
+    const rk_u64 id = out->header.id;
     rk_claim part = { claim.first, 0 };
     for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
         part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
         if (done == 0) rk_ring_prepare(ring, arena, part);
         rk_claim next = { part.first + part.count, claim.count - done - part.count };
         rk_ring_prepare(ring, arena, next);
-        (ring->format == RK_FORMAT_UNIT ? put_units : put_laps)(
-            ring, arena, part, &out->header, id ? id + done : 0,
-            (const unsigned char *)bodies + (size_t)done * out->size, out->size);
+        const char *these = (const char *)bodies + (size_t)done * out->size;
+        if (id) out->header.id = id + done;
+        if (ring->format == RK_FORMAT_UNIT)
+            put_units(ring, arena, part, &out->header, out->header.id, (const unsigned char *)these,
+                      out->size);
+        else
+            put_part(rk_ring_slots(ring, arena), part, out->header, these, out->size);
     }
     if (id) out->header.id = id + claim.count;
     if (claim.count) {

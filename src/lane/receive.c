@@ -7,18 +7,40 @@
 #include "incoming.h"
 #include "waiting.h"
 
-/* Nearly all messages are inline, and nobody asks for more than the body: these are copied here, piece after piece. 0: this is another. */
-static inline int take_plain(const rk_byte *message, rk_u32 header_size, char *body, size_t size)
+/* Nearly all messages are inline, and nobody asks for more than the body: these are copied here, up to the
+ * first that is another. Returns how many. */
+static rk_u32 take_plain(rk_slots slots, rk_u64 head, rk_u32 n, char *body, size_t stride)
 {
-    const rk_header *h = (const rk_header *)(const void *)message;
-    size_t length = h->length, done = 0;
-    if ((h->flags & RK_FLAG_REFERENCE) || length > size) return 0;
-    const rk_byte *payload = message + header_size;
-    for (; done + 16 <= length; done += 16) memcpy(body + done, payload + done, 16);
-    if (length & 8) memcpy(body + done, payload + done, 8), done += 8;
-    if (length & 4) memcpy(body + done, payload + done, 4), done += 4;
-    for (; done < length; done++) body[done] = (char)payload[done];
-    return 1;
+    for (rk_u32 done = 0; done < n; done++, body += stride) {
+        const rk_byte *slot = rk_slots_at(slots, head + done), *payload = slot + slots.header_size;
+        const rk_header *h = (const rk_header *)(const void *)slot;
+        const size_t length = h->length, whole = length & ~(size_t)15;
+        if ((h->flags & RK_FLAG_REFERENCE) || length > stride) return done;
+        for (size_t at = 0; at < whole; at += 16) memcpy(body + at, payload + at, 16);
+        if (whole < length) memcpy(body + whole, payload + whole, length - whole);
+    }
+    return n;
+}
+
+/* The same of unit slots, which are put together before they are looked at. */
+static rk_u32 take_units(const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 n, char *body,
+                         size_t stride)
+{
+    rk_image image;
+    const rk_u32 header_size = ring->header_size;
+    for (rk_u32 done = 0; done < n; done++, body += stride) {
+        const rk_byte *message = rk_incoming(ring, arena, head + done, &image);
+        if (!message) return done;
+        const rk_header *h = (const rk_header *)(const void *)message;
+        const rk_byte *payload = message + header_size;
+        size_t length = h->length, at = 0;
+        if ((h->flags & RK_FLAG_REFERENCE) || length > stride) return done;
+        for (; at + 16 <= length; at += 16) memcpy(body + at, payload + at, 16);
+        if (length & 8) memcpy(body + at, payload + at, 8), at += 8;
+        if (length & 4) memcpy(body + at, payload + at, 4), at += 4;
+        for (; at < length; at++) body[at] = (char)payload[at];
+    }
+    return n;
 }
 
 /* One message of an out lane into the caller's memory. RK_TOO_SMALL: it stays. */
@@ -71,16 +93,22 @@ static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_
     rk_u32 done = 0;
     rk_u32 n = count > ring->capacity ? ring->capacity : (rk_u32)count;
     const rk_u64 head = ring->head;
-    const rk_u32 header_size = ring->header_size, copied = ring->format == RK_FORMAT_UNIT;
+    const rk_slots slots = rk_ring_slots(ring, runtime->arena.base);
+    const rk_u32 copied = ring->format == RK_FORMAT_UNIT;
     rk_image image; /* of one message of a unit lane */
     if (!copied) n = rk_ring_ready(ring, runtime->arena.base, head, n);
     while (done < n && status == RK_OK) {
+        char *body = bodies + done * stride;
+        if (!infos && copied)
+            done += take_units(ring, runtime->arena.base, head + done, n - done, body, stride);
+        else if (!infos)
+            done += take_plain(slots, head + done, n - done, body, stride);
+        if (done == n) break;
+        body = bodies + done * stride;
         const rk_byte *message = copied ? rk_incoming(ring, runtime->arena.base, head + done, &image)
-                                        : rk_ring_slot(ring, runtime->arena.base, head + done);
+                                        : rk_slots_at(slots, head + done);
         if (!message) break;
-        if (infos || !take_plain(message, header_size, bodies + done * stride, stride))
-            status = take_one(k, seat, message, header_size, bodies + done * stride, stride,
-                              infos ? &infos[done] : 0);
+        status = take_one(k, seat, message, ring->header_size, body, stride, infos ? &infos[done] : 0);
         if (status == RK_OK) done++;
     }
     if (done) {

@@ -50,23 +50,21 @@ typedef struct rk_context {
     RK_GLOBAL const void *payload;
     RK_GLOBAL void *state;
     rk_u32 payload_length;
-    rk_u32 failed; /* reason + 1 of rk_fail; 0: none */
     rk_u32 features;
-    rk_u32 message_;
+    rk_u32 failed;      /* reason + 1 of rk_fail; 0: none */
+    rk_u32 shared_used; /* of the block-shared memory */
     RK_GLOBAL rk_view *view;
     RK_GLOBAL void *shard_state;
 
     /* The group. */
     rk_u32 thread;
     rk_u32 threads;
-    rk_u32 shared_used;
     rk_u32 spmd;                   /* 1: inside an SPMD kernel; RK_SPMD_TRIAL: whose effects are taken back */
+    rk_u32 received;               /* SPMD: this thread took its message */
     RK_LOCAL rk_u8 *shared;        /* block-shared memory */
     RK_GLOBAL const rk_u32 *order; /* a batch handler's messages: positions in the batch */
     rk_u32 batch_first;
     rk_u32 batch_n;
-    rk_u32 received; /* SPMD: this thread took its message */
-    rk_u32 context_;
     RK_GLOBAL rk_lane *blocked; /* the lane that had no room, when the visit parked */
 #if defined(RK_LANG_HOST)
     const rk_services *services;

@@ -304,12 +304,67 @@ RK_FN rk_run rk_publish_run(rk_context *context, rk_u32 most)
         run.whole = known->edges == 1 && (edge->mode != RK_ROUTE_ALL || edge->shards == 1);
         if (known->edges > 1 || edge->type || edge->shards > 1) return run;
     }
-    for (; turn->published + run.n < turn->staged; run.n++) {
-        RK_GLOBAL const rk_staged *entry =
-            rk_stage_entry(context->stage, shard->stage_stride, turn->published + run.n);
+    const rk_u32 stride = shard->stage_stride, left = turn->staged - turn->published;
+    rk_byte *const stage = context->stage + (rk_u64)turn->published * stride;
+    for (; run.n < left; run.n++) {
+        RK_GLOBAL const rk_staged *entry = rk_stage_entry(stage, stride, run.n);
         if (entry->route != route || entry->header.base.length > most) break;
     }
     return run;
+}
+
+/* Write on `n` entries from `first` on where they go. Towards the host only a named route is to be told, and
+ * all of a run are on one route. */
+RK_FN void rk_publish_address(rk_context *context, rk_target *to, rk_u32 *edge_number, rk_u32 first, rk_u32 n)
+{
+    for (rk_u32 i = first; i < first + n; i++) {
+        RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
+        if (*edge_number != RK_NO_EDGE) {
+            (void)rk_next_copy(context, entry, to, edge_number);
+            rk_header_aim(&entry->header.base, to->target);
+        } else if (entry->route != RK_TO_DEFAULT) {
+            rk_mark_route(entry);
+        } else {
+            return;
+        }
+    }
+}
+
+/* Put entries of one run into claimed slots, from the last to the first. Nothing else is in these loops: what
+ * one message costs is mostly here. */
+RK_FN void rk_publish_put(rk_context *context, RK_GLOBAL const rk_ring *ring, rk_claim claim, rk_u32 first)
+{
+    const rk_slots slots = rk_ring_slots(ring, context->arena);
+    const rk_u32 stride = context->stage_stride;
+    rk_byte *const stage = context->stage + (rk_u64)first * stride;
+    const rk_u32 at = (rk_u32)((rk_byte *)rk_staged_payload((RK_GLOBAL const rk_staged *)stage) - stage);
+    if (ring->format != RK_FORMAT_SEQ) {
+        for (rk_u32 i = claim.count; i-- > 0;) {
+            rk_byte *entry = stage + (rk_u64)i * stride;
+            rk_ring_put(ring, context->arena, claim.first + i, (RK_GLOBAL const rk_u32 *)entry, entry + at,
+                        ((RK_GLOBAL const rk_header *)entry)->length);
+        }
+        return;
+    }
+#if defined(RK_LANG_HOST)
+    if (ring->slot_size == RK_SLOT_MIN && slots.header_size == RK_HEADER_SHORT) {
+        /* A slot of one cache line is filled to its end, whatever the length: an entry has as much in it. */
+        rk_slots line = slots;
+        line.header_size = RK_HEADER_SHORT; /* known to the compiler */
+        rk_byte *entry = stage + (rk_u64)claim.count * stride;
+        for (rk_u32 i = claim.count; i-- > 0;) {
+            entry -= stride;
+            rk_slots_put(line, claim.first + i, (RK_GLOBAL const rk_u32 *)entry, entry + at,
+                         RK_SLOT_MIN - RK_HEADER_SHORT);
+        }
+        return;
+    }
+#endif
+    for (rk_u32 i = claim.count; i-- > 0;) {
+        rk_byte *entry = stage + (rk_u64)i * stride;
+        rk_slots_put(slots, claim.first + i, (RK_GLOBAL const rk_u32 *)entry, entry + at,
+                     ((RK_GLOBAL const rk_header *)entry)->length);
+    }
 }
 
 /* Claim and publish as many entries as go to this open lane together. Returns how many are out. */
@@ -321,21 +376,11 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
     rk_claim claim = rk_ring_claim(ring, run.n);
     rk_claim part;
     part.first = claim.first;
+    rk_publish_address(context, &to, &edge_number, turn->published, claim.count);
     for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
         part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
         rk_ring_prepare(ring, context->arena, part);
-        for (rk_u32 i = part.count; i-- > 0;) {
-            RK_GLOBAL rk_staged *entry =
-                rk_stage_entry(context->stage, context->shard->stage_stride, turn->published + done + i);
-            if (edge_number != RK_NO_EDGE) {
-                (void)rk_next_copy(context, entry, &to, &edge_number);
-                rk_header_aim(&entry->header.base, to.target);
-            } else {
-                rk_mark_route(entry);
-            }
-            rk_ring_put(ring, context->arena, part.first + i, (RK_GLOBAL const rk_u32 *)&entry->header,
-                        rk_staged_payload(entry), entry->header.base.length);
-        }
+        rk_publish_put(context, ring, part, turn->published + done);
     }
     if (claim.count) {
         rk_sent(context, &to, edge_number, claim.count);

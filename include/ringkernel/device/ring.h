@@ -97,6 +97,30 @@ RK_FN rk_byte *rk_ring_slot(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u6
     return arena + ring->slots + ((rk_u64)((rk_u32)index & ring->mask) << ring->slot_shift);
 }
 
+/* A ring's constants in a variable of one's own, for loops over many messages: as far as a compiler knows,
+ * what is written into a slot may be the ring itself, and it would load them again for each. */
+typedef struct rk_slots {
+    rk_byte *base;
+    rk_u32 mask;
+    rk_u32 shift;
+    rk_u32 header_size;
+} rk_slots;
+
+RK_FN rk_slots rk_ring_slots(RK_GLOBAL const rk_ring *ring, rk_byte *arena)
+{
+    rk_slots slots;
+    slots.base = arena + ring->slots;
+    slots.mask = ring->mask;
+    slots.shift = ring->slot_shift;
+    slots.header_size = ring->header_size;
+    return slots;
+}
+
+RK_FN rk_byte *rk_slots_at(rk_slots slots, rk_u64 index)
+{
+    return slots.base + ((rk_u64)((rk_u32)index & slots.mask) << slots.shift);
+}
+
 /* ------------------------------------------------------------------ producing */
 
 typedef struct rk_claim {
@@ -155,7 +179,8 @@ RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_cla
 #if defined(RK_LANG_HOST) && defined(__x86_64__)
     /* For writing, which __builtin_prefetch says only to newer processors than the compiler assumes. */
     rk_u32 n = claim.count < RK_PREPARED_MOST ? claim.count : RK_PREPARED_MOST;
-    while (n-- > 1u) __asm__ volatile("prefetchw %0" : : "m"(*rk_ring_slot(ring, arena, claim.first + n)));
+    const rk_slots slots = rk_ring_slots(ring, arena);
+    while (n-- > 1u) __asm__ volatile("prefetchw %0" : : "m"(*rk_slots_at(slots, claim.first + n)));
 #else
     (void)ring, (void)arena, (void)claim;
 #endif
@@ -168,12 +193,14 @@ RK_FN void rk_copy_to_slot(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes
 {
 #if defined(RK_LANG_HOST)
     const rk_u8 *at = (const rk_u8 *)from;
-    rk_u32 done = 0;
     if (bytes < 16u) {
         memcpy(to, at, bytes);
         return;
     }
-    for (; done + 16u <= bytes; done += 16u) memcpy(to + done, at + done, 16);
+    const rk_u64 whole = bytes & ~15u;
+    rk_u64 done = 0;
+    do memcpy(to + done, at + done, 16);
+    while ((done += 16u) < whole);
     if (done < bytes) memcpy(to + bytes - 16u, at + bytes - 16u, 16);
 #else
     rk_copy_global(to, from, bytes);
@@ -181,17 +208,23 @@ RK_FN void rk_copy_to_slot(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes
 }
 
 /* Fill a `seq` slot, all but its lap. What `header` points at has room for a long one, whatever form the ring has. */
-RK_FN void rk_seq_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, RK_GLOBAL const rk_u32 *header,
-                        RK_GLOBAL const void *payload, rk_u32 length)
+RK_FN void rk_seq_fill(rk_byte *slot, rk_u32 header_size, RK_GLOBAL const rk_u32 *header,
+                       RK_GLOBAL const void *payload, rk_u32 length)
 {
     RK_GLOBAL rk_double_word *to = (RK_GLOBAL rk_double_word *)slot;
     RK_GLOBAL const rk_double_word *from = (RK_GLOBAL const rk_double_word *)header;
     ((RK_GLOBAL rk_word *)slot)[1] = ((RK_GLOBAL const rk_word *)header)[1];
     to[1] = from[1];
-    if (ring->header_size ==
+    if (header_size ==
         RK_HEADER_LONG) /* known lengths: a loop up to the header's size is slower by a third */
         for (rk_u32 w = 2; w < RK_HEADER_LONG / 8u; w++) to[w] = from[w];
-    rk_copy_to_slot(slot + ring->header_size, payload, length);
+    rk_copy_to_slot(slot + header_size, payload, length);
+}
+
+RK_FN void rk_seq_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, RK_GLOBAL const rk_u32 *header,
+                        RK_GLOBAL const void *payload, rk_u32 length)
+{
+    rk_seq_fill(slot, ring->header_size, header, payload, length);
 }
 
 /* Make a filled `seq` slot visible. P2 pairs with the acquire of the lap in rk_ring_ready (C1): header and
@@ -201,17 +234,27 @@ RK_FN void rk_ring_publish(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 
     rk_store_u32((RK_GLOBAL rk_u32 *)slot, rk_ring_lap(ring, index), RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
 }
 
+/* Both, one of many. */
+RK_FN void rk_slots_put(rk_slots slots, rk_u64 index, RK_GLOBAL const rk_u32 *header,
+                        RK_GLOBAL const void *payload, rk_u32 length)
+{
+    rk_byte *slot = rk_slots_at(slots, index);
+    rk_seq_fill(slot, slots.header_size, header, payload, length);
+    rk_store_u32((RK_GLOBAL rk_u32 *)slot, (rk_u32)index & ~slots.mask, RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
+}
+
 /* ------------------------------------------------------------------ consuming */
 
 /* How many `seq` slots from head on are published, at most `wanted`. Stops at the first that is not: a
  * claimed slot is waited for, whoever owns it. */
 RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 wanted)
 {
+    const rk_slots slots = rk_ring_slots(ring, arena);
     rk_u32 n = 0;
     while (n < wanted) {
-        rk_u64 index = head + n;
-        RK_GLOBAL const rk_u32 *lap = (RK_GLOBAL const rk_u32 *)rk_ring_slot(ring, arena, index);
-        if (rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) != rk_ring_lap(ring, index)) break; /* C1 */
+        rk_u32 index = (rk_u32)head + n;
+        RK_GLOBAL const rk_u32 *lap = (RK_GLOBAL const rk_u32 *)rk_slots_at(slots, index);
+        if (rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) != (index & ~slots.mask)) break; /* C1 */
         n++;
     }
     return n;

@@ -51,10 +51,12 @@ RK_FN void rk_copy_out(rk_byte *to, const void *from, rk_u32 bytes)
  * with the counter in the low bits). */
 RK_FN rk_u64 rk_stamp_ns(rk_context *context)
 {
-    if (!(context->features & RK_FEATURE_CAUSAL)) return context->now_ns;
-    RK_GLOBAL rk_u64 *clock = &context->turn->clock_hlc;
-    *clock = context->now_ns > *clock ? context->now_ns : *clock + 1u;
-    return *clock;
+    rk_u64 now = context->now_ns;
+    if (context->features & RK_FEATURE_CAUSAL) {
+        RK_GLOBAL rk_u64 *clock = &context->turn->clock_hlc;
+        *clock = now = now > *clock ? now : *clock + 1u;
+    }
+    return now;
 }
 
 /* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that
@@ -63,15 +65,11 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
 {
     if (context->stage_next >= context->stage_limit) return 0;
     RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
+    RK_GLOBAL const rk_shard *shard = context->shard;
+    rk_u32 kernel_no = shard->kernel_no & 0xffffu, number = shard->shard;
     rk_header_kind(&entry->header.base, type, length & 0xffffu);
-    rk_header_address(&entry->header.base, 0, context->shard->kernel_no & 0xffffu, 0, 0);
-    entry->header.id = 0;
-    entry->header.correlation = 0;
-    entry->header.sent_ns = rk_stamp_ns(context);
-    entry->header.ttl_us = 0;
-    entry->header.attempts = 0;
-    entry->header.version = RK_WIRE_VERSION;
-    entry->header.source_shard = (rk_u16)context->shard->shard;
+    rk_header_address(&entry->header.base, 0, kernel_no, 0, 0);
+    rk_header_further(&entry->header, rk_stamp_ns(context), number);
     entry->route = route;
     entry->sent = 0;
     entry->copied = RK_COPY_NONE;

@@ -73,6 +73,16 @@ RK_FN void rk_header_address(RK_GLOBAL rk_header *header, rk_u32 target, rk_u32 
     ((RK_GLOBAL rk_double_word *)header)[1] = target | (rk_u64)who << 32;
 }
 
+/* What only a long header has, of a message without an id, a correlation and an end of its life. */
+RK_FN void rk_header_further(RK_GLOBAL rk_header_long *header, rk_u64 sent_ns, rk_u32 source_shard)
+{
+    RK_GLOBAL rk_double_word *to = (RK_GLOBAL rk_double_word *)header;
+    to[2] = 0; /* id */
+    to[3] = 0; /* correlation */
+    to[4] = sent_ns;
+    to[5] = (rk_u64)RK_WIRE_VERSION << 40 | (rk_u64)source_shard << 48;
+}
+
 RK_FN void rk_header_source(RK_GLOBAL rk_header *header, rk_u32 source)
 {
     RK_GLOBAL rk_double_word *address = (RK_GLOBAL rk_double_word *)header + 1;
