@@ -37,11 +37,14 @@ static void render_types(rk_text_buffer *out, const rk_scan *scan, const rk_sour
     rk_text_print(out, "        default: break;\n        }\n        break;\n");
 }
 
+/* In CUDA also as a function to be put where it is called: so a handler's context can lie in registers. */
 static void render_handle(rk_text_buffer *out, const rk_scan *scan, const rk_kernel_list *list,
-                          const char *wanted)
+                          const char *wanted, bool here)
 {
-    rk_text_print(out, "RK_FN_LARGE void rk_unit_handle(rk_context *rk_ctx, rk_u32 rk_number)\n{\n"
-                       "    switch (rk_number) {\n");
+    rk_text_print(out,
+                  "%s(rk_context *rk_ctx, rk_u32 rk_number)\n{\n"
+                  "    switch (rk_number) {\n",
+                  here ? "RK_FN void rk_unit_handle_here" : "RK_FN_LARGE void rk_unit_handle");
     for (rk_u32 k = 0; k < list->count; k++) {
         const rk_source_kernel *kernel = &list->kernel[k];
         if (!is_wanted(kernel, wanted)) continue;
@@ -53,6 +56,9 @@ static void render_handle(rk_text_buffer *out, const rk_scan *scan, const rk_ker
     }
     rk_text_print(out, "    default: break;\n    }\n"
                        "    rk_ctx->failed = RK_REASON_STATUS + (rk_u32)RK_UNKNOWN_TYPE + 1u;\n}\n\n");
+    if (here)
+        rk_text_print(out, "RK_FN_LARGE void rk_unit_handle(rk_context *rk_ctx, rk_u32 rk_number)\n{\n"
+                           "    rk_unit_handle_here(rk_ctx, rk_number);\n}\n\n");
 }
 
 static void render_drain(rk_text_buffer *out, const rk_kernel_list *list, const char *wanted)
@@ -120,7 +126,7 @@ static void render_device(rk_text_buffer *out, const rk_render_options *options,
                   "#include <ringkernel/device/unit.h>\n#include \"%s\"\n"
                   "#include <ringkernel/kernel.h>\n#include <ringkernel/device/entry.h>\n\n",
                   options->path);
-    render_handle(out, scan, list, options->kernel);
+    render_handle(out, scan, list, options->kernel, strcmp(options->backend, "cuda") == 0);
     render_drain(out, list, options->kernel);
     render_refused(out, list, options->kernel);
     for (rk_u32 k = 0; k < list->count; k++)

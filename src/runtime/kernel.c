@@ -210,6 +210,7 @@ static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *
         return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
     rk_status status =
         rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
+    if (status == RK_OK && runtime->backend->prepare) status = runtime->backend->prepare(runtime, class, &layout);
     if (status != RK_OK) return status;
     rk_host_kernel *k = take_number(runtime);
     if (!k)
@@ -450,6 +451,8 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     rk_event_raise(&kernel->out_event);
     rk_gate_close(kernel);
     if (rk_wiring_cut(kernel) == RK_OK) {
+        const rk_layout_block *own = &kernel->layout.block[kernel->layout.device];
+        if (kernel->pools) rk_fetch(runtime, own->base, own->size); /* what is queued may have blocks */
         rk_blocks_release_all(kernel);
         rk_kernel_unplace(kernel);
     } else { /* a neighbour is stuck in a handler and may still send here: the memory stays until the process ends */

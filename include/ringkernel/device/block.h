@@ -204,7 +204,7 @@ RK_FN void rk_warp_publish(rk_context *context, const rk_cut *cut, RK_GLOBAL con
     if (cut->slot >= n) return;
     rk_u64 index = first + cut->slot;
     RK_GLOBAL const rk_staged *entry =
-        rk_stage_entry(context->stage, context->shard->stage_stride, numbers[cut->slot]);
+        rk_stage_entry(context->stage, context->stage_stride, numbers[cut->slot]);
     rk_unit *slot = (rk_unit *)rk_ring_slot(ring, context->arena, index);
     rk_u32 header_words = ring->header_size / 4u;
     rk_u32 words = header_words + (entry->header.base.length + 3u) / 4u - 1u;

@@ -27,6 +27,7 @@
 #include "rounds.h"
 
 #include "block.h"
+#include "express.h"
 
 #if defined(RK_LANG_CUDA)
 #define RK_BLOCK_NUMBER() ((rk_u32)blockIdx.x)
@@ -250,12 +251,22 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(entry->context.arena + shards) + first;
 #if defined(RK_LANG_CUDA)
     rk_u64 beat = 0, heard_ns = 0;
+    rk_u32 own = RK_BLOCK_NUMBER(), alone = !visits && own < count && own + RK_BLOCK_COUNT() >= count;
+    RK_GLOBAL rk_shard *shard = (RK_GLOBAL rk_shard *)(entry->context.arena + (alone ? table[own] : 0u));
+    rk_home home = { 0, 0, 0, 0 };
+    if (alone) home = rk_hot_open(entry, shard, (shard->shared_size + 8u * entry->threads + 15u) & ~15u);
 #endif
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
         rk_u32 worked = 0;
         rk_u32 served = 0;
         for (rk_u32 s = RK_BLOCK_NUMBER(); s < count; s += RK_BLOCK_COUNT()) {
             rk_u32 visit = rk_entry_visit(entry, table[s], run);
+#if defined(RK_LANG_CUDA)
+            rk_plain plain;
+            if (run == RK_RUN_THREADS && alone && visit <= RK_VISIT_WORKED &&
+                rk_express_can(entry, &home, &plain))
+                visit = rk_express_serve(entry, entry->express, &plain);
+#endif
             worked |= visit == RK_VISIT_WORKED;
             served |= visit < RK_VISIT_PAUSED;
             if (visits && entry->thread == 0) {
@@ -265,11 +276,14 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
             }
         }
 #if defined(RK_LANG_CUDA)
-        if (!visits && !worked && rk_host_is_silent(entry, &beat, &heard_ns)) return;
+        if (!visits && !worked && rk_host_is_silent(entry, &beat, &heard_ns)) break;
 #endif
-        if (visits ? !worked : !served) return;
+        if (visits ? !worked : !served) break;
         if (!worked) rk_port_pause();
     }
+#if defined(RK_LANG_CUDA)
+    if (alone) rk_hot_close(entry, shard, &home);
+#endif
 }
 
 RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared, RK_LOCAL rk_u32 *board,
@@ -291,7 +305,6 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 #if defined(RK_LANG_CUDA)
 #define RK_KERNEL extern "C" __global__ void
 extern __shared__ rk_unit rk_block_memory[];
-#define RK_BLOCK_MOST 1024u /* threads */
 #if !defined(RK_BLOCK_BOUND)
 #define RK_BLOCK_BOUND RK_BLOCK_MOST /* threads of the largest block that is launched */
 #endif
@@ -303,10 +316,12 @@ extern __shared__ rk_unit rk_block_memory[];
         __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                            \
         __shared__ rk_claim claim;                                                                 \
         __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                  \
+        __shared__ rk_express express;                                                             \
         rk_entry entry;                                                                            \
         rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                    \
         entry.orders = (rk_orders *)orders;                                                        \
         entry.claim = &claim;                                                                      \
+        entry.express = &express;                                                                  \
         entry.numbers = numbers;                                                                   \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }

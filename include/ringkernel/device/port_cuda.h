@@ -53,8 +53,10 @@
 
 #define rk_cas_u32(pointer, expected, value, order, scope) \
     rk_port_cas_u32((rk_u32 *)(pointer), (rk_u32)(expected), (rk_u32)(value))
-#define rk_cas_u64(pointer, expected, value, order, scope) \
-    rk_port_cas_u64((rk_u64 *)(pointer), (rk_u64)(expected), (rk_u64)(value))
+#define rk_cas_u64(pointer, expected, value, order, scope)                                           \
+    ((order) == RK_RELAXED ? rk_port_cas_u64_relaxed((rk_u64 *)(pointer), (rk_u64)(expected),        \
+                                                     (rk_u64)(value))                                \
+                           : rk_port_cas_u64((rk_u64 *)(pointer), (rk_u64)(expected), (rk_u64)(value)))
 RK_FN int rk_port_cas_u32(rk_u32 *pointer, rk_u32 expected, rk_u32 value)
 {
     return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL,
@@ -64,6 +66,12 @@ RK_FN int rk_port_cas_u64(rk_u64 *pointer, rk_u64 expected, rk_u64 value)
 {
     return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL,
                                           __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_DEVICE);
+}
+
+RK_FN int rk_port_cas_u64_relaxed(rk_u64 *pointer, rk_u64 expected, rk_u64 value)
+{
+    return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_RELAXED,
+                                          __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE);
 }
 
 typedef struct __align__(16) rk_unit { rk_u32 word[4]; }

@@ -37,6 +37,7 @@ typedef struct rk_entry {
     /* The block's own, for block.h. */
     rk_orders *orders;
     struct rk_claim *claim;
+    struct rk_express *express;
     rk_u16 *numbers; /* one for each thread */
 #endif
 } rk_entry;
@@ -44,6 +45,11 @@ typedef struct rk_entry {
 #define RK_BOARD_WORDS 64u
 #define RK_ENTRY_OF(context) ((rk_entry *)(context))
 
+#if defined(RK_LANG_CUDA)
+#define RK_BLOCK_MOST 1024u /* threads */
+/* rk_unit_handle, where it is called. */
+RK_FN void rk_unit_handle_here(rk_context *rk_ctx, rk_u32 rk_number);
+#endif
 /* Handle what the context stands at: a message, a batch of one actor, or an SPMD thread's turn. */
 RK_FN_LARGE void rk_unit_handle(rk_context *rk_ctx, rk_u32 rk_number);
 /* The drain hook, on the context's state. */
@@ -59,6 +65,7 @@ RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *rk_ctx, rk_u32 rk_number, RK_GLOB
 
 RK_FN void rk_entry_drain(rk_context *rk_ctx, rk_u32 actor);
 RK_FN rk_u64 rk_entry_now(rk_context *rk_ctx);
+RK_FN_LARGE rk_u32 rk_entry_end(rk_context *context);
 
 #endif
 #endif

@@ -146,12 +146,14 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
             "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
             ".event_driven = 1",
             name);
-    if (invalid != RK_OK || found != RK_OK) return invalid != RK_OK ? invalid : found;
+    (void)options;
+    return invalid != RK_OK ? invalid : found;
+}
+
+static rk_status cuda_prepare(rk_runtime *runtime, const rk_class *class, const rk_layout *layout)
+{
     rk_cuda_code *code;
-    rk_layout layout;
-    if (rk_layout_check(class, options) != RK_OK) return RK_OK; /* told already */
-    rk_layout_plan(class, options, 1, &layout);
-    return rk_cuda_compile(cuda, class, rk_cuda_threads(class, &layout), &code);
+    return rk_cuda_compile(rk_cuda_of(runtime), class, rk_cuda_threads(class, layout), &code);
 }
 
 const rk_backend rk_backend_cuda = {
@@ -161,6 +163,7 @@ const rk_backend rk_backend_cuda = {
     .open = cuda_open,
     .close = cuda_close,
     .check = cuda_check,
+    .prepare = cuda_prepare,
     .serve = rk_cuda_serve,
     .leave = rk_cuda_leave,
     .abandon = rk_cuda_abandon,

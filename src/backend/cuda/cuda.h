@@ -64,6 +64,7 @@ typedef struct rk_cuda_runtime {
     /* residence.c */
     rk_residence *residence[RK_KERNELS_MAX + 1]; /* by kernel number; under the copying lock */
     rk_u32 residents;
+    rk_cu_stream spare[3]; /* streams that were used and are free, by RK_STREAM_* */
     rk_u64 stuck; /* of the multiprocessors, in 1024ths, what kernels have that never end */
     rk_u32 lost;  /* atomic: the status, once the device is lost */
     /* keeper.c */

@@ -234,6 +234,8 @@ void rk_cuda_release(rk_cuda_runtime *cuda)
     }
     if (cuda->bounce && !lost) cuda->api.cuMemFreeHost(cuda->bounce);
     if (cuda->service && !lost) cuda->api.cuStreamDestroy(cuda->service);
+    for (rk_u32 p = 0; p < 3 && !lost; p++)
+        if (cuda->spare[p]) cuda->api.cuStreamDestroy(cuda->spare[p]);
     if (arena->base) {
         rk_arena_forget(arena);
         madvise(arena->base, arena->size, MADV_DONTNEED);

@@ -7,7 +7,11 @@
 #include <string.h>
 
 #include "../../runtime/futex.h"
+#include <ringkernel/device/hot.h>
+
 #include "cuda.h"
+
+#define STATIC_SHARED (8u << 10) /* at most, of what the loop has for itself */
 
 static const rk_u32 host_lanes[] = { RK_LANE_HOST, RK_LANE_OUT, RK_LANE_REPORT };
 #define HOST_LANES (sizeof host_lanes / sizeof *host_lanes)
@@ -184,6 +188,24 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
     return RK_OK;
 }
 
+/* With as much memory for each block as its turns can use; where so many blocks don't fit like that, with what they
+ * need. */
+static rk_status fit(rk_cuda_runtime *cuda, rk_residence *r, int stays)
+{
+    const rk_host_kernel *kernel = r->kernel;
+    rk_u32 needed = (kernel->layout.shared_size + 8u * r->threads + 15u) / 16u * 16u;
+    rk_u32 most = cuda->device.block_shared < STATIC_SHARED ? 0 : cuda->device.block_shared - STATIC_SHARED;
+    if (stays && r->blocks == kernel->seat_count && needed < most) {
+        rk_u32 room = most - needed < RK_HOT_MOST ? most - needed : RK_HOT_MOST;
+        rk_hot_plan hot = rk_hot_plan_for(kernel->seats[0].shard, room);
+        r->shared = needed + hot.copies + hot.stage;
+        if (check_fit(cuda, r) == RK_OK) return RK_OK;
+        rk_error_begin();
+    }
+    r->shared = needed;
+    return check_fit(cuda, r);
+}
+
 static void prepare_orders(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
 {
     const rk_runtime_options *o = &kernel->runtime->options;
@@ -218,19 +240,36 @@ rk_status rk_cuda_renew(rk_host_kernel *kernel)
     return status;
 }
 
+/* Making a stream takes as long as a launch: one of each priority is kept. */
+static void give_stream(rk_cuda_runtime *cuda, rk_residence *r)
+{
+    rk_cu_stream *spare = &cuda->spare[r->kernel->options.stream_priority];
+    if (!r->stream || rk_atomic_u32(&cuda->lost)) return;
+    if (*spare)
+        cuda->api.cuStreamDestroy(r->stream);
+    else
+        *spare = r->stream;
+    r->stream = 0;
+}
+
 static void drop(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
 {
     rk_residence *r = cuda->residence[kernel->number];
     if (!r) return;
     cuda->residence[kernel->number] = 0;
     cuda->residents--;
-    if (r->stream && !rk_atomic_u32(&cuda->lost)) cuda->api.cuStreamDestroy(r->stream);
+    give_stream(cuda, r);
     free(r);
 }
 
 static rk_status make_stream(rk_cuda_runtime *cuda, rk_residence *r)
 {
     rk_u32 wish = r->kernel->options.stream_priority;
+    if (cuda->spare[wish]) {
+        r->stream = cuda->spare[wish];
+        cuda->spare[wish] = 0;
+        return RK_OK;
+    }
     int priority = wish == RK_STREAM_HIGH  ? cuda->priority_greatest
                    : wish == RK_STREAM_LOW ? cuda->priority_least
                                            : (cuda->priority_least + cuda->priority_greatest) / 2;
@@ -255,8 +294,7 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         r->function = code->function;
         r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
         r->threads = rk_cuda_threads(kernel->class, &kernel->layout);
-        r->shared = kernel->layout.shared_size + 8u * r->threads;
-        status = check_fit(cuda, r);
+        status = fit(cuda, r, stays);
     }
     if (status == RK_OK) status = make_stream(cuda, r);
     if (status == RK_OK) {
@@ -269,7 +307,8 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         if (stays) status = rk_cuda_launch(cuda, r, 0, kernel->seat_count, 0);
         if (status != RK_OK) drop(cuda, kernel);
     } else {
-        if (r->stream) cuda->api.cuStreamDestroy(r->stream);
+        r->kernel = kernel;
+        give_stream(cuda, r);
         free(r);
     }
     pthread_mutex_unlock(&cuda->copying);

@@ -1,0 +1,387 @@
+/* Express: the turns of a plain shard, by its whole block, without a leader's work in between.
+ *
+ *     poll → barrier → handlers, a thread a message → barrier → claim → barrier → write, commit, count
+ *
+ * Plain is a shard without state whose handlers are thread-wide, whose lanes are open and of unit slots with short
+ * headers, and whose default route leads into one open lane. Whatever else comes up, a hole, a request, a failure,
+ * a log line, a full lane, another command, ends it for that turn: everything is where the general visit (loop.h)
+ * expects it, which then goes on. Nothing is written by one thread and read by another but messages, so no fence is
+ * needed: a unit proves itself.
+ *
+ * One lane is polled at a time. A look over the bus takes four times as long as one at the device's own memory, so
+ * while messages come from kernels the host's lane has every sixteenth look. The next look is as wide as the last
+ * batch was large. */
+#ifndef RINGKERNEL_DEVICE_EXPRESS_H
+#define RINGKERNEL_DEVICE_EXPRESS_H
+
+#include "block.h"
+#include "hot.h"
+#include "loop.h"
+
+#if defined(RK_LANG_CUDA)
+
+#define RK_EXPRESS_DEEP 4u   /* looks that a lane has under way at once, after a full batch */
+#define RK_EXPRESS_BUS 16u   /* looks at the device's lane for one at the host's */
+#define RK_EXPRESS_ODD (RK_FLAG_HOLE | RK_FLAG_REFERENCE | RK_FLAG_REPLY | RK_FLAG_REQUEST)
+
+/* A ring as the express reads or writes it: its constants, and how its slots are cut. */
+typedef struct rk_way {
+    RK_GLOBAL rk_ring *ring;
+    rk_byte *slots;
+    rk_u32 mask, shift, header_size;
+    rk_cut cut;
+} rk_way;
+
+RK_FN rk_way rk_way_of(const rk_entry *entry, RK_GLOBAL rk_ring *ring)
+{
+    rk_way way;
+    way.ring = ring;
+    way.slots = entry->context.arena + ring->slots;
+    way.mask = ring->mask;
+    way.shift = ring->slot_shift;
+    way.header_size = ring->header_size;
+    way.cut = rk_block_cut_slots(entry, ring->slot_size);
+    return way;
+}
+
+/* Of a block, in its shared memory. */
+typedef struct rk_express {
+    rk_u32 count[32u * RK_EXPRESS_DEEP]; /* whole slots that a warp found in one look */
+    rk_u32 sends[32];                    /* of a warp's messages */
+    rk_u64 now_ns;
+    rk_u64 tail;      /* of a target with no other producer */
+    rk_u64 room_from; /* what was last seen of the target's head */
+    rk_u64 first;     /* claimed */
+    rk_u32 granted;
+    rk_u32 odd;      /* the next message is one for the general visit */
+    rk_u32 ends;     /* so is what the host has ordered */
+} rk_express;
+
+/* Can this shard go by express, as it is now? The same answer for all threads. */
+RK_FN rk_u32 rk_express_can(rk_entry *entry, const rk_home *home, rk_plain *plain)
+{
+    rk_context *context = &entry->context;
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 can = home->out && shard->max_sends <= RK_BLOCK_MOST && entry->orders->command == RK_COMMAND_RUN && shard->stage != home->stage && shard->copies != home->copies &&
+                 entry->threads % 32u == 0 && shard->state_kind == RK_STATELESS && shard->features == 0 &&
+                 shard->memory != RK_SEQUENTIAL && shard->mode != RK_BATCH && !shard->event_driven &&
+                 !turn->parked && !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_BUSY &&
+                 rk_block_takes(entry, rk_shard_lane(context, 0)) &&
+                 rk_block_takes(entry, rk_shard_lane(context, 1));
+    *plain = rk_plain_target(context);
+    return can && plain->lane != 0;
+}
+
+/* This warp looks at its share of the next slots. What is whole is copied, from `copy` on. */
+RK_FN void rk_express_look(rk_entry *entry, rk_express *x, const rk_way *way, rk_u64 head, rk_u32 most,
+                           rk_u32 warp, rk_u32 width, rk_u32 deep)
+{
+    const rk_cut *cut = &way->cut;
+    rk_unit unit[RK_EXPRESS_DEEP];
+#pragma unroll
+    for (rk_u32 d = 0; d < RK_EXPRESS_DEEP; d++) {
+        rk_u32 at = (d * width + warp) * cut->slots + cut->slot;
+        rk_u32 index = (rk_u32)head + at;
+        unit[d].word[0] = (index & ~way->mask) - 1u;
+        if (d < deep && at < most)
+            unit[d] = rk_load_unit((const rk_unit *)(way->slots + ((rk_u64)(index & way->mask) << way->shift)) +
+                                   cut->unit);
+    }
+#pragma unroll
+    for (rk_u32 d = 0; d < RK_EXPRESS_DEEP; d++) {
+        if (d >= deep) break;
+        rk_u32 at = (d * width + warp) * cut->slots + cut->slot;
+        rk_u32 index = (rk_u32)head + at, lap = index & ~way->mask;
+        rk_u32 length = __shfl_sync(RK_ALL_LANES, unit[d].word[1] >> 16, cut->first_lane);
+        rk_u32 begun = __shfl_sync(RK_ALL_LANES, unit[d].word[0] == lap, cut->first_lane);
+        rk_u32 odd = __shfl_sync(RK_ALL_LANES, unit[d].word[3] >> 24 & RK_EXPRESS_ODD, cut->first_lane);
+        rk_u32 count = rk_unit_count(way->header_size, length);
+        rk_u32 whole = at < most && begun && !odd && count <= cut->lanes;
+        if (whole && cut->unit < count) {
+            rk_word *to = (rk_word *)rk_copy_slot(&entry->context, at);
+            whole = unit[d].word[0] == lap;
+            if (cut->unit == 0) to[0] = lap;
+            for (rk_u32 w = 0; w < 3u; w++) to[1u + 3u * cut->unit + w] = unit[d].word[1 + w];
+        }
+        rk_u32 broken = __ballot_sync(RK_ALL_LANES, !whole);
+        if (entry->thread % 32u == 0) {
+            x->count[d * width + warp] =
+                broken ? ((rk_u32)__ffs((int)broken) - 1u) / cut->lanes : cut->slots;
+            if (at == 0 && begun && (odd || count > cut->lanes)) x->odd = 1;
+        }
+    }
+}
+
+/* The host's orders, with a look at its lane. */
+RK_FN void rk_express_orders(rk_entry *entry, rk_express *x)
+{
+    const rk_unit *orders = (const rk_unit *)entry->context.told;
+    rk_u32 lane = entry->thread % 32u;
+    if (lane < 4u) ((rk_unit *)entry->orders)[lane] = rk_load_unit(&orders[lane]);
+    __syncwarp();
+    if (lane == 0)
+        x->ends = entry->orders->leave || entry->orders->command != RK_COMMAND_RUN ||
+                  entry->orders->faults != entry->context.turn->faults;
+}
+
+/* One message, by this thread, with all that its handler's calls act on in registers. Returns how many it sent, or
+ * RK_EXPRESS_GENERAL: the general visit has to finish this turn. */
+#define RK_EXPRESS_GENERAL 0xffffffffu
+RK_FN rk_u32 rk_express_handle(rk_entry *entry, const rk_way *in, rk_context *c, rk_u32 k, rk_u32 payload_max,
+                               rk_u64 now_ns)
+{
+    const rk_context *context = &entry->context;
+    rk_u32 share = context->shard->max_sends + RK_STAGE_EXTRA;
+    rk_byte *slot = rk_copy_slot(&entry->context, k);
+    c->header = (RK_GLOBAL const rk_header *)slot;
+    c->payload = slot + in->header_size;
+    c->payload_length = c->header->length;
+    c->stage_first = c->stage_next = k * share;
+    c->stage_limit = c->stage_next + share - RK_STAGE_EXTRA;
+    c->now_ns = now_ns;
+    c->failed = 0;
+    c->shared_used = 0;
+    rk_unit_handle_here(c, entry->number);
+    rk_u32 sent = c->stage_next - c->stage_first, plain = !c->failed;
+    for (rk_u32 i = 0; i < sent; i++)
+        plain &= rk_plain_entry(rk_stage_entry(c->stage, c->stage_stride, c->stage_first + i), payload_max) ==
+                 RK_PLAIN_SEND;
+    return plain ? sent : RK_EXPRESS_GENERAL;
+}
+
+RK_FN void rk_express_context(rk_entry *entry, rk_context *c)
+{
+    const rk_context *context = &entry->context;
+    c->arena = context->arena;
+    c->shard = context->shard;
+    c->turn = context->turn;
+    c->orders = context->orders;
+    c->told = context->told;
+    c->stage = context->arena + context->shard->stage;
+    c->stage_stride = context->shard->stage_stride;
+    c->parameters = context->parameters;
+    c->state = c->shard_state = 0;
+    c->features = 0;
+    c->view = &context->turn->view[0];
+    c->thread = 0;
+    c->threads = 1;
+    c->spmd = 0;
+    c->shared = context->shared;
+    c->order = 0;
+    c->batch_first = c->batch_n = 0;
+    c->received = 0;
+    c->blocked = 0;
+}
+
+/* A batch becomes a turn as the general visit knows it, and that finishes it. Returns RK_VISIT_*. */
+RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_context *c, rk_u64 ring_offset, rk_u64 head, rk_u32 n,
+                                      rk_u64 now_ns)
+{
+    rk_context *context = &entry->context;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 share = rk_stage_share(context), k = entry->thread, visit = 0;
+    if (k == 0) {
+        turn->views = 1;
+        turn->n = turn->copied = n;
+        turn->references = turn->published = 0;
+        turn->taken_ns = now_ns;
+        rk_view_open(context, &turn->view[0], ring_offset, head, n, 0);
+    }
+    RK_PORT_BLOCK_BARRIER();
+    if (k < n) {
+        if (c->failed) rk_message_end(c);
+        for (rk_u32 i = c->stage_next; i < (k + 1u) * share; i++)
+            rk_stage_entry(c->stage, c->stage_stride, i)->route = RK_TO_NOWHERE;
+    }
+    context->stage_next = n * share;
+    context->now_ns = now_ns;
+    RK_PORT_BLOCK_BARRIER();
+    if (k == 0) {
+        context->thread = 0;
+        context->threads = 1;
+        visit = rk_entry_end(context);
+    }
+    return rk_block_agree(entry, visit);
+}
+
+/* Up to `n` slots of the target, by the leader. No order is asked for: a slot is written after a look that saw it
+ * free, which the write depends on, and what is in it proves itself. An acquire would empty the block's cache. */
+RK_FN void rk_express_claim(rk_express *x, const rk_way *out, rk_u32 n)
+{
+    RK_GLOBAL rk_ring *ring = out->ring;
+    rk_u32 capacity = out->mask + 1u;
+    for (;;) {
+        rk_u64 tail = ring->single ? x->tail : rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+        rk_i64 room = (rk_i64)capacity - rk_index_ahead(tail, x->room_from);
+        if (room < (rk_i64)n) {
+            x->room_from = rk_load_u64(&rk_ring_far(ring)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
+            room = (rk_i64)capacity - rk_index_ahead(tail, x->room_from);
+        }
+        x->first = tail;
+        x->granted = room < 0 ? 0u : room < (rk_i64)n ? (rk_u32)room : n;
+        if (ring->single) {
+            x->tail = tail + x->granted;
+            rk_store_u64(&ring->tail, x->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+            return;
+        }
+        if (x->granted ? rk_cas_u64(&ring->tail, tail, tail + x->granted, RK_RELAXED, RK_SCOPE_DEVICE)
+                       : rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE) == tail)
+            return;
+    }
+}
+
+/* The counts of a turn that is out. By the leader. */
+RK_FN void rk_express_count(rk_context *context, const rk_plain *plain, const rk_way *in, rk_u64 head, rk_u32 n,
+                            rk_u32 sent, rk_u64 now_ns)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_meter *meter = &shard->meter;
+    RK_GLOBAL rk_ring *ring = in->ring;
+    ring->head = head + n;
+    if (ring->far) rk_store_u64(&rk_ring_far(ring)->head, head + n, RK_RELAXED, RK_SCOPE_SYSTEM);
+    ring->delivered += n;
+    if (plain->edge) {
+        RK_GLOBAL rk_u64 *counts = (RK_GLOBAL rk_u64 *)(context->arena + shard->edge_counts);
+        RK_GLOBAL rk_u64 *turns = (RK_GLOBAL rk_u64 *)(context->arena + shard->edge_turns);
+        counts[plain->edge->counts] += sent;
+        turns[plain->edge_number] += sent;
+    }
+    rk_u64 took = rk_entry_now(context) - now_ns;
+    meter->sent += sent;
+    meter->handled += n;
+    meter->progress++;
+    meter->rounds++;
+    meter->busy_ns += took;
+    meter->last_ns = now_ns + took;
+    if (n > meter->largest_batch) meter->largest_batch = n;
+    RK_GLOBAL rk_histogram *h = &meter->service;
+    rk_u64 each = took / n;
+    if (h->count == 0 || each < h->min_ns) h->min_ns = each;
+    if (each > h->max_ns) h->max_ns = each;
+    h->count += n;
+    h->sum_ns += took;
+    h->bucket[rk_histogram_bucket(each)] += n;
+}
+
+/* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
+RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_plain *plain)
+{
+    rk_context *context = &entry->context;
+    RK_GLOBAL rk_shard *shard = context->shard;
+    rk_u32 thread = entry->thread, warp = thread / 32u, warps = entry->threads / 32u;
+    const rk_way way[2] = { rk_way_of(entry, rk_lane_ring(rk_shard_lane(context, 0), context->arena, 0)),
+                            rk_way_of(entry, rk_lane_ring(rk_shard_lane(context, 1), context->arena, 0)) };
+    const rk_way out = rk_way_of(entry, rk_lane_ring(plain->lane, context->arena, 0));
+    rk_u64 head[2] = { way[0].ring->head, way[1].ring->head };
+    rk_u64 offset[2] = { (rk_u64)((rk_byte *)way[0].ring - context->arena),
+                         (rk_u64)((rk_byte *)way[1].ring - context->arena) };
+    const rk_u32 payload_max = out.ring->payload_max, sources = shard->end_sources > 1u;
+    const rk_u32 numbers = RK_BLOCK_MOST / shard->max_sends;
+    rk_u32 most = shard->max_batch < entry->threads ? shard->max_batch : entry->threads;
+    if (most > numbers) most = numbers;
+    rk_u32 width[2] = { 1, 1 }, deep[2] = { 1, 1 }, from_kernels = 0, looks = 0, visit = RK_VISIT_IDLE;
+    rk_context c;
+    rk_express_context(entry, &c);
+    context->orders = entry->orders;
+    if (thread == 0) {
+        x->odd = x->ends = 0;
+        x->tail = out.ring->tail;
+        x->room_from = rk_load_u64(&rk_ring_far(out.ring)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
+    }
+    RK_PORT_BLOCK_BARRIER();
+    for (;; looks++) {
+        /* Which lane this look is at. */
+        rk_u32 from = sources && (from_kernels ? looks % RK_EXPRESS_BUS != 0 : looks & 1u);
+        const rk_way *in = &way[from];
+        if (warp < width[from])
+            rk_express_look(entry, x, in, head[from], most, warp, width[from], deep[from]);
+        if (!from && warp == warps - 1u) rk_express_orders(entry, x);
+        if (thread == 0) x->now_ns = rk_entry_now(context);
+        RK_PORT_BLOCK_BARRIER();
+        rk_u32 n = 0, full = 1;
+        for (rk_u32 i = 0; i < width[from] * deep[from] && full; i++) {
+            n += x->count[i];
+            full = x->count[i] == in->cut.slots;
+        }
+        rk_u32 leaves = x->ends | (n == 0 && x->odd);
+        if (n == 0) {
+            width[from] = deep[from] = 1;
+            if (leaves || (looks & 0x3ffu) == 0x3ffu) break; /* the general visit looks at everything */
+            RK_PORT_BLOCK_BARRIER();
+            continue;
+        }
+        rk_u64 now_ns = x->now_ns;
+        rk_u32 sent = 0;
+        if (thread < n) sent = rk_express_handle(entry, in, &c, thread, payload_max, now_ns);
+        /* How many before mine. */
+        rk_u32 general = sent == RK_EXPRESS_GENERAL, before = general ? 0u : sent;
+        for (rk_u32 d = 1; d < 32u; d *= 2u) {
+            rk_u32 other = __shfl_up_sync(RK_ALL_LANES, before, d);
+            if (thread % 32u >= d) before += other;
+        }
+        if (thread % 32u == 31u) x->sends[warp] = before;
+        if (thread < n && !general) before -= sent;
+        if (__syncthreads_or((int)general)) {
+            rk_context general_c = c; /* its own address is nobody's, or it would lie in memory */
+            visit = rk_express_general(entry, &general_c, offset[from], head[from], n, now_ns);
+            head[from] = in->ring->head;
+            if (thread == 0) x->tail = out.ring->tail;
+            if (visit != RK_VISIT_WORKED || x->ends) break;
+            continue;
+        }
+        rk_u32 total = 0;
+        for (rk_u32 w = 0; w < warps; w++) {
+            if (w == warp) before += total;
+            total += x->sends[w];
+        }
+        if (thread < n)
+            for (rk_u32 i = 0; i < sent; i++) {
+                entry->numbers[before + i] = (rk_u16)(c.stage_first + i);
+                if (plain->edge) {
+                    RK_GLOBAL rk_staged *staged = rk_stage_entry(c.stage, c.stage_stride, c.stage_first + i);
+                    rk_header_aim(&staged->header.base,
+                                  rk_edge_target(&c, plain->edge, plain->edge_number, staged, 0).target);
+                }
+            }
+        if (thread == 0 && total) rk_express_claim(x, &out, total);
+        RK_PORT_BLOCK_BARRIER();
+        if (total && x->granted < total) { /* what was claimed goes, the rest waits for room */
+            rk_u32 granted = x->granted;
+            for (rk_u32 i = warp * out.cut.slots; i < granted; i += warps * out.cut.slots)
+                rk_warp_publish(&c, &out.cut, out.ring, x->first + i, entry->numbers + i, granted - i);
+            RK_PORT_BLOCK_BARRIER();
+            if (thread < n) {
+                for (rk_u32 i = 0; i < sent; i++)
+                    if (before + i < granted)
+                        rk_stage_entry(c.stage, c.stage_stride, c.stage_first + i)->route = RK_TO_NOWHERE;
+            }
+            if (thread == 0) rk_plain_sent(context, plain, granted);
+            rk_context general_c = c;
+            visit = rk_express_general(entry, &general_c, offset[from], head[from], n, now_ns);
+            head[from] = in->ring->head;
+            if (thread == 0) x->tail = out.ring->tail;
+            if (visit != RK_VISIT_WORKED || x->ends) break;
+            continue;
+        }
+        for (rk_u32 i = warp * out.cut.slots; i < total; i += warps * out.cut.slots)
+            rk_warp_publish(&c, &out.cut, out.ring, x->first + i, entry->numbers + i, total - i);
+        if (thread == 0) rk_express_count(context, plain, in, head[from], n, total, now_ns);
+        head[from] += n;
+        from_kernels = from;
+        if (full && width[from] < warps) {
+            width[from] = width[from] * 4u < warps ? width[from] * 4u : warps;
+        } else if (full) {
+            deep[from] = RK_EXPRESS_DEEP;
+        } else if (n < in->cut.slots) {
+            width[from] = deep[from] = 1;
+        }
+        visit = RK_VISIT_WORKED;
+        if (leaves) break;
+    }
+    RK_PORT_BLOCK_BARRIER();
+    return visit;
+}
+
+#endif
+#endif
