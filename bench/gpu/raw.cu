@@ -245,6 +245,66 @@ __global__ void change(uint4 *states, u32 count, volatile u32 *stop, u64 life, u
     atomicAdd(result, done);
 }
 
+/* Every block to every block: warp 0 takes from the block's own inbox, each lane of the others sends to a random
+ * one. A sender claims a slot by its ticket and waits until the slot is free; so no ticket is given back.
+ * indices: a line for each inbox's tail, then one for each head, then the count of warps that have done
+ * sending. */
+__global__ void __launch_bounds__(1024)
+    exchange(char *rings, u32 *indices, volatile u32 *stop, u64 life, u64 *result)
+{
+    u32 lane = threadIdx.x % 32u, blocks = gridDim.x, *done = indices + blocks * 64u;
+    u64 start = timer();
+    if (threadIdx.x >= 32u) {
+        u32 x = (blockIdx.x * blockDim.x + threadIdx.x) * 2654435761u + 1u;
+        for (u32 k = 1;; k++) {
+            x = x * 1664525u + 1013904223u;
+            u32 to = (u32)(((u64)x * blocks) >> 32), ticket = atomicAdd(indices + to * 32u, 1u);
+            const volatile u32 *head = indices + (blocks + to) * 32u;
+            while (ticket - *head >= CAP && timer() - start < life + 1000000000ull)
+                ; /* the inbox is full; of what is sent too late the account will tell */
+            __syncwarp();
+#pragma unroll
+            for (u32 q = 0; q < 4u; q++) { /* eight slots at a time, four lanes each */
+                u32 from = q * 8u + lane / 4u, u = lane % 4u;
+                u32 t = __shfl_sync(~0u, ticket, from), b = __shfl_sync(~0u, to, from);
+                u32 n = __shfl_sync(~0u, x, from);
+                uint4 v = { lap_of(t), word_y(n, u), word_z(n, u), word_w(n, u) };
+                store(rings + ((u64)b * CAP + t % CAP) * SLOT + u * 16u, v);
+            }
+            if (k % 64u == 0 && __any_sync(~0u, lane == 0 && (*stop || timer() - start > life))) break;
+        }
+        __threadfence();
+        if (lane == 0) atomicAdd(done, 1u);
+        return;
+    }
+    const char *ring = rings + (u64)blockIdx.x * CAP * SLOT;
+    volatile u32 *head = indices + (blocks + blockIdx.x) * 32u, *tail = indices + blockIdx.x * 32u;
+    u32 i = 0, wrong = 0, u = lane % 4u, senders = blocks * (blockDim.x / 32u - 1u);
+    for (;;) {
+        uint4 v[8];
+        u32 n = 0;
+#pragma unroll
+        for (u32 d = 0; d < 8u; d++) v[d] = load(ring + ((i + d * 8u + lane / 4u) % CAP) * SLOT + u * 16u);
+#pragma unroll
+        for (u32 d = 0; d < 8u; d++) {
+            u32 whole = __ballot_sync(~0u, v[d].x == lap_of(i + d * 8u + lane / 4u));
+            whole &= whole >> 1;
+            whole &= whole >> 2;
+            u32 bad = ~whole & 0x11111111u;
+            if (n == d * 8u) n += bad ? (u32)(__ffs((int)bad) - 1) / 4u : 8u;
+            if (d * 8u + lane / 4u < n)
+                wrong += v[d].z != ~v[d].y || v[d].w != (v[d].y ^ 0x9e3779b9u) || v[d].y % 4u != u;
+        }
+        i += n;
+        __syncwarp();
+        if (n && lane == 0) *head = i;
+        if (!n && __any_sync(~0u, lane == 0 && *(volatile u32 *)done == senders && *tail == i)) break;
+        if (!n && timer() - start > life + 1000000000ull) break; /* the account will tell */
+    }
+    wrong = __reduce_add_sync(~0u, wrong);
+    if (lane == 0) result[blockIdx.x * 2u] = i, result[blockIdx.x * 2u + 1u] = wrong;
+}
+
 __global__ void copy_line(const uint4 *in, uint4 *out) { out[threadIdx.x] = in[threadIdx.x]; }
 
 __global__ void count_bits(const uint4 *table, u64 units, u64 *result)
@@ -261,6 +321,7 @@ __global__ void count_bits(const uint4 *table, u64 units, u64 *result)
 
 static char error_text[256], *pinned, *rings;
 static u64 *result;
+static u32 *indices;
 static u32 *stop_near; /* in device memory */
 static char *states;   /* also the lines of raw_per_message */
 static uint4 *table;
@@ -323,6 +384,7 @@ static int results(trial *t, u32 blocks, int into_in, int into_out)
 extern "C" int raw_open(raw_device *device)
 {
     cudaDeviceProp p;
+    bind_to(-1); /* knows the cores before anything is bound */
     CU(cudaSetDevice(0));
     CU(cudaGetDeviceProperties(&p, 0));
     snprintf(device->name, sizeof device->name, "%.127s", p.name);
@@ -336,6 +398,7 @@ extern "C" int raw_open(raw_device *device)
     CU(cudaMalloc((void **)&rings, (u64)BLOCKS_MOST * CAP * SLOT));
     CU(cudaMalloc((void **)&result, 4096));
     CU(cudaMalloc((void **)&stop_near, 128));
+    CU(cudaMalloc((void **)&indices, (BLOCKS_MOST * 2 + 1) * 128));
     CU(cudaMalloc((void **)&states, STATE_BYTES));
     CU(cudaMalloc((void **)&table, RAW_TABLE_BITS / 8));
     CU(cudaMemset(states, 0, STATE_BYTES));
@@ -344,9 +407,9 @@ extern "C" int raw_open(raw_device *device)
     CU(cudaStreamCreateWithFlags(&resident, cudaStreamNonBlocking));
     CU(cudaStreamCreateWithFlags(&side, cudaStreamNonBlocking));
     cudaFuncAttributes a;
-    const void *all[] = { (void *)echo_64,   (void *)echo_128,  (void *)take,     (void *)fill,
-                          (void *)lay,       (void *)pass_many, (void *)pass_one, (void *)change,
-                          (void *)copy_line, (void *)count_bits };
+    const void *all[] = { (void *)echo_64,  (void *)echo_128,  (void *)take,      (void *)fill,
+                          (void *)lay,      (void *)pass_many, (void *)pass_one,  (void *)change,
+                          (void *)exchange, (void *)copy_line, (void *)count_bits };
     for (const void *f : all) CU(cudaFuncGetAttributes(&a, f));
     cudaGraph_t made;
     CU(cudaStreamBeginCapture(side, cudaStreamCaptureModeThreadLocal));
@@ -571,6 +634,26 @@ extern "C" int raw_device_round_trip(trial *t, unsigned blocks, double seconds)
     t->in = t->out = t->out / 2; /* round trips */
     if (t->out) trial_sample(t, (u64)(t->seconds * 1e9 / (double)t->out));
     return 0;
+}
+
+extern "C" int raw_exchange(trial *t, unsigned blocks, double seconds)
+{
+    static u32 tails[BLOCKS_MOST * 32];
+    if (blocks > BLOCKS_MOST) return failed("%u blocks are too many", blocks);
+    if (set_near(0)) return 1;
+    CU(cudaMemsetAsync(indices, 0, (BLOCKS_MOST * 2 + 1) * 128, resident));
+    lay<<<blocks, 256, 0, resident>>>(rings, 0, 0);
+    if (await(resident)) return 1;
+    u64 begin = now_ns();
+    exchange<<<blocks, 1024, 0, resident>>>(rings, indices, stop_near, life_of(seconds), result);
+    CU(cudaGetLastError());
+    wait_seconds(seconds);
+    if (set_near(1) || await(resident)) return 1;
+    t->seconds = (double)(now_ns() - begin) / 1e9;
+    CU(cudaMemcpyAsync(tails, indices, blocks * 128u, cudaMemcpyDeviceToHost, side));
+    if (await(side)) return 1;
+    for (u32 b = 0; b < blocks; b++) t->in += tails[b * 32u];
+    return results(t, blocks, 0, 1);
 }
 
 extern "C" int raw_random_states(trial *t, unsigned count, double seconds)

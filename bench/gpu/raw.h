@@ -38,6 +38,9 @@ int raw_pairs(trial *t, unsigned pairs, unsigned under_way, double seconds);
 /* One message between two warps in device memory while all `blocks` are resident, each polling a ring of
  * its own: `out` is round trips; their mean is the sample. */
 int raw_device_round_trip(trial *t, unsigned blocks, double seconds);
+/* Every block to every block, a random target for each message: of 1,024 threads one warp takes from the block's
+ * inbox and checks, the others send. All `blocks` must be resident. */
+int raw_exchange(trial *t, unsigned blocks, double seconds);
 /* Random states of 64 bytes, read, changed and written back by 132 blocks of 256 threads; no messages. */
 int raw_random_states(trial *t, unsigned states, double seconds);
 /* What is done without a resident kernel, for each message. */
