@@ -71,7 +71,8 @@ static int has_device;
 
 static outcome outcomes[32];
 static unsigned outcome_count;
-static unsigned unbalanced, hung;
+static unsigned unbalanced;
+static uint64_t messages;    /* of all trials, warming up included */
 static uint64_t row_ends_ns; /* the watchdog's */
 
 /* ------------------------------------------------------------------ failing a row */
@@ -373,7 +374,7 @@ static void *receive_items(void *argument)
         }
         for (size_t k = 0; k < got; k++) { /* each chain in its order, without a gap */
             rk_u32 chain = items[k].word[1] % BURST;
-            w->wrong += is_damaged(&items[k]) || items[k].word[0] != w->next[chain]++;
+            w->wrong += (items[k].word[0] != w->next[chain]++) | is_damaged(&items[k]);
         }
         w->count += got;
         if (got) w->last_ns = now_ns();
@@ -818,6 +819,7 @@ static int attempt_runtime(void)
 
 static void balance(const row *r, const char *who, const trial *t)
 {
+    messages += t->out;
     if (t->in == t->out && !t->wrong) return;
     unbalanced++;
     printf("row %s, %s: DOES NOT BALANCE: in %llu, out %llu, wrong %llu\n", r->id, who,
@@ -1027,7 +1029,6 @@ static void *watchdog(void *argument)
         usleep(100000);
         uint64_t now = now_ns();
         if (now < __atomic_load_n(&row_ends_ns, __ATOMIC_ACQUIRE) && now < run_ends_ns) continue;
-        hung = 1;
         if (outcome_count && !outcomes[outcome_count - 1].reason[0])
             snprintf(outcomes[outcome_count - 1].reason, sizeof reason,
                      "did not end; the rows behind it did not run");
@@ -1108,7 +1109,8 @@ int main(int argc, char **argv)
         for (unsigned k = 0; k < outcomes[i].line_count; k++)
             missed += outcomes[i].lines[k].verdict[0] == 'M';
     }
-    printf("%u rows, %u failed, %u bars missed, %u trials out of balance\n", outcome_count, failed, missed,
-           unbalanced);
+    printf(
+        "%u rows, %u failed, %u bars missed; %llu messages counted and checked, %u trials out of balance\n",
+        outcome_count, failed, missed, (unsigned long long)messages, unbalanced);
     return unbalanced ? 1 : 0;
 }
