@@ -489,8 +489,14 @@ typedef struct lane {
     char *ring;
 } lane;
 
-static u32 start_word;
+static u32 start_word, gone_word; /* gone: what filled the rings has ended */
 static u64 stream_end;
+
+static void wait_seconds(double seconds)
+{
+    struct timespec t = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+    nanosleep(&t, 0);
+}
 
 static void wait_for_start(int number)
 {
@@ -517,14 +523,11 @@ static void *consume(void *argument)
     lane *l = (lane *)argument;
     wait_for_start(l->number);
     u64 i = 0;
-    for (u32 idle = 0;;) {
-        u32 n = 0;
+    for (;;) {
+        u32 n = 0, last = __atomic_load_n(&gone_word, __ATOMIC_ACQUIRE);
         while (n < 256u && get(l->ring + (i % CAP) * SLOT, i, 4, &l->wrong)) n++, i++;
         if (n) *credit_of((u32)l->number) = i;
-        if (now_ns() < stream_end) continue;
-        *stop_word() = 1;
-        idle = n ? 0 : idle + 1; /* what is still on the bus comes within microseconds */
-        if (idle > 20000u) break;
+        if (last && !n) break;
     }
     l->count = i;
     return 0;
@@ -535,7 +538,7 @@ static int stream(trial *t, unsigned threads, double seconds, int to_device)
     lane lanes[THREADS_MOST];
     u64 host = 0;
     *stop_word() = 0;
-    start_word = 0;
+    start_word = gone_word = 0;
     stream_end = now_ns() + 3600000000000ull;
     clear_rings(pinned, threads, SLOT);
     for (u32 i = 0; i < threads; i++) *credit_of(i) = 0;
@@ -553,6 +556,14 @@ static int stream(trial *t, unsigned threads, double seconds, int to_device)
     u64 begin = now_ns();
     stream_end = begin + (u64)(seconds * 1e9);
     __atomic_store_n(&start_word, 1, __ATOMIC_RELEASE);
+    int ended = 0;
+    if (!to_device) {
+        wait_seconds(seconds);
+        stream_end = now_ns();
+        *stop_word() = 1;
+        ended = await(resident);
+        __atomic_store_n(&gone_word, 1, __ATOMIC_RELEASE);
+    }
     for (u32 i = 0; i < threads; i++) {
         pthread_join(lanes[i].id, 0);
         host += lanes[i].count;
@@ -562,7 +573,7 @@ static int stream(trial *t, unsigned threads, double seconds, int to_device)
         while (*credit_of(i) < lanes[i].count && now_ns() < stream_end + 1000000000ull) _mm_pause();
     t->seconds = (double)((to_device ? now_ns() : stream_end) - begin) / 1e9;
     *stop_word() = 1;
-    if (await(resident)) return 1;
+    if (ended || await(resident)) return 1;
     *(to_device ? &t->in : &t->out) = host;
     return results(t, threads, !to_device, to_device);
 }
@@ -582,12 +593,6 @@ static int set_near(u32 value)
     *(volatile u32 *)(pinned + WORDS_AT + 2048) = value;
     CU(cudaMemcpyAsync(stop_near, pinned + WORDS_AT + 2048, 4, cudaMemcpyHostToDevice, side));
     return await(side);
-}
-
-static void wait_seconds(double seconds)
-{
-    struct timespec t = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
-    nanosleep(&t, 0);
 }
 
 /* What a pair has handled differs by what is under way: that is all that may be. */
