@@ -42,6 +42,22 @@ __device__ __forceinline__ void store(void *p, uint4 v)
                  : "memory");
 }
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+__device__ __forceinline__ u32 warp_min(u32 x)
+{
+    for (u32 d = 16; d; d /= 2) x = min(x, __shfl_xor_sync(~0u, x, d));
+    return x;
+}
+__device__ __forceinline__ u32 warp_sum(u32 x)
+{
+    for (u32 d = 16; d; d /= 2) x += __shfl_xor_sync(~0u, x, d);
+    return x;
+}
+#else
+__device__ __forceinline__ u32 warp_min(u32 x) { return __reduce_min_sync(~0u, x); }
+__device__ __forceinline__ u32 warp_sum(u32 x) { return __reduce_add_sync(~0u, x); }
+#endif
+
 __host__ __device__ inline u32 lap_of(u64 i) { return (u32)i & ~(CAP - 1u); }
 /* The twelve bytes of unit u of message number n. */
 __host__ __device__ inline u32 word_y(u32 n, u32 u) { return n * 4u + u; }
@@ -76,7 +92,7 @@ __global__ void echo_128(char *in, char *out, volatile u32 *stop, u64 life) { ec
  * slot that isn't. `least` is shared, three words, used in turn. */
 __device__ __forceinline__ u32 agree(u32 *least, u32 turn, u32 mine)
 {
-    u32 m = __reduce_min_sync(~0u, mine);
+    u32 m = warp_min(mine);
     if (threadIdx.x % 32u == 0) atomicMin(&least[turn % 3u], m);
     if (threadIdx.x == 0) least[(turn + 1u) % 3u] = ~0u;
     __syncthreads();
@@ -225,7 +241,7 @@ __global__ void pass_one(char *rings, volatile u32 *stop, u64 life, u64 *result)
         }
         if (k % 1024u == 0 && __any_sync(~0u, lane == 0 && (*stop || timer() - start > life))) break;
     }
-    wrong = __reduce_add_sync(~0u, wrong);
+    wrong = warp_sum(wrong);
     if (lane == 0) result[blockIdx.x * 2u] = i, result[blockIdx.x * 2u + 1u] = wrong;
 }
 
@@ -246,9 +262,8 @@ __global__ void change(uint4 *states, u32 count, volatile u32 *stop, u64 life, u
 }
 
 /* Every block to every block: warp 0 takes from the block's own inbox, each lane of the others sends to a random
- * one. A sender claims a slot by its ticket and waits until the slot is free; so no ticket is given back.
- * indices: a line for each inbox's tail, then one for each head, then the count of warps that have done
- * sending. */
+ * one. A sender claims a slot by its ticket and waits until it is free: no ticket is given back. indices: a line
+ * for each inbox's tail, one for each head, then the count of warps that are done. */
 __global__ void __launch_bounds__(1024)
     exchange(char *rings, u32 *indices, volatile u32 *stop, u64 life, u64 *result)
 {
@@ -301,7 +316,7 @@ __global__ void __launch_bounds__(1024)
         if (!n && __any_sync(~0u, lane == 0 && *(volatile u32 *)done == senders && *tail == i)) break;
         if (!n && timer() - start > life + 1000000000ull) break; /* the account will tell */
     }
-    wrong = __reduce_add_sync(~0u, wrong);
+    wrong = warp_sum(wrong);
     if (lane == 0) result[blockIdx.x * 2u] = i, result[blockIdx.x * 2u + 1u] = wrong;
 }
 
