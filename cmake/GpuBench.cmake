@@ -1,0 +1,30 @@
+# bench/gpu: ringkernel on a GPU beside bare CUDA programs. What is bare is a shared library that nvcc makes,
+# with the CUDA runtime inside; it shares the device's primary context with ringkernel.
+if(NOT RK_GPU_BENCH)
+    return()
+endif()
+find_program(RK_NVCC nvcc HINTS /usr/local/cuda/bin /opt/cuda/bin)
+if(NOT RK_NVCC)
+    message(STATUS "ringkernel: nvcc not found: feature benchmark of the GPU is left out")
+    return()
+endif()
+set(RK_GPU_BENCH_ARCH native CACHE STRING "The -arch of the bare programs of bench/gpu")
+
+set(gpu_folder ${PROJECT_SOURCE_DIR}/bench/gpu)
+set(gpu_raw ${PROJECT_BINARY_DIR}/bench/libgpu_raw.so)
+add_custom_command(OUTPUT ${gpu_raw}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/bench
+    COMMAND ${RK_NVCC} -O3 -arch=${RK_GPU_BENCH_ARCH} -std=c++17 -cudart static -shared -Xcompiler -fPIC
+            ${gpu_folder}/raw.cu -o ${gpu_raw} -lpthread
+    DEPENDS ${gpu_folder}/raw.cu ${gpu_folder}/raw.h ${gpu_folder}/trial.h
+    COMMENT "Building the bare GPU programs" VERBATIM)
+add_custom_target(gpu_raw_built DEPENDS ${gpu_raw})
+add_library(gpu_raw SHARED IMPORTED)
+set_target_properties(gpu_raw PROPERTIES IMPORTED_LOCATION ${gpu_raw} IMPORTED_NO_SONAME ON)
+add_dependencies(gpu_raw gpu_raw_built)
+
+add_executable(gpu_bench EXCLUDE_FROM_ALL ${gpu_folder}/gpu_bench.c ${PROJECT_SOURCE_DIR}/bench/peer/manifest.c)
+set_target_properties(gpu_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+target_compile_definitions(gpu_bench PRIVATE RK_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_link_libraries(gpu_bench PRIVATE ringkernel_static gpu_raw Threads::Threads ${CMAKE_DL_LIBS} m)
+ringkernel_add_kernels(gpu_bench ${gpu_folder}/gpu_bench.rk.c)
