@@ -252,9 +252,9 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #if defined(RK_LANG_CUDA)
     rk_u64 beat = 0, heard_ns = 0;
     rk_u32 own = RK_BLOCK_NUMBER(), alone = !visits && own < count && own + RK_BLOCK_COUNT() >= count;
-    RK_GLOBAL rk_shard *shard = (RK_GLOBAL rk_shard *)(entry->context.arena + (alone ? table[own] : 0u));
-    rk_home home = { 0, 0, 0, 0 };
-    if (alone) home = rk_hot_open(entry, shard, (shard->shared_size + 8u * entry->threads + 15u) & ~15u);
+    rk_express_own express = { { 0, 0, 0, 0 }, 0, 0 };
+    if (alone && run == RK_RUN_THREADS)
+        express = rk_express_own_of(entry, (RK_GLOBAL rk_shard *)(entry->context.arena + table[own]));
 #endif
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
         rk_u32 worked = 0;
@@ -264,8 +264,8 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #if defined(RK_LANG_CUDA)
             rk_plain plain;
             if (run == RK_RUN_THREADS && alone && visit <= RK_VISIT_WORKED &&
-                rk_express_can(entry, &home, &plain))
-                visit = rk_express_serve(entry, entry->express, &plain);
+                rk_express_can(entry, &express, &plain))
+                visit = rk_express_serve(entry, entry->express, &express, &plain);
 #endif
             worked |= visit == RK_VISIT_WORKED;
             served |= visit < RK_VISIT_PAUSED;
@@ -281,9 +281,6 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
         if (visits ? !worked : !served) break;
         if (!worked) rk_port_pause();
     }
-#if defined(RK_LANG_CUDA)
-    if (alone) rk_hot_close(entry, shard, &home);
-#endif
 }
 
 RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared, RK_LOCAL rk_u32 *board,

@@ -15,7 +15,7 @@
 #define RINGKERNEL_DEVICE_EXPRESS_H
 
 #include "block.h"
-#include "hot.h"
+#include "express_room.h"
 #include "loop.h"
 
 #if defined(RK_LANG_CUDA)
@@ -23,6 +23,29 @@
 #define RK_EXPRESS_DEEP 4u   /* looks that a lane has under way at once, after a full batch */
 #define RK_EXPRESS_BUS 16u   /* looks at the device's lane for one at the host's */
 #define RK_EXPRESS_ODD (RK_FLAG_HOLE | RK_FLAG_REFERENCE | RK_FLAG_REPLY | RK_FLAG_REQUEST)
+
+RK_FN rk_u32 rk_block_memory_size(void)
+{
+    rk_u32 bytes;
+    asm("mov.u32 %0, %%dynamic_smem_size;" : "=r"(bytes));
+    return bytes;
+}
+
+/* The block's memory that the express has, and where. */
+typedef struct rk_express_own {
+    rk_express_room room;
+    rk_u8 *copies, *stage;
+} rk_express_own;
+
+RK_FN rk_express_own rk_express_own_of(const rk_entry *entry, RK_GLOBAL const rk_shard *shard)
+{
+    rk_express_own own;
+    rk_u32 used = (shard->shared_size + 8u * entry->threads + 15u) & ~15u, size = rk_block_memory_size();
+    own.room = rk_express_room_for(shard, entry->threads, size > used ? size - used : 0u);
+    own.copies = entry->context.shared + used;
+    own.stage = own.copies + own.room.messages * own.room.copy_stride;
+    return own;
+}
 
 /* A ring as the express reads or writes it: its constants, and how its slots are cut. */
 typedef struct rk_way {
@@ -58,24 +81,23 @@ typedef struct rk_express {
 } rk_express;
 
 /* Can this shard go by express, as it is now? The same answer for all threads. */
-RK_FN rk_u32 rk_express_can(rk_entry *entry, const rk_home *home, rk_plain *plain)
+RK_FN rk_u32 rk_express_can(rk_entry *entry, const rk_express_own *own, rk_plain *plain)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 can = home->out && shard->max_sends <= RK_BLOCK_MOST && entry->orders->command == RK_COMMAND_RUN && shard->stage != home->stage && shard->copies != home->copies &&
-                 entry->threads % 32u == 0 && shard->state_kind == RK_STATELESS && shard->features == 0 &&
-                 shard->memory != RK_SEQUENTIAL && shard->mode != RK_BATCH && !shard->event_driven &&
-                 !turn->parked && !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_BUSY &&
-                 rk_block_takes(entry, rk_shard_lane(context, 0)) &&
+    rk_u32 can = own->room.messages && entry->orders->command == RK_COMMAND_RUN && entry->threads % 32u == 0 &&
+                 shard->state_kind == RK_STATELESS && shard->features == 0 && shard->memory != RK_SEQUENTIAL &&
+                 shard->mode != RK_BATCH && !shard->event_driven && !turn->parked && !turn->failed &&
+                 turn->n == 0 && turn->phase <= RK_PHASE_BUSY && rk_block_takes(entry, rk_shard_lane(context, 0)) &&
                  rk_block_takes(entry, rk_shard_lane(context, 1));
     *plain = rk_plain_target(context);
     return can && plain->lane != 0;
 }
 
 /* This warp looks at its share of the next slots. What is whole is copied, from `copy` on. */
-RK_FN void rk_express_look(rk_entry *entry, rk_express *x, const rk_way *way, rk_u64 head, rk_u32 most,
-                           rk_u32 warp, rk_u32 width, rk_u32 deep)
+RK_FN void rk_express_look(rk_entry *entry, rk_express *x, const rk_express_own *own, const rk_way *way,
+                           rk_u64 head, rk_u32 most, rk_u32 warp, rk_u32 width, rk_u32 deep)
 {
     const rk_cut *cut = &way->cut;
     rk_unit unit[RK_EXPRESS_DEEP];
@@ -99,7 +121,7 @@ RK_FN void rk_express_look(rk_entry *entry, rk_express *x, const rk_way *way, rk
         rk_u32 count = rk_unit_count(way->header_size, length);
         rk_u32 whole = at < most && begun && !odd && count <= cut->lanes;
         if (whole && cut->unit < count) {
-            rk_word *to = (rk_word *)rk_copy_slot(&entry->context, at);
+            rk_word *to = (rk_word *)(own->copies + at * own->room.copy_stride);
             whole = unit[d].word[0] == lap;
             if (cut->unit == 0) to[0] = lap;
             for (rk_u32 w = 0; w < 3u; w++) to[1u + 3u * cut->unit + w] = unit[d].word[1 + w];
@@ -128,17 +150,15 @@ RK_FN void rk_express_orders(rk_entry *entry, rk_express *x)
 /* One message, by this thread, with all that its handler's calls act on in registers. Returns how many it sent, or
  * RK_EXPRESS_GENERAL: the general visit has to finish this turn. */
 #define RK_EXPRESS_GENERAL 0xffffffffu
-RK_FN rk_u32 rk_express_handle(rk_entry *entry, const rk_way *in, rk_context *c, rk_u32 k, rk_u32 payload_max,
-                               rk_u64 now_ns)
+RK_FN rk_u32 rk_express_handle(rk_entry *entry, const rk_express_own *own, const rk_way *in, rk_context *c,
+                               rk_u32 k, rk_u32 max_sends, rk_u32 payload_max, rk_u64 now_ns)
 {
-    const rk_context *context = &entry->context;
-    rk_u32 share = context->shard->max_sends + RK_STAGE_EXTRA;
-    rk_byte *slot = rk_copy_slot(&entry->context, k);
+    rk_byte *slot = own->copies + k * own->room.copy_stride;
     c->header = (RK_GLOBAL const rk_header *)slot;
     c->payload = slot + in->header_size;
     c->payload_length = c->header->length;
-    c->stage_first = c->stage_next = k * share;
-    c->stage_limit = c->stage_next + share - RK_STAGE_EXTRA;
+    c->stage_first = c->stage_next = k * max_sends;
+    c->stage_limit = c->stage_next + max_sends;
     c->now_ns = now_ns;
     c->failed = 0;
     c->shared_used = 0;
@@ -150,7 +170,7 @@ RK_FN rk_u32 rk_express_handle(rk_entry *entry, const rk_way *in, rk_context *c,
     return plain ? sent : RK_EXPRESS_GENERAL;
 }
 
-RK_FN void rk_express_context(rk_entry *entry, rk_context *c)
+RK_FN void rk_express_context(rk_entry *entry, const rk_express_own *own, rk_context *c)
 {
     const rk_context *context = &entry->context;
     c->arena = context->arena;
@@ -158,8 +178,8 @@ RK_FN void rk_express_context(rk_entry *entry, rk_context *c)
     c->turn = context->turn;
     c->orders = context->orders;
     c->told = context->told;
-    c->stage = context->arena + context->shard->stage;
-    c->stage_stride = context->shard->stage_stride;
+    c->stage = own->stage;
+    c->stage_stride = own->room.stage_stride;
     c->parameters = context->parameters;
     c->state = c->shard_state = 0;
     c->features = 0;
@@ -174,13 +194,20 @@ RK_FN void rk_express_context(rk_entry *entry, rk_context *c)
     c->blocked = 0;
 }
 
-/* A batch becomes a turn as the general visit knows it, and that finishes it. Returns RK_VISIT_*. */
+RK_FN void rk_express_carry(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes)
+{
+    for (rk_u32 at = 0; at < bytes; at += 4u)
+        *(rk_word *)(to + at) = *(const rk_word *)((const rk_u8 *)from + at);
+}
+
+/* A batch becomes a turn as the general visit knows it, in the device's memory, and that finishes it. `c` is what
+ * this thread's message was handled with. Returns RK_VISIT_*. */
 RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_context *c, rk_u64 ring_offset, rk_u64 head, rk_u32 n,
                                       rk_u64 now_ns)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 share = rk_stage_share(context), k = entry->thread, visit = 0;
+    rk_u32 share = rk_stage_share(context), k = entry->thread, stride = context->shard->stage_stride, visit = 0;
     if (k == 0) {
         turn->views = 1;
         turn->n = turn->copied = n;
@@ -190,9 +217,21 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_context *c, rk_u64 rin
     }
     RK_PORT_BLOCK_BARRIER();
     if (k < n) {
+        rk_byte *slot = rk_copy_slot(context, k), *stage = context->arena + context->shard->stage;
+        rk_u32 sent = c->stage_next - c->stage_first;
+        rk_express_carry(slot, c->header, (RK_HEADER_SHORT + c->header->length + 3u) & ~3u);
+        for (rk_u32 i = 0; i < sent; i++)
+            rk_express_carry((rk_byte *)rk_stage_entry(stage, stride, k * share + i),
+                             rk_stage_entry(c->stage, c->stage_stride, c->stage_first + i), stride);
+        c->header = (RK_GLOBAL const rk_header *)slot;
+        c->payload = slot + RK_HEADER_SHORT;
+        c->stage = stage;
+        c->stage_stride = stride;
+        c->stage_first = k * share;
+        c->stage_next = c->stage_first + sent;
         if (c->failed) rk_message_end(c);
         for (rk_u32 i = c->stage_next; i < (k + 1u) * share; i++)
-            rk_stage_entry(c->stage, c->stage_stride, i)->route = RK_TO_NOWHERE;
+            rk_stage_entry(stage, stride, i)->route = RK_TO_NOWHERE;
     }
     context->stage_next = n * share;
     context->now_ns = now_ns;
@@ -265,7 +304,7 @@ RK_FN void rk_express_count(rk_context *context, const rk_plain *plain, const rk
 }
 
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
-RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_plain *plain)
+RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *own, const rk_plain *plain)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_shard *shard = context->shard;
@@ -277,12 +316,10 @@ RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_plain *pl
     rk_u64 offset[2] = { (rk_u64)((rk_byte *)way[0].ring - context->arena),
                          (rk_u64)((rk_byte *)way[1].ring - context->arena) };
     const rk_u32 payload_max = out.ring->payload_max, sources = shard->end_sources > 1u;
-    const rk_u32 numbers = RK_BLOCK_MOST / shard->max_sends;
-    rk_u32 most = shard->max_batch < entry->threads ? shard->max_batch : entry->threads;
-    if (most > numbers) most = numbers;
+    const rk_u32 most = own->room.messages, max_sends = shard->max_sends;
     rk_u32 width[2] = { 1, 1 }, deep[2] = { 1, 1 }, from_kernels = 0, looks = 0, visit = RK_VISIT_IDLE;
     rk_context c;
-    rk_express_context(entry, &c);
+    rk_express_context(entry, own, &c);
     context->orders = entry->orders;
     if (thread == 0) {
         x->odd = x->ends = 0;
@@ -295,7 +332,7 @@ RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_plain *pl
         rk_u32 from = sources && (from_kernels ? looks % RK_EXPRESS_BUS != 0 : looks & 1u);
         const rk_way *in = &way[from];
         if (warp < width[from])
-            rk_express_look(entry, x, in, head[from], most, warp, width[from], deep[from]);
+            rk_express_look(entry, x, own, in, head[from], most, warp, width[from], deep[from]);
         if (!from && warp == warps - 1u) rk_express_orders(entry, x);
         if (thread == 0) x->now_ns = rk_entry_now(context);
         RK_PORT_BLOCK_BARRIER();
@@ -313,7 +350,7 @@ RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_plain *pl
         }
         rk_u64 now_ns = x->now_ns;
         rk_u32 sent = 0;
-        if (thread < n) sent = rk_express_handle(entry, in, &c, thread, payload_max, now_ns);
+        if (thread < n) sent = rk_express_handle(entry, own, in, &c, thread, max_sends, payload_max, now_ns);
         /* How many before mine. */
         rk_u32 general = sent == RK_EXPRESS_GENERAL, before = general ? 0u : sent;
         for (rk_u32 d = 1; d < 32u; d *= 2u) {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../../runtime/futex.h"
-#include <ringkernel/device/hot.h>
+#include <ringkernel/device/express_room.h>
 
 #include "cuda.h"
 
@@ -94,12 +94,13 @@ static rk_status fetch_producing(rk_cuda_runtime *cuda, const rk_host_kernel *ke
 rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
 {
     const rk_layout *l = &kernel->layout;
-    rk_status status = rk_cuda_fetch_rows(cuda, control_at(kernel), l->control,
-                                          l->block[l->device].shard_stride, kernel->seat_count);
-    if (status != RK_OK) return status;
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) take_consumer(&kernel->seats[s]);
     const rk_residence *residence = cuda->residence[kernel->number];
-    if (cuda->residents > 1 || (residence && rk_atomic_u32(&residence->launched))) {
+    rk_u64 from = residence ? 0 : l->own; /* at rest the host's is right, but for what others send here */
+    rk_status status = rk_cuda_fetch_rows(cuda, control_at(kernel) + from, l->control - from,
+                                          l->block[l->device].shard_stride, kernel->seat_count);
+    if (status != RK_OK || !residence) return status;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) take_consumer(&kernel->seats[s]);
+    if (cuda->residents > 1 || rk_atomic_u32(&residence->launched)) {
         status = fetch_producing(cuda, kernel, rk_seat_lane(kernel->seats, RK_LANE_DEVICE));
         if (status == RK_OK) status = fetch_producing(cuda, kernel, own_lane(kernel->seats, RK_LANE_OUT));
         if (status == RK_OK) status = fetch_producing(cuda, kernel, own_lane(kernel->seats, RK_LANE_REPORT));
@@ -196,9 +197,8 @@ static rk_status fit(rk_cuda_runtime *cuda, rk_residence *r, int stays)
     rk_u32 needed = (kernel->layout.shared_size + 8u * r->threads + 15u) / 16u * 16u;
     rk_u32 most = cuda->device.block_shared < STATIC_SHARED ? 0 : cuda->device.block_shared - STATIC_SHARED;
     if (stays && r->blocks == kernel->seat_count && needed < most) {
-        rk_u32 room = most - needed < RK_HOT_MOST ? most - needed : RK_HOT_MOST;
-        rk_hot_plan hot = rk_hot_plan_for(kernel->seats[0].shard, room);
-        r->shared = needed + hot.copies + hot.stage;
+        rk_u32 memory = most - needed < RK_EXPRESS_MEMORY ? most - needed : RK_EXPRESS_MEMORY;
+        r->shared = needed + rk_express_room_for(kernel->seats[0].shard, r->threads, memory).bytes;
         if (check_fit(cuda, r) == RK_OK) return RK_OK;
         rk_error_begin();
     }
