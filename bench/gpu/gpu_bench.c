@@ -258,7 +258,7 @@ typedef struct worker {
     pthread_t id;
     unsigned i;
     uint64_t count, wrong, last_ns;
-    rk_u32 next[BURST]; /* of each chain; from trial to trial */
+    uint64_t asked, next; /* row 4: events; from trial to trial */
 } worker;
 
 static worker workers[THREADS_MOST];
@@ -292,6 +292,7 @@ static void join_workers(unsigned n)
 static void open_sinks(const row *self)
 {
     rk_launch_options o = plain("sink", 1);
+    o.threads = 1024;
     for (unsigned i = 0; i < self->n; i++) launch(&o);
 }
 
@@ -348,14 +349,29 @@ static void send_ticks(rk_kernel kernel, rk_u32 chains, rk_u32 limit)
 
 static void open_sources(const row *self)
 {
-    rk_launch_options o = plain("source", 1);
+    rk_launch_options o = plain("burst", 1);
     o.output_capacity = 16384;
+    o.threads = 1024;
     for (unsigned i = 0; i < self->n; i++) {
-        rk_kernel k = launch(&o);
-        connect_to(k, "again", k, "tick");
-        send_ticks(k, BURST, 0xffffff00u);
-        memset(workers[i].next, 0, sizeof workers[i].next);
+        launch(&o);
+        workers[i].asked = workers[i].next = 0;
     }
+}
+
+/* Ask for more, so that there is always something under way and the lane has room for it. */
+static rk_status ask_events(worker *w)
+{
+    tick ticks[32];
+    size_t n = 0, taken = 0;
+    while (n < 32 && w->asked + n * BURST_EVENTS - w->next < 12288) {
+        ticks[n] = (tick){ w->i, (rk_u32)(w->asked + n * BURST_EVENTS), 0 };
+        n++;
+    }
+    if (n < 16) return RK_OK;
+    rk_status status =
+        rk_send_many(runtime, kernels[w->i], RK_TYPE_ID(tick), ticks, sizeof ticks[0], n, NULL, &taken);
+    w->asked += taken * BURST_EVENTS;
+    return status;
 }
 
 static void *receive_items(void *argument)
@@ -368,17 +384,19 @@ static void *receive_items(void *argument)
         unsigned last = __atomic_load_n(&finishing, __ATOMIC_ACQUIRE);
         rk_status status =
             rk_receive_many(runtime, kernels[w->i], items, sizeof items[0], BURST, NULL, RK_NO_WAIT, &got);
+        if (!last && (status == RK_OK || status == RK_EMPTY)) {
+            rk_status asked = ask_events(w);
+            if (asked != RK_OK) status = asked;
+        }
         if (status != RK_OK && status != RK_EMPTY) {
             tell("rk_receive_many", status);
             break;
         }
-        for (size_t k = 0; k < got; k++) { /* each chain in its order, without a gap */
-            rk_u32 chain = items[k].word[1] % BURST;
-            w->wrong += (items[k].word[0] != w->next[chain]++) | is_damaged(&items[k]);
-        }
+        for (size_t k = 0; k < got; k++) /* in order, without a gap */
+            w->wrong += (items[k].word[0] != (rk_u32)w->next++) | is_damaged(&items[k]);
         w->count += got;
         if (got) w->last_ns = now_ns();
-        if (last && !got) break;
+        if (last && !got && w->next == w->asked) break;
         if (last && now_ns() > ends_ns + 5000000000u) break;
     }
     free(items);
@@ -394,12 +412,12 @@ static void to_host(const row *self, trial *t, double s)
     ends_ns = begin + (uint64_t)(s * 1e9);
     __atomic_store_n(&started, 1, __ATOMIC_RELEASE);
     sleep_s(s);
+    __atomic_store_n(&finishing, 1, __ATOMIC_RELEASE);
+    join_workers(self->n);
     rk_status stopped = RK_OK;
     for (unsigned i = 0; i < kernel_count && stopped == RK_OK; i++)
         stopped = rk_deactivate(runtime, kernels[i]);
-    if (stopped != RK_OK) tell("rk_deactivate", stopped);
-    __atomic_store_n(&finishing, 1, __ATOMIC_RELEASE);
-    join_workers(self->n);
+    if (stopped != RK_OK) fail("rk_deactivate: %s", rk_error_text());
     for (unsigned i = 0; i < self->n; i++) {
         t->out += workers[i].count;
         t->wrong += workers[i].wrong;

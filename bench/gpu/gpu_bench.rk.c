@@ -66,6 +66,16 @@ RK_HANDLER(source, tick, msg, rk_none, self, .max_sends = EVENTS + 1, .mode = RK
     rk_send_to_with(RK_ARG, again, &more, &to);
 }
 
+/* Makes as many events as the host asked for. */
+RK_HANDLER(burst, tick, msg, rk_none, self, .max_sends = BURST_EVENTS, .mode = RK_ADAPTIVE, .max_batch = 32)
+{
+    item out;
+    for (rk_u32 i = 0; i < BURST_EVENTS; i++) {
+        item_fill(&out, msg->next + i, msg->chain);
+        rk_send(RK_ARG, &out);
+    }
+}
+
 /* Notes each event by its bit. */
 RK_HANDLER(last, item, msg, rk_none, self, .mode = RK_ADAPTIVE, .max_batch = 1024)
 {

@@ -11,6 +11,7 @@ RK_MESSAGE(item, 1, (rk_u32, word, 9))
 RK_MESSAGE(tick, 2, (rk_u32, chain), (rk_u32, next), (rk_u32, limit))
 
 #define EVENTS 8u /* that one tick makes */
+#define BURST_EVENTS 32u /* that the host asks for with one tick */
 
 typedef struct counted { /* 64 bytes */
     rk_u64 count, sum, inverse, rest[5];

@@ -51,7 +51,7 @@ RK_FN rk_express_own rk_express_own_of(const rk_entry *entry, RK_GLOBAL const rk
 typedef struct rk_way {
     RK_GLOBAL rk_ring *ring;
     rk_byte *slots;
-    rk_u32 mask, shift, header_size;
+    rk_u32 mask, shift, header_size, single;
     rk_cut cut;
 } rk_way;
 
@@ -63,6 +63,7 @@ RK_FN rk_way rk_way_of(const rk_entry *entry, RK_GLOBAL rk_ring *ring)
     way.mask = ring->mask;
     way.shift = ring->slot_shift;
     way.header_size = ring->header_size;
+    way.single = ring->single;
     way.cut = rk_block_cut_slots(entry, ring->slot_size);
     return way;
 }
@@ -75,7 +76,8 @@ typedef struct rk_express {
     rk_u64 tail;      /* of a target with no other producer */
     rk_u64 room_from; /* what was last seen of the target's head */
     rk_u64 first;     /* claimed */
-    rk_u32 granted;
+    rk_u32 total;     /* sends of the turn */
+    rk_u32 general;   /* 1: the general visit has to finish the turn */
     rk_u32 odd;      /* the next message is one for the general visit */
     rk_u32 ends;     /* so is what the host has ordered */
 } rk_express;
@@ -244,29 +246,24 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_context *c, rk_u64 rin
     return rk_block_agree(entry, visit);
 }
 
-/* Up to `n` slots of the target, by the leader. No order is asked for: a slot is written after a look that saw it
+/* `n` slots of the target or none, by the leader. No order is asked for: a slot is written after a look that saw it
  * free, which the write depends on, and what is in it proves itself. An acquire would empty the block's cache. */
-RK_FN void rk_express_claim(rk_express *x, const rk_way *out, rk_u32 n)
+RK_FN rk_u32 rk_express_claim(rk_express *x, const rk_way *out, rk_u32 n)
 {
     RK_GLOBAL rk_ring *ring = out->ring;
-    rk_u32 capacity = out->mask + 1u;
     for (;;) {
-        rk_u64 tail = ring->single ? x->tail : rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
-        rk_i64 room = (rk_i64)capacity - rk_index_ahead(tail, x->room_from);
-        if (room < (rk_i64)n) {
+        rk_u64 tail = out->single ? x->tail : rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+        rk_u64 end = tail + n - (out->mask + 1u);
+        if (rk_index_ahead(end, x->room_from) > 0)
             x->room_from = rk_load_u64(&rk_ring_far(ring)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
-            room = (rk_i64)capacity - rk_index_ahead(tail, x->room_from);
-        }
+        if (rk_index_ahead(end, x->room_from) > 0) return 0;
         x->first = tail;
-        x->granted = room < 0 ? 0u : room < (rk_i64)n ? (rk_u32)room : n;
-        if (ring->single) {
-            x->tail = tail + x->granted;
-            rk_store_u64(&ring->tail, x->tail, RK_RELAXED, RK_SCOPE_DEVICE);
-            return;
+        if (out->single) {
+            x->tail = tail + n;
+            rk_store_u64(&ring->tail, tail + n, RK_RELAXED, RK_SCOPE_DEVICE);
+            return 1;
         }
-        if (x->granted ? rk_cas_u64(&ring->tail, tail, tail + x->granted, RK_RELAXED, RK_SCOPE_DEVICE)
-                       : rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE) == tail)
-            return;
+        if (rk_cas_u64(&ring->tail, tail, tail + n, RK_RELAXED, RK_SCOPE_DEVICE)) return 1;
     }
 }
 
@@ -303,6 +300,91 @@ RK_FN void rk_express_count(rk_context *context, const rk_plain *plain, const rk
     h->bucket[rk_histogram_bucket(each)] += n;
 }
 
+/* How many the lanes before this one send; *total of all. */
+RK_FN rk_u32 rk_warp_before(rk_u32 sent, rk_u32 max_sends, rk_u32 *total)
+{
+    rk_u32 lane = threadIdx.x % 32u, sum = sent;
+    if (max_sends == 1u) {
+        rk_u32 sends = __ballot_sync(RK_ALL_LANES, sent);
+        *total = (rk_u32)__popc((int)sends);
+        return (rk_u32)__popc((int)(sends & ((1u << lane) - 1u)));
+    }
+    for (rk_u32 d = 1; d < 32u; d *= 2u) {
+        rk_u32 other = __shfl_up_sync(RK_ALL_LANES, sum, d);
+        if (lane >= d) sum += other;
+    }
+    *total = __shfl_sync(RK_ALL_LANES, sum, 31);
+    return sum - sent;
+}
+
+/* This thread's sends have their places, `before` of the turn's first on, and their targets. */
+RK_FN void rk_express_number(rk_entry *entry, const rk_plain *plain, rk_context *c, rk_u32 before, rk_u32 sent)
+{
+    for (rk_u32 i = 0; i < sent; i++) {
+        entry->numbers[before + i] = (rk_u16)(c->stage_first + i);
+        if (plain->edge) {
+            RK_GLOBAL rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, c->stage_first + i);
+            rk_header_aim(&staged->header.base,
+                          rk_edge_target(c, plain->edge, plain->edge_number, staged, 0).target);
+        }
+    }
+}
+
+/* A turn of up to 32 messages, by the first warp alone; the others wait at the barrier behind it. */
+RK_FN void rk_express_narrow(rk_entry *entry, rk_express *x, const rk_way *out, const rk_plain *plain,
+                             rk_context *c, rk_u32 sent, rk_u32 max_sends)
+{
+    rk_u32 general = __any_sync(RK_ALL_LANES, (int)(sent == RK_EXPRESS_GENERAL)) != 0, total = 0;
+    if (!general) {
+        rk_u32 before = rk_warp_before(sent, max_sends, &total);
+        rk_express_number(entry, plain, c, before, sent);
+        if (entry->thread == 0 && total) general = !rk_express_claim(x, out, total);
+        general = __shfl_sync(RK_ALL_LANES, general, 0);
+        __syncwarp();
+        for (rk_u32 i = 0; i < total && !general; i += out->cut.slots)
+            rk_warp_publish(c, &out->cut, out->ring, x->first + i, entry->numbers + i, total - i);
+    }
+    if (entry->thread == 0) {
+        x->general = general;
+        x->total = total;
+    }
+    RK_PORT_BLOCK_BARRIER();
+}
+
+/* A larger one, by all warps. */
+RK_FN void rk_express_wide(rk_entry *entry, rk_express *x, const rk_way *out, const rk_plain *plain,
+                           rk_context *c, rk_u32 sent, rk_u32 max_sends)
+{
+    rk_u32 warp = entry->thread / 32u, warps = entry->threads / 32u, of_warp, total = 0;
+    rk_u32 general = sent == RK_EXPRESS_GENERAL;
+    rk_u32 before = rk_warp_before(general ? 0u : sent, max_sends, &of_warp);
+    if (entry->thread % 32u == 0) x->sends[warp] = of_warp;
+    general = (rk_u32)__syncthreads_or((int)general);
+    for (rk_u32 w = 0; w < warps; w++) {
+        if (w == warp) before += total;
+        total += x->sends[w];
+    }
+    if (!general) rk_express_number(entry, plain, c, before, sent);
+    if (entry->thread == 0) {
+        x->general = general || (total && !rk_express_claim(x, out, total));
+        x->total = total;
+    }
+    RK_PORT_BLOCK_BARRIER();
+    for (rk_u32 i = warp * out->cut.slots; i < total && !x->general; i += warps * out->cut.slots)
+        rk_warp_publish(c, &out->cut, out->ring, x->first + i, entry->numbers + i, total - i);
+}
+
+/* How wide the next look at a lane is: as the last batch was large. */
+RK_FN void rk_express_widen(const rk_way *in, rk_u32 n, rk_u32 full, rk_u32 warps, rk_u32 *width, rk_u32 *deep)
+{
+    if (full && *width < warps)
+        *width = *width * 4u < warps ? *width * 4u : warps;
+    else if (full)
+        *deep = RK_EXPRESS_DEEP;
+    else if (n < in->cut.slots)
+        *width = *deep = 1;
+}
+
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
 RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *own, const rk_plain *plain)
 {
@@ -313,8 +395,6 @@ RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_o
                             rk_way_of(entry, rk_lane_ring(rk_shard_lane(context, 1), context->arena, 0)) };
     const rk_way out = rk_way_of(entry, rk_lane_ring(plain->lane, context->arena, 0));
     rk_u64 head[2] = { way[0].ring->head, way[1].ring->head };
-    rk_u64 offset[2] = { (rk_u64)((rk_byte *)way[0].ring - context->arena),
-                         (rk_u64)((rk_byte *)way[1].ring - context->arena) };
     const rk_u32 payload_max = out.ring->payload_max, sources = shard->end_sources > 1u;
     const rk_u32 most = own->room.messages, max_sends = shard->max_sends;
     rk_u32 width[2] = { 1, 1 }, deep[2] = { 1, 1 }, from_kernels = 0, looks = 0, visit = RK_VISIT_IDLE;
@@ -341,80 +421,37 @@ RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_o
             n += x->count[i];
             full = x->count[i] == in->cut.slots;
         }
-        rk_u32 leaves = x->ends | (n == 0 && x->odd);
+        rk_u32 ends = x->ends;
+        rk_u64 now_ns = x->now_ns;
         if (n == 0) {
+            if (ends || x->odd || (looks & 0x3ffu) == 0x3ffu) break; /* the general visit looks at everything */
             width[from] = deep[from] = 1;
-            if (leaves || (looks & 0x3ffu) == 0x3ffu) break; /* the general visit looks at everything */
             RK_PORT_BLOCK_BARRIER();
             continue;
         }
-        rk_u64 now_ns = x->now_ns;
         rk_u32 sent = 0;
         if (thread < n) sent = rk_express_handle(entry, own, in, &c, thread, max_sends, payload_max, now_ns);
-        /* How many before mine. */
-        rk_u32 general = sent == RK_EXPRESS_GENERAL, before = general ? 0u : sent;
-        for (rk_u32 d = 1; d < 32u; d *= 2u) {
-            rk_u32 other = __shfl_up_sync(RK_ALL_LANES, before, d);
-            if (thread % 32u >= d) before += other;
-        }
-        if (thread % 32u == 31u) x->sends[warp] = before;
-        if (thread < n && !general) before -= sent;
-        if (__syncthreads_or((int)general)) {
-            rk_context general_c = c; /* its own address is nobody's, or it would lie in memory */
-            visit = rk_express_general(entry, &general_c, offset[from], head[from], n, now_ns);
-            head[from] = in->ring->head;
-            if (thread == 0) x->tail = out.ring->tail;
-            if (visit != RK_VISIT_WORKED || x->ends) break;
-            continue;
-        }
-        rk_u32 total = 0;
-        for (rk_u32 w = 0; w < warps; w++) {
-            if (w == warp) before += total;
-            total += x->sends[w];
-        }
-        if (thread < n)
-            for (rk_u32 i = 0; i < sent; i++) {
-                entry->numbers[before + i] = (rk_u16)(c.stage_first + i);
-                if (plain->edge) {
-                    RK_GLOBAL rk_staged *staged = rk_stage_entry(c.stage, c.stage_stride, c.stage_first + i);
-                    rk_header_aim(&staged->header.base,
-                                  rk_edge_target(&c, plain->edge, plain->edge_number, staged, 0).target);
-                }
-            }
-        if (thread == 0 && total) rk_express_claim(x, &out, total);
-        RK_PORT_BLOCK_BARRIER();
-        if (total && x->granted < total) { /* what was claimed goes, the rest waits for room */
-            rk_u32 granted = x->granted;
-            for (rk_u32 i = warp * out.cut.slots; i < granted; i += warps * out.cut.slots)
-                rk_warp_publish(&c, &out.cut, out.ring, x->first + i, entry->numbers + i, granted - i);
+        if (n > 32u)
+            rk_express_wide(entry, x, &out, plain, &c, sent, max_sends);
+        else if (warp == 0)
+            rk_express_narrow(entry, x, &out, plain, &c, sent, max_sends);
+        else
             RK_PORT_BLOCK_BARRIER();
-            if (thread < n) {
-                for (rk_u32 i = 0; i < sent; i++)
-                    if (before + i < granted)
-                        rk_stage_entry(c.stage, c.stage_stride, c.stage_first + i)->route = RK_TO_NOWHERE;
-            }
-            if (thread == 0) rk_plain_sent(context, plain, granted);
-            rk_context general_c = c;
-            visit = rk_express_general(entry, &general_c, offset[from], head[from], n, now_ns);
+        if (x->general) {
+            rk_context general_c = c; /* its own address is nobody's, or it would lie in memory */
+            visit = rk_express_general(entry, &general_c, (rk_u64)((rk_byte *)in->ring - context->arena),
+                                       head[from], n, now_ns);
             head[from] = in->ring->head;
             if (thread == 0) x->tail = out.ring->tail;
-            if (visit != RK_VISIT_WORKED || x->ends) break;
+            if (visit != RK_VISIT_WORKED || ends) break;
             continue;
         }
-        for (rk_u32 i = warp * out.cut.slots; i < total; i += warps * out.cut.slots)
-            rk_warp_publish(&c, &out.cut, out.ring, x->first + i, entry->numbers + i, total - i);
-        if (thread == 0) rk_express_count(context, plain, in, head[from], n, total, now_ns);
+        if (thread == 0) rk_express_count(context, plain, in, head[from], n, x->total, now_ns);
         head[from] += n;
         from_kernels = from;
-        if (full && width[from] < warps) {
-            width[from] = width[from] * 4u < warps ? width[from] * 4u : warps;
-        } else if (full) {
-            deep[from] = RK_EXPRESS_DEEP;
-        } else if (n < in->cut.slots) {
-            width[from] = deep[from] = 1;
-        }
+        rk_express_widen(in, n, full, warps, &width[from], &deep[from]);
         visit = RK_VISIT_WORKED;
-        if (leaves) break;
+        if (ends) break;
     }
     RK_PORT_BLOCK_BARRIER();
     return visit;
