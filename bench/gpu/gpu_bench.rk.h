@@ -10,7 +10,7 @@ RK_MESSAGE(item, 1, (rk_u32, word, 9))
 /* What a source sends itself: the next number of a chain, and the number that ends it. */
 RK_MESSAGE(tick, 2, (rk_u32, chain), (rk_u32, next), (rk_u32, limit))
 
-#define EVENTS 8u /* that one tick makes */
+#define EVENTS 8u        /* that one tick makes */
 #define BURST_EVENTS 32u /* that the host asks for with one tick */
 
 typedef struct counted { /* 64 bytes */

@@ -210,7 +210,8 @@ static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *
         return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
     rk_status status =
         rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
-    if (status == RK_OK && runtime->backend->prepare) status = runtime->backend->prepare(runtime, class, &layout);
+    if (status == RK_OK && runtime->backend->prepare)
+        status = runtime->backend->prepare(runtime, class, &layout);
     if (status != RK_OK) return status;
     rk_host_kernel *k = take_number(runtime);
     if (!k)

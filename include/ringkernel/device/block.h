@@ -152,19 +152,21 @@ typedef struct rk_plain {
     RK_GLOBAL rk_lane *lane;       /* 0: it isn't */
     RK_GLOBAL const rk_edge *edge; /* 0: the host */
     rk_u32 edge_number;
+    rk_u32 type; /* the only message type that goes there; 0: all */
 } rk_plain;
 
 RK_FN rk_plain rk_plain_target(rk_context *context)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL const rk_route *route = (RK_GLOBAL const rk_route *)(context->arena + shard->routes);
-    rk_plain plain = { 0, 0, RK_NO_EDGE };
+    rk_plain plain = { 0, 0, RK_NO_EDGE, 0 };
     if (route->edges == 0) {
         plain.lane = (RK_GLOBAL rk_lane *)(context->arena + shard->out_lane);
     } else if (route->edges == 1) {
         plain.edge_number = route->first;
         plain.edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + route->first;
-        if (plain.edge->shards == 1 && !plain.edge->type) plain.lane = rk_edge_lane(context, plain.edge, 0);
+        plain.type = plain.edge->type;
+        if (plain.edge->shards == 1) plain.lane = rk_edge_lane(context, plain.edge, 0);
     }
     if (plain.lane && (plain.lane->locked || plain.lane->closed ||
                        rk_lane_ring(plain.lane, context->arena, 0)->format != RK_FORMAT_UNIT))
@@ -188,11 +190,12 @@ RK_FN void rk_plain_sent(rk_context *context, const rk_plain *plain, rk_u32 n)
 #define RK_PLAIN_STOP 0u
 #define RK_PLAIN_SEND 1u
 #define RK_PLAIN_SKIP 2u
-RK_FN rk_u32 rk_plain_entry(RK_GLOBAL const rk_staged *entry, rk_u32 payload_max)
+RK_FN rk_u32 rk_plain_entry(RK_GLOBAL const rk_staged *entry, rk_u32 payload_max, rk_u32 type)
 {
     if (entry->route == RK_TO_NOWHERE) return RK_PLAIN_SKIP;
     return entry->route == RK_TO_DEFAULT && entry->sent == 0 && entry->copied == RK_COPY_NONE &&
-                   !(entry->header.base.flags & RK_FLAG_REFERENCE) && entry->header.base.length <= payload_max
+                   !(entry->header.base.flags & RK_FLAG_REFERENCE) &&
+                   entry->header.base.length <= payload_max && (type == 0 || entry->header.base.type == type)
                ? RK_PLAIN_SEND
                : RK_PLAIN_STOP;
 }
@@ -239,7 +242,7 @@ RK_FN_LARGE void rk_block_publish(rk_entry *entry)
         /* Which of these entries go, and the how-manieth each is. */
         rk_u32 e = begin + entry->thread, kind = RK_PLAIN_SKIP;
         RK_GLOBAL rk_staged *mine = rk_stage_entry(context->stage, shard->stage_stride, e);
-        if (e < staged) kind = rk_plain_entry(mine, ring->payload_max);
+        if (e < staged) kind = rk_plain_entry(mine, ring->payload_max, plain.type);
         rk_u32 stops = __ballot_sync(RK_ALL_LANES, kind == RK_PLAIN_STOP);
         rk_u32 sends = __ballot_sync(RK_ALL_LANES, kind == RK_PLAIN_SEND);
         if (stops) sends &= (1u << (__ffs((int)stops) - 1)) - 1u;

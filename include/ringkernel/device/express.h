@@ -20,8 +20,8 @@
 
 #if defined(RK_LANG_CUDA)
 
-#define RK_EXPRESS_DEEP 4u   /* looks that a lane has under way at once, after a full batch */
-#define RK_EXPRESS_BUS 16u   /* looks at the device's lane for one at the host's */
+#define RK_EXPRESS_DEEP 4u /* looks that a lane has under way at once, after a full batch */
+#define RK_EXPRESS_BUS 16u /* looks at the device's lane for one at the host's */
 #define RK_EXPRESS_ODD (RK_FLAG_HOLE | RK_FLAG_REFERENCE | RK_FLAG_REPLY | RK_FLAG_REQUEST)
 
 RK_FN rk_u32 rk_block_memory_size(void)
@@ -78,8 +78,8 @@ typedef struct rk_express {
     rk_u64 first;     /* claimed */
     rk_u32 total;     /* sends of the turn */
     rk_u32 general;   /* 1: the general visit has to finish the turn */
-    rk_u32 odd;      /* the next message is one for the general visit */
-    rk_u32 ends;     /* so is what the host has ordered */
+    rk_u32 odd;       /* the next message is one for the general visit */
+    rk_u32 ends;      /* so is what the host has ordered */
 } rk_express;
 
 /* Can this shard go by express, as it is now? The same answer for all threads. */
@@ -88,10 +88,11 @@ RK_FN rk_u32 rk_express_can(rk_entry *entry, const rk_express_own *own, rk_plain
     rk_context *context = &entry->context;
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 can = own->room.messages && entry->orders->command == RK_COMMAND_RUN && entry->threads % 32u == 0 &&
-                 shard->state_kind == RK_STATELESS && shard->features == 0 && shard->memory != RK_SEQUENTIAL &&
-                 shard->mode != RK_BATCH && !shard->event_driven && !turn->parked && !turn->failed &&
-                 turn->n == 0 && turn->phase <= RK_PHASE_BUSY && rk_block_takes(entry, rk_shard_lane(context, 0)) &&
+    rk_u32 can = own->room.messages && entry->orders->command == RK_COMMAND_RUN &&
+                 entry->threads % 32u == 0 && shard->state_kind == RK_STATELESS && shard->features == 0 &&
+                 shard->memory != RK_SEQUENTIAL && shard->mode != RK_BATCH && !shard->event_driven &&
+                 !turn->parked && !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_BUSY &&
+                 rk_block_takes(entry, rk_shard_lane(context, 0)) &&
                  rk_block_takes(entry, rk_shard_lane(context, 1));
     *plain = rk_plain_target(context);
     return can && plain->lane != 0;
@@ -109,8 +110,8 @@ RK_FN void rk_express_look(rk_entry *entry, rk_express *x, const rk_express_own 
         rk_u32 index = (rk_u32)head + at;
         unit[d].word[0] = (index & ~way->mask) - 1u;
         if (d < deep && at < most)
-            unit[d] = rk_load_unit((const rk_unit *)(way->slots + ((rk_u64)(index & way->mask) << way->shift)) +
-                                   cut->unit);
+            unit[d] = rk_load_unit(
+                (const rk_unit *)(way->slots + ((rk_u64)(index & way->mask) << way->shift)) + cut->unit);
     }
 #pragma unroll
     for (rk_u32 d = 0; d < RK_EXPRESS_DEEP; d++) {
@@ -130,8 +131,7 @@ RK_FN void rk_express_look(rk_entry *entry, rk_express *x, const rk_express_own 
         }
         rk_u32 broken = __ballot_sync(RK_ALL_LANES, !whole);
         if (entry->thread % 32u == 0) {
-            x->count[d * width + warp] =
-                broken ? ((rk_u32)__ffs((int)broken) - 1u) / cut->lanes : cut->slots;
+            x->count[d * width + warp] = broken ? ((rk_u32)__ffs((int)broken) - 1u) / cut->lanes : cut->slots;
             if (at == 0 && begun && (odd || count > cut->lanes)) x->odd = 1;
         }
     }
@@ -153,7 +153,7 @@ RK_FN void rk_express_orders(rk_entry *entry, rk_express *x)
  * RK_EXPRESS_GENERAL: the general visit has to finish this turn. */
 #define RK_EXPRESS_GENERAL 0xffffffffu
 RK_FN rk_u32 rk_express_handle(rk_entry *entry, const rk_express_own *own, const rk_way *in, rk_context *c,
-                               rk_u32 k, rk_u32 max_sends, rk_u32 payload_max, rk_u64 now_ns)
+                               rk_u32 k, rk_u32 max_sends, rk_u32 payload_max, rk_u32 type, rk_u64 now_ns)
 {
     rk_byte *slot = own->copies + k * own->room.copy_stride;
     c->header = (RK_GLOBAL const rk_header *)slot;
@@ -167,8 +167,8 @@ RK_FN rk_u32 rk_express_handle(rk_entry *entry, const rk_express_own *own, const
     rk_unit_handle_here(c, entry->number);
     rk_u32 sent = c->stage_next - c->stage_first, plain = !c->failed;
     for (rk_u32 i = 0; i < sent; i++)
-        plain &= rk_plain_entry(rk_stage_entry(c->stage, c->stage_stride, c->stage_first + i), payload_max) ==
-                 RK_PLAIN_SEND;
+        plain &= rk_plain_entry(rk_stage_entry(c->stage, c->stage_stride, c->stage_first + i), payload_max,
+                                type) == RK_PLAIN_SEND;
     return plain ? sent : RK_EXPRESS_GENERAL;
 }
 
@@ -204,12 +204,13 @@ RK_FN void rk_express_carry(rk_byte *to, RK_GLOBAL const void *from, rk_u32 byte
 
 /* A batch becomes a turn as the general visit knows it, in the device's memory, and that finishes it. `c` is what
  * this thread's message was handled with. Returns RK_VISIT_*. */
-RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_context *c, rk_u64 ring_offset, rk_u64 head, rk_u32 n,
-                                      rk_u64 now_ns)
+RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_context *c, rk_u64 ring_offset, rk_u64 head,
+                                      rk_u32 n, rk_u64 now_ns)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 share = rk_stage_share(context), k = entry->thread, stride = context->shard->stage_stride, visit = 0;
+    rk_u32 share = rk_stage_share(context), k = entry->thread, stride = context->shard->stage_stride,
+           visit = 0;
     if (k == 0) {
         turn->views = 1;
         turn->n = turn->copied = n;
@@ -268,8 +269,8 @@ RK_FN rk_u32 rk_express_claim(rk_express *x, const rk_way *out, rk_u32 n)
 }
 
 /* The counts of a turn that is out. By the leader. */
-RK_FN void rk_express_count(rk_context *context, const rk_plain *plain, const rk_way *in, rk_u64 head, rk_u32 n,
-                            rk_u32 sent, rk_u64 now_ns)
+RK_FN void rk_express_count(rk_context *context, const rk_plain *plain, const rk_way *in, rk_u64 head,
+                            rk_u32 n, rk_u32 sent, rk_u64 now_ns)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_meter *meter = &shard->meter;
@@ -318,7 +319,8 @@ RK_FN rk_u32 rk_warp_before(rk_u32 sent, rk_u32 max_sends, rk_u32 *total)
 }
 
 /* This thread's sends have their places, `before` of the turn's first on, and their targets. */
-RK_FN void rk_express_number(rk_entry *entry, const rk_plain *plain, rk_context *c, rk_u32 before, rk_u32 sent)
+RK_FN void rk_express_number(rk_entry *entry, const rk_plain *plain, rk_context *c, rk_u32 before,
+                             rk_u32 sent)
 {
     for (rk_u32 i = 0; i < sent; i++) {
         entry->numbers[before + i] = (rk_u16)(c->stage_first + i);
@@ -375,7 +377,8 @@ RK_FN void rk_express_wide(rk_entry *entry, rk_express *x, const rk_way *out, co
 }
 
 /* How wide the next look at a lane is: as the last batch was large. */
-RK_FN void rk_express_widen(const rk_way *in, rk_u32 n, rk_u32 full, rk_u32 warps, rk_u32 *width, rk_u32 *deep)
+RK_FN void rk_express_widen(const rk_way *in, rk_u32 n, rk_u32 full, rk_u32 warps, rk_u32 *width,
+                            rk_u32 *deep)
 {
     if (full && *width < warps)
         *width = *width * 4u < warps ? *width * 4u : warps;
@@ -386,7 +389,8 @@ RK_FN void rk_express_widen(const rk_way *in, rk_u32 n, rk_u32 full, rk_u32 warp
 }
 
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
-RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *own, const rk_plain *plain)
+RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *own,
+                              const rk_plain *plain)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_shard *shard = context->shard;
@@ -424,13 +428,15 @@ RK_FN rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_o
         rk_u32 ends = x->ends;
         rk_u64 now_ns = x->now_ns;
         if (n == 0) {
-            if (ends || x->odd || (looks & 0x3ffu) == 0x3ffu) break; /* the general visit looks at everything */
+            if (ends || x->odd || (looks & 0x3ffu) == 0x3ffu)
+                break; /* the general visit looks at everything */
             width[from] = deep[from] = 1;
             RK_PORT_BLOCK_BARRIER();
             continue;
         }
         rk_u32 sent = 0;
-        if (thread < n) sent = rk_express_handle(entry, own, in, &c, thread, max_sends, payload_max, now_ns);
+        if (thread < n)
+            sent = rk_express_handle(entry, own, in, &c, thread, max_sends, payload_max, plain->type, now_ns);
         if (n > 32u)
             rk_express_wide(entry, x, &out, plain, &c, sent, max_sends);
         else if (warp == 0)

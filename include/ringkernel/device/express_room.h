@@ -9,7 +9,7 @@
 #include "stage.h"
 
 #define RK_EXPRESS_APART 8u
-#define RK_EXPRESS_SENDS 1024u        /* that all threads may stage in one turn */
+#define RK_EXPRESS_SENDS 1024u         /* that all threads may stage in one turn */
 #define RK_EXPRESS_MEMORY (200u << 10) /* bytes of a block's memory that are taken at most */
 
 typedef struct rk_express_room {
@@ -26,7 +26,8 @@ RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u3
     rk_u32 each = room.copy_stride + room.stage_stride * shard->max_sends;
     rk_u32 fit = memory / each;
     room.messages = shard->max_batch < threads ? shard->max_batch : threads;
-    if (room.messages > RK_EXPRESS_SENDS / shard->max_sends) room.messages = RK_EXPRESS_SENDS / shard->max_sends;
+    if (room.messages > RK_EXPRESS_SENDS / shard->max_sends)
+        room.messages = RK_EXPRESS_SENDS / shard->max_sends;
     if (room.messages > fit) room.messages = fit;
     room.bytes = (room.messages * each + 15u) & ~15u;
     return room;

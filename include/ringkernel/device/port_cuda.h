@@ -53,10 +53,10 @@
 
 #define rk_cas_u32(pointer, expected, value, order, scope) \
     rk_port_cas_u32((rk_u32 *)(pointer), (rk_u32)(expected), (rk_u32)(value))
-#define rk_cas_u64(pointer, expected, value, order, scope)                                           \
-    ((order) == RK_RELAXED ? rk_port_cas_u64_relaxed((rk_u64 *)(pointer), (rk_u64)(expected),        \
-                                                     (rk_u64)(value))                                \
-                           : rk_port_cas_u64((rk_u64 *)(pointer), (rk_u64)(expected), (rk_u64)(value)))
+#define rk_cas_u64(pointer, expected, value, order, scope)                                   \
+    ((order) == RK_RELAXED                                                                   \
+         ? rk_port_cas_u64_relaxed((rk_u64 *)(pointer), (rk_u64)(expected), (rk_u64)(value)) \
+         : rk_port_cas_u64((rk_u64 *)(pointer), (rk_u64)(expected), (rk_u64)(value)))
 RK_FN int rk_port_cas_u32(rk_u32 *pointer, rk_u32 expected, rk_u32 value)
 {
     return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL,

@@ -27,11 +27,14 @@ typedef struct rk_cuda_code {
     rk_device_code binary;
     rk_cu_module module; /* 0: not loaded yet */
     rk_cu_function function;
+    /* What fits a multiprocessor, as it was asked last: the driver takes as long over that as over a launch. */
+    rk_u32 threads, shared, per_processor;
 } rk_cuda_code;
 
 /* A kernel that is served. */
 typedef struct rk_residence {
     rk_host_kernel *kernel;
+    rk_cuda_code *code;
     rk_cu_function function;
     rk_cu_stream stream;
     rk_u32 blocks, threads, shared; /* of a launch */
@@ -65,8 +68,8 @@ typedef struct rk_cuda_runtime {
     rk_residence *residence[RK_KERNELS_MAX + 1]; /* by kernel number; under the copying lock */
     rk_u32 residents;
     rk_cu_stream spare[3]; /* streams that were used and are free, by RK_STREAM_* */
-    rk_u64 stuck; /* of the multiprocessors, in 1024ths, what kernels have that never end */
-    rk_u32 lost;  /* atomic: the status, once the device is lost */
+    rk_u64 stuck;          /* of the multiprocessors, in 1024ths, what kernels have that never end */
+    rk_u32 lost;           /* atomic: the status, once the device is lost */
     /* keeper.c */
     pthread_t keeper;
     rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */

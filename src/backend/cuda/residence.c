@@ -157,12 +157,12 @@ static rk_u64 occupied(const rk_cuda_runtime *cuda)
     return sum;
 }
 
-/* Do its blocks fit beside those that stay? */
-static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
+/* How many of its blocks a multiprocessor holds. */
+static rk_status ask_occupancy(rk_cuda_runtime *cuda, const rk_residence *r)
 {
-    const char *id = r->kernel->id;
-    int per_processor = 0;
-    int result = RK_CUDA_SUCCESS;
+    rk_cuda_code *code = r->code;
+    int per_processor = 0, result = RK_CUDA_SUCCESS;
+    if (code->threads == r->threads && code->shared == r->shared) return RK_OK;
     if (r->shared > 48u << 10)
         result = cuda->api.cuFuncSetAttribute(r->function, RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                                               (int)r->shared);
@@ -170,12 +170,24 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
         result = cuda->api.cuOccupancyMaxActiveBlocksPerMultiprocessor(&per_processor, r->function,
                                                                        (int)r->threads, r->shared);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking what fits a multiprocessor");
-    if (per_processor == 0)
+    code->threads = r->threads;
+    code->shared = r->shared;
+    code->per_processor = (rk_u32)per_processor;
+    return RK_OK;
+}
+
+/* Do its blocks fit beside those that stay? */
+static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
+{
+    const char *id = r->kernel->id;
+    rk_status status = ask_occupancy(cuda, r);
+    if (status != RK_OK) return status;
+    r->per_processor = r->code->per_processor;
+    if (r->per_processor == 0)
         return rk_error(RK_LIMIT,
                         "'%s': a block of %u threads with %u bytes of shared memory does not fit a "
                         "multiprocessor of %s: lower threads or .shared",
                         id, r->threads, r->shared, cuda->device.name);
-    r->per_processor = (rk_u32)per_processor;
     rk_u64 all = cuda->device.multiprocessors * 1024ull, used = occupied(cuda);
     rk_u64 most = used < all ? (all - used) * r->per_processor / 1024 : 0;
     if (r->blocks > most)
@@ -291,6 +303,7 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     rk_cuda_lock(cuda);
     if (status == RK_OK) {
         r->kernel = kernel;
+        r->code = code;
         r->function = code->function;
         r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
         r->threads = rk_cuda_threads(kernel->class, &kernel->layout);
