@@ -151,6 +151,24 @@ RK_FN void rk_entry_run(rk_entry *entry, rk_u32 run)
     if (entry->thread == 0) rk_causal_end(context, clock);
 }
 
+#if defined(RK_LANG_CUDA) /* once in a unit, however many kernels it has */
+RK_FN_LARGE void rk_entry_run_threads(rk_entry *entry) { rk_entry_run(entry, RK_RUN_THREADS); }
+RK_FN_LARGE void rk_entry_run_groups(rk_entry *entry) { rk_entry_run(entry, RK_RUN_GROUPS); }
+RK_FN_LARGE void rk_entry_run_batches(rk_entry *entry) { rk_entry_run(entry, RK_RUN_BATCHES); }
+RK_FN_LARGE void rk_entry_run_spmd(rk_entry *entry) { rk_entry_run(entry, RK_RUN_SPMD); }
+RK_FN void rk_entry_run_one(rk_entry *entry, rk_u32 run)
+{
+    switch (run) {
+    case RK_RUN_THREADS: rk_entry_run_threads(entry); break;
+    case RK_RUN_GROUPS: rk_entry_run_groups(entry); break;
+    case RK_RUN_BATCHES: rk_entry_run_batches(entry); break;
+    default: rk_entry_run_spmd(entry); break;
+    }
+}
+#else
+RK_FN void rk_entry_run_one(rk_entry *entry, rk_u32 run) { rk_entry_run(entry, run); }
+#endif
+
 /* A block of another size than the handlers were written for would leave messages or threads out: the
  * kernel fails instead. */
 RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
@@ -171,7 +189,7 @@ RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
 
 /* Up to the handlers: what the visit comes to, the same to all threads. RK_VISIT_HANDLE: a batch was taken. */
 #if defined(RK_LANG_CUDA)
-RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
+RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
 {
     rk_context *context = &entry->context;
     rk_u32 visit = RK_VISIT_FAILED, limit = 0;
@@ -211,7 +229,7 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
     context->threads = 1;
     rk_u32 visit = rk_entry_take(entry, run);
     if (visit != RK_VISIT_HANDLE) return visit;
-    rk_entry_run(entry, run);
+    rk_entry_run_one(entry, run);
 #if defined(RK_LANG_CUDA)
     if (entry->thread == 0) context->turn->published = 0;
     RK_PORT_BLOCK_BARRIER();
