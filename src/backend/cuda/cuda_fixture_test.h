@@ -22,6 +22,7 @@
 #include "mock/mock_cuda.h"
 #include "mock/mock_nvrtc.h"
 #include "runtime/kernel.h"
+#include "runtime/module.h"
 
 #define MOCKS RK_BINARY_DIR "/tests/mock"
 
