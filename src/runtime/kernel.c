@@ -449,7 +449,8 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     rk_atomic_set_u32(&kernel->generation, kernel->generation + 1); /* handles are stale from here on */
     rk_event_raise(&kernel->out_event);
     rk_gate_close(kernel);
-    if (rk_wiring_cut(kernel) == RK_OK) {
+    rk_status cut = rk_wiring_cut(kernel);
+    if (cut == RK_OK || cut == RK_DEVICE_LOST) { /* where the device is lost, nobody sends any more */
         rk_blocks_release_all(kernel);
         rk_kernel_unplace(kernel);
     } else { /* a neighbour is stuck in a handler and may still send here: the memory stays until the process ends */

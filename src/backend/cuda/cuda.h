@@ -14,9 +14,9 @@
 #include "driver.h"
 #include "nvrtc.h"
 
-#define RK_CUDA_GRANULE (2ull << 20)    /* what is mapped or pinned at once */
-#define RK_CUDA_BOUNCE (4ull << 20)     /* bytes of the pinned memory that copies go through */
-#define RK_CUDA_RESIDENT_MOST 128u      /* kernels at once; the next one would wait for one to end */
+#define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
+#define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
+#define RK_CUDA_RESIDENT_MOST 127u   /* kernels at once of the device's 128: the clock's probe is one too */
 #define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
 
 /* A kernel's code on the device. Lives as long as the runtime. */

@@ -171,7 +171,8 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
                         "multiprocessor of %s: lower threads or .shared",
                         id, r->threads, r->shared, cuda->device.name);
     r->per_processor = (rk_u32)per_processor;
-    rk_u64 all = cuda->device.multiprocessors * 1024ull, used = occupied(cuda);
+    /* Not quite all: the clock's probe, and what the driver clears memory by, would wait for one to end. */
+    rk_u64 all = cuda->device.multiprocessors * 1024ull - 1, used = occupied(cuda);
     rk_u64 most = used < all ? (all - used) * r->per_processor / 1024 : 0;
     if (r->blocks > most)
         return rk_error(RK_LIMIT,
@@ -293,6 +294,7 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
         rk_cuda_lock(cuda);
         drop(cuda, kernel);
         pthread_mutex_unlock(&cuda->copying);
+        if (rk_atomic_u32(&cuda->lost)) rk_cuda_tell_failure(kernel);
         return RK_OK;
     }
     rk_cuda_enter(cuda);
@@ -309,7 +311,9 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
     }
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
-    return status == RK_DEVICE_LOST ? RK_OK : status; /* nothing runs there any more */
+    if (status != RK_DEVICE_LOST) return status;
+    rk_cuda_tell_failure(kernel); /* the keeper finds it no more */
+    return RK_OK;                 /* nothing runs there any more */
 }
 
 /* A handler that never returns: nothing ends it but the end of the process. It is told to let nothing out. */
@@ -335,11 +339,10 @@ rk_u32 rk_cuda_step(rk_seat *seat)
     rk_runtime *runtime = kernel->runtime;
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     rk_u32 visit = RK_VISIT_FAILED;
-    if (rk_atomic_u32(&cuda->lost)) return visit;
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
     rk_residence *r = cuda->residence[kernel->number];
-    if (r) {
+    if (r && !rk_atomic_u32(&cuda->lost)) {
         prepare_orders(cuda, kernel);
         rk_status status = rk_cuda_launch(cuda, r, seat->number, 1, 1);
         if (status == RK_OK) status = rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE);
