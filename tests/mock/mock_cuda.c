@@ -229,8 +229,10 @@ rk_cu_result cuModuleLoadDataEx(rk_cu_module *module, const void *image, unsigne
         if (options[i] == RK_CU_JIT_ERROR_LOG_BUFFER) strcpy(values[i], "the mock's assembler: line 1");
     if (outcome != RK_CUDA_SUCCESS) return outcome;
     mock_waits(__func__);
-    memcpy(mock_cuda.image, image, sizeof mock_cuda.image - 1);
-    *module = malloc(1);
+    snprintf(mock_cuda.image, sizeof mock_cuda.image, "%s",
+             (const char *)image); /* the mock compiler's are text */
+    static size_t serial;
+    *module = (rk_cu_module)(void *)(__atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED) * 16);
     mock_count(&mock_cuda.modules, 1);
     return RK_CUDA_SUCCESS;
 }
@@ -238,7 +240,7 @@ rk_cu_result cuModuleUnload(rk_cu_module module)
 {
     BEGIN(1);
     mock_waits(__func__);
-    free(module);
+    if (!module) return RK_CUDA_ERROR_INVALID_VALUE;
     mock_count(&mock_cuda.modules, -1);
     return RK_CUDA_SUCCESS;
 }

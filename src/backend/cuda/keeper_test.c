@@ -186,7 +186,7 @@ static void as_many_kernels_as_can_be_leave_room_for_the_clock(void **state)
         snprintf(id, sizeof id, "k%u", i);
         kernel = active(id, "sink");
     }
-    assert_beats_for(kernel, RK_MILLISECONDS(1500));
+    assert_beats_for(kernel, RK_MILLISECONDS(2500));
 }
 
 /* ------------------------------------------------------------------ slices */
