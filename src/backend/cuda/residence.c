@@ -145,7 +145,7 @@ rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 
 static rk_u64 occupied(const rk_cuda_runtime *cuda)
 {
     rk_u64 sum = cuda->stuck;
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++)
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
         if (cuda->residence[n])
             sum += (cuda->residence[n]->blocks * 1024ull + cuda->residence[n]->per_processor - 1) /
                    cuda->residence[n]->per_processor;
@@ -362,9 +362,9 @@ rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     rk_u64 deadline = rk_monotonic_ns() + RK_CUDA_PATIENCE;
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++)
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
         if (cuda->residence[n]) order_leave(cuda->residence[n]->kernel, 1);
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count && status == RK_OK; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_atomic_u32(&r->launched)) continue;
         status = rk_cuda_await(cuda, r->stream, deadline);
@@ -382,7 +382,7 @@ rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     int stays = !cuda->runtime->options.single_step && !cuda->runtime->options.slices;
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count && status == RK_OK; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r) continue;
         order_leave(r->kernel, 0);
