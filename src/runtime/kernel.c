@@ -398,10 +398,22 @@ static int is_quiet(const rk_host_kernel *kernel)
     return 1;
 }
 
+/* Where the device has the lane, a look in between brings its word back. */
+static void close_lane(const rk_seat *seat, rk_u32 which)
+{
+    rk_lane *lane = rk_seat_lane(seat, which);
+    rk_status status;
+    do {
+        rk_atomic_set_u32(&lane->closed, 1);
+        status = rk_store(seat->owner->runtime, seat->lane[which] + RK_OFFSET_OF(rk_lane, closed),
+                          sizeof lane->closed);
+    } while (status == RK_OK && !rk_atomic_u32(&lane->closed));
+}
+
 static void close_lanes(rk_host_kernel *kernel)
 {
     for (rk_u32 s = 0; s < kernel->seat_count; s++)
-        for (rk_u32 w = 0; w < 2; w++) rk_atomic_set_u32(&rk_seat_lane(&kernel->seats[s], w)->closed, 1);
+        for (rk_u32 w = 0; w < 2; w++) close_lane(&kernel->seats[s], w);
     kernel->runtime->backend->ring_parked(
         kernel->runtime); /* who waits for room here learns that it is closed */
 }

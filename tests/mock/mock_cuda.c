@@ -1,5 +1,6 @@
 #include "mock_cuda_inside.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,12 @@ rk_cu_result mock_outcome(const char *function, int of_context)
 /* What was called, in order. */
 void mock_note(const char *what)
 {
-    unsigned n = __atomic_fetch_add(&mock_cuda.called, 1, __ATOMIC_ACQ_REL);
+    static pthread_mutex_t noting = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&noting);
+    unsigned n = mock_cuda.called;
     if (n < MOCK_CALLS) snprintf(mock_cuda.call[n], sizeof *mock_cuda.call, "%s", what);
+    __atomic_store_n(&mock_cuda.called, n + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&noting);
 }
 
 /* A call that waits until all kernels have ended. Here it doesn't wait, and is told. */

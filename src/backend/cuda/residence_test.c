@@ -242,6 +242,25 @@ static void a_kernel_given_up_on_is_told_to_let_nothing_out(void **state)
     runtime = 0;
 }
 
+static rk_u32 closed_then;
+static int notes_whether_it_is_closed(const mock_entry *entry)
+{
+    const rk_lane *lane = device_at(entry->arena + played_shard(entry, 0)->lane[1], sizeof *lane);
+    if (!rk_atomic_u32(&played_orders(entry, 0)->leave)) return 0;
+    rk_atomic_set_u32(&closed_then, lane->closed);
+    return 1;
+}
+
+static void a_kernel_that_ends_is_closed_to_others_on_the_device(void **state)
+{
+    (void)state;
+    open_runtime();
+    closed_then = 0;
+    play(notes_whether_it_is_closed);
+    OK(rk_terminate(runtime, active("a", "sink"), RK_SECONDS(1)));
+    assert_int_equal(rk_atomic_u32(&closed_then), 1);
+}
+
 /* ------------------------------------------------------------------ headers of both sides */
 
 static void send(rk_kernel kernel, rk_u32 count)
@@ -546,6 +565,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_has_left_too_late_is_launched_again),
     TEST(terminating_gives_all_back_to_the_arena),
     TEST_LOST(a_kernel_given_up_on_is_told_to_let_nothing_out),
+    TEST(a_kernel_that_ends_is_closed_to_others_on_the_device),
     TEST(the_device_finds_headers_of_its_own),
     TEST(counts_of_the_device_are_seen_while_it_is_served_and_after),
     TEST(a_cleared_inbox_is_empty_on_the_device),
