@@ -1,8 +1,8 @@
 /* A driver without a device: libcuda.so.1 as the tests need it, on the host's memory.
  *
- * It does what the driver promises of memory, streams, events and modules, plays a launch by calling a function of
- * the test, and fails where it is told to. Device memory is memory of its own behind the device's addresses: the
- * host may map what it likes there. Tests load it by its path and reach its controls by
+ * It does what the driver promises of memory, streams, events and modules, plays a launch by calling a
+ * function of the test, and fails where it is told to. Device memory is memory of its own behind the device's
+ * addresses: the host may map what it likes there. Tests load it by its path and reach its controls by
  * dlsym(library, "mock_cuda"); a program as a whole gets it by LD_LIBRARY_PATH and is steered by environment:
  *     MOCK_CUDA_VERSION=12040   MOCK_CUDA_DEVICES=2   MOCK_CUDA_FAIL=cuInit:999 */
 #ifndef RINGKERNEL_TESTS_MOCK_CUDA_H
@@ -43,13 +43,13 @@ typedef struct mock_cuda {
     unsigned launches;
     /* What a launch does, in the calling thread; NULL: rk_layout_check and rk_clock_probe answer. */
     rk_cu_result (*launch)(const char *function, const rk_cu_launch *launch, void **arguments);
-    /* Plays an entry whenever its stream is asked, by any thread, one at a time. 1: it has ended. NULL: one that stays
-     * ends when all its shards are told to leave, one with visits at once. */
+    /* Plays an entry whenever its stream is asked, by any thread, one at a time. 1: it has ended. NULL: one
+     * that stays ends when all its shards are told to leave, one with visits at once. */
     int (*play)(const mock_entry *entry);
     mock_entry last; /* entry that was launched */
     unsigned entries;
-    /* In order: loads and unloads of modules, launches, ends of entries ("end rk_entry_…"), and what is freed or
-     * unregistered. */
+    /* In order: loads and unloads of modules, launches, ends of entries ("end rk_entry_…"), and what is freed
+     * or unregistered. */
     char call[MOCK_CALLS][48];
     unsigned called;
 } mock_cuda_state;

@@ -1,4 +1,5 @@
-/* The mock driver's memory: what is mapped at a device address is a shadow elsewhere, what is pinned is itself. */
+/* The mock driver's memory: what is mapped at a device address is a shadow elsewhere; what is pinned is
+ * itself. */
 #include "mock_cuda_inside.h"
 
 #include <pthread.h>

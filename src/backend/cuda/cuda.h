@@ -93,10 +93,10 @@ rk_status rk_cuda_reserve(rk_cuda_runtime *cuda, rk_u64 size, rk_u64 ceiling);
 void rk_cuda_release(rk_cuda_runtime *cuda);
 rk_status rk_cuda_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
 rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
-/* With the copying lock held and the context entered: the same. `rows` pieces of `size` bytes, each `stride` from
- * the last. */
-rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 rows);
-rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 rows);
+/* With the copying lock held and the context entered: the same. `count` pieces of `size` bytes, each
+ * `stride` from the last. */
+rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
+rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
 
 /* code.c */
 /* A class's code, compiled now unless the cache has it. Nothing is done on the device. */

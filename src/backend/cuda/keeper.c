@@ -28,7 +28,7 @@ rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda)
         cuda->api.cuLaunchKernel(cuda->clock_probe, 1, 1, 1, 1, 1, 1, 0, cuda->service, arguments, 0);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking the device for its time");
     for (rk_u32 i = 0; i < ROUNDS; i++) {
-        rk_u64 asked = rk_monotonic_ns(), answered = asked;
+        rk_u64 asked = rk_monotonic_ns(), answered;
         __atomic_store_n(&words[0], i + 1, __ATOMIC_RELEASE);
         while (!__atomic_load_n(&words[16 + i], __ATOMIC_ACQUIRE)) {
             answered = rk_monotonic_ns();

@@ -122,7 +122,7 @@ static rk_status copy(rk_cuda_runtime *cuda, const rows *r, int up)
     return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
 }
 
-/* Into the image, of which other threads read counters meanwhile: in whole words, and only those that differ. */
+/* Into the image, of which other threads read counters meanwhile: whole words, and only those that differ. */
 static void show(rk_byte *to, const rk_byte *from, rk_u64 size)
 {
     if (((size_t)to | (size_t)from | size) % 8) {
