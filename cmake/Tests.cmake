@@ -110,7 +110,8 @@ function(rk_mock name file)
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/mock)
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 endfunction()
-rk_mock(mock_cuda libcuda.so.1 ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda.c ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda_rest.c)
+file(GLOB mock_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda*.c)
+rk_mock(mock_cuda libcuda.so.1 ${mock_cuda_sources})
 rk_mock(mock_nvrtc libnvrtc.so.13 ${PROJECT_SOURCE_DIR}/tests/mock/mock_nvrtc.c)
 
 # --- unit tests and tests of several parts --------------------------------------------------------------------

@@ -400,10 +400,22 @@ static int is_quiet(const rk_host_kernel *kernel)
     return 1;
 }
 
+/* Where the device has the lane, a look in between brings its word back. */
+static void close_lane(const rk_seat *seat, rk_u32 which)
+{
+    rk_lane *lane = rk_seat_lane(seat, which);
+    rk_status status;
+    do {
+        rk_atomic_set_u32(&lane->closed, 1);
+        status = rk_store(seat->owner->runtime, seat->lane[which] + RK_OFFSET_OF(rk_lane, closed),
+                          sizeof lane->closed);
+    } while (status == RK_OK && !rk_atomic_u32(&lane->closed));
+}
+
 static void close_lanes(rk_host_kernel *kernel)
 {
     for (rk_u32 s = 0; s < kernel->seat_count; s++)
-        for (rk_u32 w = 0; w < 2; w++) rk_atomic_set_u32(&rk_seat_lane(&kernel->seats[s], w)->closed, 1);
+        for (rk_u32 w = 0; w < 2; w++) close_lane(&kernel->seats[s], w);
     kernel->runtime->backend->ring_parked(
         kernel->runtime); /* who waits for room here learns that it is closed */
 }
@@ -451,9 +463,11 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     rk_atomic_set_u32(&kernel->generation, kernel->generation + 1); /* handles are stale from here on */
     rk_event_raise(&kernel->out_event);
     rk_gate_close(kernel);
-    if (rk_wiring_cut(kernel) == RK_OK) {
+    rk_status cut = rk_wiring_cut(kernel);
+    if (cut == RK_OK || cut == RK_DEVICE_LOST) { /* where the device is lost, nobody sends any more */
         const rk_layout_block *own = &kernel->layout.block[kernel->layout.device];
-        if (kernel->pools) rk_fetch(runtime, own->base, own->size); /* what is queued may have blocks */
+        if (kernel->pools && cut == RK_OK)
+            rk_fetch(runtime, own->base, own->size); /* what is queued may have blocks */
         rk_blocks_release_all(kernel);
         rk_kernel_unplace(kernel);
     } else { /* a neighbour is stuck in a handler and may still send here: the memory stays until the process ends */

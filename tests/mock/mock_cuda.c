@@ -1,16 +1,12 @@
-#include "mock_cuda.h"
+#include "mock_cuda_inside.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #pragma GCC visibility push(default)
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
-
-#define GRANULARITY ((size_t)2 << 20)
-#define NAME_ROOM 64
 
 mock_cuda_state mock_cuda;
 
@@ -32,18 +28,41 @@ __attribute__((constructor)) static void begin(void)
 /* What this call is to give, before it does anything. */
 rk_cu_result mock_outcome(const char *function, int of_context)
 {
-    if (of_context && mock_cuda.lost) return (rk_cu_result)mock_cuda.lost;
-    if (mock_cuda.fails && strcmp(mock_cuda.fails, function) == 0) {
-        if (mock_cuda.after == 0) return (rk_cu_result)mock_cuda.failure;
-        mock_cuda.after--;
+    int lost = __atomic_load_n(&mock_cuda.lost, __ATOMIC_ACQUIRE);
+    const char *fails = __atomic_load_n(&mock_cuda.fails, __ATOMIC_ACQUIRE);
+    if (of_context && lost) return (rk_cu_result)lost;
+    if (fails && strcmp(fails, function) == 0 &&
+        __atomic_fetch_sub(&mock_cuda.after, 1, __ATOMIC_ACQ_REL) <= 0) {
+        __atomic_store_n(&mock_cuda.after, 0, __ATOMIC_RELEASE);
+        return (rk_cu_result)mock_cuda.failure;
     }
     return RK_CUDA_SUCCESS;
 }
-#define BEGIN(of_context)                                           \
-    do {                                                            \
-        rk_cu_result outcome_ = mock_outcome(__func__, of_context); \
-        if (outcome_ != RK_CUDA_SUCCESS) return outcome_;           \
-    } while (0)
+
+/* What was called, in order. */
+void mock_note(const char *what)
+{
+    static pthread_mutex_t noting = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&noting);
+    unsigned n = mock_cuda.called;
+    if (n < MOCK_CALLS) snprintf(mock_cuda.call[n], sizeof *mock_cuda.call, "%s", what);
+    __atomic_store_n(&mock_cuda.called, n + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&noting);
+}
+
+/* A call that waits until all kernels have ended. Here it doesn't wait, and is told. */
+void mock_waits(const char *what)
+{
+    mock_note(what);
+    if (mock_is_busy()) mock_count(&mock_cuda.waits, 1);
+}
+
+void mock_cuda_reset(void)
+{
+    mock_streams_reset();
+    mock_memory_reset();
+    mock_cuda = (mock_cuda_state){ .version = 13000, .devices = 1, .bytes_left = (size_t)80 << 30 };
+}
 
 static rk_cu_result check_device(rk_cu_device device)
 {
@@ -149,7 +168,7 @@ rk_cu_result cuDeviceGetAttribute(int *value, rk_cu_device_attribute attribute, 
 rk_cu_result cuDevicePrimaryCtxRetain(rk_cu_context *context, rk_cu_device device)
 {
     BEGIN(1);
-    mock_cuda.contexts++;
+    mock_count(&mock_cuda.contexts, 1);
     *context = (rk_cu_context)&mock_cuda;
     return check_device(device);
 }
@@ -157,11 +176,30 @@ rk_cu_result cuDevicePrimaryCtxRelease(rk_cu_device device)
 {
     BEGIN(0);
     if (mock_cuda.contexts == 0) return RK_CUDA_ERROR_INVALID_CONTEXT;
-    mock_cuda.contexts--;
+    mock_count(&mock_cuda.contexts, -1);
     return check_device(device);
 }
 
-static __thread rk_cu_context current;
+__thread rk_cu_context mock_current;
+#define current mock_current
+static __thread rk_cu_context pushed[8]; /* what was current before */
+static __thread int pushes;
+rk_cu_result cuCtxPushCurrent(rk_cu_context context)
+{
+    BEGIN(0);
+    if (pushes == 8) return RK_CUDA_ERROR_INVALID_CONTEXT;
+    pushed[pushes++] = current;
+    current = context;
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuCtxPopCurrent(rk_cu_context *context)
+{
+    BEGIN(0);
+    if (pushes == 0) return RK_CUDA_ERROR_INVALID_CONTEXT;
+    *context = current;
+    current = pushed[--pushes];
+    return RK_CUDA_SUCCESS;
+}
 rk_cu_result cuCtxSetCurrent(rk_cu_context context)
 {
     BEGIN(0);
@@ -195,16 +233,20 @@ rk_cu_result cuModuleLoadDataEx(rk_cu_module *module, const void *image, unsigne
     for (unsigned i = 0; outcome != RK_CUDA_SUCCESS && i < count; i++)
         if (options[i] == RK_CU_JIT_ERROR_LOG_BUFFER) strcpy(values[i], "the mock's assembler: line 1");
     if (outcome != RK_CUDA_SUCCESS) return outcome;
-    memcpy(mock_cuda.image, image, sizeof mock_cuda.image - 1);
-    *module = malloc(1);
-    mock_cuda.modules++;
+    mock_waits(__func__);
+    snprintf(mock_cuda.image, sizeof mock_cuda.image, "%s",
+             (const char *)image); /* the mock compiler's are text */
+    static size_t serial;
+    *module = (rk_cu_module)(void *)(__atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED) * 16);
+    mock_count(&mock_cuda.modules, 1);
     return RK_CUDA_SUCCESS;
 }
 rk_cu_result cuModuleUnload(rk_cu_module module)
 {
     BEGIN(1);
-    free(module);
-    mock_cuda.modules--;
+    mock_waits(__func__);
+    if (!module) return RK_CUDA_ERROR_INVALID_VALUE;
+    mock_count(&mock_cuda.modules, -1);
     return RK_CUDA_SUCCESS;
 }
 
@@ -212,7 +254,7 @@ static char names[32][NAME_ROOM]; /* of functions: a function is its name */
 rk_cu_result cuModuleGetFunction(rk_cu_function *function, rk_cu_module module, const char *name)
 {
     BEGIN(1);
-    (void)module;
+    (void)module; /* called by one thread at a time */
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!names[i][0]) snprintf(names[i], sizeof *names, "%s", name);
         *function = (rk_cu_function)names[i];
@@ -232,7 +274,9 @@ rk_cu_result cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, rk_cu_func
 {
     BEGIN(1);
     (void)function;
-    *blocks = threads > 1024 || shared_bytes > 232448 ? 0 : 2048 / threads;
+    *blocks = threads > 1024 || shared_bytes > 232448 || mock_cuda.per_processor < 0 ? 0
+              : mock_cuda.per_processor                                              ? mock_cuda.per_processor
+                                                                                     : 2048 / threads;
     return RK_CUDA_SUCCESS;
 }
 rk_cu_result cuOccupancyMaxActiveClusters(int *clusters, rk_cu_function function, const rk_cu_launch *launch)
@@ -240,208 +284,5 @@ rk_cu_result cuOccupancyMaxActiveClusters(int *clusters, rk_cu_function function
     BEGIN(1);
     (void)function, (void)launch;
     *clusters = 16;
-    return RK_CUDA_SUCCESS;
-}
-
-/* ------------------------------------------------------------------ streams, events, launches */
-
-rk_cu_result cuStreamCreateWithPriority(rk_cu_stream *stream, unsigned flags, int priority)
-{
-    BEGIN(1);
-    if (flags != RK_CU_STREAM_NON_BLOCKING || priority > 0 || priority < -5)
-        return RK_CUDA_ERROR_INVALID_VALUE;
-    *stream = malloc(1);
-    mock_cuda.streams++;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuStreamDestroy(rk_cu_stream stream)
-{
-    BEGIN(0);
-    free(stream);
-    mock_cuda.streams--;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuEventCreate(rk_cu_event *event, unsigned flags)
-{
-    BEGIN(1);
-    (void)flags;
-    *event = malloc(1);
-    mock_cuda.events++;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuEventDestroy(rk_cu_event event)
-{
-    BEGIN(0);
-    free(event);
-    mock_cuda.events--;
-    return RK_CUDA_SUCCESS;
-}
-
-static rk_cu_result run(const rk_cu_launch *launch, rk_cu_function function, void **arguments)
-{
-    mock_cuda.launches++;
-    return mock_cuda.launch ? mock_cuda.launch((const char *)function, launch, arguments) : RK_CUDA_SUCCESS;
-}
-rk_cu_result cuLaunchKernelEx(const rk_cu_launch *launch, rk_cu_function function, void **arguments,
-                              void **extra)
-{
-    BEGIN(1);
-    (void)extra;
-    return run(launch, function, arguments);
-}
-rk_cu_result cuLaunchKernel(rk_cu_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
-                            unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
-                            rk_cu_stream stream, void **arguments, void **extra)
-{
-    BEGIN(1);
-    (void)extra;
-    rk_cu_launch launch = { grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream, 0, 0 };
-    return run(&launch, function, arguments);
-}
-rk_cu_result cuLaunchCooperativeKernel(rk_cu_function function, unsigned grid_x, unsigned grid_y,
-                                       unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
-                                       unsigned shared_bytes, rk_cu_stream stream, void **arguments)
-{
-    BEGIN(1);
-    rk_cu_launch launch = { grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream, 0, 0 };
-    return run(&launch, function, arguments);
-}
-
-/* ------------------------------------------------------------------ memory: the host's */
-
-static rk_cu_result take(size_t bytes)
-{
-    if (bytes == 0) return RK_CUDA_ERROR_INVALID_VALUE;
-    if (bytes > mock_cuda.bytes_left) return RK_CUDA_ERROR_OUT_OF_MEMORY;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemGetInfo(size_t *available, size_t *total)
-{
-    BEGIN(1);
-    *available = mock_cuda.bytes_left;
-    *total = (size_t)80 << 30;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemHostAlloc(void **memory, size_t bytes, unsigned flags)
-{
-    BEGIN(1);
-    (void)flags;
-    rk_cu_result taken = take(bytes);
-    if (taken != RK_CUDA_SUCCESS) return taken;
-    *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-    mock_cuda.allocations++;
-    return *memory ? RK_CUDA_SUCCESS : RK_CUDA_ERROR_OUT_OF_MEMORY;
-}
-rk_cu_result cuMemFreeHost(void *memory)
-{
-    BEGIN(1);
-    free(memory);
-    mock_cuda.allocations--;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemAlloc(rk_cu_address *address, size_t bytes)
-{
-    BEGIN(1);
-    void *memory = 0;
-    rk_cu_result taken = cuMemHostAlloc(&memory, bytes, 0);
-    *address = (rk_cu_address)memory;
-    return taken;
-}
-rk_cu_result cuMemFree(rk_cu_address address)
-{
-    BEGIN(1);
-    return cuMemFreeHost((void *)address);
-}
-rk_cu_result cuMemHostGetDevicePointer(rk_cu_address *address, void *memory, unsigned flags)
-{
-    BEGIN(1);
-    (void)flags;
-    *address = (rk_cu_address)memory;
-    return RK_CUDA_SUCCESS;
-}
-
-rk_cu_result cuMemGetAllocationGranularity(size_t *bytes, const rk_cu_memory_properties *properties,
-                                           rk_cu_granularity_flag which)
-{
-    BEGIN(1);
-    (void)properties, (void)which;
-    *bytes = GRANULARITY;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemAddressReserve(rk_cu_address *address, size_t bytes, size_t alignment, rk_cu_address wished,
-                                 unsigned long long flags)
-{
-    BEGIN(1);
-    (void)alignment;
-    if (bytes % GRANULARITY || flags) return RK_CUDA_ERROR_INVALID_VALUE;
-    void *range = mmap((void *)wished, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (range == MAP_FAILED) return RK_CUDA_ERROR_OUT_OF_MEMORY;
-    *address = (rk_cu_address)range;
-    mock_cuda.reservations++;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemAddressFree(rk_cu_address address, size_t bytes)
-{
-    BEGIN(0);
-    mock_cuda.reservations--;
-    return munmap((void *)address, bytes) ? RK_CUDA_ERROR_INVALID_VALUE : RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemCreate(rk_cu_memory *memory, size_t bytes, const rk_cu_memory_properties *properties,
-                         unsigned long long flags)
-{
-    BEGIN(1);
-    (void)properties;
-    if (bytes % GRANULARITY || flags) return RK_CUDA_ERROR_INVALID_VALUE;
-    rk_cu_result taken = take(bytes);
-    if (taken != RK_CUDA_SUCCESS) return taken;
-    int file = memfd_create("mock memory", MFD_CLOEXEC);
-    if (file < 0 || ftruncate(file, (off_t)bytes)) return RK_CUDA_ERROR_OUT_OF_MEMORY;
-    *memory = (rk_cu_memory)file;
-    mock_cuda.memories++;
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemRelease(rk_cu_memory memory)
-{
-    BEGIN(0);
-    mock_cuda.memories--;
-    return close((int)memory) ? RK_CUDA_ERROR_INVALID_VALUE : RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemMap(rk_cu_address address, size_t bytes, size_t offset, rk_cu_memory memory,
-                      unsigned long long flags)
-{
-    BEGIN(1);
-    if (flags) return RK_CUDA_ERROR_INVALID_VALUE;
-    void *mapped =
-        mmap((void *)address, bytes, PROT_NONE, MAP_SHARED | MAP_FIXED, (int)memory, (off_t)offset);
-    return mapped == MAP_FAILED ? RK_CUDA_ERROR_INVALID_VALUE : RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemUnmap(rk_cu_address address, size_t bytes)
-{
-    BEGIN(0);
-    void *range = mmap((void *)address, bytes, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    return range == MAP_FAILED ? RK_CUDA_ERROR_INVALID_VALUE : RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemSetAccess(rk_cu_address address, size_t bytes, const rk_cu_access *access, size_t count)
-{
-    BEGIN(1);
-    (void)access;
-    if (count == 0) return RK_CUDA_ERROR_INVALID_VALUE;
-    return mprotect((void *)address, bytes, PROT_READ | PROT_WRITE) ? RK_CUDA_ERROR_INVALID_VALUE
-                                                                    : RK_CUDA_SUCCESS;
-}
-
-rk_cu_result cuMemcpyAsync(rk_cu_address to, rk_cu_address from, size_t bytes, rk_cu_stream stream)
-{
-    BEGIN(1);
-    (void)stream;
-    memmove((void *)to, (const void *)from, bytes);
-    return RK_CUDA_SUCCESS;
-}
-rk_cu_result cuMemsetD8Async(rk_cu_address to, unsigned char value, size_t bytes, rk_cu_stream stream)
-{
-    BEGIN(1);
-    (void)stream;
-    memset((void *)to, value, bytes);
     return RK_CUDA_SUCCESS;
 }

@@ -1,13 +1,28 @@
 /* A driver without a device: libcuda.so.1 as the tests need it, on the host's memory.
  *
- * It does what the driver promises of memory, streams, events and modules, launches by calling a function of
- * the test, and fails where it is told to. Tests load it by its path and reach its controls by
+ * It does what the driver promises of memory, streams, events and modules, plays a launch by calling a
+ * function of the test, and fails where it is told to. Device memory is memory of its own behind the device's
+ * addresses: the host may map what it likes there. Tests load it by its path and reach its controls by
  * dlsym(library, "mock_cuda"); a program as a whole gets it by LD_LIBRARY_PATH and is steered by environment:
  *     MOCK_CUDA_VERSION=12040   MOCK_CUDA_DEVICES=2   MOCK_CUDA_FAIL=cuInit:999 */
 #ifndef RINGKERNEL_TESTS_MOCK_CUDA_H
 #define RINGKERNEL_TESTS_MOCK_CUDA_H
 
 #include "backend/cuda/cuda_abi.h"
+
+#define MOCK_CALLS 1024
+#define MOCK_TIMER_LATE 1000000000000ull /* ns that the device's timer is behind the host's monotonic clock */
+
+/* A launch of an rk_entry_*, as long as it is on the device. */
+typedef struct mock_entry {
+    char function[64];
+    unsigned blocks, threads, shared_bytes;
+    rk_cu_address arena;
+    unsigned long long table; /* offset of the table of shards */
+    unsigned first, count, visits;
+    unsigned number; /* of all launches of entries, from 1 */
+    int priority;    /* of its stream */
+} mock_entry;
 
 typedef struct mock_cuda {
     int version, devices;
@@ -17,13 +32,31 @@ typedef struct mock_cuda {
     int after;               /* after so many calls that don't */
     int lost;                /* the context is lost: the result that all of this process gives from now on */
     unsigned attributes_off; /* 1: every ability that a device may lack is lacking */
+    int strict;              /* 1: a context must be the thread's for what needs one */
+    int per_processor;       /* blocks that a multiprocessor holds; 0: by their threads; -1: none fits */
+    unsigned wrong_word;     /* of the device's layout, and 1: word 0; 0: none is wrong */
     /* What is alive. */
-    int contexts, modules, streams, events, allocations, reservations, memories;
+    int contexts, modules, streams, events, allocations, reservations, memories, mappings, registrations;
+    int waits;         /* calls that would have waited for a kernel that stays */
     size_t bytes_left; /* of device and pinned memory */
     char image[64];    /* beginning of the last that was loaded */
     unsigned launches;
-    /* What a launch does, in the calling thread; NULL: nothing. */
+    /* What a launch does, in the calling thread; NULL: rk_layout_check and rk_clock_probe answer. */
     rk_cu_result (*launch)(const char *function, const rk_cu_launch *launch, void **arguments);
+    /* Plays an entry whenever its stream is asked, by any thread, one at a time. 1: it has ended. NULL: one
+     * that stays ends when all its shards are told to leave, one with visits at once. */
+    int (*play)(const mock_entry *entry);
+    mock_entry last; /* entry that was launched */
+    unsigned entries;
+    /* In order: loads and unloads of modules, launches, ends of entries ("end rk_entry_…"), and what is freed
+     * or unregistered. */
+    char call[MOCK_CALLS][48];
+    unsigned called;
 } mock_cuda_state;
+
+/* By dlsym: begin anew, with nothing alive. */
+typedef void (*mock_cuda_reset_)(void);
+/* By dlsym: what the device has at an address; NULL: nothing. */
+typedef void *(*mock_cuda_at_)(rk_cu_address address, size_t bytes);
 
 #endif

@@ -16,6 +16,7 @@ mock_nvrtc_state mock_nvrtc = FRESH;
 struct rk_nvrtc_program_ {
     unsigned long sum; /* of the text */
     char code[96];
+    char error[512]; /* what is wrong with the text */
 };
 
 #define BEGIN                                                        \
@@ -44,12 +45,26 @@ rk_nvrtc_result nvrtcGetSupportedArchs(int *architectures)
     return RK_NVRTC_SUCCESS;
 }
 
+/* "file(line): error" of the first line with `what` in a file that the text includes by its path. */
+static void find_error(const char *text, const char *what, char error[512])
+{
+    char path[400], line[1024];
+    for (const char *at = text; (at = strstr(at, "#include \"")) && !*error; at++) {
+        FILE *file = sscanf(at, "#include \"%399[^\"]", path) == 1 ? fopen(path, "r") : 0;
+        for (unsigned n = 1; file && !*error && fgets(line, sizeof line, file); n++)
+            if (strstr(line, what))
+                snprintf(error, 512, "%s(%u): error: the mock doesn't like this", path, n);
+        if (file) fclose(file);
+    }
+}
+
 rk_nvrtc_result nvrtcCreateProgram(rk_nvrtc_program *program, const char *text, const char *name, int headers,
                                    const char *const *header_texts, const char *const *header_names)
 {
     BEGIN;
     (void)name, (void)headers, (void)header_texts, (void)header_names;
     *program = calloc(1, sizeof **program);
+    if (mock_nvrtc.breaks_at) find_error(text, mock_nvrtc.breaks_at, (*program)->error);
     for (; *text; text++) (*program)->sum = (*program)->sum * 31 + (unsigned char)*text;
     mock_nvrtc.programs++;
     return RK_NVRTC_SUCCESS;
@@ -63,6 +78,7 @@ rk_nvrtc_result nvrtcCompileProgram(rk_nvrtc_program program, int count, const c
                  sizeof mock_nvrtc.options - strlen(mock_nvrtc.options), "%s ", options[i]);
     if (mock_nvrtc.on_compile) mock_nvrtc.on_compile();
     BEGIN;
+    if (*program->error) return RK_NVRTC_ERROR_COMPILATION;
     snprintf(program->code, sizeof program->code, "code %u of %lx", n, program->sum);
     return RK_NVRTC_SUCCESS;
 }
@@ -82,14 +98,12 @@ static rk_nvrtc_result size_of(const char *text, size_t *size)
 rk_nvrtc_result nvrtcGetProgramLogSize(rk_nvrtc_program program, size_t *size)
 {
     BEGIN;
-    (void)program;
-    return size_of(mock_nvrtc.log, size);
+    return size_of(*program->error ? program->error : mock_nvrtc.log, size);
 }
 rk_nvrtc_result nvrtcGetProgramLog(rk_nvrtc_program program, char *log)
 {
     BEGIN;
-    (void)program;
-    strcpy(log, mock_nvrtc.log);
+    strcpy(log, *program->error ? program->error : mock_nvrtc.log);
     return RK_NVRTC_SUCCESS;
 }
 rk_nvrtc_result nvrtcGetCUBINSize(rk_nvrtc_program program, size_t *size)

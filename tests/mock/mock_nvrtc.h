@@ -12,9 +12,10 @@ typedef struct mock_nvrtc_state {
     const char *fails; /* function that fails, with this result */
     int failure;
     const char *log;
-    unsigned compiles; /* so far */
-    int programs;      /* alive */
-    char options[512]; /* of the last, each followed by a space */
+    const char *breaks_at; /* a source with this in it doesn't compile, told with file and line */
+    unsigned compiles;     /* so far */
+    int programs;          /* alive */
+    char options[512];     /* of the last, each followed by a space */
     void (*on_compile)(void);
 } mock_nvrtc_state;
 

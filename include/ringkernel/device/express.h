@@ -390,7 +390,7 @@ RK_FN void rk_express_widen(const rk_way *in, rk_u32 n, rk_u32 full, rk_u32 warp
 
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
 RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *own,
-                              const rk_plain *plain)
+                                    const rk_plain *plain)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_shard *shard = context->shard;

@@ -271,7 +271,7 @@ RK_FN rk_u32 rk_visit_taken(rk_context *context)
 /* A visit up to its handlers. */
 RK_FN rk_u32 rk_visit_begin(rk_context *context)
 {
-    rk_u32 limit;
+    rk_u32 limit = 0;
     rk_u32 visit = rk_visit_open(context, &limit);
     if (visit != RK_VISIT_HANDLE) return visit;
     rk_take(context, limit);

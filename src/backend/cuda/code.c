@@ -136,6 +136,7 @@ static rk_status check_layout(rk_cuda_runtime *cuda, rk_cu_module module)
         status = result == RK_CUDA_SUCCESS ? rk_cuda_calibrate(cuda)
                                            : rk_cuda_failed(cuda, result, "finding the clock's probe");
     }
+    if (status != RK_OK) cuda->clock_probe = 0; /* its module goes */
     cuda->layout_checked = status == RK_OK;
     return status;
 }
@@ -155,10 +156,14 @@ static rk_status load(rk_cuda_runtime *cuda, rk_cuda_code *code)
     snprintf(entry, sizeof entry, "rk_entry_%s", code->class->name);
     result = cuda->api.cuModuleGetFunction(&code->function, code->module, entry);
     if (result == RK_CUDA_SUCCESS && cuda->api.cuFuncLoad) result = cuda->api.cuFuncLoad(code->function);
-    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "finding a kernel's entry");
     rk_cuda_lock(cuda);
-    rk_status status = check_layout(cuda, code->module);
+    rk_status status = result == RK_CUDA_SUCCESS ? check_layout(cuda, code->module)
+                                                 : rk_cuda_failed(cuda, result, "finding a kernel's entry");
     pthread_mutex_unlock(&cuda->copying);
+    if (status != RK_OK) { /* or the next one would take it for loaded */
+        if (rk_atomic_u32(&cuda->lost) == RK_OK) cuda->api.cuModuleUnload(code->module);
+        code->module = 0;
+    }
     return status;
 }
 
@@ -166,6 +171,10 @@ rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_u32
 {
     rk_status status = rk_cuda_compile(cuda, class, threads, code);
     if (status != RK_OK || (*code)->module) return status;
+    if (cuda->stuck)
+        return rk_error(RK_BUSY,
+                        "code for a kernel can't be loaded: one that was given up on may still be on the "
+                        "device, and the driver would wait for it: start the process again");
     status = rk_cuda_clear_device(cuda); /* the driver would wait for all that stay */
     if (status == RK_OK) status = load(cuda, *code);
     rk_status resumed = rk_cuda_resume_device(cuda);

@@ -14,9 +14,9 @@
 #include "driver.h"
 #include "nvrtc.h"
 
-#define RK_CUDA_GRANULE (2ull << 20)    /* what is mapped or pinned at once */
-#define RK_CUDA_BOUNCE (4ull << 20)     /* bytes of the pinned memory that copies go through */
-#define RK_CUDA_RESIDENT_MOST 128u      /* kernels at once; the next one would wait for one to end */
+#define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
+#define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
+#define RK_CUDA_RESIDENT_MOST 127u   /* kernels at once of the device's 128: the clock's probe is one too */
 #define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
 
 /* A kernel's code on the device. Lives as long as the runtime. */
@@ -97,10 +97,10 @@ rk_status rk_cuda_reserve(rk_cuda_runtime *cuda, rk_u64 size, rk_u64 ceiling);
 void rk_cuda_release(rk_cuda_runtime *cuda);
 rk_status rk_cuda_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
 rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
-/* With the copying lock held and the context entered: the same. `rows` pieces of `size` bytes, each `stride` from
- * the last. */
-rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 rows);
-rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 rows);
+/* With the copying lock held and the context entered: the same. `count` pieces of `size` bytes, each
+ * `stride` from the last. */
+rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
+rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
 
 /* code.c */
 /* A class's code, compiled now unless the cache has it. Nothing is done on the device. */

@@ -28,7 +28,7 @@ rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda)
         cuda->api.cuLaunchKernel(cuda->clock_probe, 1, 1, 1, 1, 1, 1, 0, cuda->service, arguments, 0);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking the device for its time");
     for (rk_u32 i = 0; i < ROUNDS; i++) {
-        rk_u64 asked = rk_monotonic_ns(), answered = asked;
+        rk_u64 asked = rk_monotonic_ns(), answered;
         __atomic_store_n(&words[0], i + 1, __ATOMIC_RELEASE);
         while (!__atomic_load_n(&words[16 + i], __ATOMIC_ACQUIRE)) {
             answered = rk_monotonic_ns();
@@ -51,7 +51,7 @@ rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda)
 
 static void set_clocks(rk_cuda_runtime *cuda)
 {
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
         const rk_residence *r = cuda->residence[n];
         for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++) {
             rk_orders *orders = r->kernel->seats[s].orders;
@@ -101,7 +101,7 @@ static int is_wanted(const rk_host_kernel *kernel)
 static void keep_resident(rk_cuda_runtime *cuda)
 {
     rk_u64 beat = __atomic_add_fetch(&cuda->beat, 1, __ATOMIC_RELAXED);
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_atomic_u32(&r->launched)) continue;
         for (rk_u32 s = 0; s < r->kernel->seat_count; s++)
@@ -119,7 +119,7 @@ static void keep_resident(rk_cuda_runtime *cuda)
 static int run_slices(rk_cuda_runtime *cuda)
 {
     rk_u32 worked = 0;
-    rk_u32 count = cuda->runtime->kernel_count;
+    rk_u32 count = rk_atomic_u32(&cuda->runtime->kernel_count);
     for (rk_u32 n = 1; n <= count; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !is_wanted(r->kernel)) continue;
@@ -146,7 +146,7 @@ static int run_slices(rk_cuda_runtime *cuda)
 /* Until a doorbell says otherwise nothing has come: the host's producers ring a consumer that sleeps. */
 static void sleep_lanes(rk_cuda_runtime *cuda)
 {
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
         const rk_residence *r = cuda->residence[n];
         for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++) {
             rk_ring *ring =
@@ -158,7 +158,7 @@ static void sleep_lanes(rk_cuda_runtime *cuda)
 
 static int has_arrived(rk_cuda_runtime *cuda)
 {
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
         const rk_residence *r = cuda->residence[n];
         for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++)
             if (rk_lane_depth(rk_seat_lane(&r->kernel->seats[s], RK_LANE_HOST), cuda->runtime->arena.base))

@@ -25,24 +25,34 @@ static rk_status pin(rk_cuda_runtime *cuda, rk_u64 offset)
     return result ? rk_cuda_failed(cuda, result, "pinning 2 MiB for lanes to and from the host") : RK_OK;
 }
 
+/* What is mapped becomes the device's own, and zero. */
+static rk_status make_usable(rk_cuda_runtime *cuda, rk_cu_address at, rk_u64 size)
+{
+    const rk_cu_location here = { RK_CU_MEM_LOCATION_TYPE_DEVICE, cuda->device.handle };
+    const rk_cu_access access = { here, RK_CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
+    int result = cuda->api.cuMemSetAccess(at, size, &access, 1);
+    if (result == RK_CUDA_SUCCESS) result = cuda->api.cuMemsetD8Async(at, 0, size, cuda->service);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "mapping device memory for a kernel");
+    return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+}
+
 static rk_status map(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size)
 {
     rk_cu_memory_properties properties = {
         .type = RK_CU_MEM_ALLOCATION_TYPE_PINNED,
         .location = { RK_CU_MEM_LOCATION_TYPE_DEVICE, cuda->device.handle },
     };
-    const rk_cu_access access = { properties.location, RK_CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
     rk_cu_address at = address_of(cuda, offset);
     rk_cu_memory memory;
     int result = cuda->api.cuMemCreate(&memory, size, &properties, 0);
     if (result == RK_CUDA_SUCCESS) {
         result = cuda->api.cuMemMap(at, size, 0, memory, 0);
-        if (result == RK_CUDA_SUCCESS) result = cuda->api.cuMemSetAccess(at, size, &access, 1);
-        cuda->api.cuMemRelease(memory);
+        cuda->api.cuMemRelease(memory); /* what is mapped stays */
     }
-    if (result == RK_CUDA_SUCCESS) result = cuda->api.cuMemsetD8Async(at, 0, size, cuda->service);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "mapping device memory for a kernel");
-    return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    rk_status status = make_usable(cuda, at, size);
+    if (status != RK_OK) cuda->api.cuMemUnmap(at, size); /* or it could never be mapped again */
+    return status;
 }
 
 static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
@@ -112,6 +122,19 @@ static rk_status copy(rk_cuda_runtime *cuda, const rows *r, int up)
     return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
 }
 
+/* Into the image, of which other threads read counters meanwhile: whole words, and only those that differ. */
+static void show(rk_byte *to, const rk_byte *from, rk_u64 size)
+{
+    if (((size_t)to | (size_t)from | size) % 8) {
+        memcpy(to, from, size);
+        return;
+    }
+    for (rk_u64 i = 0; i < size / 8; i++) {
+        rk_u64 *word = (rk_u64 *)(void *)to + i, value = ((const rk_u64 *)(const void *)from)[i];
+        if (__atomic_load_n(word, __ATOMIC_RELAXED) != value) __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    }
+}
+
 static rk_status move(rk_cuda_runtime *cuda, const rows *r, int up)
 {
     rk_byte *base = cuda->runtime->arena.base;
@@ -119,7 +142,7 @@ static rk_status move(rk_cuda_runtime *cuda, const rows *r, int up)
         memcpy(cuda->bounce + i * r->size, base + r->offset + i * r->stride, r->size);
     rk_status status = copy(cuda, r, up);
     for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
-        memcpy(base + r->offset + i * r->stride, cuda->bounce + i * r->size, r->size);
+        show(base + r->offset + i * r->stride, (const rk_byte *)cuda->bounce + i * r->size, r->size);
     return status;
 }
 

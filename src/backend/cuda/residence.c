@@ -150,7 +150,7 @@ rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 
 static rk_u64 occupied(const rk_cuda_runtime *cuda)
 {
     rk_u64 sum = cuda->stuck;
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++)
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
         if (cuda->residence[n])
             sum += (cuda->residence[n]->blocks * 1024ull + cuda->residence[n]->per_processor - 1) /
                    cuda->residence[n]->per_processor;
@@ -188,7 +188,10 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
                         "'%s': a block of %u threads with %u bytes of shared memory does not fit a "
                         "multiprocessor of %s: lower threads or .shared",
                         id, r->threads, r->shared, cuda->device.name);
-    rk_u64 all = cuda->device.multiprocessors * 1024ull, used = occupied(cuda);
+    /* Where its blocks can take all threads, not quite all: the clock's probe, and what the driver clears memory
+     * by, would wait for one to end. */
+    rk_u64 spare = r->per_processor * r->threads + 32u > cuda->device.resident_threads;
+    rk_u64 all = cuda->device.multiprocessors * 1024ull - spare, used = occupied(cuda);
     rk_u64 most = used < all ? (all - used) * r->per_processor / 1024 : 0;
     if (r->blocks > most)
         return rk_error(RK_LIMIT,
@@ -345,6 +348,7 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
         rk_cuda_lock(cuda);
         drop(cuda, kernel);
         pthread_mutex_unlock(&cuda->copying);
+        if (rk_atomic_u32(&cuda->lost)) rk_cuda_tell_failure(kernel);
         return RK_OK;
     }
     rk_cuda_enter(cuda);
@@ -361,7 +365,9 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
     }
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
-    return status == RK_DEVICE_LOST ? RK_OK : status; /* nothing runs there any more */
+    if (status != RK_DEVICE_LOST) return status;
+    rk_cuda_tell_failure(kernel); /* the keeper finds it no more */
+    return RK_OK;                 /* nothing runs there any more */
 }
 
 /* A handler that never returns: nothing ends it but the end of the process. It is told to let nothing out. */
@@ -387,11 +393,10 @@ rk_u32 rk_cuda_step(rk_seat *seat)
     rk_runtime *runtime = kernel->runtime;
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     rk_u32 visit = RK_VISIT_FAILED;
-    if (rk_atomic_u32(&cuda->lost)) return visit;
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
     rk_residence *r = cuda->residence[kernel->number];
-    if (r) {
+    if (r && !rk_atomic_u32(&cuda->lost)) {
         prepare_orders(cuda, kernel);
         rk_status status = rk_cuda_launch(cuda, r, seat->number, 1, 1);
         if (status == RK_OK) status = rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE);
@@ -411,9 +416,9 @@ rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     rk_u64 deadline = rk_monotonic_ns() + RK_CUDA_PATIENCE;
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count; n++)
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
         if (cuda->residence[n]) order_leave(cuda->residence[n]->kernel, 1);
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count && status == RK_OK; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_atomic_u32(&r->launched)) continue;
         status = rk_cuda_await(cuda, r->stream, deadline);
@@ -431,7 +436,7 @@ rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     int stays = !cuda->runtime->options.single_step && !cuda->runtime->options.slices;
-    for (rk_u32 n = 1; n <= cuda->runtime->kernel_count && status == RK_OK; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r) continue;
         order_leave(r->kernel, 0);

@@ -1,0 +1,286 @@
+/* A kernel's code: found, compiled, looked at by the device, loaded beside kernels that stay. */
+#include "cuda_fixture_test.h"
+
+static void launching_is_refused(const char *kernel_name, rk_status status, const char *part)
+{
+    rk_kernel kernel;
+    const rk_launch_options o = small(kernel_name);
+    rk_u64 taken = runtime->arena.taken;
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), status);
+    assert_error_says(part);
+    assert_int_equal(runtime->arena.taken, taken);
+}
+
+static void activating_is_refused(rk_kernel kernel, rk_status status, const char *part)
+{
+    assert_int_equal(rk_activate(runtime, kernel), status);
+    assert_error_says(part);
+    assert_int_equal(life_of(kernel), RK_LIFE_LAUNCHED);
+    assert_int_equal(cuda_of_runtime()->residents, 0);
+    assert_int_equal(entries(), 0);
+}
+
+/* ------------------------------------------------------------------ compiling */
+
+static void without_nvrtc_a_launch_is_refused(void **state)
+{
+    (void)state;
+    rk_nvrtc other;
+    mock->version = 12080; /* which takes no code of the mock's 13.0, nor of a real one */
+    open_runtime();
+    if (rk_nvrtc_load(0, mock->version, &other) == RK_OK) skip();
+    launching_is_refused("sink", RK_UNSUPPORTED, "no NVRTC that compiles kernels for CUDA");
+}
+
+static void an_error_of_the_compiler_shows_file_and_line(void **state)
+{
+    (void)state;
+    char source[4096], expected[4200], line[512];
+    unsigned number = 0;
+    open_runtime();
+    assert_non_null(realpath(rk_class_find(runtime, "sink")->handlers[0]->file, source));
+    FILE *file = fopen(source, "r");
+    for (number = 1; fgets(line, sizeof line, file) && !strstr(line, "RK_HANDLER(sink, "); number++) {}
+    fclose(file);
+    compiler->breaks_at = "RK_HANDLER(sink, ";
+    snprintf(expected, sizeof expected, "%s(%u): error: ", source, number);
+    launching_is_refused("sink", RK_COMPILE_FAILED, expected);
+    compiler->breaks_at = 0;
+    OK(rk_terminate(runtime, launched("a", "sink"), 0));
+}
+
+static void a_source_that_is_missing_is_named(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_class *class = rk_class_find(runtime, "sink");
+    const rk_declaration *own = class->handlers[0];
+    rk_declaration moved = *own;
+    moved.file = "/nowhere/sink.rk.c";
+    class->handlers[0] = &moved;
+    launching_is_refused("sink", RK_IO,
+                         "its source '/nowhere/sink.rk.c' is needed to compile it for the GPU");
+    class->handlers[0] = own;
+    OK(rk_terminate(runtime, launched("a", "sink"), 0));
+}
+
+static void a_kernel_is_compiled_once(void **state)
+{
+    (void)state;
+    open_runtime();
+    launched("a", "sink");
+    launched("b", "sink");
+    assert_int_equal(compiler->compiles, 1);
+    launched("c", "echo");
+    assert_int_equal(compiler->compiles, 2);
+}
+
+static void another_runtime_finds_the_code_in_the_cache(void **state)
+{
+    (void)state;
+    open_runtime();
+    active("a", "sink");
+    OK(rk_close(runtime));
+    open_runtime();
+    active("a", "sink");
+    assert_int_equal(compiler->compiles, 1);
+}
+
+static void larger_blocks_get_code_of_their_own(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = small("sink");
+    o.threads = 300;
+    launched("a", "sink");
+    launch_with("b", &o);
+    assert_int_equal(compiler->compiles, 2);
+    o.threads = 512;
+    launch_with("c", &o);
+    assert_int_equal(compiler->compiles, 2);
+    o.threads = 1024;
+    launch_with("d", &o);
+    assert_int_equal(compiler->compiles, 3);
+}
+
+static void a_cache_that_cannot_be_written_is_a_warning(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    char path[128];
+    snprintf(path, sizeof path, "%s/file", folder);
+    fclose(fopen(path, "w"));
+    options.cache_folder = path;
+    open_with(&options);
+    active("a", "sink");
+}
+
+/* ------------------------------------------------------------------ loading */
+
+static void a_layout_that_differs_is_refused_by_its_word(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = launched("a", "sink");
+    mock->wrong_word = 1 + 17;
+    activating_is_refused(kernel, RK_INCOMPATIBLE, "lays out word 17 of the shared structures as ");
+    mock->wrong_word = 0;
+    OK(rk_activate(runtime, kernel));
+}
+
+static void code_that_does_not_load_is_refused_with_the_drivers_log(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = launched("a", "sink");
+    fails("cuModuleLoadDataEx", RK_CUDA_ERROR_NO_BINARY_FOR_GPU, 0);
+    activating_is_refused(kernel, RK_INCOMPATIBLE, "the mock's assembler: line 1");
+    fails_no_more();
+    OK(rk_activate(runtime, kernel));
+}
+
+/* What fails behind the loading of a module: the next try finds the code as it should be. */
+static void code_that_lacks_its_entry_is_refused_each_time(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = launched("a", "sink");
+    for (int i = 0; i < 2; i++) {
+        fails("cuModuleGetFunction", RK_CUDA_ERROR_NOT_FOUND, 0);
+        activating_is_refused(kernel, RK_INTERNAL, "finding a kernel's entry");
+    }
+    fails_no_more();
+    OK(rk_activate(runtime, kernel));
+    assert_string_equal(mock->last.function, "rk_entry_sink");
+}
+
+static void the_layout_is_looked_at_until_it_is_right(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = launched("a", "sink");
+    for (int i = 0; i < 2; i++) {
+        mock->wrong_word = 1;
+        activating_is_refused(kernel, RK_INCOMPATIBLE, "word 0");
+    }
+    mock->wrong_word = 0;
+    OK(rk_activate(runtime, kernel));
+}
+
+static void the_second_module_is_loaded_while_nobody_is_resident(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel first = active("first", "sink");
+    active("second", "echo");
+    int load = called("cuModuleLoadDataEx", 1 + called("cuModuleLoadDataEx", 0));
+    int leaves = called("end rk_entry_sink", 0), again = called("launch rk_entry_sink", load);
+    assert_true(called("launch rk_entry_sink", 0) < leaves && leaves < load && load < again);
+    assert_true(called("launch rk_entry_echo", again) > again);
+    assert_int_equal(rk_atomic_u32(&orders_of(first)->leave), 0);
+    assert_int_equal(entries(), 3);
+    assert_int_equal(life_of(first), RK_LIFE_ACTIVE);
+}
+
+static void code_that_is_loaded_disturbs_nobody(void **state)
+{
+    (void)state;
+    open_runtime();
+    active("first", "sink");
+    active("second", "sink");
+    assert_int_equal(called("end ", 0), -1);
+    assert_int_equal(mock->modules, 1);
+}
+
+static void when_the_second_module_does_not_load_the_first_goes_on(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel first = active("first", "sink"), second = launched("second", "echo");
+    fails("cuModuleLoadDataEx", RK_CUDA_ERROR_NO_BINARY_FOR_GPU, 0);
+    assert_int_equal(rk_activate(runtime, second), RK_INCOMPATIBLE);
+    fails_no_more();
+    assert_int_equal(entries(), 2);
+    assert_int_equal(rk_atomic_u32(&orders_of(first)->leave), 0);
+    assert_int_equal(life_of(first), RK_LIFE_ACTIVE);
+    assert_int_equal(cuda_of_runtime()->residents, 1);
+}
+
+static void in_slices_nobody_is_launched_to_stay_after_a_load(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.slices = 1;
+    open_with(&options);
+    rk_kernel first = active("first", "sink");
+    active("second", "echo");
+    assert_true(mock->last.visits > 0);
+    assert_int_equal(rk_atomic_u32(&orders_of(first)->leave), 0);
+}
+
+/* The driver would wait for it, and for ever. */
+static void beside_a_kernel_that_never_ends_no_code_is_loaded(void **state)
+{
+    (void)state;
+    open_runtime();
+    play(never_ends);
+    rk_kernel first = active("first", "sink");
+    assert_int_equal(rk_terminate(runtime, first, 0), RK_QUARANTINED);
+    rk_kernel second = launched("second", "echo"), third = active("third", "sink");
+    assert_int_equal(rk_activate(runtime, second), RK_BUSY);
+    assert_error_says("code for a kernel can't be loaded");
+    assert_int_equal(life_of(third), RK_LIFE_ACTIVE);
+    assert_int_equal(mock->waits, 0);
+    play(0);
+}
+
+/* ------------------------------------------------------------------ the clock */
+
+static void the_devices_clock_is_set_by_the_hosts(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    rk_u64 base = __atomic_load_n(&orders_of(kernel)->clock_base, __ATOMIC_ACQUIRE);
+    assert_in_range(base, MOCK_TIMER_LATE - RK_SECONDS(1), MOCK_TIMER_LATE + RK_SECONDS(1));
+    assert_int_equal(orders_of(kernel)->clock_fixed, 0);
+}
+
+static rk_u64 fixed_clock(void *user)
+{
+    (void)user;
+    return 4711;
+}
+static void an_injected_clock_is_the_time_itself(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.single_step = 1;
+    options.clock_ns = fixed_clock;
+    open_with(&options);
+    rk_kernel kernel = active("a", "sink");
+    assert_int_equal(orders_of(kernel)->clock_base, 4711);
+    assert_int_equal(orders_of(kernel)->clock_fixed, 1);
+}
+
+static const struct CMUnitTest tests[] = {
+    TEST(without_nvrtc_a_launch_is_refused),
+    TEST(an_error_of_the_compiler_shows_file_and_line),
+    TEST(a_source_that_is_missing_is_named),
+    TEST(a_kernel_is_compiled_once),
+    TEST(another_runtime_finds_the_code_in_the_cache),
+    TEST(larger_blocks_get_code_of_their_own),
+    TEST(a_cache_that_cannot_be_written_is_a_warning),
+    TEST(a_layout_that_differs_is_refused_by_its_word),
+    TEST(code_that_does_not_load_is_refused_with_the_drivers_log),
+    TEST(code_that_lacks_its_entry_is_refused_each_time),
+    TEST(the_layout_is_looked_at_until_it_is_right),
+    TEST(the_second_module_is_loaded_while_nobody_is_resident),
+    TEST(code_that_is_loaded_disturbs_nobody),
+    TEST(when_the_second_module_does_not_load_the_first_goes_on),
+    TEST(in_slices_nobody_is_launched_to_stay_after_a_load),
+    TEST_LOST(beside_a_kernel_that_never_ends_no_code_is_loaded),
+    TEST(the_devices_clock_is_set_by_the_hosts),
+    TEST(an_injected_clock_is_the_time_itself),
+};
+CUDA_MAIN(tests)

@@ -1,0 +1,310 @@
+/* The thread that watches over the device: heartbeat, failures, what comes back, the clock, slices. */
+#include "cuda_fixture_test.h"
+
+static rk_u64 beat_of(rk_kernel kernel)
+{
+    return __atomic_load_n(&orders_of(kernel)->heartbeat, __ATOMIC_ACQUIRE);
+}
+static rk_u64 base_of(rk_kernel kernel)
+{
+    return __atomic_load_n(&orders_of(kernel)->clock_base, __ATOMIC_ACQUIRE);
+}
+
+/* ------------------------------------------------------------------ what stays */
+
+static void the_heartbeat_of_each_shard_goes_on(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = small("sink");
+    o.shards = 3;
+    rk_kernel kernel = launch_with("a", &o);
+    OK(rk_activate(runtime, kernel));
+    assert_true(beat_of(kernel) > 0); /* 0: nobody looks */
+    for (rk_u32 s = 0; s < 3; s++) {
+        const rk_orders *orders = host_of(kernel)->seats[s].orders;
+        rk_u64 first = __atomic_load_n(&orders->heartbeat, __ATOMIC_ACQUIRE);
+        AWAIT(__atomic_load_n(&orders->heartbeat, __ATOMIC_ACQUIRE) >= first + 5);
+    }
+}
+
+static void a_kernel_that_left_by_itself_is_launched_again(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    assert_int_equal(entries(), 1);
+    play(ends_at_once);
+    AWAIT(entries() >= 4);
+    play(0);
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+    OK(rk_deactivate(runtime, kernel));
+    rk_u32 launched = entries();
+    usleep(30000);
+    assert_int_equal(entries(), launched);
+}
+
+static int ends_as_drained(const mock_entry *entry)
+{
+    rk_atomic_set_u32(&played_orders(entry, 0)->phase, RK_PHASE_ENDED);
+    return 1;
+}
+
+static void what_has_nothing_left_to_serve_is_not_launched_again(void **state)
+{
+    (void)state;
+    open_runtime();
+    play(ends_as_drained);
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(called("end rk_entry_sink", 0) >= 0);
+    usleep(30000);
+    assert_int_equal(entries(), 1);
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+}
+
+static void a_launch_that_fails_later_is_tried_again(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    fails("cuLaunchKernel", RK_CUDA_ERROR_OUT_OF_MEMORY, 0);
+    play(ends_at_once);
+    AWAIT(called("end rk_entry_sink", 0) >= 0);
+    usleep(20000);
+    assert_int_equal(entries(), 1);
+    play(0);
+    fails_no_more();
+    AWAIT(entries() == 2);
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+}
+
+/* ------------------------------------------------------------------ failures */
+
+static unsigned times(const char *part)
+{
+    unsigned n = 0;
+    pthread_mutex_lock(&logging);
+    for (const char *at = logged; (at = strstr(at, part)); at++) n++;
+    pthread_mutex_unlock(&logging);
+    return n;
+}
+
+static void a_kernel_that_failed_is_told_once(void **state)
+{
+    (void)state;
+    static const char text[] = "stopped between publishing and committing a batch";
+    open_runtime();
+    rk_kernel other = active("other", "sink");
+    play(fails_at_once);
+    rk_kernel kernel = active("a", "echo");
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    play(0);
+    usleep(30000);
+    assert_string_equal(host_of(kernel)->failure, text);
+    assert_int_equal(times("a: stopped between"), 1);
+    (void)other;
+}
+
+static void a_kernel_that_failed_is_launched_again_by_its_owner_alone(void **state)
+{
+    (void)state;
+    open_runtime();
+    play(fails_at_once);
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    play(0);
+    usleep(20000);
+    assert_int_equal(entries(), 1);
+    const rk_launch_options o = small("sink");
+    OK(rk_relaunch(runtime, kernel, &o, RK_SECONDS(1)));
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+    assert_int_equal(entries(), 2);
+    rk_u64 beat = beat_of(kernel);
+    AWAIT(beat_of(kernel) > beat);
+}
+
+static void a_lost_device_is_logged_once(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    lose_device();
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    usleep(30000);
+    assert_int_equal(times("CUDA_ERROR_ILLEGAL_ADDRESS (700)"), 1);
+    assert_int_equal(times("a: the device is lost"), 1);
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
+/* ------------------------------------------------------------------ the clock */
+
+static void the_clock_is_set_anew_each_second(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    __atomic_store_n(&orders_of(kernel)->clock_base, 1, __ATOMIC_RELEASE);
+    AWAIT(base_of(kernel) != 1);
+    assert_in_range(base_of(kernel), MOCK_TIMER_LATE - RK_SECONDS(1), MOCK_TIMER_LATE + RK_SECONDS(1));
+    rk_cuda_lock(cuda_of_runtime());
+    rk_u64 error = cuda_of_runtime()->clock_error_ns;
+    pthread_mutex_unlock(&cuda_of_runtime()->copying);
+    assert_true(error < RK_SECONDS(1));
+}
+
+/* The heartbeat goes on through the second in which the clock is set. */
+static void assert_beats_for(rk_kernel kernel, rk_u64 duration_ns)
+{
+    rk_u64 begin = rk_monotonic_ns(), changed = begin, beat = beat_of(kernel), now;
+    for (now = begin; now - begin < duration_ns; now = rk_monotonic_ns()) {
+        if (beat_of(kernel) != beat) beat = beat_of(kernel), changed = now;
+        if (now - changed > RK_SECONDS(1)) fail_msg("the heartbeat has stopped");
+        usleep(1000);
+    }
+}
+
+static void a_device_as_full_as_can_be_has_room_for_the_clock(void **state)
+{
+    (void)state;
+    rk_launch_options o = small("sink");
+    open_runtime();
+    o.queue_capacity = 16;
+    o.shards = o.blocks = 132 * 8 - 1;
+    rk_kernel kernel = launch_with("a", &o);
+    OK(rk_activate(runtime, kernel));
+    assert_beats_for(kernel, RK_MILLISECONDS(2500));
+}
+
+static void as_many_kernels_as_can_be_leave_room_for_the_clock(void **state)
+{
+    (void)state;
+    char id[16];
+    rk_kernel kernel = { 0, 0 };
+    open_runtime();
+    for (rk_u32 i = 0; i < RK_CUDA_RESIDENT_MOST; i++) {
+        snprintf(id, sizeof id, "k%u", i);
+        kernel = active(id, "sink");
+    }
+    assert_beats_for(kernel, RK_MILLISECONDS(2500));
+}
+
+/* ------------------------------------------------------------------ slices */
+
+static void open_slices(void)
+{
+    rk_runtime_options options = given();
+    options.slices = 1;
+    open_with(&options);
+}
+
+/* Takes what is there. */
+static int takes_all(const mock_entry *entry)
+{
+    const rk_shard *shard = played_shard(entry, 0);
+    const rk_lane *lane = device_at(entry->arena + shard->lane[0], sizeof *lane);
+    rk_ring *own = device_at(entry->arena + lane->rings[0], sizeof *own);
+    rk_ring *far = device_at(entry->arena + lane->rings[0] + (rk_u64)own->far, sizeof *far);
+    rk_orders *orders = played_orders(entry, 0);
+    rk_u64 tail = __atomic_load_n(&far->tail, __ATOMIC_ACQUIRE);
+    if (own->head != tail)
+        __atomic_store_n(&orders->progress, __atomic_load_n(&orders->progress, __ATOMIC_RELAXED) + 1,
+                         __ATOMIC_RELEASE);
+    own->head = own->delivered = tail;
+    __atomic_store_n(&far->head, tail, __ATOMIC_RELEASE);
+    rk_atomic_set_u32(&orders->visit, RK_VISIT_IDLE);
+    return 1;
+}
+
+static void in_slices_a_message_brings_a_launch_and_idleness_few(void **state)
+{
+    (void)state;
+    rk_account account = { 0 };
+    probe p = { .number = 1 };
+    open_slices();
+    play(takes_all);
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(entries() > 0);
+    usleep(50000);
+    rk_u32 before = entries();
+    usleep(250000);
+    assert_in_range(entries() - before, 0, 20); /* ten looks for what has stalled */
+    for (rk_u32 i = 0; i < 20; i++) {
+        OK(rk_send(runtime, kernel, 200, &p, sizeof p, 0));
+        rk_u64 begin = rk_monotonic_ns();
+        AWAIT(rk_account_of(runtime, kernel, &account) == RK_OK && account.delivered == i + 1);
+        if (rk_monotonic_ns() - begin > RK_SECONDS(5)) fail_msg("a message had to wait");
+    }
+    assert_int_equal(mock->last.visits, 64);
+    assert_int_equal(account.queued, 0);
+    assert_true(account.balanced);
+}
+
+static int waits_at_first(const mock_entry *entry)
+{
+    rk_atomic_set_u32(&played_orders(entry, 0)->visit, entry->number < 50 ? RK_VISIT_WAITS : RK_VISIT_IDLE);
+    return 1;
+}
+
+static void in_slices_what_waits_is_visited_again_at_once(void **state)
+{
+    (void)state;
+    open_slices();
+    play(waits_at_first);
+    rk_u64 begin = rk_monotonic_ns();
+    active("a", "sink");
+    AWAIT(entries() >= 50);
+    assert_true(rk_monotonic_ns() - begin < RK_SECONDS(4)); /* with a sleep between them it would be five */
+}
+
+static void in_slices_nobody_looks_at_the_heartbeat(void **state)
+{
+    (void)state;
+    open_slices();
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(entries() > 0);
+    assert_int_equal(beat_of(kernel), 0);
+    OK(rk_deactivate(runtime, kernel));
+}
+
+static void in_slices_a_kernel_that_failed_is_told(void **state)
+{
+    (void)state;
+    open_slices();
+    play(fails_at_once);
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    rk_u32 before = entries();
+    usleep(150000);
+    assert_int_equal(entries(), before);
+}
+
+static void in_slices_a_lost_device_fails_its_kernels(void **state)
+{
+    (void)state;
+    open_slices();
+    rk_kernel kernel = active("a", "sink");
+    lose_device();
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
+static const struct CMUnitTest tests[] = {
+    TEST(the_heartbeat_of_each_shard_goes_on),
+    TEST(a_kernel_that_left_by_itself_is_launched_again),
+    TEST(what_has_nothing_left_to_serve_is_not_launched_again),
+    TEST(a_launch_that_fails_later_is_tried_again),
+    TEST(a_kernel_that_failed_is_told_once),
+    TEST(a_kernel_that_failed_is_launched_again_by_its_owner_alone),
+    TEST_LOST(a_lost_device_is_logged_once),
+    TEST(the_clock_is_set_anew_each_second),
+    TEST(a_device_as_full_as_can_be_has_room_for_the_clock),
+    TEST(as_many_kernels_as_can_be_leave_room_for_the_clock),
+    TEST(in_slices_a_message_brings_a_launch_and_idleness_few),
+    TEST(in_slices_what_waits_is_visited_again_at_once),
+    TEST(in_slices_nobody_looks_at_the_heartbeat),
+    TEST(in_slices_a_kernel_that_failed_is_told),
+    TEST_LOST(in_slices_a_lost_device_fails_its_kernels),
+};
+CUDA_MAIN(tests)

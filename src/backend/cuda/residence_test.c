@@ -1,0 +1,581 @@
+/* Kernels on the device: what fits, how they are launched and leave, and what each side's headers say. */
+#include "cuda_fixture_test.h"
+
+static rk_launch_options grid(rk_u32 blocks)
+{
+    rk_launch_options o = small("sink");
+    o.queue_capacity = 16;
+    o.shards = o.blocks = blocks;
+    return o;
+}
+
+static rk_kernel active_grid(const char *id, rk_u32 blocks)
+{
+    const rk_launch_options o = grid(blocks);
+    rk_kernel kernel = launch_with(id, &o);
+    OK(rk_activate(runtime, kernel));
+    return kernel;
+}
+
+static void activating_is_refused(rk_kernel kernel, rk_status status, const char *part)
+{
+    rk_u32 residents = cuda_of_runtime()->residents;
+    int streams = mock->streams;
+    assert_int_equal(rk_activate(runtime, kernel), status);
+    assert_error_says(part);
+    assert_int_equal(life_of(kernel), RK_LIFE_LAUNCHED);
+    assert_int_equal(cuda_of_runtime()->residents, residents);
+    assert_int_equal(mock->streams, streams);
+}
+
+/* ------------------------------------------------------------------ launching */
+
+static void a_kernel_is_launched_to_stay_with_its_blocks(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = grid(8);
+    o.blocks = 3;
+    rk_kernel kernel = launch_with("a", &o);
+    OK(rk_activate(runtime, kernel));
+    assert_string_equal(mock->last.function, "rk_entry_sink");
+    assert_int_equal(mock->last.blocks, 3);
+    assert_int_equal(mock->last.threads, 256);
+    assert_int_equal(mock->last.shared_bytes, 8 * 256);
+    assert_int_equal(mock->last.first, 0);
+    assert_int_equal(mock->last.count, 8);
+    assert_int_equal(mock->last.visits, 0);
+    for (rk_u32 s = 0; s < 8; s++) assert_int_equal(played_shard(&mock->last, s)->shard, s);
+}
+
+static void more_blocks_than_shards_are_not_launched(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = grid(2);
+    o.blocks = 64;
+    OK(rk_activate(runtime, launch_with("a", &o)));
+    assert_int_equal(mock->last.blocks, 2);
+}
+
+static void streams_have_the_priority_that_was_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        rk_u32 asked;
+        int priority;
+    } cases[] = { { RK_STREAM_LOW, 0 }, { RK_STREAM_NORMAL, -2 }, { RK_STREAM_HIGH, -5 } };
+    open_runtime();
+    for (size_t i = 0; i < 3; i++) {
+        rk_launch_options o = small("sink");
+        o.stream_priority = cases[i].asked;
+        rk_kernel kernel = launch_with("a", &o);
+        OK(rk_activate(runtime, kernel));
+        assert_int_equal(mock->last.priority, cases[i].priority);
+        OK(rk_terminate(runtime, kernel, 0));
+    }
+}
+
+static void what_fails_while_it_is_served_leaves_nothing(void **state)
+{
+    (void)state;
+    static const char *const calls[] = { "cuStreamCreateWithPriority", "cuMemcpyAsync", "cuLaunchKernel",
+                                         "cuOccupancyMaxActiveBlocksPerMultiprocessor" };
+    open_runtime();
+    OK(rk_terminate(runtime, active("first", "sink"), 0)); /* its code is there */
+    rk_kernel kernel = launched("a", "sink");
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        fails(calls[i], RK_CUDA_ERROR_INVALID_VALUE, 0);
+        activating_is_refused(kernel, RK_INTERNAL, "CUDA_ERROR_INVALID_VALUE");
+        fails_no_more();
+    }
+    OK(rk_activate(runtime, kernel));
+}
+
+/* ------------------------------------------------------------------ what fits */
+
+static void a_block_that_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    open_runtime();
+    mock->per_processor = -1;
+    activating_is_refused(launched("a", "sink"), RK_LIMIT,
+                          "a block of 256 threads with 2048 bytes of shared memory");
+}
+
+static void a_grid_too_large_is_refused_with_the_largest_that_fits(void **state)
+{
+    (void)state;
+    open_runtime();
+    mock->per_processor = 2;
+    const rk_launch_options o = grid(264);
+    activating_is_refused(
+        launch_with("a", &o), RK_LIMIT,
+        "'a': 264 blocks can't all be resident beside what runs on Mock GPU 0: the largest grid that "
+        "can has 263");
+    active_grid("b", 263);
+}
+
+static void beside_another_kernel_the_rest_fits(void **state)
+{
+    (void)state;
+    open_runtime();
+    mock->per_processor = 2;
+    rk_kernel first = active_grid("first", 200);
+    const rk_launch_options o = grid(64);
+    rk_kernel second = launch_with("second", &o);
+    activating_is_refused(second, RK_LIMIT, "the largest grid that can has 63");
+    OK(rk_deactivate(runtime, first));
+    OK(rk_activate(runtime, second));
+}
+
+static void what_never_ends_keeps_its_room(void **state)
+{
+    (void)state;
+    open_runtime();
+    mock->per_processor = 2;
+    play(never_ends);
+    assert_int_equal(rk_terminate(runtime, active_grid("first", 200), 0), RK_QUARANTINED);
+    const rk_launch_options o = grid(64);
+    activating_is_refused(launch_with("second", &o), RK_LIMIT, "the largest grid that can has 63");
+    play(0);
+}
+
+static void one_kernel_too_many_is_refused(void **state)
+{
+    (void)state;
+    char id[16];
+    open_runtime();
+    for (rk_u32 i = 0; i < RK_CUDA_RESIDENT_MOST; i++) {
+        snprintf(id, sizeof id, "k%u", i);
+        active_grid(id, 1);
+    }
+    const rk_launch_options o = grid(1);
+    rk_kernel kernel = launch_with("last", &o), other;
+    activating_is_refused(kernel, RK_LIMIT,
+                          "'last': 127 kernels are resident, and the device runs no more at once");
+    OK(rk_find(runtime, "k0", &other));
+    OK(rk_deactivate(runtime, other));
+    OK(rk_activate(runtime, kernel));
+}
+
+/* ------------------------------------------------------------------ leaving */
+
+static rk_u64 leaves_at_ns;
+static int leaves_late(const mock_entry *entry)
+{
+    if (!rk_atomic_u32(&played_orders(entry, 0)->leave)) return 0;
+    rk_u64 none = 0, now = rk_monotonic_ns();
+    __atomic_compare_exchange_n(&leaves_at_ns, &none, now + RK_MILLISECONDS(30), 0, __ATOMIC_ACQ_REL,
+                                __ATOMIC_ACQUIRE);
+    return now >= __atomic_load_n(&leaves_at_ns, __ATOMIC_ACQUIRE);
+}
+
+static void deactivating_waits_for_the_stream(void **state)
+{
+    (void)state;
+    open_runtime();
+    leaves_at_ns = 0;
+    play(leaves_late);
+    rk_kernel kernel = active("a", "sink");
+    rk_u64 begin = rk_monotonic_ns();
+    OK(rk_deactivate(runtime, kernel));
+    assert_true(rk_monotonic_ns() - begin >= RK_MILLISECONDS(30));
+    assert_true(called("end rk_entry_sink", 0) >= 0);
+    assert_int_equal(life_of(kernel), RK_LIFE_INACTIVE);
+    assert_int_equal(mock->streams, 1); /* the service stream */
+    assert_int_equal(entries(), 1);
+}
+
+static void deactivating_times_out_and_the_kernel_goes_on(void **state)
+{
+    (void)state;
+    open_runtime();
+    play(never_ends);
+    rk_kernel kernel = active("a", "sink");
+    assert_int_equal(rk_deactivate(runtime, kernel), RK_TIMED_OUT);
+    assert_error_says("'a' did not reach a batch boundary in 100 ms");
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+    assert_int_equal(rk_atomic_u32(&orders_of(kernel)->leave), 0);
+    assert_int_equal(cuda_of_runtime()->residents, 1);
+    play(0);
+    OK(rk_deactivate(runtime, kernel));
+}
+
+static void what_has_left_too_late_is_launched_again(void **state)
+{
+    (void)state;
+    open_runtime();
+    play(never_ends);
+    rk_kernel kernel = active("a", "sink");
+    assert_int_equal(rk_deactivate(runtime, kernel), RK_TIMED_OUT);
+    play(ends_at_once);
+    AWAIT(entries() >= 2);
+    play(0);
+    OK(rk_deactivate(runtime, kernel));
+}
+
+static void terminating_gives_all_back_to_the_arena(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_u64 taken = runtime->arena.taken;
+    rk_kernel kernel = active_grid("a", 5);
+    assert_true(runtime->arena.taken > taken);
+    OK(rk_terminate(runtime, kernel, RK_SECONDS(1)));
+    assert_int_equal(runtime->arena.taken, taken);
+    assert_int_equal(mock->streams, 1);
+    assert_int_equal(mock->modules, 1); /* code is kept */
+}
+
+static void a_kernel_given_up_on_is_told_to_let_nothing_out(void **state)
+{
+    (void)state;
+    open_runtime();
+    play(never_ends);
+    rk_kernel kernel = active("a", "sink");
+    assert_int_equal(rk_terminate(runtime, kernel, 0), RK_QUARANTINED);
+    assert_int_equal(rk_atomic_u32(&orders_of(kernel)->leave), 1);
+    assert_int_equal(rk_close(runtime), RK_QUARANTINED);
+    assert_int_equal(called("cuMem", 0), -1); /* the driver would wait */
+    assert_int_equal(mock->waits, 0);
+    runtime = 0;
+}
+
+static rk_u32 closed_then;
+static int notes_whether_it_is_closed(const mock_entry *entry)
+{
+    const rk_lane *lane = device_at(entry->arena + played_shard(entry, 0)->lane[1], sizeof *lane);
+    if (!rk_atomic_u32(&played_orders(entry, 0)->leave)) return 0;
+    rk_atomic_set_u32(&closed_then, lane->closed);
+    return 1;
+}
+
+static void a_kernel_that_ends_is_closed_to_others_on_the_device(void **state)
+{
+    (void)state;
+    open_runtime();
+    closed_then = 0;
+    play(notes_whether_it_is_closed);
+    OK(rk_terminate(runtime, active("a", "sink"), RK_SECONDS(1)));
+    assert_int_equal(rk_atomic_u32(&closed_then), 1);
+}
+
+/* ------------------------------------------------------------------ headers of both sides */
+
+static void send(rk_kernel kernel, rk_u32 count)
+{
+    for (rk_u32 i = 0; i < count; i++) {
+        probe p = { .number = i };
+        OK(rk_send(runtime, kernel, 200, &p, sizeof p, 0));
+    }
+}
+
+/* The device's own header of a lane that it plays, and of its first ring. */
+static rk_lane *played_lane(const mock_entry *entry, rk_u64 offset)
+{
+    return device_at(entry->arena + offset, sizeof(rk_lane));
+}
+static rk_ring *played_ring(const mock_entry *entry, const rk_lane *lane)
+{
+    return device_at(entry->arena + lane->rings[0], sizeof(rk_ring));
+}
+static rk_ring *played_far(const mock_entry *entry, const rk_lane *lane)
+{
+    return device_at(entry->arena + lane->rings[0] + (rk_u64)played_ring(entry, lane)->far, sizeof(rk_ring));
+}
+
+/* Two messages are taken, and one goes out. */
+static int takes_two(const mock_entry *entry)
+{
+    rk_shard *shard = played_shard(entry, 0);
+    const rk_lane *in = played_lane(entry, shard->lane[0]);
+    rk_lane *out = played_lane(entry, shard->out_lane);
+    rk_ring *ring = played_ring(entry, in);
+    if (ring->delivered < 2) {
+        ring->head = ring->delivered = 2;
+        __atomic_store_n(&played_far(entry, in)->head, 2, __ATOMIC_RELEASE);
+        played_ring(entry, out)->tail = 1;
+        out->refused[RK_REFUSED_FULL] = 3;
+        shard->meter.handled = 2;
+    }
+    return rk_atomic_u32(&played_orders(entry, 0)->leave) != 0;
+}
+
+static void the_device_finds_headers_of_its_own(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = launched("a", "echo");
+    send(kernel, 3);
+    OK(rk_activate(runtime, kernel));
+    const rk_host_kernel *k = host_of(kernel);
+    const rk_shard *shard = played_shard(&mock->last, 0);
+    const rk_u64 own[] = { shard->lane[0], shard->out_lane, shard->report_lane };
+    const rk_u32 which[] = { RK_LANE_HOST, RK_LANE_OUT, RK_LANE_REPORT };
+    for (size_t i = 0; i < 3; i++) {
+        const rk_lane *lane = played_lane(&mock->last, own[i]), *host = rk_seat_lane(k->seats, which[i]);
+        const rk_ring *ring = played_ring(&mock->last, lane),
+                      *host_ring = rk_lane_ring(rk_seat_lane(k->seats, which[i]), runtime->arena.base, 0);
+        assert_true(own[i] >= runtime->arena.device_from && ring->slots < runtime->arena.device_from);
+        assert_ptr_equal(played_far(&mock->last, lane), host_ring);
+        assert_int_equal(lane->capacity, host->capacity);
+        assert_int_equal(ring->slots, host_ring->slots);
+        assert_int_equal(ring->tail, which[i] == RK_LANE_HOST ? 3 : 0);
+        assert_int_equal(host_ring->far, 0);
+    }
+}
+
+static void counts_of_the_device_are_seen_while_it_is_served_and_after(void **state)
+{
+    (void)state;
+    rk_account account;
+    open_runtime();
+    play(takes_two);
+    rk_kernel kernel = launched("a", "echo");
+    send(kernel, 3);
+    OK(rk_activate(runtime, kernel));
+    for (int served = 1; served >= 0; served--) {
+        OK(rk_account_of(runtime, kernel, &account));
+        for (int tries = 0; served && account.delivered < 2 && tries < 10000; tries++)
+            OK(rk_account_of(runtime, kernel, &account));
+        assert_int_equal(account.accepted, 3);
+        assert_int_equal(account.delivered, 2);
+        assert_int_equal(account.queued, 1);
+        assert_int_equal(account.output_queued, 1);
+        assert_true(account.balanced);
+        assert_int_equal(rk_seat_lane(host_of(kernel)->seats, RK_LANE_OUT)->refused[RK_REFUSED_FULL], 3);
+        if (served) OK(rk_deactivate(runtime, kernel));
+    }
+    assert_int_equal(
+        rk_lane_ring(rk_seat_lane(host_of(kernel)->seats, RK_LANE_HOST), runtime->arena.base, 0)->head, 2);
+}
+
+static void a_cleared_inbox_is_empty_on_the_device(void **state)
+{
+    (void)state;
+    rk_account account;
+    rk_u64 cleared = 0;
+    open_runtime();
+    play(takes_two);
+    rk_kernel kernel = launched("a", "echo");
+    send(kernel, 3);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(rk_account_of(runtime, kernel, &account) == RK_OK && account.delivered == 2);
+    OK(rk_deactivate(runtime, kernel));
+    OK(rk_clear(runtime, kernel, &cleared));
+    assert_int_equal(cleared, 1);
+    play(0);
+    for (int active = 0; active < 2; active++) {
+        const rk_lane *lane = played_lane(&mock->last, played_shard(&mock->last, 0)->lane[0]);
+        assert_int_equal(played_ring(&mock->last, lane)->head, 3);
+        assert_int_equal(played_ring(&mock->last, lane)->lost, 1);
+        OK(rk_account_of(runtime, kernel, &account));
+        assert_int_equal(account.lost, 1);
+        assert_int_equal(account.queued, 0);
+        assert_true(account.balanced);
+        if (!active) OK(rk_activate(runtime, kernel));
+    }
+}
+
+static int takes_two_and_sends_nothing(const mock_entry *entry)
+{
+    int ended = takes_two(entry);
+    played_ring(entry, played_lane(entry, played_shard(entry, 0)->out_lane))->tail = 0;
+    return ended;
+}
+
+static void a_relaunch_carries_messages_and_counts(void **state)
+{
+    (void)state;
+    rk_account account;
+    open_runtime();
+    play(takes_two_and_sends_nothing);
+    rk_kernel kernel = launched("a", "echo");
+    send(kernel, 3);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(rk_account_of(runtime, kernel, &account) == RK_OK && account.delivered == 2);
+    rk_launch_options o = small("echo");
+    o.queue_capacity = 256;
+    play(0);
+    OK(rk_relaunch(runtime, kernel, &o, RK_SECONDS(5)));
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+    assert_int_equal(entries(), 2);
+    const rk_lane *lane = played_lane(&mock->last, played_shard(&mock->last, 0)->lane[0]);
+    assert_int_equal(lane->capacity, 256);
+    assert_int_equal(played_ring(&mock->last, lane)->tail - played_ring(&mock->last, lane)->head, 1);
+    assert_int_equal(played_shard(&mock->last, 0)->meter.handled, 2);
+    OK(rk_account_of(runtime, kernel, &account));
+    assert_int_equal(account.accepted, 3);
+    assert_int_equal(account.delivered, 2);
+    assert_int_equal(account.queued, 1);
+    assert_true(account.balanced);
+}
+
+/* ------------------------------------------------------------------ one after the other */
+
+static int tells_that_it_worked(const mock_entry *entry)
+{
+    rk_atomic_set_u32(&played_orders(entry, entry->first)->visit, RK_VISIT_WORKED);
+    return 1;
+}
+
+static void a_step_is_one_visit_of_one_shard(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    rk_u32 result = 0;
+    options.single_step = 1;
+    open_with(&options);
+    play(tells_that_it_worked);
+    rk_kernel kernel = active_grid("a", 3);
+    assert_int_equal(entries(), 0);
+    OK(rk_step(runtime, kernel, &result));
+    assert_int_equal(result, RK_STEP_WORKED);
+    assert_int_equal(entries(), 3);
+    assert_int_equal(mock->last.first, 2);
+    assert_int_equal(mock->last.count, 1);
+    assert_int_equal(mock->last.visits, 1);
+    assert_int_equal(mock->last.blocks, 1);
+}
+
+static int tells_that_it_failed(const mock_entry *entry)
+{
+    rk_atomic_set_u32(&played_orders(entry, entry->first)->visit, RK_VISIT_FAILED);
+    return 1;
+}
+
+static void a_step_that_fails_fails_the_kernel(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.single_step = 1;
+    open_with(&options);
+    play(tells_that_it_failed);
+    rk_kernel kernel = active("a", "sink");
+    assert_int_equal(rk_step(runtime, kernel, 0), RK_FAILED);
+    assert_error_says("stopped between publishing and committing a batch");
+}
+
+/* ------------------------------------------------------------------ a lost device */
+
+static void assert_lost(rk_kernel kernel)
+{
+    assert_int_equal(life_of(kernel), RK_LIFE_FAILED);
+    assert_string_equal(host_of(kernel)->failure, "the device is lost, with all that was on it");
+}
+
+static void a_lost_device_fails_its_kernels_and_closing_works(void **state)
+{
+    (void)state;
+    probe p = { .number = 1 };
+    open_runtime();
+    rk_kernel first = active("first", "sink"), second = active("second", "echo");
+    lose_device();
+    AWAIT(life_of(first) == RK_LIFE_FAILED && life_of(second) == RK_LIFE_FAILED);
+    assert_lost(first);
+    assert_lost(second);
+    assert_says(logged, "CUDA_ERROR_ILLEGAL_ADDRESS");
+    assert_int_equal(rk_send(runtime, first, 200, &p, sizeof p, 0), RK_CLOSED);
+    assert_int_equal(rk_activate(runtime, first), RK_FAILED);
+    assert_error_says("the device is lost");
+    OK(rk_terminate(runtime, second, RK_SECONDS(1)));
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
+/* Whoever finds it first, the kernel is told to have failed. */
+static void what_finds_the_device_lost_fails_the_kernel(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.single_step = 1; /* no keeper that would find it */
+    open_with(&options);
+    rk_kernel kernel = active("a", "sink");
+    lose_device();
+    rk_deactivate(runtime, kernel);
+    assert_lost(kernel);
+    assert_int_equal(rk_activate(runtime, kernel), RK_FAILED);
+    assert_int_equal(rk_relaunch(runtime, kernel, 0, RK_SECONDS(1)) != RK_OK, 1);
+    assert_lost(kernel);
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
+static void a_step_on_a_lost_device_fails_the_kernel(void **state)
+{
+    (void)state;
+    rk_account account;
+    rk_runtime_options options = given();
+    options.single_step = 1;
+    open_with(&options);
+    rk_kernel kernel = active("a", "sink");
+    lose_device();
+    OK(rk_account_of(runtime, kernel, &account)); /* finds it */
+    assert_int_equal(rk_step(runtime, kernel, 0), RK_FAILED);
+    assert_lost(kernel);
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
+static void reading_state_of_a_lost_device_fails_the_kernel(void **state)
+{
+    (void)state;
+    rk_byte bytes[65536];
+    rk_runtime_options options = given();
+    options.single_step = 1;
+    open_with(&options);
+    rk_kernel kernel = active("a", "tally_shards");
+    lose_device();
+    assert_int_equal(rk_read_state(runtime, kernel, 0, bytes, host_of(kernel)->class->state_size),
+                     RK_DEVICE_LOST);
+    assert_lost(kernel);
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
+static void on_a_lost_device_nothing_is_launched(void **state)
+{
+    (void)state;
+    rk_kernel second;
+    open_runtime();
+    rk_kernel first = active("first", "sink");
+    rk_launch_options o = small("sink");
+    lose_device();
+    AWAIT(life_of(first) == RK_LIFE_FAILED);
+    rk_status status = rk_launch(runtime, "second", &o, &second);
+    assert_int_equal(status, RK_DEVICE_LOST);
+    assert_error_says("lost");
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
+static const struct CMUnitTest tests[] = {
+    TEST(a_kernel_is_launched_to_stay_with_its_blocks),
+    TEST(more_blocks_than_shards_are_not_launched),
+    TEST(streams_have_the_priority_that_was_asked_for),
+    TEST(what_fails_while_it_is_served_leaves_nothing),
+    TEST(a_block_that_does_not_fit_is_refused),
+    TEST(a_grid_too_large_is_refused_with_the_largest_that_fits),
+    TEST(beside_another_kernel_the_rest_fits),
+    TEST_LOST(what_never_ends_keeps_its_room),
+    TEST(one_kernel_too_many_is_refused),
+    TEST(deactivating_waits_for_the_stream),
+    TEST(deactivating_times_out_and_the_kernel_goes_on),
+    TEST(what_has_left_too_late_is_launched_again),
+    TEST(terminating_gives_all_back_to_the_arena),
+    TEST_LOST(a_kernel_given_up_on_is_told_to_let_nothing_out),
+    TEST(a_kernel_that_ends_is_closed_to_others_on_the_device),
+    TEST(the_device_finds_headers_of_its_own),
+    TEST(counts_of_the_device_are_seen_while_it_is_served_and_after),
+    TEST(a_cleared_inbox_is_empty_on_the_device),
+    TEST(a_relaunch_carries_messages_and_counts),
+    TEST(a_step_is_one_visit_of_one_shard),
+    TEST(a_step_that_fails_fails_the_kernel),
+    TEST_LOST(a_lost_device_fails_its_kernels_and_closing_works),
+    TEST_LOST(what_finds_the_device_lost_fails_the_kernel),
+    TEST_LOST(a_step_on_a_lost_device_fails_the_kernel),
+    TEST_LOST(reading_state_of_a_lost_device_fails_the_kernel),
+    TEST_LOST(on_a_lost_device_nothing_is_launched),
+};
+CUDA_MAIN(tests)

@@ -1,0 +1,40 @@
+/* What the parts of the mock driver share. */
+#ifndef RINGKERNEL_TESTS_MOCK_CUDA_INSIDE_H
+#define RINGKERNEL_TESTS_MOCK_CUDA_INSIDE_H
+
+#include "mock_cuda.h"
+
+#define GRANULARITY ((size_t)2 << 20)
+#define NAME_ROOM 64
+
+extern mock_cuda_state mock_cuda;
+extern __thread rk_cu_context mock_current;
+
+rk_cu_result mock_outcome(const char *function, int of_context);
+void mock_note(const char *what);
+void mock_waits(const char *what);
+/* Is a kernel on the device? */
+int mock_is_busy(void);
+/* The device does nothing in between: copies are not made in the midst of what a test's function writes. */
+void mock_hold(void);
+void mock_go_on(void);
+void *mock_cuda_at(rk_cu_address address, size_t bytes);
+void mock_streams_reset(void);
+void mock_memory_reset(void);
+
+static inline void mock_count(int *counter, int by) { __atomic_add_fetch(counter, by, __ATOMIC_ACQ_REL); }
+
+/* A call that needs a context which is not lost (1), or needs none (0). */
+#define BEGIN(of_context)                                           \
+    do {                                                            \
+        rk_cu_result outcome_ = mock_outcome(__func__, of_context); \
+        if (outcome_ != RK_CUDA_SUCCESS) return outcome_;           \
+    } while (0)
+/* A call that needs the context to be the thread's. */
+#define BEGIN_CURRENT                                                                \
+    do {                                                                             \
+        BEGIN(1);                                                                    \
+        if (mock_cuda.strict && !mock_current) return RK_CUDA_ERROR_INVALID_CONTEXT; \
+    } while (0)
+
+#endif

@@ -1,0 +1,300 @@
+/* The mock driver's memory: what is mapped at a device address is a shadow elsewhere; what is pinned is
+ * itself. */
+#include "mock_cuda_inside.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#pragma GCC visibility push(default)
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
+#define RANGES 4096
+
+typedef struct range {
+    rk_cu_address at;
+    size_t bytes; /* 0: none */
+    char *memory; /* the device's */
+    int kind, accessible;
+} range;
+enum { RESERVED = 1, MAPPED, REGISTERED, ALLOCATED };
+
+static range ranges[RANGES];
+static pthread_mutex_t keeping = PTHREAD_MUTEX_INITIALIZER;
+
+/* With the lock held: what is at that address, or (reserved) the reservation; NULL: nothing. */
+static range *find(rk_cu_address at, int reserved)
+{
+    for (int i = 0; i < RANGES; i++)
+        if (ranges[i].bytes && (ranges[i].kind == RESERVED) == reserved &&
+            at - ranges[i].at < ranges[i].bytes)
+            return &ranges[i];
+    return 0;
+}
+static int add(int kind, rk_cu_address at, size_t bytes, void *memory)
+{
+    int added = 0;
+    pthread_mutex_lock(&keeping);
+    for (int i = 0; i < RANGES; i++)
+        if (ranges[i].bytes && (kind == RESERVED) == (ranges[i].kind == RESERVED) &&
+            at < ranges[i].at + ranges[i].bytes && ranges[i].at < at + bytes) {
+            pthread_mutex_unlock(&keeping);
+            return 0;
+        }
+    for (int i = 0; i < RANGES && !added; i++)
+        if (!ranges[i].bytes) {
+            ranges[i] = (range){ at, bytes, memory, kind, kind != MAPPED };
+            added = 1;
+        }
+    pthread_mutex_unlock(&keeping);
+    return added;
+}
+/* The range that begins there is no more. 0: there is none of that kind, or (bytes) of that size. */
+static int end(int kind, rk_cu_address at, size_t bytes, range *ended)
+{
+    int found = 0;
+    pthread_mutex_lock(&keeping);
+    for (int i = 0; i < RANGES && !found; i++)
+        if (ranges[i].bytes && ranges[i].kind == kind && ranges[i].at == at &&
+            (!bytes || ranges[i].bytes == bytes)) {
+            *ended = ranges[i];
+            ranges[i].bytes = 0;
+            found = 1;
+        }
+    pthread_mutex_unlock(&keeping);
+    return found;
+}
+
+/* Neighbours are one piece, as they are to the driver. */
+void *mock_cuda_at(rk_cu_address address, size_t bytes)
+{
+    char *memory = 0;
+    pthread_mutex_lock(&keeping);
+    for (rk_cu_address at = address; at < address + bytes;) {
+        const range *r = find(at, 0);
+        char *here = r && r->accessible ? r->memory + (at - r->at) : 0;
+        if (at == address) memory = here;
+        if (!here || here != memory + (at - address)) {
+            memory = 0;
+            break;
+        }
+        at = r->at + r->bytes;
+    }
+    pthread_mutex_unlock(&keeping);
+    return memory;
+}
+
+void mock_memory_reset(void)
+{
+    for (int i = 0; i < RANGES; i++) {
+        if (ranges[i].bytes && ranges[i].kind == RESERVED) munmap(ranges[i].memory, ranges[i].bytes);
+        if (ranges[i].bytes && ranges[i].kind == ALLOCATED) free(ranges[i].memory);
+        ranges[i].bytes = 0;
+    }
+}
+
+/* ------------------------------------------------------------------ the host's */
+
+static rk_cu_result take(size_t bytes)
+{
+    if (bytes == 0) return RK_CUDA_ERROR_INVALID_VALUE;
+    if (bytes > __atomic_load_n(&mock_cuda.bytes_left, __ATOMIC_ACQUIRE)) return RK_CUDA_ERROR_OUT_OF_MEMORY;
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemGetInfo(size_t *available, size_t *total)
+{
+    BEGIN_CURRENT;
+    *available = mock_cuda.bytes_left;
+    *total = (size_t)80 << 30;
+    return RK_CUDA_SUCCESS;
+}
+static rk_cu_result allocate(void **memory, size_t bytes)
+{
+    rk_cu_result taken = take(bytes);
+    if (taken != RK_CUDA_SUCCESS) return taken;
+    *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+    if (!*memory || !add(ALLOCATED, (rk_cu_address)*memory, bytes, *memory))
+        return RK_CUDA_ERROR_OUT_OF_MEMORY;
+    mock_count(&mock_cuda.allocations, 1);
+    return RK_CUDA_SUCCESS;
+}
+static rk_cu_result free_allocated(rk_cu_address address)
+{
+    range ended;
+    if (!end(ALLOCATED, address, 0, &ended)) return RK_CUDA_ERROR_INVALID_VALUE;
+    free(ended.memory);
+    mock_count(&mock_cuda.allocations, -1);
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemHostAlloc(void **memory, size_t bytes, unsigned flags)
+{
+    BEGIN_CURRENT;
+    (void)flags;
+    return allocate(memory, bytes);
+}
+rk_cu_result cuMemFreeHost(void *memory)
+{
+    BEGIN_CURRENT;
+    mock_waits(__func__);
+    return free_allocated((rk_cu_address)memory);
+}
+rk_cu_result cuMemAlloc(rk_cu_address *address, size_t bytes)
+{
+    BEGIN_CURRENT;
+    void *memory = 0;
+    rk_cu_result taken = allocate(&memory, bytes);
+    *address = (rk_cu_address)memory;
+    return taken;
+}
+rk_cu_result cuMemFree(rk_cu_address address)
+{
+    BEGIN_CURRENT;
+    mock_waits(__func__);
+    return free_allocated(address);
+}
+rk_cu_result cuMemHostRegister(void *memory, size_t bytes, unsigned flags)
+{
+    BEGIN_CURRENT;
+    (void)flags;
+    if (bytes == 0 || !add(REGISTERED, (rk_cu_address)memory, bytes, memory))
+        return RK_CUDA_ERROR_INVALID_VALUE;
+    mock_count(&mock_cuda.registrations, 1);
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemHostUnregister(void *memory)
+{
+    range ended;
+    BEGIN_CURRENT;
+    mock_waits(__func__);
+    if (!end(REGISTERED, (rk_cu_address)memory, 0, &ended)) return RK_CUDA_ERROR_INVALID_VALUE;
+    mock_count(&mock_cuda.registrations, -1);
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemHostGetDevicePointer(rk_cu_address *address, void *memory, unsigned flags)
+{
+    BEGIN_CURRENT;
+    (void)flags;
+    *address = (rk_cu_address)memory;
+    return RK_CUDA_SUCCESS;
+}
+
+/* ------------------------------------------------------------------ the device's, mapped */
+
+rk_cu_result cuMemGetAllocationGranularity(size_t *bytes, const rk_cu_memory_properties *properties,
+                                           rk_cu_granularity_flag which)
+{
+    BEGIN_CURRENT;
+    (void)properties, (void)which;
+    *bytes = GRANULARITY;
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemAddressReserve(rk_cu_address *address, size_t bytes, size_t alignment, rk_cu_address wished,
+                                 unsigned long long flags)
+{
+    BEGIN_CURRENT;
+    if (bytes % GRANULARITY || flags || alignment > GRANULARITY) return RK_CUDA_ERROR_INVALID_VALUE;
+    char *range = mmap((void *)wished, bytes + GRANULARITY, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED) return RK_CUDA_ERROR_OUT_OF_MEMORY;
+    size_t before =
+        (GRANULARITY - (size_t)range % GRANULARITY) % GRANULARITY; /* aligned as the driver does */
+    if (before) munmap(range, before);
+    munmap(range + before + bytes, GRANULARITY - before);
+    *address = (rk_cu_address)(range + before);
+    void *shadow = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (shadow == MAP_FAILED || !add(RESERVED, *address, bytes, shadow)) return RK_CUDA_ERROR_OUT_OF_MEMORY;
+    mock_count(&mock_cuda.reservations, 1);
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemAddressFree(rk_cu_address address, size_t bytes)
+{
+    range ended;
+    BEGIN(0);
+    if (!end(RESERVED, address, bytes, &ended)) return RK_CUDA_ERROR_INVALID_VALUE;
+    mock_count(&mock_cuda.reservations, -1);
+    munmap(ended.memory, bytes);
+    return munmap((void *)address, bytes) ? RK_CUDA_ERROR_INVALID_VALUE : RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemCreate(rk_cu_memory *memory, size_t bytes, const rk_cu_memory_properties *properties,
+                         unsigned long long flags)
+{
+    BEGIN_CURRENT;
+    (void)properties;
+    if (bytes % GRANULARITY || flags) return RK_CUDA_ERROR_INVALID_VALUE;
+    rk_cu_result taken = take(bytes);
+    if (taken != RK_CUDA_SUCCESS) return taken;
+    *memory = bytes;
+    mock_count(&mock_cuda.memories, 1);
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemRelease(rk_cu_memory memory)
+{
+    BEGIN(0);
+    if (!memory) return RK_CUDA_ERROR_INVALID_VALUE;
+    mock_count(&mock_cuda.memories, -1);
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemMap(rk_cu_address address, size_t bytes, size_t offset, rk_cu_memory memory,
+                      unsigned long long flags)
+{
+    BEGIN_CURRENT;
+    if (flags || offset || address % GRANULARITY || bytes != memory) return RK_CUDA_ERROR_INVALID_VALUE;
+    pthread_mutex_lock(&keeping);
+    const range *r = find(address, 1);
+    char *shadow = r && address + bytes <= r->at + r->bytes ? r->memory + (address - r->at) : 0;
+    pthread_mutex_unlock(&keeping);
+    if (!shadow || !add(MAPPED, address, bytes, shadow)) return RK_CUDA_ERROR_INVALID_VALUE;
+    memset(shadow, 0xa5, bytes); /* nobody promises that it is zero */
+    mock_count(&mock_cuda.mappings, 1);
+    return RK_CUDA_SUCCESS;
+}
+/* All that is mapped in there, which must be whole. */
+rk_cu_result cuMemUnmap(rk_cu_address address, size_t bytes)
+{
+    range ended;
+    BEGIN(0);
+    for (size_t done = 0; done < bytes; done += ended.bytes) {
+        if (!end(MAPPED, address + done, 0, &ended)) return RK_CUDA_ERROR_INVALID_VALUE;
+        mock_count(&mock_cuda.mappings, -1);
+        madvise(ended.memory, ended.bytes, MADV_DONTNEED);
+        if (done + ended.bytes > bytes) return RK_CUDA_ERROR_INVALID_VALUE;
+    }
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemSetAccess(rk_cu_address address, size_t bytes, const rk_cu_access *access, size_t count)
+{
+    BEGIN_CURRENT;
+    (void)access;
+    pthread_mutex_lock(&keeping);
+    range *r = find(address, 0);
+    int there = count && r && r->kind == MAPPED && address + bytes <= r->at + r->bytes;
+    if (there) r->accessible = 1;
+    pthread_mutex_unlock(&keeping);
+    return there ? RK_CUDA_SUCCESS : RK_CUDA_ERROR_INVALID_VALUE;
+}
+
+/* ------------------------------------------------------------------ copies */
+
+rk_cu_result cuMemcpyAsync(rk_cu_address to, rk_cu_address from, size_t bytes, rk_cu_stream stream)
+{
+    BEGIN_CURRENT;
+    (void)stream;
+    void *target = mock_cuda_at(to, bytes), *source = mock_cuda_at(from, bytes);
+    if (!target || !source) return RK_CUDA_ERROR_INVALID_VALUE;
+    mock_hold();
+    memmove(target, source, bytes);
+    mock_go_on();
+    return RK_CUDA_SUCCESS;
+}
+rk_cu_result cuMemsetD8Async(rk_cu_address to, unsigned char value, size_t bytes, rk_cu_stream stream)
+{
+    BEGIN_CURRENT;
+    (void)stream;
+    void *target = mock_cuda_at(to, bytes);
+    if (!target) return RK_CUDA_ERROR_INVALID_VALUE;
+    mock_hold();
+    memset(target, value, bytes);
+    mock_go_on();
+    return RK_CUDA_SUCCESS;
+}
