@@ -44,8 +44,7 @@ rk_u64 rk_pools_bytes(const rk_layout *l, rk_u32 shards)
 }
 
 /* A pool, and its entry in the runtime's table. */
-static rk_status place_pool(const rk_runtime *runtime, rk_u64 at, rk_u64 block_size, rk_u32 blocks,
-                            rk_u32 number)
+static void place_pool(const rk_runtime *runtime, rk_u64 at, rk_u64 block_size, rk_u32 blocks, rk_u32 number)
 {
     rk_byte *arena = runtime->arena.base;
     rk_pool *pool = (rk_pool *)(arena + at);
@@ -67,7 +66,6 @@ static rk_status place_pool(const rk_runtime *runtime, rk_u64 at, rk_u64 block_s
     for (rk_u32 b = 0; b < blocks; b++) ((rk_u32 *)(void *)(arena + pool->free_list))[b] = blocks - 1 - b;
     pool->free_count = blocks;
     ((rk_u64 *)(void *)(arena + runtime->pool_table))[number] = at;
-    return rk_store((rk_runtime *)runtime, runtime->pool_table + 8ull * number, 8);
 }
 
 /* Enter the pools into the list, with numbers that nobody has. 0: there are none left. */
@@ -112,7 +110,9 @@ int rk_pools_make(rk_host_kernel *kernel)
     l->host_pool = at;
     if (l->in_block) place_pool(runtime, at, l->in_block, l->pool_blocks, pools->first + shards);
     kernel->pools = pools;
-    return 1;
+    if (rk_store(runtime, runtime->pool_table + 8ull * pools->first, 8ull * pools->count) == RK_OK) return 1;
+    rk_pools_leave(kernel);
+    return 0;
 }
 
 /* Are all blocks of a pool back? */

@@ -78,7 +78,6 @@ static void what_fails_while_opening_leaves_nothing(void **state)
         "cuStreamCreateWithPriority",
         "cuMemHostAlloc",
         "cuMemAddressReserve",
-        "cuMemHostRegister",
         "cuMemCreate",
         "cuMemMap",
         "cuMemSetAccess",
@@ -101,7 +100,7 @@ static void a_runtime_that_did_nothing_gives_everything_back(void **state)
     (void)state;
     open_runtime();
     assert_int_equal(mock->contexts, 1);
-    assert_true(mock->registrations > 0 && mock->mappings > 0);
+    assert_true(mock->mappings > 0);
     assert_int_equal(mock->memories, 0); /* what is mapped is kept by that */
 }
 

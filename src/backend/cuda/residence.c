@@ -214,7 +214,8 @@ static rk_status fit(rk_cuda_runtime *cuda, rk_residence *r, int stays)
     if (stays && r->blocks == kernel->seat_count && needed < most) {
         rk_u32 memory = most - needed < RK_EXPRESS_MEMORY ? most - needed : RK_EXPRESS_MEMORY;
         r->shared = needed + rk_express_room_for(kernel->seats[0].shard, r->threads, memory).bytes;
-        if (check_fit(cuda, r) == RK_OK) return RK_OK;
+        rk_status status = check_fit(cuda, r);
+        if (status != RK_LIMIT) return status;
         rk_error_begin();
     }
     r->shared = needed;
