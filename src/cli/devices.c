@@ -58,11 +58,11 @@ static json_t *describe_cpu(void)
                      "memory", (json_int_t)pages * (json_int_t)page);
 }
 
-/* A backend whose devices are told, though this version runs no kernels on them. */
-static json_t *describe_backend(const char *backend, bool compiles, const char *compiler, json_t *devices,
-                                const char *missing)
+/* A backend and its devices; on OpenCL's this version runs no kernels. */
+static json_t *describe_backend(const char *backend, bool runs, bool compiles, const char *compiler,
+                                json_t *devices, const char *missing)
 {
-    json_t *described = json_pack("{s:s, s:b, s:b, s:s, s:o}", "backend", backend, "runs", 0, "compiles",
+    json_t *described = json_pack("{s:s, s:b, s:b, s:s, s:o}", "backend", backend, "runs", runs, "compiles",
                                   compiles, "compiler", compiler, "devices", devices);
     if (json_array_size(devices) == 0) json_object_set_new(described, "missing", command_json_text(missing));
     return described;
@@ -79,7 +79,7 @@ static json_t *describe_opencl(void)
         json_array_append_new(devices, json_pack("{s:s, s:s, s:I, s:I}", "name", found[i].name, "version",
                                                  found[i].version, "units", (json_int_t)found[i].units,
                                                  "memory", (json_int_t)found[i].memory));
-    return describe_backend("opencl", json_array_size(devices) > 0, "", devices, why);
+    return describe_backend("opencl", false, json_array_size(devices) > 0, "", devices, why);
 }
 
 static json_t *describe_cuda_device(const rk_cuda_device *d)
@@ -108,16 +108,20 @@ static json_t *describe_cuda(void)
     rk_cuda_device device;
     char version[32] = "", compiler[64] = "", why[256];
     json_t *devices = json_array();
+    bool usable = false;
     bool compiles = nvrtc_version(version, why);
     if (compiles) snprintf(compiler, sizeof compiler, "NVRTC %s", version);
     rk_error_begin();
     rk_status status = rk_cuda_load(NULL, &cuda);
     for (int i = 0; status == RK_OK && i < cuda.device_count; i++) {
         status = rk_cuda_describe(&cuda, (rk_u32)i, &device);
-        if (status == RK_OK) json_array_append_new(devices, describe_cuda_device(&device));
+        if (status != RK_OK) break;
+        json_t *described = describe_cuda_device(&device);
+        usable |= json_object_get(described, "unusable") == NULL;
+        json_array_append_new(devices, described);
     }
-    json_t *told =
-        describe_backend("cuda", compiles, compiler, devices, status == RK_OK ? "" : rk_error_text());
+    json_t *told = describe_backend("cuda", compiles && usable, compiles, compiler, devices,
+                                    status == RK_OK ? "" : rk_error_text());
     if (status == RK_OK) json_object_set_new(told, "driver", json_integer(cuda.version));
     return told;
 }

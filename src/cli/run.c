@@ -33,7 +33,7 @@ static const struct argp_option options[] = {
     { "summary", SUMMARY, "FILE", 0, "Write the account, rates and latencies as JSON", 0 },
     { "set", SET, "KERNEL.NAME=VALUE", 0,
       "Set an option or a parameter of a kernel, over what the app file says. Any number of times", 0 },
-    { "backend", 'b', "NAME", 0, "cpu, or auto for the fastest that is there", 0 },
+    { "backend", 'b', "NAME", 0, "cpu, cuda, or auto, which is cpu", 0 },
     { "workers", WORKERS, "N", 0,
       "CPU threads that run kernels. Default: one fewer than the cores, at least one", 0 },
     { "patience", PATIENCE, "SECONDS", 0, "Give up when messages wait and none moves for so long (30)", 0 },
@@ -68,9 +68,11 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         j->sets[j->set_count++] = argument;
         break;
     case 'b':
-        if (strcmp(argument, "auto") != 0 && strcmp(argument, "cpu") != 0)
-            argp_error(state, "--backend is '%s': valid are cpu and auto", argument);
-        j->backend = strcmp(argument, "cpu") == 0 ? RK_BACKEND_CPU : RK_BACKEND_AUTO;
+        if (strcmp(argument, "auto") != 0 && strcmp(argument, "cpu") != 0 && strcmp(argument, "cuda") != 0)
+            argp_error(state, "--backend is '%s': valid are cpu, cuda and auto", argument);
+        j->backend = strcmp(argument, "cpu") == 0    ? RK_BACKEND_CPU
+                     : strcmp(argument, "cuda") == 0 ? RK_BACKEND_CUDA
+                                                     : RK_BACKEND_AUTO;
         break;
     case WORKERS: j->workers = parse_count(state, "workers", argument, 1024); break;
     case PATIENCE: j->patience_s = parse_count(state, "patience", argument, 1000000); break;
