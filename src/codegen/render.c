@@ -37,10 +37,20 @@ static void render_types(rk_text_buffer *out, const rk_scan *scan, const rk_sour
     rk_text_print(out, "        default: break;\n        }\n        break;\n");
 }
 
-/* In CUDA also as a function to be put where it is called: so a handler's context can lie in registers. */
-static void render_handle(rk_text_buffer *out, const rk_scan *scan, const rk_kernel_list *list,
-                          const char *wanted, bool here)
+/* A function of a unit that calls another of the same kind. */
+static void render_call(rk_text_buffer *out, const char *kind, const char *name, const char *calls)
 {
+    rk_text_print(out,
+                  "%s void %s(rk_context *rk_ctx, rk_u32 rk_number)\n{\n    %s(rk_ctx, rk_number);\n}\n\n",
+                  kind, name, calls);
+}
+
+/* CUDA wants it also where it is called, so that a handler's context can lie in registers. With the handlers of
+ * many kernels in one function a compiler would take minutes: then that is a call as well. */
+static void render_handle(rk_text_buffer *out, const rk_scan *scan, const rk_kernel_list *list,
+                          const char *wanted, bool cuda)
+{
+    bool here = cuda && wanted != NULL;
     rk_text_print(out,
                   "%s(rk_context *rk_ctx, rk_u32 rk_number)\n{\n"
                   "    switch (rk_number) {\n",
@@ -57,8 +67,9 @@ static void render_handle(rk_text_buffer *out, const rk_scan *scan, const rk_ker
     rk_text_print(out, "    default: break;\n    }\n"
                        "    rk_ctx->failed = RK_REASON_STATUS + (rk_u32)RK_UNKNOWN_TYPE + 1u;\n}\n\n");
     if (here)
-        rk_text_print(out, "RK_FN_LARGE void rk_unit_handle(rk_context *rk_ctx, rk_u32 rk_number)\n{\n"
-                           "    rk_unit_handle_here(rk_ctx, rk_number);\n}\n\n");
+        render_call(out, "RK_FN_LARGE", "rk_unit_handle", "rk_unit_handle_here");
+    else if (cuda)
+        render_call(out, "RK_FN", "rk_unit_handle_here", "rk_unit_handle");
 }
 
 static void render_drain(rk_text_buffer *out, const rk_kernel_list *list, const char *wanted)
