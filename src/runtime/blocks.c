@@ -56,7 +56,8 @@ static void place_pool(const rk_runtime *runtime, rk_u64 at, rk_u64 block_size, 
     rk_lane_plan returns = { .capacity = return_capacity(blocks),
                              .slot_size = RK_SLOT_MIN,
                              .header_size = RK_HEADER_SHORT };
-    for (rk_u32 side = 0; side <= (runtime->arena.device_from != 0); side++) {
+    const rk_u32 sides = runtime->arena.device_from ? 2 : 1;
+    for (rk_u32 side = 0; side < sides; side++) {
         pool->returns[0] = side ? pool->returns[0] : end;
         pool->returns[1] = end;
         rk_layout_ring(arena, (rk_ring *)(arena + end), &returns, end + align_up(sizeof(rk_ring), RK_LINE));

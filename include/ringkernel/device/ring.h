@@ -199,8 +199,7 @@ RK_FN void rk_copy_to_slot(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes
     }
     const rk_u64 whole = bytes & ~15u;
     rk_u64 done = 0;
-    do memcpy(to + done, at + done, 16);
-    while ((done += 16u) < whole);
+    for (; done < whole; done += 16u) memcpy(to + done, at + done, 16);
     if (done < bytes) memcpy(to + bytes - 16u, at + bytes - 16u, 16);
 #else
     rk_copy_global(to, from, bytes);

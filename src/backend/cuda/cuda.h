@@ -104,7 +104,7 @@ rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, 
 
 /* code.c */
 /* A class's code, compiled now unless the cache has it. Nothing is done on the device. */
-rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **code);
+rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **found);
 /* The same, loaded: everything resident leaves for that, and comes back. */
 rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads,
                             rk_cuda_code **code);
