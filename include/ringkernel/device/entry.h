@@ -203,7 +203,10 @@ RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
     visit = rk_block_agree_two(entry, visit, &limit);
     if (visit != RK_VISIT_HANDLE) return visit;
     rk_block_take(entry, limit);
-    if (entry->thread == 0) visit = rk_entry_taken(context);
+    if (entry->thread == 0) {
+        if (context->turn->n) rk_batch_acquire(context->shard);
+        visit = rk_entry_taken(context);
+    }
     return rk_block_agree(entry, visit);
 }
 #else
@@ -231,7 +234,10 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
     if (visit != RK_VISIT_HANDLE) return visit;
     rk_entry_run_one(entry, run);
 #if defined(RK_LANG_CUDA)
-    if (entry->thread == 0) context->turn->published = 0;
+    if (entry->thread == 0) {
+        context->turn->published = 0;
+        rk_batch_release(context->shard);
+    }
     RK_PORT_BLOCK_BARRIER();
     rk_block_publish(entry);
 #endif

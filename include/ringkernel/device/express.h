@@ -5,8 +5,7 @@
  * Plain is a shard without state whose handlers are thread-wide, whose lanes are open and of unit slots with short
  * headers, and whose default route leads into one open lane. Whatever else comes up, a hole, a request, a failure,
  * a log line, a full lane, another command, ends it for that turn: everything is where the general visit (loop.h)
- * expects it, which then goes on. Nothing is written by one thread and read by another but messages, so no fence is
- * needed: a unit proves itself.
+ * expects it, which then goes on.
  *
  * One lane is polled at a time. A look over the bus takes four times as long as one at the device's own memory, so
  * while messages come from kernels the host's lane has every sixteenth look. The next look is as wide as the last
@@ -340,7 +339,11 @@ RK_FN void rk_express_narrow(rk_entry *entry, rk_express *x, const rk_way *out, 
     if (!general) {
         rk_u32 before = rk_warp_before(sent, max_sends, &total);
         rk_express_number(entry, plain, c, before, sent);
-        if (entry->thread == 0 && total) general = !rk_express_claim(x, out, total);
+        __syncwarp();
+        if (entry->thread == 0 && total) {
+            if (plain->edge) rk_batch_release(entry->context.shard);
+            general = !rk_express_claim(x, out, total);
+        }
         general = __shfl_sync(RK_ALL_LANES, general, 0);
         __syncwarp();
         for (rk_u32 i = 0; i < total && !general; i += out->cut.slots)
@@ -368,6 +371,7 @@ RK_FN void rk_express_wide(rk_entry *entry, rk_express *x, const rk_way *out, co
     }
     if (!general) rk_express_number(entry, plain, c, before, sent);
     if (entry->thread == 0) {
+        if (plain->edge && total) rk_batch_release(entry->context.shard);
         x->general = general || (total && !rk_express_claim(x, out, total));
         x->total = total;
     }
@@ -435,6 +439,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
             continue;
         }
         rk_u32 sent = 0;
+        if (from && thread < n) rk_batch_acquire(shard);
         if (thread < n)
             sent = rk_express_handle(entry, own, in, &c, thread, max_sends, payload_max, plain->type, now_ns);
         if (n > 32u)
