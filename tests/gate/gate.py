@@ -34,7 +34,6 @@ MORE_HEADERS = ("kernel.h", "message.h")  # beside device/*.h
 LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)
 #define RK_LOOP_DRAIN(context, actor) ((void)0)
 #define RK_LOOP_NOW(context) 0
-#define RK_LOOP_FAULT(context) 0
 """
 UNIT = """#if !defined(RK_LANG_HOST)
 RK_FN_LARGE void rk_unit_handle(rk_context *c, rk_u32 n) {}
@@ -42,8 +41,19 @@ RK_FN_LARGE void rk_unit_drain(rk_context *c, rk_u32 n) {}
 RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *c, rk_u32 n, RK_GLOBAL rk_staged *e, rk_status s) { return 0; }
 #endif
 """
+HERE = UNIT + """#if defined(RK_LANG_CUDA)
+RK_FN void rk_unit_handle_here(rk_context *c, rk_u32 n) {}
+#endif
+"""
+ENTRY = HERE + """#if defined(RK_LANG_CUDA)
+RK_FN rk_u64 rk_entry_now(rk_context *c) { return 0; }
+RK_FN void rk_entry_drain(rk_context *c, rk_u32 actor) {}
+RK_FN_LARGE rk_u32 rk_entry_end(rk_context *c) { return 0; }
+#endif
+"""
 BEFORE_HEADER = {"device/loop.h": LOOP}
-AFTER_HEADER = {f"device/{name}": UNIT for name in ("rounds.h", "entry.h")}
+AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/entry.h": HERE,
+                "device/express.h": ENTRY}
 
 
 @dataclass

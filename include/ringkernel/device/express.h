@@ -15,9 +15,10 @@
 
 #include "block.h"
 #include "express_room.h"
-#include "loop.h"
 
 #if defined(RK_LANG_CUDA)
+
+#include "loop.h"
 
 #define RK_EXPRESS_DEEP 4u /* looks that a lane has under way at once, after a full batch */
 #define RK_EXPRESS_BUS 16u /* looks at the device's lane for one at the host's */

@@ -37,11 +37,11 @@ RK_FN rk_byte *rk_pool_block(RK_GLOBAL const rk_pool *pool, rk_byte *arena, rk_u
 RK_FN void rk_return_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, rk_u32 block)
 {
     rk_unit unit = { { rk_ring_lap(ring, index), 0, block, 0 } };
-    rk_store_unit((rk_unit *)(void *)slot, unit);
+    rk_store_unit((RK_GLOBAL rk_unit *)slot, unit);
 }
 RK_FN rk_u32 rk_return_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 index, rk_u32 *block)
 {
-    rk_unit unit = rk_load_unit((const rk_unit *)(const void *)slot);
+    rk_unit unit = rk_load_unit((RK_GLOBAL const rk_unit *)slot);
     *block = unit.word[2];
     return unit.word[0] == rk_ring_lap(ring, index);
 }
