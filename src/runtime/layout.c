@@ -228,6 +228,7 @@ static void plan_lanes(const rk_class *class, const rk_launch_options *o, rk_lay
             .locked =
                 o->deduplication_window || o->priority || o->backpressure == RK_BACKPRESSURE_DROP_OLDEST,
         };
+    l->lane[RK_LANE_DEVICE].counted = l->device && !l->lane[RK_LANE_DEVICE].locked;
     l->lane[RK_LANE_HOST].single = o->single_producer && !l->lane[RK_LANE_HOST].locked;
     rk_u32 reported = (rk_u32)sizeof(rk_report) + (in > out ? in : out);
     if (reported < sizeof(rk_report) + sizeof(rk_log_line))
@@ -344,6 +345,8 @@ void rk_layout_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_
     ring->header_size = plan->header_size;
     ring->format = plan->format;
     ring->single = plan->single;
+    ring->counted = plan->counted;
+    ring->room = plan->counted ? plan->capacity : 0;
     ring->overwritten = plan->overwritten;
     ring->payload_max = rk_slot_payload(plan->slot_size, plan->header_size, plan->format);
     rk_u32 laps = plan->format == RK_FORMAT_UNIT ? plan->slot_size / 16 : 1;

@@ -17,7 +17,7 @@ struct rk_host_kernel;
 /* Of one lane: sizes, and offsets within the shard's part. */
 typedef struct rk_lane_plan {
     rk_u32 capacity, bands, slot_size, header_size, format, overwritten, window, window_entries, strategy,
-        locked, single;
+        locked, single, counted;
     rk_u64 lane, rings, slots, window_ids, window_table;
     rk_u64
         twin; /* the device's own rk_lane and rings, where lane and rings are the host's; 0: one for both */

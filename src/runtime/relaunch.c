@@ -110,6 +110,7 @@ static void move_message(const rk_host_kernel *old, const rk_byte *message, rk_u
     rk_ring *ring = rk_lane_ring(to, arena, rk_lane_band(to, header.base.priority));
     rk_ring_put(ring, arena, ring->tail, (const rk_u32 *)(const void *)&header, payload, header.base.length);
     ring->tail++;
+    if (ring->counted) ring->room--;
 }
 
 /* Did the large payload of a message that a failed batch had taken travel on, published before the failure?

@@ -53,7 +53,8 @@ RK_FN_LARGE rk_u32 rk_entry_end(rk_context *c) { return 0; }
 """
 BEFORE_HEADER = {"device/loop.h": LOOP}
 AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/entry.h": HERE,
-                "device/express.h": ENTRY}
+                **{f"device/express{part}.h": ENTRY for part in ("", "_look", "_handle", "_send")},
+                "device/causal.h": UNIT}
 
 
 @dataclass

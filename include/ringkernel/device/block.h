@@ -53,9 +53,10 @@ RK_FN rk_cut rk_block_cut_slots(const rk_entry *entry, rk_u32 slot_size)
     rk_u32 lane = entry->thread % 32u;
     cut.units = slot_size / 16u;
     cut.lanes = cut.units < 32u ? cut.units : 32u;
-    cut.slots = 32u / cut.lanes;
-    cut.slot = lane / cut.lanes;
-    cut.unit = lane % cut.lanes;
+    rk_u32 shift = (rk_u32)__ffs((int)cut.lanes) - 1u;
+    cut.slots = 32u >> shift;
+    cut.slot = lane >> shift;
+    cut.unit = lane & (cut.lanes - 1u);
     cut.first_lane = lane - cut.unit;
     return cut;
 }
@@ -167,7 +168,13 @@ typedef struct rk_plain {
     rk_u32 type; /* the only message type that goes there; 0: all */
 } rk_plain;
 
-RK_FN rk_plain rk_plain_target(rk_context *context)
+RK_FN rk_u32 rk_plain_lane(rk_context *context, RK_GLOBAL const rk_lane *lane)
+{
+    return !lane->locked && !lane->closed && rk_lane_ring(lane, context->arena, 0)->format == RK_FORMAT_UNIT;
+}
+
+/* Of several shards the first's lane. 0: there are several connections. */
+RK_FN rk_plain rk_plain_route(rk_context *context)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL const rk_route *route = (RK_GLOBAL const rk_route *)(context->arena + shard->routes);
@@ -178,10 +185,15 @@ RK_FN rk_plain rk_plain_target(rk_context *context)
         plain.edge_number = route->first;
         plain.edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + route->first;
         plain.type = plain.edge->type;
-        if (plain.edge->shards == 1) plain.lane = rk_edge_lane(context, plain.edge, 0);
+        plain.lane = rk_edge_lane(context, plain.edge, 0);
     }
-    if (plain.lane && (plain.lane->locked || plain.lane->closed ||
-                       rk_lane_ring(plain.lane, context->arena, 0)->format != RK_FORMAT_UNIT))
+    return plain;
+}
+
+RK_FN rk_plain rk_plain_target(rk_context *context)
+{
+    rk_plain plain = rk_plain_route(context);
+    if (plain.lane && ((plain.edge && plain.edge->shards > 1u) || !rk_plain_lane(context, plain.lane)))
         plain.lane = 0;
     return plain;
 }
@@ -212,6 +224,25 @@ RK_FN rk_u32 rk_plain_entry(RK_GLOBAL const rk_staged *entry, rk_u32 payload_max
                : RK_PLAIN_STOP;
 }
 
+/* This lane's units of a staged message, into its slot. */
+RK_FN void rk_warp_put(rk_unit *slot, rk_u32 lap, const rk_cut *cut, RK_GLOBAL const rk_staged *entry,
+                       rk_u32 header_words)
+{
+    rk_u32 words = header_words + (entry->header.base.length + 3u) / 4u - 1u;
+    rk_u32 count = (words + 2u) / 3u;
+    RK_GLOBAL const rk_u32 *header = (RK_GLOBAL const rk_u32 *)&entry->header;
+    RK_GLOBAL const rk_u32 *payload = (RK_GLOBAL const rk_u32 *)(entry + 1);
+    rk_unit unit;
+    unit.word[0] = lap;
+    for (rk_u32 u = cut->unit; u < count; u += cut->lanes) {
+        for (rk_u32 w = 0; w < 3u; w++) {
+            rk_u32 at = u * 3u + w;
+            unit.word[1 + w] = at < words ? rk_message_word(header, payload, header_words, 1u + at) : 0u;
+        }
+        rk_store_unit(&slot[u], unit);
+    }
+}
+
 /* This warp writes entries into slots: entry `numbers[i]` of the stage into the slot of index `first + i`. */
 RK_FN void rk_warp_publish(rk_context *context, const rk_cut *cut, RK_GLOBAL const rk_ring *ring,
                            rk_u64 first, RK_LOCAL const rk_u16 *numbers, rk_u32 n)
@@ -220,21 +251,8 @@ RK_FN void rk_warp_publish(rk_context *context, const rk_cut *cut, RK_GLOBAL con
     rk_u64 index = first + cut->slot;
     RK_GLOBAL const rk_staged *entry =
         rk_stage_entry(context->stage, context->stage_stride, numbers[cut->slot]);
-    rk_unit *slot = (rk_unit *)rk_ring_slot(ring, context->arena, index);
-    rk_u32 header_words = ring->header_size / 4u;
-    rk_u32 words = header_words + (entry->header.base.length + 3u) / 4u - 1u;
-    rk_u32 count = (words + 2u) / 3u;
-    RK_GLOBAL const rk_u32 *header = (RK_GLOBAL const rk_u32 *)&entry->header;
-    RK_GLOBAL const rk_u32 *payload = (RK_GLOBAL const rk_u32 *)(entry + 1);
-    rk_unit unit;
-    unit.word[0] = rk_ring_lap(ring, index);
-    for (rk_u32 u = cut->unit; u < count; u += cut->lanes) {
-        for (rk_u32 w = 0; w < 3u; w++) {
-            rk_u32 at = u * 3u + w;
-            unit.word[1 + w] = at < words ? rk_message_word(header, payload, header_words, 1u + at) : 0u;
-        }
-        rk_store_unit(&slot[u], unit);
-    }
+    rk_warp_put((rk_unit *)rk_ring_slot(ring, context->arena, index), rk_ring_lap(ring, index), cut, entry,
+                ring->header_size / 4u);
 }
 
 /* Publish what is staged, as far as it goes by the default route into a plain lane with room; the leader

@@ -27,6 +27,7 @@
 #include "rounds.h"
 
 #include "block.h"
+#include "causal.h"
 #include "express.h"
 
 #if defined(RK_LANG_CUDA)
@@ -82,43 +83,6 @@ RK_FN rk_refusal rk_refusal_of(rk_context *context, RK_GLOBAL const rk_staged *s
     refusal.id = staged->header.id;
     refusal.payload = rk_staged_body(context, staged, &refusal.length);
     return refusal;
-}
-
-/* Causal stamps. Threads that stage at the same time can't each be later than the other, so the leader
- * looks at every arrival's stamp before the handlers run, and stamps what they staged afterwards, in its
- * order. */
-RK_FN void rk_causal_begin(rk_context *context, rk_u32 n)
-{
-    if ((context->features & (RK_FEATURE_CAUSAL | RK_FEATURE_LONG)) != (RK_FEATURE_CAUSAL | RK_FEATURE_LONG))
-        return;
-    for (rk_u32 k = 0; k < n; k++) {
-        rk_u64 sent_ns = ((RK_GLOBAL const rk_header_long *)rk_batch_header(context, k))->sent_ns;
-        if (sent_ns > context->turn->clock_hlc) context->turn->clock_hlc = sent_ns;
-    }
-}
-
-RK_FN void rk_causal_end(rk_context *context, rk_u64 clock)
-{
-    if (!(context->features & RK_FEATURE_CAUSAL)) return;
-    context->turn->clock_hlc = clock;
-    for (rk_u32 i = 0; i < context->stage_next; i++) {
-        RK_GLOBAL rk_staged *staged = rk_stage_entry(context->stage, context->stage_stride, i);
-        if (staged->route < RK_TO_REPORT) staged->header.sent_ns = rk_stamp_ns(context);
-    }
-}
-
-/* With timestamps each message's wait is counted, by the leader, who alone writes the histogram. */
-RK_FN void rk_waits_count(rk_context *context, rk_u32 n)
-{
-    if (!(context->features & RK_FEATURE_TIMESTAMPS)) return;
-    for (rk_u32 k = 0; k < n; k++) {
-        RK_GLOBAL const rk_header_long *header =
-            (RK_GLOBAL const rk_header_long *)rk_batch_header(context, k);
-        rk_u64 age = context->now_ns > header->sent_ns ? context->now_ns - header->sent_ns : 0;
-        rk_u32 ttl_us = header->ttl_us ? header->ttl_us : context->shard->default_ttl_us;
-        if ((header->base.flags & RK_FLAG_HOLE) || (ttl_us && age > (rk_u64)ttl_us * 1000u)) continue;
-        rk_histogram_add(&context->shard->meter.queue_wait, age, 1);
-    }
 }
 
 /* All threads run the handlers over the batch that the leader took. */
@@ -276,7 +240,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #if defined(RK_LANG_CUDA)
     rk_u64 beat = 0, heard_ns = 0;
     rk_u32 own = RK_BLOCK_NUMBER(), alone = !visits && own < count && own + RK_BLOCK_COUNT() >= count;
-    rk_express_own express = { { 0, 0, 0, 0 }, 0, 0 };
+    rk_express_own express = { { 0, 0, 0, 0 }, 0, 0, 0 };
     if (alone && run == RK_RUN_THREADS)
         express = rk_express_own_of(entry, (RK_GLOBAL rk_shard *)(entry->context.arena + table[own]));
 #endif
@@ -286,10 +250,10 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
         for (rk_u32 s = RK_BLOCK_NUMBER(); s < count; s += RK_BLOCK_COUNT()) {
             rk_u32 visit = rk_entry_visit(entry, table[s], run);
 #if defined(RK_LANG_CUDA)
-            rk_plain plain;
+            rk_aim aim;
             if (run == RK_RUN_THREADS && alone && visit <= RK_VISIT_WORKED &&
-                rk_express_can(entry, &express, &plain))
-                visit = rk_express_serve(entry, entry->express, &express, &plain);
+                rk_express_can(entry, &express, &aim))
+                visit = rk_express_serve(entry, (rk_express *)express.fixed, &express, &aim);
 #endif
             worked |= visit == RK_VISIT_WORKED;
             served |= visit < RK_VISIT_PAUSED;
@@ -337,12 +301,10 @@ extern __shared__ rk_unit rk_block_memory[];
         __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                            \
         __shared__ rk_claim claim;                                                                 \
         __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                  \
-        __shared__ rk_express express;                                                             \
         rk_entry entry;                                                                            \
         rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                    \
         entry.orders = (rk_orders *)orders;                                                        \
         entry.claim = &claim;                                                                      \
-        entry.express = &express;                                                                  \
         entry.numbers = numbers;                                                                   \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }

@@ -1,5 +1,5 @@
-/* How much of a block's own memory the express (express.h) takes: copies of messages and staged sends of one turn.
- * The host asks for it at the launch, the device finds the same figures.
+/* How much of a block's own memory the express (express.h) takes: what its threads tell each other, copies of
+ * messages, and staged sends of one turn. The host asks for it at the launch, the device finds the same figures.
  *
  * A stride of whole cache lines would put what all threads write into the same banks, so entries lie eight bytes
  * farther apart. */
@@ -9,8 +9,56 @@
 #include "stage.h"
 
 #define RK_EXPRESS_APART 8u
-#define RK_EXPRESS_SENDS 1024u         /* that all threads may stage in one turn */
-#define RK_EXPRESS_MEMORY (200u << 10) /* bytes of a block's memory that are taken at most */
+#define RK_EXPRESS_DEEP 4u             /* looks that a lane has under way at once, after a full batch */
+#define RK_EXPRESS_SENDS 1024u         /* that all threads may stage in one turn, and messages of one */
+#define RK_EXPRESS_CLAIMS 2048u        /* places by which messages of one actor find each other */
+#define RK_EXPRESS_AIM (20u << 10)     /* bytes for the shards of a target, and for who sends to which */
+#define RK_EXPRESS_MEMORY (220u << 10) /* bytes of a block's memory that are taken at most */
+
+/* A ring as the express reads or writes it. */
+typedef struct rk_way {
+    RK_GLOBAL rk_ring *ring;
+    rk_byte *slots;
+    rk_u64 head; /* of one that is read */
+    rk_u32 mask, shift, header_size, single;
+} rk_way;
+
+/* One shard of the target, and what it is sent in this turn. */
+typedef struct rk_express_target {
+    RK_GLOBAL rk_ring *ring;
+    rk_byte *slots;
+    rk_u32 first; /* index of the first claimed slot, its low word */
+    rk_u32 granted;
+} rk_express_target;
+
+/* One message's call of its handler. */
+typedef struct rk_express_call {
+    rk_u16 first, sent; /* its staged sends */
+    rk_u32 failed;
+} rk_express_call;
+
+/* What the threads of a block tell each other. */
+typedef struct rk_express {
+    rk_way in[2][RK_BANDS]; /* the shard's lanes: host's, device's */
+    rk_u64 now_ns;
+    rk_u64 tail;         /* of a target with no other producer */
+    rk_u64 room_from;    /* what was last seen of that target's head */
+    rk_u64 stamp_ns[32]; /* of each warp's messages, the latest */
+    rk_u64 wait_sum_ns[32], wait_min_ns[32], wait_max_ns[32];
+    rk_u32 count[32u * RK_EXPRESS_DEEP]; /* whole slots that a warp found in one look */
+    rk_u32 sends[32];                    /* of a warp's messages */
+    rk_u32 total;                        /* sends of the turn */
+    rk_u32 out;                          /* those that have slots */
+    rk_u32 done;                         /* the first warp has written them */
+    rk_u32 general;                      /* 1: the general visit has to finish the turn */
+    rk_u32 odd;                          /* the next message is one for the general visit */
+    rk_u32 ends;                         /* so is what the host has ordered */
+    rk_u32 place[RK_EXPRESS_SENDS];  /* of each send: its rank among those to its target, then its index */
+    rk_u32 claim[RK_EXPRESS_CLAIMS]; /* the first message at each place, or RK_EXPRESS_NONE */
+    rk_express_call call[RK_EXPRESS_SENDS];
+    rk_u16 number[RK_EXPRESS_SENDS]; /* the sends in order: which staged entry each is, */
+    rk_u16 aim[RK_EXPRESS_SENDS];    /* and to which shard of the target */
+} rk_express;
 
 typedef struct rk_express_room {
     rk_u32 messages; /* of one turn; 0: there is no room for the express */
@@ -18,18 +66,20 @@ typedef struct rk_express_room {
     rk_u32 bytes;
 } rk_express_room;
 
+#define RK_EXPRESS_FIXED ((rk_u32)sizeof(rk_express) + RK_EXPRESS_AIM)
+
 RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u32 threads, rk_u32 memory)
 {
     rk_express_room room;
     room.copy_stride = (1u << shard->copy_shift) + RK_EXPRESS_APART;
     room.stage_stride = shard->stage_stride + RK_EXPRESS_APART;
     rk_u32 each = room.copy_stride + room.stage_stride * shard->max_sends;
-    rk_u32 fit = memory / each;
+    rk_u32 fit = memory > RK_EXPRESS_FIXED ? (memory - RK_EXPRESS_FIXED) / each : 0u;
     room.messages = shard->max_batch < threads ? shard->max_batch : threads;
     if (room.messages > RK_EXPRESS_SENDS / shard->max_sends)
         room.messages = RK_EXPRESS_SENDS / shard->max_sends;
     if (room.messages > fit) room.messages = fit;
-    room.bytes = (room.messages * each + 15u) & ~15u;
+    room.bytes = room.messages ? (RK_EXPRESS_FIXED + room.messages * each + 15u) & ~15u : 0u;
     return room;
 }
 

@@ -86,7 +86,7 @@ RK_FN RK_GLOBAL const rk_header *rk_header_of(rk_context *context, RK_MSG const 
 }
 
 /* Careful part of rk_message_begin: holes, references, expiry, clocks. 0: pass over it. */
-RK_FN rk_u32 rk_message_examine(rk_context *context)
+RK_FN_LARGE rk_u32 rk_message_examine(rk_context *context)
 {
     RK_GLOBAL const rk_header *header = context->header;
     RK_GLOBAL rk_view *view = context->view;
@@ -132,7 +132,7 @@ RK_FN rk_u32 rk_message_examine(rk_context *context)
 }
 
 /* The message goes to the dead letters. */
-RK_FN void rk_message_dead(rk_context *context, rk_u32 reason)
+RK_FN_LARGE void rk_message_dead(rk_context *context, rk_u32 reason)
 {
     rk_view_count(&context->view->dead);
     rk_stage_report(context, RK_REPORT_DEAD, reason, context->header);
@@ -168,7 +168,7 @@ RK_FN rk_u32 rk_message_begin(rk_context *context, rk_byte *slot)
 }
 
 /* A failed call has sent nothing: the blocks of its large sends go back, and the message is as it came. */
-RK_FN void rk_stage_take_back(rk_context *context)
+RK_FN_LARGE void rk_stage_take_back(rk_context *context)
 {
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     RK_GLOBAL const rk_reference *came =
@@ -303,17 +303,23 @@ RK_FN rk_status rk_forward_on(rk_context *context, rk_u32 route)
     return status;
 }
 
-RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload,
-                             rk_u64 length)
+RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload,
+                                   rk_u64 length)
 {
     rk_target to;
     rk_u32 edge_number;
     if (length > RK_INLINE_MAX) return RK_TOO_LARGE;
+#if defined(RK_LANG_CUDA) /* the next entry may be another thread's */
+    rk_u64 own[(sizeof(rk_staged) + RK_INLINE_MAX) / sizeof(rk_u64)];
+    rk_staged *entry = (rk_staged *)own;
+    rk_stage_fill(context, entry, route, type, (rk_u32)length);
+#else
     context->stage_limit++; /* borrows the entry of the report, which is not staged yet */
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
     context->stage_limit--;
     if (!entry) return RK_LIMIT;
     context->stage_next--;
+#endif
     rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
     if (!rk_next_copy(context, entry, &to, &edge_number)) return RK_CLOSED;
     if (context->spmd == RK_SPMD_TRIAL) return RK_OK;
@@ -332,8 +338,8 @@ RK_FN rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 type, con
 }
 
 /* A log line goes straight to the report lane; without room, or over the limit, it is counted instead. */
-RK_FN void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *text, rk_u32 values, rk_u64 a,
-                        rk_u64 b)
+RK_FN_LARGE void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *text, rk_u32 values, rk_u64 a,
+                              rk_u64 b)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);

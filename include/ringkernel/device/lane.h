@@ -179,8 +179,8 @@ RK_FN void rk_window_remember(RK_GLOBAL rk_lane *lane, rk_byte *arena, rk_u64 id
 
 /* Write one message into a claimed slot, in the lane's format, and show it. The payload is read in whole
  * words where rk_overwrite and rk_unit_write say so. */
-RK_FN void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index,
-                       RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload, rk_u32 length)
+RK_FN_LARGE void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 index,
+                             RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload, rk_u32 length)
 {
     rk_byte *slot = rk_ring_slot(ring, arena, index);
     if (ring->overwritten && ring->format == RK_FORMAT_SEQ) {

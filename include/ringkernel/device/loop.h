@@ -68,7 +68,7 @@ RK_FN rk_u64 rk_received_by_routes(rk_context *context)
 
 /* Have all sources ended, and has everything that they sent been taken? Each source writes its final count
  * into a word of its own, so no end message can be lost or overtaken. N1 pairs with N2. */
-RK_FN rk_u32 rk_sources_ended(rk_context *context)
+RK_FN_LARGE rk_u32 rk_sources_ended(rk_context *context)
 {
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->end_table);
     rk_u64 sent = 0;
@@ -131,7 +131,7 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
 }
 
 /* The batch is out: give its slots back and count. */
-RK_FN void rk_turn_commit(rk_context *context)
+RK_FN_LARGE void rk_turn_commit(rk_context *context)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
@@ -174,7 +174,7 @@ RK_FN rk_u32 rk_turn_finish(rk_context *context)
 }
 
 /* Nothing is queued and the sources have ended: the drain hook, once, and then the end. */
-RK_FN rk_u32 rk_turn_drain(rk_context *context)
+RK_FN_LARGE rk_u32 rk_turn_drain(rk_context *context)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;

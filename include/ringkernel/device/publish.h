@@ -31,8 +31,8 @@
 
 /* Put one message into a lane under whatever policy it has. RK_FULL under Block means: no room yet.
  * RK_TOO_LARGE: the target's slots are for smaller messages, as it handles none of this type. */
-RK_FN rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
-                            RK_GLOBAL const void *payload, rk_u32 length)
+RK_FN_LARGE rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
+                                  RK_GLOBAL const void *payload, rk_u32 length)
 {
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, arena, 0);
     if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) return RK_CLOSED;
@@ -83,33 +83,40 @@ RK_FN RK_GLOBAL rk_lane *rk_edge_lane(rk_context *context, RK_GLOBAL const rk_ed
                                  ((RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes))[shard]);
 }
 
-/* Copy `n` of an edge: which lane, which target. */
+/* Copy `n` of an edge: which target. `turn` is whose turn it is. */
+RK_FN rk_u32 rk_edge_pick(RK_GLOBAL const rk_edge *edge, RK_GLOBAL const rk_staged *entry, rk_u32 turn,
+                          rk_u32 copy)
+{
+    switch (edge->mode) {
+    case RK_ROUTE_FIXED: return edge->fixed;
+    case RK_ROUTE_KEY:
+        return rk_key_target(
+            rk_read_key((RK_GLOBAL const rk_u8 *)(entry + 1), edge->key_offset, edge->key_size),
+            edge->actors);
+    case RK_ROUTE_TURN: return turn % edge->shards;
+    case RK_ROUTE_ALL: return copy;
+    default: return entry->header.base.target;
+    }
+}
+
+/* The shard whose turn it is. */
+RK_FN rk_u32 rk_edge_turn(const rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 edge_number)
+{
+    RK_GLOBAL const rk_u64 *turns = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->edge_turns);
+    return (rk_u32)(turns[edge_number] % edge->shards);
+}
+
+/* The same, and which lane. */
 RK_FN rk_target rk_edge_target(rk_context *context, RK_GLOBAL const rk_edge *edge, rk_u32 edge_number,
                                RK_GLOBAL const rk_staged *entry, rk_u32 copy)
 {
     rk_target to;
     RK_GLOBAL const rk_u64 *lanes = (RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes);
-    to.target = entry->header.base.target;
-    switch (edge->mode) {
-    case RK_ROUTE_FIXED: to.target = edge->fixed; break;
-    case RK_ROUTE_KEY:
-        to.target =
-            rk_key_target(rk_read_key((RK_GLOBAL const rk_u8 *)(entry + 1), edge->key_offset, edge->key_size),
-                          edge->actors);
-        break;
-    case RK_ROUTE_TURN: {
-        RK_GLOBAL rk_lane *first = (RK_GLOBAL rk_lane *)(context->arena + lanes[0]);
-        if (first->window && entry->header.id)
-            to.target = (rk_u32)(rk_hash64(entry->header.id) >> 32);
-        else
-            to.target = (rk_u32)(((RK_GLOBAL const rk_u64 *)(context->arena +
-                                                             context->shard->edge_turns))[edge_number] %
-                                 edge->shards);
-        break;
-    }
-    case RK_ROUTE_ALL: to.target = copy; break;
-    default: break;
-    }
+    rk_u32 turn = edge->mode == RK_ROUTE_TURN ? rk_edge_turn(context, edge, edge_number) : 0u;
+    to.target = rk_edge_pick(edge, entry, turn, copy);
+    if (edge->mode == RK_ROUTE_TURN && entry->header.id &&
+        ((RK_GLOBAL const rk_lane *)(context->arena + lanes[0]))->window)
+        to.target = (rk_u32)(rk_hash64(entry->header.id) >> 32);
     rk_u32 shard = edge->shards == 1 ? 0u : to.target % edge->shards;
     to.lane = (RK_GLOBAL rk_lane *)(context->arena + lanes[shard]);
     to.count = context->shard->edge_counts + 8u * (rk_u64)(edge->counts + shard);
@@ -117,8 +124,8 @@ RK_FN rk_target rk_edge_target(rk_context *context, RK_GLOBAL const rk_edge *edg
 }
 
 /* Copy `entry->sent` of a staged entry: where it goes. 0: there are no more copies. */
-RK_FN rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry, rk_target *to,
-                          rk_u32 *edge_number)
+RK_FN_LARGE rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *entry, rk_target *to,
+                                rk_u32 *edge_number)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     *edge_number = RK_NO_EDGE;
@@ -206,7 +213,7 @@ RK_FN void rk_give_back(rk_context *context, RK_GLOBAL const rk_reference *refer
 /* A reference travels once: of several copies each but the last goes out with a block of its own, made
  * before, since what was sent may be given back and used again at any time. Meanwhile the original waits
  * behind it in the entry. Without room the copy is kept for the next try. */
-RK_FN rk_status rk_own_reference(rk_context *context, RK_GLOBAL rk_staged *entry)
+RK_FN_LARGE rk_status rk_own_reference(rk_context *context, RK_GLOBAL rk_staged *entry)
 {
     RK_GLOBAL rk_reference *reference = (RK_GLOBAL rk_reference *)(entry + 1);
     rk_target to;
@@ -368,7 +375,7 @@ RK_FN void rk_publish_put(rk_context *context, RK_GLOBAL const rk_ring *ring, rk
 }
 
 /* Claim and publish as many entries as go to this open lane together. Returns how many are out. */
-RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_number)
+RK_FN_LARGE rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_number)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     RK_GLOBAL rk_ring *ring = rk_lane_ring(to.lane, context->arena, 0);
@@ -396,8 +403,8 @@ RK_FN rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edge_numb
 
 /* A copy that its target did not take: the sender's hook sees it first; what nobody decided to drop and no
  * hook took care of is kept as a dead letter. 0: the report lane has no room for that, come again. */
-RK_FN rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry, RK_GLOBAL rk_lane *lane,
-                                rk_status status)
+RK_FN_LARGE rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry,
+                                      RK_GLOBAL rk_lane *lane, rk_status status)
 {
     rk_u32 kind = rk_refused_kind(status);
     rk_u32 dropped = kind == RK_REFUSED_DROPPED || kind == RK_REFUSED_DUPLICATE;
@@ -430,7 +437,7 @@ RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
 
 /* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked;
  * context->blocked is the lane without room, 0 where a block of the pool is waited for. */
-RK_FN rk_u32 rk_publish(rk_context *context)
+RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     RK_GLOBAL rk_shard *shard = context->shard;

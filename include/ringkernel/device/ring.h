@@ -25,7 +25,7 @@ typedef struct rk_ring {
     rk_u64 cached_head; /* what producers last saw of head */
     rk_u64 evicted;     /* messages before this index were evicted by a producer (DropOldest) */
     rk_u32 asleep;      /* 1: the consumer sleeps; who publishes exchanges it for 0 and wakes it */
-    rk_u32 producing_;
+    rk_u32 room; /* of a counted ring: free slots; below 0 while a claim that found too few gives back */
     rk_u8 producer_gap_[32];
     /* The consumer looks here for each batch: not in the cache line that each claim writes. */
     rk_u32 stamp_count; /* stamps made; the consumer has seen stamp_seen of them */
@@ -60,8 +60,8 @@ typedef struct rk_ring {
     rk_u32 payload_max; /* payload bytes that a slot holds */
     rk_u32
         overwritten; /* 1: producers may evict and overwrite (DropOldest), so the consumer copies and looks again */
-    rk_u32 constant_;
-    rk_i64 far; /* where the other side has its header, in bytes from this one; 0: this is both sides' */
+    rk_u32 counted; /* 1: claims take from `room` first, so that many producers never try again */
+    rk_i64 far;     /* where the other side has its header, in bytes from this one; 0: this is both sides' */
     rk_u8 constants_[64];
 
     /* Stamps: indices whose waiting time is measured (samples), and when they were published. Producers
@@ -143,11 +143,33 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
     return room < 0 ? 0 : room > (rk_i64)wanted ? wanted : (rk_u32)room;
 }
 
-/* Claim up to `wanted` slots. Admission and ticket are one compare-and-swap on the tail, so the capacity is
- * exact and no ticket is ever given back. */
-RK_FN rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
+/* Claim up to `wanted` slots of a counted ring: first of the room, which the consumer gives back as it commits
+ * (P1 pairs with C2), then a ticket, which there is room for. Neither is tried again because another producer
+ * came between: where a compare-and-swap takes as long as the way to the device's cache, a tail that everybody
+ * wants lets one claim pass in that time. A claim that finds less than it wants takes what there is and gives the
+ * rest back; who sees the room below 0 meanwhile can't know how much there is, and asks again. */
+RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
+{
+    rk_claim claim = { 0, 0 };
+    rk_i32 room;
+    for (rk_u32 round = 0;; round++) {
+        room = (rk_i32)rk_add_u32(&ring->room, 0u - wanted, RK_ACQUIRE, RK_SCOPE_DEVICE); /* P1 */
+        if (room >= 0) break;
+        rk_add_u32(&ring->room, wanted, RK_RELAXED, RK_SCOPE_DEVICE);
+        rk_port_spin(round);
+    }
+    claim.count = (rk_u32)room < wanted ? (rk_u32)room : wanted;
+    if (claim.count < wanted) rk_add_u32(&ring->room, wanted - claim.count, RK_RELAXED, RK_SCOPE_DEVICE);
+    if (claim.count) claim.first = rk_add_u64(&ring->tail, claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE);
+    return claim;
+}
+
+/* Claim up to `wanted` slots. Of a ring that isn't counted, admission and ticket are one compare-and-swap on the
+ * tail; in either way the capacity is exact and no ticket is ever given back. */
+RK_FN_LARGE rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
 {
     rk_claim claim;
+    if (ring->counted) return rk_ring_claim_counted(ring, wanted);
     if (ring->single) {
         claim.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
         claim.count = rk_ring_room(ring, claim.first, wanted);
@@ -262,7 +284,9 @@ RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64
 /* Give the slots before `head` back. C2 pairs with P1. */
 RK_FN void rk_ring_commit(RK_GLOBAL rk_ring *ring, rk_u64 head)
 {
-    rk_store_u64(&ring->head, head, RK_RELEASE, RK_SCOPE_DEVICE); /* C2 */
+    rk_u32 n = (rk_u32)(head - ring->head);
+    rk_store_u64(&ring->head, head, RK_RELEASE, RK_SCOPE_DEVICE);               /* C2 */
+    if (ring->counted) rk_add_u32(&ring->room, n, RK_RELEASE, RK_SCOPE_DEVICE); /* C2 */
 #if !defined(RK_LANG_HOST)
     if (ring->far) rk_store_u64(&rk_ring_far(ring)->head, head, RK_RELEASE, RK_SCOPE_SYSTEM);
 #endif

@@ -59,12 +59,9 @@ RK_FN rk_u64 rk_stamp_ns(rk_context *context)
     return now;
 }
 
-/* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that
- * it may. */
-RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
+RK_FN void rk_stage_fill(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32 route, rk_u16 type,
+                         rk_u32 length)
 {
-    if (context->stage_next >= context->stage_limit) return 0;
-    RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
     RK_GLOBAL const rk_shard *shard = context->shard;
     rk_u32 kernel_no = shard->kernel_no & 0xffffu, number = shard->shard;
     rk_header_kind(&entry->header.base, type, length & 0xffffu);
@@ -73,6 +70,15 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
     entry->route = route;
     entry->sent = 0;
     entry->copied = RK_COPY_NONE;
+}
+
+/* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that
+ * it may. */
+RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
+{
+    if (context->stage_next >= context->stage_limit) return 0;
+    RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
+    rk_stage_fill(context, entry, route, type, length);
     return entry;
 }
 
@@ -96,8 +102,8 @@ RK_FN rk_status rk_stage_refused(rk_context *context)
 }
 
 /* Put the payload of an entry into the shard's pool. RK_FULL: no block is free. */
-RK_FN rk_status rk_stage_large(rk_context *context, RK_GLOBAL rk_staged *entry, const void *payload,
-                               rk_u64 length)
+RK_FN_LARGE rk_status rk_stage_large(rk_context *context, RK_GLOBAL rk_staged *entry, const void *payload,
+                                     rk_u64 length)
 {
     RK_GLOBAL rk_pool *pool = (RK_GLOBAL rk_pool *)(context->arena + context->shard->pool);
     rk_u32 block = context->shard->pool && length <= pool->block_size ? rk_pool_take(pool, context->arena)
@@ -180,7 +186,8 @@ RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *r
 
 /* A report about the message being handled: it carries the message's own header and, for a dead letter, its
  * payload. */
-RK_FN void rk_stage_report(rk_context *context, rk_u32 kind, rk_u32 reason, RK_GLOBAL const rk_header *header)
+RK_FN_LARGE void rk_stage_report(rk_context *context, rk_u32 kind, rk_u32 reason,
+                                 RK_GLOBAL const rk_header *header)
 {
     context->stage_limit = context->stage_next + 1u;
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPORT, header->type, 0);

@@ -114,8 +114,8 @@ RK_FN void rk_view_open(rk_context *context, RK_GLOBAL rk_view *view, rk_u64 rin
 }
 
 /* Add up to `wanted` messages of one ring to the batch. `again`: some of it may be in the batch already. */
-RK_FN rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk_u32 band, rk_u32 wanted,
-                          rk_u32 again)
+RK_FN_LARGE rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk_u32 band, rk_u32 wanted,
+                                rk_u32 again)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     if (turn->views == RK_VIEWS || wanted == 0) return 0;
@@ -186,7 +186,7 @@ RK_FN void rk_take_bands(rk_context *context, rk_u32 most)
 }
 
 /* Fill the batch with up to `most` messages. Returns how many. */
-RK_FN rk_u32 rk_take(rk_context *context, rk_u32 most)
+RK_FN_LARGE rk_u32 rk_take(rk_context *context, rk_u32 most)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
     turn->views = 0;

@@ -37,7 +37,6 @@ typedef struct rk_entry {
     /* The block's own, for block.h. */
     rk_orders *orders;
     struct rk_claim *claim;
-    struct rk_express *express;
     rk_u16 *numbers; /* one for each thread */
 #endif
 } rk_entry;

@@ -134,6 +134,7 @@ void rk_nvrtc_options_for(const rk_nvrtc_target *target, const char *include, rk
     options->option[1] = options->architecture;
     options->option[2] = options->include;
     options->option[3] = "--generate-line-info"; /* compute-sanitizer and profilers name the user's lines */
+    options->option[4] = "--split-compile=0";    /* by as many threads as there are cores */
 }
 
 /* ------------------------------------------------------------------ compiling */

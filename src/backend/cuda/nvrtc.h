@@ -37,7 +37,7 @@ typedef struct rk_nvrtc_target {
 rk_status rk_nvrtc_target_for(const rk_nvrtc *nvrtc, rk_u32 architecture, rk_nvrtc_target *target);
 
 /* The options that a target is compiled with, as NVRTC takes them. */
-#define RK_NVRTC_OPTIONS 4
+#define RK_NVRTC_OPTIONS 5
 typedef struct rk_nvrtc_options {
     const char *option[RK_NVRTC_OPTIONS];
     char architecture[64];

@@ -103,7 +103,8 @@ static void a_device_that_it_knows_gets_machine_code(void **state)
     assert_false(target.is_ptx);
     assert_int_equal(rk_nvrtc_compile(&nvrtc, "unit", &target, "/headers", &code), RK_OK);
     assert_string_equal(mock->options,
-                        "--std=c++20 --gpu-architecture=sm_80 --include-path=/headers --generate-line-info ");
+                        "--std=c++20 --gpu-architecture=sm_80 --include-path=/headers --generate-line-info "
+                        "--split-compile=0 ");
     assert_int_equal(strncmp(code.bytes, "code 1", 6), 0);
     assert_int_equal(code.size, strlen(code.bytes) + 1);
     rk_device_code_free(&code);

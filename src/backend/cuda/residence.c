@@ -11,7 +11,7 @@
 
 #include "cuda.h"
 
-#define STATIC_SHARED (8u << 10) /* at most, of what the loop has for itself */
+#define STATIC_SHARED (6u << 10) /* at most, of what the loop has for itself */
 
 static const rk_u32 host_lanes[] = { RK_LANE_HOST, RK_LANE_OUT, RK_LANE_REPORT };
 #define HOST_LANES (sizeof host_lanes / sizeof *host_lanes)

@@ -1,0 +1,174 @@
+/* The express runs handlers: over copies in the block's own memory, their sends staged there, with all that a
+ * handler's calls act on in registers.
+ *
+ * Without state each thread has a message. With a state for the shard one thread has them all, in order. With a
+ * state for each actor, messages of one actor are handled one after the other, in order: of those at one place
+ * the first goes, then the next; two actors that share a place only wait for each other. */
+#ifndef RINGKERNEL_DEVICE_EXPRESS_HANDLE_H
+#define RINGKERNEL_DEVICE_EXPRESS_HANDLE_H
+
+#include "block.h"
+#include "express_look.h"
+
+#if defined(RK_LANG_CUDA)
+
+#define RK_EXPRESS_NONE 0xffffffffu
+
+/* What does not change from turn to turn. */
+RK_FN void rk_express_context(rk_entry *entry, const rk_express_own *own, rk_context *c)
+{
+    const rk_context *context = &entry->context;
+    c->arena = context->arena;
+    c->shard = context->shard;
+    c->turn = context->turn;
+    c->orders = context->orders;
+    c->told = context->told;
+    c->stage = own->stage;
+    c->stage_stride = own->room.stage_stride;
+    c->parameters = context->parameters;
+    c->state = c->shard_state = context->shard_state;
+    c->features = context->features & ~RK_FEATURE_CAUSAL; /* the stamps are set when the order is known */
+    c->view = &context->turn->view[0];
+    c->thread = 0;
+    c->threads = 1;
+    c->spmd = 0;
+    c->shared = context->shared;
+    c->order = 0;
+    c->batch_first = c->batch_n = 0;
+    c->received = 0;
+    c->blocked = 0;
+}
+
+/* The context stands at the message of a copy, whose sends are staged from entry `stage` on. */
+RK_FN void rk_express_stand(const rk_express_own *own, rk_context *c, rk_u32 header_size, rk_u32 copy,
+                            rk_u32 stage, rk_u32 max_sends)
+{
+    rk_byte *slot = own->copies + copy * own->room.copy_stride;
+    c->header = (RK_GLOBAL const rk_header *)slot;
+    c->payload = slot + header_size;
+    c->payload_length = c->header->length;
+    c->stage_first = c->stage_next = stage;
+    c->stage_limit = stage + max_sends;
+    c->failed = 0;
+    c->shared_used = 0;
+}
+
+RK_FN rk_u32 rk_express_actor(const rk_express_own *own, rk_u32 copy)
+{
+    return ((RK_GLOBAL const rk_header *)(own->copies + copy * own->room.copy_stride))->target;
+}
+
+/* Is it the turn of message k for this actor, of those that wait? By the first warp alone, or by the block; ends in
+ * its barrier. */
+RK_FN rk_u32 rk_express_wins(rk_express *x, rk_u32 actor, rk_u32 k, rk_u32 waits, rk_u32 wide)
+{
+    if (!wide) {
+        rk_u32 all = __ballot_sync(RK_ALL_LANES, (int)waits), wins = 0;
+        if (waits) wins = (rk_u32)__ffs((int)__match_any_sync(all, actor)) - 1u == k;
+        __syncwarp();
+        return wins;
+    }
+    rk_u32 *place = &x->claim[(rk_u32)rk_hash64(actor) & (RK_EXPRESS_CLAIMS - 1u)];
+    if (waits) rk_min_u32(place, k, RK_RELAXED, RK_SCOPE_BLOCK);
+    RK_PORT_BLOCK_BARRIER();
+    return waits && rk_load_u32(place, RK_RELAXED, RK_SCOPE_BLOCK) == k;
+}
+
+/* Whoever won gives its place back. 1: somebody still waits. Ends in a barrier. */
+RK_FN rk_u32 rk_express_won(rk_express *x, rk_u32 actor, rk_u32 won, rk_u32 waits, rk_u32 wide)
+{
+    if (!wide) return (rk_u32)__any_sync(RK_ALL_LANES, (int)waits);
+    if (won)
+        rk_store_u32(&x->claim[(rk_u32)rk_hash64(actor) & (RK_EXPRESS_CLAIMS - 1u)], RK_EXPRESS_NONE,
+                     RK_RELAXED, RK_SCOPE_BLOCK);
+    return (rk_u32)__syncthreads_or((int)waits);
+}
+
+/* What a handler has staged, or why it failed, is written down. Returns whether the express can publish it. */
+RK_FN rk_u32 rk_express_note(rk_express *x, const rk_context *c, rk_u32 k, rk_u32 payload_max, rk_u32 type)
+{
+    rk_u32 sent = c->stage_next - c->stage_first, plain = !c->failed;
+    for (rk_u32 i = 0; i < sent; i++)
+        plain &= rk_plain_entry(rk_stage_entry(c->stage, c->stage_stride, c->stage_first + i), payload_max,
+                                type) == RK_PLAIN_SEND;
+    rk_express_call call = { (rk_u16)c->stage_first, (rk_u16)sent, c->failed };
+    x->call[k] = call;
+    return plain;
+}
+
+/* Handlers over the `n` messages from a copy on; by the first warp alone unless `wide`. This thread's sends are then staged from
+ * entry *first on, as many as it returns. *plain: the express can publish what this thread has handled. */
+RK_FN rk_u32 rk_express_handle(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c,
+                               rk_u32 header_size, rk_u32 copy, const rk_plain *out, rk_u32 n, rk_u32 wide,
+                               rk_u64 now_ns, rk_u32 *first, rk_u32 *plain)
+{
+    RK_GLOBAL const rk_shard *shard = c->shard;
+    const rk_u32 kind = shard->state_kind, max_sends = shard->max_sends, thread = entry->thread;
+    const rk_u32 payload_max = rk_lane_ring(out->lane, c->arena, 0)->payload_max;
+    rk_u32 k = kind == RK_PER_SHARD && thread ? n : thread, end = n, rounds = 0, sent = 0;
+    if (kind != RK_PER_SHARD && thread < n) end = thread + 1u;
+    *first = kind == RK_PER_SHARD ? 0u : thread * max_sends;
+    rk_u32 actor = kind == RK_PER_ACTOR && k < end ? rk_express_actor(own, copy + k) : 0u;
+    *plain = 1;
+    c->now_ns = now_ns;
+    for (;; rounds++) {
+        rk_u32 mine = k < end;
+        if (kind == RK_PER_ACTOR) mine = rk_express_wins(x, actor, k, mine, wide);
+        if (mine) {
+            rk_express_stand(own, c, header_size, copy + k, *first + sent, max_sends);
+            if (kind == RK_PER_ACTOR) {
+                rk_u32 shards = shard->shards;
+                if (actor >= shard->actors) c->failed = RK_REASON_STATUS + (rk_u32)RK_NO_SUCH_ACTOR + 1u;
+                c->state = (rk_byte *)c->shard_state +
+                           (rk_u64)(shards == 1u ? actor : actor / shards) * shard->state_size;
+            }
+            if (!c->failed) rk_unit_handle_here(c, entry->number);
+            *plain &= rk_express_note(x, c, k, payload_max, out->type);
+            sent += c->stage_next - c->stage_first;
+            k++;
+        }
+        if (kind == RK_STATELESS) break;
+        if (kind == RK_PER_SHARD ? k >= end : !rk_express_won(x, actor, mine, k < end, wide)) break;
+    }
+    if (thread == 0) {
+        rk_u64 more = kind == RK_PER_ACTOR ? rounds + 1u : 1u;
+        rk_add_u64(&c->shard->meter.rounds, more, RK_RELAXED, RK_SCOPE_DEVICE);
+    }
+    return sent;
+}
+
+/* Each warp's part of what is known of a batch by its messages' stamps: the latest, and how long they waited. */
+RK_FN void rk_express_stamps(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_u32 copy, rk_u32 n,
+                             rk_u64 now_ns)
+{
+    rk_u32 features = entry->context.features, warp = entry->thread / 32u;
+    if (!(features & (RK_FEATURE_CAUSAL | RK_FEATURE_TIMESTAMPS)) || warp * 32u >= n) return;
+    rk_u64 latest = 0, sum = 0, least = ~0ul, most = 0;
+    if (entry->thread < n) {
+        if (features & RK_FEATURE_LONG)
+            latest = ((RK_GLOBAL const rk_header_long *)(own->copies +
+                                                         (copy + entry->thread) * own->room.copy_stride))
+                         ->sent_ns;
+        sum = least = most = now_ns > latest ? now_ns - latest : 0;
+        if (features & RK_FEATURE_TIMESTAMPS)
+            rk_add_u64(&entry->context.shard->meter.queue_wait.bucket[rk_histogram_bucket(sum)], 1ul,
+                       RK_RELAXED, RK_SCOPE_DEVICE);
+    }
+    for (rk_u32 d = 16; d; d /= 2u) {
+        rk_u64 other = __shfl_xor_sync(RK_ALL_LANES, latest, d);
+        latest = other > latest ? other : latest;
+        sum += __shfl_xor_sync(RK_ALL_LANES, sum, d);
+        other = __shfl_xor_sync(RK_ALL_LANES, least, d);
+        least = other < least ? other : least;
+        other = __shfl_xor_sync(RK_ALL_LANES, most, d);
+        most = other > most ? other : most;
+    }
+    if (entry->thread % 32u) return;
+    x->stamp_ns[warp] = latest;
+    x->wait_sum_ns[warp] = sum;
+    x->wait_min_ns[warp] = least;
+    x->wait_max_ns[warp] = most;
+}
+
+#endif
+#endif

@@ -1,0 +1,279 @@
+/* The express publishes: all that a turn sends by the default route into open lanes, in the order of its causes.
+ *
+ *     number the sends → aim each at its shard, and rank it among those → claim, a thread a shard → write
+ *
+ * Few sends are the first warp's alone, and the lanes of it that aim at the same shard find each other. Many are cut
+ * into rows of 32, and a table says how many each row has for each shard: its columns become sums, so a shard is
+ * claimed once, and what it gets from here stays in order. */
+#ifndef RINGKERNEL_DEVICE_EXPRESS_SEND_H
+#define RINGKERNEL_DEVICE_EXPRESS_SEND_H
+
+#include "block.h"
+#include "express_handle.h"
+
+#if defined(RK_LANG_CUDA)
+
+#define RK_EXPRESS_REFUSED 0x8000u /* set in rk_express.aim: its shard has no room */
+
+/* Where sends go, as far as it is known when the express begins. */
+typedef struct rk_aim {
+    rk_plain plain;
+    rk_express_target *target; /* of each shard */
+    rk_u32 *cell;              /* rows × shards: sends of a row to a shard; 0 between the turns */
+    rk_u32 shards, rows;
+    rk_u32 mask, shift, header_size, single;
+} rk_aim;
+
+/* All shards that the default route leads to, if they are plain and alike. 0: they are not. The same for all threads. */
+RK_FN rk_u32 rk_express_aim(rk_entry *entry, const rk_express_own *own, rk_aim *aim)
+{
+    rk_context *context = &entry->context;
+    RK_GLOBAL const rk_ring *like;
+    aim->plain = rk_plain_route(context);
+    if (!aim->plain.lane) return 0;
+    like = rk_lane_ring(aim->plain.lane, context->arena, 0);
+    aim->shards = aim->plain.edge ? aim->plain.edge->shards : 1u;
+    if (aim->shards > 1u && aim->plain.edge->mode == RK_ROUTE_ALL) return 0;
+    if (aim->shards * (sizeof(rk_express_target) + 4u) > RK_EXPRESS_AIM) return 0;
+    aim->target = (rk_express_target *)(own->fixed + sizeof(rk_express));
+    aim->cell = (rk_u32 *)(aim->target + aim->shards);
+    aim->rows = (RK_EXPRESS_AIM - aim->shards * (rk_u32)sizeof(rk_express_target)) / (4u * aim->shards);
+    if (aim->shards == 1u || aim->rows > RK_EXPRESS_SENDS / 32u) aim->rows = RK_EXPRESS_SENDS / 32u;
+    aim->mask = like->mask;
+    aim->shift = like->slot_shift;
+    aim->header_size = like->header_size;
+    aim->single = like->single;
+    rk_u32 alike = 1;
+    for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads) {
+        RK_GLOBAL rk_lane *lane =
+            aim->plain.edge ? rk_edge_lane(context, aim->plain.edge, s) : aim->plain.lane;
+        RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+        alike = alike && rk_plain_lane(context, lane) && ring->mask == aim->mask &&
+                ring->slot_shift == aim->shift && ring->header_size == aim->header_size &&
+                (aim->shards == 1u ? ring->single || ring->counted : ring->counted);
+        aim->target[s].ring = ring;
+        aim->target[s].slots = context->arena + ring->slots;
+    }
+    if (aim->shards > 1u)
+        for (rk_u32 i = entry->thread; i < aim->rows * aim->shards; i += entry->threads) aim->cell[i] = 0;
+    return (rk_u32)__syncthreads_and((int)alike);
+}
+
+/* ------------------------------------------------------------------ claims */
+
+/* `n` slots of a shard or none. No order is asked for: a slot is written after a look that saw it free, which the write
+ * depends on, and what is in it proves itself. An acquire would empty the block's cache. */
+RK_FN rk_u32 rk_express_claim_counted(rk_express_target *target, rk_u32 n)
+{
+    RK_GLOBAL rk_ring *ring = target->ring;
+    rk_i32 room = (rk_i32)rk_add_u32(&ring->room, 0u - n, RK_RELAXED, RK_SCOPE_DEVICE);
+    target->granted = room >= (rk_i32)n;
+    if (target->granted)
+        target->first = (rk_u32)rk_add_u64(&ring->tail, (rk_u64)n, RK_RELAXED, RK_SCOPE_DEVICE);
+    else
+        rk_add_u32(&ring->room, n, RK_RELAXED, RK_SCOPE_DEVICE);
+    return target->granted;
+}
+
+/* The same of a lane with no other producer, by the leader. */
+RK_FN rk_u32 rk_express_claim_single(rk_express *x, rk_express_target *target, rk_u32 capacity, rk_u32 n)
+{
+    RK_GLOBAL rk_ring *ring = target->ring;
+    rk_u64 end = x->tail + n - capacity;
+    if (rk_index_ahead(end, x->room_from) > 0)
+        x->room_from = rk_load_u64(&rk_ring_far(ring)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
+    target->granted = rk_index_ahead(end, x->room_from) <= 0;
+    if (!target->granted) return 0;
+    target->first = (rk_u32)x->tail;
+    x->tail += n;
+    rk_store_u64(&ring->tail, x->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+    return 1;
+}
+
+/* Claim for shard s, and count what it is sent. */
+RK_FN rk_u32 rk_express_claim(rk_express *x, rk_context *context, const rk_aim *aim, rk_u32 s, rk_u32 n)
+{
+    rk_u32 granted = aim->single ? rk_express_claim_single(x, &aim->target[s], aim->mask + 1u, n)
+                                 : rk_express_claim_counted(&aim->target[s], n);
+    if (granted && aim->plain.edge) {
+        RK_GLOBAL rk_u64 *counts = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_counts);
+        rk_add_u64(&counts[aim->plain.edge->counts + s], (rk_u64)n, RK_RELAXED, RK_SCOPE_DEVICE);
+    }
+    return granted;
+}
+
+/* ------------------------------------------------------------------ one send */
+
+/* What is the same for all sends of a turn. */
+typedef struct rk_express_order {
+    rk_u64 stamp_ns; /* with causal order: of the first send */
+    rk_u32 turn;     /* whose it is, of the first send */
+} rk_express_order;
+
+RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x, const rk_aim *aim, rk_u32 n,
+                                           rk_u64 now_ns)
+{
+    rk_context *context = &entry->context;
+    rk_express_order order = { 0, 0 };
+    if (context->features & RK_FEATURE_CAUSAL) {
+        rk_u64 clock = context->turn->clock_hlc;
+        for (rk_u32 w = 0; w * 32u < n; w++) clock = x->stamp_ns[w] > clock ? x->stamp_ns[w] : clock;
+        order.stamp_ns = now_ns > clock ? now_ns : clock + 1u;
+    }
+    if (aim->plain.edge && aim->plain.edge->mode == RK_ROUTE_TURN)
+        order.turn = rk_edge_turn(context, aim->plain.edge, aim->plain.edge_number);
+    return order;
+}
+
+RK_FN RK_GLOBAL rk_staged *rk_express_staged(const rk_express_own *own, rk_u32 number)
+{
+    return rk_stage_entry(own->stage, own->room.stage_stride, number);
+}
+
+/* The clock is the last stamp's, or the latest that came. By the leader. */
+RK_FN void rk_express_clock(rk_context *context, const rk_express *x, rk_express_order order, rk_u32 n)
+{
+    rk_u64 clock = context->turn->clock_hlc;
+    for (rk_u32 w = 0; w * 32u < n; w++) clock = x->stamp_ns[w] > clock ? x->stamp_ns[w] : clock;
+    context->turn->clock_hlc = x->total ? order.stamp_ns + x->total - 1u : clock;
+}
+
+/* Send j gets its stamp and its target. Returns the shard. */
+RK_FN rk_u32 rk_express_address(const rk_express_own *own, const rk_express *x, const rk_aim *aim,
+                                rk_express_order order, rk_u32 j)
+{
+    RK_GLOBAL rk_staged *staged = rk_express_staged(own, x->number[j]);
+    if (order.stamp_ns) staged->header.sent_ns = order.stamp_ns + j;
+    if (!aim->plain.edge) return 0;
+    rk_u32 target = rk_edge_pick(aim->plain.edge, staged, order.turn + j, 0);
+    rk_header_aim(&staged->header.base, target);
+    return aim->shards == 1u ? 0u : target % aim->shards;
+}
+
+/* This warp writes sends j = first, … into their slots, `n` at most 32; lanes of a slot share its units. */
+RK_FN void rk_express_write(const rk_express_own *own, const rk_express *x, const rk_aim *aim,
+                            const rk_cut *cut, rk_u32 first, rk_u32 n)
+{
+    const rk_u32 header_words = aim->header_size / 4u;
+    for (rk_u32 i = cut->slot; i < n; i += cut->slots) {
+        rk_u32 j = first + i, shard = x->aim[j], index = x->place[j];
+        if (shard & RK_EXPRESS_REFUSED) continue;
+        RK_GLOBAL const rk_staged *staged = rk_express_staged(own, x->number[j]);
+        rk_unit *slot = (rk_unit *)(aim->target[shard].slots + ((rk_u64)(index & aim->mask) << aim->shift));
+        rk_warp_put(slot, index & ~aim->mask, cut, staged, header_words);
+    }
+}
+
+/* ------------------------------------------------------------------ few sends */
+
+/* Up to 32, by the first warp. Those without room are left to the general visit. Returns how many are out. */
+RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_aim *aim, const rk_express_own *own,
+                                 rk_express_order order, rk_u32 total)
+{
+    rk_u32 j = entry->thread, mine = j < total, shard = 0,
+           all = total < 32u ? (1u << total) - 1u : RK_ALL_LANES;
+    const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
+    if (mine) shard = rk_express_address(own, x, aim, order, j);
+    if (j == 0 && aim->plain.edge) rk_batch_release(entry->context.shard);
+    __syncwarp();
+    rk_u32 granted = 0;
+    if (mine) {
+        rk_u32 peers = aim->shards == 1u ? all : __match_any_sync(all, shard);
+        rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << j) - 1u)));
+        if (rank == 0) rk_express_claim(x, &entry->context, aim, shard, (rk_u32)__popc((int)peers));
+        __syncwarp(all);
+        granted = aim->target[shard].granted;
+        x->place[j] = aim->target[shard].first + rank;
+        x->aim[j] = (rk_u16)(granted ? shard : shard | RK_EXPRESS_REFUSED);
+    }
+    rk_u32 out = (rk_u32)__popc((int)__ballot_sync(RK_ALL_LANES, (int)granted));
+    rk_express_write(own, x, aim, &cut, 0, total);
+    __syncwarp();
+    if (granted && out < total) rk_express_staged(own, x->number[j])->route = RK_TO_NOWHERE;
+    return out;
+}
+
+/* ------------------------------------------------------------------ many sends */
+
+/* Each row's lanes find those that aim at the same shard. */
+RK_FN void rk_express_rank(rk_entry *entry, rk_express *x, const rk_aim *aim, const rk_express_own *own,
+                           rk_express_order order, rk_u32 total)
+{
+    rk_u32 lane = entry->thread % 32u, warps = entry->threads / 32u;
+    for (rk_u32 row = entry->thread / 32u; row * 32u < total; row += warps) {
+        rk_u32 j = row * 32u + lane, all = __ballot_sync(RK_ALL_LANES, (int)(j < total));
+        if (j < total) {
+            rk_u32 shard = rk_express_address(own, x, aim, order, j);
+            if (aim->shards > 1u) {
+                rk_u32 peers = __match_any_sync(all, shard);
+                rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
+                if (rank == 0) aim->cell[row * aim->shards + shard] = (rk_u32)__popc((int)peers);
+                x->place[j] = rank;
+            }
+            x->aim[j] = (rk_u16)shard;
+        }
+        __syncwarp();
+    }
+}
+
+/* A thread a shard: the column of the table becomes where each row begins, and all of it is claimed. */
+RK_FN void rk_express_claim_all(rk_entry *entry, rk_express *x, const rk_aim *aim, rk_u32 total)
+{
+    for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads) {
+        rk_u32 n = total;
+        if (aim->shards > 1u) {
+            n = 0;
+            for (rk_u32 row = 0; row * 32u < total; row++) {
+                rk_u32 of_row = aim->cell[row * aim->shards + s];
+                if (of_row) aim->cell[row * aim->shards + s] = n;
+                n += of_row;
+            }
+        }
+        if (n == 0) continue;
+        if (rk_express_claim(x, &entry->context, aim, s, n))
+            rk_add_u32(&x->out, n, RK_RELAXED, RK_SCOPE_BLOCK);
+        else
+            rk_store_u32(&x->general, 1u, RK_RELAXED, RK_SCOPE_BLOCK);
+    }
+}
+
+/* Each row's sends get their indices, and are written. */
+RK_FN void rk_express_write_all(rk_entry *entry, rk_express *x, const rk_aim *aim, const rk_express_own *own,
+                                rk_u32 total)
+{
+    const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
+    rk_u32 lane = entry->thread % 32u, warps = entry->threads / 32u;
+    for (rk_u32 row = entry->thread / 32u; row * 32u < total; row += warps) {
+        rk_u32 j = row * 32u + lane, granted = 0, begins = 0;
+        rk_u32 all = __ballot_sync(RK_ALL_LANES, (int)(j < total));
+        if (j < total) {
+            rk_u32 shard = x->aim[j], rank = aim->shards > 1u ? x->place[j] : j;
+            rk_u32 *cell = &aim->cell[row * aim->shards + shard];
+            granted = aim->target[shard].granted;
+            begins = aim->shards > 1u && rank == 0;
+            x->place[j] = aim->target[shard].first + rank + (aim->shards > 1u ? *cell : 0u);
+            if (!granted) x->aim[j] = (rk_u16)(shard | RK_EXPRESS_REFUSED);
+            __syncwarp(all);
+            if (begins) *cell = 0;
+        }
+        __syncwarp();
+        rk_express_write(own, x, aim, &cut, row * 32u, total - row * 32u < 32u ? total - row * 32u : 32u);
+        __syncwarp();
+        if (granted && x->general) rk_express_staged(own, x->number[j])->route = RK_TO_NOWHERE;
+    }
+}
+
+/* By all warps. x->out are out; x->general is set if some found no room. The block meets twice in between. */
+RK_FN_LARGE void rk_express_send_many(rk_entry *entry, rk_express *x, const rk_aim *aim,
+                                      const rk_express_own *own, rk_express_order order, rk_u32 total)
+{
+    rk_express_rank(entry, x, aim, own, order, total);
+    RK_PORT_BLOCK_BARRIER();
+    if (entry->thread == 0 && aim->plain.edge) rk_batch_release(entry->context.shard);
+    rk_express_claim_all(entry, x, aim, total);
+    RK_PORT_BLOCK_BARRIER();
+    rk_express_write_all(entry, x, aim, own, total);
+}
+
+#endif
+#endif
