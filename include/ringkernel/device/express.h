@@ -338,13 +338,12 @@ RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_ow
         if (thread < 32u) rk_express_finish_few(entry, x, own, aim, sends, n, now_ns);
         RK_PORT_BLOCK_BARRIER();
     }
-    if (!x->done) {
-        rk_aim of_many = *aim; /* its own address is nobody's, or it would lie in memory */
-        rk_express_own own_of_many = *own;
-        rk_express_send_many(entry, x, &of_many, &own_of_many, rk_express_order_of(entry, x, aim, n, now_ns),
-                             x->total);
-    }
-    return x->general;
+    if (x->done) return x->general;
+    rk_aim of_many = *aim; /* its own address is nobody's, or it would lie in memory */
+    rk_express_own own_of_many = *own;
+    rk_u32 total = x->total;
+    return rk_express_send_many(entry, x, &of_many, &own_of_many,
+                                rk_express_order_of(entry, x, aim, n, now_ns), total) < total;
 }
 
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */

@@ -23,12 +23,13 @@ typedef struct rk_way {
     rk_u32 mask, shift, header_size, single;
 } rk_way;
 
-/* One shard of the target, and what it is sent in this turn. */
+/* One shard of the target, and what it is sent in this turn: sends 0 … done - 1 are out, `granted` more have slots from
+ * `first` on, and `left` have none yet. */
 typedef struct rk_express_target {
     RK_GLOBAL rk_ring *ring;
     rk_byte *slots;
-    rk_u32 first; /* index of the first claimed slot, its low word */
-    rk_u32 granted;
+    rk_u32 first; /* index of a slot, its low word */
+    rk_u32 done, granted, left;
 } rk_express_target;
 
 /* One message's call of its handler. */
@@ -48,13 +49,13 @@ typedef struct rk_express {
     rk_u32 count[32u * RK_EXPRESS_DEEP]; /* whole slots that a warp found in one look */
     rk_u32 sends[32];                    /* of a warp's messages */
     rk_u32 total;                        /* sends of the turn */
-    rk_u32 out;                          /* those that have slots */
-    rk_u32 done;                         /* the first warp has written them */
+    rk_u32 out;                          /* those that are out */
+    rk_u32 done;                         /* the first warp has seen to them */
     rk_u32 general;                      /* 1: the general visit has to finish the turn */
     rk_u32 odd;                          /* the next message is one for the general visit */
     rk_u32 ends;                         /* so is what the host has ordered */
-    rk_u32 place[RK_EXPRESS_SENDS];  /* of each send: its rank among those to its target, then its index */
-    rk_u32 claim[RK_EXPRESS_CLAIMS]; /* the first message at each place, or RK_EXPRESS_NONE */
+    rk_u32 place[RK_EXPRESS_SENDS];      /* of each send: the how-manieth to its shard */
+    rk_u32 claim[RK_EXPRESS_CLAIMS];     /* the first message at each place, or RK_EXPRESS_NONE */
     rk_express_call call[RK_EXPRESS_SENDS];
     rk_u16 number[RK_EXPRESS_SENDS]; /* the sends in order: which staged entry each is, */
     rk_u16 aim[RK_EXPRESS_SENDS];    /* and to which shard of the target */

@@ -13,7 +13,9 @@
 
 #if defined(RK_LANG_CUDA)
 
-#define RK_EXPRESS_REFUSED 0x8000u /* set in rk_express.aim: its shard has no room */
+#define RK_EXPRESS_OUT 0x8000u /* set in rk_express.aim: it is written */
+#define RK_EXPRESS_TRIES \
+    64u /* how often room is asked for, a look over the bus apart, before the shard is parked */
 
 /* Where sends go, as far as it is known when the express begins. */
 typedef struct rk_aim {
@@ -22,6 +24,7 @@ typedef struct rk_aim {
     rk_u32 *cell;              /* rows × shards: sends of a row to a shard; 0 between the turns */
     rk_u32 shards, rows;
     rk_u32 mask, shift, header_size, single;
+    rk_u32 tries; /* for room: only under Block is it waited for */
 } rk_aim;
 
 /* All shards that the default route leads to, if they are plain and alike. 0: they are not. The same for all threads. */
@@ -43,6 +46,7 @@ RK_FN rk_u32 rk_express_aim(rk_entry *entry, const rk_express_own *own, rk_aim *
     aim->shift = like->slot_shift;
     aim->header_size = like->header_size;
     aim->single = like->single;
+    aim->tries = aim->plain.lane->strategy == RK_BACKPRESSURE_BLOCK ? RK_EXPRESS_TRIES : 0u;
     rk_u32 alike = 1;
     for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads) {
         RK_GLOBAL rk_lane *lane =
@@ -51,6 +55,7 @@ RK_FN rk_u32 rk_express_aim(rk_entry *entry, const rk_express_own *own, rk_aim *
         alike = alike && rk_plain_lane(context, lane) && ring->mask == aim->mask &&
                 ring->slot_shift == aim->shift && ring->header_size == aim->header_size &&
                 (aim->shards == 1u ? ring->single || ring->counted : ring->counted);
+        alike = alike && lane->strategy == aim->plain.lane->strategy;
         aim->target[s].ring = ring;
         aim->target[s].slots = context->arena + ring->slots;
     }
@@ -61,45 +66,59 @@ RK_FN rk_u32 rk_express_aim(rk_entry *entry, const rk_express_own *own, rk_aim *
 
 /* ------------------------------------------------------------------ claims */
 
-/* `n` slots of a shard or none. No order is asked for: a slot is written after a look that saw it free, which the write
- * depends on, and what is in it proves itself. An acquire would empty the block's cache. */
-RK_FN rk_u32 rk_express_claim_counted(rk_express_target *target, rk_u32 n)
+/* As many slots of a shard as there is room for, `want` at most. No order is asked for: a slot is written after a look
+ * that saw it free, which the write depends on, and what is in it proves itself. An acquire would empty the block's
+ * cache. Room below 0 is what others give back in this moment. */
+RK_FN rk_u32 rk_express_claim_counted(rk_express_target *target, rk_u32 want)
 {
     RK_GLOBAL rk_ring *ring = target->ring;
-    rk_i32 room = (rk_i32)rk_add_u32(&ring->room, 0u - n, RK_RELAXED, RK_SCOPE_DEVICE);
-    target->granted = room >= (rk_i32)n;
-    if (target->granted)
-        target->first = (rk_u32)rk_add_u64(&ring->tail, (rk_u64)n, RK_RELAXED, RK_SCOPE_DEVICE);
-    else
-        rk_add_u32(&ring->room, n, RK_RELAXED, RK_SCOPE_DEVICE);
-    return target->granted;
+    rk_i32 room = (rk_i32)rk_add_u32(&ring->room, 0u - want, RK_RELAXED, RK_SCOPE_DEVICE);
+    rk_u32 granted = room <= 0 ? 0u : (rk_u32)room < want ? (rk_u32)room : want;
+    if (granted < want) rk_add_u32(&ring->room, want - granted, RK_RELAXED, RK_SCOPE_DEVICE);
+    if (granted)
+        target->first = (rk_u32)rk_add_u64(&ring->tail, (rk_u64)granted, RK_RELAXED, RK_SCOPE_DEVICE);
+    return granted;
 }
 
 /* The same of a lane with no other producer, by the leader. */
-RK_FN rk_u32 rk_express_claim_single(rk_express *x, rk_express_target *target, rk_u32 capacity, rk_u32 n)
+RK_FN rk_u32 rk_express_claim_single(rk_express *x, rk_express_target *target, rk_u32 capacity, rk_u32 want)
 {
     RK_GLOBAL rk_ring *ring = target->ring;
-    rk_u64 end = x->tail + n - capacity;
-    if (rk_index_ahead(end, x->room_from) > 0)
+    rk_i64 room = (rk_i64)capacity - rk_index_ahead(x->tail, x->room_from);
+    if (room < (rk_i64)want) {
         x->room_from = rk_load_u64(&rk_ring_far(ring)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
-    target->granted = rk_index_ahead(end, x->room_from) <= 0;
-    if (!target->granted) return 0;
+        room = (rk_i64)capacity - rk_index_ahead(x->tail, x->room_from);
+    }
+    rk_u32 granted = room < (rk_i64)want ? (rk_u32)room : want;
     target->first = (rk_u32)x->tail;
-    x->tail += n;
-    rk_store_u64(&ring->tail, x->tail, RK_RELAXED, RK_SCOPE_DEVICE);
-    return 1;
+    x->tail += granted;
+    if (granted) rk_store_u64(&ring->tail, x->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+    return granted;
 }
 
-/* Claim for shard s, and count what it is sent. */
-RK_FN rk_u32 rk_express_claim(rk_express *x, rk_context *context, const rk_aim *aim, rk_u32 s, rk_u32 n)
+/* Claim what is left for shard s, and count it. Returns how many got a slot. */
+RK_FN rk_u32 rk_express_claim(rk_express *x, rk_context *context, const rk_aim *aim, rk_u32 s)
 {
-    rk_u32 granted = aim->single ? rk_express_claim_single(x, &aim->target[s], aim->mask + 1u, n)
-                                 : rk_express_claim_counted(&aim->target[s], n);
+    rk_express_target *target = &aim->target[s];
+    rk_u32 granted = 0;
+    target->done += target->granted;
+    if (target->left)
+        granted = aim->single ? rk_express_claim_single(x, target, aim->mask + 1u, target->left)
+                              : rk_express_claim_counted(target, target->left);
+    target->granted = granted;
+    target->left -= granted;
     if (granted && aim->plain.edge) {
         RK_GLOBAL rk_u64 *counts = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_counts);
-        rk_add_u64(&counts[aim->plain.edge->counts + s], (rk_u64)n, RK_RELAXED, RK_SCOPE_DEVICE);
+        rk_add_u64(&counts[aim->plain.edge->counts + s], (rk_u64)granted, RK_RELAXED, RK_SCOPE_DEVICE);
     }
     return granted;
+}
+
+/* What a shard is sent in a turn that begins. */
+RK_FN void rk_express_wants(rk_express_target *target, rk_u32 n)
+{
+    target->done = target->granted = 0;
+    target->left = n;
 }
 
 /* ------------------------------------------------------------------ one send */
@@ -150,46 +169,67 @@ RK_FN rk_u32 rk_express_address(const rk_express_own *own, const rk_express *x, 
     return aim->shards == 1u ? 0u : target % aim->shards;
 }
 
-/* This warp writes sends j = first, … into their slots, `n` at most 32; lanes of a slot share its units. */
-RK_FN void rk_express_write(const rk_express_own *own, const rk_express *x, const rk_aim *aim,
-                            const rk_cut *cut, rk_u32 first, rk_u32 n)
+/* This warp writes those of its `n` sends from j = first on that have a slot and are not out; lanes of a slot share its
+ * units. Returns how many. */
+RK_FN rk_u32 rk_express_write(const rk_express_own *own, rk_express *x, const rk_aim *aim, const rk_cut *cut,
+                              rk_u32 first, rk_u32 n)
 {
-    const rk_u32 header_words = aim->header_size / 4u;
+    const rk_u32 header_words = aim->header_size / 4u, lane = threadIdx.x % 32u;
     for (rk_u32 i = cut->slot; i < n; i += cut->slots) {
-        rk_u32 j = first + i, shard = x->aim[j], index = x->place[j];
-        if (shard & RK_EXPRESS_REFUSED) continue;
-        RK_GLOBAL const rk_staged *staged = rk_express_staged(own, x->number[j]);
-        rk_unit *slot = (rk_unit *)(aim->target[shard].slots + ((rk_u64)(index & aim->mask) << aim->shift));
-        rk_warp_put(slot, index & ~aim->mask, cut, staged, header_words);
+        rk_u32 j = first + i, shard = x->aim[j];
+        if (shard & RK_EXPRESS_OUT) continue;
+        const rk_express_target *target = &aim->target[shard];
+        rk_u32 rank = x->place[j] - target->done, index = target->first + rank;
+        if (rank >= target->granted) continue;
+        rk_warp_put((rk_unit *)(target->slots + ((rk_u64)(index & aim->mask) << aim->shift)),
+                    index & ~aim->mask, cut, rk_express_staged(own, x->number[j]), header_words);
     }
+    __syncwarp();
+    rk_u32 now = 0, shard = lane < n ? x->aim[first + lane] : RK_EXPRESS_OUT;
+    if (!(shard & RK_EXPRESS_OUT)) {
+        const rk_express_target *target = &aim->target[shard];
+        now = x->place[first + lane] - target->done < target->granted;
+        if (now) x->aim[first + lane] = (rk_u16)(shard | RK_EXPRESS_OUT);
+    }
+    return (rk_u32)__popc((int)__ballot_sync(RK_ALL_LANES, (int)now));
+}
+
+/* What is out goes nowhere more: the general visit has the rest. By lanes, a send each. */
+RK_FN void rk_express_leave(const rk_express_own *own, const rk_express *x, rk_u32 j)
+{
+    if (x->aim[j] & RK_EXPRESS_OUT) rk_express_staged(own, x->number[j])->route = RK_TO_NOWHERE;
 }
 
 /* ------------------------------------------------------------------ few sends */
 
-/* Up to 32, by the first warp. Those without room are left to the general visit. Returns how many are out. */
+/* Up to 32, by the first warp. Those that find no room are left to the general visit. Returns how many are out. */
 RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_aim *aim, const rk_express_own *own,
                                  rk_express_order order, rk_u32 total)
 {
-    rk_u32 j = entry->thread, mine = j < total, shard = 0,
-           all = total < 32u ? (1u << total) - 1u : RK_ALL_LANES;
+    rk_u32 j = entry->thread, mine = j < total, out = 0, claims = 0, shard = 0;
+    const rk_u32 all = total < 32u ? (1u << total) - 1u : RK_ALL_LANES;
     const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
-    if (mine) shard = rk_express_address(own, x, aim, order, j);
-    if (j == 0 && aim->plain.edge) rk_batch_release(entry->context.shard);
-    __syncwarp();
-    rk_u32 granted = 0;
     if (mine) {
+        shard = rk_express_address(own, x, aim, order, j);
         rk_u32 peers = aim->shards == 1u ? all : __match_any_sync(all, shard);
         rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << j) - 1u)));
-        if (rank == 0) rk_express_claim(x, &entry->context, aim, shard, (rk_u32)__popc((int)peers));
-        __syncwarp(all);
-        granted = aim->target[shard].granted;
-        x->place[j] = aim->target[shard].first + rank;
-        x->aim[j] = (rk_u16)(granted ? shard : shard | RK_EXPRESS_REFUSED);
+        x->place[j] = rank;
+        x->aim[j] = (rk_u16)shard;
+        claims = rank == 0;
+        if (claims) rk_express_wants(&aim->target[shard], (rk_u32)__popc((int)peers));
     }
-    rk_u32 out = (rk_u32)__popc((int)__ballot_sync(RK_ALL_LANES, (int)granted));
-    rk_express_write(own, x, aim, &cut, 0, total);
-    __syncwarp();
-    if (granted && out < total) rk_express_staged(own, x->number[j])->route = RK_TO_NOWHERE;
+    if (j == 0 && aim->plain.edge) rk_batch_release(entry->context.shard);
+    for (rk_u32 tries = 0;; tries++) {
+        __syncwarp();
+        if (claims) rk_express_claim(x, &entry->context, aim, shard);
+        __syncwarp();
+        out += rk_express_write(own, x, aim, &cut, 0, total);
+        if (out == total) return out;
+        rk_express_orders(entry, x);
+        __syncwarp();
+        if (tries >= aim->tries || x->ends) break;
+    }
+    if (mine) rk_express_leave(own, x, j);
     return out;
 }
 
@@ -203,76 +243,80 @@ RK_FN void rk_express_rank(rk_entry *entry, rk_express *x, const rk_aim *aim, co
     for (rk_u32 row = entry->thread / 32u; row * 32u < total; row += warps) {
         rk_u32 j = row * 32u + lane, all = __ballot_sync(RK_ALL_LANES, (int)(j < total));
         if (j < total) {
-            rk_u32 shard = rk_express_address(own, x, aim, order, j);
+            rk_u32 shard = rk_express_address(own, x, aim, order, j), rank = j;
             if (aim->shards > 1u) {
                 rk_u32 peers = __match_any_sync(all, shard);
-                rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
+                rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
                 if (rank == 0) aim->cell[row * aim->shards + shard] = (rk_u32)__popc((int)peers);
-                x->place[j] = rank;
             }
+            x->place[j] = rank;
             x->aim[j] = (rk_u16)shard;
         }
         __syncwarp();
     }
 }
 
-/* A thread a shard: the column of the table becomes where each row begins, and all of it is claimed. */
-RK_FN void rk_express_claim_all(rk_entry *entry, rk_express *x, const rk_aim *aim, rk_u32 total)
+/* A thread a shard: the column of the table becomes where each row begins. */
+RK_FN void rk_express_sum(rk_entry *entry, const rk_aim *aim, rk_u32 total)
 {
     for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads) {
-        rk_u32 n = total;
-        if (aim->shards > 1u) {
-            n = 0;
-            for (rk_u32 row = 0; row * 32u < total; row++) {
-                rk_u32 of_row = aim->cell[row * aim->shards + s];
-                if (of_row) aim->cell[row * aim->shards + s] = n;
-                n += of_row;
-            }
+        rk_u32 n = aim->shards == 1u ? total : 0u;
+        for (rk_u32 row = 0; aim->shards > 1u && row * 32u < total; row++) {
+            rk_u32 of_row = aim->cell[row * aim->shards + s];
+            if (of_row) aim->cell[row * aim->shards + s] = n;
+            n += of_row;
         }
-        if (n == 0) continue;
-        if (rk_express_claim(x, &entry->context, aim, s, n))
-            rk_add_u32(&x->out, n, RK_RELAXED, RK_SCOPE_BLOCK);
-        else
-            rk_store_u32(&x->general, 1u, RK_RELAXED, RK_SCOPE_BLOCK);
+        rk_express_wants(&aim->target[s], n);
     }
 }
 
-/* Each row's sends get their indices, and are written. */
-RK_FN void rk_express_write_all(rk_entry *entry, rk_express *x, const rk_aim *aim, const rk_express_own *own,
-                                rk_u32 total)
+/* A rank in its row becomes one among all, and the row's part of the table is empty again. */
+RK_FN void rk_express_place(rk_entry *entry, rk_express *x, const rk_aim *aim, rk_u32 total)
+{
+    rk_u32 lane = entry->thread % 32u, warps = entry->threads / 32u;
+    for (rk_u32 row = entry->thread / 32u; row * 32u < total && aim->shards > 1u; row += warps) {
+        rk_u32 j = row * 32u + lane, first = 0, rank = 0;
+        rk_u32 *cell = 0;
+        if (j < total) {
+            rank = x->place[j];
+            cell = &aim->cell[row * aim->shards + x->aim[j]];
+            first = *cell;
+        }
+        __syncwarp();
+        if (j < total) {
+            if (rank == 0) *cell = 0;
+            x->place[j] = first + rank;
+        }
+        __syncwarp();
+    }
+}
+
+/* By all warps. Returns how many are out, to all threads the same; the rest is left to the general visit. */
+RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, rk_express *x, const rk_aim *aim,
+                                        const rk_express_own *own, rk_express_order order, rk_u32 total)
 {
     const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
-    rk_u32 lane = entry->thread % 32u, warps = entry->threads / 32u;
-    for (rk_u32 row = entry->thread / 32u; row * 32u < total; row += warps) {
-        rk_u32 j = row * 32u + lane, granted = 0, begins = 0;
-        rk_u32 all = __ballot_sync(RK_ALL_LANES, (int)(j < total));
-        if (j < total) {
-            rk_u32 shard = x->aim[j], rank = aim->shards > 1u ? x->place[j] : j;
-            rk_u32 *cell = &aim->cell[row * aim->shards + shard];
-            granted = aim->target[shard].granted;
-            begins = aim->shards > 1u && rank == 0;
-            x->place[j] = aim->target[shard].first + rank + (aim->shards > 1u ? *cell : 0u);
-            if (!granted) x->aim[j] = (rk_u16)(shard | RK_EXPRESS_REFUSED);
-            __syncwarp(all);
-            if (begins) *cell = 0;
-        }
-        __syncwarp();
-        rk_express_write(own, x, aim, &cut, row * 32u, total - row * 32u < 32u ? total - row * 32u : 32u);
-        __syncwarp();
-        if (granted && x->general) rk_express_staged(own, x->number[j])->route = RK_TO_NOWHERE;
-    }
-}
-
-/* By all warps. x->out are out; x->general is set if some found no room. The block meets twice in between. */
-RK_FN_LARGE void rk_express_send_many(rk_entry *entry, rk_express *x, const rk_aim *aim,
-                                      const rk_express_own *own, rk_express_order order, rk_u32 total)
-{
+    const rk_u32 warp = entry->thread / 32u, warps = entry->threads / 32u;
     rk_express_rank(entry, x, aim, own, order, total);
     RK_PORT_BLOCK_BARRIER();
     if (entry->thread == 0 && aim->plain.edge) rk_batch_release(entry->context.shard);
-    rk_express_claim_all(entry, x, aim, total);
-    RK_PORT_BLOCK_BARRIER();
-    rk_express_write_all(entry, x, aim, own, total);
+    rk_express_sum(entry, aim, total);
+    for (rk_u32 tries = 0;; tries++) {
+        rk_u32 granted = 0;
+        for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads)
+            granted += rk_express_claim(x, &entry->context, aim, s);
+        if (granted) rk_add_u32(&x->out, granted, RK_RELAXED, RK_SCOPE_BLOCK);
+        if (tries && warp == warps - 1u) rk_express_orders(entry, x);
+        RK_PORT_BLOCK_BARRIER();
+        if (tries == 0) rk_express_place(entry, x, aim, total);
+        for (rk_u32 row = warp; row * 32u < total; row += warps)
+            rk_express_write(own, x, aim, &cut, row * 32u, total - row * 32u < 32u ? total - row * 32u : 32u);
+        if (x->out == total || tries >= aim->tries || x->ends) break;
+        RK_PORT_BLOCK_BARRIER();
+    }
+    rk_u32 out = x->out;
+    for (rk_u32 j = entry->thread; j < total && out < total; j += entry->threads) rk_express_leave(own, x, j);
+    return out;
 }
 
 #endif

@@ -147,20 +147,26 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
  * (P1 pairs with C2), then a ticket, which there is room for. Neither is tried again because another producer
  * came between: where a compare-and-swap takes as long as the way to the device's cache, a tail that everybody
  * wants lets one claim pass in that time. A claim that finds less than it wants takes what there is and gives the
- * rest back; who sees the room below 0 meanwhile can't know how much there is, and asks again. */
+ * rest back; who sees no room meanwhile asks the indices, which no claim passes by, whether that is so. */
 RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
 {
     rk_claim claim = { 0, 0 };
-    rk_i32 room;
     for (rk_u32 round = 0;; round++) {
-        room = (rk_i32)rk_add_u32(&ring->room, 0u - wanted, RK_ACQUIRE, RK_SCOPE_DEVICE); /* P1 */
-        if (room >= 0) break;
-        rk_add_u32(&ring->room, wanted, RK_RELAXED, RK_SCOPE_DEVICE);
+        rk_i32 room = (rk_i32)rk_load_u32(&ring->room, RK_RELAXED, RK_SCOPE_DEVICE);
+        if (room > 0) {
+            room = (rk_i32)rk_add_u32(&ring->room, 0u - wanted, RK_ACQUIRE, RK_SCOPE_DEVICE); /* P1 */
+            if (room > 0) claim.count = (rk_u32)room < wanted ? (rk_u32)room : wanted;
+            if (claim.count < wanted)
+                rk_add_u32(&ring->room, wanted - claim.count, RK_RELAXED, RK_SCOPE_DEVICE);
+            if (claim.count) break;
+        }
+        rk_u64 tail =
+            rk_load_u64(&ring->tail, RK_ACQUIRE, RK_SCOPE_DEVICE); /* first: head may only be later */
+        rk_u64 head = rk_load_u64(&ring->head, RK_ACQUIRE, RK_SCOPE_DEVICE);
+        if (rk_index_ahead(tail, head) >= (rk_i64)ring->capacity) return claim;
         rk_port_spin(round);
     }
-    claim.count = (rk_u32)room < wanted ? (rk_u32)room : wanted;
-    if (claim.count < wanted) rk_add_u32(&ring->room, wanted - claim.count, RK_RELAXED, RK_SCOPE_DEVICE);
-    if (claim.count) claim.first = rk_add_u64(&ring->tail, claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE);
+    claim.first = rk_add_u64(&ring->tail, claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE);
     return claim;
 }
 
