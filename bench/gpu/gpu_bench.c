@@ -478,9 +478,14 @@ static void open_pairs(const row *self)
 }
 static int raw_pairs_of(const row *self, trial *t, double s) { return raw_pairs(t, self->n, UNDER_WAY, s); }
 
+/* Shards leave one after the other, and those that still serve go on sending to those that have left: without room for
+ * that, turns would be half out at the end, and the messages of such a turn count twice. */
+#define ROOMY 16384u
+
 static void open_roam(const row *self)
 {
     rk_launch_options o = plain("roam", self->n);
+    o.queue_capacity = ROOMY;
     rk_kernel k = launch(&o);
     connect_to(k, NULL, k, "item");
     scatter(k, self->n, UNDER_WAY);
@@ -493,6 +498,7 @@ static void open_walk(const row *self)
 {
     rk_parameter p = { "actors", "1000000" };
     rk_launch_options o = plain("walk", self->n);
+    o.queue_capacity = ROOMY;
     o.actors = ACTORS;
     o.parameters = &p;
     o.parameter_count = 1;

@@ -224,20 +224,21 @@ RK_FN rk_u32 rk_plain_entry(RK_GLOBAL const rk_staged *entry, rk_u32 payload_max
                : RK_PLAIN_STOP;
 }
 
-/* This lane's units of a staged message, into its slot. */
+/* This lane's units of a staged message, into its slot. The last has what lies behind the payload, too. */
 RK_FN void rk_warp_put(rk_unit *slot, rk_u32 lap, const rk_cut *cut, RK_GLOBAL const rk_staged *entry,
                        rk_u32 header_words)
 {
-    rk_u32 words = header_words + (entry->header.base.length + 3u) / 4u - 1u;
-    rk_u32 count = (words + 2u) / 3u;
-    RK_GLOBAL const rk_u32 *header = (RK_GLOBAL const rk_u32 *)&entry->header;
-    RK_GLOBAL const rk_u32 *payload = (RK_GLOBAL const rk_u32 *)(entry + 1);
+    const rk_u32 count = rk_unit_count(header_words * 4u, entry->header.base.length);
+    const rk_u32 payload =
+        sizeof(rk_staged) / 4u - header_words; /* so far its words lie behind the header's */
+    RK_GLOBAL const rk_word *words = (RK_GLOBAL const rk_word *)entry;
     rk_unit unit;
     unit.word[0] = lap;
     for (rk_u32 u = cut->unit; u < count; u += cut->lanes) {
-        for (rk_u32 w = 0; w < 3u; w++) {
+#pragma unroll
+        for (rk_u32 w = 1; w <= 3u; w++) {
             rk_u32 at = u * 3u + w;
-            unit.word[1 + w] = at < words ? rk_message_word(header, payload, header_words, 1u + at) : 0u;
+            unit.word[w] = words[at >= header_words ? at + payload : at];
         }
         rk_store_unit(&slot[u], unit);
     }

@@ -66,6 +66,13 @@ typedef struct rk_context {
     rk_u32 batch_first;
     rk_u32 batch_n;
     RK_GLOBAL rk_lane *blocked; /* the lane that had no room, when the visit parked */
+#if defined(RK_LANG_CUDA)
+    /* For the express, which keeps all of this in registers. */
+    RK_GLOBAL struct rk_meter *meter; /* the shard's: `shard` itself may be a copy of its constants */
+    rk_u32 payload_max;               /* of the target's slots */
+    rk_u32 only;                      /* the only message type that its connection carries; 0: all */
+    rk_u32 unusual;                   /* 1: a send that the express can't publish was staged */
+#endif
 #if defined(RK_LANG_HOST)
     const rk_services *services;
     void *host; /* the worker's own */
@@ -74,6 +81,12 @@ typedef struct rk_context {
 
 #define RK_CTX rk_context *rk_ctx
 #define RK_ARG rk_ctx
+
+#if defined(RK_LANG_CUDA)
+#define RK_METER(context) ((context)->meter)
+#else
+#define RK_METER(context) (&(context)->shard->meter)
+#endif
 
 /* Slot i of a view. */
 RK_FN rk_byte *rk_view_slot(RK_GLOBAL const rk_view *view, rk_byte *arena, rk_u32 i)

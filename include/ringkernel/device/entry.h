@@ -240,7 +240,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #if defined(RK_LANG_CUDA)
     rk_u64 beat = 0, heard_ns = 0;
     rk_u32 own = RK_BLOCK_NUMBER(), alone = !visits && own < count && own + RK_BLOCK_COUNT() >= count;
-    rk_express_own express = { { 0, 0, 0, 0 }, 0, 0, 0 };
+    rk_express_own express = { { 0, 0, 0, 0, 0 }, 0, 0, 0 };
     if (alone && run == RK_RUN_THREADS)
         express = rk_express_own_of(entry, (RK_GLOBAL rk_shard *)(entry->context.arena + table[own]));
 #endif
@@ -250,10 +250,10 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
         for (rk_u32 s = RK_BLOCK_NUMBER(); s < count; s += RK_BLOCK_COUNT()) {
             rk_u32 visit = rk_entry_visit(entry, table[s], run);
 #if defined(RK_LANG_CUDA)
-            rk_aim aim;
+            rk_express *x = (rk_express *)express.fixed;
             if (run == RK_RUN_THREADS && alone && visit <= RK_VISIT_WORKED &&
-                rk_express_can(entry, &express, &aim))
-                visit = rk_express_serve(entry, (rk_express *)express.fixed, &express, &aim);
+                rk_express_can(entry, x, &express))
+                visit = rk_express_serve(entry, x, &express);
 #endif
             worked |= visit == RK_VISIT_WORKED;
             served |= visit < RK_VISIT_PAUSED;

@@ -26,7 +26,7 @@
 #define RK_EXPRESS_BUS 16u /* looks at the device's lane for one at the host's */
 
 /* Can this shard go by express, as it is now? The same answer for all threads. */
-RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, const rk_express_own *own, rk_aim *aim)
+RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_express_own *own)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL const rk_shard *shard = context->shard;
@@ -43,7 +43,7 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, const rk_express_own *own, rk
         can = !ring->overwritten && ring->format == RK_FORMAT_UNIT && lane->bands <= entry->threads / 32u &&
               lane->bands <= own->room.messages;
     }
-    return can && rk_express_aim(entry, own, aim) && aim->rows * 32u >= shard->max_sends;
+    return can && rk_express_aim(entry, x, own) && x->to.rows * 32u >= shard->max_sends;
 }
 
 RK_FN void rk_express_carry(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes)
@@ -54,7 +54,7 @@ RK_FN void rk_express_carry(rk_byte *to, RK_GLOBAL const void *from, rk_u32 byte
 
 /* A batch becomes a turn as the general visit knows it, in the device's memory, and that finishes it. Returns
  * RK_VISIT_*. */
-RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, const rk_express *x, const rk_express_own *own,
+RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_express_own *own,
                                       const rk_way *in, rk_u32 n, rk_u64 now_ns)
 {
     rk_context *context = &entry->context;
@@ -71,15 +71,15 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, const rk_express *x, cons
     RK_PORT_BLOCK_BARRIER();
     context->now_ns = now_ns;
     if (k < n) {
-        rk_express_call call = x->call[k];
+        const rk_express_call call = x->call[k];
         rk_context c;
-        rk_express_context(entry, own, &c);
+        rk_express_context(entry, x, own, &c);
         rk_express_stand(own, &c, in->header_size, k, call.first, 0);
         rk_byte *slot = rk_copy_slot(context, k), *stage = context->arena + context->shard->stage;
         rk_express_carry(slot, c.header, (in->header_size + c.header->length + 3u) & ~3u);
         for (rk_u32 i = 0; i < call.sent; i++)
             rk_express_carry((rk_byte *)rk_stage_entry(stage, stride, k * share + i),
-                             rk_express_staged(own, call.first + i), stride);
+                             rk_stage_entry(c.stage, c.stage_stride, i), stride);
         c.header = (RK_GLOBAL const rk_header *)slot;
         c.payload = slot + in->header_size;
         c.stage = stage;
@@ -107,6 +107,9 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, const rk_express *x, cons
 
 /* ------------------------------------------------------------------ looking */
 
+/* Slots that a warp looks at in one go. */
+RK_FN rk_u32 rk_way_places(const rk_way *way) { return way->shift >= 9u ? 1u : 32u >> (way->shift - 4u); }
+
 /* What a look has found. */
 typedef struct rk_catch {
     rk_way in;
@@ -125,7 +128,7 @@ RK_FN rk_catch rk_express_catch(rk_entry *entry, rk_express *x, const rk_express
     rk_catch found = { x->in[from][mine], 0, 0, 0, 0, 0 };
     rk_u64 head[RK_BANDS]; /* the leader may write them behind the barrier */
     for (rk_u32 b = 0; b < RK_BANDS; b++) head[b] = b < bands ? x->in[from][b].head : 0;
-    const rk_u32 slots = found.in.shift >= 9u ? 1u : 32u >> (found.in.shift - 4u);
+    const rk_u32 slots = rk_way_places(&found.in);
     if (bands > 1u) {
         most /= bands;
         width = warps / bands;
@@ -180,16 +183,10 @@ RK_FN rk_u32 rk_warp_before(rk_u32 sent, rk_u32 most, rk_u32 *total)
     return sum - sent;
 }
 
-/* What a thread's handlers have left. */
-typedef struct rk_express_sends {
-    rk_u32 first, n; /* staged entries */
-    rk_u32 plain;    /* 0: they are for the general visit */
-    rk_u32 most;     /* that one thread may have */
-} rk_express_sends;
-
-RK_FN void rk_express_number(rk_express *x, rk_u32 before, rk_express_sends sends)
+RK_FN void rk_express_number(rk_express *x, const rk_express_own *own, rk_u32 before, rk_express_sends sends)
 {
-    for (rk_u32 i = 0; i < sends.n; i++) x->number[before + i] = (rk_u16)(sends.first + i);
+    for (rk_u32 i = 0; i < sends.n; i++)
+        x->number[before + i] = (rk_u16)(sends.first + i * (own->room.stage_stride / 8u));
 }
 
 /* What the block is to know of a turn, by its leader. */
@@ -202,18 +199,17 @@ RK_FN void rk_express_tell(rk_express *x, rk_u32 total, rk_u32 out, rk_u32 done,
 }
 
 /* Sends of up to 32 messages, by the first warp, which writes them itself if they are few. */
-RK_FN void rk_express_finish_few(rk_entry *entry, rk_express *x, const rk_express_own *own, const rk_aim *aim,
+RK_FN void rk_express_finish_few(rk_entry *entry, rk_express *x, const rk_express_own *own,
                                  rk_express_sends sends, rk_u32 n, rk_u64 now_ns)
 {
     rk_u32 total, out = 0;
     rk_u32 general = __any_sync(RK_ALL_LANES, (int)!sends.plain) != 0;
     rk_u32 before = rk_warp_before(sends.n, sends.most, &total);
     if (!general) {
-        rk_express_number(x, before, sends);
+        rk_express_number(x, own, before, sends);
         __syncwarp();
         if (total && total <= 32u) {
-            out =
-                rk_express_send_few(entry, x, aim, own, rk_express_order_of(entry, x, aim, n, now_ns), total);
+            out = rk_express_send_few(entry, x, own, rk_express_order_of(entry, x, n, now_ns), total);
             general = out < total;
         }
     }
@@ -221,7 +217,8 @@ RK_FN void rk_express_finish_few(rk_entry *entry, rk_express *x, const rk_expres
 }
 
 /* Sends of more messages, by all warps. Ends in a barrier. */
-RK_FN void rk_express_finish_many(rk_entry *entry, rk_express *x, rk_express_sends sends)
+RK_FN void rk_express_finish_many(rk_entry *entry, rk_express *x, const rk_express_own *own,
+                                  rk_express_sends sends)
 {
     rk_u32 warp = entry->thread / 32u, warps = entry->threads / 32u, of_warp, total = 0;
     rk_u32 before = rk_warp_before(sends.n, sends.most, &of_warp);
@@ -231,7 +228,7 @@ RK_FN void rk_express_finish_many(rk_entry *entry, rk_express *x, rk_express_sen
         if (w == warp) before += total;
         total += x->sends[w];
     }
-    if (!general) rk_express_number(x, before, sends);
+    if (!general) rk_express_number(x, own, before, sends);
     if (entry->thread == 0) rk_express_tell(x, total, 0, general || total == 0, general);
     RK_PORT_BLOCK_BARRIER();
 }
@@ -259,45 +256,48 @@ RK_FN void rk_express_count_waits(const rk_express *x, RK_GLOBAL rk_histogram *h
 }
 
 /* Sends that are out. */
-RK_FN void rk_express_sent(rk_context *context, const rk_aim *aim, rk_u32 out)
+RK_FN void rk_express_sent(rk_context *context, const rk_express *x, rk_u32 out)
 {
     if (out == 0) return;
-    rk_express_add(&context->shard->meter.sent, out);
-    if (aim->plain.edge)
-        rk_express_add(
-            (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_turns) + aim->plain.edge_number, out);
+    rk_express_add(&context->meter->sent, out);
+    if (x->to.counts) rk_express_add(x->to.turns, out);
 }
 
-/* A turn that is out: its slots go back, and it is counted. By the leader. */
-RK_FN void rk_express_commit(rk_context *context, const rk_express *x, const rk_catch *found, rk_u64 now_ns)
+/* A turn that is out: its slots go back, and it is counted, without a look at what was. By the leader. */
+RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_catch *found, rk_u64 now_ns)
 {
-    RK_GLOBAL rk_meter *meter = &context->shard->meter;
+    RK_GLOBAL rk_meter *meter = context->meter;
     RK_GLOBAL rk_ring *ring = found->in.ring;
     const rk_u64 head = found->in.head + found->n, n = found->n;
     ring->head = head;
-    if (ring->far) rk_store_u64(&rk_ring_far(ring)->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
-    if (ring->counted) rk_add_u32(&ring->room, found->n, RK_RELAXED, RK_SCOPE_DEVICE);
+    if (found->in.far) rk_store_u64(&found->in.far->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
+    if (found->in.counted) rk_add_u32(&ring->room, found->n, RK_RELAXED, RK_SCOPE_DEVICE);
     rk_express_add(&ring->delivered, n);
-    rk_u64 took = rk_entry_now(context) - now_ns, each = took / found->n;
+    rk_u64 took = rk_entry_now(context) - now_ns;
+    rk_u32 each = (took < 0xffffffffu ? (rk_u32)took : 0xffffffffu) / found->n;
     rk_express_add(&meter->handled, n);
     rk_express_add(&meter->progress, 1);
     rk_express_add(&meter->busy_ns, took);
     meter->last_ns = now_ns + took;
-    if (n > meter->largest_batch) meter->largest_batch = n;
+    if (n > x->largest) meter->largest_batch = x->largest = n;
     RK_GLOBAL rk_histogram *h = &meter->service;
-    if (h->count == 0 || each < h->min_ns) h->min_ns = each;
-    if (each > h->max_ns) h->max_ns = each;
-    rk_express_add(&h->count, n);
+    if (each < x->service_min_ns) h->min_ns = x->service_min_ns = each;
+    if (each > x->service_max_ns) h->max_ns = x->service_max_ns = each;
     rk_express_add(&h->sum_ns, took);
     rk_express_add(&h->bucket[rk_histogram_bucket(each)], n);
+    rk_express_add(&h->count, n);
     if (context->features & RK_FEATURE_TIMESTAMPS) rk_express_count_waits(x, &meter->queue_wait, found->n);
 }
 
 /* ------------------------------------------------------------------ turns */
 
-RK_FN void rk_express_open(rk_entry *entry, rk_express *x, const rk_aim *aim)
+/* What the block's own memory has for all turns. Ends in a barrier. */
+RK_FN void rk_express_open(rk_entry *entry, rk_express *x)
 {
     rk_context *context = &entry->context;
+    const rk_u64 *constants = (const rk_u64 *)context->shard;
+    for (rk_u32 i = entry->thread; i < sizeof x->shard / sizeof *x->shard; i += entry->threads)
+        x->shard[i] = constants[i];
     for (rk_u32 i = entry->thread; i < RK_EXPRESS_CLAIMS; i += entry->threads) x->claim[i] = RK_EXPRESS_NONE;
     if (entry->thread < 2u * RK_BANDS) {
         rk_u32 from = entry->thread / RK_BANDS, band = entry->thread % RK_BANDS;
@@ -306,78 +306,83 @@ RK_FN void rk_express_open(rk_entry *entry, rk_express *x, const rk_aim *aim)
             x->in[from][band] = rk_way_of(entry, rk_lane_ring(lane, context->arena, band));
     }
     if (entry->thread == 0) {
-        RK_GLOBAL const rk_ring *out = aim->target[0].ring;
+        RK_GLOBAL const rk_ring *out = x->to.target[0].ring;
+        RK_GLOBAL const rk_meter *meter = context->meter;
         x->odd = x->ends = 0;
         x->tail = out->tail;
         x->room_from = rk_load_u64(&rk_ring_far(out)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
+        x->service_min_ns = meter->service.count ? meter->service.min_ns : ~0ul;
+        x->service_max_ns = meter->service.max_ns;
+        x->largest = meter->largest_batch;
     }
     context->orders = entry->orders;
     RK_PORT_BLOCK_BARRIER();
 }
 
 /* One turn, of what was found. Returns 1 if the general visit has to finish it. */
-RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_own *own, const rk_aim *aim,
-                             rk_context *c, const rk_catch *found, rk_u32 from, rk_u64 now_ns)
+RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c,
+                             const rk_catch *found, rk_u32 from, rk_u64 now_ns)
 {
     RK_GLOBAL const rk_shard *shard = c->shard;
     const rk_u32 n = found->n, thread = entry->thread, many = n > 32u;
-    rk_express_sends sends = { 0, 0, 1,
-                               shard->state_kind == RK_PER_SHARD ? n * shard->max_sends : shard->max_sends };
+    rk_express_sends sends = { 0, 0, 1, 0 };
     if (many || thread < 32u) {
         if (shard->memory == RK_SEQUENTIAL)
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
         else if (from && thread < n)
             rk_batch_acquire(shard);
         rk_express_stamps(entry, x, own, found->copy, n, now_ns);
-        sends.n = rk_express_handle(entry, x, own, c, found->in.header_size, found->copy, &aim->plain, n,
-                                    many, now_ns, &sends.first, &sends.plain);
+        sends = rk_express_handle(entry, x, own, c, found->in.header_size, found->copy, n, many, now_ns);
     }
     if (many) {
-        rk_express_finish_many(entry, x, sends);
+        rk_express_finish_many(entry, x, own, sends);
     } else {
-        if (thread < 32u) rk_express_finish_few(entry, x, own, aim, sends, n, now_ns);
+        if (thread < 32u) rk_express_finish_few(entry, x, own, sends, n, now_ns);
         RK_PORT_BLOCK_BARRIER();
     }
     if (x->done) return x->general;
-    rk_aim of_many = *aim; /* its own address is nobody's, or it would lie in memory */
-    rk_express_own own_of_many = *own;
-    rk_u32 total = x->total;
-    return rk_express_send_many(entry, x, &of_many, &own_of_many,
-                                rk_express_order_of(entry, x, aim, n, now_ns), total) < total;
+    const rk_express_own own_of_many = *own; /* its own address is nobody's, or it would lie in memory */
+    const rk_u32 total = x->total;
+    return rk_express_send_many(entry, x, &own_of_many, rk_express_order_of(entry, x, n, now_ns), total) <
+           total;
 }
 
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
-RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *where,
-                                    const rk_aim *to)
+RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *where)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL const rk_shard *shard = context->shard;
     const rk_express_own own = *where;
-    const rk_aim aim = *to;
     const rk_u32 thread = entry->thread, warps = entry->threads / 32u, sources = shard->end_sources > 1u;
-    const rk_u32 bands[2] = { rk_shard_lane(context, 0)->bands, rk_shard_lane(context, 1)->bands };
-    rk_u32 most = aim.rows * 32u / shard->max_sends;
-    if (most > own.room.messages) most = own.room.messages;
-    rk_u32 width[2] = { 1, 1 }, deep[2] = { 1, 1 }, from_kernels = 0, visit = RK_VISIT_IDLE;
+    const rk_u32 bands = rk_shard_lane(context, 0)->bands; /* as many as the other lane */
+    const rk_u32 most = x->to.rows * 32u / shard->max_sends < own.room.messages
+                            ? x->to.rows * 32u / shard->max_sends
+                            : own.room.messages;
+    rk_u32 host_width = 1, host_deep = 1, width = 1, deep = 1, from_kernels = 0, near = 0,
+           visit = RK_VISIT_IDLE;
     rk_context c;
-    rk_express_context(entry, &own, &c);
-    rk_express_open(entry, x, &aim);
+    rk_express_context(entry, x, &own, &c);
+    rk_express_open(entry, x);
     for (rk_u32 looks = 0;; looks++) {
-        rk_u32 from = sources && (from_kernels ? looks % RK_EXPRESS_BUS != 0 : looks & 1u);
-        const rk_catch found =
-            rk_express_catch(entry, x, &own, from, bands[from], most, width[from], deep[from]);
+        const rk_u32 from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
+        near = from ? near + 1u : 0u;
+        const rk_catch found = rk_express_catch(entry, x, &own, from, bands, most, from ? width : host_width,
+                                                from ? deep : host_deep);
         const rk_u32 ends = x->ends, odd = x->odd;
         const rk_u64 now_ns = x->now_ns;
-        if (found.n == 0 || found.several || (odd && bands[from] > 1u)) {
+        if (found.n == 0 || found.several || (odd && bands > 1u)) {
             if (ends || odd || found.several || (looks & 0x3ffu) == 0x3ffu)
                 break; /* the general visit looks at everything */
-            width[from] = deep[from] = 1;
+            if (from)
+                width = deep = 1;
+            else
+                host_width = host_deep = 1;
             RK_PORT_BLOCK_BARRIER();
             continue;
         }
         if (thread == 0) x->in[from][found.band].head = found.in.head + found.n;
-        rk_u32 general = rk_express_turn(entry, x, &own, &aim, &c, &found, from, now_ns);
-        if (thread == 0) rk_express_sent(context, &aim, x->out);
+        rk_u32 general = rk_express_turn(entry, x, &own, &c, &found, from, now_ns);
+        if (thread == 0) rk_express_sent(context, x, x->out);
         if (general) {
             rk_express_own own_of_general = own; /* as above */
             rk_way in = found.in;
@@ -385,18 +390,21 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
             RK_PORT_BLOCK_BARRIER();
             visit = rk_express_general(entry, x, &own_of_general, &in, found.n, now_ns);
             if (visit != RK_VISIT_WORKED || ends) break;
-            if (thread == 0) x->tail = aim.target[0].ring->tail;
+            if (thread == 0) x->tail = x->to.target[0].ring->tail;
             continue;
         }
         if (thread == 0) {
-            if (shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
+            if (c.shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
             rk_express_commit(context, x, &found, now_ns);
             if (context->features & RK_FEATURE_CAUSAL)
-                rk_express_clock(context, x, rk_express_order_of(entry, x, &aim, found.n, now_ns), found.n);
+                rk_express_clock(context, x, rk_express_order_of(entry, x, found.n, now_ns), found.n);
         }
         from_kernels = from;
-        rk_express_widen(&found, found.in.shift >= 9u ? 1u : 32u >> (found.in.shift - 4u), warps,
-                         &width[from], &deep[from]);
+        if (from)
+            rk_express_widen(&found, rk_way_places(&found.in), warps, &width, &deep);
+        else
+            rk_express_widen(&found, rk_way_places(&found.in), warps, &host_width, &host_deep);
+        if (found.n > 32u) near += RK_EXPRESS_BUS / 2u; /* a long turn is worth some looks */
         visit = RK_VISIT_WORKED;
         if (ends) break;
     }

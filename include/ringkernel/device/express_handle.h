@@ -14,12 +14,13 @@
 
 #define RK_EXPRESS_NONE 0xffffffffu
 
-/* What does not change from turn to turn. */
-RK_FN void rk_express_context(rk_entry *entry, const rk_express_own *own, rk_context *c)
+/* What does not change from turn to turn. The shard's constants are in the block's own memory. */
+RK_FN void rk_express_context(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c)
 {
     const rk_context *context = &entry->context;
     c->arena = context->arena;
-    c->shard = context->shard;
+    c->shard = (RK_GLOBAL rk_shard *)x->shard;
+    c->meter = &context->shard->meter;
     c->turn = context->turn;
     c->orders = context->orders;
     c->told = context->told;
@@ -37,9 +38,12 @@ RK_FN void rk_express_context(rk_entry *entry, const rk_express_own *own, rk_con
     c->batch_first = c->batch_n = 0;
     c->received = 0;
     c->blocked = 0;
+    c->payload_max = x->to.payload_max;
+    c->only = x->to.edge.type;
+    c->unusual = 0;
 }
 
-/* The context stands at the message of a copy, whose sends are staged from entry `stage` on. */
+/* The context stands at the message of a copy, whose sends are staged from `stage` on, in eights of bytes. */
 RK_FN void rk_express_stand(const rk_express_own *own, rk_context *c, rk_u32 header_size, rk_u32 copy,
                             rk_u32 stage, rk_u32 max_sends)
 {
@@ -47,8 +51,9 @@ RK_FN void rk_express_stand(const rk_express_own *own, rk_context *c, rk_u32 hea
     c->header = (RK_GLOBAL const rk_header *)slot;
     c->payload = slot + header_size;
     c->payload_length = c->header->length;
-    c->stage_first = c->stage_next = stage;
-    c->stage_limit = stage + max_sends;
+    c->stage = own->stage + 8u * stage;
+    c->stage_first = c->stage_next = 0;
+    c->stage_limit = max_sends;
     c->failed = 0;
     c->shared_used = 0;
 }
@@ -84,38 +89,36 @@ RK_FN rk_u32 rk_express_won(rk_express *x, rk_u32 actor, rk_u32 won, rk_u32 wait
     return (rk_u32)__syncthreads_or((int)waits);
 }
 
-/* What a handler has staged, or why it failed, is written down. Returns whether the express can publish it. */
-RK_FN rk_u32 rk_express_note(rk_express *x, const rk_context *c, rk_u32 k, rk_u32 payload_max, rk_u32 type)
-{
-    rk_u32 sent = c->stage_next - c->stage_first, plain = !c->failed;
-    for (rk_u32 i = 0; i < sent; i++)
-        plain &= rk_plain_entry(rk_stage_entry(c->stage, c->stage_stride, c->stage_first + i), payload_max,
-                                type) == RK_PLAIN_SEND;
-    rk_express_call call = { (rk_u16)c->stage_first, (rk_u16)sent, c->failed };
-    x->call[k] = call;
-    return plain;
-}
+/* What a thread's handlers have left. */
+typedef struct rk_express_sends {
+    rk_u32 first, n; /* staged entries; the first in eights of bytes */
+    rk_u32 plain;    /* 0: they are for the general visit */
+    rk_u32 most;     /* that one thread may have */
+} rk_express_sends;
 
-/* Handlers over the `n` messages from a copy on; by the first warp alone unless `wide`. This thread's sends are then staged from
- * entry *first on, as many as it returns. *plain: the express can publish what this thread has handled. */
-RK_FN rk_u32 rk_express_handle(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c,
-                               rk_u32 header_size, rk_u32 copy, const rk_plain *out, rk_u32 n, rk_u32 wide,
-                               rk_u64 now_ns, rk_u32 *first, rk_u32 *plain)
+/* Handlers over the `n` messages from a copy on; by the first warp alone unless `wide`. */
+RK_FN rk_express_sends rk_express_handle(rk_entry *entry, rk_express *x, const rk_express_own *own,
+                                         rk_context *c, rk_u32 header_size, rk_u32 copy, rk_u32 n,
+                                         rk_u32 wide, rk_u64 now_ns)
 {
     RK_GLOBAL const rk_shard *shard = c->shard;
     const rk_u32 kind = shard->state_kind, max_sends = shard->max_sends, thread = entry->thread;
-    const rk_u32 payload_max = rk_lane_ring(out->lane, c->arena, 0)->payload_max;
-    rk_u32 k = kind == RK_PER_SHARD && thread ? n : thread, end = n, rounds = 0, sent = 0;
+    rk_u32 k = kind == RK_PER_SHARD && thread ? n : thread, end = n, rounds = 0;
+    rk_express_sends sends = { 0, 0, 1, max_sends };
+    if (kind == RK_PER_SHARD)
+        sends.most = n * max_sends;
+    else
+        sends.first = thread * (own->room.share / 8u);
     if (kind != RK_PER_SHARD && thread < n) end = thread + 1u;
-    *first = kind == RK_PER_SHARD ? 0u : thread * max_sends;
     rk_u32 actor = kind == RK_PER_ACTOR && k < end ? rk_express_actor(own, copy + k) : 0u;
-    *plain = 1;
     c->now_ns = now_ns;
+    c->unusual = 0;
     for (;; rounds++) {
         rk_u32 mine = k < end;
         if (kind == RK_PER_ACTOR) mine = rk_express_wins(x, actor, k, mine, wide);
         if (mine) {
-            rk_express_stand(own, c, header_size, copy + k, *first + sent, max_sends);
+            rk_u32 first = sends.first + sends.n * (own->room.stage_stride / 8u);
+            rk_express_stand(own, c, header_size, copy + k, first, max_sends);
             if (kind == RK_PER_ACTOR) {
                 rk_u32 shards = shard->shards;
                 if (actor >= shard->actors) c->failed = RK_REASON_STATUS + (rk_u32)RK_NO_SUCH_ACTOR + 1u;
@@ -123,18 +126,19 @@ RK_FN rk_u32 rk_express_handle(rk_entry *entry, rk_express *x, const rk_express_
                            (rk_u64)(shards == 1u ? actor : actor / shards) * shard->state_size;
             }
             if (!c->failed) rk_unit_handle_here(c, entry->number);
-            *plain &= rk_express_note(x, c, k, payload_max, out->type);
-            sent += c->stage_next - c->stage_first;
+            rk_express_call call = { (rk_u16)first, (rk_u16)c->stage_next, c->failed };
+            x->call[k] = call;
+            sends.plain &= !c->failed;
+            sends.n += c->stage_next;
             k++;
         }
         if (kind == RK_STATELESS) break;
         if (kind == RK_PER_SHARD ? k >= end : !rk_express_won(x, actor, mine, k < end, wide)) break;
     }
-    if (thread == 0) {
-        rk_u64 more = kind == RK_PER_ACTOR ? rounds + 1u : 1u;
-        rk_add_u64(&c->shard->meter.rounds, more, RK_RELAXED, RK_SCOPE_DEVICE);
-    }
-    return sent;
+    sends.plain &= !c->unusual;
+    if (thread == 0)
+        rk_add_u64(&c->meter->rounds, kind == RK_PER_ACTOR ? rounds + 1ul : 1ul, RK_RELAXED, RK_SCOPE_DEVICE);
+    return sends;
 }
 
 /* Each warp's part of what is known of a batch by its messages' stamps: the latest, and how long they waited. */

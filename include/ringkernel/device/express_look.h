@@ -45,12 +45,13 @@ RK_FN rk_way rk_way_of(const rk_entry *entry, RK_GLOBAL rk_ring *ring)
 {
     rk_way way;
     way.ring = ring;
+    way.far = ring->far ? rk_ring_far(ring) : 0;
     way.slots = entry->context.arena + ring->slots;
     way.head = ring->head;
     way.mask = ring->mask;
     way.shift = ring->slot_shift;
     way.header_size = ring->header_size;
-    way.single = ring->single;
+    way.counted = ring->counted;
     return way;
 }
 

@@ -1,8 +1,8 @@
 /* How much of a block's own memory the express (express.h) takes: what its threads tell each other, copies of
  * messages, and staged sends of one turn. The host asks for it at the launch, the device finds the same figures.
  *
- * A stride of whole cache lines would put what all threads write into the same banks, so entries lie eight bytes
- * farther apart. */
+ * What each thread writes lies an odd number of eight bytes from what its neighbour does, or all would meet in the same
+ * banks. */
 #ifndef RINGKERNEL_DEVICE_EXPRESS_ROOM_H
 #define RINGKERNEL_DEVICE_EXPRESS_ROOM_H
 
@@ -15,12 +15,13 @@
 #define RK_EXPRESS_AIM (20u << 10)     /* bytes for the shards of a target, and for who sends to which */
 #define RK_EXPRESS_MEMORY (220u << 10) /* bytes of a block's memory that are taken at most */
 
-/* A ring as the express reads or writes it. */
+/* A ring as the express reads it. */
 typedef struct rk_way {
     RK_GLOBAL rk_ring *ring;
+    RK_GLOBAL rk_ring *far; /* the host's header; 0: there is one */
     rk_byte *slots;
-    rk_u64 head; /* of one that is read */
-    rk_u32 mask, shift, header_size, single;
+    rk_u64 head;
+    rk_u32 mask, shift, header_size, counted;
 } rk_way;
 
 /* One shard of the target, and what it is sent in this turn: sends 0 … done - 1 are out, `granted` more have slots from
@@ -32,19 +33,37 @@ typedef struct rk_express_target {
     rk_u32 done, granted, left;
 } rk_express_target;
 
+/* Where sends go, as far as it is known when the express begins. */
+typedef struct rk_aim {
+    rk_express_target *target; /* of each shard */
+    rk_u32 *cell;              /* rows × shards: sends of a row to a shard; 0 between the turns */
+    RK_GLOBAL rk_u64 *counts;  /* of the connection, for each shard; 0: it leads to the host */
+    RK_GLOBAL rk_u64 *turns;   /* sends of the connection */
+    rk_u32 shards, rows;
+    rk_u32 mask, shift, header_size, single, payload_max;
+    rk_u32 tries;  /* for room: only under Block is it waited for */
+    rk_u32 marked; /* 1: a send needs a target or a stamp */
+    rk_u32 aim_;
+    rk_edge edge;
+} rk_aim;
+
 /* One message's call of its handler. */
 typedef struct rk_express_call {
-    rk_u16 first, sent; /* its staged sends */
+    rk_u16 first, sent; /* its staged sends; the first in eights of bytes */
     rk_u32 failed;
 } rk_express_call;
 
-/* What the threads of a block tell each other. */
+/* What the threads of a block tell each other, and copies of what they would have to load again: an acquire empties
+ * the cache. */
 typedef struct rk_express {
+    rk_u64 shard[RK_OFFSET_OF(rk_shard, turn) / 8u]; /* its constants */
+    rk_aim to;
     rk_way in[2][RK_BANDS]; /* the shard's lanes: host's, device's */
     rk_u64 now_ns;
-    rk_u64 tail;         /* of a target with no other producer */
-    rk_u64 room_from;    /* what was last seen of that target's head */
-    rk_u64 stamp_ns[32]; /* of each warp's messages, the latest */
+    rk_u64 tail;                                    /* of a target with no other producer */
+    rk_u64 room_from;                               /* what was last seen of that target's head */
+    rk_u64 service_min_ns, service_max_ns, largest; /* of the meter */
+    rk_u64 stamp_ns[32];                            /* of each warp's messages, the latest */
     rk_u64 wait_sum_ns[32], wait_min_ns[32], wait_max_ns[32];
     rk_u32 count[32u * RK_EXPRESS_DEEP]; /* whole slots that a warp found in one look */
     rk_u32 sends[32];                    /* of a warp's messages */
@@ -57,13 +76,14 @@ typedef struct rk_express {
     rk_u32 place[RK_EXPRESS_SENDS];      /* of each send: the how-manieth to its shard */
     rk_u32 claim[RK_EXPRESS_CLAIMS];     /* the first message at each place, or RK_EXPRESS_NONE */
     rk_express_call call[RK_EXPRESS_SENDS];
-    rk_u16 number[RK_EXPRESS_SENDS]; /* the sends in order: which staged entry each is, */
+    rk_u16 number[RK_EXPRESS_SENDS]; /* the sends in order: where each is staged, in eights of bytes, */
     rk_u16 aim[RK_EXPRESS_SENDS];    /* and to which shard of the target */
 } rk_express;
 
 typedef struct rk_express_room {
     rk_u32 messages; /* of one turn; 0: there is no room for the express */
     rk_u32 copy_stride, stage_stride;
+    rk_u32 share; /* bytes of stage for each message */
     rk_u32 bytes;
 } rk_express_room;
 
@@ -74,7 +94,8 @@ RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u3
     rk_express_room room;
     room.copy_stride = (1u << shard->copy_shift) + RK_EXPRESS_APART;
     room.stage_stride = shard->stage_stride + RK_EXPRESS_APART;
-    rk_u32 each = room.copy_stride + room.stage_stride * shard->max_sends;
+    room.share = (room.stage_stride * shard->max_sends) | RK_EXPRESS_APART;
+    rk_u32 each = room.copy_stride + room.share;
     rk_u32 fit = memory > RK_EXPRESS_FIXED ? (memory - RK_EXPRESS_FIXED) / each : 0u;
     room.messages = shard->max_batch < threads ? shard->max_batch : threads;
     if (room.messages > RK_EXPRESS_SENDS / shard->max_sends)

@@ -17,50 +17,48 @@
 #define RK_EXPRESS_TRIES \
     64u /* how often room is asked for, a look over the bus apart, before the shard is parked */
 
-/* Where sends go, as far as it is known when the express begins. */
-typedef struct rk_aim {
-    rk_plain plain;
-    rk_express_target *target; /* of each shard */
-    rk_u32 *cell;              /* rows × shards: sends of a row to a shard; 0 between the turns */
-    rk_u32 shards, rows;
-    rk_u32 mask, shift, header_size, single;
-    rk_u32 tries; /* for room: only under Block is it waited for */
-} rk_aim;
-
-/* All shards that the default route leads to, if they are plain and alike. 0: they are not. The same for all threads. */
-RK_FN rk_u32 rk_express_aim(rk_entry *entry, const rk_express_own *own, rk_aim *aim)
+/* All shards that the default route leads to, if they are plain and alike. 0: they are not. The same for all threads.
+ * Ends in a barrier. */
+RK_FN rk_u32 rk_express_aim(rk_entry *entry, rk_express *x, const rk_express_own *own)
 {
     rk_context *context = &entry->context;
-    RK_GLOBAL const rk_ring *like;
-    aim->plain = rk_plain_route(context);
-    if (!aim->plain.lane) return 0;
-    like = rk_lane_ring(aim->plain.lane, context->arena, 0);
-    aim->shards = aim->plain.edge ? aim->plain.edge->shards : 1u;
-    if (aim->shards > 1u && aim->plain.edge->mode == RK_ROUTE_ALL) return 0;
-    if (aim->shards * (sizeof(rk_express_target) + 4u) > RK_EXPRESS_AIM) return 0;
-    aim->target = (rk_express_target *)(own->fixed + sizeof(rk_express));
-    aim->cell = (rk_u32 *)(aim->target + aim->shards);
-    aim->rows = (RK_EXPRESS_AIM - aim->shards * (rk_u32)sizeof(rk_express_target)) / (4u * aim->shards);
-    if (aim->shards == 1u || aim->rows > RK_EXPRESS_SENDS / 32u) aim->rows = RK_EXPRESS_SENDS / 32u;
-    aim->mask = like->mask;
-    aim->shift = like->slot_shift;
-    aim->header_size = like->header_size;
-    aim->single = like->single;
-    aim->tries = aim->plain.lane->strategy == RK_BACKPRESSURE_BLOCK ? RK_EXPRESS_TRIES : 0u;
-    rk_u32 alike = 1;
-    for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads) {
-        RK_GLOBAL rk_lane *lane =
-            aim->plain.edge ? rk_edge_lane(context, aim->plain.edge, s) : aim->plain.lane;
-        RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
-        alike = alike && rk_plain_lane(context, lane) && ring->mask == aim->mask &&
-                ring->slot_shift == aim->shift && ring->header_size == aim->header_size &&
-                (aim->shards == 1u ? ring->single || ring->counted : ring->counted);
-        alike = alike && lane->strategy == aim->plain.lane->strategy;
-        aim->target[s].ring = ring;
-        aim->target[s].slots = context->arena + ring->slots;
+    const rk_plain plain = rk_plain_route(context);
+    const rk_u32 shards = plain.edge ? plain.edge->shards : 1u;
+    if (!plain.lane || (shards > 1u && plain.edge->mode == RK_ROUTE_ALL) ||
+        shards * (sizeof(rk_express_target) + 4u) > RK_EXPRESS_AIM)
+        return 0;
+    RK_GLOBAL const rk_ring *like = rk_lane_ring(plain.lane, context->arena, 0);
+    rk_aim aim = { 0 };
+    aim.target = (rk_express_target *)(own->fixed + sizeof(rk_express));
+    aim.cell = (rk_u32 *)(aim.target + shards);
+    aim.shards = shards;
+    aim.rows = (RK_EXPRESS_AIM - shards * (rk_u32)sizeof(rk_express_target)) / (4u * shards);
+    if (shards == 1u || aim.rows > RK_EXPRESS_SENDS / 32u) aim.rows = RK_EXPRESS_SENDS / 32u;
+    aim.mask = like->mask;
+    aim.shift = like->slot_shift;
+    aim.header_size = like->header_size;
+    aim.single = like->single;
+    aim.payload_max = like->payload_max;
+    aim.tries = plain.lane->strategy == RK_BACKPRESSURE_BLOCK ? RK_EXPRESS_TRIES : 0u;
+    aim.marked = plain.edge || (context->features & RK_FEATURE_CAUSAL);
+    if (plain.edge) {
+        aim.edge = *plain.edge;
+        aim.counts = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_counts) + plain.edge->counts;
+        aim.turns = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_turns) + plain.edge_number;
     }
-    if (aim->shards > 1u)
-        for (rk_u32 i = entry->thread; i < aim->rows * aim->shards; i += entry->threads) aim->cell[i] = 0;
+    rk_u32 alike = 1;
+    for (rk_u32 s = entry->thread; s < shards; s += entry->threads) {
+        RK_GLOBAL rk_lane *lane = plain.edge ? rk_edge_lane(context, plain.edge, s) : plain.lane;
+        RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+        alike = alike && rk_plain_lane(context, lane) && ring->mask == aim.mask &&
+                ring->slot_shift == aim.shift && ring->header_size == aim.header_size &&
+                lane->strategy == plain.lane->strategy && (ring->counted || (shards == 1u && ring->single));
+        aim.target[s].ring = ring;
+        aim.target[s].slots = context->arena + ring->slots;
+    }
+    if (shards > 1u)
+        for (rk_u32 i = entry->thread; i < aim.rows * shards; i += entry->threads) aim.cell[i] = 0;
+    if (entry->thread == 0) x->to = aim;
     return (rk_u32)__syncthreads_and((int)alike);
 }
 
@@ -97,8 +95,9 @@ RK_FN rk_u32 rk_express_claim_single(rk_express *x, rk_express_target *target, r
 }
 
 /* Claim what is left for shard s, and count it. Returns how many got a slot. */
-RK_FN rk_u32 rk_express_claim(rk_express *x, rk_context *context, const rk_aim *aim, rk_u32 s)
+RK_FN rk_u32 rk_express_claim(rk_express *x, rk_u32 s)
 {
+    const rk_aim *aim = &x->to;
     rk_express_target *target = &aim->target[s];
     rk_u32 granted = 0;
     target->done += target->granted;
@@ -107,10 +106,7 @@ RK_FN rk_u32 rk_express_claim(rk_express *x, rk_context *context, const rk_aim *
                               : rk_express_claim_counted(target, target->left);
     target->granted = granted;
     target->left -= granted;
-    if (granted && aim->plain.edge) {
-        RK_GLOBAL rk_u64 *counts = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_counts);
-        rk_add_u64(&counts[aim->plain.edge->counts + s], (rk_u64)granted, RK_RELAXED, RK_SCOPE_DEVICE);
-    }
+    if (granted && aim->counts) rk_add_u64(&aim->counts[s], (rk_u64)granted, RK_RELAXED, RK_SCOPE_DEVICE);
     return granted;
 }
 
@@ -129,8 +125,7 @@ typedef struct rk_express_order {
     rk_u32 turn;     /* whose it is, of the first send */
 } rk_express_order;
 
-RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x, const rk_aim *aim, rk_u32 n,
-                                           rk_u64 now_ns)
+RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x, rk_u32 n, rk_u64 now_ns)
 {
     rk_context *context = &entry->context;
     rk_express_order order = { 0, 0 };
@@ -139,14 +134,8 @@ RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x,
         for (rk_u32 w = 0; w * 32u < n; w++) clock = x->stamp_ns[w] > clock ? x->stamp_ns[w] : clock;
         order.stamp_ns = now_ns > clock ? now_ns : clock + 1u;
     }
-    if (aim->plain.edge && aim->plain.edge->mode == RK_ROUTE_TURN)
-        order.turn = rk_edge_turn(context, aim->plain.edge, aim->plain.edge_number);
+    if (x->to.counts && x->to.edge.mode == RK_ROUTE_TURN) order.turn = (rk_u32)(*x->to.turns % x->to.shards);
     return order;
-}
-
-RK_FN RK_GLOBAL rk_staged *rk_express_staged(const rk_express_own *own, rk_u32 number)
-{
-    return rk_stage_entry(own->stage, own->room.stage_stride, number);
 }
 
 /* The clock is the last stamp's, or the latest that came. By the leader. */
@@ -157,98 +146,89 @@ RK_FN void rk_express_clock(rk_context *context, const rk_express *x, rk_express
     context->turn->clock_hlc = x->total ? order.stamp_ns + x->total - 1u : clock;
 }
 
-/* Send j gets its stamp and its target. Returns the shard. */
-RK_FN rk_u32 rk_express_address(const rk_express_own *own, const rk_express *x, const rk_aim *aim,
-                                rk_express_order order, rk_u32 j)
+RK_FN RK_GLOBAL rk_staged *rk_express_staged(const rk_express_own *own, rk_u32 number)
 {
+    return (RK_GLOBAL rk_staged *)(own->stage + 8u * number);
+}
+
+/* Send j gets its stamp and its target. Returns the shard. */
+RK_FN rk_u32 rk_express_address(const rk_express_own *own, const rk_express *x, rk_express_order order,
+                                rk_u32 j)
+{
+    const rk_aim *aim = &x->to;
     RK_GLOBAL rk_staged *staged = rk_express_staged(own, x->number[j]);
     if (order.stamp_ns) staged->header.sent_ns = order.stamp_ns + j;
-    if (!aim->plain.edge) return 0;
-    rk_u32 target = rk_edge_pick(aim->plain.edge, staged, order.turn + j, 0);
+    if (!aim->counts) return 0;
+    rk_u32 target = rk_edge_pick(&aim->edge, staged, order.turn + j, 0);
     rk_header_aim(&staged->header.base, target);
     return aim->shards == 1u ? 0u : target % aim->shards;
 }
 
-/* This warp writes those of its `n` sends from j = first on that have a slot and are not out; lanes of a slot share its
- * units. Returns how many. */
-RK_FN rk_u32 rk_express_write(const rk_express_own *own, rk_express *x, const rk_aim *aim, const rk_cut *cut,
-                              rk_u32 first, rk_u32 n)
+/* This lane's part of send j, into the slot of `index`. */
+RK_FN void rk_express_put(const rk_express_own *own, const rk_express *x, const rk_cut *cut, rk_byte *slots,
+                          rk_u32 index, rk_u32 j)
 {
-    const rk_u32 header_words = aim->header_size / 4u, lane = threadIdx.x % 32u;
-    for (rk_u32 i = cut->slot; i < n; i += cut->slots) {
-        rk_u32 j = first + i, shard = x->aim[j];
-        if (shard & RK_EXPRESS_OUT) continue;
-        const rk_express_target *target = &aim->target[shard];
-        rk_u32 rank = x->place[j] - target->done, index = target->first + rank;
-        if (rank >= target->granted) continue;
-        rk_warp_put((rk_unit *)(target->slots + ((rk_u64)(index & aim->mask) << aim->shift)),
-                    index & ~aim->mask, cut, rk_express_staged(own, x->number[j]), header_words);
-    }
-    __syncwarp();
-    rk_u32 now = 0, shard = lane < n ? x->aim[first + lane] : RK_EXPRESS_OUT;
-    if (!(shard & RK_EXPRESS_OUT)) {
-        const rk_express_target *target = &aim->target[shard];
-        now = x->place[first + lane] - target->done < target->granted;
-        if (now) x->aim[first + lane] = (rk_u16)(shard | RK_EXPRESS_OUT);
-    }
-    return (rk_u32)__popc((int)__ballot_sync(RK_ALL_LANES, (int)now));
+    const rk_aim *aim = &x->to;
+    rk_warp_put((rk_unit *)(slots + ((rk_u64)(index & aim->mask) << aim->shift)), index & ~aim->mask, cut,
+                rk_express_staged(own, x->number[j]), aim->header_size / 4u);
 }
 
 /* What is out goes nowhere more: the general visit has the rest. By lanes, a send each. */
 RK_FN void rk_express_leave(const rk_express_own *own, const rk_express *x, rk_u32 j)
 {
-    if (x->aim[j] & RK_EXPRESS_OUT) rk_express_staged(own, x->number[j])->route = RK_TO_NOWHERE;
+    if (x->to.shards == 1u || (x->aim[j] & RK_EXPRESS_OUT))
+        rk_express_staged(own, x->number[j])->route = RK_TO_NOWHERE;
 }
 
-/* ------------------------------------------------------------------ few sends */
+/* ------------------------------------------------------------------ to one shard */
 
-/* Up to 32, by the first warp. Those that find no room are left to the general visit. Returns how many are out. */
-RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_aim *aim, const rk_express_own *own,
-                                 rk_express_order order, rk_u32 total)
+/* Sends that have slots, by `warps` warps, of which this is `warp`; those before are out. */
+RK_FN void rk_express_write_run(const rk_express_own *own, const rk_express *x, const rk_cut *cut,
+                                rk_u32 warp, rk_u32 warps)
 {
-    rk_u32 j = entry->thread, mine = j < total, out = 0, claims = 0, shard = 0;
-    const rk_u32 all = total < 32u ? (1u << total) - 1u : RK_ALL_LANES;
-    const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
-    if (mine) {
-        shard = rk_express_address(own, x, aim, order, j);
-        rk_u32 peers = aim->shards == 1u ? all : __match_any_sync(all, shard);
-        rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << j) - 1u)));
-        x->place[j] = rank;
-        x->aim[j] = (rk_u16)shard;
-        claims = rank == 0;
-        if (claims) rk_express_wants(&aim->target[shard], (rk_u32)__popc((int)peers));
-    }
-    if (j == 0 && aim->plain.edge) rk_batch_release(entry->context.shard);
-    for (rk_u32 tries = 0;; tries++) {
-        __syncwarp();
-        if (claims) rk_express_claim(x, &entry->context, aim, shard);
-        __syncwarp();
-        out += rk_express_write(own, x, aim, &cut, 0, total);
-        if (out == total) return out;
-        rk_express_orders(entry, x);
-        __syncwarp();
-        if (tries >= aim->tries || x->ends) break;
-    }
-    if (mine) rk_express_leave(own, x, j);
-    return out;
+    const rk_express_target target = x->to.target[0];
+    for (rk_u32 i = warp * cut->slots + cut->slot; i < target.granted; i += warps * cut->slots)
+        rk_express_put(own, x, cut, target.slots, target.first + i, target.done + i);
 }
 
-/* ------------------------------------------------------------------ many sends */
+/* ------------------------------------------------------------------ to many shards */
+
+/* This warp writes those of its `n` sends from j = first on that have a slot and are not out; lanes of a slot share its
+ * units. */
+RK_FN void rk_express_write(const rk_express_own *own, rk_express *x, const rk_cut *cut, rk_u32 first,
+                            rk_u32 n)
+{
+    const rk_u32 lane = threadIdx.x % 32u;
+    for (rk_u32 i = cut->slot; i < n; i += cut->slots) {
+        rk_u32 j = first + i, shard = x->aim[j];
+        if (shard & RK_EXPRESS_OUT) continue;
+        const rk_express_target *target = &x->to.target[shard];
+        rk_u32 rank = x->place[j] - target->done;
+        if (rank < target->granted) rk_express_put(own, x, cut, target->slots, target->first + rank, j);
+    }
+    __syncwarp();
+    rk_u32 shard = lane < n ? x->aim[first + lane] : RK_EXPRESS_OUT;
+    if (!(shard & RK_EXPRESS_OUT)) {
+        const rk_express_target *target = &x->to.target[shard];
+        if (x->place[first + lane] - target->done < target->granted)
+            x->aim[first + lane] = (rk_u16)(shard | RK_EXPRESS_OUT);
+    }
+    __syncwarp();
+}
 
 /* Each row's lanes find those that aim at the same shard. */
-RK_FN void rk_express_rank(rk_entry *entry, rk_express *x, const rk_aim *aim, const rk_express_own *own,
-                           rk_express_order order, rk_u32 total)
+RK_FN void rk_express_rank(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_express_order order,
+                           rk_u32 total)
 {
+    const rk_aim *aim = &x->to;
     rk_u32 lane = entry->thread % 32u, warps = entry->threads / 32u;
     for (rk_u32 row = entry->thread / 32u; row * 32u < total; row += warps) {
         rk_u32 j = row * 32u + lane, all = __ballot_sync(RK_ALL_LANES, (int)(j < total));
         if (j < total) {
-            rk_u32 shard = rk_express_address(own, x, aim, order, j), rank = j;
-            if (aim->shards > 1u) {
-                rk_u32 peers = __match_any_sync(all, shard);
-                rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
-                if (rank == 0) aim->cell[row * aim->shards + shard] = (rk_u32)__popc((int)peers);
-            }
+            rk_u32 shard = rk_express_address(own, x, order, j);
+            rk_u32 peers = __match_any_sync(all, shard);
+            rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
+            if (rank == 0) aim->cell[row * aim->shards + shard] = (rk_u32)__popc((int)peers);
             x->place[j] = rank;
             x->aim[j] = (rk_u16)shard;
         }
@@ -260,8 +240,8 @@ RK_FN void rk_express_rank(rk_entry *entry, rk_express *x, const rk_aim *aim, co
 RK_FN void rk_express_sum(rk_entry *entry, const rk_aim *aim, rk_u32 total)
 {
     for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads) {
-        rk_u32 n = aim->shards == 1u ? total : 0u;
-        for (rk_u32 row = 0; aim->shards > 1u && row * 32u < total; row++) {
+        rk_u32 n = 0;
+        for (rk_u32 row = 0; row * 32u < total; row++) {
             rk_u32 of_row = aim->cell[row * aim->shards + s];
             if (of_row) aim->cell[row * aim->shards + s] = n;
             n += of_row;
@@ -271,10 +251,11 @@ RK_FN void rk_express_sum(rk_entry *entry, const rk_aim *aim, rk_u32 total)
 }
 
 /* A rank in its row becomes one among all, and the row's part of the table is empty again. */
-RK_FN void rk_express_place(rk_entry *entry, rk_express *x, const rk_aim *aim, rk_u32 total)
+RK_FN void rk_express_place(rk_entry *entry, rk_express *x, rk_u32 total)
 {
+    const rk_aim *aim = &x->to;
     rk_u32 lane = entry->thread % 32u, warps = entry->threads / 32u;
-    for (rk_u32 row = entry->thread / 32u; row * 32u < total && aim->shards > 1u; row += warps) {
+    for (rk_u32 row = entry->thread / 32u; row * 32u < total; row += warps) {
         rk_u32 j = row * 32u + lane, first = 0, rank = 0;
         rk_u32 *cell = 0;
         if (j < total) {
@@ -291,31 +272,86 @@ RK_FN void rk_express_place(rk_entry *entry, rk_express *x, const rk_aim *aim, r
     }
 }
 
-/* By all warps. Returns how many are out, to all threads the same; the rest is left to the general visit. */
-RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, rk_express *x, const rk_aim *aim,
-                                        const rk_express_own *own, rk_express_order order, rk_u32 total)
+/* ------------------------------------------------------------------ few sends, many sends */
+
+/* Up to 32, by the first warp. Those that find no room are left to the general visit. Returns how many are out. */
+RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_express_own *own,
+                                 rk_express_order order, rk_u32 total)
 {
+    const rk_aim *aim = &x->to;
+    const rk_u32 j = entry->thread, mine = j<total, several = aim->shards> 1u;
+    const rk_u32 all = total < 32u ? (1u << total) - 1u : RK_ALL_LANES;
     const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
-    const rk_u32 warp = entry->thread / 32u, warps = entry->threads / 32u;
-    rk_express_rank(entry, x, aim, own, order, total);
-    RK_PORT_BLOCK_BARRIER();
-    if (entry->thread == 0 && aim->plain.edge) rk_batch_release(entry->context.shard);
-    rk_express_sum(entry, aim, total);
+    rk_u32 out = 0, claims = j == 0, shard = 0;
+    if (aim->marked && mine) shard = rk_express_address(own, x, order, j);
+    if (several && mine) {
+        rk_u32 peers = __match_any_sync(all, shard);
+        rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << j) - 1u)));
+        x->place[j] = rank;
+        x->aim[j] = (rk_u16)shard;
+        claims = rank == 0;
+        if (claims) rk_express_wants(&aim->target[shard], (rk_u32)__popc((int)peers));
+    } else if (claims && !several) {
+        rk_express_wants(&aim->target[0], total);
+    }
+    claims = claims && mine;
+    if (j == 0 && aim->counts) rk_batch_release(entry->context.shard);
+    for (rk_u32 tries = 0;; tries++) {
+        __syncwarp();
+        if (claims) rk_express_claim(x, shard);
+        __syncwarp();
+        if (several) {
+            rk_express_write(own, x, &cut, 0, total);
+            out = (rk_u32)__popc((int)__ballot_sync(RK_ALL_LANES, mine && (x->aim[j] & RK_EXPRESS_OUT)));
+        } else {
+            rk_express_write_run(own, x, &cut, 0, 1);
+            out += aim->target[0].granted;
+        }
+        if (out == total) return out;
+        rk_express_orders(entry, x);
+        __syncwarp();
+        if (tries >= aim->tries || x->ends) break;
+    }
+    if (j < (several ? total : out)) rk_express_leave(own, x, j);
+    return out;
+}
+
+/* By all warps. Returns how many are out, to all threads the same; the rest is left to the general visit. */
+RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, rk_express *x, const rk_express_own *own,
+                                        rk_express_order order, rk_u32 total)
+{
+    const rk_aim *aim = &x->to;
+    const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
+    const rk_u32 thread = entry->thread, warp = thread / 32u, warps = entry->threads / 32u;
+    const rk_u32 several = aim->shards > 1u;
+    if (several) {
+        rk_express_rank(entry, x, own, order, total);
+        RK_PORT_BLOCK_BARRIER();
+        rk_express_sum(entry, aim, total);
+    } else {
+        for (rk_u32 j = thread; aim->marked && j < total; j += entry->threads)
+            rk_express_address(own, x, order, j);
+        if (thread == 0) rk_express_wants(&aim->target[0], total);
+    }
+    if (thread == 0 && aim->counts) rk_batch_release(entry->context.shard);
     for (rk_u32 tries = 0;; tries++) {
         rk_u32 granted = 0;
-        for (rk_u32 s = entry->thread; s < aim->shards; s += entry->threads)
-            granted += rk_express_claim(x, &entry->context, aim, s);
+        for (rk_u32 s = thread; s < aim->shards; s += entry->threads) granted += rk_express_claim(x, s);
         if (granted) rk_add_u32(&x->out, granted, RK_RELAXED, RK_SCOPE_BLOCK);
         if (tries && warp == warps - 1u) rk_express_orders(entry, x);
         RK_PORT_BLOCK_BARRIER();
-        if (tries == 0) rk_express_place(entry, x, aim, total);
-        for (rk_u32 row = warp; row * 32u < total; row += warps)
-            rk_express_write(own, x, aim, &cut, row * 32u, total - row * 32u < 32u ? total - row * 32u : 32u);
+        if (several) {
+            if (tries == 0) rk_express_place(entry, x, total);
+            for (rk_u32 row = warp; row * 32u < total; row += warps)
+                rk_express_write(own, x, &cut, row * 32u, total - row * 32u < 32u ? total - row * 32u : 32u);
+        } else {
+            rk_express_write_run(own, x, &cut, warp, warps);
+        }
         if (x->out == total || tries >= aim->tries || x->ends) break;
         RK_PORT_BLOCK_BARRIER();
     }
-    rk_u32 out = x->out;
-    for (rk_u32 j = entry->thread; j < total && out < total; j += entry->threads) rk_express_leave(own, x, j);
+    const rk_u32 out = x->out, last = several ? total : out;
+    for (rk_u32 j = thread; j < last && out < total; j += entry->threads) rk_express_leave(own, x, j);
     return out;
 }
 

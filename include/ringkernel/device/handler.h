@@ -329,7 +329,7 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
                                    rk_staged_payload(entry), entry->header.base.length);
     if (status == RK_OK) {
         rk_sent(context, &to, edge_number, 1);
-        rk_count(&context->shard->meter.sent, 1);
+        rk_count(&RK_METER(context)->sent, 1);
         RK_WAKE_CONSUMER(context, to.lane);
     } else {
         rk_lane_refuse(to.lane, rk_refused_kind(status), 1);
@@ -352,7 +352,7 @@ RK_FN_LARGE void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *t
     }
     if (turn->log_lines < context->shard->log_limit) claim = rk_ring_claim(ring, 1);
     if (claim.count == 0) {
-        rk_count(&context->shard->meter.logs_suppressed, 1);
+        rk_count(&RK_METER(context)->logs_suppressed, 1);
         return;
     }
     turn->log_lines++;

@@ -328,6 +328,11 @@ RK_FN void rk_context_open(rk_context *context, rk_byte *arena, RK_GLOBAL rk_sha
     context->spmd = 0;
     context->shared_used = 0;
     context->received = 0;
+#if defined(RK_LANG_CUDA)
+    context->meter = &shard->meter;
+    context->payload_max = 0xffffffffu;
+    context->only = context->unusual = 0;
+#endif
 }
 
 #endif

@@ -59,6 +59,14 @@ RK_FN rk_u64 rk_stamp_ns(rk_context *context)
     return now;
 }
 
+/* What the express can't publish: another route than the default one, a payload in a pool, one that is too large for
+ * the target's slots, or a type that its connection doesn't carry. */
+#if defined(RK_LANG_CUDA)
+#define RK_STAGE_UNUSUAL(context, what) ((context)->unusual |= (rk_u32)(what))
+#else
+#define RK_STAGE_UNUSUAL(context, what) ((void)0)
+#endif
+
 RK_FN void rk_stage_fill(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32 route, rk_u16 type,
                          rk_u32 length)
 {
@@ -79,6 +87,8 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
     if (context->stage_next >= context->stage_limit) return 0;
     RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
     rk_stage_fill(context, entry, route, type, length);
+    RK_STAGE_UNUSUAL(context, route != RK_TO_DEFAULT || length > context->payload_max ||
+                                  (context->only && type != context->only));
     return entry;
 }
 
@@ -128,7 +138,10 @@ RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const v
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
     if (!entry) return rk_stage_refused(context);
     if (options) rk_stage_apply(entry, options);
-    if (length > RK_INLINE_MAX) return rk_stage_large(context, entry, payload, length);
+    if (length > RK_INLINE_MAX) {
+        RK_STAGE_UNUSUAL(context, 1);
+        return rk_stage_large(context, entry, payload, length);
+    }
     rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
     return RK_OK;
 }
@@ -140,6 +153,7 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
     if (!header) return RK_EMPTY;
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, header->type, header->length);
     if (!entry) return rk_stage_refused(context);
+    RK_STAGE_UNUSUAL(context, header->flags & RK_FLAG_REFERENCE);
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     rk_header_address(&entry->header.base, header->target, entry->header.base.source, header->priority,
                       header->flags & RK_FLAG_REFERENCE);
