@@ -153,7 +153,7 @@ RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
 
 /* Up to the handlers: what the visit comes to, the same to all threads. RK_VISIT_HANDLE: a batch was taken. */
 #if defined(RK_LANG_CUDA)
-RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
+RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
 {
     rk_context *context = &entry->context;
     rk_u32 visit = RK_VISIT_FAILED, limit = 0;
@@ -166,7 +166,7 @@ RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
     }
     visit = rk_block_agree_two(entry, visit, &limit);
     if (visit != RK_VISIT_HANDLE) return visit;
-    rk_block_take(entry, limit);
+    rk_block_take(entry, limit < most ? limit : most);
     if (entry->thread == 0) {
         if (context->turn->n) rk_batch_acquire(context->shard);
         visit = rk_entry_taken(context);
@@ -174,10 +174,11 @@ RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
     return rk_block_agree(entry, visit);
 }
 #else
-RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
+RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
 {
     rk_context *context = &entry->context;
     rk_u32 visit = RK_VISIT_FAILED;
+    (void)most;
     if (entry->thread == 0) {
         if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
         visit = rk_entry_begin(context);
@@ -187,14 +188,21 @@ RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run)
 }
 #endif
 
-/* One visit to a shard, by the whole block. Returns RK_VISIT_*, the same to all threads. */
-RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run)
+/* The block turns to a shard. */
+RK_FN void rk_entry_stand(rk_entry *entry, rk_u64 shard)
 {
     rk_context *context = &entry->context;
     rk_context_open(context, context->arena, (RK_GLOBAL rk_shard *)(context->arena + shard));
     context->thread = 0;
     context->threads = 1;
-    rk_u32 visit = rk_entry_take(entry, run);
+}
+
+/* One visit to a shard, by the whole block, for `most` messages. Returns RK_VISIT_*, the same to all threads. */
+RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run, rk_u32 most)
+{
+    rk_context *context = &entry->context;
+    rk_entry_stand(entry, shard);
+    rk_u32 visit = rk_entry_take(entry, run, most);
     if (visit != RK_VISIT_HANDLE) return visit;
     rk_entry_run_one(entry, run);
 #if defined(RK_LANG_CUDA)
@@ -248,12 +256,22 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
         rk_u32 worked = 0;
         rk_u32 served = 0;
         for (rk_u32 s = RK_BLOCK_NUMBER(); s < count; s += RK_BLOCK_COUNT()) {
-            rk_u32 visit = rk_entry_visit(entry, table[s], run);
+            rk_u32 most = 0xffffffffu;
 #if defined(RK_LANG_CUDA)
-            rk_express *x = (rk_express *)express.fixed;
-            if (run == RK_RUN_THREADS && alone && visit <= RK_VISIT_WORKED &&
-                rk_express_can(entry, x, &express))
-                visit = rk_express_serve(entry, x, &express);
+            rk_u32 express_visit = RK_VISIT_IDLE;
+            if (run == RK_RUN_THREADS && alone) {
+                rk_express *x = (rk_express *)express.fixed;
+                rk_entry_stand(entry, table[s]);
+                rk_block_look(entry);
+                if (!entry->orders->leave && rk_express_can(entry, x, &express)) {
+                    express_visit = rk_express_serve(entry, x, &express);
+                    most = RK_EXPRESS_GENERAL; /* what the express can't is in one of the next */
+                }
+            }
+#endif
+            rk_u32 visit = rk_entry_visit(entry, table[s], run, most);
+#if defined(RK_LANG_CUDA)
+            if (visit == RK_VISIT_IDLE) visit = express_visit;
 #endif
             worked |= visit == RK_VISIT_WORKED;
             served |= visit < RK_VISIT_PAUSED;

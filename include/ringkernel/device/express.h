@@ -23,7 +23,8 @@
 #include "causal.h"
 #include "loop.h"
 
-#define RK_EXPRESS_BUS 16u /* looks at the device's lane for one at the host's */
+#define RK_EXPRESS_GENERAL 32u /* messages of a general visit in between: its leader publishes one by one */
+#define RK_EXPRESS_BUS 16u     /* looks at the device's lane for one at the host's */
 
 /* Can this shard go by express, as it is now? The same answer for all threads. */
 RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_express_own *own)
@@ -235,9 +236,10 @@ RK_FN void rk_express_finish_many(rk_entry *entry, rk_express *x, const rk_expre
 
 /* ------------------------------------------------------------------ counting */
 
+/* Nobody waits for what was there. */
 RK_FN void rk_express_add(RK_GLOBAL rk_u64 *counter, rk_u64 n)
 {
-    rk_add_u64(counter, n, RK_RELAXED, RK_SCOPE_DEVICE); /* nobody waits for what was there */
+    rk_add_u64(counter, n, RK_RELAXED, RK_SCOPE_DEVICE);
 }
 
 /* How long each of the batch has waited, from what its warps know. */
@@ -255,38 +257,72 @@ RK_FN void rk_express_count_waits(const rk_express *x, RK_GLOBAL rk_histogram *h
     rk_express_add(&h->count, n);
 }
 
-/* Sends that are out. */
-RK_FN void rk_express_sent(rk_context *context, const rk_express *x, rk_u32 out)
-{
-    if (out == 0) return;
-    rk_express_add(&context->meter->sent, out);
-    if (x->to.counts) rk_express_add(x->to.turns, out);
-}
+/* The lanes that count, and what. */
+#define RK_COUNTS_DELIVERED 0u
+#define RK_COUNTS_HANDLED 1u
+#define RK_COUNTS_PROGRESS 2u
+#define RK_COUNTS_BUSY 3u
+#define RK_COUNTS_BUCKET 4u
+#define RK_COUNTS_SUM 5u
+#define RK_COUNTS_COUNT 6u
+#define RK_COUNTS_SENT 7u
+#define RK_COUNTS_TURNS 8u
+#define RK_COUNTS_ROUNDS 9u
 
-/* A turn that is out: its slots go back, and it is counted, without a look at what was. By the leader. */
-RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_catch *found, rk_u64 now_ns)
+RK_FN void rk_express_counters(rk_context *context, rk_express *x)
 {
     RK_GLOBAL rk_meter *meter = context->meter;
-    RK_GLOBAL rk_ring *ring = found->in.ring;
-    const rk_u64 head = found->in.head + found->n, n = found->n;
-    ring->head = head;
-    if (found->in.far) rk_store_u64(&found->in.far->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
-    if (found->in.counted) rk_add_u32(&ring->room, found->n, RK_RELAXED, RK_SCOPE_DEVICE);
-    rk_express_add(&ring->delivered, n);
-    rk_u64 took = rk_entry_now(context) - now_ns;
-    rk_u32 each = (took < 0xffffffffu ? (rk_u32)took : 0xffffffffu) / found->n;
-    rk_express_add(&meter->handled, n);
-    rk_express_add(&meter->progress, 1);
-    rk_express_add(&meter->busy_ns, took);
-    meter->last_ns = now_ns + took;
-    if (n > x->largest) meter->largest_batch = x->largest = n;
-    RK_GLOBAL rk_histogram *h = &meter->service;
-    if (each < x->service_min_ns) h->min_ns = x->service_min_ns = each;
-    if (each > x->service_max_ns) h->max_ns = x->service_max_ns = each;
-    rk_express_add(&h->sum_ns, took);
-    rk_express_add(&h->bucket[rk_histogram_bucket(each)], n);
-    rk_express_add(&h->count, n);
-    if (context->features & RK_FEATURE_TIMESTAMPS) rk_express_count_waits(x, &meter->queue_wait, found->n);
+    x->counter[RK_COUNTS_DELIVERED] = 0; /* of the lane that a turn is from */
+    x->counter[RK_COUNTS_HANDLED] = &meter->handled;
+    x->counter[RK_COUNTS_PROGRESS] = &meter->progress;
+    x->counter[RK_COUNTS_BUSY] = &meter->busy_ns;
+    x->counter[RK_COUNTS_BUCKET] = meter->service.bucket; /* the first */
+    x->counter[RK_COUNTS_SUM] = &meter->service.sum_ns;
+    x->counter[RK_COUNTS_COUNT] = &meter->service.count;
+    x->counter[RK_COUNTS_SENT] = &meter->sent;
+    x->counter[RK_COUNTS_TURNS] = x->to.turns;
+    x->counter[RK_COUNTS_ROUNDS] = &meter->rounds;
+    x->service_min_ns = meter->service.count ? meter->service.min_ns : ~0ul;
+    x->service_max_ns = meter->service.max_ns;
+    x->largest = meter->largest_batch;
+}
+
+/* Sends that are out, of a turn that the general visit finishes. By the leader. */
+RK_FN void rk_express_sent(const rk_express *x, rk_u32 out)
+{
+    if (out == 0) return;
+    rk_express_add(x->counter[RK_COUNTS_SENT], out);
+    if (x->counter[RK_COUNTS_TURNS]) rk_express_add(x->counter[RK_COUNTS_TURNS], out);
+}
+
+/* A turn that is out: its slots go back, and it is counted, a lane a counter, without a look at what was. By the
+ * first warp. */
+RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_way *in, rk_u32 n, rk_u64 now_ns)
+{
+    RK_GLOBAL rk_meter *meter = context->meter;
+    const rk_u32 lane = threadIdx.x, out = x->out;
+    const rk_u64 head = in->head + n, took = rk_entry_now(context) - now_ns;
+    const rk_u32 each = (took < 0xffffffffu ? (rk_u32)took : 0xffffffffu) / n;
+    if (lane == 0) {
+        in->ring->head = head;
+        if (in->far) rk_store_u64(&in->far->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
+        if (in->counted) rk_add_u32(&in->ring->room, n, RK_RELAXED, RK_SCOPE_DEVICE);
+        meter->last_ns = now_ns + took;
+        if (n > x->largest) meter->largest_batch = x->largest = n;
+        if (each < x->service_min_ns) meter->service.min_ns = x->service_min_ns = each;
+        if (each > x->service_max_ns) meter->service.max_ns = x->service_max_ns = each;
+    }
+    RK_GLOBAL rk_u64 *counter = lane < RK_EXPRESS_COUNTERS ? x->counter[lane] : 0;
+    rk_u64 value = n;
+    if (lane == RK_COUNTS_DELIVERED) counter = &in->ring->delivered;
+    if (lane == RK_COUNTS_BUCKET) counter += rk_histogram_bucket(each);
+    if (lane == RK_COUNTS_PROGRESS) value = 1;
+    if (lane == RK_COUNTS_BUSY || lane == RK_COUNTS_SUM) value = took;
+    if (lane == RK_COUNTS_SENT || lane == RK_COUNTS_TURNS) value = out;
+    if (lane == RK_COUNTS_ROUNDS) value = x->rounds;
+    if (counter) rk_express_add(counter, value);
+    if (lane == 0 && (context->features & RK_FEATURE_TIMESTAMPS))
+        rk_express_count_waits(x, &meter->queue_wait, n);
 }
 
 /* ------------------------------------------------------------------ turns */
@@ -307,16 +343,20 @@ RK_FN void rk_express_open(rk_entry *entry, rk_express *x)
     }
     if (entry->thread == 0) {
         RK_GLOBAL const rk_ring *out = x->to.target[0].ring;
-        RK_GLOBAL const rk_meter *meter = context->meter;
         x->odd = x->ends = 0;
         x->tail = out->tail;
         x->room_from = rk_load_u64(&rk_ring_far(out)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
-        x->service_min_ns = meter->service.count ? meter->service.min_ns : ~0ul;
-        x->service_max_ns = meter->service.max_ns;
-        x->largest = meter->largest_batch;
+        rk_express_counters(context, x);
     }
     context->orders = entry->orders;
     RK_PORT_BLOCK_BARRIER();
+}
+
+/* Messages of the largest turn. */
+RK_FN rk_u32 rk_express_most(const rk_express *x, const rk_express_own *own, rk_u32 max_sends)
+{
+    rk_u32 most = x->to.rows * 32u / max_sends;
+    return most < own->room.messages ? most : own->room.messages;
 }
 
 /* One turn, of what was found. Returns 1 if the general visit has to finish it. */
@@ -347,64 +387,234 @@ RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_ow
            total;
 }
 
+/* ------------------------------------------------------------------ one message at a time */
+
+#define RK_ALONE_MORE 0u    /* messages come faster than that */
+#define RK_ALONE_GENERAL 1u /* the general visit has to finish this one, */
+#define RK_ALONE_LEAVE 2u   /* or to look at everything */
+
+/* What a lane of the first warp looks at while the shard is quiet: a unit of the next slot of each ring. */
+typedef struct rk_alone {
+    const rk_byte *slots[2];
+    rk_u32 head[2];
+    rk_u32 mask, shift, lanes, band, unit, watches;
+    rk_u32 firsts; /* lanes that look at first units */
+} rk_alone;
+
+RK_FN rk_alone rk_alone_of(const rk_express *x, rk_u32 bands)
+{
+    const rk_u32 lane = threadIdx.x;
+    rk_alone a;
+    a.mask = x->in[0][0].mask;
+    a.shift = x->in[0][0].shift;
+    a.lanes = 1u << (a.shift - 4u);
+    a.band = lane >> (a.shift - 4u);
+    a.unit = lane & (a.lanes - 1u);
+    a.watches = a.band < bands;
+    if (!a.watches) a.band = 0;
+    for (rk_u32 from = 0; from < 2u; from++) {
+        a.slots[from] = x->in[from][a.band].slots + 16u * a.unit;
+        a.head[from] = (rk_u32)x->in[from][a.band].head;
+    }
+    a.firsts = __ballot_sync(RK_ALL_LANES, a.watches && a.unit == 0);
+    return a;
+}
+
+/* Can the first warp look at all rings at once, and publish what one message sends? */
+RK_FN rk_u32 rk_alone_can(const rk_express *x, rk_u32 bands)
+{
+    return x->in[0][0].shift < 9u && (bands << (x->in[0][0].shift - 4u)) <= 32u &&
+           ((RK_GLOBAL const rk_shard *)x->shard)->max_sends <= 32u;
+}
+
+/* How long the one message has waited, and its stamp. */
+RK_FN void rk_alone_stamp(rk_context *context, rk_express *x, const rk_express_own *own, rk_u64 now_ns)
+{
+    if (!(context->features & RK_FEATURE_LONG)) return;
+    rk_u64 sent_ns = ((RK_GLOBAL const rk_header_long *)own->copies)->sent_ns;
+    rk_u64 age = now_ns > sent_ns ? now_ns - sent_ns : 0;
+    x->stamp_ns[0] = sent_ns;
+    x->wait_sum_ns[0] = x->wait_min_ns[0] = x->wait_max_ns[0] = age;
+    if (context->features & RK_FEATURE_TIMESTAMPS)
+        rk_express_add(&context->meter->queue_wait.bucket[rk_histogram_bucket(age)], 1);
+}
+
+/* Message after message, by the first warp, as long as each comes alone. Why it ends is in x->alone. */
+RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c,
+                            rk_u32 bands, rk_u32 sources)
+{
+    rk_context *context = &entry->context;
+    RK_GLOBAL const rk_shard *shard = c->shard;
+    const rk_u32 lane = threadIdx.x, header_size = x->in[0][0].header_size;
+    const rk_unit *orders = (const rk_unit *)context->told;
+    rk_alone a = rk_alone_of(x, bands);
+    rk_u32 from_kernels = 0, near = 0, run = 0, why = RK_ALONE_LEAVE, from = 0, band = 0;
+    for (rk_u32 idle = 0; idle < 1024u;) {
+        from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
+        near = from ? near + 1u : 0u;
+        const rk_u32 head = from ? a.head[1] : a.head[0], lap = head & ~a.mask;
+        const rk_byte *slot = (from ? a.slots[1] : a.slots[0]) + ((rk_u64)(head & a.mask) << a.shift);
+        rk_unit order, unit = { { lap - 1u, 0, 0, 0 } };
+        if (a.watches) unit = rk_load_unit((const rk_unit *)slot);
+        if (!from && lane < 4u) order = rk_load_unit(&orders[lane]); /* on the same way over the bus */
+        const rk_u32 fresh = __ballot_sync(RK_ALL_LANES, unit.word[0] == lap), begun = fresh & a.firsts;
+        if (!from) {
+            if (lane < 4u) ((rk_unit *)entry->orders)[lane] = order;
+            __syncwarp();
+            if (entry->orders->leave || entry->orders->command != RK_COMMAND_RUN ||
+                entry->orders->faults != context->turn->faults)
+                break;
+        }
+        if (!begun) {
+            idle++;
+            run = 0;
+            continue;
+        }
+        /* Whole, and plain? */
+        const rk_u32 first = (rk_u32)__ffs((int)begun) - 1u;
+        const rk_u32 count = rk_unit_count(header_size, __shfl_sync(RK_ALL_LANES, unit.word[1] >> 16, first));
+        rk_u32 odd = __shfl_sync(RK_ALL_LANES, unit.word[3] >> 24 & RK_EXPRESS_ODD, first);
+        const rk_u32 units = count < 32u ? ((1u << count) - 1u) << first : RK_ALL_LANES;
+        if (count > a.lanes || odd || (begun & (begun - 1u))) break;
+        if ((fresh & units) != units) continue;
+        if (header_size == RK_HEADER_LONG &&
+            __shfl_sync(RK_ALL_LANES, unit.word[1u + RK_TTL_WORD % 3u], first + RK_TTL_WORD / 3u))
+            break;
+        if (++run > 2u) { /* the third without a pause: a batch is better */
+            why = RK_ALONE_MORE;
+            break;
+        }
+        band = __shfl_sync(RK_ALL_LANES, a.band, first);
+        if (units >> lane & 1u) {
+            rk_word *to = (rk_word *)own->copies + 1u + 3u * a.unit;
+            for (rk_u32 w = 0; w < 3u; w++) to[w] = unit.word[1 + w];
+            if (lane == first) to[-1] = lap;
+        }
+        const rk_u64 now_ns = __shfl_sync(RK_ALL_LANES, rk_entry_now(context), 0);
+        __syncwarp();
+        if (shard->memory == RK_SEQUENTIAL)
+            rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
+        else if (from)
+            rk_batch_acquire(shard);
+        if (lane == 0) {
+            c->now_ns = now_ns;
+            c->unusual = 0;
+            rk_express_one(entry, x, own, c, header_size, 0, 0, 0);
+            for (rk_u32 i = 0; i < c->stage_next; i++)
+                x->number[i] = (rk_u16)(i * (own->room.stage_stride / 8u));
+            x->rounds = 1;
+            rk_express_tell(x, c->stage_next, 0, 1, c->failed || c->unusual);
+            rk_alone_stamp(context, x, own, now_ns);
+        }
+        __syncwarp();
+        rk_u32 general = x->general, total = x->total, out = 0;
+        if (!general && total) {
+            out = rk_express_send_few(entry, x, own, rk_express_order_of(entry, x, 1, now_ns), total);
+            general = out < total;
+        }
+        rk_way in = x->in[from][band];
+        if (lane == 0) {
+            x->out = out;
+            x->now_ns = now_ns;
+            x->in[from][band].head = in.head + 1u;
+        }
+        __syncwarp();
+        if (general) {
+            if (lane == 0) rk_express_sent(x, out);
+            why = RK_ALONE_GENERAL;
+            break;
+        }
+        if (shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
+        rk_express_commit(context, x, &in, 1, now_ns);
+        if (lane == 0 && (context->features & RK_FEATURE_CAUSAL))
+            rk_express_clock(context, x, rk_express_order_of(entry, x, 1, now_ns), 1);
+        if (a.watches && a.band == band) (from ? a.head[1] : a.head[0])++;
+        from_kernels = from;
+        idle = 0;
+    }
+    if (lane == 0) {
+        x->alone = why;
+        x->alone_from = from;
+        x->alone_band = band;
+    }
+}
+
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
 RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *where)
 {
     rk_context *context = &entry->context;
-    RK_GLOBAL const rk_shard *shard = context->shard;
     const rk_express_own own = *where;
-    const rk_u32 thread = entry->thread, warps = entry->threads / 32u, sources = shard->end_sources > 1u;
+    const rk_u32 thread = entry->thread, warps = entry->threads / 32u,
+                 sources = context->shard->end_sources > 1u;
     const rk_u32 bands = rk_shard_lane(context, 0)->bands; /* as many as the other lane */
-    const rk_u32 most = x->to.rows * 32u / shard->max_sends < own.room.messages
-                            ? x->to.rows * 32u / shard->max_sends
-                            : own.room.messages;
+    const rk_u32 most = rk_express_most(x, &own, context->shard->max_sends);
     rk_u32 host_width = 1, host_deep = 1, width = 1, deep = 1, from_kernels = 0, near = 0,
            visit = RK_VISIT_IDLE;
     rk_context c;
     rk_express_context(entry, x, &own, &c);
     rk_express_open(entry, x);
-    for (rk_u32 looks = 0;; looks++) {
-        const rk_u32 from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
-        near = from ? near + 1u : 0u;
-        const rk_catch found = rk_express_catch(entry, x, &own, from, bands, most, from ? width : host_width,
-                                                from ? deep : host_deep);
-        const rk_u32 ends = x->ends, odd = x->odd;
-        const rk_u64 now_ns = x->now_ns;
-        if (found.n == 0 || found.several || (odd && bands > 1u)) {
-            if (ends || odd || found.several || (looks & 0x3ffu) == 0x3ffu)
-                break; /* the general visit looks at everything */
+    rk_u32 alone = rk_alone_can(x, bands), quiet = alone;
+    for (;;) {
+        rk_way in;
+        rk_u32 n = 1, general = 1, copy = 0, ends = 0;
+        rk_u64 now_ns;
+        if (quiet) {
+            if (thread < 32u) rk_express_alone(entry, x, &own, &c, bands, sources);
+            RK_PORT_BLOCK_BARRIER();
+            visit = RK_VISIT_WORKED;
+            quiet = 0;
+            if (x->alone == RK_ALONE_LEAVE) break;
+            if (x->alone == RK_ALONE_MORE) continue;
+            in = x->in[x->alone_from][x->alone_band];
+            in.head--;
+            now_ns = x->now_ns;
+        } else {
+            const rk_u32 from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
+            near = from ? near + 1u : 0u;
+            const rk_catch found = rk_express_catch(entry, x, &own, from, bands, most,
+                                                    from ? width : host_width, from ? deep : host_deep);
+            const rk_u32 odd = x->odd;
+            ends = x->ends;
+            now_ns = x->now_ns;
+            if (found.n == 0 || found.several || (odd && bands > 1u)) {
+                if (ends || odd || found.several || !alone) break; /* the general visit looks at everything */
+                if (from)
+                    width = deep = 1;
+                else
+                    host_width = host_deep = 1;
+                quiet = !sources || near != 1u; /* both lanes were looked at */
+                RK_PORT_BLOCK_BARRIER();
+                continue;
+            }
+            if (thread == 0) x->in[from][found.band].head = found.in.head + found.n;
+            general = rk_express_turn(entry, x, &own, &c, &found, from, now_ns);
+            in = found.in;
+            n = found.n;
+            copy = found.copy;
+            from_kernels = from;
+            if (found.n > 32u) near += RK_EXPRESS_BUS / 2u; /* a long turn is worth some looks */
             if (from)
-                width = deep = 1;
+                rk_express_widen(&found, rk_way_places(&found.in), warps, &width, &deep);
             else
-                host_width = host_deep = 1;
-            RK_PORT_BLOCK_BARRIER();
-            continue;
+                rk_express_widen(&found, rk_way_places(&found.in), warps, &host_width, &host_deep);
+            if (general && thread == 0) rk_express_sent(x, x->out);
         }
-        if (thread == 0) x->in[from][found.band].head = found.in.head + found.n;
-        rk_u32 general = rk_express_turn(entry, x, &own, &c, &found, from, now_ns);
-        if (thread == 0) rk_express_sent(context, x, x->out);
         if (general) {
-            rk_express_own own_of_general = own; /* as above */
-            rk_way in = found.in;
-            own_of_general.copies += found.copy * own.room.copy_stride;
+            rk_express_own own_of_general = own; /* its own address is nobody's, or it would lie in memory */
+            rk_way in_of_general = in;
+            own_of_general.copies += copy * own.room.copy_stride;
             RK_PORT_BLOCK_BARRIER();
-            visit = rk_express_general(entry, x, &own_of_general, &in, found.n, now_ns);
+            visit = rk_express_general(entry, x, &own_of_general, &in_of_general, n, now_ns);
             if (visit != RK_VISIT_WORKED || ends) break;
             if (thread == 0) x->tail = x->to.target[0].ring->tail;
             continue;
         }
-        if (thread == 0) {
+        if (thread < 32u) {
             if (c.shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-            rk_express_commit(context, x, &found, now_ns);
-            if (context->features & RK_FEATURE_CAUSAL)
-                rk_express_clock(context, x, rk_express_order_of(entry, x, found.n, now_ns), found.n);
+            rk_express_commit(context, x, &in, n, now_ns);
+            if (thread == 0 && (context->features & RK_FEATURE_CAUSAL))
+                rk_express_clock(context, x, rk_express_order_of(entry, x, n, now_ns), n);
         }
-        from_kernels = from;
-        if (from)
-            rk_express_widen(&found, rk_way_places(&found.in), warps, &width, &deep);
-        else
-            rk_express_widen(&found, rk_way_places(&found.in), warps, &host_width, &host_deep);
-        if (found.n > 32u) near += RK_EXPRESS_BUS / 2u; /* a long turn is worth some looks */
         visit = RK_VISIT_WORKED;
         if (ends) break;
     }

@@ -96,6 +96,23 @@ typedef struct rk_express_sends {
     rk_u32 most;     /* that one thread may have */
 } rk_express_sends;
 
+/* Message k of the turn, which lies in a copy, by this thread; its sends are staged from `first` on. */
+RK_FN void rk_express_one(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c,
+                          rk_u32 header_size, rk_u32 copy, rk_u32 first, rk_u32 k)
+{
+    RK_GLOBAL const rk_shard *shard = c->shard;
+    rk_express_stand(own, c, header_size, copy, first, shard->max_sends);
+    if (shard->state_kind == RK_PER_ACTOR) {
+        rk_u32 actor = c->header->target, shards = shard->shards;
+        if (actor >= shard->actors) c->failed = RK_REASON_STATUS + (rk_u32)RK_NO_SUCH_ACTOR + 1u;
+        c->state =
+            (rk_byte *)c->shard_state + (rk_u64)(shards == 1u ? actor : actor / shards) * shard->state_size;
+    }
+    if (!c->failed) rk_unit_handle_here(c, entry->number);
+    rk_express_call call = { (rk_u16)first, (rk_u16)c->stage_next, c->failed };
+    x->call[k] = call;
+}
+
 /* Handlers over the `n` messages from a copy on; by the first warp alone unless `wide`. */
 RK_FN rk_express_sends rk_express_handle(rk_entry *entry, rk_express *x, const rk_express_own *own,
                                          rk_context *c, rk_u32 header_size, rk_u32 copy, rk_u32 n,
@@ -117,17 +134,8 @@ RK_FN rk_express_sends rk_express_handle(rk_entry *entry, rk_express *x, const r
         rk_u32 mine = k < end;
         if (kind == RK_PER_ACTOR) mine = rk_express_wins(x, actor, k, mine, wide);
         if (mine) {
-            rk_u32 first = sends.first + sends.n * (own->room.stage_stride / 8u);
-            rk_express_stand(own, c, header_size, copy + k, first, max_sends);
-            if (kind == RK_PER_ACTOR) {
-                rk_u32 shards = shard->shards;
-                if (actor >= shard->actors) c->failed = RK_REASON_STATUS + (rk_u32)RK_NO_SUCH_ACTOR + 1u;
-                c->state = (rk_byte *)c->shard_state +
-                           (rk_u64)(shards == 1u ? actor : actor / shards) * shard->state_size;
-            }
-            if (!c->failed) rk_unit_handle_here(c, entry->number);
-            rk_express_call call = { (rk_u16)first, (rk_u16)c->stage_next, c->failed };
-            x->call[k] = call;
+            rk_express_one(entry, x, own, c, header_size, copy + k,
+                           sends.first + sends.n * (own->room.stage_stride / 8u), k);
             sends.plain &= !c->failed;
             sends.n += c->stage_next;
             k++;
@@ -136,8 +144,7 @@ RK_FN rk_express_sends rk_express_handle(rk_entry *entry, rk_express *x, const r
         if (kind == RK_PER_SHARD ? k >= end : !rk_express_won(x, actor, mine, k < end, wide)) break;
     }
     sends.plain &= !c->unusual;
-    if (thread == 0)
-        rk_add_u64(&c->meter->rounds, kind == RK_PER_ACTOR ? rounds + 1ul : 1ul, RK_RELAXED, RK_SCOPE_DEVICE);
+    if (thread == 0) x->rounds = kind == RK_PER_ACTOR ? rounds + 1u : 1u;
     return sends;
 }
 

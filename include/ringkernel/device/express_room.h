@@ -9,9 +9,10 @@
 #include "stage.h"
 
 #define RK_EXPRESS_APART 8u
-#define RK_EXPRESS_DEEP 4u             /* looks that a lane has under way at once, after a full batch */
-#define RK_EXPRESS_SENDS 1024u         /* that all threads may stage in one turn, and messages of one */
-#define RK_EXPRESS_CLAIMS 2048u        /* places by which messages of one actor find each other */
+#define RK_EXPRESS_DEEP 4u      /* looks that a lane has under way at once, after a full batch */
+#define RK_EXPRESS_SENDS 1024u  /* that all threads may stage in one turn, and messages of one */
+#define RK_EXPRESS_CLAIMS 2048u /* places by which messages of one actor find each other */
+#define RK_EXPRESS_COUNTERS 10u
 #define RK_EXPRESS_AIM (20u << 10)     /* bytes for the shards of a target, and for who sends to which */
 #define RK_EXPRESS_MEMORY (220u << 10) /* bytes of a block's memory that are taken at most */
 
@@ -63,6 +64,7 @@ typedef struct rk_express {
     rk_u64 tail;                                    /* of a target with no other producer */
     rk_u64 room_from;                               /* what was last seen of that target's head */
     rk_u64 service_min_ns, service_max_ns, largest; /* of the meter */
+    RK_GLOBAL rk_u64 *counter[RK_EXPRESS_COUNTERS]; /* by lane: what a turn adds to */
     rk_u64 stamp_ns[32];                            /* of each warp's messages, the latest */
     rk_u64 wait_sum_ns[32], wait_min_ns[32], wait_max_ns[32];
     rk_u32 count[32u * RK_EXPRESS_DEEP]; /* whole slots that a warp found in one look */
@@ -73,6 +75,9 @@ typedef struct rk_express {
     rk_u32 general;                      /* 1: the general visit has to finish the turn */
     rk_u32 odd;                          /* the next message is one for the general visit */
     rk_u32 ends;                         /* so is what the host has ordered */
+    rk_u32 rounds;                       /* of handlers, in the turn */
+    rk_u32 alone;                        /* RK_ALONE_*: why the first warp doesn't go on alone, */
+    rk_u32 alone_from, alone_band;       /* and where the message lies that the general visit has to finish */
     rk_u32 place[RK_EXPRESS_SENDS];      /* of each send: the how-manieth to its shard */
     rk_u32 claim[RK_EXPRESS_CLAIMS];     /* the first message at each place, or RK_EXPRESS_NONE */
     rk_express_call call[RK_EXPRESS_SENDS];
