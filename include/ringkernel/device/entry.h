@@ -282,7 +282,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
             }
         }
 #if defined(RK_LANG_CUDA)
-        if (!visits && !worked && rk_host_is_silent(entry, &beat, &heard_ns)) break;
+        if (!visits && rk_host_is_silent(entry, &beat, &heard_ns)) break;
 #endif
         if (visits ? !worked : !served) break;
         if (!worked) rk_port_pause();

@@ -24,7 +24,10 @@
 #include "loop.h"
 
 #define RK_EXPRESS_GENERAL 32u /* messages of a general visit in between: its leader publishes one by one */
-#define RK_EXPRESS_BUS 16u     /* looks at the device's lane for one at the host's */
+#define RK_EXPRESS_IDLE 1024u /* looks that find nothing, by the first warp, until the general visit comes, */
+#define RK_EXPRESS_EMPTY 64u  /* by the block where the first warp can't look alone, */
+#define RK_EXPRESS_TURNS 16384u /* and turns: the host may have died meanwhile */
+#define RK_EXPRESS_BUS 16u      /* looks at the device's lane for one at the host's */
 
 /* Can this shard go by express, as it is now? The same answer for all threads. */
 RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_express_own *own)
@@ -37,7 +40,7 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_expre
     rk_u32 can = own->room.messages && entry->orders->command == RK_COMMAND_RUN &&
                  entry->threads % 32u == 0 && !(shard->features & ~known) && shard->default_ttl_us == 0 &&
                  shard->mode != RK_BATCH && !shard->event_driven && !turn->parked && !turn->failed &&
-                 turn->n == 0 && turn->phase <= RK_PHASE_BUSY;
+                 turn->n == 0 && turn->phase <= RK_PHASE_PAUSED;
     for (rk_u32 l = 0; l < 2u && can; l++) {
         RK_GLOBAL const rk_lane *lane = rk_shard_lane(context, l);
         RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
@@ -343,6 +346,7 @@ RK_FN void rk_express_open(rk_entry *entry, rk_express *x)
     }
     if (entry->thread == 0) {
         RK_GLOBAL const rk_ring *out = x->to.target[0].ring;
+        rk_phase(context, RK_PHASE_BUSY);
         x->odd = x->ends = 0;
         x->tail = out->tail;
         x->room_from = rk_load_u64(&rk_ring_far(out)->head, RK_RELAXED, RK_SCOPE_SYSTEM);
@@ -449,7 +453,7 @@ RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own
     const rk_unit *orders = (const rk_unit *)context->told;
     rk_alone a = rk_alone_of(x, bands);
     rk_u32 from_kernels = 0, near = 0, run = 0, why = RK_ALONE_LEAVE, from = 0, band = 0;
-    for (rk_u32 idle = 0; idle < 1024u;) {
+    for (rk_u32 idle = 0, turns = 0; idle < RK_EXPRESS_IDLE && turns < RK_EXPRESS_TURNS;) {
         from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
         near = from ? near + 1u : 0u;
         const rk_u32 head = from ? a.head[1] : a.head[0], lap = head & ~a.mask;
@@ -531,6 +535,7 @@ RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own
         if (a.watches && a.band == band) (from ? a.head[1] : a.head[0])++;
         from_kernels = from;
         idle = 0;
+        turns++;
     }
     if (lane == 0) {
         x->alone = why;
@@ -550,6 +555,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
     const rk_u32 most = rk_express_most(x, &own, context->shard->max_sends);
     rk_u32 host_width = 1, host_deep = 1, width = 1, deep = 1, from_kernels = 0, near = 0,
            visit = RK_VISIT_IDLE;
+    rk_u32 empty = 0, turns = 0;
     rk_context c;
     rk_express_context(entry, x, &own, &c);
     rk_express_open(entry, x);
@@ -561,8 +567,8 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
         if (quiet) {
             if (thread < 32u) rk_express_alone(entry, x, &own, &c, bands, sources);
             RK_PORT_BLOCK_BARRIER();
-            visit = RK_VISIT_WORKED;
             quiet = 0;
+            visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;
             if (x->alone == RK_ALONE_LEAVE) break;
             if (x->alone == RK_ALONE_MORE) continue;
             in = x->in[x->alone_from][x->alone_band];
@@ -577,12 +583,13 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
             ends = x->ends;
             now_ns = x->now_ns;
             if (found.n == 0 || found.several || (odd && bands > 1u)) {
-                if (ends || odd || found.several || !alone) break; /* the general visit looks at everything */
+                if (ends || odd || found.several || ++empty >= RK_EXPRESS_EMPTY)
+                    break; /* the general visit looks at everything */
                 if (from)
                     width = deep = 1;
                 else
                     host_width = host_deep = 1;
-                quiet = !sources || near != 1u; /* both lanes were looked at */
+                quiet = alone && (!sources || near != 1u); /* both lanes were looked at */
                 RK_PORT_BLOCK_BARRIER();
                 continue;
             }
@@ -616,7 +623,8 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
                 rk_express_clock(context, x, rk_express_order_of(entry, x, n, now_ns), n);
         }
         visit = RK_VISIT_WORKED;
-        if (ends) break;
+        empty = 0;
+        if (ends || ++turns == RK_EXPRESS_TURNS) break;
     }
     RK_PORT_BLOCK_BARRIER();
     return visit;
