@@ -189,6 +189,7 @@ RK_FN rk_u32 rk_warp_before(rk_u32 sent, rk_u32 most, rk_u32 *total)
 
 RK_FN void rk_express_number(rk_express *x, const rk_express_own *own, rk_u32 before, rk_express_sends sends)
 {
+#pragma unroll 1
     for (rk_u32 i = 0; i < sends.n; i++)
         x->number[before + i] = (rk_u16)(sends.first + i * (own->room.stage_stride / 8u));
 }
@@ -228,6 +229,7 @@ RK_FN void rk_express_finish_many(rk_entry *entry, rk_express *x, const rk_expre
     rk_u32 before = rk_warp_before(sends.n, sends.most, &of_warp);
     if (entry->thread % 32u == 0) x->sends[warp] = of_warp;
     rk_u32 general = (rk_u32)__syncthreads_or((int)!sends.plain);
+#pragma unroll 1
     for (rk_u32 w = 0; w < warps; w++) {
         if (w == warp) before += total;
         total += x->sends[w];
@@ -238,12 +240,6 @@ RK_FN void rk_express_finish_many(rk_entry *entry, rk_express *x, const rk_expre
 }
 
 /* ------------------------------------------------------------------ counting */
-
-/* Nobody waits for what was there. */
-RK_FN void rk_express_add(RK_GLOBAL rk_u64 *counter, rk_u64 n)
-{
-    rk_add_u64(counter, n, RK_RELAXED, RK_SCOPE_DEVICE);
-}
 
 /* How long each of the batch has waited, from what its warps know. */
 RK_FN void rk_express_count_waits(const rk_express *x, RK_GLOBAL rk_histogram *h, rk_u32 n)
@@ -256,8 +252,8 @@ RK_FN void rk_express_count_waits(const rk_express *x, RK_GLOBAL rk_histogram *h
     }
     if (h->count == 0 || least < h->min_ns) h->min_ns = least;
     if (most > h->max_ns) h->max_ns = most;
-    rk_express_add(&h->sum_ns, sum);
-    rk_express_add(&h->count, n);
+    rk_port_count(&h->sum_ns, sum);
+    rk_port_count(&h->count, n);
 }
 
 /* The lanes that count, and what. */
@@ -294,8 +290,8 @@ RK_FN void rk_express_counters(rk_context *context, rk_express *x)
 RK_FN void rk_express_sent(const rk_express *x, rk_u32 out)
 {
     if (out == 0) return;
-    rk_express_add(x->counter[RK_COUNTS_SENT], out);
-    if (x->counter[RK_COUNTS_TURNS]) rk_express_add(x->counter[RK_COUNTS_TURNS], out);
+    rk_port_count(x->counter[RK_COUNTS_SENT], out);
+    if (x->counter[RK_COUNTS_TURNS]) rk_port_count(x->counter[RK_COUNTS_TURNS], out);
 }
 
 /* A turn that is out: its slots go back, and it is counted, a lane a counter, without a look at what was. By the
@@ -309,7 +305,7 @@ RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_way *i
     if (lane == 0) {
         in->ring->head = head;
         if (in->far) rk_store_u64(&in->far->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
-        if (in->counted) rk_add_u32(&in->ring->room, n, RK_RELAXED, RK_SCOPE_DEVICE);
+        if (in->counted) rk_port_add_u32(&in->ring->room, n);
         meter->last_ns = now_ns + took;
         if (n > x->largest) meter->largest_batch = x->largest = n;
         if (each < x->service_min_ns) meter->service.min_ns = x->service_min_ns = each;
@@ -323,7 +319,7 @@ RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_way *i
     if (lane == RK_COUNTS_BUSY || lane == RK_COUNTS_SUM) value = took;
     if (lane == RK_COUNTS_SENT || lane == RK_COUNTS_TURNS) value = out;
     if (lane == RK_COUNTS_ROUNDS) value = x->rounds;
-    if (counter) rk_express_add(counter, value);
+    if (counter) rk_port_count(counter, value);
     if (lane == 0 && (context->features & RK_FEATURE_TIMESTAMPS))
         rk_express_count_waits(x, &meter->queue_wait, n);
 }
@@ -375,7 +371,10 @@ RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_ow
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
         else if (from && thread < n)
             rk_batch_acquire(shard);
-        rk_express_stamps(entry, x, own, found->copy, n, now_ns);
+        if (entry->context.features & (RK_FEATURE_CAUSAL | RK_FEATURE_TIMESTAMPS)) {
+            const rk_express_own own_of_stamps = *own;
+            rk_express_stamps(entry, x, &own_of_stamps, found->copy, n, now_ns);
+        }
         sends = rk_express_handle(entry, x, own, c, found->in.header_size, found->copy, n, many, now_ns);
     }
     if (many) {
@@ -440,7 +439,7 @@ RK_FN void rk_alone_stamp(rk_context *context, rk_express *x, const rk_express_o
     x->stamp_ns[0] = sent_ns;
     x->wait_sum_ns[0] = x->wait_min_ns[0] = x->wait_max_ns[0] = age;
     if (context->features & RK_FEATURE_TIMESTAMPS)
-        rk_express_add(&context->meter->queue_wait.bucket[rk_histogram_bucket(age)], 1);
+        rk_port_count(&context->meter->queue_wait.bucket[rk_histogram_bucket(age)], 1);
 }
 
 /* Message after message, by the first warp, as long as each comes alone. Why it ends is in x->alone. */

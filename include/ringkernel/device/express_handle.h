@@ -149,11 +149,11 @@ RK_FN rk_express_sends rk_express_handle(rk_entry *entry, rk_express *x, const r
 }
 
 /* Each warp's part of what is known of a batch by its messages' stamps: the latest, and how long they waited. */
-RK_FN void rk_express_stamps(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_u32 copy, rk_u32 n,
-                             rk_u64 now_ns)
+RK_FN_LARGE void rk_express_stamps(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_u32 copy,
+                                   rk_u32 n, rk_u64 now_ns)
 {
     rk_u32 features = entry->context.features, warp = entry->thread / 32u;
-    if (!(features & (RK_FEATURE_CAUSAL | RK_FEATURE_TIMESTAMPS)) || warp * 32u >= n) return;
+    if (warp * 32u >= n) return;
     rk_u64 latest = 0, sum = 0, least = ~0ul, most = 0;
     if (entry->thread < n) {
         if (features & RK_FEATURE_LONG)
@@ -162,8 +162,7 @@ RK_FN void rk_express_stamps(rk_entry *entry, rk_express *x, const rk_express_ow
                          ->sent_ns;
         sum = least = most = now_ns > latest ? now_ns - latest : 0;
         if (features & RK_FEATURE_TIMESTAMPS)
-            rk_add_u64(&entry->context.shard->meter.queue_wait.bucket[rk_histogram_bucket(sum)], 1ul,
-                       RK_RELAXED, RK_SCOPE_DEVICE);
+            rk_port_count(&entry->context.meter->queue_wait.bucket[rk_histogram_bucket(sum)], 1);
     }
     for (rk_u32 d = 16; d; d /= 2u) {
         rk_u64 other = __shfl_xor_sync(RK_ALL_LANES, latest, d);

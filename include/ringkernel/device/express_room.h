@@ -42,9 +42,9 @@ typedef struct rk_aim {
     RK_GLOBAL rk_u64 *turns;   /* sends of the connection */
     rk_u32 shards, rows;
     rk_u32 mask, shift, header_size, single, payload_max;
-    rk_u32 tries;  /* for room: only under Block is it waited for */
-    rk_u32 marked; /* 1: a send needs a target or a stamp */
-    rk_u32 aim_;
+    rk_u32 tries;   /* for room: only under Block is it waited for */
+    rk_u32 marked;  /* 1: a send needs a target or a stamp */
+    rk_u32 ordered; /* 1: what the stamp or the target is hangs on the sends before */
     rk_edge edge;
 } rk_aim;
 

@@ -41,6 +41,8 @@ RK_FN rk_u32 rk_express_aim(rk_entry *entry, rk_express *x, const rk_express_own
     aim.payload_max = like->payload_max;
     aim.tries = plain.lane->strategy == RK_BACKPRESSURE_BLOCK ? RK_EXPRESS_TRIES : 0u;
     aim.marked = plain.edge || (context->features & RK_FEATURE_CAUSAL);
+    aim.ordered =
+        (context->features & RK_FEATURE_CAUSAL) || (plain.edge && plain.edge->mode == RK_ROUTE_TURN);
     if (plain.edge) {
         aim.edge = *plain.edge;
         aim.counts = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_counts) + plain.edge->counts;
@@ -70,11 +72,10 @@ RK_FN rk_u32 rk_express_aim(rk_entry *entry, rk_express *x, const rk_express_own
 RK_FN rk_u32 rk_express_claim_counted(rk_express_target *target, rk_u32 want)
 {
     RK_GLOBAL rk_ring *ring = target->ring;
-    rk_i32 room = (rk_i32)rk_add_u32(&ring->room, 0u - want, RK_RELAXED, RK_SCOPE_DEVICE);
+    rk_i32 room = (rk_i32)rk_port_add_u32(&ring->room, 0u - want);
     rk_u32 granted = room <= 0 ? 0u : (rk_u32)room < want ? (rk_u32)room : want;
-    if (granted < want) rk_add_u32(&ring->room, want - granted, RK_RELAXED, RK_SCOPE_DEVICE);
-    if (granted)
-        target->first = (rk_u32)rk_add_u64(&ring->tail, (rk_u64)granted, RK_RELAXED, RK_SCOPE_DEVICE);
+    if (granted < want) rk_port_add_u32(&ring->room, want - granted);
+    if (granted) target->first = (rk_u32)rk_port_add_u64(&ring->tail, granted);
     return granted;
 }
 
@@ -106,7 +107,7 @@ RK_FN rk_u32 rk_express_claim(rk_express *x, rk_u32 s)
                               : rk_express_claim_counted(target, target->left);
     target->granted = granted;
     target->left -= granted;
-    if (granted && aim->counts) rk_add_u64(&aim->counts[s], (rk_u64)granted, RK_RELAXED, RK_SCOPE_DEVICE);
+    if (granted && aim->counts) rk_port_count(&aim->counts[s], granted);
     return granted;
 }
 
@@ -125,7 +126,8 @@ typedef struct rk_express_order {
     rk_u32 turn;     /* whose it is, of the first send */
 } rk_express_order;
 
-RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x, rk_u32 n, rk_u64 now_ns)
+RK_FN_LARGE rk_express_order rk_express_order_look(rk_entry *entry, const rk_express *x, rk_u32 n,
+                                                   rk_u64 now_ns)
 {
     rk_context *context = &entry->context;
     rk_express_order order = { 0, 0 };
@@ -136,6 +138,12 @@ RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x,
     }
     if (x->to.counts && x->to.edge.mode == RK_ROUTE_TURN) order.turn = (rk_u32)(*x->to.turns % x->to.shards);
     return order;
+}
+
+RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x, rk_u32 n, rk_u64 now_ns)
+{
+    const rk_express_order none = { 0, 0 };
+    return x->to.ordered ? rk_express_order_look(entry, x, n, now_ns) : none;
 }
 
 /* The clock is the last stamp's, or the latest that came. By the leader. */

@@ -95,6 +95,31 @@ RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
                  : "memory");
 }
 
+/* Relaxed additions to words of global memory, device-wide. Where the compiler doesn't know which memory a pointer is into,
+ * an atomic is twenty instructions and a branch. */
+RK_FN void rk_port_count(rk_u64 *counter, rk_u64 n)
+{
+    asm volatile("red.relaxed.gpu.global.add.u64 [%0], %1;" : : "l"(counter), "l"(n) : "memory");
+}
+RK_FN rk_u32 rk_port_add_u32(rk_u32 *word, rk_u32 n)
+{
+    rk_u32 before;
+    asm volatile("atom.relaxed.gpu.global.add.u32 %0, [%1], %2;"
+                 : "=r"(before)
+                 : "l"(word), "r"(n)
+                 : "memory");
+    return before;
+}
+RK_FN rk_u64 rk_port_add_u64(rk_u64 *word, rk_u64 n)
+{
+    rk_u64 before;
+    asm volatile("atom.relaxed.gpu.global.add.u64 %0, [%1], %2;"
+                 : "=l"(before)
+                 : "l"(word), "l"(n)
+                 : "memory");
+    return before;
+}
+
 /* Nanoseconds of the GPU's global timer; the host calibrates it against its own clock. clock64 counts the
  * cycles of one multiprocessor and is no time. */
 #define RK_HAS_CLOCK 1

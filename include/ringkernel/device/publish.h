@@ -66,7 +66,16 @@ typedef struct rk_target {
 RK_FN rk_u64 rk_read_key(RK_GLOBAL const rk_u8 *payload, rk_u32 offset, rk_u32 size)
 {
     rk_u64 key = 0;
+#if defined( \
+    RK_LANG_CUDA) /* a field lies where its size says; a loop of bytes is unrolled to hundreds of instructions */
+    RK_GLOBAL const rk_u8 *at = payload + offset;
+    if (size == 1u) return *at;
+    if (size == 2u) return *(RK_GLOBAL const rk_u16 *)at;
+    key = *(RK_GLOBAL const rk_word *)at;
+    if (size == 8u) key |= (rk_u64)((RK_GLOBAL const rk_word *)at)[1] << 32;
+#else
     for (rk_u32 i = 0; i < size; i++) key |= (rk_u64)payload[offset + i] << (8u * i);
+#endif
     return key;
 }
 
