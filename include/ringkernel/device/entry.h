@@ -319,10 +319,13 @@ extern __shared__ rk_unit rk_block_memory[];
         __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                            \
         __shared__ rk_claim claim;                                                                 \
         __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                  \
+        __shared__ rk_look look;                                                                   \
         rk_entry entry;                                                                            \
         rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                    \
         entry.orders = (rk_orders *)orders;                                                        \
         entry.claim = &claim;                                                                      \
+        entry.look = &look;                                                                        \
+        if (entry.thread == 0) look.shard = 0;                                                     \
         entry.numbers = numbers;                                                                   \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }
