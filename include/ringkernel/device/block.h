@@ -34,8 +34,17 @@ RK_FN void rk_batch_release(RK_GLOBAL const rk_shard *shard)
 }
 RK_FN void rk_batch_acquire(RK_GLOBAL const rk_shard *shard)
 {
-    if (shard->memory != RK_RELAXED_MEMORY) rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE); /* B2 */
+    if (shard->memory == RK_RELEASE_ACQUIRE)   /* a sequential kernel has a stronger fence behind its take */
+        rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE); /* B2 */
 }
+
+/* Where all that goes by the default route goes, if that is one plain lane. */
+typedef struct rk_plain {
+    RK_GLOBAL rk_lane *lane;       /* 0: it isn't */
+    RK_GLOBAL const rk_edge *edge; /* 0: the host */
+    rk_u32 edge_number;
+    rk_u32 type; /* the only message type that goes there; 0: all */
+} rk_plain;
 
 /* How a block cuts slots of a size into units, lanes and warps. */
 typedef struct rk_cut {
@@ -148,6 +157,8 @@ typedef struct rk_look {
     rk_u32 pieces, look_;
     rk_look_ring ring[RK_LOOK_RINGS];
     rk_found found;
+    rk_u64 plain_shard; /* arena offset of the shard that `plain` is of; 0: of none yet */
+    rk_plain plain;
 } rk_look;
 
 /* The constants of the rings, once for a shard: they stay as they are while a kernel is served. Both lanes are of one
@@ -366,14 +377,6 @@ RK_FN_LARGE void rk_block_take(rk_entry *entry, rk_u32 most)
 
 /* ------------------------------------------------------------------ publish */
 
-/* Where all that goes by the default route goes, if that is one plain lane. */
-typedef struct rk_plain {
-    RK_GLOBAL rk_lane *lane;       /* 0: it isn't */
-    RK_GLOBAL const rk_edge *edge; /* 0: the host */
-    rk_u32 edge_number;
-    rk_u32 type; /* the only message type that goes there; 0: all */
-} rk_plain;
-
 RK_FN rk_u32 rk_plain_lane(rk_context *context, RK_GLOBAL const rk_lane *lane)
 {
     return !lane->locked && !lane->closed && rk_lane_ring(lane, context->arena, 0)->format == RK_FORMAT_UNIT;
@@ -402,6 +405,18 @@ RK_FN rk_plain rk_plain_target(rk_context *context)
     if (plain.lane && ((plain.edge && plain.edge->shards > 1u) || !rk_plain_lane(context, plain.lane)))
         plain.lane = 0;
     return plain;
+}
+
+/* The same from what the block knows: routes change while nobody is served, so only whether the lane was closed is
+ * looked at each time. The leader asks in front of a barrier that comes before rk_block_publish. */
+RK_FN void rk_plain_know(rk_entry *entry)
+{
+    rk_context *context = &entry->context;
+    rk_look *look = entry->look;
+    rk_u64 shard = (rk_u64)((rk_byte *)context->shard - context->arena);
+    if (look->plain_shard == shard && look->plain.lane && !look->plain.lane->closed) return;
+    look->plain = rk_plain_target(context);
+    look->plain_shard = shard;
 }
 
 /* Count what was published there. */
@@ -470,7 +485,7 @@ RK_FN_LARGE void rk_block_publish(rk_entry *entry)
     RK_GLOBAL rk_turn *turn = context->turn;
     RK_GLOBAL rk_shard *shard = context->shard;
     rk_u32 staged = context->stage_next, warp = entry->thread / 32u, warps = entry->threads / 32u;
-    rk_plain plain = rk_plain_target(context);
+    rk_plain plain = entry->look->plain; /* rk_plain_know */
     if (!plain.lane || entry->threads % 32u || turn->failed || context->spmd) return;
     RK_GLOBAL rk_ring *ring = rk_lane_ring(plain.lane, context->arena, 0);
     rk_cut cut = rk_block_cut_slots(entry, ring->slot_size);

@@ -208,6 +208,7 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run, rk_u32 mo
 #if defined(RK_LANG_CUDA)
     if (entry->thread == 0) {
         context->turn->published = 0;
+        rk_plain_know(entry);
         rk_batch_release(context->shard);
     }
     RK_PORT_BLOCK_BARRIER();
@@ -325,7 +326,7 @@ extern __shared__ rk_unit rk_block_memory[];
         entry.orders = (rk_orders *)orders;                                                        \
         entry.claim = &claim;                                                                      \
         entry.look = &look;                                                                        \
-        if (entry.thread == 0) look.shard = 0;                                                     \
+        if (entry.thread == 0) look.shard = look.plain_shard = 0;                                  \
         entry.numbers = numbers;                                                                   \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }
