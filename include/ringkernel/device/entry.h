@@ -10,7 +10,7 @@
  *     shards   arena offset of a table of u64, the arena offset of each shard
  *     first, count   the shards of the table that this launch serves
  *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards
- *              had work; 0: stay until all of them are paused, ended or failed
+ *              had work RK_SLICE_IDLE times in a row; 0: stay until all of them are paused, ended or failed
  *     shared   OpenCL only: the block's shared memory, .shared bytes and 8 more for each thread; a launch
  *              parameter on CUDA */
 #ifndef RINGKERNEL_DEVICE_ENTRY_H
@@ -208,6 +208,7 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run, rk_u32 mo
 #if defined(RK_LANG_CUDA)
     if (entry->thread == 0) {
         context->turn->published = 0;
+        rk_plain_know(entry);
         rk_batch_release(context->shard);
     }
     RK_PORT_BLOCK_BARRIER();
@@ -239,6 +240,14 @@ RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u64 *beat, rk_u64 *heard_ns)
 }
 #endif
 
+/* How often a slice finds nothing before it ends. What kernels of one slice send each other comes within it then, and
+ * not by a launch for each. */
+#if defined(RK_LANG_CUDA)
+#define RK_SLICE_IDLE 16u
+#else
+#define RK_SLICE_IDLE 1u
+#endif
+
 /* `run` is written as a constant by each entry, so a unit holds only the ways of running that its kernels
  * need. Visit after visit, until the slice is over or nothing is left to serve. */
 RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits,
@@ -252,6 +261,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
     if (alone && run == RK_RUN_THREADS)
         express = rk_express_own_of(entry, (RK_GLOBAL rk_shard *)(entry->context.arena + table[own]));
 #endif
+    rk_u32 idle = 0;
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
         rk_u32 worked = 0;
         rk_u32 served = 0;
@@ -284,7 +294,8 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #if defined(RK_LANG_CUDA)
         if (!visits && rk_host_is_silent(entry, &beat, &heard_ns)) break;
 #endif
-        if (visits ? !worked : !served) break;
+        idle = worked ? 0u : idle + 1u;
+        if (!served || (visits && idle >= RK_SLICE_IDLE)) break;
         if (!worked) rk_port_pause();
     }
 }
@@ -319,10 +330,13 @@ extern __shared__ rk_unit rk_block_memory[];
         __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                            \
         __shared__ rk_claim claim;                                                                 \
         __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                  \
+        __shared__ rk_look look;                                                                   \
         rk_entry entry;                                                                            \
         rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                    \
         entry.orders = (rk_orders *)orders;                                                        \
         entry.claim = &claim;                                                                      \
+        entry.look = &look;                                                                        \
+        if (entry.thread == 0) look.shard = look.plain_shard = 0;                                  \
         entry.numbers = numbers;                                                                   \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }

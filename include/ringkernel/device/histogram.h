@@ -56,8 +56,12 @@ RK_FN void rk_histogram_add(RK_GLOBAL rk_histogram *h, rk_u64 ns, rk_u64 times)
     if (ns > h->max_ns) rk_store_u64(&h->max_ns, ns, RK_RELAXED, RK_SCOPE_SYSTEM);
     rk_store_u64(bucket, *bucket + times, RK_RELAXED, RK_SCOPE_SYSTEM);
     rk_store_u64(&h->sum_ns, h->sum_ns + ns * times, RK_RELAXED, RK_SCOPE_SYSTEM);
+#if defined(RK_LANG_CUDA) /* who reads copies it whole, in no order; a release would wait for the bus */
+    rk_store_u64(&h->count, h->count + times, RK_RELAXED, RK_SCOPE_SYSTEM);
+#else
     rk_store_u64(&h->count, h->count + times, RK_RELEASE,
                  RK_SCOPE_SYSTEM); /* H1: a reader that loads count first sees the rest */
+#endif
 }
 
 #endif

@@ -287,10 +287,20 @@ RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64
     return n;
 }
 
-/* Give the slots before `head` back. C2 pairs with P1. */
+/* Give the slots before `head` back. C2 pairs with P1. Units are copied out, and on a GPU a copy depends on the read
+ * that it is of: a store behind it needs no release there, which over the bus would wait for all that is posted. */
 RK_FN void rk_ring_commit(RK_GLOBAL rk_ring *ring, rk_u64 head)
 {
     rk_u32 n = (rk_u32)(head - ring->head);
+#if defined(RK_LANG_CUDA)
+    if (ring->format == RK_FORMAT_UNIT) {
+        rk_store_u64(&ring->head, head, RK_RELAXED, RK_SCOPE_DEVICE); /* C2 */
+        if (ring->counted) /* who finds no room looks at head behind it */
+            rk_add_u32(&ring->room, n, RK_RELEASE, RK_SCOPE_DEVICE); /* C2 */
+        if (ring->far) rk_store_u64(&rk_ring_far(ring)->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
+        return;
+    }
+#endif
     rk_store_u64(&ring->head, head, RK_RELEASE, RK_SCOPE_DEVICE);               /* C2 */
     if (ring->counted) rk_add_u32(&ring->room, n, RK_RELEASE, RK_SCOPE_DEVICE); /* C2 */
 #if !defined(RK_LANG_HOST)

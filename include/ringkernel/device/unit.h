@@ -37,6 +37,7 @@ typedef struct rk_entry {
     /* The block's own, for block.h. */
     rk_orders *orders;
     struct rk_claim *claim;
+    struct rk_look *look;
     rk_u16 *numbers; /* one for each thread */
 #endif
 } rk_entry;
