@@ -157,6 +157,13 @@ RK_FN rk_catch rk_express_catch(rk_entry *entry, rk_express *x, const rk_express
     return found;
 }
 
+/* Warps that look at as many slots as a turn has messages, as far as there are so many. */
+RK_FN rk_u32 rk_express_wide(const rk_way *way, rk_u32 most, rk_u32 warps)
+{
+    rk_u32 slots = rk_way_places(way), wanted = (most + slots - 1u) / slots;
+    return wanted < warps ? wanted : warps;
+}
+
 /* How wide the next look at a lane is: as the last batch was large. */
 RK_FN void rk_express_widen(const rk_catch *found, rk_u32 slots, rk_u32 warps, rk_u32 *width, rk_u32 *deep)
 {
@@ -401,7 +408,9 @@ typedef struct rk_alone {
     const rk_byte *slots[2];
     rk_u32 head[2];
     rk_u32 mask, shift, lanes, band, unit, watches;
-    rk_u32 firsts; /* lanes that look at first units */
+    rk_u32 ahead;  /* 1: of the slot behind that one, where lanes are left */
+    rk_u32 firsts; /* lanes that look at first units, */
+    rk_u32 second; /* and that behind: if there is more, a batch is better */
 } rk_alone;
 
 RK_FN rk_alone rk_alone_of(const rk_express *x, rk_u32 bands)
@@ -414,12 +423,14 @@ RK_FN rk_alone rk_alone_of(const rk_express *x, rk_u32 bands)
     a.band = lane >> (a.shift - 4u);
     a.unit = lane & (a.lanes - 1u);
     a.watches = a.band < bands;
+    a.ahead = bands == 1u && a.band == 1u;
     if (!a.watches) a.band = 0;
     for (rk_u32 from = 0; from < 2u; from++) {
         a.slots[from] = x->in[from][a.band].slots + 16u * a.unit;
         a.head[from] = (rk_u32)x->in[from][a.band].head;
     }
     a.firsts = __ballot_sync(RK_ALL_LANES, a.watches && a.unit == 0);
+    a.second = __ballot_sync(RK_ALL_LANES, a.ahead && a.unit == 0);
     return a;
 }
 
@@ -455,10 +466,10 @@ RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own
     for (rk_u32 idle = 0, turns = 0; idle < RK_EXPRESS_IDLE && turns < RK_EXPRESS_TURNS;) {
         from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
         near = from ? near + 1u : 0u;
-        const rk_u32 head = from ? a.head[1] : a.head[0], lap = head & ~a.mask;
+        const rk_u32 head = (from ? a.head[1] : a.head[0]) + a.ahead, lap = head & ~a.mask;
         const rk_byte *slot = (from ? a.slots[1] : a.slots[0]) + ((rk_u64)(head & a.mask) << a.shift);
         rk_unit order, unit = { { lap - 1u, 0, 0, 0 } };
-        if (a.watches) unit = rk_load_unit((const rk_unit *)slot);
+        if (a.watches || a.ahead) unit = rk_load_unit((const rk_unit *)slot);
         if (!from && lane < 4u) order = rk_load_unit(&orders[lane]); /* on the same way over the bus */
         const rk_u32 fresh = __ballot_sync(RK_ALL_LANES, unit.word[0] == lap), begun = fresh & a.firsts;
         if (!from) {
@@ -479,11 +490,11 @@ RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own
         rk_u32 odd = __shfl_sync(RK_ALL_LANES, unit.word[3] >> 24 & RK_EXPRESS_ODD, first);
         const rk_u32 units = count < 32u ? ((1u << count) - 1u) << first : RK_ALL_LANES;
         if (count > a.lanes || odd || (begun & (begun - 1u))) break;
-        if ((fresh & units) != units) continue;
+        if ((fresh & units) != units) continue; /* it is being written */
         if (header_size == RK_HEADER_LONG &&
             __shfl_sync(RK_ALL_LANES, unit.word[1u + RK_TTL_WORD % 3u], first + RK_TTL_WORD / 3u))
             break;
-        if (++run > 2u) { /* the third without a pause: a batch is better */
+        if ((fresh & a.second) || ++run > 2u) { /* or the third without a pause */
             why = RK_ALONE_MORE;
             break;
         }
@@ -552,13 +563,13 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
                  sources = context->shard->end_sources > 1u;
     const rk_u32 bands = rk_shard_lane(context, 0)->bands; /* as many as the other lane */
     const rk_u32 most = rk_express_most(x, &own, context->shard->max_sends);
-    rk_u32 host_width = 1, host_deep = 1, width = 1, deep = 1, from_kernels = 0, near = 0,
-           visit = RK_VISIT_IDLE;
+    rk_u32 host_deep = 1, deep = 1, from_kernels = 0, near = 0, visit = RK_VISIT_IDLE;
     rk_u32 empty = 0, turns = 0;
     rk_context c;
     rk_express_context(entry, x, &own, &c);
     rk_express_open(entry, x);
-    rk_u32 alone = rk_alone_can(x, bands), quiet = alone;
+    rk_u32 width = rk_express_wide(&x->in[0][0], most, warps), host_width = width;
+    rk_u32 alone = rk_alone_can(x, bands), quiet = 0;
     for (;;) {
         rk_way in;
         rk_u32 n = 1, general = 1, copy = 0, ends = 0;
@@ -569,7 +580,10 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
             quiet = 0;
             visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;
             if (x->alone == RK_ALONE_LEAVE) break;
-            if (x->alone == RK_ALONE_MORE) continue;
+            if (x->alone == RK_ALONE_MORE) {
+                width = host_width = rk_express_wide(&x->in[0][0], most, warps);
+                continue;
+            }
             in = x->in[x->alone_from][x->alone_band];
             in.head--;
             now_ns = x->now_ns;
