@@ -69,6 +69,7 @@ typedef struct lane_shape {
     rk_u32 header_size; /* default long with a window, else short */
     rk_u32 format;      /* default seq */
     rk_u32 single;
+    rk_u32 counted;
     rk_u64 start;
 } lane_shape;
 
@@ -106,6 +107,8 @@ static inline rk_u64 ring_lay(arena *a, lane_shape shape)
     ring->slot_shift = rk_log2_u64(shape.slot_size);
     ring->header_size = shape.header_size;
     ring->single = shape.single;
+    ring->counted = shape.counted;
+    ring->room = shape.counted ? shape.capacity : 0;
     ring->overwritten = shape.strategy == RK_BACKPRESSURE_DROP_OLDEST;
     ring->format = ring->overwritten ? RK_FORMAT_SEQ : shape.format;
     ring->payload_max = rk_slot_payload(ring->slot_size, ring->header_size, ring->format);

@@ -219,6 +219,19 @@ static void one_producer_needs_no_compare_and_swap(void **state)
     }
 }
 
+static void eight_producers_of_a_counted_ring_lose_and_double_nothing(void **state)
+{
+    (void)state;
+    for (rk_u32 capacity = 16; capacity <= 1024; capacity *= 8u) {
+        stress s = { .producers = PRODUCERS, .each = rounds(capacity == 16 ? 100000 : 1000000) };
+        stress_open(&s, (lane_shape){ .capacity = capacity, .format = RK_FORMAT_UNIT, .counted = 1 });
+        stress_run(&s, send_open, 1);
+        all_arrived(&s);
+        assert_int_equal(rk_lane_ring(s.lane, s.a.base, 0)->room, capacity);
+        arena_close(&s.a);
+    }
+}
+
 /* ------------------------------------------------------------------ locked lanes */
 
 static void eight_producers_keep_their_order_in_each_band(void **state)
@@ -350,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_ring_of_sixteen_is_enough_for_eight_producers),
         cmocka_unit_test(four_consumers_take_turns_under_a_lock),
         cmocka_unit_test(one_producer_needs_no_compare_and_swap),
+        cmocka_unit_test(eight_producers_of_a_counted_ring_lose_and_double_nothing),
         cmocka_unit_test(eight_producers_keep_their_order_in_each_band),
         cmocka_unit_test(one_producer_laps_a_slow_consumer),
         cmocka_unit_test(one_producer_races_a_consumer_that_keeps_up),

@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 /* The ring alone: claim, fill, publish, read, commit, at every place where an index or a lap can go wrong. */
 #include "lane_fixture_test.h"
 
@@ -23,14 +25,22 @@ static const rk_byte *ring_read(rk_ring *ring, rk_byte *base, rk_u8 *copy)
     return rk_ring_ready(ring, base, ring->head, 1) ? slot : 0;
 }
 
+static void *give_twenty_back(void *ring)
+{
+    rk_add_u32(&((rk_ring *)ring)->room, 20u, RK_RELAXED, RK_SCOPE_DEVICE);
+    return 0;
+}
+
 static void exactly_the_capacity_can_be_claimed(void **state)
 {
     (void)state;
-    for (rk_u32 single = 0; single < 2u; single++) {
+    const lane_shape claims[] = { { .single = 0 }, { .single = 1 }, { .counted = 1 } };
+    for (size_t way = 0; way < sizeof claims / sizeof *claims; way++) {
         for (rk_u32 capacity = 16; capacity <= 4096; capacity *= 4u) {
             arena a = arena_open(1u << 20);
-            rk_ring *ring =
-                (rk_ring *)(a.base + ring_lay(&a, (lane_shape){ .capacity = capacity, .single = single }));
+            lane_shape shape = claims[way];
+            shape.capacity = capacity;
+            rk_ring *ring = (rk_ring *)(a.base + ring_lay(&a, shape));
             for (rk_u32 i = 0; i < capacity; i++) assert_int_equal(rk_ring_claim(ring, 1).count, 1);
             assert_int_equal(rk_ring_claim(ring, 1).count, 0);
             assert_int_equal(ring->tail, capacity);
@@ -47,15 +57,38 @@ static void exactly_the_capacity_can_be_claimed(void **state)
 static void a_claim_of_many_gets_what_there_is(void **state)
 {
     (void)state;
+    for (rk_u32 counted = 0; counted < 2u; counted++) {
+        arena a = arena_open(1u << 16);
+        rk_ring *ring =
+            (rk_ring *)(a.base + ring_lay(&a, (lane_shape){ .capacity = 16, .counted = counted }));
+
+        assert_int_equal(rk_ring_claim(ring, 10).count, 10);
+        rk_claim rest = rk_ring_claim(ring, 10);
+
+        assert_int_equal(rest.first, 10);
+        assert_int_equal(rest.count, 6);
+        assert_int_equal(rk_ring_claim(ring, 10).count, 0);
+        assert_int_equal(ring->room, 0);
+        arena_close(&a);
+    }
+}
+
+/* Another producer's claim has found too little and is about to give back what it took. */
+static void room_that_is_being_given_back_is_not_a_full_ring(void **state)
+{
+    (void)state;
     arena a = arena_open(1u << 16);
-    rk_ring *ring = (rk_ring *)(a.base + ring_lay(&a, (lane_shape){ .capacity = 16 }));
+    rk_ring *ring = (rk_ring *)(a.base + ring_lay(&a, (lane_shape){ .capacity = 16, .counted = 1 }));
+    assert_int_equal(rk_ring_claim(ring, 12).count, 12);
+    ring->room -= 20; /* it wants 20 of 4 */
 
-    assert_int_equal(rk_ring_claim(ring, 10).count, 10);
-    rk_claim rest = rk_ring_claim(ring, 10);
+    pthread_t giver;
+    assert_int_equal(pthread_create(&giver, 0, give_twenty_back, ring), 0);
+    rk_claim claim = rk_ring_claim(ring, 3);
+    pthread_join(giver, 0);
 
-    assert_int_equal(rest.first, 10);
-    assert_int_equal(rest.count, 6);
-    assert_int_equal(rk_ring_claim(ring, 10).count, 0);
+    assert_int_equal(claim.count, 3);
+    assert_int_equal(ring->room, 1);
     arena_close(&a);
 }
 
@@ -388,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exactly_the_capacity_can_be_claimed),
         cmocka_unit_test(a_claim_of_many_gets_what_there_is),
+        cmocka_unit_test(room_that_is_being_given_back_is_not_a_full_ring),
         cmocka_unit_test(ten_thousand_messages_cross_each_wrap_in_order),
         cmocka_unit_test(a_new_ring_is_empty_wherever_it_starts),
         cmocka_unit_test(every_payload_size_arrives_as_it_was_sent),
