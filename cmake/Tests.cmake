@@ -176,6 +176,10 @@ target_link_libraries(flights PRIVATE ringkernel_static Threads::Threads ${CMAKE
 ringkernel_add_kernels(flights ${kernels})
 add_dependencies(gpu_check flights)
 
+# --- litmus tests, which scripts/gpu-check runs ---------------------------------------------------------------
+rk_test_program(litmus ${PROJECT_SOURCE_DIR}/tests/gpu/litmus.c)
+add_dependencies(gpu_check litmus)
+
 # --- tests that are scripts -----------------------------------------------------------------------------------
 file(GLOB_RECURSE script_tests CONFIGURE_DEPENDS
      ${PROJECT_SOURCE_DIR}/src/*_test.py ${PROJECT_SOURCE_DIR}/src/*_test.sh

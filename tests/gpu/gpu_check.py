@@ -3,9 +3,9 @@
 
     gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
 
-Builds the preset `gpu`, then runs the tests of src/backend/cuda, each contract program once for every CUDA variant, and
-the flight-delays job on the CPU and on the GPU, whose results must be the same bytes; --sanitize adds a few cases under
-compute-sanitizer. Shown are failures, then one table, in which programs without a failure or refusal are one line; the
+Builds the preset `gpu`, then runs the tests of src/backend/cuda, the litmus tests of the memory model, each contract
+program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU, whose results must be the same
+bytes; --sanitize adds a few cases under compute-sanitizer. Shown are failures, then one table, in which programs without a failure or refusal are one line; the
 JSON has each. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the contract
 suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it run in
 another. The exit status is 1 if anything failed, 77 without a GPU.
@@ -217,6 +217,22 @@ def unit_job(program):
     return Result(program, "unit"), lambda result: run_tests(result, [BUILD / "tests" / program])
 
 
+def program_job(program, *arguments, variant="unit"):
+    """A program that is one case; what it says stays with the result."""
+    def work(result):
+        begin = time.monotonic()
+        status, said = run([BUILD / "tests" / program, *map(str, arguments)], LIMIT_S)
+        result.notes += said.strip().split("\n")
+        if status == 0:
+            result.passed += 1
+        else:
+            result.fails("(the program)", f"{said[-4000:]}\nexit status {status}", hung=status is None)
+        result.seconds = round(time.monotonic() - begin, 1)
+        return result
+
+    return Result(program, variant), work
+
+
 def make_flights(folder):
     """Inputs by name, each with the names of what is expected of it, if that is known: the real flights where they can be
     unpacked, as many made ones with damaged rows among them, and the example's few damaged ones."""
@@ -280,6 +296,7 @@ def find_jobs(options, folder, inputs):
     if not options.variants:
         units = sorted(p.stem for p in (ROOT / "src/backend/cuda").glob("*_test.c"))
         jobs += [unit_job(unit) for unit in units if (BUILD / "tests" / unit).exists()]
+        jobs.append(program_job("litmus", "--json", folder / "litmus.jsonl"))
     backends = ["cpu"] if options.variants else ["cpu", "cuda", "cuda-slices"]
     jobs += [flights_job(folder, backend, inputs) for backend in backends]
     jobs += [contract_job(program, variant) for program in programs for variant in patterns]
