@@ -3,9 +3,9 @@
 
     gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
 
-Builds the preset `gpu`, then runs the tests of src/backend/cuda, the litmus tests of the memory model, each contract
-program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU, whose results must be the same
-bytes; --sanitize adds a few cases under compute-sanitizer. Shown are failures, then one table, in which programs without a failure or refusal are one line; the
+Builds the preset `gpu`, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with
+random stalls, each contract program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU,
+whose results must be the same bytes; --sanitize adds a few cases under compute-sanitizer. Shown are failures, then one table, in which programs without a failure or refusal are one line; the
 JSON has each. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the contract
 suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it run in
 another. The exit status is 1 if anything failed, 77 without a GPU.
@@ -34,6 +34,7 @@ LIMIT_S = 120  # of a program
 RESTARTS = 4  # of a program whose cases hang or crash
 PATIENCE_S, CASE_LIMIT_S = 6, 20  # device time is scarce: the suite's own are 20 and 60
 ROWS, SEED = 200000, 7  # of flights that are made
+STRESS_S = 5  # each
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
 SANITIZED_VARIANTS = ("cuda-step", "cuda-slices")
 SANITIZED_CASES = (("lifecycle_test", "messages_sent_while_inactive*"), ("queues_test", "exactly_the_capacity*"),
@@ -297,6 +298,8 @@ def find_jobs(options, folder, inputs):
         units = sorted(p.stem for p in (ROOT / "src/backend/cuda").glob("*_test.c"))
         jobs += [unit_job(unit) for unit in units if (BUILD / "tests" / unit).exists()]
         jobs.append(program_job("litmus", "--json", folder / "litmus.jsonl"))
+        jobs += [program_job("stress", "--backend", backend, "--seconds", STRESS_S, variant=backend)
+                 for backend in ("cuda", "cuda-slices")]
     backends = ["cpu"] if options.variants else ["cpu", "cuda", "cuda-slices"]
     jobs += [flights_job(folder, backend, inputs) for backend in backends]
     jobs += [contract_job(program, variant) for program in programs for variant in patterns]
