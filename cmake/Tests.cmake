@@ -180,9 +180,12 @@ endfunction()
 file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/flight-delays/*.rk.c)
 rk_gpu_program(flights ${kernels})
 rk_gpu_program(stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
-# Litmus tests reach for the driver and the compiler as the backend does.
-rk_test_program(litmus ${PROJECT_SOURCE_DIR}/tests/gpu/litmus.c)
-add_dependencies(gpu_check litmus)
+# These reach for the driver as the backend does.
+foreach(name litmus residents)
+    rk_test_program(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)
+    add_dependencies(gpu_check ${name})
+endforeach()
+ringkernel_add_kernels(residents ${PROJECT_SOURCE_DIR}/tests/gpu/residents.rk.c)
 
 # --- tests that are scripts -----------------------------------------------------------------------------------
 file(GLOB_RECURSE script_tests CONFIGURE_DEPENDS

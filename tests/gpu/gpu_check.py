@@ -3,12 +3,13 @@
 
     gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
 
-Builds the preset `gpu`, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with
-random stalls, each contract program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU,
-whose results must be the same bytes; --sanitize adds a few cases under compute-sanitizer. Shown are failures, then one table, in which programs without a failure or refusal are one line; the
-JSON has each. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the contract
-suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it run in
-another. The exit status is 1 if anything failed, 77 without a GPU.
+Builds the preset `gpu`, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
+stalls, each contract program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU, whose results
+must be the same bytes; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
+Shown are failures, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
+programs of one case have said. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the
+contract suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it
+run in another. The exit status is 1 if anything failed, 77 without a GPU.
 """
 import argparse
 import ctypes
@@ -55,6 +56,7 @@ class Result:
     seconds: float = 0
     failures: list = field(default_factory=list)  # of {"case", "text"}
     notes: list = field(default_factory=list)  # refusals and skips, in the program's words
+    alone: bool = False
 
     def name(self):
         return f"{self.program}/{self.variant}"
@@ -218,8 +220,8 @@ def unit_job(program):
     return Result(program, "unit"), lambda result: run_tests(result, [BUILD / "tests" / program])
 
 
-def program_job(program, *arguments, variant="unit"):
-    """A program that is one case; what it says stays with the result."""
+def program_job(program, *arguments, variant="unit", alone=False):
+    """A program that is one case; what it says stays with the result. Alone: nothing else is on the device meanwhile."""
     def work(result):
         begin = time.monotonic()
         status, said = run([BUILD / "tests" / program, *map(str, arguments)], LIMIT_S)
@@ -231,7 +233,7 @@ def program_job(program, *arguments, variant="unit"):
         result.seconds = round(time.monotonic() - begin, 1)
         return result
 
-    return Result(program, variant), work
+    return Result(program, variant, alone=alone), work
 
 
 def make_flights(folder):
@@ -300,6 +302,8 @@ def find_jobs(options, folder, inputs):
         jobs.append(program_job("litmus", "--json", folder / "litmus.jsonl"))
         jobs += [program_job("stress", "--backend", backend, "--seconds", STRESS_S, variant=backend)
                  for backend in ("cuda", "cuda-slices")]
+        jobs += [program_job("residents", part, variant=part, alone=True) for part in ("cycles", "killed", "loading")]
+        jobs.append(program_job("residents", "loading", "--backend", "cuda-slices", variant="loading, slices", alone=True))
     backends = ["cpu"] if options.variants else ["cpu", "cuda", "cuda-slices"]
     jobs += [flights_job(folder, backend, inputs) for backend in backends]
     jobs += [contract_job(program, variant) for program in programs for variant in patterns]
@@ -393,12 +397,13 @@ def main():
 
     jobs = find_jobs(options, folder, inputs)
     told = {}
-    with ThreadPoolExecutor(options.jobs) as pool:
-        running = [pool.submit(work, result) for result, work in jobs]
-        for one in running:
-            result = one.result()
-            if result.program != "flights":
-                show_failures(result, told)
+    for alone in (False, True):
+        with ThreadPoolExecutor(1 if alone else options.jobs) as pool:
+            running = [pool.submit(work, result) for result, work in jobs if result.alone == alone]
+            for one in running:
+                result = one.result()
+                if result.program != "flights":
+                    show_failures(result, told)
     results = [result for result, _ in jobs]
     flights = [result for result in results if result.program == "flights"]
     compare_flights(folder, inputs, flights)
