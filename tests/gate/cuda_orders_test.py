@@ -95,6 +95,8 @@ PROBES = {
                 ("ld.acquire.sys.b32", COUNT, "ld.acquire.sys.b32")),
     "m1_taken": ("rk_context *c, rk_u32 *to", "*to = rk_visit_taken(c);", {"ld.acquire.sys.b32": 3}),  # with N1, S2
     "publish": ("rk_context *c, rk_u32 *to", "*to = rk_publish(c);", {"fence.acq_rel.sys": 1}),  # a reference's
+    "join": ("rk_context *c, rk_u8 *slot", "rk_message_join(c, slot);", ["fence.acq_rel.gpu"]),  # likewise, if relaxed
+    "examine": ("rk_context *c, rk_u32 *to", "*to = rk_message_examine(c);", {"fence.acq_rel.gpu": 1}),  # likewise
 }
 LABELS = ("P1", "P2", "P3", "C1", "C2", "C3", "E1", "E2", "L1", "L2", "S1", "S2", "N1", "N2", "M1", "H1", "B1", "B2")
 
