@@ -168,13 +168,24 @@ foreach(file IN LISTS test_sources)
     rk_add_test(${name} ${file} ${name})
 endforeach()
 
-# --- the flight-delays job without rk, which scripts/gpu-check runs on each backend ----------------------------
+# --- programs of tests/gpu, which scripts/gpu-check runs: they link the static library as a user's would ---------
+# rk_gpu_program(NAME KERNEL.rk.c...): tests/gpu/NAME.c and its kernels.
+function(rk_gpu_program name)
+    add_executable(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    target_link_libraries(${name} PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
+    ringkernel_add_kernels(${name} ${ARGN})
+    add_dependencies(gpu_check ${name})
+endfunction()
 file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/flight-delays/*.rk.c)
-add_executable(flights ${PROJECT_SOURCE_DIR}/tests/gpu/flights.c)
-set_target_properties(flights PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-target_link_libraries(flights PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
-ringkernel_add_kernels(flights ${kernels})
-add_dependencies(gpu_check flights)
+rk_gpu_program(flights ${kernels})
+rk_gpu_program(stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
+# These reach for the driver as the backend does.
+foreach(name litmus residents)
+    rk_test_program(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)
+    add_dependencies(gpu_check ${name})
+endforeach()
+ringkernel_add_kernels(residents ${PROJECT_SOURCE_DIR}/tests/gpu/residents.rk.c)
 
 # --- tests that are scripts -----------------------------------------------------------------------------------
 file(GLOB_RECURSE script_tests CONFIGURE_DEPENDS

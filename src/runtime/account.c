@@ -15,15 +15,20 @@ static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which,
     rk_lane *lane = rk_seat_lane(seat, which);
     for (rk_u32 b = 0; b < lane->bands; b++) {
         const rk_ring *ring = (const rk_ring *)(const void *)(arena + lane->rings[b]);
-        a->delivered += load(&ring->delivered);
-        a->evicted += load(&ring->dropped_old);
-        a->dead += load(&ring->dead);
-        a->expired += load(&ring->expired);
-        a->lost += load(&ring->lost);
+        rk_u64 delivered = load(&ring->delivered), dropped = load(&ring->dropped_old);
+        rk_u64 dead = load(&ring->dead), expired = load(&ring->expired), lost = load(&ring->lost);
         rk_u64 withdrawn = load(&ring->withdrawn);
         rk_u64 evicted = load(&ring->evicted);
         rk_u64 head = load(&ring->head);
         rk_u64 tail = load(&ring->tail);
+        /* What is counted is queued no more, though its head may be on its way. */
+        rk_u64 counted = ring->start + delivered + dropped + dead + expired + lost + withdrawn;
+        if (rk_index_ahead(counted, head) > 0) head = counted;
+        a->delivered += delivered;
+        a->evicted += dropped;
+        a->dead += dead;
+        a->expired += expired;
+        a->lost += lost;
         /* What a producer has evicted and the consumer has not noticed yet is gone all the same. */
         if (ring->overwritten && rk_index_ahead(evicted, head) > 0) {
             a->evicted += evicted - head;

@@ -54,7 +54,7 @@ static rk_status stop_between_batches(rk_host_kernel *k, const rk_wait *wait)
                             "'%s' waits for room where it sends to, with a batch half out: receive from it, "
                             "or give it more time",
                             k->id);
-        rk_futex_wait(&k->out_event, k->out_event, RK_MILLISECONDS(1));
+        rk_futex_wait(&k->out_event, rk_atomic_u32(&k->out_event), RK_MILLISECONDS(1));
     }
 }
 

@@ -186,7 +186,7 @@ static void metrics_are_read_while_messages_flow(contract *c)
 /* Sinks are read before sources, so what has left never exceeds what has come. */
 static void assert_is_possible(const rk_account *a)
 {
-    assert_true(a->accepted >= a->delivered + a->evicted + a->dead + a->expired + a->lost);
+    assert_true(a->accepted >= a->delivered + a->evicted + a->dead + a->expired + a->lost + a->queued);
     assert_true((rk_i64)a->queued >= 0 && (rk_i64)a->output_queued >= 0);
     assert_true(a->output_accepted >= a->output_received);
 }

@@ -238,17 +238,26 @@ class Nvrtc:
         raise Missing("NVRTC not found")
 
     def compile(self, job, text):
-        program, size = c_void_p(), c_size_t()
-        name = f"{job.name} for cuda".encode()
-        self.library.nvrtcCreateProgram(byref(program), text.encode(), name, 0, None, None)
+        ok, said, _ = self.translate(f"{job.name} for cuda", text)
+        return ok, said
+
+    def translate(self, name, text):
+        """Whether there was nothing to say, what was said, and of a virtual architecture the PTX."""
+        program = c_void_p()
+        self.library.nvrtcCreateProgram(byref(program), text.encode(), name.encode(), 0, None, None)
         options = (c_char_p * len(self.options))(*[o.encode() for o in self.options])
         result = self.library.nvrtcCompileProgram(program, len(self.options), options)
-        self.library.nvrtcGetProgramLogSize(program, byref(size))
-        log = ctypes.create_string_buffer(size.value + 1)
-        self.library.nvrtcGetProgramLog(program, log)
+        said = self.ask(program, "ProgramLog")
+        ptx = self.ask(program, "PTX") if result == 0 and self.architecture.startswith("compute_") else ""
         self.library.nvrtcDestroyProgram(byref(program))
-        said = log.value.decode(errors="replace")
-        return result == 0 and not said.strip(), said
+        return result == 0 and not said.strip(), said, ptx
+
+    def ask(self, program, what):
+        size = c_size_t()
+        getattr(self.library, f"nvrtcGet{what}Size")(program, byref(size))
+        answer = ctypes.create_string_buffer(size.value + 1)
+        getattr(self.library, f"nvrtcGet{what}")(program, answer)
+        return answer.value.decode(errors="replace")
 
 
 class Pocl:

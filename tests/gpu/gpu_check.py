@@ -3,12 +3,13 @@
 
     gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
 
-Builds the preset `gpu`, then runs the tests of src/backend/cuda, each contract program once for every CUDA variant, and
-the flight-delays job on the CPU and on the GPU, whose results must be the same bytes; --sanitize adds a few cases under
-compute-sanitizer. Shown are failures, then one table, in which programs without a failure or refusal are one line; the
-JSON has each. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the contract
-suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it run in
-another. The exit status is 1 if anything failed, 77 without a GPU.
+Builds the preset `gpu`, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
+stalls, each contract program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU, whose results
+must be the same bytes; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
+Shown are failures, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
+programs of one case have said. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the
+contract suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it
+run in another. The exit status is 1 if anything failed, 77 without a GPU.
 """
 import argparse
 import ctypes
@@ -34,6 +35,7 @@ LIMIT_S = 120  # of a program
 RESTARTS = 4  # of a program whose cases hang or crash
 PATIENCE_S, CASE_LIMIT_S = 6, 20  # device time is scarce: the suite's own are 20 and 60
 ROWS, SEED = 200000, 7  # of flights that are made
+STRESS_S = 5  # each
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
 SANITIZED_VARIANTS = ("cuda-step", "cuda-slices")
 SANITIZED_CASES = (("lifecycle_test", "messages_sent_while_inactive*"), ("queues_test", "exactly_the_capacity*"),
@@ -54,6 +56,7 @@ class Result:
     seconds: float = 0
     failures: list = field(default_factory=list)  # of {"case", "text"}
     notes: list = field(default_factory=list)  # refusals and skips, in the program's words
+    alone: bool = False
 
     def name(self):
         return f"{self.program}/{self.variant}"
@@ -217,6 +220,22 @@ def unit_job(program):
     return Result(program, "unit"), lambda result: run_tests(result, [BUILD / "tests" / program])
 
 
+def program_job(program, *arguments, variant="unit", alone=False):
+    """A program that is one case; what it says stays with the result. Alone: nothing else is on the device meanwhile."""
+    def work(result):
+        begin = time.monotonic()
+        status, said = run([BUILD / "tests" / program, *map(str, arguments)], LIMIT_S)
+        result.notes += said.strip().split("\n")
+        if status == 0:
+            result.passed += 1
+        else:
+            result.fails("(the program)", f"{said[-4000:]}\nexit status {status}", hung=status is None)
+        result.seconds = round(time.monotonic() - begin, 1)
+        return result
+
+    return Result(program, variant, alone=alone), work
+
+
 def make_flights(folder):
     """Inputs by name, each with the names of what is expected of it, if that is known: the real flights where they can be
     unpacked, as many made ones with damaged rows among them, and the example's few damaged ones."""
@@ -280,6 +299,11 @@ def find_jobs(options, folder, inputs):
     if not options.variants:
         units = sorted(p.stem for p in (ROOT / "src/backend/cuda").glob("*_test.c"))
         jobs += [unit_job(unit) for unit in units if (BUILD / "tests" / unit).exists()]
+        jobs.append(program_job("litmus", "--json", folder / "litmus.jsonl"))
+        jobs += [program_job("stress", "--backend", backend, "--seconds", STRESS_S, variant=backend)
+                 for backend in ("cuda", "cuda-slices")]
+        jobs += [program_job("residents", part, variant=part, alone=True) for part in ("cycles", "killed", "loading")]
+        jobs.append(program_job("residents", "loading", "--backend", "cuda-slices", variant="loading, slices", alone=True))
     backends = ["cpu"] if options.variants else ["cpu", "cuda", "cuda-slices"]
     jobs += [flights_job(folder, backend, inputs) for backend in backends]
     jobs += [contract_job(program, variant) for program in programs for variant in patterns]
@@ -373,12 +397,13 @@ def main():
 
     jobs = find_jobs(options, folder, inputs)
     told = {}
-    with ThreadPoolExecutor(options.jobs) as pool:
-        running = [pool.submit(work, result) for result, work in jobs]
-        for one in running:
-            result = one.result()
-            if result.program != "flights":
-                show_failures(result, told)
+    for alone in (False, True):
+        with ThreadPoolExecutor(1 if alone else options.jobs) as pool:
+            running = [pool.submit(work, result) for result, work in jobs if result.alone == alone]
+            for one in running:
+                result = one.result()
+                if result.program != "flights":
+                    show_failures(result, told)
     results = [result for result, _ in jobs]
     flights = [result for result in results if result.program == "flights"]
     compare_flights(folder, inputs, flights)

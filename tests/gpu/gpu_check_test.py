@@ -57,6 +57,17 @@ class ReadingPrograms(unittest.TestCase):
         self.assertEqual(result.failed, gpu_check.RESTARTS + 2)
         self.assertIn("given up", result.failures[-1]["text"])
 
+    def test_what_a_program_of_one_case_says_stays_with_its_result(self):
+        (self.folder / "tests").mkdir()
+        program = self.folder / "tests/one"
+        for status in (0, 3):
+            program.write_text(f"#!/bin/bash\necho row $1\nexit {status}\n")
+            program.chmod(0o755)
+            result, work = gpu_check.program_job("one", 7)
+            work(result)
+            self.assertEqual((result.passed, result.failed), (status == 0, status != 0))
+            self.assertEqual(result.notes, ["row 7"])
+
     def test_a_program_that_needs_more_time_goes_on_where_it_was(self):
         result = self.run_program("""#!/bin/bash
 if [ -z "${RK_CONTRACT_AFTER:-}" ]; then

@@ -85,6 +85,17 @@ RK_FN RK_GLOBAL const rk_header *rk_header_of(rk_context *context, RK_MSG const 
     return context->header;
 }
 
+/* The bytes of a block are the message's own, and a relaxed kernel has no fence for its batch: it has one before it
+ * reads them, which pairs with the sender's before the slot. */
+RK_FN void rk_reference_acquire(RK_GLOBAL const rk_shard *shard)
+{
+#if defined(RK_LANG_CUDA)
+    if (shard->memory == RK_RELAXED_MEMORY) rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE);
+#else
+    (void)shard;
+#endif
+}
+
 /* Careful part of rk_message_begin: holes, references, expiry, clocks. 0: pass over it. */
 RK_FN_LARGE rk_u32 rk_message_examine(rk_context *context)
 {
@@ -124,6 +135,7 @@ RK_FN_LARGE rk_u32 rk_message_examine(rk_context *context)
         RK_GLOBAL const rk_u64 *table =
             (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
         RK_GLOBAL const rk_pool *pool = (RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]);
+        rk_reference_acquire(context->shard);
         context->payload = rk_pool_block(pool, context->arena, reference->block);
         context->payload_length = (rk_u32)reference->length;
         rk_view_count(&context->turn->references);

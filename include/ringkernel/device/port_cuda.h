@@ -49,7 +49,10 @@
     __nv_atomic_fetch_or((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
 #define rk_min_u32(pointer, value, order, scope) \
     __nv_atomic_fetch_min((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
-#define rk_fence(order, scope) __nv_atomic_thread_fence(order, RK_PORT_SCOPE(scope))
+/* PTX has fences of both sides only: asked for one of a single side, the compiler makes a sequentially consistent one. */
+#define rk_fence(order, scope)                                                                      \
+    __nv_atomic_thread_fence((order) == RK_ACQUIRE || (order) == RK_RELEASE ? RK_ACQ_REL : (order), \
+                             RK_PORT_SCOPE(scope))
 
 #define rk_cas_u32(pointer, expected, value, order, scope) \
     rk_port_cas_u32((rk_u32 *)(pointer), (rk_u32)(expected), (rk_u32)(value))

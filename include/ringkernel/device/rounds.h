@@ -97,6 +97,7 @@ RK_FN void rk_message_join(rk_context *context, rk_byte *slot)
         RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)context->payload;
         RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + shard->pool_table);
         context->payload_length = (rk_u32)reference->length;
+        rk_reference_acquire(shard);
         context->payload = rk_pool_block((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]),
                                          context->arena, reference->block);
     }

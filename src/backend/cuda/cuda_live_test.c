@@ -119,6 +119,8 @@ static int set_up(void **state)
 {
     (void)state;
     snprintf(folder, sizeof folder, "/tmp/ringkernel-live-XXXXXX");
+    setenv("CUDA_MODULE_LOADING", "LAZY",
+           1); /* the driver's default, unless the environment says otherwise */
     if (!mkdtemp(folder)) return -1;
     if (rk_cuda_load(0, &cuda) != RK_OK) return 0; /* every test is skipped */
     if (rk_cuda_describe(&cuda, 0, &device) != RK_OK || rk_nvrtc_load(0, cuda.version, &nvrtc) != RK_OK) {
@@ -282,6 +284,83 @@ static void more_memory_than_there_is_is_refused(void **state)
     assert_int_equal(rk_cuda_error(&cuda, result, "allocating 1 PiB"), RK_OUT_OF_MEMORY);
 }
 
+/* ------------------------------------------------------------------ beside a kernel that stays */
+
+/* Stays until it is told or its time is over, and says which. */
+static const char stays_text[] =
+    "#define NOW(t) asm volatile(\"mov.u64 %0, %%globaltimer;\" : \"=l\"(t))\n"
+    "extern \"C\" __global__ void stays(volatile unsigned *words)\n"
+    "{\n"
+    "    unsigned long long begin, now;\n"
+    "    NOW(begin);\n"
+    "    do NOW(now); while (!words[0] && now - begin < 3000000000ull);\n"
+    "    words[1] = words[0] ? 1u : 2u;\n"
+    "}\n"
+    "extern \"C\" __global__ void loaded(unsigned *words) { words[2] = 7u; }\n"
+    "extern \"C\" __global__ void unloaded(unsigned *words) { words[3] = 7u; }\n";
+
+static rk_cu_module load_stays(void)
+{
+    char include[4096];
+    rk_nvrtc_target target;
+    rk_device_code code;
+    rk_cu_module stays;
+    OK(rk_include_folder(include, sizeof include));
+    OK(rk_nvrtc_target_for(&nvrtc, device.architecture, &target));
+    OK(rk_nvrtc_compile(&nvrtc, stays_text, &target, include, &code));
+    CU(cuModuleLoadDataEx(&stays, code.bytes, 0, 0, 0));
+    rk_device_code_free(&code);
+    return stays;
+}
+
+/* One thread of a function that is used first here. Returns how long it took, in ms. */
+static double use_first(rk_cu_module of, const char *name, int load, void **arguments)
+{
+    rk_cu_function function;
+    double begin = now_ms();
+    CU(cuModuleGetFunction(&function, of, name));
+    if (load) CU(cuFuncLoad(function));
+    CU(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, stream, arguments, 0));
+    assert_int_equal(stream_ends(), RK_CUDA_SUCCESS);
+    return now_ms() - begin;
+}
+
+/* Given a kernel that stays, and functions that are loaded when they are first used, when one is loaded by name and
+ * launched, then it runs beside the other. What becomes of one that the launch itself has to load is told. */
+static void a_function_that_is_loaded_runs_beside_a_kernel_that_stays(void **state)
+{
+    (void)state;
+    need_device();
+    if (!cuda.cuFuncLoad) skip();
+    volatile rk_u32 *words;
+    rk_cu_stream other;
+    rk_cu_function stays;
+    rk_cu_address address;
+    rk_cu_module module_of = load_stays();
+    CU(cuMemHostAlloc((void **)&words, 4 * sizeof *words,
+                      RK_CU_MEMHOSTALLOC_PORTABLE | RK_CU_MEMHOSTALLOC_DEVICEMAP));
+    CU(cuMemHostGetDevicePointer(&address, (void *)words, 0));
+    void *arguments[] = { &address };
+    CU(cuStreamCreateWithPriority(&other, RK_CU_STREAM_NON_BLOCKING, 0));
+    for (int load = 1; load >= 0; load--) {
+        for (int w = 0; w < 4; w++) words[w] = 0;
+        CU(cuModuleGetFunction(&stays, module_of, "stays"));
+        CU(cuLaunchKernel(stays, 1, 1, 1, 1, 1, 1, 0, other, arguments, 0));
+        double took = use_first(module_of, load ? "loaded" : "unloaded", load, arguments);
+        rk_u32 ended = words[1];
+        words[0] = 1;
+        for (double end = now_ms() + DEADLINE_MS; cuda.cuStreamQuery(other) && now_ms() < end;) usleep(50);
+        assert_int_equal(cuda.cuStreamQuery(other), RK_CUDA_SUCCESS);
+        print_message("%s: used in %.1f ms, %s a kernel that stays\n",
+                      load ? "cuFuncLoad" : "by the launch alone", took, ended ? "after" : "beside");
+        assert_int_equal(words[load ? 2 : 3], 7);
+        if (load) assert_int_equal(ended, 0);
+    }
+    CU(cuStreamDestroy(other));
+    CU(cuModuleUnload(module_of));
+    CU(cuMemFreeHost((void *)words));
+}
+
 /* Given a kernel that wrote where nothing is, when its stream is asked, then the device is lost, and no release
  * brings it back to this process. The last test, therefore. */
 static void a_lost_device_is_told_and_stays_lost(void **state)
@@ -312,6 +391,7 @@ int main(void)
         cmocka_unit_test(memory_is_mapped_where_we_say),
         cmocka_unit_test(occupancy_tells_what_fits),
         cmocka_unit_test(more_memory_than_there_is_is_refused),
+        cmocka_unit_test(a_function_that_is_loaded_runs_beside_a_kernel_that_stays),
         cmocka_unit_test(a_lost_device_is_told_and_stays_lost),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
