@@ -22,13 +22,35 @@ static rk_u32 take_plain(rk_slots slots, rk_u64 head, rk_u32 n, char *body, size
     return n;
 }
 
-/* The same of unit slots, which are put together before they are looked at. */
+/* Streams of them in slots of 64 bytes, each up to the ring's end. */
+static rk_u32 take_streams(const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 n, char *bodies,
+                           size_t stride)
+{
+    rk_u32 done = 0;
+#if defined(RK_PORT_UNITS)
+    if (ring->header_size != RK_HEADER_SHORT || ring->slot_size != RK_PORT_SLOT) return 0;
+    const rk_u32 mask = ring->mask;
+    for (rk_u32 got = 1; got && done < n; done += got) {
+        rk_u32 index = (rk_u32)head + done, end = mask + 1u - (index & mask);
+        got = rk_port_read_slots(
+            (const rk_unit *)(void *)(arena + ring->slots + (size_t)(index & mask) * RK_PORT_SLOT),
+            n - done < end ? n - done : end, index & ~mask, RK_FLAG_REFERENCE, bodies + done * stride,
+            stride);
+    }
+#else
+    (void)ring, (void)arena, (void)head, (void)n, (void)bodies, (void)stride;
+#endif
+    return done;
+}
+
+/* The same of any unit slots, which are put together before they are looked at. */
 static rk_u32 take_units(const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 n, char *body,
                          size_t stride)
 {
     rk_image image;
     const rk_u32 header_size = ring->header_size;
-    for (rk_u32 done = 0; done < n; done++, body += stride) {
+    rk_u32 done = take_streams(ring, arena, head, n, body, stride);
+    for (body += done * stride; done < n; done++, body += stride) {
         const rk_byte *message = rk_incoming(ring, arena, head + done, &image);
         if (!message) return done;
         const rk_header *h = (const rk_header *)(const void *)message;
