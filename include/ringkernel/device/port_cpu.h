@@ -253,17 +253,30 @@ RK_FN rk_u32 rk_port_read_units(const rk_unit *units, rk_u32 lap, rk_u32 header_
 }
 
 /* Streams: messages of one kind, with a short header, in slots of four units that lie one after the other and have
- * the same lap. What is the same for all is looked at once, and how many units there are is known to the compiler
- * in each of the loops below. */
+ * the same lap. What is the same for all is looked at once, and of lengths in whole words the compiler makes a loop
+ * for each. */
 #define RK_PORT_SLOT 64u
 #define RK_PORT_SLOT_PAYLOAD 36u
+#define RK_PORT_EACH_LENGTH(length, do_) \
+    switch (length) {                    \
+    case 4: do_(4); break;               \
+    case 8: do_(8); break;               \
+    case 12: do_(12); break;             \
+    case 16: do_(16); break;             \
+    case 20: do_(20); break;             \
+    case 24: do_(24); break;             \
+    case 28: do_(28); break;             \
+    case 32: do_(32); break;             \
+    case 36: do_(36); break;             \
+    default: do_(length); break;         \
+    }
 #define RK_PORT_INLINE static inline __attribute__((always_inline, unused))
 
 /* From the last slot to the first. `bodies` is not the first of the sender's: the four bytes before it are read. */
 RK_PORT_INLINE void rk_port_write_stream(rk_unit *slots, rk_u32 n, __m128i lap, __m128i first,
-                                         const rk_u8 *bodies, rk_u32 size, rk_u32 whole)
+                                         const rk_u8 *bodies, rk_u32 size)
 {
-    const rk_u32 rest = size - whole * 12u;
+    const rk_u32 whole = size / 12u, rest = size % 12u;
     first = _mm_castps_si128(_mm_move_ss(_mm_castsi128_ps(first), _mm_castsi128_ps(lap)));
     slots += (size_t)n * 4u;
     bodies += (size_t)n * size;
@@ -286,12 +299,9 @@ RK_FN void rk_port_write_slots(rk_unit *slots, rk_u32 n, rk_u32 lap_word, const 
     const __m128i lap = _mm_cvtsi32_si128((int)lap_word);
     const __m128i first = _mm_loadu_si128((const __m128i *)header);
     const rk_u8 *second = (const rk_u8 *)bodies + size;
-    switch (size / 12u) {
-    case 0: rk_port_write_stream(slots + 4, n - 1u, lap, first, second, size, 0); break;
-    case 1: rk_port_write_stream(slots + 4, n - 1u, lap, first, second, size, 1); break;
-    case 2: rk_port_write_stream(slots + 4, n - 1u, lap, first, second, size, 2); break;
-    default: rk_port_write_stream(slots + 4, n - 1u, lap, first, second, size, 3); break;
-    }
+#define RK_PORT_WRITE_(length) rk_port_write_stream(slots + 4, n - 1u, lap, first, second, length)
+    RK_PORT_EACH_LENGTH(size, RK_PORT_WRITE_)
+#undef RK_PORT_WRITE_
     rk_port_write_units(slots, lap_word, header, bodies, rk_port_cut_of(0, size));
 }
 
@@ -322,12 +332,11 @@ RK_PORT_INLINE void rk_port_put_whole(rk_u8 *to, __m128i unit, rk_u32 behind)
         rk_port_put_part(to, unit, 12);
 }
 
-/* Slots whose first unit is `first` in the bits of `same`, `units` with payload behind it. Returns how many from the
- * first on are whole and alike. */
+/* Slots whose first unit is `first` in the bits of `same`. Returns how many from the first on are whole and alike. */
 RK_PORT_INLINE rk_u32 rk_port_read_stream(const rk_unit *slots, rk_u32 n, __m128i laps, __m128i first,
-                                          __m128i same, rk_u8 *to, size_t stride, rk_u32 length, rk_u32 units)
+                                          __m128i same, rk_u8 *to, size_t stride, rk_u32 length)
 {
-    const rk_u32 rest = units ? length - (units - 1u) * 12u : 0u;
+    const rk_u32 units = (length + 11u) / 12u, rest = units ? length - (units - 1u) * 12u : 0u;
     for (rk_u32 done = 0; done < n; done++, slots += 4, to += stride) {
         const __m128i head = rk_port_get_unit(slots);
         if (_mm_movemask_epi8(_mm_cmpeq_epi32(_mm_and_si128(head, same), first)) != 0xffff) return done;
@@ -357,12 +366,9 @@ RK_FN rk_u32 rk_port_read_slots(const rk_unit *slots, rk_u32 n, rk_u32 lap, rk_u
     if ((rk_u32)_mm_cvtsi128_si32(first) != lap || _mm_cvtsi128_si64(_mm_srli_si128(first, 8)) ||
         length > stride || length > RK_PORT_SLOT_PAYLOAD)
         return 0;
-    switch ((length + 11u) / 12u) {
-    case 0: n = rk_port_read_stream(slots, n, laps, first, same, to, stride, length, 0); break;
-    case 1: n = rk_port_read_stream(slots, n, laps, first, same, to, stride, length, 1); break;
-    case 2: n = rk_port_read_stream(slots, n, laps, first, same, to, stride, length, 2); break;
-    default: n = rk_port_read_stream(slots, n, laps, first, same, to, stride, length, 3); break;
-    }
+#define RK_PORT_READ_(length_) n = rk_port_read_stream(slots, n, laps, first, same, to, stride, length_)
+    RK_PORT_EACH_LENGTH(length, RK_PORT_READ_)
+#undef RK_PORT_READ_
     rk_port_units_apart();
     return n;
 }
