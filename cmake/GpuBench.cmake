@@ -16,7 +16,7 @@ add_custom_command(OUTPUT ${gpu_raw}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/bench
     COMMAND ${RK_NVCC} -O3 -arch=${RK_GPU_BENCH_ARCH} -std=c++17 -cudart static -shared -Xcompiler -fPIC
             ${gpu_folder}/raw.cu -o ${gpu_raw} -lpthread
-    DEPENDS ${gpu_folder}/raw.cu ${gpu_folder}/raw.h ${gpu_folder}/trial.h
+    DEPENDS ${gpu_folder}/raw.cu ${gpu_folder}/raw.h ${gpu_folder}/raw_slot.h ${gpu_folder}/trial.h
     COMMENT "Building the bare GPU programs" VERBATIM)
 add_custom_target(gpu_raw_built DEPENDS ${gpu_raw})
 add_library(gpu_raw SHARED IMPORTED)

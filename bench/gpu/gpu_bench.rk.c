@@ -67,7 +67,7 @@ RK_HANDLER(source, tick, msg, rk_none, self, .max_sends = EVENTS + 1, .mode = RK
 }
 
 /* Makes as many events as the host asked for. */
-RK_HANDLER(burst, tick, msg, rk_none, self, .max_sends = BURST_EVENTS, .mode = RK_ADAPTIVE, .max_batch = 32)
+RK_HANDLER(burst, tick, msg, rk_none, self, .max_sends = BURST_EVENTS, .mode = RK_ADAPTIVE, .max_batch = 128)
 {
     item out;
     for (rk_u32 i = 0; i < BURST_EVENTS; i++) {

@@ -102,16 +102,18 @@ static void open_sources(const row *self)
     }
 }
 
+#define ASKED 128u /* ticks that the host sends at once */
+
 /* Ask for more, so that there is always something under way and the lane has room for it. */
 static rk_status ask_events(worker *w)
 {
-    tick ticks[32];
+    tick ticks[ASKED];
     size_t n = 0, taken = 0;
-    while (n < 32 && w->asked + n * BURST_EVENTS - w->next < 12288) {
+    while (n < ASKED && w->asked + n * BURST_EVENTS - w->next < 12288) {
         ticks[n] = (tick){ w->i, (rk_u32)(w->asked + n * BURST_EVENTS), 0 };
         n++;
     }
-    if (n < 16) return RK_OK;
+    if (n < ASKED / 2) return RK_OK;
     rk_status status =
         rk_send_many(runtime, kernels[w->i], RK_TYPE_ID(tick), ticks, sizeof ticks[0], n, NULL, &taken);
     w->asked += taken * BURST_EVENTS;

@@ -1,8 +1,8 @@
 /* Kernels and host loops of raw.h. A unit is 16 bytes: the lap of the index that it was written for, then
  * 12 bytes. */
 #include "raw.h"
+#include "raw_slot.h"
 
-#include <immintrin.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 typedef unsigned long long u64;
 typedef unsigned u32;
 
-#define CAP 4096u       /* slots of a ring */
-#define SLOT 64u        /* bytes, but for the round trip of 128 */
+#define CAP RAW_CAPACITY
+#define SLOT RAW_SLOT
 #define BLOCKS_MOST 132 /* of one launch */
 #define PINNED (16u << 20)
 #define WORDS_AT (PINNED - (1u << 20)) /* stop word, credits: a line of 128 bytes each */
@@ -58,11 +58,6 @@ __device__ __forceinline__ u32 warp_min(u32 x) { return __reduce_min_sync(~0u, x
 __device__ __forceinline__ u32 warp_sum(u32 x) { return __reduce_add_sync(~0u, x); }
 #endif
 
-__host__ __device__ inline u32 lap_of(u64 i) { return (u32)i & ~(CAP - 1u); }
-/* The twelve bytes of unit u of message number n. */
-__host__ __device__ inline u32 word_y(u32 n, u32 u) { return n * 4u + u; }
-__host__ __device__ inline u32 word_z(u32 n, u32 u) { return ~(n * 4u + u); }
-__host__ __device__ inline u32 word_w(u32 n, u32 u) { return (n * 4u + u) ^ 0x9e3779b9u; }
 __device__ __forceinline__ u32 is_wrong(uint4 v, u32 n, u32 u)
 {
     return v.y != word_y(n, u) || v.z != word_z(n, u) || v.w != word_w(n, u);
@@ -437,31 +432,6 @@ extern "C" int raw_open(raw_device *device)
 
 /* ---- one message under way */
 
-static inline void put(char *slot, u64 i, u32 units)
-{
-    for (u32 u = 0; u < units; u++)
-        _mm_store_si128((__m128i *)(slot + u * 16u),
-                        _mm_set_epi32((int)word_w((u32)i, u), (int)word_z((u32)i, u), (int)word_y((u32)i, u),
-                                      (int)lap_of(i)));
-}
-
-/* 0: not whole yet; else 1, with what was wrong added up. */
-static inline int get(const char *slot, u64 i, u32 units, uint64_t *wrong)
-{
-    __m128i v[8];
-    for (u32 u = 0; u < units; u++) {
-        v[u] = _mm_load_si128((const __m128i *)(slot + u * 16u));
-        __asm__ volatile("" ::: "memory");
-        if ((u32)_mm_cvtsi128_si32(v[u]) != lap_of(i)) return 0;
-    }
-    for (u32 u = 0; u < units; u++) {
-        __m128i right = _mm_set_epi32((int)word_w((u32)i, u), (int)word_z((u32)i, u), (int)word_y((u32)i, u),
-                                      (int)lap_of(i));
-        *wrong += _mm_movemask_epi8(_mm_cmpeq_epi32(v[u], right)) != 0xffff;
-    }
-    return 1;
-}
-
 extern "C" int raw_round_trip(trial *t, unsigned slot, double seconds)
 {
     char *in = pinned, *out = pinned + (u64)CAP * slot;
@@ -525,9 +495,9 @@ static void *produce(void *argument)
     wait_for_start(l->number);
     u64 i = 0, until = CAP;
     while (now_ns() < stream_end) {
-        if (i + 256u > until) until = *credit_of((u32)l->number) + CAP;
-        if (i + 256u > until) continue;
-        for (u32 k = 0; k < 256u; k++, i++) put(l->ring + (i % CAP) * SLOT, i, 4);
+        if (i + RAW_BATCH > until) until = *credit_of((u32)l->number) + CAP;
+        if (i + RAW_BATCH > until) continue;
+        for (u32 k = 0; k < RAW_BATCH; k++, i++) put(l->ring + (i % CAP) * SLOT, i, 4);
     }
     l->count = i;
     return 0;
@@ -540,7 +510,7 @@ static void *consume(void *argument)
     u64 i = 0;
     for (;;) {
         u32 n = 0, last = __atomic_load_n(&gone_word, __ATOMIC_ACQUIRE);
-        while (n < 256u && get(l->ring + (i % CAP) * SLOT, i, 4, &l->wrong)) n++, i++;
+        while (n < RAW_BATCH && get(l->ring + (i % CAP) * SLOT, i, 4, &l->wrong)) n++, i++;
         if (n) *credit_of((u32)l->number) = i;
         if (last && !n) break;
     }

@@ -186,10 +186,21 @@ static void put_units(const rk_ring *ring, rk_byte *arena, rk_claim part, rk_hea
                       const unsigned char *bodies, rk_u32 size)
 {
 #if defined(RK_PORT_UNITS)
-    const rk_port_cut cut = rk_port_cut_of(ring->header_size == RK_HEADER_LONG, size);
     const rk_u32 mask = ring->mask, shift = ring->slot_shift;
     rk_byte *slots = arena + ring->slots;
     rk_port_units_apart();
+    if (ring->header_size == RK_HEADER_SHORT && ring->slot_size == RK_PORT_SLOT) {
+        /* What comes behind the ring's end has another lap, and goes first. */
+        rk_u32 index = (rk_u32)part.first, end = mask + 1u - (index & mask),
+               before = part.count < end ? part.count : end;
+        rk_port_write_slots((rk_unit *)(void *)slots, part.count - before, (index + before) & ~mask, header,
+                            bodies + (size_t)before * size, size);
+        rk_port_write_slots((rk_unit *)(void *)(slots + (size_t)(index & mask) * RK_PORT_SLOT), before,
+                            index & ~mask, header, bodies, size);
+        rk_port_units_apart();
+        return;
+    }
+    const rk_port_cut cut = rk_port_cut_of(ring->header_size == RK_HEADER_LONG, size);
     for (rk_u32 i = part.count; i-- > 0;) {
         rk_u32 index = (rk_u32)part.first + i;
         if (id) header->id = id + i;

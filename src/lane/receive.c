@@ -22,9 +22,42 @@ static rk_u32 take_plain(rk_slots slots, rk_u64 head, rk_u32 n, char *body, size
     return n;
 }
 
-/* The same of unit slots, which are put together before they are looked at. */
-static rk_u32 take_units(const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 n, char *body,
-                         size_t stride)
+/* Streams of them, where unit slots are such: each up to the ring's end. */
+static int has_streams(const rk_ring *ring)
+{
+#if defined(RK_PORT_UNITS)
+    return ring->format == RK_FORMAT_UNIT && ring->header_size == RK_HEADER_SHORT &&
+           ring->slot_size == RK_PORT_SLOT;
+#else
+    (void)ring;
+    return 0;
+#endif
+}
+
+static rk_u32 take_streams(const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 n, char *bodies,
+                           size_t stride)
+{
+    rk_u32 done = 0;
+#if defined(RK_PORT_UNITS)
+    const rk_u32 mask = ring->mask;
+    const rk_byte *slots = arena + ring->slots;
+    for (rk_u32 got = 1; got && done < n; done += got) {
+        rk_u32 index = (rk_u32)head + done, end = mask + 1u - (index & mask);
+        got =
+            rk_port_read_slots((const rk_unit *)(const void *)(slots + (size_t)(index & mask) * RK_PORT_SLOT),
+                               n - done < end ? n - done : end, index & ~mask, RK_FLAG_REFERENCE,
+                               bodies + done * stride, stride);
+    }
+#else
+    (void)ring, (void)arena, (void)head, (void)n, (void)bodies, (void)stride;
+#endif
+    return done;
+}
+
+/* The same of any unit slots, which are put together before they are looked at. Not inline: the others need no room
+ * for a slot. */
+static __attribute__((noinline)) rk_u32 take_units(const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 n,
+                                                   char *body, size_t stride)
 {
     rk_image image;
     const rk_u32 header_size = ring->header_size;
@@ -82,43 +115,49 @@ static rk_status take_one(rk_host_kernel *k, const rk_seat *seat, const rk_byte 
     return RK_OK;
 }
 
+/* The message of an index, whatever it is. RK_EMPTY: it isn't there. */
+static __attribute__((noinline)) rk_status take_any_kind(rk_host_kernel *k, const rk_seat *seat,
+                                                         const rk_ring *ring, rk_u64 index, void *body,
+                                                         size_t size, rk_received *info)
+{
+    rk_image image;
+    const rk_byte *message = rk_incoming(ring, k->runtime->arena.base, index, &image);
+    return message ? take_one(k, seat, message, ring->header_size, body, size, info) : RK_EMPTY;
+}
+
 /* Take what is there from one shard's out lane. */
 static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_t stride, size_t count,
                            rk_received *infos, size_t *received)
 {
-    rk_runtime *runtime = k->runtime;
-    rk_lane *lane = rk_seat_lane(seat, RK_LANE_OUT);
-    rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
+    rk_byte *arena = k->runtime->arena.base;
+    rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, RK_LANE_OUT), arena, 0);
     rk_status status = RK_OK;
     rk_u32 done = 0;
     rk_u32 n = count > ring->capacity ? ring->capacity : (rk_u32)count;
     const rk_u64 head = ring->head;
-    const rk_slots slots = rk_ring_slots(ring, runtime->arena.base);
-    const rk_u32 copied = ring->format == RK_FORMAT_UNIT;
-    rk_image image; /* of one message of a unit lane */
-    if (!copied) n = rk_ring_ready(ring, runtime->arena.base, head, n);
-    while (done < n && status == RK_OK) {
+    const int units = ring->format == RK_FORMAT_UNIT, streams = has_streams(ring);
+    if (!units) n = rk_ring_ready(ring, arena, head, n);
+    while (done < n) {
         char *body = bodies + done * stride;
-        if (!infos && copied)
-            done += take_units(ring, runtime->arena.base, head + done, n - done, body, stride);
+        if (!infos && streams)
+            done += take_streams(ring, arena, head + done, n - done, body, stride);
+        else if (!infos && units)
+            done += take_units(ring, arena, head + done, n - done, body, stride);
         else if (!infos)
-            done += take_plain(slots, head + done, n - done, body, stride);
+            done += take_plain(rk_ring_slots(ring, arena), head + done, n - done, body, stride);
         if (done == n) break;
-        body = bodies + done * stride;
-        const rk_byte *message = copied ? rk_incoming(ring, runtime->arena.base, head + done, &image)
-                                        : rk_slots_at(slots, head + done);
-        if (!message) break;
-        status = take_one(k, seat, message, ring->header_size, body, stride, infos ? &infos[done] : 0);
-        if (status == RK_OK) done++;
-    }
-    if (done) {
-        rk_count(&ring->delivered, done);
-        rk_ring_commit(ring, head + done);
-        if (rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
-            runtime->backend->ring(seat); /* W1 */
+        status = take_any_kind(k, seat, ring, head + done, bodies + done * stride, stride,
+                               infos ? &infos[done] : 0);
+        if (status != RK_OK) break;
+        done++;
     }
     *received = done;
-    return done ? RK_OK : status;
+    if (!done) return status == RK_EMPTY ? RK_OK : status;
+    rk_count(&ring->delivered, done);
+    rk_ring_commit(ring, head + done);
+    if (rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
+        k->runtime->backend->ring(seat); /* W1 */
+    return RK_OK;
 }
 
 /* One receiver at a time takes from a shard, for as long as the copying takes. */
@@ -134,10 +173,12 @@ static void unlock_receive(rk_seat *seat) { __atomic_store_n(&seat->receive, 0, 
 static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t count, rk_received *infos,
                           size_t *received)
 {
-    rk_u32 first = k->seat_count == 1 ? 0 : __atomic_load_n(&k->receive_next, __ATOMIC_RELAXED);
+    const rk_u32 seats = k->seat_count;
+    rk_u32 at = seats == 1 ? 0 : __atomic_load_n(&k->receive_next, __ATOMIC_RELAXED) % seats;
     *received = 0;
-    for (rk_u32 i = 0; i < k->seat_count && *received < count; i++) {
-        rk_seat *seat = &k->seats[(first + i) % k->seat_count];
+    for (rk_u32 i = 0; i < seats && *received < count; i++) {
+        rk_seat *seat = &k->seats[at];
+        if (++at == seats) at = 0;
         rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, RK_LANE_OUT), k->runtime->arena.base, 0);
         rk_u64 head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
         if (rk_ring_ready(ring, k->runtime->arena.base, head, 1) == 0)
@@ -149,13 +190,13 @@ static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t
         unlock_receive(seat);
         *received += got;
         if (status != RK_OK && *received == 0) return status;
-        if (k->seat_count > 1)
-            __atomic_store_n(&k->receive_next, (first + i + 1) % k->seat_count, __ATOMIC_RELAXED);
+        if (seats > 1) __atomic_store_n(&k->receive_next, at, __ATOMIC_RELAXED);
     }
     return *received ? RK_OK : RK_EMPTY;
 }
 
-#define LOOKS 8u /* in a row, inside the guard */
+#define LOOKS 8u     /* in a row, inside the guard */
+#define BUS_LOOKS 8u /* in one breath, at a lane that no thread beside this one fills */
 
 /* Nothing is there: breathe, and look at the next message alone, so many times at most. 1: it is there. */
 static int await_one(const rk_host_kernel *k)
@@ -164,8 +205,9 @@ static int await_one(const rk_host_kernel *k)
     rk_byte *arena = k->runtime->arena.base;
     const rk_ring *ring = rk_lane_ring(rk_seat_lane(k->seats, RK_LANE_OUT), arena, 0);
     rk_u64 head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
-    for (rk_u32 looks = 0; looks < LOOKS; looks++) {
-        rk_port_pause();
+    const rk_u32 eager = ring->format == RK_FORMAT_UNIT ? BUS_LOOKS : 1u;
+    for (rk_u32 looks = 0; looks < LOOKS * eager; looks++) {
+        if (looks % eager == 0) rk_port_pause();
         if (rk_ring_ready(ring, arena, head, 1)) return 1;
     }
     return 0;

@@ -86,13 +86,14 @@ static rk_status timed_out(rk_runtime *runtime, rk_kernel handle, rk_outgoing *o
                     "no room until the deadline: the kernel is slower than its senders, or not active");
 }
 
-/* One message, the guard entered; it is entered still on return unless the status says that the kernel is
- * gone. */
-static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
-                          rk_host_kernel **k, rk_outgoing *out, rk_u64 timeout_ns, int *inside)
+/* A message that found the lane full, the guard entered; it is entered still on return unless the status says that
+ * the kernel is gone. */
+static __attribute__((noinline)) rk_status send_when_room(rk_runtime *runtime, rk_kernel handle,
+                                                          rk_thread_record **record, rk_host_kernel **k,
+                                                          rk_outgoing *out, rk_u64 timeout_ns, int *inside)
 {
-    rk_status status = rk_outgoing_put(*k, out);
-    if (status != RK_FULL || rk_seat_lane((*k)->seats, 0)->strategy != RK_BACKPRESSURE_BLOCK) return status;
+    rk_status status = RK_FULL;
+    if (rk_seat_lane((*k)->seats, 0)->strategy != RK_BACKPRESSURE_BLOCK) return status;
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
     do {
         rk_status waited = wait_for_room(runtime, handle, &wait, out, record, k);
@@ -104,6 +105,13 @@ static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_recor
         status = rk_outgoing_put(*k, out);
     } while (status == RK_FULL);
     return status;
+}
+
+static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
+                          rk_host_kernel **k, rk_outgoing *out, rk_u64 timeout_ns, int *inside)
+{
+    rk_status status = rk_outgoing_put(*k, out);
+    return status != RK_FULL ? status : send_when_room(runtime, handle, record, k, out, timeout_ns, inside);
 }
 
 static rk_status explain(const rk_host_kernel *k, rk_status status)
@@ -136,7 +144,7 @@ rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void
     status = rk_outgoing_make(k, type, body, size, options, &out);
     if (status == RK_OK) {
         status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, options), &inside);
-        if (inside) status = explain(k, status);
+        if (status != RK_OK && inside) status = explain(k, status);
     }
     if (inside) rk_guard_leave(record);
     return status;

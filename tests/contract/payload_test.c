@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../kernels/contract_a.rk.h"
 #include "../kernels/contract_b_large.rk.h"
 #include "../kernels/contract_b_medium.rk.h"
 #include "../kernels/contract_b_small.rk.h"
@@ -219,6 +220,38 @@ static void every_length_up_to_a_kilobyte_goes_through_units(contract *c)
         assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
     }
     free_buffers(&b);
+}
+
+/* Slots of 64 bytes: batches of all sizes, so that a batch ends at each place of the ring and goes on at its
+ * beginning. What comes out is what went in, in order, and nothing is written beside it. */
+static void batches_go_around_a_ring_of_units(contract *c)
+{
+    enum { CAPACITY = 16, ROUNDS = 200 };
+    for (rk_u32 format = 0; format < 2; format++) {
+        rk_launch_options o = plain();
+        o.queue_capacity = CAPACITY;
+        o.slot_format = format ? RK_FORMAT_UNIT : RK_FORMAT_SEQ;
+        rk_kernel echo = launch_echo(c, &o);
+        for (rk_u32 round = 0, sent = 0; round < ROUNDS; round++) {
+            probe go[CAPACITY], back[CAPACITY + 1];
+            rk_received infos[CAPACITY];
+            const rk_u32 n = 1 + (rk_u32)(rk_hash64(round) % CAPACITY);
+            size_t accepted, received;
+            for (rk_u32 i = 0; i < n; i++) go[i] = (probe){ sent + i, ~(sent + i) };
+            memset(back, 0xee, sizeof back);
+            assert_ok(rk_send_many(c->runtime, echo, RK_TYPE_ID(probe), go, sizeof *go, n, 0, &accepted));
+            assert_int_equal(accepted, n);
+            sent += n;
+            wait_until(c, account_of(c, echo).delivered == sent);
+            assert_ok(rk_receive_many(c->runtime, echo, back, sizeof *back, CAPACITY, round % 8 ? 0 : infos,
+                                      0, &received));
+            assert_int_equal(received, n);
+            assert_memory_equal(back, go, n * sizeof *go);
+            for (rk_u32 at = n * sizeof *go; at < sizeof back; at++)
+                assert_int_equal(((rk_u8 *)back)[at], 0xee);
+        }
+        assert_ok(rk_terminate(c->runtime, echo, CONTRACT_PATIENCE));
+    }
 }
 
 static void every_size_goes_from_kernel_to_kernel(contract *c)
@@ -800,6 +833,7 @@ static void a_hook_sees_the_whole_of_a_refused_message(contract *c)
 static const contract_case cases[] = {
     { CASE(every_size_goes_through_a_kernel_and_back), ON_EVERY },
     { CASE(every_length_up_to_a_kilobyte_goes_through_units), ON_EVERY },
+    { CASE(batches_go_around_a_ring_of_units), ON_EVERY },
     { CASE(every_size_goes_from_kernel_to_kernel), ON_EVERY },
     { CASE(every_size_is_whole_in_a_dead_letter), ON_EVERY },
     { CASE(every_size_comes_back_as_a_reply), NEEDS_THREADS | NEEDS_CPU },

@@ -251,6 +251,127 @@ RK_FN rk_u32 rk_port_read_units(const rk_unit *units, rk_u32 lap, rk_u32 header_
     rk_port_units_apart();
     return 1;
 }
+
+/* Streams: messages of one kind, with a short header, in slots of four units that lie one after the other and have
+ * the same lap. What is the same for all is looked at once, and of lengths in whole words the compiler makes a loop
+ * for each. */
+#define RK_PORT_SLOT 64u
+#define RK_PORT_SLOT_PAYLOAD 36u
+#define RK_PORT_EACH_LENGTH(length, do_) \
+    switch (length) {                    \
+    case 4: do_(4); break;               \
+    case 8: do_(8); break;               \
+    case 12: do_(12); break;             \
+    case 16: do_(16); break;             \
+    case 20: do_(20); break;             \
+    case 24: do_(24); break;             \
+    case 28: do_(28); break;             \
+    case 32: do_(32); break;             \
+    case 36: do_(36); break;             \
+    default: do_(length); break;         \
+    }
+#define RK_PORT_INLINE static inline __attribute__((always_inline, unused))
+
+/* From the last slot to the first. `bodies` is not the first of the sender's: the four bytes before it are read. */
+RK_PORT_INLINE void rk_port_write_stream(rk_unit *slots, rk_u32 n, __m128i lap, __m128i first,
+                                         const rk_u8 *bodies, rk_u32 size)
+{
+    const rk_u32 whole = size / 12u, rest = size % 12u;
+    first = _mm_castps_si128(_mm_move_ss(_mm_castsi128_ps(first), _mm_castsi128_ps(lap)));
+    slots += (size_t)n * 4u;
+    bodies += (size_t)n * size;
+    while (n-- > 0) {
+        slots -= 4;
+        bodies -= size;
+        if (rest) rk_port_set_part(&slots[whole + 1u], rk_port_part(bodies + whole * 12u, rest), lap);
+        if (whole > 2u) rk_port_set_at(&slots[3], bodies + 20, lap);
+        if (whole > 1u) rk_port_set_at(&slots[2], bodies + 8, lap);
+        if (whole > 0u) rk_port_set_at(&slots[1], bodies - 4, lap);
+        rk_port_set_unit(slots, first);
+    }
+}
+
+/* `n` bodies of `size` bytes, up to RK_PORT_SLOT_PAYLOAD. Of the header only type, length, and who is sent to count. */
+RK_FN void rk_port_write_slots(rk_unit *slots, rk_u32 n, rk_u32 lap_word, const void *header,
+                               const void *bodies, rk_u32 size)
+{
+    if (n == 0) return;
+    const __m128i lap = _mm_cvtsi32_si128((int)lap_word);
+    const __m128i first = _mm_loadu_si128((const __m128i *)header);
+    const rk_u8 *second = (const rk_u8 *)bodies + size;
+#define RK_PORT_WRITE_(length) rk_port_write_stream(slots + 4, n - 1u, lap, first, second, length)
+    RK_PORT_EACH_LENGTH(size, RK_PORT_WRITE_)
+#undef RK_PORT_WRITE_
+    rk_port_write_units(slots, lap_word, header, bodies, rk_port_cut_of(0, size));
+}
+
+/* The first `n` of the twelve bytes that a unit carries. */
+RK_PORT_INLINE void rk_port_put_part(rk_u8 *to, __m128i unit, rk_u32 n)
+{
+    const __m128i part = _mm_srli_si128(unit, 4);
+    rk_u64 bytes = (rk_u64)_mm_cvtsi128_si64(part);
+    if (n & 8u) {
+        memcpy(to, &bytes, 8);
+        bytes = (rk_u64)_mm_cvtsi128_si64(_mm_srli_si128(part, 8));
+        to += 8;
+    }
+    if (n & 4u) {
+        memcpy(to, &bytes, 4);
+        bytes >>= 32;
+        to += 4;
+    }
+    for (n &= 3u; n > 0; n--, bytes >>= 8) *to++ = (rk_u8)bytes;
+}
+
+/* All twelve, where `behind` more bytes of the same body are stored after them: as wide as those allow. */
+RK_PORT_INLINE void rk_port_put_whole(rk_u8 *to, __m128i unit, rk_u32 behind)
+{
+    if (behind >= 4u)
+        _mm_storeu_si128((__m128i *)(void *)to, _mm_srli_si128(unit, 4));
+    else
+        rk_port_put_part(to, unit, 12);
+}
+
+/* Slots whose first unit is `first` in the bits of `same`. Returns how many from the first on are whole and alike. */
+RK_PORT_INLINE rk_u32 rk_port_read_stream(const rk_unit *slots, rk_u32 n, __m128i laps, __m128i first,
+                                          __m128i same, rk_u8 *to, size_t stride, rk_u32 length)
+{
+    const rk_u32 units = (length + 11u) / 12u, rest = units ? length - (units - 1u) * 12u : 0u;
+    for (rk_u32 done = 0; done < n; done++, slots += 4, to += stride) {
+        const __m128i head = rk_port_get_unit(slots);
+        if (_mm_movemask_epi8(_mm_cmpeq_epi32(_mm_and_si128(head, same), first)) != 0xffff) return done;
+        if (units == 0u) continue;
+        const __m128i a = rk_port_get_unit(slots + 1);
+        const __m128i b = units > 1u ? rk_port_get_unit(slots + 2) : a;
+        const __m128i c = units > 2u ? rk_port_get_unit(slots + 3) : b;
+        const __m128i found = _mm_unpacklo_epi64(_mm_unpacklo_epi32(a, b), _mm_unpacklo_epi32(c, c));
+        if (_mm_movemask_epi8(_mm_cmpeq_epi32(found, laps)) != 0xffff) return done;
+        if (units > 1u) rk_port_put_whole(to, a, length - 12u);
+        if (units > 2u) rk_port_put_whole(to + 12, b, rest);
+        rk_port_put_part(to + (units - 1u) * 12u, c, rest);
+    }
+    return n;
+}
+
+/* Copy the bodies of up to `n` messages, as long as they are of the first one's type and length. Returns how many; 0:
+ * the first isn't there, or is none that lies in its slot and fits into `stride`. */
+RK_FN rk_u32 rk_port_read_slots(const rk_unit *slots, rk_u32 n, rk_u32 lap, rk_u32 reference, void *bodies,
+                                size_t stride)
+{
+    const __m128i laps = _mm_set1_epi32((int)lap);
+    const __m128i same = _mm_set_epi32((int)(reference << 24), 0, -1, -1);
+    const __m128i first = _mm_and_si128(rk_port_get_unit(slots), same);
+    const rk_u32 length = (rk_u32)((rk_u64)_mm_cvtsi128_si64(first) >> 48);
+    rk_u8 *to = (rk_u8 *)bodies;
+    if ((rk_u32)_mm_cvtsi128_si32(first) != lap || _mm_cvtsi128_si64(_mm_srli_si128(first, 8)) ||
+        length > stride || length > RK_PORT_SLOT_PAYLOAD)
+        return 0;
+#define RK_PORT_READ_(length_) n = rk_port_read_stream(slots, n, laps, first, same, to, stride, length_)
+    RK_PORT_EACH_LENGTH(length, RK_PORT_READ_)
+#undef RK_PORT_READ_
+    rk_port_units_apart();
+    return n;
+}
 RK_FN void rk_port_pause(void) { _mm_pause(); }
 RK_FN rk_u64 rk_port_cycles(void) { return __builtin_ia32_rdtsc(); }
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_ATOMICS)
