@@ -273,10 +273,9 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
                 rk_express *x = (rk_express *)express.fixed;
                 rk_entry_stand(entry, table[s]);
                 rk_block_look(entry);
-                if (!entry->orders->leave && rk_express_can(entry, x, &express)) {
-                    express_visit = rk_express_serve(entry, x, &express);
-                    most = RK_EXPRESS_GENERAL; /* what the express can't is in one of the next */
-                }
+                rk_u32 can = rk_express_can(entry, x, &express);
+                if (can == RK_EXPRESS_NOW) express_visit = rk_express_serve(entry, x, &express);
+                if (can != RK_EXPRESS_NEVER) most = RK_EXPRESS_GENERAL;
             }
 #endif
             rk_u32 visit = rk_entry_visit(entry, table[s], run, most);

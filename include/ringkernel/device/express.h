@@ -29,7 +29,11 @@
 #define RK_EXPRESS_TURNS 16384u /* and turns: the host may have died meanwhile */
 #define RK_EXPRESS_BUS 16u      /* looks at the device's lane for one at the host's */
 
-/* Can this shard go by express, as it is now? The same answer for all threads. */
+#define RK_EXPRESS_NEVER 0u /* as the kernel was launched and connected */
+#define RK_EXPRESS_LATER 1u /* something else comes first */
+#define RK_EXPRESS_NOW 2u
+
+/* Can this shard go by express? The same answer for all threads. */
 RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_express_own *own)
 {
     rk_context *context = &entry->context;
@@ -37,17 +41,20 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_expre
     RK_GLOBAL const rk_turn *turn = context->turn;
     const rk_u32 known =
         RK_FEATURE_LONG | RK_FEATURE_TIMESTAMPS | RK_FEATURE_CAUSAL | RK_FEATURE_EXPIRED_TO_DEAD;
-    rk_u32 can = own->room.messages && entry->orders->command == RK_COMMAND_RUN &&
-                 entry->threads % 32u == 0 && !(shard->features & ~known) && shard->default_ttl_us == 0 &&
-                 shard->mode != RK_BATCH && !shard->event_driven && !turn->parked && !turn->failed &&
-                 turn->n == 0 && turn->phase <= RK_PHASE_PAUSED;
+    rk_u32 can = own->room.messages && entry->threads % 32u == 0 && !(shard->features & ~known) &&
+                 shard->default_ttl_us == 0 && shard->mode != RK_BATCH && !shard->event_driven;
     for (rk_u32 l = 0; l < 2u && can; l++) {
         RK_GLOBAL const rk_lane *lane = rk_shard_lane(context, l);
         RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
         can = !ring->overwritten && ring->format == RK_FORMAT_UNIT && lane->bands <= entry->threads / 32u &&
               lane->bands <= own->room.messages;
     }
-    return can && rk_express_aim(entry, x, own) && x->to.rows * 32u >= shard->max_sends;
+    if (!can || !rk_express_aim(entry, x, own) || x->to.rows * 32u < shard->max_sends)
+        return RK_EXPRESS_NEVER;
+    return entry->orders->command == RK_COMMAND_RUN && !entry->orders->leave && !turn->parked &&
+                   !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_PAUSED
+               ? RK_EXPRESS_NOW
+               : RK_EXPRESS_LATER;
 }
 
 RK_FN void rk_express_carry(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes)
@@ -542,7 +549,7 @@ RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own
         rk_express_commit(context, x, &in, 1, now_ns);
         if (lane == 0 && (context->features & RK_FEATURE_CAUSAL))
             rk_express_clock(context, x, rk_express_order_of(entry, x, 1, now_ns), 1);
-        if (a.watches && a.band == band) (from ? a.head[1] : a.head[0])++;
+        if ((a.watches || a.ahead) && a.band == band) (from ? a.head[1] : a.head[0])++;
         from_kernels = from;
         idle = 0;
         turns++;
