@@ -326,6 +326,7 @@ RK_FN void rk_block_take_rings(rk_entry *entry, rk_look *look, rk_u32 most)
 /* rk_take, by the whole block. Ends in a barrier. */
 RK_FN_LARGE void rk_block_take_locked(rk_entry *entry, rk_u32 most)
 {
+#if !defined(RK_UNIT_PLAIN) /* or there is no such lane */
     rk_look *look = entry->look;
     if (entry->thread == 0) rk_look_open(entry, look);
     RK_PORT_BLOCK_BARRIER();
@@ -333,6 +334,7 @@ RK_FN_LARGE void rk_block_take_locked(rk_entry *entry, rk_u32 most)
         rk_block_take_rings(entry, look, most);
         return;
     }
+#endif
     if (entry->thread == 0) rk_take(&entry->context, most);
     RK_PORT_BLOCK_BARRIER();
 }

@@ -35,18 +35,21 @@ static char *read_source(const char *path, size_t *size)
     return text;
 }
 
-/* The unit, with the size of block that the compiler has to leave registers for. */
-static rk_status with_bound(char **unit, rk_u32 bound)
+/* The unit, with what the compiler has to know of its launches: the size of block that it leaves registers for, and
+ * whether all lanes are plain. */
+static rk_status with_launch(char **unit, rk_u32 bound, rk_u32 plain)
 {
-    size_t size = strlen(*unit) + 64;
+    size_t size = strlen(*unit) + 96;
     char *whole = malloc(size);
-    if (whole) snprintf(whole, size, "#define RK_BLOCK_BOUND %uu\n%s", bound, *unit);
+    if (whole)
+        snprintf(whole, size, "#define RK_BLOCK_BOUND %uu\n%s%s", bound,
+                 plain ? "#define RK_UNIT_PLAIN 1\n" : "", *unit);
     free(*unit);
     *unit = whole;
     return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");
 }
 
-static rk_status render(const rk_class *class, rk_u32 bound, char **unit)
+static rk_status render(const rk_class *class, rk_u32 bound, rk_u32 plain, char **unit)
 {
     const char *path = class->handlers[0]->file;
     char whole[4096];
@@ -64,10 +67,11 @@ static rk_status render(const rk_class *class, rk_u32 bound, char **unit)
     rk_status status = rk_render_unit(&options, unit, &error);
     if (status != RK_OK) status = rk_error(status, "%s:%u: %s", whole, error.line, error.text);
     free(text);
-    return status == RK_OK ? with_bound(unit, bound) : status;
+    return status == RK_OK ? with_launch(unit, bound, plain) : status;
 }
 
-static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 bound, rk_device_code *binary)
+static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 bound, rk_u32 plain,
+                         rk_device_code *binary)
 {
     char include[4096], folder[4096], note[RK_CODE_NOTE_ROOM], *unit = 0;
     rk_code_origin origin;
@@ -77,7 +81,7 @@ static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 bo
         cuda->has_nvrtc = status == RK_OK;
     }
     if (status == RK_OK) status = rk_include_folder(include, sizeof include);
-    if (status == RK_OK) status = render(class, bound, &unit);
+    if (status == RK_OK) status = render(class, bound, plain, &unit);
     if (status != RK_OK) return status;
     rk_code_request request = { unit, include, 0, cuda->device.architecture };
     if (rk_cache_folder(cuda->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
@@ -88,11 +92,14 @@ static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 bo
     return status;
 }
 
-rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **found)
+rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
+                          rk_cuda_code **found)
 {
+    rk_u32 threads = rk_cuda_threads(class, layout);
+    rk_u32 plain = layout->lane[RK_LANE_HOST].bands == 1 && !layout->lane[RK_LANE_HOST].overwritten;
     rk_u32 bound = threads <= 256 ? 256 : threads <= 512 ? 512 : 1024;
     for (rk_cuda_code *code = cuda->codes; code; code = code->next)
-        if (code->class == class && code->bound == bound) {
+        if (code->class == class && code->bound == bound && code->plain == plain) {
             *found = code;
             return RK_OK;
         }
@@ -100,7 +107,8 @@ rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 t
     if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
     code->class = class;
     code->bound = bound;
-    rk_status status = compile(cuda, class, bound, &code->binary);
+    code->plain = plain;
+    rk_status status = compile(cuda, class, bound, plain, &code->binary);
     if (status != RK_OK) {
         free(code);
         return status;
@@ -167,9 +175,10 @@ static rk_status load(rk_cuda_runtime *cuda, rk_cuda_code *code)
     return status;
 }
 
-rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **code)
+rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
+                            rk_cuda_code **code)
 {
-    rk_status status = rk_cuda_compile(cuda, class, threads, code);
+    rk_status status = rk_cuda_compile(cuda, class, layout, code);
     if (status != RK_OK || (*code)->module) return status;
     if (cuda->stuck)
         return rk_error(RK_BUSY,

@@ -153,7 +153,7 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
 static rk_status cuda_prepare(rk_runtime *runtime, const rk_class *class, const rk_layout *layout)
 {
     rk_cuda_code *code;
-    return rk_cuda_compile(rk_cuda_of(runtime), class, rk_cuda_threads(class, layout), &code);
+    return rk_cuda_compile(rk_cuda_of(runtime), class, layout, &code);
 }
 
 const rk_backend rk_backend_cuda = {

@@ -24,6 +24,7 @@ typedef struct rk_cuda_code {
     struct rk_cuda_code *next;
     const rk_class *class;
     rk_u32 bound; /* threads of the largest block that it may run in */
+    rk_u32 plain; /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
     rk_device_code binary;
     rk_cu_module module; /* 0: not loaded yet */
     rk_cu_function function;
@@ -102,10 +103,11 @@ rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, 
 rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
 
 /* code.c */
-/* A class's code, compiled now unless the cache has it. Nothing is done on the device. */
-rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads, rk_cuda_code **found);
+/* A class's code for launches of such a layout, compiled now unless the cache has it. Nothing is done on the device. */
+rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
+                          rk_cuda_code **found);
 /* The same, loaded: everything resident leaves for that, and comes back. */
-rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 threads,
+rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
                             rk_cuda_code **code);
 void rk_cuda_codes_free(rk_cuda_runtime *cuda);
 

@@ -129,7 +129,8 @@ rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout)
 {
     rk_u32 whole = (layout->threads + 31u) / 32u * 32u;
     if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
-    return layout->threads > 1 ? whole : 256; /* a thread a message: as many as share a turn well */
+    if (layout->threads > 1) return whole;
+    return layout->max_batch >= 512 ? 512 : 256; /* a thread a message; more would lack registers */
 }
 
 rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 first, rk_u32 count,
@@ -302,8 +303,7 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     rk_residence *r = calloc(1, sizeof *r + kernel->seat_count * sizeof *r->progress);
     if (!r) return rk_error(RK_OUT_OF_MEMORY, "no memory to serve '%s'", kernel->id);
     rk_cuda_enter(cuda);
-    rk_status status =
-        rk_cuda_load_code(cuda, kernel->class, rk_cuda_threads(kernel->class, &kernel->layout), &code);
+    rk_status status = rk_cuda_load_code(cuda, kernel->class, &kernel->layout, &code);
     rk_cuda_lock(cuda);
     if (status == RK_OK) {
         r->kernel = kernel;
