@@ -275,7 +275,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
                 rk_block_look(entry);
                 rk_u32 can = rk_express_can(entry, x, &express);
                 if (can == RK_EXPRESS_NOW) express_visit = rk_express_serve(entry, x, &express);
-                if (can != RK_EXPRESS_NEVER) most = RK_EXPRESS_GENERAL;
+                if (can != RK_EXPRESS_NEVER && x->to.shards > 1u) most = RK_EXPRESS_GENERAL;
             }
 #endif
             rk_u32 visit = rk_entry_visit(entry, table[s], run, most);

@@ -129,8 +129,7 @@ rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout)
 {
     rk_u32 whole = (layout->threads + 31u) / 32u * 32u;
     if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
-    if (layout->threads > 1) return whole;
-    return layout->max_batch >= 512 ? 512 : 256; /* a thread a message; more would lack registers */
+    return layout->threads > 1 ? whole : 256; /* a thread a message: as many as share a turn well */
 }
 
 rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 first, rk_u32 count,
