@@ -461,11 +461,14 @@ RK_FN void rk_alone_stamp(rk_context *context, rk_express *x, const rk_express_o
 }
 
 /* Message after message, by the first warp, as long as each comes alone. Why it ends is in x->alone. */
-RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c,
-                            rk_u32 bands, rk_u32 sources)
+RK_FN_LARGE void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own *where, rk_u32 bands,
+                                  rk_u32 sources)
 {
     rk_context *context = &entry->context;
-    RK_GLOBAL const rk_shard *shard = c->shard;
+    const rk_express_own own = *where;
+    rk_context c;
+    rk_express_context(entry, x, &own, &c);
+    RK_GLOBAL const rk_shard *shard = c.shard;
     const rk_u32 lane = threadIdx.x, header_size = x->in[0][0].header_size;
     const rk_unit *orders = (const rk_unit *)context->told;
     rk_alone a = rk_alone_of(x, bands);
@@ -507,7 +510,7 @@ RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own
         }
         band = __shfl_sync(RK_ALL_LANES, a.band, first);
         if (units >> lane & 1u) {
-            rk_word *to = (rk_word *)own->copies + 1u + 3u * a.unit;
+            rk_word *to = (rk_word *)own.copies + 1u + 3u * a.unit;
             for (rk_u32 w = 0; w < 3u; w++) to[w] = unit.word[1 + w];
             if (lane == first) to[-1] = lap;
         }
@@ -518,19 +521,19 @@ RK_FN void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own
         else if (from)
             rk_batch_acquire(shard);
         if (lane == 0) {
-            c->now_ns = now_ns;
-            c->unusual = 0;
-            rk_express_one(entry, x, own, c, header_size, 0, 0, 0);
-            for (rk_u32 i = 0; i < c->stage_next; i++)
-                x->number[i] = (rk_u16)(i * (own->room.stage_stride / 8u));
+            c.now_ns = now_ns;
+            c.unusual = 0;
+            rk_express_one(entry, x, &own, &c, header_size, 0, 0, 0);
+            for (rk_u32 i = 0; i < c.stage_next; i++)
+                x->number[i] = (rk_u16)(i * (own.room.stage_stride / 8u));
             x->rounds = 1;
-            rk_express_tell(x, c->stage_next, 0, 1, c->failed || c->unusual);
-            rk_alone_stamp(context, x, own, now_ns);
+            rk_express_tell(x, c.stage_next, 0, 1, c.failed || c.unusual);
+            rk_alone_stamp(context, x, &own, now_ns);
         }
         __syncwarp();
         rk_u32 general = x->general, total = x->total, out = 0;
         if (!general && total) {
-            out = rk_express_send_few(entry, x, own, rk_express_order_of(entry, x, 1, now_ns), total);
+            out = rk_express_send_few(entry, x, &own, rk_express_order_of(entry, x, 1, now_ns), total);
             general = out < total;
         }
         rk_way in = x->in[from][band];
@@ -582,7 +585,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
         rk_u32 n = 1, general = 1, copy = 0, ends = 0;
         rk_u64 now_ns;
         if (quiet) {
-            if (thread < 32u) rk_express_alone(entry, x, &own, &c, bands, sources);
+            if (thread < 32u) rk_express_alone(entry, x, where, bands, sources);
             RK_PORT_BLOCK_BARRIER();
             quiet = 0;
             visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;
