@@ -500,7 +500,10 @@ RK_FN_LARGE void rk_express_alone(rk_entry *entry, rk_express *x, const rk_expre
         rk_u32 odd = __shfl_sync(RK_ALL_LANES, unit.word[3] >> 24 & RK_EXPRESS_ODD, first);
         const rk_u32 units = count < 32u ? ((1u << count) - 1u) << first : RK_ALL_LANES;
         if (count > a.lanes || odd || (begun & (begun - 1u))) break;
-        if ((fresh & units) != units) continue; /* it is being written */
+        if ((fresh & units) != units) { /* it is being written */
+            idle++;
+            continue;
+        }
         if (header_size == RK_HEADER_LONG &&
             __shfl_sync(RK_ALL_LANES, unit.word[1u + RK_TTL_WORD % 3u], first + RK_TTL_WORD / 3u))
             break;
