@@ -26,8 +26,8 @@
 #define RK_EXPRESS_GENERAL 32u /* messages of a general visit in between: its leader publishes one by one */
 #define RK_EXPRESS_IDLE 1024u /* looks that find nothing, by the first warp, until the general visit comes, */
 #define RK_EXPRESS_EMPTY 64u  /* by the block where the first warp can't look alone, */
-#define RK_EXPRESS_TURNS 16384u /* and turns: the host may have died meanwhile */
-#define RK_EXPRESS_BUS 16u      /* looks at the device's lane for one at the host's */
+#define RK_EXPRESS_TURNS 512u /* and turns: the host may have died, or closed a target, meanwhile */
+#define RK_EXPRESS_BUS 16u    /* looks at the device's lane for one at the host's */
 
 #define RK_EXPRESS_NEVER 0u /* as the kernel was launched and connected */
 #define RK_EXPRESS_LATER 1u /* something else comes first */
@@ -49,18 +49,34 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_expre
         can = !ring->overwritten && ring->format == RK_FORMAT_UNIT && lane->bands <= entry->threads / 32u &&
               lane->bands <= own->room.messages;
     }
-    if (!can || !rk_express_aim(entry, x, own) || x->to.rows * 32u < shard->max_sends)
+    /* Read before the barrier that rk_express_aim ends in: the next look writes the orders again. */
+    const rk_u32 now = entry->orders->command == RK_COMMAND_RUN && !entry->orders->leave && !turn->parked &&
+                       !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_PAUSED;
+    if (!can || !rk_express_aim(entry, x, own) ||
+        x->to.rows * 32u / shard->max_sends < rk_shard_lane(context, 0)->bands)
         return RK_EXPRESS_NEVER;
-    return entry->orders->command == RK_COMMAND_RUN && !entry->orders->leave && !turn->parked &&
-                   !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_PAUSED
-               ? RK_EXPRESS_NOW
-               : RK_EXPRESS_LATER;
+    return now ? RK_EXPRESS_NOW : RK_EXPRESS_LATER;
 }
 
 RK_FN void rk_express_carry(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes)
 {
     for (rk_u32 at = 0; at < bytes; at += 4u)
         *(rk_word *)(to + at) = *(const rk_word *)((const rk_u8 *)from + at);
+}
+
+/* How long each of the batch has waited, from what its warps know. */
+RK_FN void rk_express_count_waits(const rk_express *x, RK_GLOBAL rk_histogram *h, rk_u32 n)
+{
+    rk_u64 sum = 0, least = ~0ul, most = 0;
+    for (rk_u32 w = 0; w * 32u < n; w++) {
+        sum += x->wait_sum_ns[w];
+        least = x->wait_min_ns[w] < least ? x->wait_min_ns[w] : least;
+        most = x->wait_max_ns[w] > most ? x->wait_max_ns[w] : most;
+    }
+    if (h->count == 0 || least < h->min_ns) h->min_ns = least;
+    if (most > h->max_ns) h->max_ns = most;
+    rk_port_count(&h->sum_ns, sum);
+    rk_port_count(&h->count, n);
 }
 
 /* A batch becomes a turn as the general visit knows it, in the device's memory, and that finishes it. Returns
@@ -88,9 +104,11 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
         rk_express_stand(own, &c, in->header_size, k, call.first, 0);
         rk_byte *slot = rk_copy_slot(context, k), *stage = context->arena + context->shard->stage;
         rk_express_carry(slot, c.header, (in->header_size + c.header->length + 3u) & ~3u);
-        for (rk_u32 i = 0; i < call.sent; i++)
-            rk_express_carry((rk_byte *)rk_stage_entry(stage, stride, k * share + i),
-                             rk_stage_entry(c.stage, c.stage_stride, i), stride);
+        for (rk_u32 i = 0; i < call.sent; i++) {
+            RK_GLOBAL rk_staged *staged = rk_stage_entry(stage, stride, k * share + i);
+            rk_express_carry((rk_byte *)staged, rk_stage_entry(c.stage, c.stage_stride, i), stride);
+            staged->report.kind = 0; /* nobody wrote it in the block's memory */
+        }
         c.header = (RK_GLOBAL const rk_header *)slot;
         c.payload = slot + in->header_size;
         c.stage = stage;
@@ -107,10 +125,13 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
     RK_PORT_BLOCK_BARRIER();
     if (k == 0) {
         rk_causal_begin(context, n);
-        rk_waits_count(context, n);
+        if (context->features & RK_FEATURE_TIMESTAMPS)
+            rk_express_count_waits(x, &context->shard->meter.queue_wait, n); /* the buckets have them */
+        rk_port_count(&context->shard->meter.rounds, x->rounds);
         rk_causal_end(context, turn->clock_hlc);
         context->thread = 0;
         context->threads = 1;
+        rk_batch_release(context->shard);
         visit = rk_entry_end(context);
     }
     return rk_block_agree(entry, visit);
@@ -147,7 +168,7 @@ RK_FN rk_catch rk_express_catch(rk_entry *entry, rk_express *x, const rk_express
     }
     if (at < width)
         rk_express_look(entry, x, own, &found.in, most, at, width, deep, mine * most, x->count + 32u * mine);
-    if (!from && warp == warps - 1u) rk_express_orders(entry, x);
+    if (!from && warp == warps - 1u) x->ends = rk_express_orders(entry);
     if (entry->thread == 0) x->now_ns = rk_entry_now(&entry->context);
     RK_PORT_BLOCK_BARRIER();
 #pragma unroll
@@ -255,21 +276,6 @@ RK_FN void rk_express_finish_many(rk_entry *entry, rk_express *x, const rk_expre
 
 /* ------------------------------------------------------------------ counting */
 
-/* How long each of the batch has waited, from what its warps know. */
-RK_FN void rk_express_count_waits(const rk_express *x, RK_GLOBAL rk_histogram *h, rk_u32 n)
-{
-    rk_u64 sum = 0, least = ~0ul, most = 0;
-    for (rk_u32 w = 0; w * 32u < n; w++) {
-        sum += x->wait_sum_ns[w];
-        least = x->wait_min_ns[w] < least ? x->wait_min_ns[w] : least;
-        most = x->wait_max_ns[w] > most ? x->wait_max_ns[w] : most;
-    }
-    if (h->count == 0 || least < h->min_ns) h->min_ns = least;
-    if (most > h->max_ns) h->max_ns = most;
-    rk_port_count(&h->sum_ns, sum);
-    rk_port_count(&h->count, n);
-}
-
 /* The lanes that count, and what. */
 #define RK_COUNTS_DELIVERED 0u
 #define RK_COUNTS_HANDLED 1u
@@ -300,11 +306,13 @@ RK_FN void rk_express_counters(rk_context *context, rk_express *x)
     x->largest = meter->largest_batch;
 }
 
-/* Sends that are out, of a turn that the general visit finishes. By the leader. */
-RK_FN void rk_express_sent(const rk_express *x, rk_u32 out)
+/* Sends that are out, of a turn that the general visit finishes. Their stamps are spent. By the leader. */
+RK_FN_LARGE void rk_express_partly(rk_entry *entry, rk_express *x, rk_u32 out, rk_u32 n, rk_u64 now_ns)
 {
     if (out == 0) return;
     rk_port_count(x->counter[RK_COUNTS_SENT], out);
+    if (entry->context.features & RK_FEATURE_CAUSAL)
+        rk_express_clock(&entry->context, x, rk_express_order_of(entry, x, n, now_ns), n);
     if (x->counter[RK_COUNTS_TURNS]) rk_port_count(x->counter[RK_COUNTS_TURNS], out);
 }
 
@@ -314,7 +322,8 @@ RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_way *i
 {
     RK_GLOBAL rk_meter *meter = context->meter;
     const rk_u32 lane = threadIdx.x, out = x->out;
-    const rk_u64 head = in->head + n, took = rk_entry_now(context) - now_ns;
+    const rk_u64 head = in->head + n, done = rk_entry_now(context),
+                 took = done > now_ns ? done - now_ns : 0; /* the clock is set from time to time */
     const rk_u32 each = (took < 0xffffffffu ? (rk_u32)took : 0xffffffffu) / n;
     if (lane == 0) {
         in->ring->head = head;
@@ -547,7 +556,7 @@ RK_FN_LARGE void rk_express_alone(rk_entry *entry, rk_express *x, const rk_expre
         }
         __syncwarp();
         if (general) {
-            if (lane == 0) rk_express_sent(x, out);
+            if (lane == 0) rk_express_partly(entry, x, out, 1, now_ns);
             why = RK_ALONE_GENERAL;
             break;
         }
@@ -573,7 +582,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
     rk_context *context = &entry->context;
     const rk_express_own own = *where;
     const rk_u32 thread = entry->thread, warps = entry->threads / 32u,
-                 sources = context->shard->end_sources > 1u;
+                 sources = context->shard->end_sources > 1u || context->shard->edge_total;
     const rk_u32 bands = rk_shard_lane(context, 0)->bands; /* as many as the other lane */
     const rk_u32 most = rk_express_most(x, &own, context->shard->max_sends);
     rk_u32 host_deep = 1, deep = 1, from_kernels = 0, near = 0, visit = RK_VISIT_IDLE;
@@ -630,7 +639,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
                 rk_express_widen(&found, rk_way_places(&found.in), warps, &width, &deep);
             else
                 rk_express_widen(&found, rk_way_places(&found.in), warps, &host_width, &host_deep);
-            if (general && thread == 0) rk_express_sent(x, x->out);
+            if (general && thread == 0) rk_express_partly(entry, x, x->out, n, now_ns);
         }
         if (general) {
             rk_express_own own_of_general = own; /* its own address is nobody's, or it would lie in memory */
@@ -639,7 +648,10 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
             RK_PORT_BLOCK_BARRIER();
             visit = rk_express_general(entry, x, &own_of_general, &in_of_general, n, now_ns);
             if (visit != RK_VISIT_WORKED || ends) break;
-            if (thread == 0) x->tail = x->to.target[0].ring->tail;
+            if (thread == 0) { /* the general visit has changed them */
+                x->tail = x->to.target[0].ring->tail;
+                rk_express_counters(context, x);
+            }
             continue;
         }
         if (thread < 32u) {

@@ -116,16 +116,15 @@ RK_FN rk_u32 rk_express_found(const rk_u32 *count, rk_u32 places, rk_u32 slots, 
     return places * slots;
 }
 
-/* The host's orders, with a look at its lane. */
-RK_FN void rk_express_orders(rk_entry *entry, rk_express *x)
+/* The host's orders, with a look at its lane, by a warp. Returns whether they end the express. */
+RK_FN rk_u32 rk_express_orders(rk_entry *entry)
 {
     const rk_unit *orders = (const rk_unit *)entry->context.told;
     rk_u32 lane = entry->thread % 32u;
     if (lane < 4u) ((rk_unit *)entry->orders)[lane] = rk_load_unit(&orders[lane]);
     __syncwarp();
-    if (lane == 0)
-        x->ends = entry->orders->leave || entry->orders->command != RK_COMMAND_RUN ||
-                  entry->orders->faults != entry->context.turn->faults;
+    return entry->orders->leave || entry->orders->command != RK_COMMAND_RUN ||
+           entry->orders->faults != entry->context.turn->faults;
 }
 
 #endif

@@ -316,9 +316,7 @@ RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_expres
             out += aim->target[0].granted;
         }
         if (out == total) return out;
-        rk_express_orders(entry, x);
-        __syncwarp();
-        if (tries >= aim->tries || x->ends) break;
+        if (rk_express_orders(entry) || tries >= aim->tries) break;
     }
     if (j < (several ? total : out)) rk_express_leave(own, x, j);
     return out;
@@ -346,7 +344,7 @@ RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, rk_express *x, const rk
         rk_u32 granted = 0;
         for (rk_u32 s = thread; s < aim->shards; s += entry->threads) granted += rk_express_claim(x, s);
         if (granted) rk_add_u32(&x->out, granted, RK_RELAXED, RK_SCOPE_BLOCK);
-        if (tries && warp == warps - 1u) rk_express_orders(entry, x);
+        if (tries && warp == warps - 1u && rk_express_orders(entry)) x->ends = 1;
         RK_PORT_BLOCK_BARRIER();
         if (several) {
             if (tries == 0) rk_express_place(entry, x, total);
