@@ -26,8 +26,10 @@ static inline rk_wait rk_wait_begin(const rk_runtime *runtime, rk_u64 timeout_ns
 /* One more round. Looks at the time every 16th. */
 static inline rk_u32 rk_wait_round(rk_wait *wait)
 {
-    rk_port_spin(wait->rounds);
-    if (++wait->rounds % 16) return RK_WAIT_SPIN;
+    if (++wait->rounds % 16) {
+        rk_port_spin(wait->rounds);
+        return RK_WAIT_SPIN;
+    }
     rk_u64 now = rk_monotonic_ns();
     if (now >= wait->deadline_ns) return RK_WAIT_OVER;
     return now < wait->spin_until_ns ? RK_WAIT_SPIN : RK_WAIT_SLEEP;
@@ -47,6 +49,7 @@ static inline void rk_wait_sleep(const rk_runtime *runtime, rk_wait *wait, rk_u3
         if (left_ns > wait->nap_ns) left_ns = wait->nap_ns;
     }
     rk_futex_wait(event, seen, left_ns);
+    wait->rounds |= 15; /* the next round looks at the time: it may be over */
 }
 
 static inline rk_u64 rk_wait_left(const rk_wait *wait)
