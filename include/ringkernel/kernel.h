@@ -28,6 +28,7 @@
 
 #include "device/batch.h"
 #include "device/spmd.h"
+#include "device/timer.h"
 
 /* Parameters, reasons and routes are numbered in the order of their declaration. */
 #if !defined(__CUDACC_RTC__)
@@ -133,16 +134,22 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
                 .file = __FILE__, .line = __LINE__, .call = rk_call_##kernel_name_);             \
     RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED)
 
-#define RK_ON_DRAIN(kernel_name_, state_, self_)                                               \
-    RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED);   \
-    static void rk_call_drain_##kernel_name_(rk_context *context)                              \
-    {                                                                                          \
-        rk_drain_##kernel_name_(context, (state_ *)context->state);                            \
-    }                                                                                          \
-    RK_DECLARE_(drain_##kernel_name_, .kind = RK_DECLARES_DRAIN, .kernel_name = #kernel_name_, \
-                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,              \
-                .call = rk_call_drain_##kernel_name_);                                         \
-    RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
+/* Hooks that are one call on the context as it stands. */
+#define RK_HOOK_(kernel_name_, hook_, kind_, state_, self_)                                      \
+    RK_FN void rk_##hook_##_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED); \
+    static void rk_call_##hook_##_##kernel_name_(rk_context *context)                            \
+    {                                                                                            \
+        rk_##hook_##_##kernel_name_(context, (state_ *)context->state);                          \
+    }                                                                                            \
+    RK_DECLARE_(hook_##_##kernel_name_, .kind = kind_, .kernel_name = #kernel_name_,             \
+                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,                \
+                .call = rk_call_##hook_##_##kernel_name_);                                       \
+    RK_FN void rk_##hook_##_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
+
+#define RK_ON_DRAIN(kernel_name_, state_, self_) \
+    RK_HOOK_(kernel_name_, drain, RK_DECLARES_DRAIN, state_, self_)
+#define RK_ON_TIMER(kernel_name_, state_, self_) \
+    RK_HOOK_(kernel_name_, timer, RK_DECLARES_TIMER, state_, self_)
 
 /* The hook of a kernel for sends that their targets did not take: returns 1 when it has taken care of the
  * message, 0 to have it dead-lettered (dropped and duplicate ones are only counted). It may change state and
@@ -201,9 +208,11 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
                                                                          ##__VA_ARGS__ };               \
     RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED)
 
-#define RK_ON_DRAIN(kernel_name_, state_, self_)     \
-    typedef state_ rk_drain_state_of_##kernel_name_; \
-    RK_FN void rk_drain_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
+#define RK_HOOK_(kernel_name_, hook_, state_, self_)     \
+    typedef state_ rk_##hook_##_state_of_##kernel_name_; \
+    RK_FN void rk_##hook_##_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED)
+#define RK_ON_DRAIN(kernel_name_, state_, self_) RK_HOOK_(kernel_name_, drain, state_, self_)
+#define RK_ON_TIMER(kernel_name_, state_, self_) RK_HOOK_(kernel_name_, timer, state_, self_)
 
 typedef struct rk_refusal {
     rk_status status;

@@ -11,7 +11,7 @@
 #include "device/handler.h"
 
 #define RK_MODULE_MAGIC 0x31444f4d4b52ul /* "RKMOD1" */
-#define RK_MODULE_ABI 1u
+#define RK_MODULE_ABI 2u
 
 #define RK_DECLARES_MESSAGE 1u
 #define RK_DECLARES_HANDLER 2u
@@ -22,6 +22,7 @@
 #define RK_DECLARES_PARAMETER 7u
 #define RK_DECLARES_REASON 8u
 #define RK_DECLARES_ROUTE 9u
+#define RK_DECLARES_TIMER 10u
 
 /* What became of a staged send, for the sender's RK_ON_REFUSED hook. */
 typedef struct rk_refusal {
@@ -50,7 +51,7 @@ typedef struct rk_declaration {
     /* Handlers: run over positions [i, end) of the view while they are of this type; returns the first that
      * isn't. */
     rk_u32 (*run)(rk_context *context, rk_view *view, rk_u32 i, rk_u32 end);
-    /* Batch handlers, SPMD bodies and drain hooks: one call on the context as it stands. */
+    /* Batch handlers, SPMD bodies, drain and timer hooks: one call on the context as it stands. */
     void (*call)(rk_context *context);
     rk_u32 (*refused)(rk_context *context, const rk_refusal *refusal);
     struct rk_declaration *next;

@@ -69,7 +69,9 @@ static rk_status add_hook(const rk_scan *scan, const rk_source_declaration *d, r
     if (kernel == NULL)
         return REFUSE(error, RK_PARSE_FAILED, d,
                       "%s is of a kernel '%.*s', which has no handler in this file", d->macro, SHOWN(name));
-    const rk_source_declaration **hook = d->kind == RK_DECLARES_DRAIN ? &kernel->drain : &kernel->refused;
+    const rk_source_declaration **hook = d->kind == RK_DECLARES_DRAIN   ? &kernel->drain
+                                         : d->kind == RK_DECLARES_TIMER ? &kernel->timer
+                                                                        : &kernel->refused;
     if (*hook != NULL)
         return REFUSE(error, RK_PARSE_FAILED, d, "a second %s of kernel '%.*s'", d->macro, SHOWN(name));
     *hook = d;

@@ -8,6 +8,7 @@ typedef struct rk_source_kernel {
     rk_slice name;
     const rk_source_declaration *first;   /* its first handler: handlers of one kernel are of one kind */
     const rk_source_declaration *drain;   /* NULL: none */
+    const rk_source_declaration *timer;   /* NULL: none */
     const rk_source_declaration *refused; /* NULL: none */
     rk_slice width;                       /* RK_THREAD, RK_WARP or RK_BLOCK, as written or by default */
 } rk_source_kernel;

@@ -72,17 +72,22 @@ static void render_handle(rk_text_buffer *out, const rk_scan *scan, const rk_ker
         render_call(out, "RK_FN", "rk_unit_handle_here", "rk_unit_handle");
 }
 
-static void render_drain(rk_text_buffer *out, const rk_kernel_list *list, const char *wanted)
+/* The switch over a hook that is one call: `name` of the kernels that have it. */
+static void render_hook(rk_text_buffer *out, const rk_kernel_list *list, const char *wanted, const char *name,
+                        rk_u32 kind)
 {
-    rk_text_print(out, "RK_FN_LARGE void rk_unit_drain(rk_context *rk_ctx, rk_u32 rk_number)\n{\n"
-                       "    switch (rk_number) {\n");
+    rk_text_print(out,
+                  "RK_FN_LARGE void rk_unit_%s(rk_context *rk_ctx, rk_u32 rk_number)\n{\n"
+                  "    switch (rk_number) {\n",
+                  name);
     for (rk_u32 k = 0; k < list->count; k++) {
         const rk_source_kernel *kernel = &list->kernel[k];
-        if (kernel->drain == NULL || !is_wanted(kernel, wanted)) continue;
+        if ((kind == RK_DECLARES_DRAIN ? kernel->drain : kernel->timer) == NULL || !is_wanted(kernel, wanted))
+            continue;
         rk_text_print(out,
-                      "    case %uu: rk_drain_%.*s(rk_ctx, (RK_GLOBAL rk_drain_state_of_%.*s "
+                      "    case %uu: rk_%s_%.*s(rk_ctx, (RK_GLOBAL rk_%s_state_of_%.*s "
                       "*)rk_ctx->state); break;\n",
-                      k, SHOWN(kernel->name), SHOWN(kernel->name));
+                      k, name, SHOWN(kernel->name), name, SHOWN(kernel->name));
     }
     rk_text_print(out, "    default: (void)rk_ctx; break;\n    }\n}\n\n");
 }
@@ -138,7 +143,8 @@ static void render_device(rk_text_buffer *out, const rk_render_options *options,
                   "#include <ringkernel/kernel.h>\n#include <ringkernel/device/entry.h>\n\n",
                   options->path);
     render_handle(out, scan, list, options->kernel, strcmp(options->backend, "cuda") == 0);
-    render_drain(out, list, options->kernel);
+    render_hook(out, list, options->kernel, "drain", RK_DECLARES_DRAIN);
+    render_hook(out, list, options->kernel, "timer", RK_DECLARES_TIMER);
     render_refused(out, list, options->kernel);
     for (rk_u32 k = 0; k < list->count; k++)
         if (is_wanted(&list->kernel[k], options->kernel))

@@ -25,6 +25,7 @@ static const macro macros[] = {
     { "RK_SPMD_KERNEL", RK_DECLARES_SPMD, 3, 3, true,
       "kernel, message that it receives, message that it sends" },
     { "RK_ON_DRAIN", RK_DECLARES_DRAIN, 3, 3, true, "kernel, state, its name" },
+    { "RK_ON_TIMER", RK_DECLARES_TIMER, 3, 3, true, "kernel, state, its name" },
     { "RK_ON_REFUSED", RK_DECLARES_REFUSED, 4, 4, true, "kernel, state, its name, name of the refusal" },
     { "RK_PARAM", RK_DECLARES_PARAMETER, 3, 2, false, "type, name, default" },
     { "RK_REASON", RK_DECLARES_REASON, 1, 1, false, "name" },
@@ -206,5 +207,6 @@ bool rk_declares_handler(const rk_source_declaration *declaration)
 
 bool rk_declares_hook(const rk_source_declaration *declaration)
 {
-    return declaration->kind == RK_DECLARES_DRAIN || declaration->kind == RK_DECLARES_REFUSED;
+    return declaration->kind == RK_DECLARES_DRAIN || declaration->kind == RK_DECLARES_TIMER ||
+           declaration->kind == RK_DECLARES_REFUSED;
 }

@@ -83,6 +83,7 @@ static int is_idle(const rk_host_kernel *k, rk_u64 *figure)
         *figure += __atomic_load_n(&shard->meter.progress, __ATOMIC_ACQUIRE) +
                    __atomic_load_n(&shard->meter.sent, __ATOMIC_ACQUIRE);
         if (phase != RK_PHASE_IDLE && phase != RK_PHASE_ENDED) return 0;
+        if (__atomic_load_n(&k->seats[s].orders->wake_ns, __ATOMIC_ACQUIRE)) return 0;
         if (rk_lane_depth(rk_seat_lane(&k->seats[s], 0), k->runtime->arena.base)) return 0;
         if (rk_lane_depth(rk_seat_lane(&k->seats[s], 1), k->runtime->arena.base)) return 0;
     }
@@ -142,6 +143,8 @@ static void say_who_waits(const draining *d)
             rk_error_detail("'%s' shard %u: %s, %u queued from the host and %u from kernels", k->id, s,
                             phase_of(k, s) == RK_PHASE_PARKED
                                 ? "waits for room where it sends to (does the host receive?)"
+                            : __atomic_load_n(&k->seats[s].orders->wake_ns, __ATOMIC_ACQUIRE)
+                                ? "waits for a time that it asked for (does its timer hook ask for ever?)"
                                 : "has not ended",
                             rk_lane_depth(rk_seat_lane(&k->seats[s], 0), k->runtime->arena.base),
                             rk_lane_depth(rk_seat_lane(&k->seats[s], 1), k->runtime->arena.base));

@@ -411,6 +411,7 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     shard->state_kind = a->state;
     shard->state_size = l->state_stride;
     shard->actors = o->actors;
+    shard->timer = kernel->class->timer != 0;
     shard->actors_here =
         a->state == RK_PER_ACTOR ? (rk_u32)(((rk_u64)o->actors + o->shards - 1 - s) / o->shards) : 0;
     shard->mode = l->mode;

@@ -234,7 +234,8 @@ static rk_status check_schemas(rk_runtime *runtime, const rk_module *module, con
 static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
 {
     for (const rk_declaration *d = module->declarations; d; d = d->next) {
-        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_REFUSED) continue;
+        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_TIMER && d->kind != RK_DECLARES_REFUSED)
+            continue;
         rk_class *class = rk_class_find(runtime, d->kernel_name);
         if (!class || class->module != module)
             return rk_error(RK_INCOMPATIBLE,
@@ -244,7 +245,15 @@ static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
             return rk_error(RK_INCOMPATIBLE,
                             "%s:%u: the hook of kernel '%s' names another state type than its handlers",
                             d->file, d->line, d->kernel_name);
-        *(d->kind == RK_DECLARES_DRAIN ? &class->drain : &class->refused) = d;
+        if (d->kind == RK_DECLARES_TIMER && class->attributes->state != RK_PER_SHARD)
+            return rk_error(
+                RK_INCOMPATIBLE,
+                "%s:%u: the timer hook of kernel '%s' has no state of a shard to look at: declare "
+                ".state = RK_PER_SHARD at its handlers",
+                d->file, d->line, d->kernel_name);
+        *(d->kind == RK_DECLARES_DRAIN   ? &class->drain
+          : d->kind == RK_DECLARES_TIMER ? &class->timer
+                                         : &class->refused) = d;
     }
     return RK_OK;
 }

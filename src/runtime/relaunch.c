@@ -308,12 +308,20 @@ static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
     }
 }
 
+/* The timer hook of a merged state runs as soon as one of them asked. */
+static void move_wake(const rk_turn *from, rk_turn *to)
+{
+    if (from->wake_ns && (!to->wake_ns || from->wake_ns < to->wake_ns)) to->wake_ns = from->wake_ns;
+}
+
 /* The old shards' edges, until the wiring is made anew from them. */
 static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
     rk_u32 shards = fresh->seat_count;
-    for (rk_u32 s = 0; s < old->seat_count; s++)
+    for (rk_u32 s = 0; s < old->seat_count; s++) {
         move_meter(old->seats[s].shard, fresh->seats[s % shards].shard);
+        move_wake(&old->seats[s].shard->turn, &fresh->seats[s % shards].shard->turn);
+    }
     for (rk_u32 s = 0; s < shards && s < old->seat_count; s++) {
         rk_shard *to = fresh->seats[s].shard;
         const rk_shard *from = old->seats[s].shard;

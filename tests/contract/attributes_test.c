@@ -222,8 +222,8 @@ static void note_handlers(rk_context *context)
 #define rk_fence(order, scope) note_fence(order)
 #define RK_LOOP_HANDLE(context) note_handlers(context)
 #define RK_LOOP_DRAIN(context, actor) ((void)(actor))
+#define RK_LOOP_TIMER(context) ((void)(context))
 #define RK_LOOP_NOW(context) rk_clock_ns(((rk_seat *)(context)->host)->owner->runtime)
-#define RK_LOOP_FAULT(context) 0
 #include <ringkernel/device/loop.h>
 
 static void note_turn(contract *c, const char *kernel)

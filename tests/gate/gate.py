@@ -33,6 +33,7 @@ MORE_HEADERS = ("kernel.h", "message.h")  # beside device/*.h
 # What some headers leave to the file that includes them, before and after.
 LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)
 #define RK_LOOP_DRAIN(context, actor) ((void)0)
+#define RK_LOOP_TIMER(context) ((void)0)
 #define RK_LOOP_NOW(context) 0
 """
 UNIT = """#if !defined(RK_LANG_HOST)

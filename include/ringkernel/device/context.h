@@ -104,4 +104,10 @@ RK_FN void rk_view_count(RK_GLOBAL rk_u32 *counter)
 #endif
 }
 
+/* An inbox lane of the shard: 0 the host's, 1 other kernels'. */
+RK_FN RK_GLOBAL rk_lane *rk_shard_lane(rk_context *context, rk_u32 which)
+{
+    return (RK_GLOBAL rk_lane *)(context->arena + context->shard->lane[which & 1u]);
+}
+
 #endif

@@ -42,7 +42,8 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_expre
     const rk_u32 known =
         RK_FEATURE_LONG | RK_FEATURE_TIMESTAMPS | RK_FEATURE_CAUSAL | RK_FEATURE_EXPIRED_TO_DEAD;
     rk_u32 can = own->room.messages && entry->threads % 32u == 0 && !(shard->features & ~known) &&
-                 shard->default_ttl_us == 0 && shard->mode != RK_BATCH && !shard->event_driven;
+                 shard->default_ttl_us == 0 && shard->mode != RK_BATCH && !shard->event_driven &&
+                 !shard->timer;
     for (rk_u32 l = 0; l < 2u && can; l++) {
         RK_GLOBAL const rk_lane *lane = rk_shard_lane(context, l);
         RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, context->arena, 0);

@@ -10,12 +10,14 @@
  * Who includes this file says how handlers are called and what time it is:
  *     RK_LOOP_HANDLE(context)         run the handlers over the batch in context->turn
  *     RK_LOOP_DRAIN(context, actor)   run the drain hook of one actor or of the shard
+ *     RK_LOOP_TIMER(context)          run the timer hook
  *     RK_LOOP_NOW(context)            ns on the runtime's clock
  * Threads of a block other than the leader only run handlers, between rk_visit_begin and rk_visit_end. */
 #ifndef RINGKERNEL_DEVICE_LOOP_H
 #define RINGKERNEL_DEVICE_LOOP_H
 
 #include "batch.h"
+#include "sources.h"
 #include "spmd.h"
 #include "take.h"
 
@@ -52,34 +54,6 @@ RK_FN rk_u32 rk_turn_limit(rk_context *context, rk_u32 command)
     if (context->now_ns - turn->gather_ns < shard->gather_limit_ns) return 0;
     turn->gather_ns = 0;
     return limit;
-}
-
-/* Messages of the device lane that came by routes: what the end tables count. */
-RK_FN rk_u64 rk_received_by_routes(rk_context *context)
-{
-    RK_GLOBAL rk_lane *lane = rk_shard_lane(context, 1);
-    rk_u64 n = 0;
-    for (rk_u32 b = 0; b < lane->bands; b++) {
-        RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, context->arena, b);
-        n += ring->head - ring->start;
-    }
-    return n - context->turn->replies;
-}
-
-/* Have all sources ended, and has everything that they sent been taken? Each source writes its final count
- * into a word of its own, so no end message can be lost or overtaken. N1 pairs with N2. */
-RK_FN_LARGE rk_u32 rk_sources_ended(rk_context *context)
-{
-    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->end_table);
-    rk_u64 sent = 0;
-    if (!rk_load_u32(&context->orders->host_ended, RK_ACQUIRE, RK_SCOPE_SYSTEM)) return 0; /* N1 */
-    for (rk_u32 s = 0; s < context->shard->end_sources; s++) {
-        rk_u64 word = rk_load_u64(&table[s], RK_ACQUIRE, RK_SCOPE_SYSTEM); /* N1 */
-        if (word == 0) return 0;
-        sent += word - 1u;
-    }
-    if (rk_lane_depth(rk_shard_lane(context, 0), context->arena)) return 0;
-    return rk_received_by_routes(context) == sent;
 }
 
 /* Tell the targets how much they got from here. */
@@ -206,6 +180,46 @@ RK_FN_LARGE rk_u32 rk_turn_drain(rk_context *context)
     return RK_VISIT_ENDED;
 }
 
+/* The timer hook, when its time has come. It asks again for what is due later. 1: what it has staged is out; 0: the
+ * shard is parked with it. */
+RK_FN_LARGE rk_u32 rk_turn_tick(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    context->now_ns = RK_LOOP_NOW(context);
+    if (context->now_ns < turn->wake_ns) return 1;
+    turn->wake_ns = 0;
+    turn->ticked = 1;
+    context->header = 0;
+    context->state = context->shard_state;
+    context->stage_first = context->stage_next = 0;
+    context->stage_limit = shard->stage_capacity;
+    context->failed = 0;
+    context->shared_used = 0;
+    RK_LOOP_TIMER(context);
+    turn->n = 0;
+    turn->taken_ns = context->now_ns;
+    turn->staged = context->stage_next;
+    turn->published = 0;
+    if (!rk_turn_publish(context)) {
+        rk_phase(context, RK_PHASE_PARKED);
+        return 0;
+    }
+    turn->staged = 0;
+    rk_count(&shard->meter.progress, turn->published != 0);
+    turn->published = 0;
+    return 1;
+}
+
+/* Nothing is queued: the host learns when the shard wants to be served although nothing comes. */
+RK_FN void rk_turn_tell_wake(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (turn->wake_told == turn->wake_ns) return;
+    turn->wake_told = turn->wake_ns;
+    rk_store_u64(&context->told->wake_ns, turn->wake_ns, RK_RELEASE, RK_SCOPE_SYSTEM);
+}
+
 /* Event-driven: a slice begins with the first message after the last one ended, and ends at its bounds. */
 RK_FN void rk_turn_slice(rk_context *context)
 {
@@ -243,6 +257,7 @@ RK_FN rk_u32 rk_visit_open(rk_context *context, rk_u32 *limit)
         rk_phase(context, RK_PHASE_PAUSED);
         return RK_VISIT_PAUSED;
     }
+    if (turn->wake_ns && !rk_turn_tick(context)) return RK_VISIT_PARKED;
     if (shard->event_driven) rk_turn_slice(context);
     *limit = rk_turn_limit(context, command);
     return *limit ? RK_VISIT_HANDLE : RK_VISIT_WAITS;
@@ -255,11 +270,16 @@ RK_FN rk_u32 rk_visit_taken(rk_context *context)
     RK_GLOBAL rk_turn *turn = context->turn;
     if (turn->n == 0) {
         rk_u32 command = rk_load_u32(&context->orders->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 */
-        if (command == RK_COMMAND_END || (command == RK_COMMAND_DRAIN && rk_sources_ended(context)))
+        if (command == RK_COMMAND_END ||
+            (command == RK_COMMAND_DRAIN && !turn->wake_ns && rk_sources_ended(context)))
             return rk_turn_drain(context);
+        rk_turn_tell_wake(context);
         rk_phase(context, RK_PHASE_IDLE);
-        return RK_VISIT_IDLE;
+        if (!turn->ticked) return RK_VISIT_IDLE;
+        turn->ticked = 0;
+        return RK_VISIT_WORKED;
     }
+    turn->ticked = 0;
     context->now_ns = turn->taken_ns = RK_LOOP_NOW(context);
     if (shard->event_driven && turn->slice_ns == 0) turn->slice_ns = context->now_ns;
     for (rk_u32 v = 0; v < turn->views; v++) rk_take_stamp(context, &turn->view[v]);

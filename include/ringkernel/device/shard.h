@@ -192,6 +192,9 @@ typedef struct rk_turn {
     rk_u32 log_lines;
     rk_u32 log_suppressed;
     rk_u64 clock_hlc; /* hybrid logical clock, with RK_FEATURE_CAUSAL */
+    rk_u64 wake_ns;   /* when the timer hook is to run; 0: nobody asked */
+    rk_u64 wake_told; /* of it, what the host was told */
+    rk_u64 ticked;    /* 1: the hook ran in this visit */
     rk_view view[RK_VIEWS];
 } rk_turn;
 
@@ -245,7 +248,8 @@ typedef struct rk_orders {
     rk_u32 phase;    /* RK_PHASE_* */
     rk_u32 visit;    /* RK_VISIT_*: what the last visit of a slice came to */
     rk_u64 progress; /* of rk_meter, at the end of a slice */
-    rk_u8 shard_rest_[48];
+    rk_u64 wake_ns;  /* of rk_turn, as it was when nothing was queued */
+    rk_u8 shard_rest_[40];
 } rk_orders;
 RK_STATIC_ASSERT(sizeof(rk_orders) == RK_LINE && RK_OFFSET_OF(rk_orders, phase) == 64,
                  "host and shard write halves of their own");
@@ -273,8 +277,8 @@ typedef struct rk_shard {
     rk_u32 log_limit; /* lines a second */
     rk_u32 edge_total;
     rk_u32 actors_here; /* actors of this shard */
-    rk_u32 shard_;
-    rk_u64 lane[2]; /* host lane, device lane */
+    rk_u32 timer;       /* 1: the kernel has a timer hook */
+    rk_u64 lane[2];     /* host lane, device lane */
     rk_u64 out_lane;
     rk_u64 report_lane;
     rk_u64 state;

@@ -238,11 +238,6 @@ RK_FN_LARGE rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk
     return n;
 }
 
-RK_FN RK_GLOBAL rk_lane *rk_shard_lane(rk_context *context, rk_u32 which)
-{
-    return (RK_GLOBAL rk_lane *)(context->arena + context->shard->lane[which & 1u]);
-}
-
 /* From one band of both lanes, in turn; out of what was found, if a look was made already. */
 RK_FN rk_u32 rk_take_band(rk_context *context, rk_u32 band, rk_u32 wanted, rk_u32 again, rk_found *found)
 {

@@ -5,7 +5,7 @@
  *     #include <ringkernel/device/unit.h>
  *     #include "the kernel source"
  *     #include <ringkernel/device/entry.h>
- *     rk_unit_handle, rk_unit_drain, rk_unit_refused: switches over kernel and message, since OpenCL C calls
+ *     rk_unit_handle, rk_unit_drain, rk_unit_timer, rk_unit_refused: switches over kernel and message, since OpenCL C calls
  *     functions by name only
  *     RK_ENTRY(kernel, number, how its handlers are run), for each kernel
  *
@@ -52,8 +52,9 @@ RK_FN void rk_unit_handle_here(rk_context *rk_ctx, rk_u32 rk_number);
 #endif
 /* Handle what the context stands at: a message, a batch of one actor, or an SPMD thread's turn. */
 RK_FN_LARGE void rk_unit_handle(rk_context *rk_ctx, rk_u32 rk_number);
-/* The drain hook, on the context's state. */
+/* The drain hook and the timer hook, on the context's state. */
 RK_FN_LARGE void rk_unit_drain(rk_context *rk_ctx, rk_u32 rk_number);
+RK_FN_LARGE void rk_unit_timer(rk_context *rk_ctx, rk_u32 rk_number);
 /* The hook for a send that was not taken: 1 when it took care of it. */
 RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *rk_ctx, rk_u32 rk_number, RK_GLOBAL rk_staged *entry,
                                    rk_status status);
@@ -61,6 +62,7 @@ RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *rk_ctx, rk_u32 rk_number, RK_GLOB
 #define RK_REFUSED_HOOK(context, entry, status) \
     rk_unit_refused(context, RK_ENTRY_OF(context)->number, entry, status)
 #define RK_LOOP_DRAIN(context, actor) rk_entry_drain(context, actor)
+#define RK_LOOP_TIMER(context) rk_unit_timer(context, RK_ENTRY_OF(context)->number)
 #define RK_LOOP_NOW(context) rk_entry_now(context)
 
 RK_FN void rk_entry_drain(rk_context *rk_ctx, rk_u32 actor);

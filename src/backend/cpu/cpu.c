@@ -83,17 +83,19 @@ static void announce_cold(rk_seat *seat)
                               RK_SEQ_CST, RK_SCOPE_DEVICE);
 }
 
-/* When a seat that waits must be looked at again although nobody rings: the gather time is over, or the
- * deadline of a staged send. */
+/* When a seat that waits must be looked at again although nobody rings: the gather time is over, the deadline of
+ * a staged send, or a time that its kernel asked for. */
 static rk_u64 wake_time(const rk_seat *seat, rk_u32 result)
 {
     const rk_shard *shard = seat->shard;
-    if (result == RK_VISIT_WAITS) return shard->turn.gather_ns + shard->gather_limit_ns;
+    const rk_turn *turn = &shard->turn;
     if (result == RK_VISIT_PARKED && !seat->context.blocked)
         return rk_runtime_now(seat->owner->runtime) + RK_MILLISECONDS(1); /* for a block: nobody rings */
-    if (result == RK_VISIT_PARKED && shard->send_deadline_ns)
-        return shard->turn.parked_ns + shard->send_deadline_ns;
-    return 0;
+    if (result == RK_VISIT_PARKED)
+        return shard->send_deadline_ns ? turn->parked_ns + shard->send_deadline_ns : 0;
+    if (result != RK_VISIT_WAITS) return turn->wake_ns;
+    rk_u64 gathered_ns = turn->gather_ns + shard->gather_limit_ns;
+    return turn->wake_ns && turn->wake_ns < gathered_ns ? turn->wake_ns : gathered_ns;
 }
 
 typedef struct sweep {

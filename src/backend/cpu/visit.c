@@ -107,8 +107,11 @@ static void loop_drain(rk_context *context, rk_u32 actor)
     class->drain->call(context);
 }
 
+static void loop_timer(rk_context *context) { seat_of(context)->owner->class->timer->call(context); }
+
 #define RK_LOOP_HANDLE(context) loop_handle(context)
 #define RK_LOOP_DRAIN(context, actor) loop_drain(context, actor)
+#define RK_LOOP_TIMER(context) loop_timer(context)
 #define RK_LOOP_NOW(context) loop_now(context)
 #include <ringkernel/device/loop.h>
 

@@ -167,6 +167,22 @@ static int has_arrived(rk_cuda_runtime *cuda)
     return 0;
 }
 
+/* How long nothing is to be launched if nobody rings: until the earliest time that a kernel asked for. */
+static rk_u64 nap_of(rk_cuda_runtime *cuda)
+{
+    rk_u64 nap_ns = RK_MILLISECONDS(100), now = rk_runtime_now(cuda->runtime);
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
+        const rk_residence *r = cuda->residence[n];
+        if (!r || !is_wanted(r->kernel)) continue;
+        for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
+            rk_u64 wake_ns = __atomic_load_n(&r->kernel->seats[s].orders->wake_ns, __ATOMIC_ACQUIRE),
+                   left_ns = wake_ns > now ? wake_ns - now : 0;
+            if (wake_ns && left_ns < nap_ns) nap_ns = left_ns;
+        }
+    }
+    return nap_ns;
+}
+
 static void tell_failures(rk_cuda_runtime *cuda)
 {
     rk_runtime *runtime = cuda->runtime;
@@ -193,6 +209,7 @@ static void *keeper_main(void *argument)
     for (;;) {
         rk_u32 seen = __atomic_load_n(&cuda->keeper_event, __ATOMIC_SEQ_CST);
         int worked = 0;
+        rk_u64 nap_ns = BEAT_NS;
         if (rk_atomic_u32(&cuda->keeper_stop)) break;
         while (rk_atomic_u32(&cuda->waiting)) sched_yield(); /* a lock is not fair by itself */
         pthread_mutex_lock(&cuda->copying);
@@ -208,7 +225,8 @@ static void *keeper_main(void *argument)
             }
             if (runtime->options.slices && !worked) {
                 sleep_lanes(cuda);
-                worked = has_arrived(cuda);
+                nap_ns = nap_of(cuda);
+                worked = has_arrived(cuda) || !nap_ns;
             }
         }
         pthread_mutex_unlock(&cuda->copying);
@@ -217,7 +235,7 @@ static void *keeper_main(void *argument)
             sched_yield();
             continue;
         }
-        rk_futex_wait(&cuda->keeper_event, seen, runtime->options.slices ? RK_MILLISECONDS(100) : BEAT_NS);
+        rk_futex_wait(&cuda->keeper_event, seen, nap_ns);
     }
     return 0;
 }

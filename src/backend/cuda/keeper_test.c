@@ -257,6 +257,35 @@ static void in_slices_what_waits_is_visited_again_at_once(void **state)
     assert_true(rk_monotonic_ns() - begin < RK_SECONDS(4)); /* with a sleep between them it would be five */
 }
 
+static rk_u64 asked_every_ns;
+
+/* Asks to be launched again each time, in so many ns. */
+static int asks_again(const mock_entry *entry)
+{
+    rk_orders *orders = played_orders(entry, 0);
+    __atomic_store_n(&orders->wake_ns, rk_clock_ns(runtime) + asked_every_ns, __ATOMIC_RELEASE);
+    rk_atomic_set_u32(&orders->visit, RK_VISIT_IDLE);
+    return 1;
+}
+
+static void in_slices_a_kernel_is_launched_when_its_time_has_come(void **state)
+{
+    (void)state;
+    /* given a kernel that asks for a launch every millisecond */
+    open_slices();
+    play(asks_again);
+    asked_every_ns = RK_MILLISECONDS(1);
+    active("a", "sink");
+
+    /* when nothing comes, then it is launched all the same: without a pause it would be done at once, and by the
+     * looks for what has stalled in five seconds */
+    AWAIT(entries() >= 2);
+    rk_u64 begin = rk_monotonic_ns();
+    rk_u32 before = entries();
+    AWAIT(entries() >= before + 200);
+    assert_in_range(rk_monotonic_ns() - begin, RK_MILLISECONDS(100), RK_SECONDS(4));
+}
+
 static void in_slices_nobody_looks_at_the_heartbeat(void **state)
 {
     (void)state;
@@ -303,6 +332,7 @@ static const struct CMUnitTest tests[] = {
     TEST(as_many_kernels_as_can_be_leave_room_for_the_clock),
     TEST(in_slices_a_message_brings_a_launch_and_idleness_few),
     TEST(in_slices_what_waits_is_visited_again_at_once),
+    TEST(in_slices_a_kernel_is_launched_when_its_time_has_come),
     TEST(in_slices_nobody_looks_at_the_heartbeat),
     TEST(in_slices_a_kernel_that_failed_is_told),
     TEST_LOST(in_slices_a_lost_device_fails_its_kernels),

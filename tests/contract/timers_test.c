@@ -1,0 +1,245 @@
+/* Timers: a kernel's hook runs when its time has come, whatever else goes on, and a drain waits for it. */
+#include "contract.h"
+
+#include "../kernels/contract_c_timers.rk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static rk_launch_options small(void)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 16;
+    o.deduplication_window = 0;
+    return o;
+}
+
+static void set_alarm(contract *c, rk_kernel k, timed a) { assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0)); }
+
+static ringing take_ringing(contract *c, rk_kernel k)
+{
+    ringing r;
+    receive(c, k, &r);
+    return r;
+}
+
+static void assert_silent(contract *c, rk_kernel k)
+{
+    ringing r;
+    assert_status(rk_receive(c->runtime, k, &r, sizeof r, 0, RK_NO_WAIT), RK_EMPTY);
+}
+
+static void a_hook_runs_at_the_time_that_was_asked_for(contract *c)
+{
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(30), 0, 1, 0, 0 });
+    settle(c);
+    if (c->variant->single_step) {
+        let_pass(c, RK_MILLISECONDS(30) - 1);
+        settle(c);
+        assert_silent(c, k);
+        let_pass(c, 1);
+    }
+    ringing r = take_ringing(c, k);
+    assert_int_equal(r.number, 1);
+    assert_true(r.rung_ns >= r.due_ns);
+    assert_true(rk_clock_ns(c->runtime) >= r.rung_ns);
+    settle(c);
+    assert_silent(c, k);
+}
+
+static void of_two_times_the_earlier_is_kept_and_the_hook_asks_for_the_other(contract *c)
+{
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 2, RK_MILLISECONDS(60), 0, 1, 0, 0 });
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(20), 0, 1, 0, 0 });
+    set_alarm(c, k, (timed){ 3, RK_MILLISECONDS(90), 0, 1, 0, 0 });
+    settle(c);
+    for (rk_u64 i = 1; i <= 3; i++) {
+        let_pass(c, RK_MILLISECONDS(30));
+        ringing r = take_ringing(c, k);
+        assert_int_equal(r.number, i);
+        assert_true(r.rung_ns >= r.due_ns);
+    }
+}
+
+static void a_kernel_that_sleeps_is_woken_without_a_message(contract *c)
+{
+    /* given a kernel that has been idle for much longer than its worker looks */
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(50), 3, 1, 0, 0 });
+    settle(c);
+
+    /* when nothing comes, then it rings four times all the same */
+    for (rk_u64 i = 0, due = 0; i < 4; i++) {
+        let_pass(c, RK_MILLISECONDS(50));
+        ringing r = take_ringing(c, k);
+        if (due) assert_int_equal(r.due_ns - due, RK_MILLISECONDS(50));
+        due = r.due_ns;
+    }
+}
+
+static void messages_are_handled_while_a_hook_is_always_due(contract *c)
+{
+    /* given a hook that asks for now each time that it runs */
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, 0, FOR_EVER, 0, 0, 0 });
+
+    /* when messages come, then they are handled */
+    for (rk_u64 i = 2; i < 12; i++) {
+        set_alarm(c, k, (timed){ i, 1, 0, 1, 0, 0 });
+        for (rk_u32 visit = 0; visit < 4 && c->variant->single_step; visit++) {
+            assert_ok(rk_step(c->runtime, k, 0));
+            let_pass(c, 1);
+        }
+        ringing r = take_ringing(c, k);
+        assert_int_equal(r.number, i);
+    }
+}
+
+static void what_a_hook_sends_waits_for_room_and_arrives_whole(contract *c)
+{
+    /* given an out lane of 16, and nobody who receives */
+    rk_launch_options o = small();
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", &o);
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(1), 0, 14, 0, 0 });
+    set_alarm(c, k, (timed){ 2, RK_MILLISECONDS(1), 0, 14, 0, 0 });
+    settle(c);
+    let_pass(c, RK_MILLISECONDS(2));
+
+    /* when the hook sends 28, then it parks */
+    wait_until(c, metrics_of(c, k).parks > 0);
+
+    /* and all arrive, in their order, once there is room, and messages go on */
+    for (rk_u32 i = 0; i < 28; i++) assert_int_equal(take_ringing(c, k).number, i < 14 ? 1 : 2);
+    set_alarm(c, k, (timed){ 3, RK_MILLISECONDS(1), 0, 1, 0, 0 });
+    settle(c);
+    let_pass(c, RK_MILLISECONDS(1));
+    assert_int_equal(take_ringing(c, k).number, 3);
+    settle(c);
+    assert_silent(c, k);
+}
+
+static void an_inactive_kernel_keeps_its_time(contract *c)
+{
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(20), 0, 1, 0, 0 });
+    settle(c);
+    wait_until(c, account_of(c, k).queued == 0);
+    assert_ok(rk_deactivate(c->runtime, k));
+    let_pass(c, RK_MILLISECONDS(40));
+    assert_silent(c, k);
+    assert_ok(rk_activate(c->runtime, k));
+    assert_int_equal(take_ringing(c, k).number, 1);
+}
+
+static void a_relaunched_kernel_keeps_its_time(contract *c)
+{
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(40), 0, 1, 0, 0 });
+    settle(c);
+    wait_until(c, account_of(c, k).queued == 0);
+    rk_launch_options o = small();
+    assert_ok(rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE));
+    let_pass(c, RK_MILLISECONDS(40));
+    assert_int_equal(take_ringing(c, k).number, 1);
+}
+
+static void *pass_time(void *argument)
+{
+    contract *c = argument;
+    while (!stopped(c)) let_pass(c, RK_MILLISECONDS(1));
+    return 0;
+}
+
+static void a_drain_waits_for_the_times_that_were_asked_for(contract *c)
+{
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(20), 2, 1, 0, 0 });
+    set_alarm(c, k, (timed){ 2, RK_MILLISECONDS(10), FOR_EVER, 1, 0, 0 });
+    start_thread(c, pass_time, c);
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    stop_threads(c);
+
+    /* all three of the first have come, and the endless one has ended since it was told */
+    rk_u32 first = 0, told = 0;
+    ringing r;
+    while (rk_receive(c->runtime, k, &r, sizeof r, 0, RK_NO_WAIT) == RK_OK) {
+        first += r.number == 1;
+        told += r.number == 2 && r.draining;
+    }
+    assert_int_equal(first, 3);
+    assert_int_equal(told, 1);
+}
+
+static void a_drain_of_a_cycle_waits_as_well(contract *c)
+{
+    /* given two kernels that wind each other up, twenty times, a millisecond later each time */
+    rk_kernel k[] = { launch(c, "clockwork", "clockwork", 0), launch(c, "rewind", "rewind", 0) };
+    assert_ok(rk_connect(c->runtime, k[0], 0, k[1], 0));
+    assert_ok(rk_connect(c->runtime, k[1], 0, k[0], 0));
+    for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_activate(c->runtime, k[i]));
+    set_alarm(c, k[0], (timed){ 0, RK_MILLISECONDS(5), 0, 1, 0, 0 });
+    start_thread(c, pass_time, c);
+    assert_ok(rk_drain(c->runtime, k, 2, CONTRACT_PATIENCE));
+    stop_threads(c);
+    assert_int_equal(account_of(c, k[1]).delivered, 21);
+    assert_int_equal(account_of(c, k[0]).delivered, 21);
+}
+
+static void a_drain_of_a_kernel_that_asks_for_ever_says_so(contract *c)
+{
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, RK_SECONDS(3600), FOR_EVER, 1, EVEN_DRAINING, 0 });
+    settle(c);
+    assert_status(rk_drain(c->runtime, &k, 1, RK_MILLISECONDS(100)), RK_TIMED_OUT);
+    assert_error_says("waits for a time that it asked for");
+    assert_ok(rk_terminate(c->runtime, k, RK_MILLISECONDS(100)));
+}
+
+static void a_kernel_without_a_hook_is_told_so(contract *c)
+{
+    rk_kernel k = launch_active(c, "unhooked", "unhooked", 0);
+    set_alarm(c, k, (timed){ 1, 0, 0, 0, 0, 0 });
+    answered a;
+    receive(c, k, &a);
+    assert_int_equal(a.status, RK_UNSUPPORTED);
+}
+
+static void a_hook_without_the_state_of_a_shard_is_refused(contract *c)
+{
+    static const char *const states[] = { "rk_none", "RK_STATELESS", "held", "RK_PER_ACTOR" };
+    for (rk_u32 i = 0; i < 4; i += 2) {
+        char path[] = "/tmp/rk-hook-XXXXXX.rk.c";
+        int file = mkstemps(path, 5);
+        assert_true(file >= 0);
+        dprintf(file,
+                "#include <ringkernel/kernel.h>\nRK_MESSAGE(hooked, 495, (rk_u64, n))\n"
+                "typedef struct held { rk_u64 n; } held;\n"
+                "RK_HANDLER(hooked_kernel, hooked, msg, %s, self, .state = %s) {}\n"
+                "RK_ON_TIMER(hooked_kernel, %s, self) {}\n",
+                states[i], states[i + 1], states[i]);
+        close(file);
+        assert_status(rk_load(c->runtime, path), RK_INCOMPATIBLE);
+        assert_error_says("declare .state = RK_PER_SHARD");
+        unlink(path);
+    }
+}
+
+static const contract_case cases[] = {
+    { CASE(a_hook_runs_at_the_time_that_was_asked_for), NEEDS_REGIONS },
+    { CASE(of_two_times_the_earlier_is_kept_and_the_hook_asks_for_the_other), NEEDS_REGIONS },
+    { CASE(a_kernel_that_sleeps_is_woken_without_a_message), NEEDS_REGIONS },
+    { CASE(messages_are_handled_while_a_hook_is_always_due), NEEDS_REGIONS },
+    { CASE(what_a_hook_sends_waits_for_room_and_arrives_whole), NEEDS_REGIONS },
+    { CASE(an_inactive_kernel_keeps_its_time), NEEDS_REGIONS },
+    { CASE(a_relaunched_kernel_keeps_its_time), NEEDS_REGIONS },
+    { CASE(a_drain_waits_for_the_times_that_were_asked_for), NEEDS_REGIONS },
+    { CASE(a_drain_of_a_cycle_waits_as_well), NEEDS_REGIONS },
+    { CASE(a_drain_of_a_kernel_that_asks_for_ever_says_so), NEEDS_REGIONS },
+    { CASE(a_kernel_without_a_hook_is_told_so), NEEDS_REGIONS },
+    { CASE(a_hook_without_the_state_of_a_shard_is_refused), ONCE | NEEDS_CPU },
+};
+
+CONTRACT_MAIN("timers", cases)

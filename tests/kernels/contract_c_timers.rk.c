@@ -1,0 +1,61 @@
+/* Kernels of the cases on timers. */
+#include <ringkernel/kernel.h>
+
+#include "contract_c_timers.rk.h"
+
+typedef struct pending_alarm {
+    rk_u64 number, due_ns, delay_ns;
+    rk_u32 again, copies, flags, set;
+} pending_alarm;
+
+typedef struct alarm_clock {
+    pending_alarm alarm[ALARMS];
+} alarm_clock;
+
+/* Keeps alarms, and rings each when it is due. */
+RK_HANDLER(clockwork, timed, msg, alarm_clock, self, .state = RK_PER_SHARD, .mode = RK_ADAPTIVE,
+           .max_batch = 16)
+{
+    rk_u32 i = 0;
+    while (i < ALARMS && self->alarm[i].set) i++;
+    if (i == ALARMS) return;
+    RK_GLOBAL pending_alarm *a = &self->alarm[i];
+    a->number = msg->number;
+    a->delay_ns = msg->delay_ns;
+    a->due_ns = rk_now_ns() + msg->delay_ns;
+    a->again = msg->again;
+    a->copies = msg->copies;
+    a->flags = msg->flags;
+    a->set = 1;
+    rk_wake_at(RK_ARG, a->due_ns);
+}
+
+RK_ON_TIMER(clockwork, alarm_clock, self)
+{
+    for (rk_u32 i = 0; i < ALARMS; i++) {
+        RK_GLOBAL pending_alarm *a = &self->alarm[i];
+        if (a->set && a->due_ns <= rk_now_ns()) {
+            ringing r = { a->number, a->due_ns, rk_now_ns(), rk_is_draining(RK_ARG), 0 };
+            for (rk_u32 n = 0; n < a->copies; n++) rk_send(RK_ARG, &r);
+            if (a->again == 0 || (a->again == FOR_EVER && r.draining && !(a->flags & EVEN_DRAINING)))
+                a->set = 0;
+            if (a->again && a->again != FOR_EVER) a->again--;
+            a->due_ns += a->delay_ns;
+        }
+        if (a->set) rk_wake_at(RK_ARG, a->due_ns);
+    }
+}
+
+/* Has no hook, and asks all the same. */
+RK_HANDLER(unhooked, timed, msg, alarm_clock, self, .state = RK_PER_SHARD)
+{
+    answered a = { msg->number, (rk_i32)rk_wake_at(RK_ARG, rk_now_ns()), 0 };
+    rk_send(RK_ARG, &a);
+}
+
+/* Sends each ringing back as a new alarm, so that both are a cycle. */
+RK_HANDLER(rewind, ringing, msg, alarm_clock, self, .state = RK_PER_SHARD)
+{
+    timed a = { msg->number + 1, 1000000, 0, 1, 0, 0 };
+    if (msg->number < 20) rk_send(RK_ARG, &a);
+}
