@@ -39,6 +39,7 @@ LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)
 UNIT = """#if !defined(RK_LANG_HOST)
 RK_FN_LARGE void rk_unit_handle(rk_context *c, rk_u32 n) {}
 RK_FN_LARGE void rk_unit_drain(rk_context *c, rk_u32 n) {}
+RK_FN_LARGE void rk_unit_timer(rk_context *c, rk_u32 n) {}
 RK_FN_LARGE rk_u32 rk_unit_refused(rk_context *c, rk_u32 n, RK_GLOBAL rk_staged *e, rk_status s) { return 0; }
 #endif
 """
