@@ -14,7 +14,7 @@ RK_HANDLER(validate, flight, msg, rk_none, self, .mode = RK_ADAPTIVE, .max_batch
         rk_fail(RK_ARG, distance);
     else if (msg->delay_min < -LATEST_MIN || msg->delay_min > LATEST_MIN)
         rk_fail(RK_ARG, delay);
-    else if (!(msg->hour >= 0.0 && msg->hour < 24.0))
+    else if (rk_f64_compare(msg->hour, 0) < 0 || rk_f64_compare(msg->hour, 24) >= 0)
         rk_fail(RK_ARG, hour);
     else
         rk_forward(RK_ARG);

@@ -27,6 +27,7 @@
 #endif
 
 #include "device/batch.h"
+#include "device/double.h"
 #include "device/spmd.h"
 #include "device/timer.h"
 

@@ -13,7 +13,7 @@ typedef struct request {
 } request;
 
 static const struct argp_option options[] = {
-    { "backend", 'b', "NAME", 0, "cpu, cuda or opencl", 0 },
+    { "backend", 'b', "NAME", 0, "cpu, cuda, opencl or metal", 0 },
     { "kernel", 'k', "NAME", 0, "Only this kernel of the source", 0 },
     { "output", 'o', "FILE", 0, "Where to write it. Default: standard output", 0 },
     { 0 }
@@ -24,8 +24,9 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     request *r = state->input;
     switch (key) {
     case 'b':
-        if (strcmp(argument, "cpu") != 0 && strcmp(argument, "cuda") != 0 && strcmp(argument, "opencl") != 0)
-            argp_error(state, "--backend is '%s': valid are cpu, cuda and opencl", argument);
+        if (strcmp(argument, "cpu") != 0 && strcmp(argument, "cuda") != 0 &&
+            strcmp(argument, "opencl") != 0 && strcmp(argument, "metal") != 0)
+            argp_error(state, "--backend is '%s': valid are cpu, cuda, opencl and metal", argument);
         r->backend = argument;
         break;
     case 'k': r->kernel = argument; break;
@@ -36,7 +37,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (!r->file) argp_error(state, "a kernel source is needed");
-        if (!r->backend) argp_error(state, "--backend is needed: cpu, cuda or opencl");
+        if (!r->backend) argp_error(state, "--backend is needed: cpu, cuda, opencl or metal");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -162,12 +162,9 @@ static rk_status check_options(const rk_render_options *options, rk_source_error
 {
     if (options->backend == NULL || options->path == NULL || options->text == NULL)
         return refuse(error, RK_INVALID_ARGUMENT, "%s", "backend, path or text is NULL");
-    if (strcmp(options->backend, "metal") == 0)
-        return refuse(error, RK_UNSUPPORTED, "no code is generated for %s yet: cpu, cuda and opencl are",
-                      "metal");
     if (strcmp(options->backend, "cpu") != 0 && strcmp(options->backend, "cuda") != 0 &&
-        strcmp(options->backend, "opencl") != 0)
-        return refuse(error, RK_INVALID_ARGUMENT, "'%s' is no backend: cpu, cuda and opencl are",
+        strcmp(options->backend, "opencl") != 0 && strcmp(options->backend, "metal") != 0)
+        return refuse(error, RK_INVALID_ARGUMENT, "'%s' is no backend: cpu, cuda, opencl and metal are",
                       options->backend);
     if (options->path[0] == '\0' || strpbrk(options->path, "\"\\\n\r") != NULL)
         return refuse(error, RK_INVALID_ARGUMENT, "'%s' can't stand in an #include", options->path);

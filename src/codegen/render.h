@@ -3,7 +3,7 @@
  *   "cpu"     the module: the source with RK_MODULE defined, for a compiler of C11
  *   "cuda"    a whole program for NVRTC (C++20, include path of this library)
  *   "opencl"  a whole program for OpenCL C 1.2 or 3.0
- *   "metal"   not rendered yet: RK_UNSUPPORTED
+ *   "metal"   a whole program in the Metal Shading Language 3.2
  *
  * For a device that is the source, the functions that call its handlers by number and message, and an
  * entry for each kernel; see device/unit.h. The source is included by its path, so a compiler's messages

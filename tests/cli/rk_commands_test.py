@@ -33,7 +33,7 @@ class Help(Case):
                                 (("run", "a", "--patience", "-1"), "from 1 to"), (("run", JOB / "app.yaml", "--input-format", "xml"), "valid are csv and ndjson"),
                                 (("run", JOB / "app.yaml", "--output-format", "xml"), "valid are csv and ndjson"),
                                 (("check",), "is needed"), (("devices", "x"), "nothing to name"), (("bench", "x"), "valid are"),
-                                (("codegen", "a"), "--backend is needed"), (("codegen", "a", "--backend", "tpu"), "valid are cpu, cuda and opencl"),
+                                (("codegen", "a"), "--backend is needed"), (("codegen", "a", "--backend", "tpu"), "valid are cpu, cuda, opencl and metal"),
                                 (("codegen", "--backend", "cpu"), "is needed"), (("init",), "a folder is needed"),
                                 (("init", "a", "--from", "x"), "valid are filter and totals")):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)

@@ -4,8 +4,8 @@
     gate.py [--root DIR] [--cache DIR] [--nvrtc FILE] [KERNEL.rk.c ...]
 
 Kernels are the files NAME.rk.c of the repository, and those that `rk` carries as text. One is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
-that src/codegen renders by NVRTC (PTX for compute capability 7.5, machine code for 9.0) and by PoCL (OpenCL C 1.2
-and 3.0). A header is compiled alone, by the C++ compilers too. Each compiler is one process, and remembers in
+that src/codegen renders by NVRTC (PTX for compute capability 7.5, machine code for 9.0), by PoCL (OpenCL C 1.2
+and 3.0) and, as the Metal Shading Language, by clang's C++ for OpenCL with tests/gate/metal as Metal's library. A header is compiled alone, by the C++ compilers too. Each compiler is one process, and remembers in
 the cache what it has compiled before from the same text, the same headers and with the same version. Only NVRTC
 may be missing. The exit status is 1 if anything failed.
 """
@@ -68,7 +68,7 @@ class Job:
 
 # Machine code for a GPU is made of the first kernel of a file only: the assembler takes seconds for each, and
 # what is wrong with the others the compiler proper has said before.
-FORMS = ("cpu", "cuda", "cuda, first kernel", "opencl")
+FORMS = ("cpu", "cuda", "cuda, first kernel", "opencl", "metal")
 
 
 # ------------------------------------------------------------------------------------------ what is compiled
@@ -108,7 +108,7 @@ def render(renderer, path, backend, kernel=None):
 
 
 def render_all(renderer, path):
-    texts = {backend: render(renderer, path, backend) for backend in ("cpu", "cuda", "opencl")}
+    texts = {backend: render(renderer, path, backend) for backend in ("cpu", "cuda", "opencl", "metal")}
     first = re.search(r"^RK_ENTRY\((\w+),", texts["cuda"], re.MULTILINE)
     first = first.group(1).encode() if first else None
     texts["cuda, first kernel"] = render(renderer, path, "cuda", first)
@@ -316,9 +316,45 @@ class Pocl:
         return result == 0 and not said.strip(), said
 
 
+class Metal:
+    """Not Apple's compiler: what passes has Metal's syntax and address spaces."""
+
+    name, form, kernels = "clang as metal", "metal", True
+
+    def open(self, root, _nvrtc):
+        library = Path(__file__).parent / "metal"
+        self.command = ["clang", "-x", "cl", "-cl-std=clc++1.0", "-cl-no-stdinc", "-D__METAL_VERSION__=320",
+                        f"-I{library}", "-include", "metal_stdlib", f"-I{root}/include", "-Wall", "-Wextra", "-Werror",
+                        "-Wno-unknown-attributes"]  # Metal's
+        try:
+            asked = subprocess.run(["clang", "--version"], capture_output=True, text=True, check=True)
+        except OSError as error:
+            raise Missing("clang not found") from error
+        return asked.stdout + " ".join(self.command) + (library / "metal_stdlib").read_text()
+
+    def compile(self, _job, text):
+        done = subprocess.run([*self.command, "-fsyntax-only", "-"], input=text, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return False, done.stdout + done.stderr
+        read = subprocess.run([*self.command, "-E", "-P", "-"], input=text, capture_output=True, text=True, check=True)
+        said = self.find_twice_bound(read.stdout)
+        return not said, said
+
+    @staticmethod
+    def find_twice_bound(text):
+        """The places of its arguments that a kernel gives away twice."""
+        said = ""
+        for name, arguments in re.findall(r"__kernel\s+void\s+(\w+)\s*\((.*?)\)\s*\{", text, re.DOTALL):
+            places = re.findall(r"\[\[((?:buffer|__local)\(\d+\))\]\]", arguments)
+            said += "".join(f"{name}: {place} is bound twice\n" for place in sorted(set(places)) if places.count(place) > 1)
+            if arguments.count("*") + arguments.count("&") != len(places):
+                said += f"{name}: a pointer or reference among its arguments has no place\n"
+        return said
+
+
 # The slowest come first, so that the others fill up the second processor.
 COMPILERS = [Nvrtc("sm_90"), Nvrtc("compute_75"), Pocl("1.2"), Pocl("3.0"),
-             HostCompiler("gcc", "gcc", "c", "c11", True), HostCompiler("clang", "clang", "c", "c11", True),
+             Metal(), HostCompiler("gcc", "gcc", "c", "c11", True), HostCompiler("clang", "clang", "c", "c11", True),
              HostCompiler("g++", "g++", "c++", "c++17", False),
              HostCompiler("clang++", "clang++", "c++", "c++17", False)]
 

@@ -25,6 +25,7 @@ ONLY = {
     "nvrtc compute_75": "defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 750",
     "pocl 1.2": "defined(RK_LANG_OPENCL) && __OPENCL_C_VERSION__ == 120",
     "pocl 3.0": "defined(RK_LANG_OPENCL) && __OPENCL_C_VERSION__ == 300",
+    "clang as metal": "defined(RK_LANG_METAL)",
 }
 
 
@@ -94,6 +95,25 @@ class GateTest(unittest.TestCase):
         said = self.said_by("pocl 3.0", output)
         self.assertRegex(said, r"no_body\.rk\.c:4:1: RK_ON_DRAIN is not followed by")
 
+    def test_what_metal_has_not_is_reported_with_its_line(self):
+        for number, (line, said) in enumerate((("rk_f64 twice(rk_f64 a) { return a * 2.0; }", "invalid operands"),
+                                               ("rk_u32 vertex(void) { return 0; }", "poisoned"),
+                                               ("rk_u32 f(RK_MSG rk_u32 *a) { RK_LOCAL rk_u32 *b = a; return *b; }", "address space"))):
+            kernel = self.write(f"only_{number}.rk.c", f"{GOOD}#if defined(RK_LANG_METAL)\nRK_FN {line}\n#endif\n")
+
+            status, output = self.gate("--nvrtc", "/nonexistent", kernel)
+
+            self.assertEqual(status, 1, output)
+            self.assertRegex(self.said_by("clang as metal", output), rf"only_{number}\.rk\.c:{GOOD.count(chr(10)) + 2}\b.*{said}")
+
+    def test_each_argument_of_a_metal_kernel_has_a_place_of_its_own(self):
+        twice = "__kernel void k(__global int *a [[buffer(0)]], __constant int &b [[buffer(0)]]) {"
+        none = "__kernel void k(__global int *a [[buffer(0)]], __local int *b) {"
+        good = "__kernel void k(__global int *a [[buffer(0)]], __local int *b [[__local(0)]], int c [[here]]) {"
+        self.assertIn("buffer(0) is bound twice", gate.Metal.find_twice_bound(twice))
+        self.assertIn("has no place", gate.Metal.find_twice_bound(none))
+        self.assertEqual(gate.Metal.find_twice_bound(good), "")
+
     def test_a_good_kernel_passes_without_nvrtc_and_is_compiled_once(self):
         kernel = self.write("good.rk.c", GOOD)
 
@@ -101,7 +121,7 @@ class GateTest(unittest.TestCase):
 
         self.assertEqual(status, 0, output)
         self.assertIn("nvrtc sm_90: skipped: NVRTC not found", output)
-        self.assertIn(" 4 compilations, 0 failed", output)
+        self.assertIn(" 5 compilations, 0 failed", output)
         before = {entry.name: entry.stat().st_mtime_ns for entry in (self.path / "cache").iterdir()}
         status, output = self.gate("--nvrtc", "/nonexistent/libnvrtc.so", kernel)
         self.assertEqual(status, 0, output)

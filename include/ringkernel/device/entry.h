@@ -11,7 +11,7 @@
  *     first, count   the shards of the table that this launch serves
  *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards
  *              had work RK_SLICE_IDLE times in a row; 0: stay until all of them are paused, ended or failed
- *     shared   OpenCL only: the block's shared memory, .shared bytes and 8 more for each thread; a launch
+ *     shared   OpenCL and Metal: the block's shared memory, .shared bytes and 8 more for each thread; a launch
  *              parameter on CUDA */
 #ifndef RINGKERNEL_DEVICE_ENTRY_H
 #define RINGKERNEL_DEVICE_ENTRY_H
@@ -30,16 +30,22 @@
 #include "causal.h"
 #include "express.h"
 
+/* Where a thread stands in the grid. */
 #if defined(RK_LANG_CUDA)
-#define RK_BLOCK_NUMBER() ((rk_u32)blockIdx.x)
-#define RK_BLOCK_COUNT() ((rk_u32)gridDim.x)
-#define RK_BLOCK_THREAD() ((rk_u32)threadIdx.x)
-#define RK_BLOCK_THREADS() ((rk_u32)blockDim.x)
+#define RK_BLOCK_NUMBER(entry) ((rk_u32)blockIdx.x)
+#define RK_BLOCK_COUNT(entry) ((rk_u32)gridDim.x)
+#define RK_BLOCK_THREAD(entry) ((rk_u32)threadIdx.x)
+#define RK_BLOCK_THREADS(entry) ((rk_u32)blockDim.x)
+#elif defined(RK_LANG_METAL) /* which hands that to the kernel's function */
+#define RK_BLOCK_NUMBER(entry) ((entry)->place.block)
+#define RK_BLOCK_COUNT(entry) ((entry)->place.blocks)
+#define RK_BLOCK_THREAD(entry) ((entry)->place.block_thread)
+#define RK_BLOCK_THREADS(entry) ((entry)->place.block_threads)
 #else
-#define RK_BLOCK_NUMBER() ((rk_u32)get_group_id(0))
-#define RK_BLOCK_COUNT() ((rk_u32)get_num_groups(0))
-#define RK_BLOCK_THREAD() ((rk_u32)get_local_id(0))
-#define RK_BLOCK_THREADS() ((rk_u32)get_local_size(0))
+#define RK_BLOCK_NUMBER(entry) ((rk_u32)get_group_id(0))
+#define RK_BLOCK_COUNT(entry) ((rk_u32)get_num_groups(0))
+#define RK_BLOCK_THREAD(entry) ((rk_u32)get_local_id(0))
+#define RK_BLOCK_THREADS(entry) ((rk_u32)get_local_size(0))
 #endif
 
 RK_FN rk_u64 rk_entry_now(rk_context *rk_ctx)
@@ -99,7 +105,7 @@ RK_FN void rk_entry_run(rk_entry *entry, rk_u32 run)
     }
     switch (run) {
     case RK_RUN_THREADS: rk_run_messages(entry, n, RK_THREAD); break;
-#if defined(RK_LANG_OPENCL)
+#if !defined(RK_LANG_CUDA)
     case RK_RUN_GROUPS: rk_run_messages(entry, n, RK_BLOCK); break;
 #else
     case RK_RUN_GROUPS:
@@ -142,7 +148,7 @@ RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
     case RK_RUN_THREADS: return 1;
     case RK_RUN_SPMD: return entry->threads == shard->threads && shard->max_batch <= entry->threads;
     case RK_RUN_GROUPS:
-#if !defined(RK_LANG_OPENCL)
+#if defined(RK_LANG_CUDA)
         if (shard->width == RK_WARP)
             return entry->threads <= RK_WARP_SIZE || entry->threads % RK_WARP_SIZE == 0;
 #endif
@@ -256,7 +262,8 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
     RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(entry->context.arena + shards) + first;
 #if defined(RK_LANG_CUDA)
     rk_u64 beat = 0, heard_ns = 0;
-    rk_u32 own = RK_BLOCK_NUMBER(), alone = !visits && own < count && own + RK_BLOCK_COUNT() >= count;
+    rk_u32 own = RK_BLOCK_NUMBER(entry),
+           alone = !visits && own < count && own + RK_BLOCK_COUNT(entry) >= count;
     rk_express_own express = { { 0, 0, 0, 0, 0 }, 0, 0, 0 };
     if (alone && run == RK_RUN_THREADS)
         express = rk_express_own_of(entry, (RK_GLOBAL rk_shard *)(entry->context.arena + table[own]));
@@ -265,7 +272,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
         rk_u32 worked = 0;
         rk_u32 served = 0;
-        for (rk_u32 s = RK_BLOCK_NUMBER(); s < count; s += RK_BLOCK_COUNT()) {
+        for (rk_u32 s = RK_BLOCK_NUMBER(entry); s < count; s += RK_BLOCK_COUNT(entry)) {
             rk_u32 most = 0xffffffffu;
 #if defined(RK_LANG_CUDA)
             rk_u32 express_visit = RK_VISIT_IDLE;
@@ -310,8 +317,8 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
     entry->context.blocked = 0;
     entry->context.now_ns = 0;
     entry->number = number;
-    entry->thread = RK_BLOCK_THREAD();
-    entry->threads = RK_BLOCK_THREADS();
+    entry->thread = RK_BLOCK_THREAD(entry);
+    entry->threads = RK_BLOCK_THREADS(entry);
     entry->board = board;
 }
 
@@ -338,6 +345,26 @@ extern __shared__ rk_unit rk_block_memory[];
         if (entry.thread == 0) look.shard = look.plain_shard = 0;                                  \
         entry.numbers = numbers;                                                                   \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
+    }
+#elif defined(RK_LANG_METAL)
+#define RK_KERNEL kernel void
+#define RK_ENTRY(kernel_, number_, run_)                                                     \
+    RK_KERNEL rk_entry_##kernel_(                                                            \
+        device rk_u8 *arena [[buffer(0)]], constant rk_u64 &shards [[buffer(1)]],            \
+        constant rk_u32 &first [[buffer(2)]], constant rk_u32 &count [[buffer(3)]],          \
+        constant rk_u32 &visits [[buffer(4)]], threadgroup rk_u8 *shared [[threadgroup(0)]], \
+        uint block [[threadgroup_position_in_grid]], uint blocks [[threadgroups_per_grid]],  \
+        uint block_thread [[thread_position_in_threadgroup]],                                \
+        uint block_threads [[threads_per_threadgroup]])                                      \
+    {                                                                                        \
+        threadgroup rk_u32 board[RK_BOARD_WORDS];                                            \
+        rk_entry entry;                                                                      \
+        entry.place.block = block;                                                           \
+        entry.place.blocks = blocks;                                                         \
+        entry.place.block_thread = block_thread;                                             \
+        entry.place.block_threads = block_threads;                                           \
+        rk_entry_open(&entry, arena, shared, board, number_);                                \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                          \
     }
 #else
 #define RK_KERNEL __kernel void
@@ -368,7 +395,11 @@ RK_KERNEL rk_clock_probe(rk_u64 *words, rk_u32 rounds)
 /* The device's side of the layout check, by one thread: RK_LAYOUT_WORDS words, or what there is room for. */
 #define RK_LAYOUT_SIZE_(type) (rk_u32)sizeof(type),
 #define RK_LAYOUT_OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
+#if defined(RK_LANG_METAL)
+RK_KERNEL rk_layout_check(device rk_u32 *words [[buffer(0)]], constant rk_u32 &room [[buffer(1)]])
+#else
 RK_KERNEL rk_layout_check(RK_GLOBAL rk_u32 *words, rk_u32 room)
+#endif
 {
     const rk_u32 layout[] = { RK_WIRE_VERSION, RK_LAYOUT(RK_LAYOUT_SIZE_, RK_LAYOUT_OFFSET_) };
     for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && i < room; i++) words[i] = layout[i];

@@ -27,7 +27,7 @@ RK_FN rk_u32 rk_log2_u64(rk_u64 x)
 #elif defined(RK_LANG_CUDA)
     return 63u - (rk_u32)__clzll((long long)x);
 #else
-    return 63u - (rk_u32)clz(x);
+    return 63u - (rk_u32)RK_PORT_CLZ(x);
 #endif
 }
 

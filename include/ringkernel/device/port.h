@@ -11,7 +11,8 @@
  *                    attributes)
  *   atomics          rk_load_u32/u64, rk_store_u32/u64, rk_exchange_u32, rk_add_u32/u64, rk_or_u32/u64,
  *                    rk_min_u32, rk_cas_u32/u64 (pointer, [expected,] value, order, scope); all take the
- *                    order and the scope as written constants. rk_cas_* return 1 when they stored.
+ *                    order and the scope as written constants. rk_cas_* return 1 when they stored; where a
+ *                    device has no rk_cas_u64, RK_NO_CAS_U64 says so
  *   fences           rk_fence(order, scope)
  *   units            rk_unit (four u32, 16-byte aligned), rk_load_unit, rk_store_unit: one 128-bit access
  *                    each, RK_HAS_UNIT says whether the device has them
@@ -35,6 +36,8 @@
 
 #if defined(RK_LANG_OPENCL)
 #include "port_opencl.h"
+#elif defined(RK_LANG_METAL)
+#include "port_metal.h"
 #elif defined(RK_LANG_CUDA)
 #include "port_cuda.h"
 #else

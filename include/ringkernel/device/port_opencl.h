@@ -204,6 +204,8 @@ RK_FN void rk_store_unit(volatile __global rk_unit *unit, rk_unit value)
     *(volatile __global uint4 *)unit = (uint4)(value.word[0], value.word[1], value.word[2], value.word[3]);
 }
 
+#define RK_PORT_CLZ(value) clz(value)
+
 /* OpenCL C has neither a clock nor a cycle counter. */
 RK_FN rk_u64 rk_port_cycles(void) { return 0; }
 RK_FN void rk_port_pause(void) {}

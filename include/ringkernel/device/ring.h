@@ -143,6 +143,7 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
     return room < 0 ? 0 : room > (rk_i64)wanted ? wanted : (rk_u32)room;
 }
 
+#if !defined(RK_NO_CAS_U64)
 /* Claim up to `wanted` slots of a counted ring: first of the room, which the consumer gives back as it commits
  * (P1 pairs with C2), then a ticket, which there is room for. Neither is tried again because another producer
  * came between: where a compare-and-swap takes as long as the way to the device's cache, a tail that everybody
@@ -169,19 +170,27 @@ RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
     claim.first = rk_add_u64(&ring->tail, claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE);
     return claim;
 }
+#endif
 
 /* Claim up to `wanted` slots. Of a ring that isn't counted, admission and ticket are one compare-and-swap on the
  * tail; in either way the capacity is exact and no ticket is ever given back. */
 RK_FN_LARGE rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
 {
     rk_claim claim;
+#if !defined(RK_NO_CAS_U64)
     if (ring->counted) return rk_ring_claim_counted(ring, wanted);
+#endif
     if (ring->single) {
         claim.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
         claim.count = rk_ring_room(ring, claim.first, wanted);
         if (claim.count) rk_store_u64(&ring->tail, claim.first + claim.count, RK_RELEASE, RK_SCOPE_DEVICE);
         return claim;
     }
+#if defined( \
+    RK_NO_CAS_U64) /* a ring with several producers has its lane's lock there: see rk_lane_put_locked */
+    claim.first = claim.count = 0;
+    return claim;
+#else
     for (rk_u32 round = 0;; round++) {
         claim.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
         claim.count = rk_ring_room(ring, claim.first, wanted);
@@ -193,6 +202,7 @@ RK_FN_LARGE rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
         }
         rk_port_spin(round);
     }
+#endif
 }
 
 /* Ask for the lines of claimed slots before they are filled: they come from the consumer's core side by side

@@ -46,7 +46,7 @@ RK_FN rk_u32 rk_block_agree_two(rk_entry *entry, rk_u32 word, rk_u32 *second)
  * blocks of one warp. */
 RK_FN void rk_block_cut(rk_entry *entry, rk_u32 width)
 {
-#if defined(RK_LANG_OPENCL)
+#if !defined(RK_LANG_CUDA)
     rk_u32 size = width == RK_THREAD ? 1u : entry->threads;
 #else
     rk_u32 size = width == RK_THREAD                                  ? 1u

@@ -41,7 +41,7 @@ RK_FN rk_u32 rk_receive_mine(rk_context *context, rk_u16 type, void *to, rk_u32 
 #elif defined(RK_LANG_CUDA)
 #define rk_barrier(scope) ((scope) == RK_SCOPE_WARP ? __syncwarp() : __syncthreads())
 #else
-#define rk_barrier(scope) barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+#define rk_barrier(scope) RK_PORT_BLOCK_BARRIER()
 #endif
 
 /* ------------------------------------------------------------ exchange between threads of a warp or block */

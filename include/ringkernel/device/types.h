@@ -1,11 +1,13 @@
 /* The scalar types of the dialect.
  *
  * One name for each width in every language that compiles a kernel: C11, C++17 and later, CUDA through NVRTC
- * (which has no <stdint.h>), OpenCL C. Messages and shared structures use these and nothing else. */
+ * (which has no <stdint.h>), OpenCL C, the Metal Shading Language. Messages and shared structures use these and nothing else. */
 #ifndef RINGKERNEL_DEVICE_TYPES_H
 #define RINGKERNEL_DEVICE_TYPES_H
 
-#if defined(__OPENCL_C_VERSION__) || defined(__OPENCL_VERSION__)
+#if defined(__METAL_VERSION__)
+#define RK_LANG_METAL 1
+#elif defined(__OPENCL_C_VERSION__) || defined(__OPENCL_VERSION__)
 #define RK_LANG_OPENCL 1
 #elif defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #define RK_LANG_CUDA 1
@@ -13,7 +15,7 @@
 #define RK_LANG_HOST 1
 #endif
 
-#if defined(RK_LANG_OPENCL)
+#if defined(RK_LANG_OPENCL) || defined(RK_LANG_METAL)
 typedef char rk_i8;
 typedef uchar rk_u8;
 typedef short rk_i16;
@@ -49,8 +51,13 @@ typedef uint64_t rk_u64;
 typedef rk_u32 __attribute__((__may_alias__)) rk_word;
 typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
 
+/* Where a device has no double precision, such a member of a message is carried and not computed with. */
 typedef float rk_f32;
-#if !defined(RK_LANG_OPENCL) || defined(cl_khr_fp64) || defined(__opencl_c_fp64)
+#if defined(RK_LANG_METAL) || (defined(RK_LANG_OPENCL) && !defined(cl_khr_fp64) && !defined(__opencl_c_fp64))
+typedef struct rk_f64 {
+    rk_u64 bits;
+} rk_f64;
+#else
 #define RK_HAS_F64 1
 typedef double rk_f64;
 #endif

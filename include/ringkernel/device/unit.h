@@ -24,6 +24,13 @@
 #define RK_RUN_SPMD 3u
 
 /* One thread of the block that serves shards. */
+#if defined(RK_LANG_METAL)
+/* Where the thread stands in the grid. */
+typedef struct rk_place {
+    rk_u32 block, blocks, block_thread, block_threads;
+} rk_place;
+#endif
+
 typedef struct rk_entry {
     rk_context context; /* comes first: a context leads to its entry */
     rk_u32 number;      /* of the kernel in this unit */
@@ -39,6 +46,8 @@ typedef struct rk_entry {
     struct rk_claim *claim;
     struct rk_look *look;
     rk_u16 *numbers; /* one for each thread */
+#elif defined(RK_LANG_METAL)
+    rk_place place;
 #endif
 } rk_entry;
 
