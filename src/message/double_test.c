@@ -18,6 +18,16 @@ static void assert_compares(double value, rk_i32 with)
                  rk_f64_bits_compare(bits, with), rk_f64_compare(value, with), expected);
 }
 
+/* The double whose bits are so many further. */
+static double next_to(double value, rk_u64 further)
+{
+    rk_u64 bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits += further;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* An integer, and what lies nearest to it on both sides; all that is special. */
 static void assert_compares_around(rk_i32 with)
 {
