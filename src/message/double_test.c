@@ -32,21 +32,8 @@ static double next_to(double value, rk_u64 further)
 static void assert_compares_around(rk_i32 with)
 {
     double at = with;
-    double near[] = { at,
-                      nextafter(at, -INFINITY),
-                      nextafter(at, INFINITY),
-                      at - 0.5,
-                      at + 0.5,
-                      -at,
-                      0.0,
-                      -0.0,
-                      5e-324,
-                      -5e-324,
-                      INFINITY,
-                      -INFINITY,
-                      NAN,
-                      1e308,
-                      -1e308 };
+    double near[] = { at,     next_to(at, 1), next_to(at, ~0ull), at - 0.5,  at + 0.5, -at,   0.0,   -0.0,
+                      5e-324, -5e-324,        INFINITY,           -INFINITY, NAN,      1e308, -1e308 };
     for (size_t i = 0; i < sizeof near / sizeof *near; i++) assert_compares(near[i], with);
 }
 
