@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <ringkernel/device/take.h>
+#include <ringkernel/state/histogram.h>
 
 #include "guard.h"
 #include "kernel.h"
@@ -149,16 +150,7 @@ static void add_histogram(rk_histogram *sum, const rk_histogram *h)
 
 static rk_u64 quantile(const rk_histogram *h, rk_u64 total, double q)
 {
-    rk_u64 rank = (rk_u64)(q * (double)total + 0.5), seen = 0;
-    if (rank < 1) rank = 1;
-    for (rk_u32 i = 0; i < RK_HISTOGRAM_BUCKETS; i++) {
-        seen += h->bucket[i];
-        if (seen >= rank) {
-            rk_u64 value = rk_histogram_value(i);
-            return value < h->min_ns ? h->min_ns : value > h->max_ns ? h->max_ns : value;
-        }
-    }
-    return h->max_ns;
+    return rk_histogram_of_rank(h, (rk_u64)(q * (double)total + 0.5));
 }
 
 void rk_quantiles_of(const rk_histogram *h, rk_quantiles *q)

@@ -29,7 +29,8 @@ AT_ONCE = 2  # compilers at work
 KERNEL_FOLDERS = ("tests", "examples", "bench", "docs")
 # Kernels that `rk` carries as text: what `rk init` writes, and what `rk bench` runs.
 CARRIED = ("src/cli/init_templates.c", "src/cli/bench_kernels.h")
-MORE_HEADERS = ("kernel.h", "message.h")  # beside device/*.h
+HEADER_FOLDERS = ("device", "state")
+MORE_HEADERS = ("kernel.h", "message.h")
 # What some headers leave to the file that includes them, before and after.
 LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)
 #define RK_LOOP_DRAIN(context, actor) ((void)0)
@@ -158,8 +159,9 @@ def find_jobs(root, cache, kernels):
     jobs = [Job(os.path.relpath(p, root), True, render_all(renderer, p)) for p in wanted]
     if kernels:
         return jobs
-    device = sorted(p.name for p in (root / "include/ringkernel/device").glob("*.h"))
-    for name in [f"device/{n}" for n in device if not n.startswith("port_")] + list(MORE_HEADERS):
+    include = root / "include/ringkernel"
+    device = sorted(str(p.relative_to(include)) for folder in HEADER_FOLDERS for p in (include / folder).glob("*.h"))
+    for name in [n for n in device if not n.startswith("device/port_")] + list(MORE_HEADERS):
         text = f"{BEFORE_HEADER.get(name, '')}#include <ringkernel/{name}>\n{AFTER_HEADER.get(name, '')}"
         jobs.append(Job(f"ringkernel/{name}", False, dict.fromkeys(FORMS, text)))
     return jobs

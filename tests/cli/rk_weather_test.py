@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""The job of examples/weather-watch equals an independent computation, byte for byte, on each backend that runs here."""
+import importlib.util
+import json
+import subprocess
+
+import rk_command
+from rk_command import SOURCE, Case
+
+JOB = SOURCE / "examples" / "weather-watch"
+PACKED = JOB / "weather.csv.zst"
+
+
+def load_expected():
+    """The example's expected.py; flight-delays has one of that name, too."""
+    spec = importlib.util.spec_from_file_location("expected_weather", JOB / "expected.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+expected = load_expected()
+
+
+class Weather(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.data = subprocess.run(["zstd", "-dcq", PACKED], stdout=subprocess.PIPE, check=True).stdout.decode()
+        told = json.loads(rk_command.rk("devices", "--json").stdout)
+        cls.backends = [backend["backend"] for backend in told if backend["runs"]]
+
+    def check(self, text, *arguments, **parameters):
+        """Runs the job on each backend and compares result, dead letters and account with the computation."""
+        result, dead = expected.compute(text, **parameters)
+        settings = [part for name, value in parameters.items() for part in ("--set", f"watch.{name}={value}")]
+        for backend in self.backends:
+            done = self.run_app(JOB / "app.yaml", "--backend", backend, "--input", "-", "--input-format", "csv", *settings,
+                                *arguments, stdin=text.encode())
+            self.assertEqual(done.stdout.decode().splitlines(True), result, backend)
+            self.assertEqual([(letter["row"], letter["reason"]) for letter in done.letters], dead, backend)
+            self.assertTrue(done.summary["balanced"])
+            accepted = {kernel["name"]: kernel["account"]["accepted"] for kernel in done.summary["kernels"]}
+            good = len(text.splitlines()) - 1 - len(dead)
+            self.assertEqual((accepted["compare"], accepted["watch"]), (good, good))
+        return result
+
+    def test_the_cpu_is_among_the_backends(self):
+        self.assertIn("cpu", self.backends)
+
+    def test_plain_run_equals_the_kept_result(self):
+        done = self.run_app(JOB / "app.yaml")
+        self.assertEqual(done.stdout, (JOB / "expected" / "result.ndjson").read_bytes())
+        self.assertEqual(done.errors, "")
+
+    def test_a_line_for_each_hour(self):
+        result = self.check(self.data, every=1)
+        self.assertGreater(len(result), 8759)
+
+    def test_other_limits_and_no_averages(self):
+        result = self.check(self.data, every=0, unusual=0.5, fall=0.8)
+        self.assertTrue(any("unusual_by" in line for line in result))
+        self.assertFalse(any("day_mean" in line for line in result))
+
+    def test_three_workers_and_small_queues(self):
+        small = [f"{kernel}.capacity=16" for kernel in ("check", "compare", "watch")] + ["watch.output_capacity=16"]
+        self.check(self.data, "--workers", "3", *(part for one in small for part in ("--set", one)), every=1)
+
+    def test_three_days_have_no_usual_temperature_yet(self):
+        result = self.check("".join(self.data.splitlines(True)[:73]), every=1)
+        self.assertFalse(any("unusual_by" in line for line in result))
+
+    def test_what_cannot_be_is_a_dead_letter_and_in_no_average(self):
+        rows = self.data.splitlines(True)
+        wrong = ["500,61,1000,3\n", "-1,5,1000,3\n", "501,5,849.9,3\n", "502,5,1000,-0.1\n", "503,5\n", "x,5,1000,3\n"]
+        rows[400:400] = wrong
+        self.check("".join(rows), every=1)
+
+    def test_one_wild_reading_leaves_nothing_behind(self):
+        rows = self.data.splitlines(True)
+        rows[300] = "300,-59.999999999999993,1016.9,3.8\n"
+        self.check("".join(rows), every=1)
+
+    def test_only_a_head(self):
+        self.assertEqual(len(self.check(self.data.splitlines(True)[0])), 1)
+
+
+if __name__ == "__main__":
+    rk_command.main()
