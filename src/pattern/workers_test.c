@@ -113,6 +113,7 @@ static void a_heartbeat_keeps_a_worker_but_not_one_that_finishes_nothing(void **
         assert_int_equal(hear(w, rk_worker_says(0, RK_WORKER_IS_ALIVE), now, &job), RK_OK);
         assert_true(rk_workers_expire(w, now + 89) > now + 89);
     }
+    assert_int_equal(hear(w, rk_worker_says(0, RK_WORKER_IS_ALIVE), 1005, &job), RK_OK);
     rk_workers_expire(w, 1010); /* it has had its job for 1,000 */
     assert_int_equal(w->lost, 1);
     assert_int_equal(w->worker[RK_WORKERS_NOBODY].queued, 1);
@@ -201,6 +202,7 @@ static void each_job_counts_once_whatever_happens(void **state)
                 rk_u32 i = random % held;
                 rk_status status = hear(w, rk_worker_done(&with[i], 0), now, &job);
                 if (status == RK_OK) {
+                    assert_int_equal(job, with[i].job);
                     assert_int_equal(counted[job]++, 0);
                     completed++;
                 } else {
