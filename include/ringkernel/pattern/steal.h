@@ -75,7 +75,7 @@ typedef struct rk_steal {
     rk_u32 black;        /* I had tasks from others since the token was here */
     rk_u32 has_token, token_black, token_out, round; /* out: of shard 0, it goes round */
     rk_u32 probes, ended;                            /* shard 0: asked to tell when all is done; and all is */
-    rk_u32 pad;
+    rk_u32 giver;                                    /* who gave last, + 1: the first to be asked */
     rk_u32 asked[RK_STEAL_SHARDS]; /* the last request of each, and whether it waits for an answer: */
     rk_u8 waits[RK_STEAL_SHARDS];  /* 0 no, RK_STEAL_ASKS + 1, RK_STEAL_WAITS + 1 */
     rk_task task[RK_STEAL_QUEUE];
@@ -163,6 +163,7 @@ RK_FN rk_status rk_steal_hear(RK_GLOBAL rk_steal *s, RK_MSG const rk_steal_word 
         }
         s->taken += word->count;
         if (word->count) {
+            s->giver = from + 1u;
             s->balance--;
             s->black = 1;
         }
@@ -220,7 +221,9 @@ RK_FN void rk_steal_request(RK_GLOBAL rk_steal *s, rk_steal_word *word)
     s->random ^= s->random << 13; /* xorshift: Marsaglia, 2003 */
     s->random ^= s->random >> 17;
     s->random ^= s->random << 5;
-    if (!waits) to = (s->me + 1u + s->random % (s->shards - 1u)) % s->shards;
+    if (!waits)
+        to = s->tries == 0 && s->giver ? s->giver - 1u
+                                       : (s->me + 1u + s->random % (s->shards - 1u)) % s->shards;
     s->serial += s->serial == ~0u ? 2u : 1u; /* 0 is none */
     s->open = s->serial;
     rk_steal_word_to(s, word, waits ? RK_STEAL_WAITS : RK_STEAL_ASKS, to, s->serial);
