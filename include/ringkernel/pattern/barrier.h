@@ -26,7 +26,7 @@
 
 #if !defined(RK_BARRIERS)
 #define RK_BARRIERS \
-    16u /* names that one shard of a keeper has room for; define it before. 560 bytes of state each */
+    16u /* names that one shard of a keeper has room for; define it before. 544 bytes of state each */
 #endif
 #define RK_BARRIER_SENDS (RK_BARRIER_PARTIES + 1u) /* answers to one call, at most */
 #define RK_BARRIER_WAITS 100u                      /* no answer yet */
