@@ -14,10 +14,10 @@ RK_MESSAGE(start, 52, (rk_u32, vertices))
 
 /* What vertices of one part give to vertices of another in a step: the first `count` are used. */
 #define SHARES 40
-RK_MESSAGE(shares, 53, (rk_u64, amount, SHARES), (rk_u32, vertex, SHARES), RK_SUPERSTEP_MEMBERS,
+RK_MESSAGE(shares, 53, (rk_u64, amount, SHARES), (rk_u32, node, SHARES), RK_SUPERSTEP_MEMBERS,
            (rk_u32, count))
 
-/* The result: a vertex, its rank, and the step in which nothing changed any more. */
-RK_MESSAGE(ranked, 54, (rk_f64, rank), (rk_u32, vertex), (rk_u32, steps))
+/* The result: the rank of vertex `node`, and the last step. */
+RK_MESSAGE(ranked, 54, (rk_u64, rank_billionths), (rk_u32, node), (rk_u32, steps))
 
 #endif

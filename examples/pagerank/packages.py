@@ -51,7 +51,7 @@ def rank(command, table):
         rows = list(map(json.loads, file))
     ranks = [0.0] * len(rows)
     for row in rows:
-        ranks[row["vertex"]] = row["rank"]
+        ranks[row["node"]] = row["rank_billionths"] / 1e9
     return ranks, rows[0]["steps"]
 
 

@@ -27,12 +27,12 @@ RK_REASON(incomplete)
 
 RK_ROUTE(result)
 
-typedef struct vertex {
+typedef struct node {
     rk_u64 rank;
     rk_u64 given[2]; /* in the steps with this lowest bit */
     rk_u32 edges;
     rk_u32 pad;
-} vertex;
+} node;
 
 /* An edge of vertex `from` of this part to vertex `to` of another, in that part's list. */
 typedef struct out_edge {
@@ -53,7 +53,7 @@ typedef struct part {
     rk_u32 does, to, at;   /* sending: part, and edge of its list + 1; reporting: vertex */
     rk_u32 list[PARTS];    /* first edge to a part, + 1 */
     out_edge edge[EDGES];
-    vertex vertex[VERTICES];
+    node node[VERTICES];
 } part;
 
 RK_HANDLER(rank, edge, msg, part, self, .state = RK_PER_SHARD, .max_sends = SLICE)
@@ -74,7 +74,7 @@ RK_HANDLER(rank, edge, msg, part, self, .state = RK_PER_SHARD, .max_sends = SLIC
     l->to = to;
     l->next = self->list[its];
     self->list[its] = self->edges;
-    self->vertex[from].edges++;
+    self->node[from].edges++;
 }
 
 /* Nothing begins without all edges: no ranks are better than wrong ones. */
@@ -88,15 +88,14 @@ RK_HANDLER(rank, start, msg, part, self, .state = RK_PER_SHARD, .max_sends = SLI
         rk_fail(RK_ARG, incomplete);
         return;
     }
-    for (rk_u32 v = 0; v < self->here; v++) self->vertex[v].rank = ONE;
+    for (rk_u32 v = 0; v < self->here; v++) self->node[v].rank = ONE;
     rk_wake_at(RK_ARG, rk_now_ns());
 }
 
 RK_HANDLER(rank, shares, msg, part, self, .state = RK_PER_SHARD, .max_sends = SLICE)
 {
     if (rk_superstep_take(&self->steps, msg) > RK_SUPERSTEP_EARLY) return;
-    for (rk_u32 i = 0; i < msg->count; i++)
-        self->vertex[msg->vertex[i]].given[msg->step & 1u] += msg->amount[i];
+    for (rk_u32 i = 0; i < msg->count; i++) self->node[msg->node[i]].given[msg->step & 1u] += msg->amount[i];
 }
 
 RK_HANDLER(rank, rk_step_end, end, part, self, .state = RK_PER_SHARD, .max_sends = SLICE)
@@ -117,7 +116,7 @@ RK_FN void update_ranks(RK_CTX, RK_GLOBAL part *self)
     rk_u32 before = (self->steps.step - 1u) & 1u;
     rk_u64 to_each = self->steps.total[0] / self->vertices; /* of the vertices without edges, of all parts */
     for (rk_u32 v = 0; v < self->here; v++) {
-        RK_GLOBAL vertex *at = &self->vertex[v];
+        RK_GLOBAL node *at = &self->node[v];
         rk_u64 rank = ONE - damp(RK_ARG, ONE) + damp(RK_ARG, at->given[before] + to_each);
         self->changed += rank > at->rank ? rank - at->rank : at->rank - rank;
         at->rank = rank;
@@ -133,7 +132,7 @@ RK_FN void begin_step(RK_CTX, RK_GLOBAL part *self)
     self->loose = self->changed = 0;
     if (step > 1u) update_ranks(RK_ARG, self);
     for (rk_u32 v = 0; v < self->here; v++)
-        if (self->vertex[v].edges == 0) self->loose += self->vertex[v].rank;
+        if (self->node[v].edges == 0) self->loose += self->node[v].rank;
     self->does = is_over ? REPORTS : SENDS;
     self->to = 0;
     self->at = is_over ? 0 : self->list[0];
@@ -145,11 +144,11 @@ RK_FN shares next_shares(RK_GLOBAL part *self)
     shares out;
     out.count = 0;
     for (rk_u32 i = 0; i < SHARES; i++) {
-        out.amount[i] = out.vertex[i] = 0;
+        out.amount[i] = out.node[i] = 0;
         if (self->at == 0) continue;
         RK_GLOBAL const out_edge *l = &self->edge[self->at - 1u];
-        out.amount[i] = self->vertex[l->from].rank / self->vertex[l->from].edges;
-        out.vertex[i] = l->to;
+        out.amount[i] = self->node[l->from].rank / self->node[l->from].edges;
+        out.node[i] = l->to;
         out.count++;
         self->at = l->next;
     }
@@ -176,10 +175,15 @@ RK_FN void send_some(RK_CTX, RK_GLOBAL part *self)
     if (self->does == SENDS || rk_superstep_is_complete(&self->steps)) rk_wake_at(RK_ARG, rk_now_ns());
 }
 
+RK_FN rk_u64 billionths(rk_u64 rank)
+{
+    return rank / ONE * 1000000000u + ((rank % ONE >> 10) * 1000000000u >> 30);
+}
+
 RK_FN void report_some(RK_CTX, RK_GLOBAL part *self)
 {
     for (rk_u32 sent = 0; sent < SLICE && self->at < self->here; sent++, self->at++) {
-        ranked out = { (rk_f64)self->vertex[self->at].rank / (rk_f64)ONE,
+        ranked out = { billionths(self->node[self->at].rank),
                        self->at * self->steps.participants + self->steps.me, self->steps.step - 1u };
         rk_send_to(RK_ARG, result, &out);
     }

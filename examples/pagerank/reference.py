@@ -35,7 +35,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     for vertex, rank in enumerate(compute(read_edges(sys.argv[1]))):
-        print('{"rank":%.9f,"vertex":%d}' % (rank, vertex))
+        print('{"rank_billionths":%d,"node":%d}' % (rank * 1e9, vertex))
 
 
 if __name__ == "__main__":

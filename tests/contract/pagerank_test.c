@@ -54,10 +54,10 @@ static void check_ranks(contract *c, const edge *edges, rk_u32 edge_count, const
         for (rk_u32 v = 0; v < vertices; v++) {
             ranked got;
             assert_ok(rk_receive(c->runtime, r.rank, &got, sizeof got, 0, RK_NO_WAIT));
-            assert_in_range(got.vertex, 0, vertices - 1);
-            assert_int_equal(came >> got.vertex & 1u, 0);
-            came |= 1u << got.vertex;
-            assert_true(fabs(got.rank - expected[got.vertex]) < 1e-5);
+            assert_in_range(got.node, 0, vertices - 1);
+            assert_int_equal(came >> got.node & 1u, 0);
+            came |= 1u << got.node;
+            assert_true(fabs((double)got.rank_billionths / 1e9 - expected[got.node]) < 1e-5);
         }
         ranked more;
         assert_status(rk_receive(c->runtime, r.rank, &more, sizeof more, 0, RK_NO_WAIT), RK_CLOSED);
