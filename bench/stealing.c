@@ -1,0 +1,91 @@
+/* Work stealing against static placement: 2,000 tasks of some 20 us on four shards that two workers serve, with more and
+ * more of them placed on one shard. A trial is from the first send until the last task was done; a sample is its time by
+ * its tasks. Static placement is the same kernel, whose shards don't take part in stealing. */
+#include <ringkernel/ringkernel.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "harness.h"
+#include "stealing.rk.h"
+
+#define TASKS 2000u
+#define TASK_ROUNDS 15000u /* 4 to 5 cycles each */
+#define SHARDS 4u
+#define ROUNDS 9u
+
+#define MUST(call)                                                                \
+    do {                                                                          \
+        if (!(call)) {                                                            \
+            fprintf(stderr, "stealing: %s failed: %s\n", #call, rk_error_text()); \
+            exit(1);                                                              \
+        }                                                                         \
+    } while (0)
+
+static rk_runtime *runtime;
+static unsigned percent; /* of the tasks, at shard 0 */
+
+static rk_kernel launch(const char *id, int steals)
+{
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    o.deduplication_window = 0;
+    o.kernel_name = "hauling";
+    o.shards = o.blocks = SHARDS;
+    MUST(rk_launch(runtime, id, &o, &kernel) == RK_OK);
+    MUST(rk_connect(runtime, kernel, 0, kernel, 0) == RK_OK);
+    MUST(rk_activate(runtime, kernel) == RK_OK);
+    for (rk_u32 s = 0; s < SHARDS && steals; s++) {
+        steal_too m = { 0 };
+        MUST(rk_send(runtime, kernel, RK_BODY(m), &(rk_send_options){ .target = s }) == RK_OK);
+    }
+    return kernel;
+}
+
+static void haul_all(const bench_contender *self, bench_trial *trial)
+{
+    rk_kernel kernel = *(const rk_kernel *)self->subject;
+    rk_u32 at_first = TASKS * percent / 100u, elsewhere = (TASKS - at_first) / (SHARDS - 1u);
+    uint64_t begin = bench_cycles();
+    bench_begin(trial);
+    for (rk_u32 s = 0; s < SHARDS; s++) {
+        rk_u32 count = s == 0 ? TASKS - (SHARDS - 1u) * elsewhere : elsewhere;
+        haul m = { trial->in, count, TASK_ROUNDS };
+        for (rk_u32 i = 0; i < count; i++) trial->sum_in += trial->in + i;
+        trial->in += count;
+        if (count) MUST(rk_send(runtime, kernel, RK_BODY(m), &(rk_send_options){ .target = s }) == RK_OK);
+    }
+    while (trial->out < TASKS) {
+        hauled h;
+        MUST(rk_receive(runtime, kernel, &h, sizeof h, 0, RK_SECONDS(60)) == RK_OK);
+        trial->out += h.count;
+        trial->sum_out += h.sum;
+    }
+    bench_end(trial, 1); /* static placement may keep no more than one busy */
+    bench_sample(&trial->samples, bench_picoseconds(bench_cycles() - begin) / TASKS);
+}
+
+int main(int argc, char **argv)
+{
+    static const unsigned percents[] = { 25, 50, 75, 100 };
+    static rk_kernel stays, steals;
+    bench_open(argc, argv);
+    rk_runtime_options options = { RK_RUNTIME_OPTIONS, .workers = 2 };
+    MUST(rk_open(&options, &runtime) == RK_OK);
+    stays = launch("static placement", 0);
+    steals = launch("work stealing", 1);
+    const bench_contender contenders[] = { { "work stealing", haul_all, &steals, 0 },
+                                           { "static placement", haul_all, &stays, 1 } };
+    for (unsigned i = 0; i < sizeof percents / sizeof *percents; i++) {
+        char name[32], title[96], figure[96];
+        bench_result result[2];
+        percent = percents[i];
+        snprintf(name, sizeof name, "stealing_%u", percent);
+        snprintf(title, sizeof title, "%u %% of the tasks at one of four shards, two workers", percent);
+        snprintf(figure, sizeof figure, "stealing: rate / static placement, %u %% at one shard", percent);
+        bench_contest contest = { name, title, "tasks", contenders, 2, ROUNDS };
+        bench_run(&contest, result);
+        bench_figure(figure, bench_rate_ratio(0, 1), "x");
+    }
+    MUST(rk_close(runtime) == RK_OK);
+    return bench_close();
+}
