@@ -139,6 +139,7 @@ typedef struct rk_host_kernel {
     pthread_mutex_t letters;
     rk_letter *letter_first, *letter_last;
     rk_u32 letter_count, letter_event;
+    rk_u32 letters_told; /* the alert was given, for those that are kept */
     rk_u64 letter_total, letters_lost;
     rk_reason_count reasons[RK_REASONS_MAX];
     rk_u32 reason_count;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "blocks.h"
+#include "dead_letters.h"
 #include "futex.h"
 #include "guard.h"
 #include "module.h"

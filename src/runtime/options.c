@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dead_letters.h"
 #include "error.h"
 
 static rk_launch_options preset(rk_u32 capacity, rk_u32 window, rk_u32 strategy)
@@ -126,6 +127,11 @@ static void check_combinations(finding *f, const rk_launch_options *o)
     }
     if (o->expired_to_dead && !o->expiry) {
         rk_error_detail("expired_to_dead needs expiry = 1");
+        f->mistakes++;
+    }
+    if (o->dead_letter_alert > rk_letters_capacity(o)) {
+        rk_error_detail("dead_letter_alert %u is over dead_letter_capacity %u, so it would never be given",
+                        o->dead_letter_alert, rk_letters_capacity(o));
         f->mistakes++;
     }
 }
