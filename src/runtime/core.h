@@ -131,6 +131,7 @@ typedef struct rk_host_kernel {
     rk_u32 epoch;
     rk_u32 serving; /* seats are on workers' lists (control lock) */
     rk_u32 stalled; /* atomic */
+    rk_u32 hung;    /* atomic: a handler has been running for the stall limit */
     rk_u64 activated_ns;
     rk_u32 out_event, room_event; /* futex words: something was published to the host; room in a host lane */
     rk_u32 receive_next;          /* shard that a receiver looks at first */
@@ -234,6 +235,8 @@ struct rk_runtime {
     rk_pending *pending;
     pthread_mutex_t pending_lock;
     rk_u32 pending_next;
+    rk_supervisor *supervisors; /* list lock */
+    rk_u32 failure_event;       /* futex: a kernel has failed or hangs */
     /* Service thread. */
     pthread_t service;
     rk_u32 service_runs, service_event, service_stop;

@@ -45,7 +45,8 @@ typedef struct worker {
     rk_u32 abandoned;   /* quarantined: leaves when the handler returns, if it ever does */
     seat_list *retired; /* control lock */
     struct worker *next_ended;
-    rk_u64 watched_visits, watched_since_ns; /* the watch's */
+    rk_u64 watched_visits, watched_since_ns; /* the watch's, as is */
+    rk_host_kernel *hangs_in;                /* the kernel whose handler runs for too long; 0: none */
 } worker;
 #define LOOKING ((rk_seat *)1)
 
@@ -582,8 +583,12 @@ static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
         if (!visiting || visits != w->watched_visits) {
             w->watched_visits = visits;
             w->watched_since_ns = now_ns;
-        } else if (!w->lonely && !w->abandoned &&
-                   now_ns - w->watched_since_ns >= runtime->options.stall_limit_ns) {
+            if (w->hangs_in) rk_kernel_hangs(w->hangs_in, 0);
+            w->hangs_in = 0;
+        } else if (!w->abandoned && now_ns - w->watched_since_ns >= runtime->options.stall_limit_ns) {
+            w->hangs_in = visiting->owner;
+            rk_kernel_hangs(w->hangs_in, 1);
+            if (w->lonely) continue;
             rk_runtime_log(
                 runtime, RK_WARNING, visiting->owner->id, visiting->number,
                 "a handler runs longer than the stall limit: what shares its worker gets another one");
