@@ -395,6 +395,45 @@ static void a_kernel_that_waits_for_room_does_not_hang(contract *c)
     assert_ok(rk_unsupervise(s));
 }
 
+#define PAID 200u
+static void what_is_sent_twice_by_hosts_and_by_failing_kernels_counts_once(contract *c)
+{
+    /* given a relay that fails four times behind its publishing, so that all of its batch goes out twice */
+    rk_kernel relay = launch(c, "relay", "relay", 0), ledger = launch_active(c, "ledger", "ledger", 0);
+    assert_ok(rk_connect(c->runtime, relay, 0, ledger, 0));
+    assert_ok(rk_activate(c->runtime, relay));
+    rk_supervised child = { .kernel = relay };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ .restarts = 64 }, &child, 1);
+
+    /* when a sender sends each entry again whenever it isn't sure, and some three times anyway */
+    rk_u32 duplicates = 0;
+    for (rk_u32 i = 0; i < 3 * PAID; i++) {
+        entry e = { i < PAID ? i + 1 : rk_hash64(i) % PAID + 1 };
+        rk_send_options o = RK_SEND_DEFAULTS;
+        o.id = 5000 + e.number;
+        rk_u32 fails = i < PAID && i % 50 == 9;
+        if (fails) assert_ok(rk_fail_before_commit(c->runtime, relay));
+        rk_status status;
+        while ((status = rk_send(c->runtime, relay, RK_BODY(e), &o)) == RK_CLOSED) wait_until(c, look(c, s));
+        if (status != RK_DUPLICATE) assert_ok(status);
+        duplicates += status == RK_DUPLICATE;
+        if (fails) wait_until(c, look(c, s) && info_of_supervisor(s).restarted == i / 50 + 1);
+    }
+    wait_until(c, look(c, s) && account_of(c, relay).queued + account_of(c, ledger).queued == 0 &&
+                      info_of(c, relay).life == RK_LIFE_ACTIVE);
+
+    /* then the ledger has each once, and both windows have refused the rest */
+    rk_u32 times[PAID + 1] = { 0 };
+    entered e;
+    settle(c);
+    while (rk_receive(c->runtime, ledger, &e, sizeof e, 0, RK_NO_WAIT) == RK_OK) times[e.number]++;
+    for (rk_u32 i = 1; i <= PAID; i++) assert_int_equal(times[i], 1);
+    assert_int_equal(duplicates, 2 * PAID);
+    assert_int_equal(account_of(c, relay).refused_duplicate, 2 * PAID);
+    assert_true(account_of(c, ledger).refused_duplicate >= 4); /* what the relay published twice */
+    assert_ok(rk_unsupervise(s));
+}
+
 static void what_cannot_be_supervised_is_refused(contract *c)
 {
     rk_supervisor *s = 0;
@@ -453,6 +492,7 @@ static const contract_case cases[] = {
     { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_replacement_has_the_parameters_of_the_old_one), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_kernel_that_waits_for_room_does_not_hang), NEEDS_THREADS },
+    { CASE(what_is_sent_twice_by_hosts_and_by_failing_kernels_counts_once), NEEDS_REGIONS },
     { CASE(what_cannot_be_supervised_is_refused), NEEDS_REGIONS },
     { CASE(closing_a_runtime_ends_its_supervisors), NEEDS_REGIONS },
 };

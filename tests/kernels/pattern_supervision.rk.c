@@ -15,7 +15,10 @@ RK_HANDLER(ledger, entry, msg, ledger_state, self, .state = RK_PER_SHARD, .max_b
     rk_send(RK_ARG, &e);
 }
 
-/* The same, an actor each. */
+/* Sends on what comes, as it is, its id too. */
+RK_HANDLER(relay, entry, msg, rk_none, self, .max_batch = 8) { rk_forward(RK_ARG); }
+
+/* The same as ledger, an actor each. */
 RK_HANDLER(ledgers, entry, msg, ledger_state, self, .state = RK_PER_ACTOR, .max_batch = 1)
 {
     entered e = { msg->number, ++self->count, rk_is_redelivered(RK_ARG), RK_PARAM_OF(mark) };
