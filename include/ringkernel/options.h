@@ -147,6 +147,9 @@ typedef struct rk_launch_options {
     /* So many dead letters are kept: a warning is logged, and again once all of them were taken. 0: when one is let
      * go for want of room, unless there is a callback. */
     rk_u32 dead_letter_alert;
+    /* How long one call of a handler may run before the kernel counts as hanging, its worker is replaced, and a
+     * supervisor replaces the kernel. From 10 ms; 0: the runtime's stall_limit_ns. On the CPU, with workers. */
+    rk_u64 handler_limit_ns;
 } rk_launch_options;
 
 /* 4096, 1024, Block, FIFO. The default. */

@@ -6,7 +6,7 @@
  *
  * A kernel that *failed* (a batch that stopped between publishing and committing, a divergent barrier) is launched again
  * under its handle: its queue is kept, the batch comes again, flagged as redelivered. A kernel that *hangs* (a handler
- * has been running for longer than the stall limit) is ended and quarantined, and another is launched under its id with the
+ * has been running for longer than handler_limit_ns, or the stall limit) is ended and quarantined, and another is launched under its id with the
  * same options, parameters and routes, to it and from it. The old memory is still in the hands of that handler, so its
  * queue and its state are not used again: its account, under the old handle, says what was queued. Who sends from the
  * host finds the new handle by rk_find, rk_supervised_kernel or the event. Kernels that send to it pause at a batch

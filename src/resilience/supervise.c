@@ -88,7 +88,7 @@ static int is_down(rk_supervisor *s, const child *c, char *why, size_t size)
     if (life == RK_LIFE_FAILED)
         snprintf(why, size, "'%s' failed: %s", k->id, k->failure);
     else if (life == RK_LIFE_ACTIVE && rk_atomic_u32(&k->hung))
-        snprintf(why, size, "'%s' hangs: a handler has been running for the stall limit", k->id);
+        snprintf(why, size, "'%s' hangs: a handler has been running for its limit", k->id);
     else
         down = 0;
     pthread_mutex_unlock(&s->runtime->control);

@@ -22,6 +22,7 @@
 typedef struct rk_pools rk_pools; /* blocks.h */
 #define RK_ARENA_DEFAULT (1ull << 36)
 #define RK_STALL_DEFAULT RK_SECONDS(1)
+#define RK_HANDLER_LIMIT_LEAST RK_MILLISECONDS(10)
 #define RK_SPIN_DEFAULT RK_MICROSECONDS(50)
 #define RK_SEND_TIMEOUT_DEFAULT RK_SECONDS(10)
 #define RK_SEND_DEADLINE_DEFAULT RK_SECONDS(30)
@@ -240,6 +241,7 @@ struct rk_runtime {
     /* Service thread. */
     pthread_t service;
     rk_u32 service_runs, service_event, service_stop;
+    rk_u64 watch_limit_ns; /* the shortest that a handler may run in any kernel so far; atomic */
 };
 
 /* ------------------------------------------------------------------ helpers */

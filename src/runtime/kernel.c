@@ -14,6 +14,7 @@
 #include "module.h"
 #include "parameter.h"
 #include "report.h"
+#include "service.h"
 #include "wiring.h"
 
 /* ------------------------------------------------------------------ handles and the table */
@@ -322,6 +323,7 @@ rk_status rk_kernel_activate(rk_host_kernel *k)
     case RK_LIFE_INACTIVE: break;
     default: return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
     }
+    rk_service_watch(k->runtime, k->options.handler_limit_ns);
     rk_atomic_set_u32(&k->life, RK_LIFE_ACTIVE); /* before it is served: it may fail at once */
     rk_status status = rk_kernel_serve(k);
     if (status != RK_OK) {

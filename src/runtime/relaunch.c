@@ -20,6 +20,7 @@
 #include "kernel.h"
 #include "parameter.h"
 #include "report.h"
+#include "service.h"
 #include "wiring.h"
 
 static rk_ring *ring_at(const rk_host_kernel *k, rk_lane *lane, rk_u32 band)
@@ -443,6 +444,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
             rk_kernel_unplace(&old);
             rk_atomic_set_u32(&k->stalled, 0);
             rk_atomic_set_u32(&k->hung, 0);
+            rk_service_watch(runtime, k->options.handler_limit_ns);
             rk_atomic_set_u32(&k->closed, RK_OK);
             if (was == RK_LIFE_FAILED)
                 rk_atomic_set_u32(&k->life, k->activated_ns ? RK_LIFE_ACTIVE : RK_LIFE_LAUNCHED);

@@ -357,6 +357,58 @@ static void a_kernel_that_hangs_is_replaced_and_its_siblings_go_on(contract *c)
     assert_int_equal(account_of(c, sink).delivered, 5);
 }
 
+static void a_kernel_has_a_limit_of_its_own_for_its_handlers(contract *c)
+{
+    static const rk_u64 limits[][2] = { { RK_SECONDS(3600), RK_MILLISECONDS(30) },
+                                        { RK_MILLISECONDS(40), RK_SECONDS(3600) } };
+    for (rk_u32 i = 0; i < 2; i++) {
+        /* given a limit far under the runtime's, and then far over it */
+        rk_runtime_options r = contract_runtime_options(c);
+        r.stall_limit_ns = limits[i][0];
+        contract_reopen(c, &r);
+        rk_launch_options o = small(16);
+        o.handler_limit_ns = limits[i][1];
+        rk_kernel k = launch_active(c, "held", "held", &o);
+        rk_supervised child = { .kernel = k };
+        rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
+        CLOSE_GATE();
+        assert_ok(send_probe(c, k, 1));
+        wait_until(c, IN_HANDLERS == 1);
+        if (i == 0) {
+            c->ends_quarantined = 1;
+            wait_until(c, noted() == 1);
+            assert_int_equal(seen.kind[0], RK_SUPERVISION_REPLACED);
+            assert_int_equal(info_of(c, k).life, RK_LIFE_QUARANTINED);
+        } else {
+            c->ends_quarantined = 0;
+            wait_until(c, info_of(c, k).stalled);
+            assert_ok(rk_supervisor_look(s));
+            assert_int_equal(noted(), 0);
+        }
+        OPEN_GATE();
+        wait_until(c, IN_HANDLERS == 0);
+        if (i) assert_next(c, k, 1);
+        assert_ok(rk_unsupervise(s));
+    }
+}
+
+static void a_limit_for_handlers_that_nobody_can_keep_is_refused(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k;
+    o.handler_limit_ns = RK_MILLISECONDS(10) - 1;
+    o.kernel_name = in_style(c, "echo");
+    assert_status(rk_launch(c->runtime, "echo", &o, &k), RK_INVALID_OPTIONS);
+    assert_error_says("handler_limit_ns 9999999 is under 10000000");
+    o.handler_limit_ns = RK_SECONDS(1);
+    if (c->variant->single_step || !on_cpu(c)) {
+        assert_status(rk_launch(c->runtime, "echo", &o, &k), RK_UNSUPPORTED);
+        assert_error_says("handler_limit_ns");
+    } else {
+        assert_ok(rk_launch(c->runtime, "echo", &o, &k));
+    }
+}
+
 static void a_replacement_has_the_parameters_of_the_old_one(contract *c)
 {
     rk_runtime_options r = contract_runtime_options(c);
@@ -490,6 +542,8 @@ static const contract_case cases[] = {
     { CASE(a_restart_that_is_refused_is_tried_again), NEEDS_REGIONS },
     { CASE(who_was_stopped_or_ended_by_somebody_is_left_alone), NEEDS_REGIONS },
     { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
     { CASE(a_replacement_has_the_parameters_of_the_old_one), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_kernel_that_waits_for_room_does_not_hang), NEEDS_THREADS },
     { CASE(what_is_sent_twice_by_hosts_and_by_failing_kernels_counts_once), NEEDS_REGIONS },
