@@ -304,7 +304,53 @@ static void a_breaker_opens_at_the_fifth_failure_and_half_opens_after_thirty_sec
     assert_int_equal(v.half_opened, 2);
 }
 
+static void a_kernel_keeps_its_newest_letters_and_sends_them_again(contract *c)
+{
+    rk_kernel k = launch_active(c, "clerk", "clerk", 0);
+    for (rk_u32 round = 0; round < 2; round++) {
+        /* given more letters than there is room for */
+        for (rk_u32 i = 1; i <= MISFITS + 2; i++) {
+            payment p = { i, i % 2 ? 1 : 2, 0 };
+            rk_send_options o = RK_SEND_DEFAULTS;
+            o.target = 40 + i;
+            o.priority = 100;
+            o.id = 100 * (round + 1) + i;
+            assert_ok(rk_send(c->runtime, k, RK_BODY(p), &o));
+            standing s;
+            settle(c);
+            receive(c, k, &s);
+            rk_u32 all = round * (MISFITS + 2) + i;
+            assert_int_equal(s.kept, all);
+            assert_int_equal(s.lost, round * 2 + (i > MISFITS ? i - MISFITS : 0));
+            assert_int_equal(s.waiting, i < MISFITS ? i : MISFITS);
+            assert_int_equal(s.alert, i == 3); /* once, and again after all were taken */
+            assert_int_equal(s.declined + s.crowded, all);
+            assert_int_equal(s.declined, (all + 1) / 2);
+        }
+
+        /* when they are called back, then the newest come, the oldest of them first, as they were sent */
+        recall r = { 3 };
+        for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_send(c->runtime, k, RK_BODY(r), 0));
+        settle(c);
+        for (rk_u32 i = 3; i <= MISFITS + 2; i++) {
+            payment p;
+            rk_received info;
+            receive_with(c, k, &p, &info);
+            assert_int_equal(p.number, i);
+            assert_int_equal(p.failures, i % 2 ? 1 : 2);
+            assert_int_equal(info.target, 40 + i);
+            assert_int_equal(info.priority, 100);
+            assert_int_equal(info.id, 100 * (round + 1) + i);
+            assert_string_equal(rk_route_name(c->runtime, k, info.route), "again");
+        }
+        payment p;
+        settle(c);
+        assert_status(rk_receive(c->runtime, k, &p, sizeof p, 0, RK_NO_WAIT), RK_EMPTY);
+    }
+}
+
 static const contract_case cases[] = {
+    { CASE(a_kernel_keeps_its_newest_letters_and_sends_them_again), NEEDS_REGIONS },
     { CASE(attempts_come_at_0_100_300_and_700_ms_and_then_the_dead_letter), NEEDS_REGIONS },
     { CASE(an_attempt_that_works_is_the_last), NEEDS_REGIONS },
     { CASE(pauses_keep_within_their_jitter_and_differ), NEEDS_REGIONS },

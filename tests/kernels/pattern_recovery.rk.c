@@ -1,6 +1,7 @@
 /* Kernels of the cases on recovery: one that tries again, one that leaves alone who fails. */
 #include <ringkernel/kernel.h>
 #include <ringkernel/resilience/breaker.h>
+#include <ringkernel/resilience/letters.h>
 #include <ringkernel/resilience/retry.h>
 
 #include "pattern_recovery.rk.h"
@@ -83,4 +84,35 @@ RK_HANDLER(fuse, risky, msg, fuse_box, self, .state = RK_PER_SHARD)
     verdict v = { msg->number, rk_now_ns(), b->opened,          b->half_opened,
                   b->closed,   b->refused,  pass != RK_NO_PASS, b->state };
     rk_send(RK_ARG, &v);
+}
+
+RK_ROUTE(again)
+RK_LETTERS(misfits, payment, MISFITS)
+typedef struct clerk_desk {
+    misfits dead;
+} clerk_desk;
+
+/* Keeps each payment, and tells how its letters stand. */
+RK_HANDLER(clerk, payment, msg, clerk_desk, self, .state = RK_PER_SHARD, .max_sends = 8)
+{
+    RK_GLOBAL rk_letters *book = &self->dead.book;
+    if (msg->failures == 1)
+        rk_letter_keep(RK_ARG, &self->dead, msg, declined);
+    else
+        rk_letter_keep(RK_ARG, &self->dead, msg, crowded);
+    standing s = { book->kept, book->lost, 0, 0, book->waiting, rk_letters_alert(&self->dead, 3) };
+    for (rk_u32 i = 0; i < book->reasons; i++) {
+        if (book->reason[i] == (rk_u32)rk_reason_declined)
+            s.declined = book->count[i];
+        else
+            s.crowded += book->count[i];
+    }
+    rk_send(RK_ARG, &s);
+}
+
+RK_HANDLER(clerk, recall, msg, clerk_desk, self, .state = RK_PER_SHARD, .max_sends = 8)
+{
+    rk_u32 place;
+    for (rk_u64 i = 0; i < msg->count && (place = rk_letter_take(&self->dead)) != RK_NO_LETTER; i++)
+        rk_letter_replay(RK_ARG, &self->dead, place, again);
 }

@@ -18,6 +18,15 @@ RK_MESSAGE(receipt, 702, (rk_u64, number), (rk_u32, attempts), (rk_u32, pad))
 /* A call through a breaker: it goes well or not. */
 RK_MESSAGE(risky, 703, (rk_u64, number), (rk_u32, good), (rk_u32, pad))
 
+#define MISFITS 4u /* that one clerk keeps */
+
+/* Send the oldest of the kept again. */
+RK_MESSAGE(recall, 705, (rk_u64, count))
+
+/* How the clerk's letters stand. */
+RK_MESSAGE(standing, 706, (rk_u64, kept), (rk_u64, lost), (rk_u64, declined), (rk_u64, crowded),
+           (rk_u32, waiting), (rk_u32, alert))
+
 /* What became of it, and how the breaker stands. */
 RK_MESSAGE(verdict, 704, (rk_u64, number), (rk_u64, now_ns), (rk_u64, opened), (rk_u64, half_opened),
            (rk_u64, closed), (rk_u64, refused), (rk_u32, passed), (rk_u32, state))
