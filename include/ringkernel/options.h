@@ -54,7 +54,8 @@ typedef struct rk_dead_letter {
     rk_u64 id;          /* with long headers, else 0 */
     rk_u64 correlation; /* likewise */
     rk_u32 target;
-    rk_u32 attempts;
+    rk_u32 attempts; /* before the last one; with long headers, else 0 */
+    rk_u32 priority;
     rk_u32
         was_sent; /* 1: a message that this kernel sent and its target didn't take; 0: one that it received */
     rk_u32 length;       /* bytes of the payload */
@@ -143,7 +144,12 @@ typedef struct rk_launch_options {
     void *dead_letter_user;
     rk_u32
         spmd_check; /* 1: SPMD batches run twice, in two orders, and must agree (finds scopes that are too narrow) */
-    rk_u32 options_;
+    /* So many dead letters are kept: a warning is logged, and again once all of them were taken. 0: when one is let
+     * go for want of room, unless there is a callback. */
+    rk_u32 dead_letter_alert;
+    /* How long one call of a handler may run before the kernel counts as hanging, its worker is replaced, and a
+     * supervisor replaces the kernel. From 10 ms; 0: the runtime's stall_limit_ns. On the CPU, with workers. */
+    rk_u64 handler_limit_ns;
 } rk_launch_options;
 
 /* 4096, 1024, Block, FIFO. The default. */

@@ -130,6 +130,23 @@ RK_API rk_status rk_clear(rk_runtime *runtime, rk_kernel kernel, rk_u64 *cleared
 RK_API rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size,
                                  rk_dead_letter *letter, rk_u64 timeout_ns);
 
+/* Take up to `count` dead letters, the oldest first; payloads lie `stride` bytes apart at `bodies`. *received is how
+ * many. Waits for the first only; stops before one that is larger than `stride`. RK_OK with at least one; else as
+ * rk_receive_dead, and with RK_TOO_SMALL letters->length says how large it is. */
+RK_API rk_status rk_receive_dead_many(rk_runtime *runtime, rk_kernel kernel, void *bodies, size_t stride,
+                                      size_t count, rk_dead_letter *letters, rk_u64 timeout_ns,
+                                      size_t *received);
+
+/* Send a dead letter again, with its type, target and priority, as a new message: without its id, which the window
+ * would know, with no attempts yet, and not as a request, since whoever waited for its reply was told. It goes
+ * to where it was going: to letter->kernel, which had refused it; or, if that kernel had sent it, to the kernel that its
+ * routes bring the type to. `to` says another one, unless its number is 0. The payload must still be
+ * where the letter says.
+ *   RK_INVALID_ARGUMENT  null; or a letter that was sent, whose kernel has no route for its type, or routes to several
+ *                        kernels: give `to`
+ *   and everything that rk_send answers; the letter stays the caller's */
+RK_API rk_status rk_replay_dead(rk_runtime *runtime, const rk_dead_letter *letter, rk_kernel to);
+
 RK_END_DECLS
 
 #endif

@@ -116,24 +116,6 @@ rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel handle, rk_u32 shard
     return status;
 }
 
-rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel handle, rk_u32 index, const char **reason,
-                         rk_u64 *count)
-{
-    rk_host_kernel *k = 0;
-    rk_status status = with_kernel(runtime, handle, reason && count ? reason : 0, "rk_dead_reason", &k);
-    if (status != RK_OK) return status;
-    pthread_mutex_lock(&k->letters);
-    if (index < k->reason_count) {
-        *reason = k->reasons[index].reason;
-        *count = k->reasons[index].count;
-    } else {
-        status = RK_EMPTY;
-    }
-    pthread_mutex_unlock(&k->letters);
-    pthread_mutex_unlock(&runtime->list);
-    return status;
-}
-
 /* ------------------------------------------------------------------ metrics */
 
 static void add_histogram(rk_histogram *sum, const rk_histogram *h)

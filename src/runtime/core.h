@@ -22,6 +22,7 @@
 typedef struct rk_pools rk_pools; /* blocks.h */
 #define RK_ARENA_DEFAULT (1ull << 36)
 #define RK_STALL_DEFAULT RK_SECONDS(1)
+#define RK_HANDLER_LIMIT_LEAST RK_MILLISECONDS(10)
 #define RK_SPIN_DEFAULT RK_MICROSECONDS(50)
 #define RK_SEND_TIMEOUT_DEFAULT RK_SECONDS(10)
 #define RK_SEND_DEADLINE_DEFAULT RK_SECONDS(30)
@@ -131,6 +132,7 @@ typedef struct rk_host_kernel {
     rk_u32 epoch;
     rk_u32 serving; /* seats are on workers' lists (control lock) */
     rk_u32 stalled; /* atomic */
+    rk_u32 hung;    /* atomic: a handler has been running for the stall limit */
     rk_u64 activated_ns;
     rk_u32 out_event, room_event; /* futex words: something was published to the host; room in a host lane */
     rk_u32 receive_next;          /* shard that a receiver looks at first */
@@ -139,6 +141,7 @@ typedef struct rk_host_kernel {
     pthread_mutex_t letters;
     rk_letter *letter_first, *letter_last;
     rk_u32 letter_count, letter_event;
+    rk_u32 letters_told; /* the alert was given, for those that are kept */
     rk_u64 letter_total, letters_lost;
     rk_reason_count reasons[RK_REASONS_MAX];
     rk_u32 reason_count;
@@ -233,9 +236,12 @@ struct rk_runtime {
     rk_pending *pending;
     pthread_mutex_t pending_lock;
     rk_u32 pending_next;
+    rk_supervisor *supervisors; /* list lock */
+    rk_u32 failure_event;       /* futex: a kernel has failed or hangs */
     /* Service thread. */
     pthread_t service;
     rk_u32 service_runs, service_event, service_stop;
+    rk_u64 watch_limit_ns; /* the shortest that a handler may run in any kernel so far; atomic */
 };
 
 /* ------------------------------------------------------------------ helpers */

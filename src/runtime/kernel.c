@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "blocks.h"
+#include "dead_letters.h"
 #include "futex.h"
 #include "guard.h"
 #include "module.h"
 #include "parameter.h"
 #include "report.h"
+#include "service.h"
 #include "wiring.h"
 
 /* ------------------------------------------------------------------ handles and the table */
@@ -201,7 +203,7 @@ static rk_status take_options(const rk_launch_options *given, rk_launch_options 
     return status;
 }
 
-static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *options, rk_kernel *handle)
+rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_options *options, rk_kernel *handle)
 {
     rk_layout layout;
     const rk_class *class;
@@ -232,7 +234,7 @@ static rk_status launch(rk_runtime *runtime, const char *id, rk_launch_options *
     }
     k->connection_count = 0;
     k->epoch = 1;
-    k->stalled = 0;
+    k->stalled = k->hung = 0;
     k->serving = 0;
     k->activated_ns = 0;
     k->failure[0] = 0;
@@ -266,7 +268,7 @@ rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options
     status = take_options(given, &options);
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
-    status = launch(runtime, id, &options, kernel);
+    status = rk_kernel_launch(runtime, id, &options, kernel);
     pthread_mutex_unlock(&runtime->control);
     if (status != RK_OK) rk_error_detail("launch of '%s' refused: %s", id, rk_status_name(status));
     return status;
@@ -309,7 +311,7 @@ rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns)
     return status;
 }
 
-static rk_status activate(rk_host_kernel *k)
+rk_status rk_kernel_activate(rk_host_kernel *k)
 {
     rk_u32 was = rk_atomic_u32(&k->life);
     switch (was) {
@@ -321,6 +323,7 @@ static rk_status activate(rk_host_kernel *k)
     case RK_LIFE_INACTIVE: break;
     default: return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
     }
+    rk_service_watch(k->runtime, k->options.handler_limit_ns);
     rk_atomic_set_u32(&k->life, RK_LIFE_ACTIVE); /* before it is served: it may fail at once */
     rk_status status = rk_kernel_serve(k);
     if (status != RK_OK) {
@@ -331,7 +334,7 @@ static rk_status activate(rk_host_kernel *k)
     return RK_OK;
 }
 
-static rk_status deactivate(rk_host_kernel *k)
+rk_status rk_kernel_deactivate(rk_host_kernel *k)
 {
     if (rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE)
         return rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(rk_atomic_u32(&k->life)));
@@ -360,12 +363,12 @@ static rk_status with_kernel(rk_runtime *runtime, rk_kernel handle, const char *
 
 rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel)
 {
-    return with_kernel(runtime, kernel, "rk_activate", activate);
+    return with_kernel(runtime, kernel, "rk_activate", rk_kernel_activate);
 }
 
 rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel)
 {
-    return with_kernel(runtime, kernel, "rk_deactivate", deactivate);
+    return with_kernel(runtime, kernel, "rk_deactivate", rk_kernel_deactivate);
 }
 
 void rk_kernel_failed(rk_host_kernel *kernel, const char *text)
@@ -377,7 +380,14 @@ void rk_kernel_failed(rk_host_kernel *kernel, const char *text)
     rk_atomic_set_u32(&kernel->life, RK_LIFE_FAILED);
     rk_event_raise(&kernel->out_event);
     rk_event_raise(&kernel->room_event);
+    rk_event_raise(&kernel->runtime->failure_event);
     rk_runtime_log(kernel->runtime, RK_ERROR, kernel->id, 0, text);
+}
+
+void rk_kernel_hangs(rk_host_kernel *kernel, rk_u32 hangs)
+{
+    if (__atomic_exchange_n(&kernel->hung, hangs, __ATOMIC_ACQ_REL) != hangs && hangs)
+        rk_event_raise(&kernel->runtime->failure_event);
 }
 
 /* ------------------------------------------------------------------ the end */

@@ -20,6 +20,23 @@ void rk_kernel_unplace(rk_host_kernel *kernel);
 rk_u64 rk_kernel_queued(const rk_host_kernel *kernel);
 /* The kernel stops for good reason: called by the thread that serves it. */
 void rk_kernel_failed(rk_host_kernel *kernel, const char *text);
+/* rk_launch, rk_activate and rk_deactivate of checked arguments. */
+rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_options *options,
+                           rk_kernel *handle);
+rk_status rk_kernel_activate(rk_host_kernel *kernel);
+rk_status rk_kernel_deactivate(rk_host_kernel *kernel);
+/* A fresh state instead of the one that there is: zeros, and then what `restore` makes of them (0: zeros). */
+typedef struct rk_fresh_state {
+    rk_status (*restore)(void *user, rk_u32 which, void *state, size_t size);
+    void *user;
+} rk_fresh_state;
+/* Restore the state of a kernel that isn't served, which is zeros. */
+rk_status rk_kernel_restore(const rk_host_kernel *kernel, const rk_fresh_state *state);
+/* rk_relaunch; `state` 0: the state is carried over. */
+rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *kernel, rk_launch_options *options,
+                             rk_u64 timeout_ns, const rk_fresh_state *state);
+/* A handler of it has been running for the stall limit, or has returned after that. By the backend's watch. */
+void rk_kernel_hangs(rk_host_kernel *kernel, rk_u32 hangs);
 /* Plan a launch: options checked against class and backend. */
 rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
                          const rk_class **class, rk_layout *layout);

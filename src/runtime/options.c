@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dead_letters.h"
 #include "error.h"
 
 static rk_launch_options preset(rk_u32 capacity, rk_u32 window, rk_u32 strategy)
@@ -128,6 +129,11 @@ static void check_combinations(finding *f, const rk_launch_options *o)
         rk_error_detail("expired_to_dead needs expiry = 1");
         f->mistakes++;
     }
+    if (o->dead_letter_alert > rk_letters_capacity(o)) {
+        rk_error_detail("dead_letter_alert %u is over dead_letter_capacity %u, so it would never be given",
+                        o->dead_letter_alert, rk_letters_capacity(o));
+        f->mistakes++;
+    }
 }
 
 rk_status rk_validate_launch(rk_launch_options *o)
@@ -156,6 +162,11 @@ rk_status rk_validate_launch(rk_launch_options *o)
     if (o->max_batch != RK_FROM_KERNEL) check_range(&f, "max_batch", o->max_batch, 1, RK_BATCH_MAX);
     check_range(&f, "spmd_check", o->spmd_check, 0, 1);
     check_range(&f, "pool_blocks", o->pool_blocks, 0, RK_POOL_BLOCKS_MAX);
+    if (o->handler_limit_ns && o->handler_limit_ns < RK_HANDLER_LIMIT_LEAST) {
+        rk_error_detail("handler_limit_ns %llu is under %llu; 0 is the runtime's stall_limit_ns",
+                        (unsigned long long)o->handler_limit_ns, (unsigned long long)RK_HANDLER_LIMIT_LEAST);
+        f.mistakes++;
+    }
     check_range(&f, "dead_letter_capacity", o->dead_letter_capacity, 0, RK_DEAD_LETTERS_MAX);
     check_combinations(&f, o);
     if (f.mistakes) return RK_INVALID_OPTIONS;

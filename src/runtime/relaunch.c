@@ -20,6 +20,7 @@
 #include "kernel.h"
 #include "parameter.h"
 #include "report.h"
+#include "service.h"
 #include "wiring.h"
 
 static rk_ring *ring_at(const rk_host_kernel *k, rk_lane *lane, rk_u32 band)
@@ -266,6 +267,22 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
         }
 }
 
+rk_status rk_kernel_restore(const rk_host_kernel *k, const rk_fresh_state *state)
+{
+    rk_u32 kind = k->class->attributes->state;
+    rk_u32 count = kind == RK_PER_ACTOR ? k->options.actors : kind == RK_PER_SHARD ? k->seat_count : 0;
+    for (rk_u32 which = 0; state->restore && which < count; which++) {
+        rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;
+        rk_u64 at = k->seats[which % k->seat_count].shard->state + (rk_u64)place * k->layout.state_stride;
+        rk_status status =
+            state->restore(state->user, which, k->runtime->arena.base + at, k->class->state_size);
+        if (status != RK_OK)
+            return rk_error(status, "'%s': the state of %s %u could not be restored", k->id,
+                            kind == RK_PER_ACTOR ? "actor" : "shard", which);
+    }
+    return RK_OK;
+}
+
 static void move_state(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
     rk_byte *arena = old->runtime->arena.base;
@@ -367,8 +384,8 @@ static rk_status build(rk_host_kernel *k, rk_host_kernel *fresh, const rk_launch
     return status;
 }
 
-static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_options *options,
-                          rk_u64 timeout_ns)
+rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_options *options,
+                             rk_u64 timeout_ns, const rk_fresh_state *state)
 {
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
     const rk_class *class;
@@ -403,10 +420,12 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
         rk_reports_collect(k);
         status = check_room(k, &fresh.layout, options);
         if (status == RK_OK) status = build(k, &fresh, options);
+        if (status == RK_OK && state && (status = rk_kernel_restore(&fresh, state)) != RK_OK)
+            rk_kernel_unplace(&fresh);
         if (status == RK_OK) {
             for (rk_u32 s = 0; s < k->seat_count; s++) rk_blocks_unstage(&k->seats[s]);
             move_lanes(k, &fresh);
-            move_state(k, &fresh);
+            if (!state) move_state(k, &fresh);
             move_edges(k, &fresh);
             move_end_counts(k, &fresh);
             rk_host_kernel old = placing_of(k);
@@ -424,6 +443,8 @@ static rk_status relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_opti
             for (rk_u32 s = 0; s < old.seat_count; s++) old.seats[s].owner = &old;
             rk_kernel_unplace(&old);
             rk_atomic_set_u32(&k->stalled, 0);
+            rk_atomic_set_u32(&k->hung, 0);
+            rk_service_watch(runtime, k->options.handler_limit_ns);
             rk_atomic_set_u32(&k->closed, RK_OK);
             if (was == RK_LIFE_FAILED)
                 rk_atomic_set_u32(&k->life, k->activated_ns ? RK_LIFE_ACTIVE : RK_LIFE_LAUNCHED);
@@ -450,7 +471,7 @@ rk_status rk_relaunch(rk_runtime *runtime, rk_kernel handle, const rk_launch_opt
     options.size = sizeof options;
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, handle, &k);
-    if (status == RK_OK) status = relaunch(runtime, k, &options, timeout_ns);
+    if (status == RK_OK) status = rk_kernel_relaunch(runtime, k, &options, timeout_ns, 0);
     pthread_mutex_unlock(&runtime->control);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../lane/incoming.h"
+#include "dead_letters.h"
 #include "futex.h"
 #include "module.h"
 
@@ -83,63 +84,7 @@ void rk_requests_fail(rk_host_kernel *kernel)
     }
 }
 
-/* ------------------------------------------------------------------ dead letters */
-
-void rk_letters_clear(rk_host_kernel *kernel)
-{
-    pthread_mutex_lock(&kernel->letters);
-    while (kernel->letter_first) {
-        rk_letter *next = kernel->letter_first->next;
-        free(kernel->letter_first);
-        kernel->letter_first = next;
-    }
-    kernel->letter_last = 0;
-    kernel->letter_count = 0;
-    kernel->letter_total = kernel->letters_lost = 0;
-    kernel->reason_count = 0;
-    pthread_mutex_unlock(&kernel->letters);
-}
-
-static void count_reason(rk_host_kernel *kernel, const char *reason)
-{
-    for (rk_u32 i = 0; i < kernel->reason_count; i++)
-        if (strcmp(kernel->reasons[i].reason, reason) == 0) {
-            kernel->reasons[i].count++;
-            return;
-        }
-    if (kernel->reason_count < RK_REASONS_MAX)
-        kernel->reasons[kernel->reason_count++] = (rk_reason_count){ reason, 1 };
-}
-
-/* Keep a letter, the newest `dead_letter_capacity` of them. */
-static void keep_letter(rk_host_kernel *kernel, const rk_dead_letter *letter)
-{
-    rk_u32 capacity =
-        kernel->options.dead_letter_capacity ? kernel->options.dead_letter_capacity : RK_DEAD_LETTERS_DEFAULT;
-    rk_letter *kept = malloc(sizeof *kept + letter->length);
-    pthread_mutex_lock(&kernel->letters);
-    kernel->letter_total++;
-    count_reason(kernel, letter->reason);
-    if (kept) {
-        kept->letter = *letter;
-        kept->next = 0;
-        memcpy(kept->payload, letter->payload, letter->length);
-        *(kernel->letter_last ? &kernel->letter_last->next : &kernel->letter_first) = kept;
-        kernel->letter_last = kept;
-        kernel->letter_count++;
-    }
-    if (!kept || kernel->letter_count > capacity) {
-        rk_letter *oldest = kernel->letter_first;
-        if (kept) {
-            kernel->letter_first = oldest->next;
-            kernel->letter_count--;
-            free(oldest);
-        }
-        if (!kernel->options.on_dead_letter) kernel->letters_lost++;
-    }
-    pthread_mutex_unlock(&kernel->letters);
-    rk_event_raise(&kernel->letter_event);
-}
+/* ------------------------------------------------------------------ one report */
 
 static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_report *report)
 {
@@ -154,6 +99,7 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
         .id = header->id,
         .correlation = header->correlation,
         .target = header->base.target,
+        .priority = header->base.priority,
         .attempts = header->attempts,
         .was_sent = report->kind == RK_REPORT_UNSENT,
         .length = header->base.length - (rk_u32)sizeof *report,
@@ -169,7 +115,7 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
     }
     if (kernel->options.on_dead_letter)
         kernel->options.on_dead_letter(kernel->options.dead_letter_user, &letter);
-    keep_letter(kernel, &letter);
+    rk_letters_keep(kernel, &letter);
     if (reference) rk_pool_give_back(pool, runtime->arena.base, reference->block);
     if ((header->base.flags & RK_FLAG_REQUEST) &&
         header->base.source == 0) { /* the host's; kernels number theirs as they like */
@@ -178,8 +124,6 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
         if (p) finish_pending(p, RK_DEAD, letter.reason);
     }
 }
-
-/* ------------------------------------------------------------------ one report */
 
 static void take_reply(rk_seat *seat, const rk_header_long *header)
 {

@@ -13,7 +13,6 @@ rk_u32 rk_reports_collect(rk_host_kernel *kernel);
 rk_u32 rk_reports_try_collect(rk_seat *seat);
 /* Requests to a kernel that ends are answered with RK_CLOSED. */
 void rk_requests_fail(rk_host_kernel *kernel);
-void rk_letters_clear(rk_host_kernel *kernel);
 
 /* Pending requests: a place in the table, named by a correlation. */
 rk_pending *rk_pending_take(rk_runtime *runtime, rk_u32 owner_number, rk_u64 *correlation);

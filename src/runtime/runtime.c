@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include "module.h"
 #include "service.h"
+#include "../resilience/supervise.h"
 
 static rk_runtime *closed_runtimes; /* atomic */
 
@@ -159,6 +160,7 @@ rk_status rk_close(rk_runtime *runtime)
     runtime->next = __atomic_load_n(&closed_runtimes, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&closed_runtimes, &runtime->next, runtime, 0, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED)) {}
+    rk_supervisors_close(runtime);
     pthread_mutex_lock(&runtime->control);
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
         if (runtime->kernels[n]) rk_kernel_end(runtime->kernels[n], rk_monotonic_ns() + RK_SECONDS(1));

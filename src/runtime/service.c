@@ -93,7 +93,7 @@ static void *service_main(void *argument)
 {
     rk_runtime *runtime = argument;
     rk_thread_record *self = rk_thread_own();
-    rk_u64 tick = runtime->options.stall_limit_ns / 4, next_watch = rk_monotonic_ns() + tick;
+    rk_u64 last_watch = rk_monotonic_ns();
     /* Time in which this thread did run: when the process was stopped, nobody is to blame for having made no
      * progress. */
     rk_u64 awake_ns = 0;
@@ -102,17 +102,17 @@ static void *service_main(void *argument)
         if (rk_atomic_u32(&runtime->service_stop))
             break; /* looked at after the event: or its ring is missed */
         rk_u32 taken = collect(runtime, self);
-        rk_u64 now = rk_monotonic_ns();
-        if (now >= next_watch) {
-            rk_u64 late = now - next_watch;
-            awake_ns += tick + (late < tick ? late : 0);
+        rk_u64 now = rk_monotonic_ns(),
+               tick = __atomic_load_n(&runtime->watch_limit_ns, __ATOMIC_ACQUIRE) / 4;
+        if (now - last_watch >= tick) {
+            awake_ns += now - last_watch < 2 * tick ? now - last_watch : tick;
             watch(runtime, self, awake_ns);
-            next_watch = now + tick;
+            last_watch = now;
         }
         if (taken) continue;
         announce_sleep(runtime, self);
         if (collect(runtime, self)) continue;
-        rk_u64 sleep = next_watch - now;
+        rk_u64 sleep = last_watch + tick - now;
         if (!runtime->backend->rings && sleep > RK_MILLISECONDS(1)) sleep = RK_MILLISECONDS(1);
         rk_futex_wait(&runtime->service_event, seen, sleep);
     }
@@ -122,6 +122,7 @@ static void *service_main(void *argument)
 rk_status rk_service_start(rk_runtime *runtime)
 {
     if (runtime->options.single_step) return RK_OK;
+    runtime->watch_limit_ns = runtime->options.stall_limit_ns;
     if (pthread_create(&runtime->service, 0, service_main, runtime))
         return rk_error(RK_OUT_OF_MEMORY, "can't start the service thread");
     pthread_setname_np(runtime->service, "rk-service");
@@ -136,6 +137,15 @@ void rk_service_stop(rk_runtime *runtime)
     rk_event_raise(&runtime->service_event);
     pthread_join(runtime->service, 0);
     runtime->service_runs = 0;
+}
+
+void rk_service_watch(rk_runtime *runtime, rk_u64 limit_ns)
+{
+    rk_u64 is = __atomic_load_n(&runtime->watch_limit_ns, __ATOMIC_ACQUIRE);
+    while (limit_ns && limit_ns < is &&
+           !__atomic_compare_exchange_n(&runtime->watch_limit_ns, &is, limit_ns, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {}
+    rk_service_ring(runtime);
 }
 
 void rk_service_ring(rk_runtime *runtime)

@@ -338,6 +338,39 @@ static void remember_gone(rk_host_kernel *kernel)
     }
 }
 
+/* What a kernel has sent on a connection is forgotten. */
+static void forget_sent(const rk_host_kernel *k, rk_u32 c)
+{
+    for (rk_u32 s = 0; s < k->seat_count; s++) {
+        const rk_shard *shard = k->seats[s].shard;
+        if (!k->wiring || !shard->edges || c >= shard->edge_total) continue;
+        rk_byte *arena = k->runtime->arena.base;
+        const rk_edge *edge = (const rk_edge *)(const void *)(arena + shard->edges) + c;
+        memset((rk_u64 *)(void *)(arena + shard->edge_counts) + edge->counts, 0, 8ull * edge->shards);
+    }
+}
+
+rk_status rk_wiring_replace(rk_circle *circle, rk_kernel old, rk_host_kernel *quarantined,
+                            rk_host_kernel *fresh, const rk_connection *connections, rk_u32 count)
+{
+    if (quarantined) {
+        remember_gone(quarantined);
+        quarantined->connection_count = 0;
+    }
+    for (rk_u32 i = 0; i < count; i++) fresh->connections[i] = connections[i];
+    fresh->connection_count = count;
+    circle->kernel[0] = fresh;
+    for (rk_u32 i = 0; i < circle->count; i++)
+        for (rk_u32 c = 0; c < circle->kernel[i]->connection_count; c++) {
+            rk_connection *connection = &circle->kernel[i]->connections[c];
+            if (connection->to != old.number || connection->to_generation != old.generation) continue;
+            if (i) forget_sent(circle->kernel[i], c);
+            connection->to = fresh->number;
+            connection->to_generation = fresh->generation;
+        }
+    return rk_circle_wire(circle);
+}
+
 rk_status rk_wiring_cut(rk_host_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;

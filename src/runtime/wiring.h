@@ -29,6 +29,11 @@ rk_status rk_wiring_make_alone(rk_host_kernel *kernel);
 /* The kernel ends: routes to it lead nowhere, what it sent is remembered by its targets. RK_TIMED_OUT: a
  * neighbour doesn't reach a batch boundary, and the kernel's memory must stay. */
 rk_status rk_wiring_cut(rk_host_kernel *kernel);
+/* `fresh` takes the place of a kernel that has ended, whose circle was stopped and is wired anew here: routes to it
+ * lead to `fresh`, which has its connections. What was sent to the old one is not expected of the new, and what the old
+ * one sent, if it is `quarantined`, is remembered by its targets. */
+rk_status rk_wiring_replace(rk_circle *circle, rk_kernel old, rk_host_kernel *quarantined,
+                            rk_host_kernel *fresh, const rk_connection *connections, rk_u32 count);
 rk_u32 rk_connection_is_live(const rk_runtime *runtime, const rk_connection *connection);
 
 #endif

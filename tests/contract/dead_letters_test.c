@@ -95,6 +95,152 @@ static void the_newest_letters_are_kept_and_the_loss_is_counted(contract *c)
     assert_status(rk_receive_dead(c->runtime, k, &a, sizeof a, &letter, 0), RK_EMPTY);
 }
 
+static void an_alert_is_given_once_when_the_first_letter_is_let_go(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.dead_letter_capacity = 2;
+    rk_kernel k = launch_active(c, "failing", "failing", &o);
+    for (rk_u32 i = 1; i <= 2; i++) attempt_with(c, k, i, FAULT_ODD);
+    wait_until(c, account_of(c, k).dead_letters == 2);
+    assert_int_equal(logged(c, "older ones are being let go"), 0);
+    for (rk_u32 i = 3; i <= 5; i++) attempt_with(c, k, i, FAULT_ODD);
+    wait_until(c, account_of(c, k).dead_letters == 5);
+    wait_until(c, logged(c, "2 dead letters are kept of 3, the newest 'odd'") == 1);
+    assert_int_equal(logged(c, "older ones are being let go"), 1);
+
+    /* when all were taken, then the next time is told again */
+    attempt a;
+    for (rk_u32 i = 4; i <= 5; i++) take_letter(c, k, &a, sizeof a);
+    assert_int_equal(a.number, 5);
+    rk_dead_letter letter;
+    assert_status(rk_receive_dead(c->runtime, k, &a, sizeof a, &letter, 0), RK_EMPTY);
+    for (rk_u32 i = 6; i <= 8; i++) attempt_with(c, k, i, FAULT_ODD);
+    wait_until(c, logged(c, "older ones are being let go") == 2);
+    assert_int_equal(account_of(c, k).dead_letters_lost, 4);
+}
+
+static void an_alert_is_given_at_the_number_that_was_asked_for(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.dead_letter_alert = 3;
+    rk_kernel k = launch_active(c, "failing", "failing", &o);
+    for (rk_u32 i = 1; i <= 2; i++) attempt_with(c, k, i, FAULT_ODD);
+    wait_until(c, account_of(c, k).dead_letters == 2);
+    assert_int_equal(logged(c, "dead letters are kept"), 0);
+    for (rk_u32 i = 3; i <= 9; i++) attempt_with(c, k, i, FAULT_NEGATIVE);
+    wait_until(c, account_of(c, k).dead_letters == 9);
+    wait_until(c, logged(c, "3 dead letters are kept of 3, the newest 'negative'") == 1);
+    assert_int_equal(logged(c, "dead letters are kept"), 1);
+}
+
+static void an_alert_that_would_never_come_is_refused(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel k;
+    o.kernel_name = in_style(c, "failing");
+    o.dead_letter_capacity = 4;
+    o.dead_letter_alert = 5;
+    assert_status(rk_launch(c->runtime, "failing", &o, &k), RK_INVALID_OPTIONS);
+    assert_error_says("dead_letter_alert 5 is over dead_letter_capacity 4");
+}
+
+static void many_letters_are_taken_in_one_call(contract *c)
+{
+    rk_kernel k = launch_active(c, "failing", "failing", 0);
+    attempt a[8];
+    rk_dead_letter letter[8];
+    size_t got = 9;
+    assert_status(rk_receive_dead_many(c->runtime, k, a, sizeof *a, 8, letter, 0, &got), RK_EMPTY);
+    assert_int_equal(got, 0);
+    for (rk_u32 i = 0; i < 11; i++) attempt_with(c, k, i, i % 2 ? FAULT_ODD : FAULT_NEGATIVE);
+    wait_until(c, account_of(c, k).dead_letters == 11);
+    for (rk_u32 first = 0; first < 11; first += 8) {
+        assert_ok(rk_receive_dead_many(c->runtime, k, a, sizeof *a, 8, letter, CONTRACT_PATIENCE, &got));
+        assert_int_equal(got, first ? 3 : 8);
+        for (rk_u32 i = 0; i < got; i++) {
+            assert_int_equal(a[i].number, first + i);
+            assert_ptr_equal(letter[i].payload, &a[i]);
+            assert_int_equal(letter[i].target, 70 + first + i);
+            assert_string_equal(letter[i].reason, (first + i) % 2 ? "odd" : "negative");
+        }
+    }
+    attempt_with(c, k, 5, FAULT_ODD);
+    wait_until(c, account_of(c, k).dead_letters == 12);
+    assert_status(rk_receive_dead_many(c->runtime, k, a, sizeof *a - 1, 8, letter, 0, &got), RK_TOO_SMALL);
+    assert_int_equal(letter[0].length, sizeof *a);
+    assert_status(rk_receive_dead_many(c->runtime, k, a, sizeof *a, 0, letter, 0, &got), RK_INVALID_ARGUMENT);
+    assert_status(rk_receive_dead_many(c->runtime, k, a, sizeof *a, 8, 0, 0, &got), RK_INVALID_ARGUMENT);
+}
+
+static void a_replayed_letter_goes_to_the_kernel_that_had_refused_it(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.deduplication_window = 64;
+    rk_kernel k = launch_active(c, "failing", "failing", &o);
+    attempt a = { 8, FAULT_ODD };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.target = 3;
+    s.priority = 200;
+    s.id = 4711;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), &s));
+    rk_dead_letter letter = take_letter(c, k, &a, sizeof a);
+    assert_int_equal(letter.id, 4711);
+    assert_int_equal(letter.priority, 200);
+
+    /* as it is, it is refused again, whole, although the window knows its id */
+    assert_ok(rk_replay_dead(c->runtime, &letter, (rk_kernel){ 0, 0 }));
+    attempt again;
+    rk_dead_letter second = take_letter(c, k, &again, sizeof again);
+    assert_memory_equal(&again, &a, sizeof a);
+    assert_int_equal(second.target, 3);
+    assert_int_equal(second.priority, 200);
+    assert_int_equal(second.id, 0);
+
+    /* and put right, it is handled */
+    again.fault = FAULT_NONE;
+    assert_ok(rk_replay_dead(c->runtime, &second, (rk_kernel){ 0, 0 }));
+    settle(c);
+    receive(c, k, &a);
+    assert_int_equal(a.number, 8);
+    assert_status(rk_replay_dead(c->runtime, 0, k), RK_INVALID_ARGUMENT);
+    second.payload = 0;
+    assert_status(rk_replay_dead(c->runtime, &second, k), RK_INVALID_ARGUMENT);
+}
+
+static void a_replayed_letter_that_was_sent_goes_to_its_target(contract *c)
+{
+    /* given a kernel whose target refuses what is over its capacity */
+    rk_launch_options o = small(16);
+    o.backpressure = RK_BACKPRESSURE_REJECT;
+    rk_kernel target = launch(c, "taker", "taker", &o);
+    o = small(64);
+    rk_kernel source = launch(c, "offering", "offering", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < 17; i++) {
+        offer f = { i, 0 };
+        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
+    }
+    offer f;
+    rk_dead_letter letter = take_letter(c, source, &f, sizeof f);
+    assert_int_equal(letter.was_sent, 1);
+
+    /* when the target has room, then the letter reaches it */
+    assert_ok(rk_activate(c->runtime, target));
+    wait_until(c, account_of(c, target).delivered == 16);
+    assert_ok(rk_replay_dead(c->runtime, &letter, (rk_kernel){ 0, 0 }));
+    wait_until(c, account_of(c, target).delivered == 17);
+
+    /* when there are two targets, then the caller says which */
+    assert_ok(rk_deactivate(c->runtime, source));
+    rk_kernel other = launch_active(c, "other", "taker", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, other, 0));
+    assert_status(rk_replay_dead(c->runtime, &letter, (rk_kernel){ 0, 0 }), RK_INVALID_ARGUMENT);
+    assert_error_says("say which");
+    assert_ok(rk_replay_dead(c->runtime, &letter, other));
+    wait_until(c, account_of(c, other).delivered == 1);
+}
+
 static void a_letter_that_does_not_fit_stays(contract *c)
 {
     rk_kernel k = launch_active(c, "failing", "failing", 0);
@@ -258,6 +404,12 @@ static const contract_case cases[] = {
     { CASE(a_refused_message_is_a_dead_letter_with_its_reason), ON_EVERY },
     { CASE(reasons_are_counted_by_name), ON_EVERY },
     { CASE(the_newest_letters_are_kept_and_the_loss_is_counted), ON_EVERY },
+    { CASE(an_alert_is_given_once_when_the_first_letter_is_let_go), ON_EVERY },
+    { CASE(an_alert_is_given_at_the_number_that_was_asked_for), ON_EVERY },
+    { CASE(an_alert_that_would_never_come_is_refused), ON_EVERY },
+    { CASE(many_letters_are_taken_in_one_call), ON_EVERY },
+    { CASE(a_replayed_letter_goes_to_the_kernel_that_had_refused_it), ON_EVERY },
+    { CASE(a_replayed_letter_that_was_sent_goes_to_its_target), ON_EVERY },
     { CASE(a_letter_that_does_not_fit_stays), ON_EVERY },
     { CASE(the_callback_sees_every_letter_in_order), ON_EVERY },
     { CASE(the_senders_hook_is_asked_before_a_letter_is_written), SPMD_NEEDS_CPU },

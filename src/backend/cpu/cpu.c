@@ -45,7 +45,8 @@ typedef struct worker {
     rk_u32 abandoned;   /* quarantined: leaves when the handler returns, if it ever does */
     seat_list *retired; /* control lock */
     struct worker *next_ended;
-    rk_u64 watched_visits, watched_since_ns; /* the watch's */
+    rk_u64 watched_visits, watched_since_ns; /* the watch's, as is */
+    rk_host_kernel *hangs_in;                /* the kernel whose handler runs for too long; 0: none */
 } worker;
 #define LOOKING ((rk_seat *)1)
 
@@ -415,9 +416,12 @@ static void cpu_close(rk_runtime *runtime)
 
 static rk_status cpu_check(const rk_runtime *runtime, const rk_class *class, const rk_launch_options *options)
 {
-    (void)runtime;
     const rk_attributes *a = class->attributes;
     rk_status found = RK_OK, invalid = RK_OK;
+    if (options->handler_limit_ns && runtime->options.single_step)
+        found = rk_error(
+            RK_UNSUPPORTED,
+            "handler_limit_ns: a single-step runtime has no thread that could watch a handler; use 0");
     if (a->backends && !(a->backends & RK_ON_CPU))
         found = rk_error(RK_UNSUPPORTED,
                          "kernel '%s' says in .backends that it doesn't run on the CPU: add RK_ON_CPU",
@@ -571,6 +575,12 @@ static void cpu_ring_parked(rk_runtime *runtime)
     pthread_mutex_unlock(&runtime->seats);
 }
 
+static rk_u64 handler_limit(const rk_host_kernel *kernel)
+{
+    return kernel->options.handler_limit_ns ? kernel->options.handler_limit_ns
+                                            : kernel->runtime->options.stall_limit_ns;
+}
+
 static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
 {
     workers *all = workers_of(runtime);
@@ -582,11 +592,17 @@ static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
         if (!visiting || visits != w->watched_visits) {
             w->watched_visits = visits;
             w->watched_since_ns = now_ns;
-        } else if (!w->lonely && !w->abandoned &&
-                   now_ns - w->watched_since_ns >= runtime->options.stall_limit_ns) {
+            if (w->hangs_in) rk_kernel_hangs(w->hangs_in, 0);
+            w->hangs_in = 0;
+        } else if (!w->abandoned && now_ns - w->watched_since_ns >= handler_limit(visiting->owner)) {
+            w->hangs_in = visiting->owner;
+            rk_kernel_hangs(w->hangs_in, 1);
+            if (w->lonely) continue;
             rk_runtime_log(
                 runtime, RK_WARNING, visiting->owner->id, visiting->number,
-                "a handler runs longer than the stall limit: what shares its worker gets another one");
+                visiting->owner->options.handler_limit_ns
+                    ? "a handler runs longer than handler_limit_ns: what shares its worker gets another one"
+                    : "a handler runs longer than the stall limit: what shares its worker gets another one");
             replace(runtime, w, visiting->owner);
         }
     }

@@ -146,7 +146,9 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
             "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
             ".event_driven = 1",
             name);
-    (void)options;
+    if (options->handler_limit_ns)
+        found = rk_error(RK_UNSUPPORTED,
+                         "handler_limit_ns: a handler on a device can't be replaced while it runs; use 0");
     return invalid != RK_OK ? invalid : found;
 }
 

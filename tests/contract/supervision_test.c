@@ -1,0 +1,553 @@
+/* Supervision: who fails or hangs is launched again, alone or with others, until the budget is spent. */
+#include "probes.h"
+
+#include "../kernels/pattern_supervision.rk.h"
+
+#include <stdio.h>
+
+#define EVENTS 64u
+typedef struct events {
+    contract *c;
+    rk_u32 count; /* atomic */
+    rk_u32 kind[EVENTS], child[EVENTS];
+    rk_status status[EVENTS];
+    char text[EVENTS][512];
+} events;
+static events seen;
+
+static void note(void *user, const rk_supervision_event *e)
+{
+    events *all = user;
+    rk_u32 at = all->count;
+    if (at == EVENTS) return;
+    all->kind[at] = e->kind;
+    all->child[at] = e->child;
+    all->status[at] = e->status;
+    snprintf(all->text[at], sizeof all->text[at], "%s", e->text);
+    __atomic_store_n(&all->count, at + 1, __ATOMIC_RELEASE);
+}
+static rk_u32 noted(void) { return __atomic_load_n(&seen.count, __ATOMIC_ACQUIRE); }
+
+static rk_supervisor *supervise(contract *c, rk_supervision_options o, const rk_supervised *children,
+                                size_t count)
+{
+    rk_supervisor *s;
+    seen = (events){ .c = c };
+    o.size = sizeof o;
+    o.on_event = note;
+    o.event_user = &seen;
+    assert_ok(rk_supervise(c->runtime, &o, children, count, &s));
+    return s;
+}
+
+/* In a single-step runtime the case looks; elsewhere the supervisor does by itself. */
+static int look(contract *c, rk_supervisor *s)
+{
+    if (c->variant->single_step) rk_supervisor_look(s);
+    return 1;
+}
+
+static rk_supervisor_info info_of_supervisor(rk_supervisor *s)
+{
+    rk_supervisor_info i;
+    assert_ok(rk_supervisor_information(s, &i));
+    return i;
+}
+
+static void enter(contract *c, rk_kernel k, rk_u64 number)
+{
+    entry e = { number };
+    assert_ok(rk_send(c->runtime, k, RK_BODY(e), 0));
+    settle(c);
+}
+
+static entered next_entered(contract *c, rk_kernel k)
+{
+    entered e;
+    settle(c);
+    receive(c, k, &e);
+    return e;
+}
+
+/* Its next batch is published, and not committed: the kernel fails. */
+static void fail_with(contract *c, rk_kernel k, rk_u64 number)
+{
+    entry e = { number };
+    assert_ok(rk_fail_before_commit(c->runtime, k));
+    assert_ok(rk_send(c->runtime, k, RK_BODY(e), 0));
+    if (c->variant->single_step) rk_step_all(c->runtime, 8);
+}
+
+static void a_failed_kernel_is_launched_again_with_its_queue_and_its_state(contract *c)
+{
+    rk_kernel k = launch_active(c, "ledger", "ledger", 0);
+    enter(c, k, 1);
+    assert_int_equal(next_entered(c, k).count, 1);
+    rk_supervised child = { .kernel = k };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
+
+    /* when a batch stops between publishing and committing */
+    fail_with(c, k, 2);
+    assert_int_equal(next_entered(c, k).count, 2);
+    wait_until(c, look(c, s) && noted() == 1);
+
+    /* then it comes again, flagged, to the state that it had left */
+    entered e = next_entered(c, k);
+    assert_int_equal(e.number, 2);
+    assert_int_equal(e.count, 3);
+    assert_int_equal(e.redelivered, 1);
+    enter(c, k, 3);
+    assert_int_equal(next_entered(c, k).count, 4);
+    assert_int_equal(info_of(c, k).epoch, 2);
+    assert_int_equal(seen.kind[0], RK_SUPERVISION_RESTARTED);
+    assert_non_null(strstr(seen.text[0], "'ledger' failed: stopped between publishing and committing"));
+    rk_supervisor_info i = info_of_supervisor(s);
+    assert_int_equal(i.failures, 1);
+    assert_int_equal(i.restarted, 1);
+    assert_int_equal(i.in_window, 1);
+    assert_ok(rk_unsupervise(s));
+}
+
+static rk_status remember(void *user, rk_u32 which, void *state, size_t size)
+{
+    if (size != sizeof(rk_u64)) return RK_INTERNAL;
+    *(rk_u64 *)state = *(rk_u64 *)user + which;
+    return RK_OK;
+}
+
+static void a_restart_begins_with_zeros_or_with_what_is_restored(contract *c)
+{
+    rk_u64 from = 100;
+    rk_kernel k[2];
+    for (rk_u32 i = 0; i < 2; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "ledger%u", i);
+        k[i] = launch_active(c, id, "ledger", 0);
+        for (rk_u32 n = 1; n <= 5; n++) {
+            enter(c, k[i], n);
+            assert_int_equal(next_entered(c, k[i]).count, n);
+        }
+    }
+    rk_supervised children[] = { { .kernel = k[0], .state = RK_STATE_RESET },
+                                 { k[1], RK_STATE_RESTORE, 0, remember, &from } };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, children, 2);
+    for (rk_u32 i = 0; i < 2; i++) {
+        fail_with(c, k[i], 6);
+        assert_int_equal(next_entered(c, k[i]).count, 6);
+        wait_until(c, look(c, s) && noted() == i + 1);
+        assert_int_equal(next_entered(c, k[i]).count, i ? 101 : 1);
+    }
+    assert_ok(rk_unsupervise(s));
+}
+
+static void each_actor_is_restored(contract *c)
+{
+    rk_u64 from = 1000;
+    rk_launch_options o = rk_production();
+    o.actors = 5;
+    o.shards = 2;
+    rk_kernel k = launch_active(c, "ledgers", "ledgers", &o);
+    rk_supervised child = { k, RK_STATE_RESTORE, 0, remember, &from };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
+    fail_with(c, k, 6); /* of actor 0 */
+    assert_int_equal(next_entered(c, k).count, 1);
+    wait_until(c, look(c, s) && noted() == 1);
+    assert_int_equal(next_entered(c, k).count, 1001);
+    for (rk_u32 a = 1; a < 5; a++) {
+        rk_u64 state;
+        assert_ok(rk_read_state(c->runtime, k, a, &state, sizeof state));
+        assert_int_equal(state, 1000 + a);
+    }
+    assert_ok(rk_unsupervise(s));
+}
+
+static void a_strategy_says_who_is_launched_again(contract *c)
+{
+    static const rk_u32 epoch[3][3] = { { 1, 2, 1 }, { 2, 2, 2 }, { 1, 2, 2 } };
+    static const char *const names[] = { "a", "b", "c" };
+    for (rk_u32 strategy = RK_ONE_FOR_ONE; strategy <= RK_REST_FOR_ONE; strategy++) {
+        /* given three that have counted one, and another that supervision doesn't know */
+        rk_supervised children[3];
+        rk_kernel other = launch_active(c, "other", "ledger", 0);
+        for (rk_u32 i = 0; i < 3; i++) {
+            children[i] =
+                (rk_supervised){ .kernel = launch_active(c, names[i], "ledger", 0), .state = RK_STATE_RESET };
+            enter(c, children[i].kernel, 1);
+            assert_int_equal(next_entered(c, children[i].kernel).count, 1);
+        }
+        enter(c, other, 1);
+        assert_int_equal(next_entered(c, other).count, 1);
+        rk_supervisor *s = supervise(c, (rk_supervision_options){ .strategy = strategy }, children, 3);
+
+        /* when the second fails */
+        fail_with(c, children[1].kernel, 2);
+        assert_int_equal(next_entered(c, children[1].kernel).count, 2);
+        wait_until(c, look(c, s) && noted() == epoch[strategy][0] + 1 + epoch[strategy][2] - 2);
+        assert_int_equal(next_entered(c, children[1].kernel).count, 1); /* again */
+
+        /* then those whom the strategy names have begun anew, and the others count on */
+        for (rk_u32 i = 0; i < 3; i++) {
+            rk_kernel k = children[i].kernel;
+            assert_int_equal(info_of(c, k).epoch, epoch[strategy][i]);
+            assert_int_equal(info_of(c, k).life, RK_LIFE_ACTIVE);
+            enter(c, k, 3);
+            assert_int_equal(next_entered(c, k).count, i == 1 ? 2 : epoch[strategy][i] == 2 ? 1 : 2);
+        }
+        enter(c, other, 2);
+        assert_int_equal(next_entered(c, other).count, 2);
+        assert_int_equal(info_of_supervisor(s).in_window, 1);
+        assert_ok(rk_unsupervise(s));
+        for (rk_u32 i = 0; i < 3; i++)
+            assert_ok(rk_terminate(c->runtime, children[i].kernel, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, other, CONTRACT_PATIENCE));
+    }
+}
+
+static void more_failures_than_the_budget_escalate_and_nothing_is_lost(contract *c)
+{
+    rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", 0) },
+                                 { .kernel = launch_active(c, "b", "ledger", 0) } };
+    rk_kernel a = children[0].kernel, b = children[1].kernel;
+    rk_supervisor *s =
+        supervise(c, (rk_supervision_options){ .restarts = 2, .window_ns = RK_SECONDS(3600) }, children, 2);
+    for (rk_u32 i = 1; i <= 3; i++) {
+        fail_with(c, a, i);
+        wait_until(c, look(c, s) && noted() == i);
+    }
+
+    /* then the third failure stops all, and says so */
+    assert_int_equal(seen.kind[1], RK_SUPERVISION_RESTARTED);
+    assert_int_equal(seen.kind[2], RK_SUPERVISION_ESCALATED);
+    assert_non_null(strstr(seen.text[2], "more than 2 restarts in 3600000 ms"));
+    assert_int_equal(info_of(c, a).life, RK_LIFE_FAILED);
+    assert_int_equal(info_of(c, b).life, RK_LIFE_INACTIVE);
+    assert_int_equal(info_of_supervisor(s).escalated, 1);
+    assert_status(rk_supervisor_look(s), RK_LIMIT);
+    assert_int_equal(info_of(c, a).epoch, 3);
+
+    /* and what is sent to the one that is well waits until somebody has put it right */
+    entry e = { 9 };
+    assert_ok(rk_send(c->runtime, b, RK_BODY(e), 0));
+    assert_ok(rk_activate(c->runtime, b));
+    assert_ok(rk_supervisor_resume(s));
+    wait_until(c, look(c, s) && info_of(c, a).life == RK_LIFE_ACTIVE);
+    assert_int_equal(next_entered(c, b).number, 9);
+    assert_ok(rk_unsupervise(s));
+}
+
+static void restarts_that_are_older_than_the_window_do_not_count(contract *c)
+{
+    rk_supervised child = { .kernel = launch_active(c, "a", "ledger", 0) };
+    rk_supervisor *s =
+        supervise(c, (rk_supervision_options){ .restarts = 1, .window_ns = RK_SECONDS(5) }, &child, 1);
+    for (rk_u32 i = 1; i <= 5; i++) {
+        fail_with(c, child.kernel, i);
+        wait_until(c, look(c, s) && noted() == i);
+        assert_int_equal(seen.kind[i - 1], RK_SUPERVISION_RESTARTED);
+        let_pass(c, RK_SECONDS(5));
+        assert_int_equal(info_of_supervisor(s).in_window, 0);
+    }
+    fail_with(c, child.kernel, 6);
+    wait_until(c, look(c, s) && noted() == 6);
+    let_pass(c, RK_SECONDS(5) - 1);
+    fail_with(c, child.kernel, 7);
+    wait_until(c, look(c, s) && noted() == 7);
+    assert_int_equal(seen.kind[6], RK_SUPERVISION_ESCALATED);
+    assert_ok(rk_unsupervise(s));
+}
+
+static rk_status refuse(void *user, rk_u32 which, void *state, size_t size)
+{
+    rk_u32 *refusals = user;
+    (void)which, (void)size;
+    *(rk_u64 *)state = 55;
+    return refusals[0] && refusals[0]-- ? RK_IO : RK_OK;
+}
+
+static void a_restart_that_is_refused_is_tried_again(contract *c)
+{
+    static rk_u32 refusals;
+    refusals = 2;
+    rk_supervised child = { launch_active(c, "a", "ledger", 0), RK_STATE_RESTORE, 0, refuse, &refusals };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ .restarts = 5 }, &child, 1);
+    fail_with(c, child.kernel, 1);
+    assert_int_equal(next_entered(c, child.kernel).count, 1);
+    wait_until(c, look(c, s) && noted() == 3);
+    for (rk_u32 i = 0; i < 3; i++)
+        assert_int_equal(seen.kind[i], i < 2 ? RK_SUPERVISION_REFUSED : RK_SUPERVISION_RESTARTED);
+    assert_int_equal(seen.status[0], RK_IO);
+    assert_non_null(strstr(seen.text[0], "could not be restored"));
+    assert_int_equal(next_entered(c, child.kernel).count, 56); /* the message is still there */
+    assert_int_equal(info_of(c, child.kernel).epoch, 2);
+    assert_ok(rk_unsupervise(s));
+}
+
+static void who_was_stopped_or_ended_by_somebody_is_left_alone(contract *c)
+{
+    rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", 0), .state = RK_STATE_RESET },
+                                 { .kernel = launch_active(c, "b", "ledger", 0), .state = RK_STATE_RESET },
+                                 { .kernel = launch_active(c, "c", "ledger", 0), .state = RK_STATE_RESET } };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ .strategy = RK_ONE_FOR_ALL }, children, 3);
+    assert_ok(rk_deactivate(c->runtime, children[0].kernel));
+    assert_ok(rk_terminate(c->runtime, children[1].kernel, CONTRACT_PATIENCE));
+    assert_ok(rk_supervisor_look(s));
+    assert_int_equal(noted(), 0);
+    fail_with(c, children[2].kernel, 1);
+    wait_until(c, look(c, s) && noted() == 1);
+    assert_int_equal(seen.child[0], 2);
+    assert_int_equal(info_of(c, children[0].kernel).life, RK_LIFE_INACTIVE);
+    assert_int_equal(info_of(c, children[0].kernel).epoch, 1);
+    rk_kernel found;
+    assert_status(rk_find(c->runtime, "b", &found), RK_NO_SUCH_KERNEL);
+    assert_ok(rk_unsupervise(s));
+}
+
+static void a_kernel_that_hangs_is_replaced_and_its_siblings_go_on(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    rk_launch_options o = small(64);
+    rk_kernel source = launch(c, "source", "echo", &o), middle = launch(c, "middle", "held", &o),
+              sink = launch_active(c, "sink", "echo", &o), other = launch_active(c, "other", "echo", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, middle, 0));
+    assert_ok(rk_connect(c->runtime, middle, 0, sink, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    assert_ok(rk_activate(c->runtime, middle));
+    assert_ok(send_probe(c, source, 1));
+    assert_next(c, sink, 1);
+    rk_supervised children[] = { { .kernel = source }, { .kernel = middle }, { .kernel = sink } };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, children, 3);
+
+    /* when a handler doesn't return */
+    CLOSE_GATE();
+    c->ends_quarantined = 1;
+    for (rk_u32 i = 2; i <= 3; i++) assert_ok(send_probe(c, middle, i)); /* the third waits behind it */
+    wait_until(c, IN_HANDLERS == 1);
+
+    /* then the others go on, and another has its id and its routes */
+    assert_serves(c, other, 7);
+    wait_until(c, noted() == 1);
+    assert_serves(c, other, 8);
+    assert_int_equal(seen.kind[0], RK_SUPERVISION_REPLACED);
+    assert_int_equal(seen.child[0], 1);
+    rk_kernel found, now;
+    assert_ok(rk_find(c->runtime, "middle", &found));
+    assert_ok(rk_supervised_kernel(s, 1, &now));
+    assert_memory_equal(&found, &now, sizeof now);
+    assert_int_not_equal(now.number, middle.number);
+    assert_int_equal(info_of(c, middle).life, RK_LIFE_QUARANTINED);
+    assert_int_equal(info_of(c, now).life, RK_LIFE_ACTIVE);
+    OPEN_GATE();
+    wait_until(c, IN_HANDLERS == 0);
+    for (rk_u32 i = 4; i < 8; i++) {
+        assert_ok(send_probe(c, source, i));
+        assert_next(c, sink, i); /* nothing of the old one comes out */
+    }
+
+    /* and the account says what the old one had: the message that hung, and the one behind it */
+    assert_int_equal(account_of(c, middle).queued, 2);
+    assert_int_equal(info_of(c, source).epoch, 1);
+    assert_int_equal(info_of(c, sink).epoch, 1);
+
+    /* and a drain ends, since nobody waits for what the old one had */
+    rk_kernel all[] = { source, now, sink };
+    assert_ok(rk_unsupervise(s));
+    assert_ok(rk_drain(c->runtime, all, 3, CONTRACT_PATIENCE));
+    assert_int_equal(account_of(c, sink).delivered, 5);
+}
+
+static void a_kernel_has_a_limit_of_its_own_for_its_handlers(contract *c)
+{
+    static const rk_u64 limits[][2] = { { RK_SECONDS(3600), RK_MILLISECONDS(30) },
+                                        { RK_MILLISECONDS(40), RK_SECONDS(3600) } };
+    for (rk_u32 i = 0; i < 2; i++) {
+        /* given a limit far under the runtime's, and then far over it */
+        rk_runtime_options r = contract_runtime_options(c);
+        r.stall_limit_ns = limits[i][0];
+        contract_reopen(c, &r);
+        rk_launch_options o = small(16);
+        o.handler_limit_ns = limits[i][1];
+        rk_kernel k = launch_active(c, "held", "held", &o);
+        rk_supervised child = { .kernel = k };
+        rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
+        CLOSE_GATE();
+        assert_ok(send_probe(c, k, 1));
+        wait_until(c, IN_HANDLERS == 1);
+        if (i == 0) {
+            c->ends_quarantined = 1;
+            wait_until(c, noted() == 1);
+            assert_int_equal(seen.kind[0], RK_SUPERVISION_REPLACED);
+            assert_int_equal(info_of(c, k).life, RK_LIFE_QUARANTINED);
+        } else {
+            c->ends_quarantined = 0;
+            wait_until(c, info_of(c, k).stalled);
+            assert_ok(rk_supervisor_look(s));
+            assert_int_equal(noted(), 0);
+        }
+        OPEN_GATE();
+        wait_until(c, IN_HANDLERS == 0);
+        if (i) assert_next(c, k, 1);
+        assert_ok(rk_unsupervise(s));
+    }
+}
+
+static void a_limit_for_handlers_that_nobody_can_keep_is_refused(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k;
+    o.handler_limit_ns = RK_MILLISECONDS(10) - 1;
+    o.kernel_name = in_style(c, "echo");
+    assert_status(rk_launch(c->runtime, "echo", &o, &k), RK_INVALID_OPTIONS);
+    assert_error_says("handler_limit_ns 9999999 is under 10000000");
+    o.handler_limit_ns = RK_SECONDS(1);
+    if (c->variant->single_step || !on_cpu(c)) {
+        assert_status(rk_launch(c->runtime, "echo", &o, &k), RK_UNSUPPORTED);
+        assert_error_says("handler_limit_ns");
+    } else {
+        assert_ok(rk_launch(c->runtime, "echo", &o, &k));
+    }
+}
+
+static void a_replacement_has_the_parameters_of_the_old_one(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    static const rk_parameter marked[] = { { "mark", "77" } };
+    rk_launch_options o = small(16);
+    o.parameters = marked;
+    o.parameter_count = 1;
+    rk_kernel k = launch_active(c, "ledger", "ledger", &o);
+    rk_supervised child = { .kernel = k };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
+    fail_with(c, k, 1);
+    assert_int_equal(next_entered(c, k).mark, 77);
+    wait_until(c, noted() == 1);
+    entered e = next_entered(c, k);
+    assert_int_equal(e.mark, 77);
+    assert_int_equal(e.redelivered, 1);
+    assert_ok(rk_unsupervise(s));
+}
+
+static void a_kernel_that_waits_for_room_does_not_hang(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(60);
+    contract_reopen(c, &r);
+    rk_launch_options o = small(16);
+    rk_kernel k = launch_echo(c, &o);
+    rk_supervised child = { .kernel = k };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
+    for (rk_u32 i = 0; i < 20; i++) assert_ok(send_probe(c, k, i)); /* nobody receives */
+    wait_until(c, info_of(c, k).stalled);
+    assert_ok(rk_supervisor_look(s));
+    for (rk_u32 i = 0; i < 20; i++) assert_next(c, k, i);
+    assert_int_equal(noted(), 0);
+    assert_ok(rk_unsupervise(s));
+}
+
+#define PAID 200u
+static void what_is_sent_twice_by_hosts_and_by_failing_kernels_counts_once(contract *c)
+{
+    /* given a relay that fails four times behind its publishing, so that all of its batch goes out twice */
+    rk_kernel relay = launch(c, "relay", "relay", 0), ledger = launch_active(c, "ledger", "ledger", 0);
+    assert_ok(rk_connect(c->runtime, relay, 0, ledger, 0));
+    assert_ok(rk_activate(c->runtime, relay));
+    rk_supervised child = { .kernel = relay };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ .restarts = 64 }, &child, 1);
+
+    /* when a sender sends each entry again whenever it isn't sure, and some three times anyway */
+    rk_u32 duplicates = 0;
+    for (rk_u32 i = 0; i < 3 * PAID; i++) {
+        entry e = { i < PAID ? i + 1 : rk_hash64(i) % PAID + 1 };
+        rk_send_options o = RK_SEND_DEFAULTS;
+        o.id = 5000 + e.number;
+        rk_u32 fails = i < PAID && i % 50 == 9;
+        if (fails) assert_ok(rk_fail_before_commit(c->runtime, relay));
+        rk_status status;
+        while ((status = rk_send(c->runtime, relay, RK_BODY(e), &o)) == RK_CLOSED) wait_until(c, look(c, s));
+        if (status != RK_DUPLICATE) assert_ok(status);
+        duplicates += status == RK_DUPLICATE;
+        if (fails) wait_until(c, look(c, s) && info_of_supervisor(s).restarted == i / 50 + 1);
+    }
+    wait_until(c, look(c, s) && account_of(c, relay).queued + account_of(c, ledger).queued == 0 &&
+                      info_of(c, relay).life == RK_LIFE_ACTIVE);
+
+    /* then the ledger has each once, and both windows have refused the rest */
+    rk_u32 times[PAID + 1] = { 0 };
+    entered e;
+    settle(c);
+    while (rk_receive(c->runtime, ledger, &e, sizeof e, 0, RK_NO_WAIT) == RK_OK) times[e.number]++;
+    for (rk_u32 i = 1; i <= PAID; i++) assert_int_equal(times[i], 1);
+    assert_int_equal(duplicates, 2 * PAID);
+    assert_int_equal(account_of(c, relay).refused_duplicate, 2 * PAID);
+    assert_true(account_of(c, ledger).refused_duplicate >= 4); /* what the relay published twice */
+    assert_ok(rk_unsupervise(s));
+}
+
+static void what_cannot_be_supervised_is_refused(contract *c)
+{
+    rk_supervisor *s = 0;
+    rk_kernel k = launch(c, "a", "ledger", 0), plain = launch(c, "plain", "echo", 0);
+    static const struct {
+        rk_supervision_options options;
+        rk_status status;
+        const char *says;
+    } bad[] = {
+        { { RK_SUPERVISION_OPTIONS, .strategy = 3 }, RK_INVALID_OPTIONS, "strategy 3" },
+        { { RK_SUPERVISION_OPTIONS, .restarts = 65 }, RK_INVALID_OPTIONS, "restarts 65 is over 64" },
+        { { RK_SUPERVISION_OPTIONS, .restarts = 1, .none = 1 }, RK_INVALID_OPTIONS, "must be 0" },
+        { { .size = 4 }, RK_INVALID_OPTIONS, "size is 4" },
+    };
+    rk_supervised child = { .kernel = k };
+    for (rk_u32 i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_status(rk_supervise(c->runtime, &bad[i].options, &child, 1, &s), bad[i].status);
+        assert_error_says(bad[i].says);
+    }
+    assert_status(rk_supervise(c->runtime, 0, &child, 0, &s), RK_INVALID_ARGUMENT);
+    assert_status(rk_supervise(c->runtime, 0, 0, 1, &s), RK_INVALID_ARGUMENT);
+    rk_supervised twice[] = { { .kernel = k }, { .kernel = k } };
+    assert_status(rk_supervise(c->runtime, 0, twice, 2, &s), RK_INVALID_ARGUMENT);
+    assert_error_says("given twice");
+    child.state = RK_STATE_RESTORE;
+    assert_status(rk_supervise(c->runtime, 0, &child, 1, &s), RK_INVALID_ARGUMENT);
+    child.state = 7;
+    assert_status(rk_supervise(c->runtime, 0, &child, 1, &s), RK_INVALID_OPTIONS);
+    rk_supervised stateless = { .kernel = plain, .state = RK_STATE_RESET };
+    assert_status(rk_supervise(c->runtime, 0, &stateless, 1, &s), RK_UNSUPPORTED);
+    rk_supervised nobody = { .kernel = { 77, 1 } };
+    assert_status(rk_supervise(c->runtime, 0, &nobody, 1, &s), RK_NO_SUCH_KERNEL);
+    assert_ok(rk_unsupervise(0));
+    assert_status(rk_supervisor_look(0), RK_INVALID_ARGUMENT);
+}
+
+static void closing_a_runtime_ends_its_supervisors(contract *c)
+{
+    rk_supervised child = { .kernel = launch_active(c, "a", "ledger", 0) };
+    supervise(c, (rk_supervision_options){ .none = 1 }, &child, 1);
+    fail_with(c, child.kernel, 1);
+    if (!c->variant->single_step) wait_until(c, noted() == 1 && seen.kind[0] == RK_SUPERVISION_ESCALATED);
+    rk_runtime_options r = contract_runtime_options(c);
+    contract_reopen(c, &r);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_failed_kernel_is_launched_again_with_its_queue_and_its_state), NEEDS_REGIONS },
+    { CASE(a_restart_begins_with_zeros_or_with_what_is_restored), NEEDS_REGIONS },
+    { CASE(each_actor_is_restored), NEEDS_REGIONS },
+    { CASE(a_strategy_says_who_is_launched_again), NEEDS_REGIONS },
+    { CASE(more_failures_than_the_budget_escalate_and_nothing_is_lost), NEEDS_REGIONS },
+    { CASE(restarts_that_are_older_than_the_window_do_not_count), NEEDS_REGIONS | NEEDS_STEP },
+    { CASE(a_restart_that_is_refused_is_tried_again), NEEDS_REGIONS },
+    { CASE(who_was_stopped_or_ended_by_somebody_is_left_alone), NEEDS_REGIONS },
+    { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
+    { CASE(a_replacement_has_the_parameters_of_the_old_one), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_kernel_that_waits_for_room_does_not_hang), NEEDS_THREADS },
+    { CASE(what_is_sent_twice_by_hosts_and_by_failing_kernels_counts_once), NEEDS_REGIONS },
+    { CASE(what_cannot_be_supervised_is_refused), NEEDS_REGIONS },
+    { CASE(closing_a_runtime_ends_its_supervisors), NEEDS_REGIONS },
+};
+CONTRACT_MAIN("supervision", cases)
