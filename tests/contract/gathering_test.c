@@ -87,6 +87,15 @@ static void assert_answers(const sum_job *j, sum_done d)
     assert_int_equal(d.chain, chain);
 }
 
+/* That part is missing at the deadline, and on the injected clock no other: on a real one others may have come too late,
+ * too. How many are missing. */
+static rk_u32 assert_misses(contract *c, sum_done d, rk_u32 part)
+{
+    assert_true(d.missing >> part & 1u);
+    if (c->variant->single_step) assert_int_equal(d.missing, 1ull << part);
+    return (rk_u32)__builtin_popcountll(d.missing);
+}
+
 static void what_comes_back_is_combined_once_and_in_order(contract *c)
 {
     office o = open_office(c);
@@ -126,9 +135,9 @@ static void with_one_of_four_dead_the_deadline_gives_a_partial_result_that_names
         let_pass(c, RK_MILLISECONDS(1));
     }
     sum_done d = answer(&o);
-    assert_int_equal(d.missing, 1 << 2);
+    rk_u32 late = assert_misses(c, d, 2);
     assert_answers(&j, d);
-    assert_int_equal(d.sum, 5050 - 1575); /* 51 … 75 are missing */
+    if (late == 1) assert_int_equal(d.sum, 5050 - 1575); /* 51 … 75 are missing */
 
     /* when the dead one comes to life, its result is late, whether the place is in use again or not */
     j.number = 2;
@@ -139,7 +148,7 @@ static void with_one_of_four_dead_the_deadline_gives_a_partial_result_that_names
     assert_int_equal(d.missing, 0);
     assert_answers(&j, d);
     sum_counts n = counts(&o, 0);
-    assert_int_equal(n.late, 1);
+    assert_int_equal(n.late, late);
     assert_int_equal(n.partial, 1);
     assert_int_equal(n.complete, 1);
     assert_int_equal(n.open, 0);
@@ -180,7 +189,7 @@ static void a_result_of_a_part_that_was_never_sent_is_strange(contract *c)
     wait_until(c, counts(&o, 1).strange == 1);
     let_pass(c, RK_MILLISECONDS(20));
     sum_done d = answer(&o);
-    assert_int_equal(d.missing, 1);
+    assert_misses(c, d, 0);
     assert_answers(&j, d);
 }
 
@@ -247,7 +256,7 @@ static void a_drain_waits_for_jobs_to_be_due(contract *c)
     rk_kernel all[] = { o.desk, o.worker[0], o.worker[1], o.worker[2], o.worker[3] };
     assert_ok(rk_drain(c->runtime, all, 5, CONTRACT_PATIENCE));
     sum_done d = answer(&o);
-    assert_int_equal(d.missing, 1 << 1);
+    assert_misses(c, d, 1);
     assert_answers(&j, d);
 }
 
