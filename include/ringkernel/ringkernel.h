@@ -2,8 +2,8 @@
  *
  * The parts: status.h (results), message.h (declaring messages), options.h (how a runtime and a kernel are
  * started), runtime.h (the life of kernels, routes, state), transfer.h (send, receive, request), telemetry.h
- * (account and metrics), frame.h (messages as bytes), text.h (messages as CSV and JSON). Kernel sources
- * include kernel.h instead; a program with kernels inside includes both. */
+ * (account and metrics), topic.h (publish and subscribe by name), frame.h (messages as bytes), text.h (messages as CSV
+ * and JSON). Kernel sources include kernel.h instead; a program with kernels inside includes both. */
 #ifndef RINGKERNEL_H
 #define RINGKERNEL_H
 
@@ -13,6 +13,7 @@
 #include "runtime.h"
 #include "status.h"
 #include "telemetry.h"
+#include "topic.h"
 #include "transfer.h"
 
 #endif
