@@ -2,8 +2,9 @@
  *
  * The parts: status.h (results), message.h (declaring messages), options.h (how a runtime and a kernel are
  * started), runtime.h (the life of kernels, routes, state), transfer.h (send, receive, request), telemetry.h
- * (account and metrics), supervise.h (kernels that are launched again), frame.h (messages as bytes), text.h (messages as CSV and JSON). Kernel sources
- * include kernel.h instead; a program with kernels inside includes both. */
+ * (account and metrics), topic.h (publish and subscribe by name), supervise.h (kernels that are launched again),
+ * frame.h (messages as bytes), text.h (messages as CSV and JSON). Kernel sources include kernel.h instead; a program
+ * with kernels inside includes both. */
 #ifndef RINGKERNEL_H
 #define RINGKERNEL_H
 
@@ -14,6 +15,7 @@
 #include "status.h"
 #include "supervise.h"
 #include "telemetry.h"
+#include "topic.h"
 #include "transfer.h"
 
 #endif

@@ -197,6 +197,12 @@ typedef struct rk_route_options {
 } rk_route_options;
 #define RK_ROUTE_OPTIONS .size = sizeof(rk_route_options)
 
+/* In place of a route's name: the dead letters of a kernel. They go to `to`, as the messages that they were, with who
+ * refused them and why in their headers (pattern/letter.h); each goes there or to the host, never to both. What finds no
+ * room there at once, what `to` isn't connected for by its type, and requests of the host's that were refused, are the
+ * host's letters as ever. `to` has long headers (launch it with `requests`), and handlers for the types. */
+#define RK_DEAD_LETTERS "dead letters"
+
 /* Connect what `from` sends on a route (0: the default one) to the inbox of `to`. A second connection of a
  * route gets copies. Without any, a route leads to the host (rk_receive). `from` must not be active. A cycle
  * is legal, unless each of its edges is Block without a deadline.
@@ -204,7 +210,8 @@ typedef struct rk_route_options {
  *   RK_UNKNOWN_TYPE      `to` has no handler for what is routed
  *   RK_INVALID_ARGUMENT  the key field isn't there, isn't an integer or lies elsewhere in another message;
  *                        the mode is none; or the route closes a cycle that could wait for ever: give one of
- *                        its kernels a send_deadline_ns
+ *                        its kernels a send_deadline_ns. Of dead letters: there is a connection for them already,
+ *                        the mode is RK_ROUTE_ALL, `to` has short headers, or they would go round
  *   RK_BUSY              `from` is active: deactivate it first
  *   RK_NO_SUCH_ACTOR     the target of RK_ROUTE_FIXED is no actor of `to`
  *   RK_LIMIT             `from` has 64 connections already

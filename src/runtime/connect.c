@@ -10,6 +10,10 @@ static rk_status route_number(const rk_class *class, const char *route, rk_u32 *
 {
     *number = 0;
     if (!route) return RK_OK;
+    if (strcmp(route, RK_DEAD_LETTERS) == 0) {
+        *number = class->numbers; /* behind all that its module declares */
+        return RK_OK;
+    }
     const rk_declaration *d = rk_class_declared(class, RK_DECLARES_ROUTE, route);
     if (d) {
         *number = d->number;
@@ -115,6 +119,44 @@ static int blocks_for_ever(const rk_host_kernel *from, const rk_host_kernel *to)
            from->options.send_deadline_ns == RK_NO_DEADLINE;
 }
 
+static int is_for_letters(const rk_host_kernel *from, const rk_connection *c)
+{
+    return c->route == from->class->numbers;
+}
+
+/* Where the dead letters of a kernel go; 0: to the host. */
+static const rk_host_kernel *letters_of(const rk_runtime *runtime, const rk_host_kernel *k)
+{
+    for (rk_u32 c = 0; c < k->connection_count; c++)
+        if (is_for_letters(k, &k->connections[c]) && rk_connection_is_live(runtime, &k->connections[c]))
+            return runtime->kernels[k->connections[c].to];
+    return 0;
+}
+
+/* Dead letters have one way, at whose end they are the host's. */
+static rk_status check_letters(const rk_runtime *runtime, const rk_host_kernel *from,
+                               const rk_host_kernel *to, const rk_connection *c)
+{
+    if (letters_of(runtime, from))
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "the dead letters of '%s' go to '%s' already, and they go to one kernel", from->id,
+                        letters_of(runtime, from)->id);
+    if (c->mode == RK_ROUTE_ALL)
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "a dead letter goes to one shard: RK_ROUTE_ALL is for other routes");
+    if (!(to->layout.features & RK_FEATURE_LONG))
+        return rk_error(
+            RK_INVALID_ARGUMENT,
+            "'%s' has short headers, which don't say why a letter is one: launch it with requests = 1",
+            to->id);
+    for (const rk_host_kernel *next = to; next; next = letters_of(runtime, next))
+        if (next == from)
+            return rk_error(RK_INVALID_ARGUMENT,
+                            "dead letters of '%s' would come back to it, and could go round for ever",
+                            from->id);
+    return RK_OK;
+}
+
 /* Is `goal` reachable from `k`: by any edges, or by such that block for ever? `seen` is a mark for each
  * kernel. */
 static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
@@ -125,7 +167,9 @@ static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_
     for (rk_u32 c = 0; c < k->connection_count; c++) {
         if (!rk_connection_is_live(runtime, &k->connections[c])) continue;
         const rk_host_kernel *next = runtime->kernels[k->connections[c].to];
-        if (seen[next->number] || (blocking && !blocks_for_ever(k, next))) continue;
+        if (seen[next->number] ||
+            (blocking && (is_for_letters(k, &k->connections[c]) || !blocks_for_ever(k, next))))
+            continue;
         if (reaches(runtime, next, goal, blocking, seen)) return 1;
     }
     return 0;
@@ -141,15 +185,18 @@ static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_h
         return rk_error(RK_BUSY, "'%s' is active: deactivate it before connecting its routes", from->id);
     if (from->connection_count == RK_EDGES_MAX)
         return rk_error(RK_LIMIT, "'%s' has %u connections already", from->id, RK_EDGES_MAX);
+    rk_u32 letters = is_for_letters(from, &connection);
+    if (letters) status = check_letters(runtime, from, to, &connection);
+    if (status != RK_OK) return status;
     rk_u8 seen[RK_KERNELS_MAX + 1] = { 0 };
-    if (blocks_for_ever(from, to) && reaches(runtime, to, from, 1, seen))
+    if (!letters && blocks_for_ever(from, to) && reaches(runtime, to, from, 1, seen))
         return rk_error(RK_INVALID_ARGUMENT,
                         "'%s' to '%s' closes a cycle whose every edge is Block without a deadline: once "
                         "full, none of them could ever go "
                         "on; give one a send_deadline_ns, or another backpressure",
                         from->id, to->id);
     memset(seen, 0, sizeof seen);
-    if (reaches(runtime, to, from, 0, seen)) {
+    if (!letters && reaches(runtime, to, from, 0, seen)) {
         char text[200];
         snprintf(text, sizeof text,
                  "the route to '%s' closes a cycle: messages that find no room in it until the deadline "

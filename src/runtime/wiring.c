@@ -37,7 +37,7 @@ static rk_u32 shards_of(const rk_runtime *runtime, const rk_connection *c)
 
 static void place(wiring_plan *p, rk_u32 numbers, rk_u32 connections, rk_u32 shards)
 {
-    p->edges = p->routes + 8ull * numbers;
+    p->edges = p->routes + 8ull * (numbers + 1ull); /* the last is that of dead letters */
     p->inbox = p->edges + sizeof(rk_edge) * (connections + 1ull);
     p->ends = p->inbox + 8ull * shards;
     p->end_words = p->ends + 8ull * shards;
@@ -193,12 +193,15 @@ static void make_edges(rk_host_kernel *k, const wiring_plan *p, rk_u64 block)
         fill_edge(k, c, (rk_edge *)(void *)(arena + block + p->edges) + c, word);
         word += shards_of(runtime, &k->connections[c]);
     }
+    const rk_route *letters = &routes[k->class->numbers];
     const rk_u64 *ends = (const rk_u64 *)(const void *)(arena + k->end_tables);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         rk_shard *shard = k->seats[s].shard;
         shard->routes = block + p->routes;
         shard->edges = block + p->edges;
         shard->edge_total = k->connection_count;
+        shard->letters = letters->edges ? letters->first + letters->edges
+                                        : 0u; /* the newest: those before lead to nobody */
         shard->edge_counts = block + p->counts + 8ull * (p->count_words + 1ull) * s;
         shard->edge_turns = block + p->turns + 8ull * (k->connection_count + 1ull) * s;
         shard->end_table = ends[s];

@@ -271,6 +271,39 @@ RK_FN rk_u32 rk_is_refused(RK_GLOBAL const rk_staged *entry)
     return entry->route != RK_TO_REPORT && entry->report.kind == RK_REPORT_UNSENT;
 }
 
+/* A dead letter of `length` bytes goes to the kernel that is connected for them. It never waits there, since nobody may
+ * be held up by what becomes of letters. Its header says who refused the message and why (pattern/letter.h), and its life
+ * begins anew. 0: the host gets it: nobody is connected for this type, or has no room, or the host waits for the
+ * outcome of its request. */
+RK_FN_LARGE rk_u32 rk_letter_put(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32 length)
+{
+    RK_GLOBAL const rk_shard *shard = context->shard;
+    rk_header_long as_it_was = entry->header;
+    if (!shard->letters) return 0;
+    rk_u32 number = shard->letters - 1u;
+    RK_GLOBAL const rk_edge *edge = (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + number;
+    if (edge->type && edge->type != as_it_was.base.type) return 0;
+    if ((as_it_was.base.flags & RK_FLAG_REQUEST) && as_it_was.base.source == 0) return 0;
+    rk_target to = rk_edge_target(context, edge, number, entry, 0);
+    rk_u64 sent = entry->report.kind == RK_REPORT_UNSENT ? RK_LETTER_SENT : 0;
+    rk_header_kind(&entry->header.base, as_it_was.base.type, length);
+    rk_header_address(&entry->header.base, to.target, shard->kernel_no & 0xffffu, as_it_was.base.priority,
+                      as_it_was.base.flags & RK_FLAG_REFERENCE);
+    rk_header_further(&entry->header, rk_stamp_ns(context), shard->shard);
+    entry->header.id = as_it_was.id;
+    entry->header.correlation = sent | entry->report.reason;
+    entry->header.attempts = as_it_was.attempts;
+    entry->header.version |= RK_VERSION_LETTER;
+    rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                                   (RK_GLOBAL const void *)(entry + 1), length);
+    entry->header = as_it_was;
+    if (status != RK_OK) return 0;
+    rk_sent(context, &to, number, 1);
+    rk_count(&RK_METER(context)->sent, 1);
+    RK_WAKE_CONSUMER(context, to.lane);
+    return 1;
+}
+
 /* The rest of a staged entry did not arrive for `status`: it becomes a dead letter, without its payload where
  * a further copy needs that. 0: the report lane has no room either. */
 RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
@@ -283,6 +316,13 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
     rk_u8 flags = entry->header.base.flags;
     entry->header.base.length = (rk_u16)(length + sizeof(rk_report));
     entry->header.base.flags &= (rk_u8) ~(RK_FLAG_REPLY | RK_FLAG_REQUEST); /* it is neither any more */
+    if (entry->copied != RK_COPY_WANTED && rk_letter_put(context, entry, length)) {
+        entry->header.base.length = length;
+        entry->header.base.flags = flags;
+        entry->report.kind = 0;
+        rk_count(&context->shard->meter.dead_sends, 1);
+        return 1;
+    }
     if (entry->copied == RK_COPY_WANTED) {
         entry->header.base.length = (rk_u16)sizeof(rk_report);
         entry->header.base.flags &= (rk_u8)~RK_FLAG_REFERENCE;
@@ -466,6 +506,11 @@ RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
         if (entry->header.base.flags & RK_FLAG_REFERENCE)
             rk_fence(RK_RELEASE, RK_SCOPE_SYSTEM); /* the block's bytes */
 #endif
+        if (entry->route == RK_TO_REPORT && entry->report.kind == RK_REPORT_DEAD &&
+            rk_letter_put(context, entry, entry->header.base.length - (rk_u32)sizeof(rk_report))) {
+            turn->published++;
+            continue;
+        }
         if (turn->parked && rk_is_refused(entry))
             status = (rk_status)(entry->report.reason - RK_REASON_STATUS);
         if (status == RK_OK && (entry->header.base.flags & RK_FLAG_REFERENCE) && entry->route != RK_TO_REPORT)

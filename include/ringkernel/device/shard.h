@@ -302,7 +302,7 @@ typedef struct rk_shard {
     rk_u32 event_driven;
     rk_u64 send_deadline_ns; /* 0: none */
     rk_u32 default_ttl_us;   /* time to live of messages that say none; 0: none */
-    rk_u32 constants__;
+    rk_u32 letters;          /* the edge for dead letters + 1; 0: they are the host's */
     rk_u8 constants_[104];
 
     /* Written by the shard. */

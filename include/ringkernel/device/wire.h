@@ -31,9 +31,12 @@ typedef struct rk_header_long {
     rk_u64 sent_ns;     /* when it was accepted, on the runtime's clock */
     rk_u32 ttl_us;      /* expires this long after sent_ns; 0 is "never" */
     rk_u8 attempts;     /* how often it was delivered before */
-    rk_u8 version;      /* RK_WIRE_VERSION */
+    rk_u8 version;      /* RK_WIRE_VERSION; with RK_VERSION_LETTER a dead letter */
     rk_u16 source_shard;
 } rk_header_long;
+
+#define RK_VERSION_LETTER 0x80u /* `correlation` is its reason, and RK_LETTER_SENT */
+#define RK_LETTER_SENT 0x100000000ul
 
 #define RK_HEADER_SHORT 16u
 #define RK_HEADER_LONG 48u

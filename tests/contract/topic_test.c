@@ -1,0 +1,252 @@
+/* Publish–subscribe: who gets what by the names of topics, once, and how far who is slow is behind. */
+#include "lines.h"
+
+#include <stdlib.h>
+
+typedef struct press {
+    contract *c;
+    rk_topics *topics;
+    rk_kernel writer; /* sends odd packages on the route "odd", the others on "even" */
+} press;
+
+static rk_launch_options plain(rk_u32 backpressure)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = CAPACITY;
+    o.deduplication_window = 0;
+    o.backpressure = backpressure;
+    o.output_capacity = 256;
+    return o;
+}
+
+static press open_press(contract *c)
+{
+    rk_launch_options o = plain(RK_BACKPRESSURE_BLOCK);
+    o.queue_capacity = 256;
+    press p = { .c = c, .writer = launch(c, "writer", "sort_packages", &o) };
+    assert_ok(rk_topics_open(c->runtime, &p.topics));
+    assert_ok(rk_topic_publish(p.topics, "news/sport/odd", p.writer, "odd"));
+    assert_ok(rk_topic_publish(p.topics, "news/weather", p.writer, "even"));
+    return p;
+}
+
+static rk_kernel reader(press *p, const char *id)
+{
+    rk_launch_options o = plain(RK_BACKPRESSURE_BLOCK);
+    return launch_active(p->c, id, "carry", &o);
+}
+
+static void write(press *p, rk_u32 from, rk_u32 count)
+{
+    for (rk_u32 i = from; i < from + count; i++) assert_ok(send_package(p->c, p->writer, i, 0));
+}
+
+/* It has got these numbers, step apart, and nothing else. */
+static void assert_reads(press *p, rk_kernel k, rk_u32 from, rk_u32 count, rk_u32 step)
+{
+    wait_until(p->c, account_of(p->c, p->writer).queued == 0 && is_at_rest(p->c, k));
+    assert_int_equal(account_of(p->c, k).accepted_device, count);
+    for (rk_u32 i = 0; i < count; i++) {
+        sighting s;
+        receive(p->c, k, &s);
+        assert_int_equal(s.number, from + step * i);
+    }
+}
+
+static void patterns_have_the_topics_that_they_say(contract *c)
+{
+    static const struct {
+        const char *pattern, *topic;
+        rk_u32 matches;
+    } rows[] = {
+        { "a/b/c", "a/b/c", 1 },
+        { "a/b/c", "a/b/d", 0 },
+        { "a/b", "a/b/c", 0 },
+        { "a/b/c", "a/b", 0 },
+        { "a/*/c", "a/b/c", 1 },
+        { "a/*/c", "a/bb/c", 1 },
+        { "a/*/c", "a/b/b/c", 0 },
+        { "a/*/c", "a/c", 0 },
+        { "*", "a", 1 },
+        { "*", "a/b", 0 },
+        { "*/*", "a/b", 1 },
+        { "a/*", "a", 0 },
+        { "#", "a", 1 },
+        { "#", "a/b/c", 1 },
+        { "a/#", "a/b/c", 1 },
+        { "a/#", "a", 1 },
+        { "a/#", "ab", 0 },
+        { "a/#", "b/a", 0 },
+        { "*/b/#", "a/b", 1 },
+        { "*/b/#", "a/b/c/d", 1 },
+        { "*/b/#", "a", 0 },
+        { "ab", "a", 0 },
+        { "a", "ab", 0 },
+        { "a/*/#", "a", 0 },
+        { "a/*/#", "a/b", 1 },
+        { "a*", "ab", 0 },
+        { "a/#/c", "a/b/c", 0 },
+        { "a//b", "a//b", 0 },
+        { "", "", 0 },
+        { "a/*", "a/*", 0 },
+        { "/a", "/a", 0 },
+        { "a/", "a/", 0 },
+        { "a/b#", "a/b", 0 },
+        { "#", "a/#", 0 },
+        { "*/*/*/d", "a/b/c/d", 1 },
+        { "a/*/c/#", "a/b/d", 0 },
+    };
+    (void)c;
+    for (rk_u32 i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rk_topic_matches(rows[i].pattern, rows[i].topic) != rows[i].matches)
+            fail_msg("'%s' and '%s'", rows[i].pattern, rows[i].topic);
+    assert_int_equal(rk_topic_matches(0, "a"), 0);
+    assert_int_equal(rk_topic_matches("a", 0), 0);
+    char longest[258];
+    memset(longest, 'a', sizeof longest);
+    longest[255] = 0;
+    assert_int_equal(rk_topic_matches(longest, longest), 1);
+    longest[255] = 'a';
+    longest[256] = 0;
+    assert_int_equal(rk_topic_matches(longest, longest), 0);
+}
+
+static void each_subscriber_gets_its_topics_once(contract *c)
+{
+    press p = open_press(c);
+    rk_kernel exact = reader(&p, "exact"), star = reader(&p, "star"), all = reader(&p, "all"),
+              none = reader(&p, "none");
+    assert_ok(rk_topic_subscribe(p.topics, "news/weather", exact, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "news/*/odd", star, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "news/#", all, 0)); /* three that match, and one message */
+    assert_ok(rk_topic_subscribe(p.topics, "#", all, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "news/weather", all, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "news/*/even", none, 0));
+    rk_u32 made = 0;
+    assert_ok(rk_topics_connect(p.topics, &made));
+    assert_int_equal(made, 4);
+    assert_ok(rk_topics_connect(p.topics, &made));
+    assert_int_equal(made, 0);
+    assert_ok(rk_activate(c->runtime, p.writer));
+    write(&p, 0, 20);
+    assert_reads(&p, exact, 0, 10, 2);
+    assert_reads(&p, star, 1, 10, 2);
+    assert_reads(&p, all, 0, 20, 1);
+    assert_reads(&p, none, 0, 0, 1);
+    rk_topics_close(p.topics);
+}
+
+static void a_route_with_two_topics_is_connected_once(contract *c)
+{
+    press p = open_press(c);
+    rk_kernel k = reader(&p, "reader");
+    assert_ok(rk_topic_publish(p.topics, "sale", p.writer, "odd"));
+    assert_ok(rk_topic_subscribe(p.topics, "#", k, 0));
+    rk_u32 made = 0;
+    assert_ok(rk_topics_connect(p.topics, &made));
+    assert_int_equal(made, 2); /* the two routes */
+    assert_ok(rk_activate(c->runtime, p.writer));
+    write(&p, 0, 10);
+    assert_reads(&p, k, 0, 10, 1);
+    rk_topics_close(p.topics);
+}
+
+static void who_subscribes_later_is_connected_later(contract *c)
+{
+    press p = open_press(c);
+    rk_kernel first = reader(&p, "first"), second = reader(&p, "second"), gone = reader(&p, "gone");
+    assert_ok(rk_topic_subscribe(p.topics, "#", first, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "#", gone, 0));
+    assert_ok(rk_terminate(c->runtime, gone, CONTRACT_PATIENCE));
+    assert_ok(rk_topics_connect(p.topics, 0)); /* without it */
+    assert_ok(rk_activate(c->runtime, p.writer));
+    write(&p, 0, 4);
+    assert_reads(&p, first, 0, 4, 1);
+    assert_ok(rk_topic_subscribe(p.topics, "#", second, 0));
+    assert_status(rk_topics_connect(p.topics, 0), RK_BUSY);
+    assert_error_says("writer");
+    assert_ok(rk_deactivate(c->runtime, p.writer));
+    rk_u32 made = 0;
+    assert_ok(rk_topics_connect(p.topics, &made));
+    assert_int_equal(made, 2);
+    assert_ok(rk_activate(c->runtime, p.writer));
+    write(&p, 10, 4);
+    assert_reads(&p, second, 10, 4, 1);
+    rk_topic_lag lag;
+    assert_status(rk_topic_lag_of(p.topics, 1, &lag), RK_STALE);
+    rk_topics_close(p.topics);
+}
+
+static void the_lag_of_a_slow_subscriber_is_told_and_the_others_go_on(contract *c)
+{
+    press p = open_press(c);
+    rk_launch_options o = plain(RK_BACKPRESSURE_REJECT);
+    rk_kernel fast = reader(&p, "fast"), slow = launch(c, "slow", "carry", &o); /* takes nothing */
+    assert_ok(rk_topic_subscribe(p.topics, "news/#", fast, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "news/#", slow, 0));
+    assert_ok(rk_topics_connect(p.topics, 0));
+    assert_ok(rk_activate(c->runtime, p.writer));
+    write(&p, 0, 30);
+    assert_reads(&p, fast, 0, 30, 1);
+    rk_topic_lag lag;
+    assert_ok(rk_topic_lag_of(p.topics, 0, &lag));
+    assert_string_equal(lag.id, "fast");
+    assert_int_equal(lag.accepted, 30);
+    assert_int_equal(lag.behind, 0);
+    assert_int_equal(lag.missed, 0);
+    wait_until(c, rk_topic_lag_of(p.topics, 1, &lag) == RK_OK && lag.missed == 30 - CAPACITY);
+    assert_string_equal(lag.id, "slow");
+    assert_int_equal(lag.behind, CAPACITY);
+    assert_int_equal(lag.most_behind, CAPACITY);
+    assert_int_equal(lag.capacity, CAPACITY);
+    assert_status(rk_topic_lag_of(p.topics, 2, &lag), RK_EMPTY);
+
+    /* and when it has caught up, it is told, too */
+    assert_ok(rk_activate(c->runtime, slow));
+    wait_until(c, rk_topic_lag_of(p.topics, 1, &lag) == RK_OK && lag.behind == 0);
+    assert_int_equal(lag.missed, 30 - CAPACITY);
+    rk_topics_close(p.topics);
+}
+
+static void what_cannot_be_says_why(contract *c)
+{
+    press p = open_press(c);
+    rk_kernel k = reader(&p, "reader"), nobody = { 77, 1 };
+    rk_topic_lag lag;
+    assert_status(rk_topics_open(c->runtime, 0), RK_INVALID_ARGUMENT);
+    assert_status(rk_topics_open(0, &p.topics), RK_INVALID_ARGUMENT);
+    assert_status(rk_topic_publish(p.topics, "a/*", k, 0), RK_INVALID_ARGUMENT);
+    assert_error_says("'a/*' is not a topic: * is for patterns");
+    assert_status(rk_topic_publish(p.topics, 0, k, 0), RK_INVALID_ARGUMENT);
+    assert_status(rk_topic_publish(0, "a", k, 0), RK_INVALID_ARGUMENT);
+    assert_status(rk_topic_publish(p.topics, "a", nobody, 0), RK_NO_SUCH_KERNEL);
+    assert_status(rk_topic_subscribe(p.topics, "a/#/b", k, 0), RK_INVALID_ARGUMENT);
+    assert_error_says("a # is the whole last level");
+    assert_status(rk_topic_subscribe(p.topics, "a//b", k, 0), RK_INVALID_ARGUMENT);
+    assert_error_says("no level is empty");
+    assert_status(rk_topic_subscribe(p.topics, "a", nobody, 0), RK_NO_SUCH_KERNEL);
+    assert_ok(rk_topic_subscribe(p.topics, "a", k, 0));
+    rk_route_options turn = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_TURN };
+    assert_status(rk_topic_subscribe(p.topics, "b", k, &turn), RK_INVALID_ARGUMENT);
+    assert_error_says("other options");
+    assert_status(rk_topics_connect(0, 0), RK_INVALID_ARGUMENT);
+    assert_status(rk_topic_lag_of(p.topics, 0, 0), RK_INVALID_ARGUMENT);
+    assert_status(rk_topic_lag_of(0, 0, &lag), RK_INVALID_ARGUMENT);
+
+    /* a route that isn't there is found when it is to be connected */
+    assert_ok(rk_topic_publish(p.topics, "a", p.writer, "sideways"));
+    assert_status(rk_topics_connect(p.topics, 0), RK_NO_SUCH_ROUTE);
+    assert_error_says("'a' of 'writer'");
+    rk_topics_close(p.topics);
+    rk_topics_close(0);
+}
+
+static const contract_case cases[] = {
+    { CASE(patterns_have_the_topics_that_they_say), ONCE },
+    { CASE(each_subscriber_gets_its_topics_once), ON_EVERY },
+    { CASE(a_route_with_two_topics_is_connected_once), ON_EVERY },
+    { CASE(who_subscribes_later_is_connected_later), ON_EVERY },
+    { CASE(the_lag_of_a_slow_subscriber_is_told_and_the_others_go_on), ON_EVERY },
+    { CASE(what_cannot_be_says_why), ONCE },
+};
+CONTRACT_MAIN("topics", cases)

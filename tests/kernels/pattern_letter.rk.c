@@ -1,0 +1,58 @@
+/* A kernel that refuses, and one that gets its letters. */
+#include <ringkernel/kernel.h>
+#include <ringkernel/pattern/letter.h>
+
+#include "pattern_letter.rk.h"
+
+RK_REASON(unused)
+RK_REASON(declined)
+RK_ROUTE(onward)
+
+RK_HANDLER(mortal, task, msg, rk_none, self)
+{
+    task copy = *msg;
+    if (msg->what == TASK_REFUSED) rk_fail(RK_ARG, declined);
+    if (msg->what == TASK_SENT) rk_send_to(RK_ARG, onward, &copy);
+    for (rk_u32 i = 0; msg->what == TASK_SPAMS && i < 3; i++) rk_send(RK_ARG, &copy);
+}
+
+RK_HANDLER(mortal, big_task, msg, rk_none, self) { rk_fail(RK_ARG, declined); }
+
+RK_SPMD_KERNEL(mortal_spmd, task, task, .threads = 32)
+{
+    task mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    if (mine.what == TASK_REFUSED) rk_fail(RK_ARG, declined);
+    if (mine.what == TASK_SENT) rk_send_to(RK_ARG, onward, &mine);
+    for (rk_u32 i = 0; mine.what == TASK_SPAMS && i < 3; i++) rk_send(RK_ARG, &mine);
+}
+
+RK_FN void bury(RK_CTX, RK_MSG const void *msg, rk_u64 number, rk_u64 sum)
+{
+    rk_letter l = rk_letter_of(RK_ARG, msg);
+    RK_GLOBAL const rk_header *header = rk_header_of(RK_ARG, msg);
+    buried b = { number,
+                 l.id,
+                 sum,
+                 l.is_letter,
+                 l.is_letter && l.reason == rk_reason_declined,
+                 (rk_i32)rk_letter_status(&l),
+                 l.kernel_no,
+                 l.shard,
+                 l.was_sent,
+                 header->type,
+                 header->target };
+    rk_send(RK_ARG, &b);
+}
+
+RK_HANDLER(undertaker, task, msg, rk_none, self) { bury(RK_ARG, msg, msg->number, 0); }
+
+RK_HANDLER(undertaker, big_task, msg, rk_none, self)
+{
+    rk_u64 sum = 0;
+    for (rk_u32 i = 0; i < 600u; i++) sum += msg->words[i];
+    bury(RK_ARG, msg, msg->number, sum);
+}
+
+/* Refuses letters, too. */
+RK_HANDLER(faithless, task, msg, rk_none, self) { rk_fail(RK_ARG, declined); }
