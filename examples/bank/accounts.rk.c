@@ -1,6 +1,7 @@
-/* An account is an actor: its messages are handled one after the other, so a balance is never changed by two at once.
- * Money leaves the payer's balance into a reservation, the other account is asked to take it, and its reply either
- * settles the reservation or gives it back. Whatever comes twice is recognised and changes nothing. */
+/* An account is an actor: its messages are handled one after the other, so a balance is never changed by
+ * two at once. Money leaves the payer's balance into a reservation, the other account is asked to take it,
+ * and its reply either settles the reservation or gives it back. Whatever comes twice is recognised and
+ * changes nothing. */
 #include "bank.rk.h"
 
 RK_PARAM(rk_u32, accounts, 1000)
@@ -9,7 +10,7 @@ RK_ROUTE(answers)
 RK_HANDLER(accounts, opening, msg, account, self, .state = RK_PER_ACTOR, .max_batch = REMEMBERED_CREDITS)
 {
     self->balance = msg->balance;
-    self->closed = (rk_u32)msg->closed;
+    self->closed = msg->closed != 0;
     opened reply = { self->balance };
     rk_reply(RK_ARG, msg, &reply);
 }

@@ -1,15 +1,15 @@
-/* The messages of the bank. An order to pay is known by who pays and that payer's own number for it, 1 and up. Amounts are
- * in cents. */
+/* The messages of the bank. An order to pay is known by who pays and that payer's own number for it, 1 and
+ * up. Amounts are in cents. */
 #ifndef BANK_RK_H
 #define BANK_RK_H
 
 #include <ringkernel/kernel.h>
 
-/* How many of its orders, the newest, an account remembers. An order may be sent while it is less than this many
- * numbers above the oldest order of that account that isn't answered yet. */
+/* How many of its orders, the newest, an account remembers. An order may be sent while it is less than
+ * this many numbers above the oldest order of that account that isn't answered yet. */
 #define REMEMBERED_ORDERS 16u
-/* How many credits, the newest, an account remembers: as many as a batch may bring, since only the last batch can be
- * handled again. */
+/* How many credits, the newest, an account remembers: as many as a batch may bring, since only the last
+ * batch can be handled again. */
 #define REMEMBERED_CREDITS 32u
 
 /* What became of an order. */
@@ -19,10 +19,14 @@
 #define CLOSED 4u       /* refused: the other account takes no money; the payer has it back */
 #define NO_ACCOUNT 5u   /* refused: there is no such account */
 
-/* Client to account: a request, and its reply. Only when every account has replied may orders come: what is paid into an
- * account travels another way than its opening, and could be there first. */
+/* Client to account: a request, which is a row of accounts.csv, and its reply. Only when every account has
+ * replied may orders come: what is paid into an account travels another way than its opening, and could be
+ * there first. */
 RK_MESSAGE(opening, 1, (rk_i64, balance), (rk_u64, closed))
 RK_MESSAGE(opened, 6, (rk_i64, balance))
+
+/* A row of transfers.csv. */
+RK_MESSAGE(order_row, 7, (rk_u32, from), (rk_u32, to), (rk_u32, amount))
 
 /* Client to the account `from`: pay. */
 RK_MESSAGE(transfer, 2, (rk_u32, from), (rk_u32, to), (rk_u32, number), (rk_u32, amount))
@@ -34,8 +38,8 @@ RK_MESSAGE(credit, 3, (rk_u32, from), (rk_u32, to), (rk_u32, number), (rk_u32, a
 RK_MESSAGE(credited, 4, (rk_i64, balance), (rk_u32, number), (rk_u32, outcome), (rk_u32, entry),
            (rk_u32, from))
 
-/* Account to client. Each change or refusal at an account is an entry of its book, numbered from 1; 0 is none. Beside
- * each is the balance after it. */
+/* Account to client. Each change or refusal at an account is an entry of its book, numbered from 1; 0 is
+ * none. Beside each is the balance after it. */
 RK_MESSAGE(answer, 5, (rk_i64, debit_balance), (rk_i64, credit_balance), (rk_i64, refund_balance),
            (rk_u32, from), (rk_u32, to), (rk_u32, number), (rk_u32, amount), (rk_u32, outcome),
            (rk_u32, debit_entry), (rk_u32, credit_entry), (rk_u32, refund_entry))

@@ -65,12 +65,17 @@ class Orders(Day):
     def test_what_cannot_be_read_is_told_with_its_place(self):
         self.make(10)
         rows = self.transfers.read_text()
-        for spoilt, place in ((rows + "1,2\n", "transfers.csv:12: "), (rows + "1000,2,5\n", "transfers.csv:12: "),
-                              (rows + "1,2,5,7\n", "transfers.csv:12: "), ("from,to\n", "transfers.csv:1: ")):
-            self.transfers.write_text(spoilt)
-            done = self.run_bank()
-            self.assertEqual(done.returncode, 1)
-            self.assertIn(place, done.stderr)
+        for spoilt, place in ((rows + "1,2\n", "row 11: "), (rows + "1000,2,5\n", "row 11: an account that there isn't"),
+                              (rows + "1,2,5,7\n", "row 11: "), (rows + "1,2,-5e\n", "row 11: "), ("from,to\n", "amount"),
+                              ("from,to,amount\n", "has no rows")):
+            with self.subTest(place):
+                self.transfers.write_text(spoilt)
+                done = self.run_bank()
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("transfers.csv: row", done.stderr)
+                self.assertIn(place, done.stderr)
+        self.accounts.write_text("balance,closed\n10,0\n-1,0\n")
+        self.assertIn("accounts.csv: row 2: an account with less than nothing", self.run_bank().stderr)
         self.assertIn("abacus", subprocess.run([BANK, "--backend", "abacus", "a", "b", "c"], capture_output=True,
                                                text=True, check=False).stderr)
 

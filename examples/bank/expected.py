@@ -134,7 +134,7 @@ def check_audit(number, states, books, balances, total):
 
 def mistakes_of(accounts_path, transfers_path, journal_path):
     accounts = read(accounts_path)
-    openings, closed = [row[1] for row in accounts], [row[2] for row in accounts]
+    openings, closed = [row[0] for row in accounts], [row[1] for row in accounts]
     answers, audits = read_journal(journal_path)
     orders = number_orders(read(transfers_path))
     mistakes = list(check_answers(orders, answers, closed))

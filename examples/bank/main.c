@@ -1,10 +1,11 @@
-/* A client of the bank behind a bad network: it sends each order until it is answered, stops the bank now and then to
- * count the money, and writes down what it was told, for expected.py to go through.
+/* A client of the bank behind a bad network: it sends each order until it is answered, stops the bank now
+ * and then to count the money, and writes down what it was told, for expected.py to go through.
  *
  *     bank [--backend NAME] [--workers N] [--seed N] [--crashes N] ACCOUNTS.csv TRANSFERS.csv JOURNAL.csv */
 #include "network.h"
 
 #include <ringkernel/ringkernel.h>
+#include <ringkernel/text.h>
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 #define ASK_AGAIN_NS RK_MILLISECONDS(5) /* an order without an answer is sent again after so long */
 #define PATIENCE_NS RK_SECONDS(60)      /* without any answer: something is wrong */
 #define ANSWERS 256u                    /* taken at once */
-#define LINE 256u                       /* bytes of a row, at most */
+#define FILE_MAX 16777216u              /* bytes of a file */
 
 typedef struct order {
     transfer what;
@@ -38,8 +39,7 @@ typedef struct client {
     opening *accounts;
     order *orders;
     rk_u32 account_count, order_count;
-    rk_u32 *oldest;  /* of each account: its oldest order that isn't answered */
-    rk_u32 *numbers; /* of each account: its orders so far, while the file is read */
+    rk_u32 *oldest; /* of each account: its oldest order that isn't answered */
     rk_u32 waiting[AT_ONCE], waiting_count, opened, answered;
     rk_u64 outcome[NO_ACCOUNT + 1u], repeats, by_window, total, audits, in_between, crashes, crashes_wanted;
     bool wrong;
@@ -47,74 +47,67 @@ typedef struct client {
 
 /* ------------------------------------------------------------------ files */
 
-static void stop(const char *file, rk_u32 line, const char *why)
+static void stop(const char *file, rk_u64 row, const char *why)
 {
-    fprintf(stderr, "bank: %s:%u: %s\n", file, (unsigned)line, why);
+    fprintf(stderr, "bank: %s: row %llu: %s\n", file, (unsigned long long)row, why);
     exit(1);
 }
 
-static void *more(void *rows, size_t count, size_t size)
+static void *zeros(size_t count, size_t size)
 {
-    if (count & (count - 1u)) return rows; /* it has room up to the next power of two */
-    rows = realloc(rows, (count ? 2u * count : 1u) * size);
-    if (!rows) stop("memory", 0, "there is no more");
-    return rows;
+    void *memory = calloc(count, size);
+    if (!memory) stop("memory", 0, "there is no more");
+    return memory;
 }
 
-static FILE *open_rows(const char *path, const char *head)
+/* All rows of a file as messages of that schema, one after the other; the caller frees them. */
+static void *read_rows(const char *path, const rk_schema *schema, rk_u32 *count)
 {
-    char line[LINE];
+    static char text[FILE_MAX];
+    rk_row_batch batch = { .room = 1 };
+    rk_csv_reader *reader;
     FILE *file = fopen(path, "r");
     if (!file) stop(path, 0, "can't be read");
-    if (!fgets(line, sizeof line, file) || strcmp(line, head) != 0)
-        stop(path, 1, "another head line is expected");
-    return file;
+    size_t size = fread(text, 1, sizeof text, file);
+    if (!feof(file)) stop(path, 0, "is too large, or can't be read to its end");
+    fclose(file);
+    for (size_t i = 0; i < size; i++) batch.room += text[i] == '\n';
+    batch.messages = zeros(batch.room, schema->size);
+    RK_CHECK(rk_csv_open(schema, &reader));
+    if (rk_csv_next(reader, text, size, true, &batch) != RK_OK || batch.failed)
+        stop(path, batch.bad.row, batch.bad.why);
+    rk_csv_close(reader);
+    if (!batch.count) stop(path, 0, "has no rows");
+    *count = batch.count;
+    return batch.messages;
 }
 
 static void read_accounts(client *c, const char *path)
 {
-    char line[LINE];
-    FILE *file = open_rows(path, "account,balance,closed\n");
-    while (fgets(line, sizeof line, file)) {
-        unsigned number, closed;
-        long long balance;
-        char rest;
-        if (sscanf(line, "%u,%lld,%u%c", &number, &balance, &closed, &rest) != 4 || rest != '\n' ||
-            balance < 0 || closed > 1 || number != c->account_count)
-            stop(path, c->account_count + 2u, "not the next account, a balance from 0 on, and 0 or 1");
-        c->accounts = more(c->accounts, c->account_count, sizeof *c->accounts);
-        c->accounts[c->account_count++] = (opening){ balance, closed };
-        c->total += (rk_u64)balance;
+    c->accounts = read_rows(path, RK_SCHEMA(opening), &c->account_count);
+    for (rk_u32 i = 0; i < c->account_count; i++) {
+        if (c->accounts[i].balance < 0) stop(path, i + 1u, "an account with less than nothing");
+        c->total += (rk_u64)c->accounts[i].balance;
     }
-    fclose(file);
-    if (!c->account_count) stop(path, 2, "no accounts");
 }
 
 /* Orders are numbered for each payer, and chained. */
 static void read_orders(client *c, const char *path)
 {
-    char line[LINE];
-    FILE *file = open_rows(path, "from,to,amount\n");
-    rk_u32 *last = calloc(c->account_count, sizeof *last);
-    c->numbers = calloc(c->account_count, sizeof *c->numbers);
-    c->oldest = calloc(c->account_count, sizeof *c->oldest);
-    if (!last || !c->numbers || !c->oldest) stop("memory", 0, "there is no more");
-    while (fgets(line, sizeof line, file)) {
-        unsigned from, to, amount;
-        char rest;
-        if (sscanf(line, "%u,%u,%u%c", &from, &to, &amount, &rest) != 4 || rest != '\n' ||
-            from >= c->account_count)
-            stop(path, c->order_count + 2u, "not an account that pays, one that is paid, and an amount");
-        c->orders = more(c->orders, c->order_count, sizeof *c->orders);
-        c->orders[c->order_count] = (order){ .what = { from, to, ++c->numbers[from], amount } };
-        if (c->numbers[from] == 1)
-            c->oldest[from] = c->order_count;
-        else
-            c->orders[last[from]].next = c->order_count;
-        last[from] = c->order_count++;
+    order_row *rows = read_rows(path, RK_SCHEMA(order_row), &c->order_count);
+    rk_u32 *last = zeros(c->account_count, sizeof *last), *numbers = zeros(c->account_count, sizeof *numbers);
+    c->orders = zeros(c->order_count, sizeof *c->orders);
+    c->oldest = zeros(c->account_count, sizeof *c->oldest);
+    for (rk_u32 i = 0; i < c->order_count; i++) {
+        rk_u32 from = rows[i].from;
+        if (from >= c->account_count) stop(path, i + 1u, "an account that there isn't can't pay");
+        c->orders[i].what = (transfer){ from, rows[i].to, ++numbers[from], rows[i].amount };
+        *(numbers[from] == 1 ? &c->oldest[from] : &c->orders[last[from]].next) = i;
+        last[from] = i;
     }
-    fclose(file);
+    free(rows);
     free(last);
+    free(numbers);
 }
 
 /* ------------------------------------------------------------------ the bank */
@@ -150,8 +143,8 @@ static void open_accounts(client *c)
 
 /* ------------------------------------------------------------------ counting the money */
 
-/* Between two batches each cent is in a balance or reserved by who pays it; an order that was paid while its payer hasn't
- * heard of that is in both. At rest nothing is reserved. */
+/* Between two batches each cent is in a balance or reserved by who pays it; an order that was paid while
+ * its payer hasn't heard of that is in both. At rest nothing is reserved. */
 static void audit(client *c, bool at_rest)
 {
     rk_u64 balances = 0, reserved = 0;
@@ -177,8 +170,8 @@ static void audit(client *c, bool at_rest)
 
 /* ------------------------------------------------------------------ between client and bank */
 
-/* A bank that has failed is launched again, with inbox and state; the batch that it was at is handled again. Until then
- * it stands still amid payments, and is audited. */
+/* A bank that has failed is launched again, with inbox and state; the batch that it was at is handled
+ * again. Until then it stands still amid payments, and is audited. */
 static bool bring_back(client *c)
 {
     rk_kernel_info info;
@@ -190,7 +183,8 @@ static bool bring_back(client *c)
     return true;
 }
 
-/* The network's far end. What the lane knows by its id goes no further; the rest is the account's to recognise. */
+/* The network's far end. What the lane knows by its id goes no further; the rest is the account's to
+ * recognise. */
 static void deliver(void *user, const transfer *what)
 {
     client *c = user;
@@ -287,7 +281,8 @@ static void halt(client *c)
     RK_CHECK(status);
 }
 
-/* Lets orders queue, starts the bank, and stops it when it has begun to answer; or it fails at its first batches. */
+/* Lets orders queue, starts the bank, and stops it when it has begun to answer; or it fails at its first
+ * batches. */
 static void stop_and_audit(client *c)
 {
     halt(c);

@@ -1,5 +1,6 @@
-/* A bad network between client and bank: what is posted may get lost, come twice, late, and in another order. What happens
- * to a message is decided by the seed, the order and the attempt alone, so a run can be repeated. */
+/* A bad network between client and bank: what is posted may get lost, come twice, late, and in another
+ * order. What happens to a message is decided by the seed, the order and the attempt alone, so a run can
+ * be repeated. */
 #ifndef BANK_NETWORK_H
 #define BANK_NETWORK_H
 

@@ -22,9 +22,9 @@ def main():
     options = parser.parse_args()
     draw = random.Random(20240229)
     with open(options.folder / "accounts.csv", "w", encoding="ascii", newline="\n") as file:
-        file.write("account,balance,closed\n")
+        file.write("balance,closed\n")
         for number in range(ACCOUNTS):
-            file.write(f"{number},{draw.randrange(50_000, 150_000)},{int(number % 50 == 49)}\n")
+            file.write(f"{draw.randrange(50_000, 150_000)},{int(number % 50 == 49)}\n")
     with open(options.folder / "transfers.csv", "w", encoding="ascii", newline="\n") as file:
         file.write("from,to,amount\n")
         for _ in range(options.orders):

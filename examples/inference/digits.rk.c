@@ -1,5 +1,5 @@
-/* A network of two layers: logits = output · max(0, hidden · pixels). The block works on a whole batch of images, so
- * each of its threads has something to do in each region. */
+/* A network of two layers: logits = output · max(0, hidden · pixels). The block works on a whole batch of
+ * images, so each of its threads has something to do in each region. */
 #include "digits.rk.h"
 
 RK_REASON(no_such_row)

@@ -1,5 +1,5 @@
-/* The messages of the network that reads digits. They are the columns of the files, too: a row of weights.csv is a
- * weight_row, a row of images.csv an image, a row of the answers a guess. */
+/* The messages of the network that reads digits. They are the columns of the files, too: a row of
+ * weights.csv is a weight_row, a row of images.csv an image, a row of the answers a guess. */
 #ifndef DIGITS_RK_H
 #define DIGITS_RK_H
 
@@ -10,7 +10,8 @@
 #define DIGITS 10u     /* units of the output: 0 to 9 */
 #define MOST_BATCH 64u /* images that are looked at together, at most */
 
-/* Row `row` of a layer's weights: of layer 0 (HIDDEN rows) one for each pixel, of layer 1 (DIGITS rows) the first HIDDEN. */
+/* Row `row` of a layer's weights: of layer 0 (HIDDEN rows) one for each pixel, of layer 1 (DIGITS rows)
+ * the first HIDDEN. */
 RK_MESSAGE(weight_row, 1, (rk_u32, layer), (rk_u32, row), (rk_f32, bias), (rk_f32, weight, PIXELS))
 
 /* A shard to the host: it has all its weights. */

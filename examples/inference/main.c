@@ -1,5 +1,5 @@
-/* Serves the network: loads its weights as messages, has it read all images, and then measures how long an image waits for
- * its answer with batches of different sizes.
+/* Serves the network: loads its weights as messages, has it read all images, and then measures how long an
+ * image waits for its answer with batches of different sizes.
  *
  *     inference [--backend NAME] [--workers N] [--images N] [--batch N] WEIGHTS.csv IMAGES.csv ANSWERS.csv */
 #include "digits.rk.h"
@@ -196,7 +196,8 @@ static int by_size(const void *a, const void *b)
 static double percentile_us(rk_u64 *waits_ns, size_t count, unsigned percent)
 {
     qsort(waits_ns, count, sizeof *waits_ns, by_size);
-    return (double)waits_ns[(count - 1) * percent / 100] * 1e-3;
+    size_t at = (count - 1) * percent / 100;
+    return (double)waits_ns[at] * 1e-3;
 }
 
 /* Each shard has a batch at work and one that waits: a new image for each answer. */
