@@ -199,6 +199,18 @@ static void quantiles_are_those_of_the_sorted_values_within_a_sixteenth(void **s
     }
 }
 
+static void a_quantile_is_not_exceeded_by_at_least_its_part(void **state)
+{
+    (void)state;
+    rk_histogram *h = fresh(sizeof *h);
+    for (rk_u64 value = 1; value <= 3; value++) rk_histogram_add(h, value, 1);
+    assert_int_equal(rk_histogram_quantile(h, 1, 3), 1);
+    assert_int_equal(rk_histogram_quantile(h, 1, 2), 2); /* half of three are two */
+    assert_int_equal(rk_histogram_quantile(h, 2, 3), 2);
+    assert_int_equal(rk_histogram_quantile(h, 67, 100), 3);
+    free(h);
+}
+
 static void a_histogram_of_nothing_has_zeros(void **state)
 {
     (void)state;
@@ -224,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_key_over_its_share_is_found_among_many),
         cmocka_unit_test(one_entry_passes_from_key_to_key),
         cmocka_unit_test(quantiles_are_those_of_the_sorted_values_within_a_sixteenth),
+        cmocka_unit_test(a_quantile_is_not_exceeded_by_at_least_its_part),
         cmocka_unit_test(a_histogram_of_nothing_has_zeros),
     };
     return cmocka_run_group_tests(tests, 0, 0);
