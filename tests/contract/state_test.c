@@ -215,7 +215,7 @@ static void containers_of_a_shard_do_what_their_references_do(contract *c)
     reference *r = calloc(1, sizeof *r);
     assert_non_null(r);
     rk_u64 dice = 1;
-    const rk_u32 rounds = contract_rounds(40) + 8u;
+    const rk_u32 rounds = contract_rounds(20) + 30u; /* enough to reach the limits */
     for (rk_u32 round = 0; round < rounds; round++) {
         kept expected[128], got;
         for (rk_u32 i = 0; i < 128; i++) {
