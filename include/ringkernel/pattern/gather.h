@@ -46,6 +46,7 @@
 #ifndef RINGKERNEL_PATTERN_GATHER_H
 #define RINGKERNEL_PATTERN_GATHER_H
 
+#include "../device/handler.h"
 #include "../device/timer.h"
 
 #define RK_GATHER_NONE 0xffffffffu

@@ -32,6 +32,7 @@
 #ifndef RINGKERNEL_PATTERN_LIMIT_H
 #define RINGKERNEL_PATTERN_LIMIT_H
 
+#include "../device/handler.h"
 #include "../device/timer.h"
 
 #define RK_LIMIT_SECOND 1000000000ul            /* a period */

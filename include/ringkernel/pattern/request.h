@@ -42,6 +42,7 @@
 #ifndef RINGKERNEL_PATTERN_REQUEST_H
 #define RINGKERNEL_PATTERN_REQUEST_H
 
+#include "../device/handler.h"
 #include "../device/timer.h"
 
 #define RK_REQUESTS_PLACES_MAX 1048576u
