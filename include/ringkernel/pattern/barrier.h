@@ -1,5 +1,5 @@
-/* Named barriers between kernels: a party goes on when all have arrived. Nobody waits in a handler: who arrives sends a
- * message to a keeper, and goes on when that answers.
+/* Named barriers between kernels: a party goes on when all have arrived. Nobody waits in a handler: who
+ * arrives sends a message to a keeper, and goes on when that answers.
  *
  *     #include <ringkernel/pattern/barrier.h>
  *
@@ -10,14 +10,14 @@
  *     }
  *     RK_ON_TIMER(keeper, rk_barriers, self) { rk_barriers_expire(RK_ARG, self); }
  *
- * is a whole keeper. A party sends rk_barrier_call on a route to it (by the key `name`, if it has several shards) and has a
- * handler for rk_barrier_answer; a thread of the host arrives by rk_request. Launch keeper and parties with .requests = 1:
- * answers find the shard of who asked by the long header.
+ * is a whole keeper. A party sends rk_barrier_call on a route to it (by the key `name`, if it has several
+ * shards) and has a handler for rk_barrier_answer; a thread of the host arrives by rk_request. Launch
+ * keeper and parties with .requests = 1: answers find the shard of who asked by the long header.
  *
- * Each round is an epoch, which an arrival states. So one that comes late, after its round was given up, is told so and
- * doesn't count for the next round; and one that is sent twice counts once. (The simple barrier, a count of arrivals, has
- * neither.) A party that withdraws is not waited for; if the others are all there, they pass. When the last has withdrawn
- * the name is free. */
+ * Each round is an epoch, which an arrival states. So one that comes late, after its round was given up,
+ * is told so and doesn't count for the next round; and one that is sent twice counts once. (The simple
+ * barrier, a count of arrivals, has neither.) A party that withdraws is not waited for; if the others are
+ * all there, they pass. When the last has withdrawn the name is free. */
 #ifndef RINGKERNEL_PATTERN_BARRIER_H
 #define RINGKERNEL_PATTERN_BARRIER_H
 
@@ -63,7 +63,8 @@ RK_FN void rk_barrier_open(RK_GLOBAL rk_barrier *b, rk_u64 name, rk_u32 parties)
     b->deadline_ns = 0;
 }
 
-/* PASSED: this was the last one that was waited for, and the round is to be ended. WAITS, or why it doesn't count. */
+/* PASSED: this was the last one that was waited for, and the round is to be ended. WAITS, or why it
+ * doesn't count. */
 RK_FN rk_u32 rk_barrier_arrive(RK_GLOBAL rk_barrier *b, rk_u32 party, rk_u32 epoch, rk_u64 deadline_ns)
 {
     rk_u32 bit = 1u << (party & 31u);
@@ -132,7 +133,8 @@ RK_FN void rk_barrier_release(RK_CTX, RK_GLOBAL rk_barrier *b, rk_u32 outcome)
     }
 }
 
-/* The barrier that a call means; the first call of a name opens it. 0: there is no room, or the call can't be. */
+/* The barrier that a call means; the first call of a name opens it. 0: there is no room, or the call can't
+ * be. */
 RK_FN RK_GLOBAL rk_barrier *rk_barriers_find(RK_GLOBAL rk_barriers *all, RK_MSG const rk_barrier_call *call)
 {
     RK_GLOBAL rk_barrier *free_place = 0;

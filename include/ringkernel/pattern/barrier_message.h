@@ -11,8 +11,9 @@
 #define RK_BARRIER_WITHDRAW 1u /* don't wait for me any more */
 #define RK_BARRIER_RETURN 2u   /* wait for me again, from this epoch on */
 
-/* To the keeper. Parties are 0 … parties - 1, and all state the same number. The first epoch is 1; each answer says which
- * comes next. `timeout_ns` from now on the round is given up, if not everybody came; 0: never. */
+/* To the keeper. Parties are 0 … parties - 1, and all state the same number. The first epoch is 1; each
+ * answer says which comes next. `timeout_ns` from now on the round is given up, if not everybody came; 0:
+ * never. */
 RK_MESSAGE(rk_barrier_call, 65402, (rk_u64, name), (rk_u64, timeout_ns), (rk_u32, what), (rk_u32, party),
            (rk_u32, parties), (rk_u32, epoch))
 

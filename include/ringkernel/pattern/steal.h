@@ -24,20 +24,22 @@
  *
  * and rk_steal_begin in each shard, by a message to all. Tasks must not need the shard's state.
  *
- * Each shard keeps its tasks in a ring in its own state, takes the newest itself and gives the oldest away, up to half of
- * them (as Chase and Lev's deque: SPAA 2005). The deque is not shared: a thief asks by a message and is answered by one. A
- * state has one writer, which is what makes it readable, movable and the same on every device; a shared deque would want
- * sequentially consistent atomics on it for each task, where this costs two messages for up to RK_STEAL_BATCH of them, and a
- * task's owner pays nothing. What is lost is latency: a victim answers after the task that it is at.
+ * Each shard keeps its tasks in a ring in its own state, takes the newest itself and gives the oldest
+ * away, up to half of them (as Chase and Lev's deque: SPAA 2005). The deque is not shared: a thief asks by
+ * a message and is answered by one. A state has one writer, which is what makes it readable, movable and
+ * the same on every device; a shared deque would want sequentially consistent atomics on it for each task,
+ * where this costs two messages for up to RK_STEAL_BATCH of them, and a task's owner pays nothing. What is
+ * lost is latency: a victim answers after the task that it is at.
  *
- * A shard without work asks RK_STEAL_TRIES others at random. If they have none it waits at its lifeline, the next shard,
- * which answers when it has more than one task (Saraswat et al., PPoPP 2011). An idle crew sends nothing: it can be drained.
- * The lifelines are a ring, so from each busy shard work finds its way to all.
+ * A shard without work asks RK_STEAL_TRIES others at random. If they have none it waits at its lifeline,
+ * the next shard, which answers when it has more than one task (Saraswat et al., PPoPP 2011). An idle crew
+ * sends nothing: it can be drained. The lifelines are a ring, so from each busy shard work finds its way
+ * to all.
  *
- * A task is at one place at a time: in a ring, or in a word. Requests are numbered, one is open for each thief, and a word
- * that comes twice is ignored. To hear when all is done, ask shard 0 (rk_steal_probe): a token goes round until it finds all
- * shards without work and no word with tasks under way (Safra's algorithm: Dijkstra, EWD 998). That covers what shard 0
- * was given before, and all that came of it.
+ * A task is at one place at a time: in a ring, or in a word. Requests are numbered, one is open for each
+ * thief, and a word that comes twice is ignored. To hear when all is done, ask shard 0 (rk_steal_probe): a
+ * token goes round until it finds all shards without work and no word with tasks under way (Safra's
+ * algorithm: Dijkstra, EWD 998). That covers what shard 0 was given before, and all that came of it.
  *
  * Room: an inbox holds two words from each other shard, and what the user sends. */
 #ifndef RINGKERNEL_PATTERN_STEAL_H
@@ -83,8 +85,8 @@ typedef struct rk_steal {
 
 RK_FN rk_u32 rk_steal_queued(RK_GLOBAL const rk_steal *s) { return s->end - s->first; }
 
-/* Take part as shard `me` of `shards`. RK_LIMIT: more than RK_STEAL_SHARDS. RK_INVALID_ARGUMENT: `me` isn't one of them.
- * RK_BUSY: begun. */
+/* Take part as shard `me` of `shards`. RK_LIMIT: more than RK_STEAL_SHARDS. RK_INVALID_ARGUMENT: `me`
+ * isn't one of them. RK_BUSY: begun. */
 RK_FN rk_status rk_steal_begin(RK_GLOBAL rk_steal *s, rk_u32 me, rk_u32 shards)
 {
     if (s->shards) return RK_BUSY;
@@ -117,8 +119,8 @@ RK_FN rk_u32 rk_steal_pop(RK_GLOBAL rk_steal *s, rk_task *task)
     return 1;
 }
 
-/* Of shard 0: have the token go round; when all is done rk_steal_has_ended says so, once. RK_INVALID_ARGUMENT: another
- * shard. RK_BUSY: it goes round already, for somebody else. */
+/* Of shard 0: have the token go round; when all is done rk_steal_has_ended says so, once.
+ * RK_INVALID_ARGUMENT: another shard. RK_BUSY: it goes round already, for somebody else. */
 RK_FN rk_status rk_steal_probe(RK_GLOBAL rk_steal *s)
 {
     if (s->me != 0 || s->shards == 0) return RK_INVALID_ARGUMENT;
@@ -136,8 +138,8 @@ RK_FN rk_u32 rk_steal_has_ended(RK_GLOBAL rk_steal *s)
     return ended;
 }
 
-/* Take a word from another shard. RK_OK; RK_DUPLICATE: it came before, and nothing changed. RK_INVALID_ARGUMENT: it can't
- * be. */
+/* Take a word from another shard. RK_OK; RK_DUPLICATE: it came before, and nothing changed.
+ * RK_INVALID_ARGUMENT: it can't be. */
 RK_FN rk_status rk_steal_hear(RK_GLOBAL rk_steal *s, RK_MSG const rk_steal_word *word)
 {
     rk_u32 from = word->from;

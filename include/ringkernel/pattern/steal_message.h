@@ -13,7 +13,8 @@
 #define RK_STEAL_TOKEN \
     3u /* of round `serial`: `balance` of words with tasks that are under way, and `black` */
 
-/* From shard `from` to shard `to`. Task i is task[2 * i] and task[2 * i + 1], which mean what the user likes. */
+/* From shard `from` to shard `to`. Task i is task[2 * i] and task[2 * i + 1], which mean what the user
+ * likes. */
 RK_MESSAGE(rk_steal_word, 65406, (rk_u64, task, 12), (rk_u64, balance), (rk_u32, what), (rk_u32, from),
            (rk_u32, to), (rk_u32, serial), (rk_u32, count), (rk_u32, black))
 

@@ -1,4 +1,5 @@
-/* Supersteps (bulk-synchronous parallel): K participants work in steps, and no message of step k + 1 is seen in step k.
+/* Supersteps (bulk-synchronous parallel): K participants work in steps, and no message of step k + 1 is
+ * seen in step k.
  *
  *     #include <ringkernel/pattern/superstep.h>
  *
@@ -24,19 +25,22 @@
  *         rk_step_end end = rk_superstep_end(&self->steps, p, 0, 0); rk_send_with(RK_ARG, &end, &to_p);
  *     }
  *
- * A participant is a shard of any kernel. There is no coordinator: who is done with a step says so to everybody, on the
- * way that its messages took. Lanes are first in, first out, so when the ends of all have come, so have all messages.
- * And nobody is ahead by more than one step, since step k + 2 begins only with everybody's end of k + 1: what comes early
- * belongs to the very next step, and needs one second place, picked by the step's lowest bit. K ends for each participant
- * and step are the price; they also carry two numbers that are summed over all (Pregel's aggregators: Malewicz et al.,
- * SIGMOD 2010; the model: Valiant, CACM 33(8), 1990).
+ * A participant is a shard of any kernel. There is no coordinator: who is done with a step says so to
+ * everybody, on the way that its messages took. Lanes are first in, first out, so when the ends of all
+ * have come, so have all messages. And nobody is ahead by more than one step, since step k + 2 begins only
+ * with everybody's end of k + 1: what comes early belongs to the very next step, and needs one second
+ * place, picked by the step's lowest bit. K ends for each participant and step are the price; they also
+ * carry two numbers that are summed over all (Pregel's aggregators: Malewicz et al., SIGMOD 2010; the
+ * model: Valiant, CACM 33(8), 1990).
  *
- * Messages between two participants are numbered. One that comes twice (a batch handled again after a crash) is dropped;
- * after one that is missing (a dead letter) nothing of its sender is taken any more, so a step is late rather than wrong.
+ * Messages between two participants are numbered. One that comes twice (a batch handled again after a
+ * crash) is dropped; after one that is missing (a dead letter) nothing of its sender is taken any more, so
+ * a step is late rather than wrong.
  *
- * What the user sees to: all messages between two participants take the same lane (no bands, no deduplication, Block),
- * a handler that has stamped doesn't rk_fail, and the inbox holds what may come in two steps: a shard that waits for
- * room takes nothing, and two that wait for each other's room do so until their deadline. */
+ * What the user sees to: all messages between two participants take the same lane (no bands, no
+ * deduplication, Block), a handler that has stamped doesn't rk_fail, and the inbox holds what may come in
+ * two steps: a shard that waits for room takes nothing, and two that wait for each other's room do so
+ * until their deadline. */
 #ifndef RINGKERNEL_PATTERN_SUPERSTEP_H
 #define RINGKERNEL_PATTERN_SUPERSTEP_H
 
@@ -57,8 +61,8 @@ RK_STATIC_ASSERT(RK_SUPERSTEP_MOST >= 1u && RK_SUPERSTEP_MOST <= 4096u, "RK_SUPE
 #define RK_SUPERSTEP_WRONG \
     4u /* of no such participant, of a step that can't be, or of another number of participants */
 
-/* One participant, in a shard's state. All zero is right before rk_superstep_begin: it is in step 0, to which nothing
- * belongs, and what others send in step 1 comes early. */
+/* One participant, in a shard's state. All zero is right before rk_superstep_begin: it is in step 0, to
+ * which nothing belongs, and what others send in step 1 comes early. */
 typedef struct rk_superstep {
     rk_u64 sum[2][RK_SUPERSTEP_SUMS]; /* of the ends so far, of the steps with this lowest bit */
     rk_u64 total[RK_SUPERSTEP_SUMS];  /* over all participants, of the step before this one */
@@ -71,8 +75,8 @@ typedef struct rk_superstep {
     rk_u32 end_of[2][(RK_SUPERSTEP_MOST + 31u) / 32u];        /* whose end has come */
 } rk_superstep;
 
-/* Become participant `me` of 0 … participants - 1, once; then rk_superstep_next leads to step 1.
- * RK_LIMIT: more than RK_SUPERSTEP_MOST. RK_INVALID_ARGUMENT: no participants, or `me` isn't one. RK_BUSY: begun. */
+/* Become participant `me` of 0 … participants - 1, once; then rk_superstep_next leads to step 1. RK_LIMIT:
+ * more than RK_SUPERSTEP_MOST. RK_INVALID_ARGUMENT: no participants, or `me` isn't one. RK_BUSY: begun. */
 RK_FN rk_status rk_superstep_begin(RK_GLOBAL rk_superstep *s, rk_u32 me, rk_u32 participants)
 {
     if (s->participants) return RK_BUSY;
@@ -168,15 +172,16 @@ RK_FN rk_u32 rk_superstep_next(RK_GLOBAL rk_superstep *s)
     return 1;
 }
 
-/* Give this step until `when_ns` (the clock of rk_now_ns); the kernel's timer hook then asks rk_superstep_is_late. */
+/* Give this step until `when_ns` (the clock of rk_now_ns); the kernel's timer hook then asks
+ * rk_superstep_is_late. */
 RK_FN rk_status rk_superstep_expect(RK_CTX, RK_GLOBAL rk_superstep *s, rk_u64 when_ns)
 {
     s->deadline_ns = when_ns;
     return rk_wake_at(RK_ARG, when_ns);
 }
 
-/* 1, once for each deadline: it has passed, and `late` says whom this participant waits for. They may still come. A hook
- * that is too early asks for the time again. */
+/* 1, once for each deadline: it has passed, and `late` says whom this participant waits for. They may
+ * still come. A hook that is too early asks for the time again. */
 RK_FN rk_u32 rk_superstep_is_late(RK_CTX, RK_GLOBAL rk_superstep *s, rk_step_late *late)
 {
     if (s->deadline_ns == 0 || rk_superstep_is_complete(s)) return 0;

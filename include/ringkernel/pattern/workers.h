@@ -23,12 +23,12 @@
  *         rk_workers_watch(RK_ARG, self);
  *     }
  *
- * and rk_workers_open before the first job. Each worker has a queue here, of which only the first few (`window`) are with
- * it. So a queue can be shortened without a word to its worker: whenever one is longer than 1.5 times the mean, what isn't
- * sent yet goes from the longest to the shortest. A worker that has jobs and is silent for too long, or finishes none for
- * too long, is lost: all that it had is assigned to others. If it finishes something all the same, that counts, unless
- * another was faster: a result counts when the serial number of the job's place is still its own. A worker without jobs
- * owes no heartbeat. */
+ * and rk_workers_open before the first job. Each worker has a queue here, of which only the first few
+ * (`window`) are with it. So a queue can be shortened without a word to its worker: whenever one is longer
+ * than 1.5 times the mean, what isn't sent yet goes from the longest to the shortest. A worker that has
+ * jobs and is silent for too long, or finishes none for too long, is lost: all that it had is assigned to
+ * others. If it finishes something all the same, that counts, unless another was faster: a result counts
+ * when the serial number of the job's place is still its own. A worker without jobs owes no heartbeat. */
 #ifndef RINGKERNEL_PATTERN_WORKERS_H
 #define RINGKERNEL_PATTERN_WORKERS_H
 
@@ -77,8 +77,8 @@ typedef struct rk_workers {
     rk_job job[RK_WORKERS_JOBS];
 } rk_workers;
 
-/* Up to `window` jobs are with a worker at a time. One that has any is lost after `silence_ns` without a word, or `stall_ns`
- * without a result. RK_INVALID_ARGUMENT: one of them is 0. */
+/* Up to `window` jobs are with a worker at a time. One that has any is lost after `silence_ns` without a
+ * word, or `stall_ns` without a result. RK_INVALID_ARGUMENT: one of them is 0. */
 RK_FN rk_status rk_workers_open(RK_GLOBAL rk_workers *w, rk_u32 window, rk_u64 silence_ns, rk_u64 stall_ns)
 {
     if (window == 0 || silence_ns == 0 || stall_ns == 0) return RK_INVALID_ARGUMENT;
@@ -185,8 +185,8 @@ RK_FN void rk_workers_drop(RK_GLOBAL rk_workers *w, rk_u32 worker)
 
 /* ------------------------------------------------------------------ what a coordinator calls */
 
-/* A new job. It is assigned to the shortest queue, or waits until somebody registers. RK_FULL: RK_WORKERS_JOBS are not
- * done yet. RK_NOT_ACTIVE: not opened. */
+/* A new job. It is assigned to the shortest queue, or waits until somebody registers. RK_FULL:
+ * RK_WORKERS_JOBS are not done yet. RK_NOT_ACTIVE: not opened. */
 RK_FN rk_status rk_workers_submit(RK_GLOBAL rk_workers *w, rk_u64 job)
 {
     rk_u32 place;
@@ -240,7 +240,8 @@ RK_FN rk_status rk_workers_finish(RK_GLOBAL rk_workers *w, rk_u32 place, rk_u32 
 
 /* Take what a worker says. RK_OK; of a result only the first time, and then *job is whose it is.
  * RK_DUPLICATE: the result is there already. RK_NOT_ACTIVE: it isn't registered, or was lost: it is to
- * register (a result counts in any case, if it is the first). RK_INVALID_ARGUMENT: no such worker, word or job. */
+ * register (a result counts in any case, if it is the first). RK_INVALID_ARGUMENT: no such worker, word or
+ * job. */
 RK_FN rk_status rk_workers_hear(RK_GLOBAL rk_workers *w, RK_MSG const rk_worker_word *word, rk_u64 now_ns,
                                 rk_u64 *job)
 {
@@ -262,7 +263,8 @@ RK_FN rk_status rk_workers_hear(RK_GLOBAL rk_workers *w, RK_MSG const rk_worker_
     return RK_OK;
 }
 
-/* The next assignment that is to be sent now: 1. Call it until it is 0, or as often as there is room for sends. */
+/* The next assignment that is to be sent now: 1. Call it until it is 0, or as often as there is room for
+ * sends. */
 RK_FN rk_u32 rk_workers_next(RK_GLOBAL rk_workers *w, rk_u64 now_ns, rk_assignment *a)
 {
     for (rk_u32 i = 0; i < RK_WORKERS_MOST; i++) {
@@ -305,8 +307,9 @@ RK_FN rk_u64 rk_workers_expire(RK_GLOBAL rk_workers *w, rk_u64 now_ns)
     return next_ns;
 }
 
-/* In the timer hook, after the assignments: give up who is lost, and ask for the hook at once to assign what they had,
- * or when the next one may be lost. It asks for nothing when no job is with a worker, so a drain ends. */
+/* In the timer hook, after the assignments: give up who is lost, and ask for the hook at once to assign
+ * what they had, or when the next one may be lost. It asks for nothing when no job is with a worker, so a
+ * drain ends. */
 RK_FN void rk_workers_watch(RK_CTX, RK_GLOBAL rk_workers *w)
 {
     rk_u32 lost = w->lost;

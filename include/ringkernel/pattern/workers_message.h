@@ -14,7 +14,8 @@
 RK_MESSAGE(rk_worker_word, 65404, (rk_u64, value), (rk_u32, what), (rk_u32, worker), (rk_u32, place),
            (rk_u32, serial))
 
-/* Do this job: for the `attempt`th time, from 1, so that a worker can refuse one that has cost others their lives. */
+/* Do this job: for the `attempt`th time, from 1, so that a worker can refuse one that has cost others
+ * their lives. */
 RK_MESSAGE(rk_assignment, 65405, (rk_u64, job), (rk_u32, worker), (rk_u32, place), (rk_u32, serial),
            (rk_u32, attempt))
 
