@@ -71,7 +71,11 @@ RK_HANDLER(forgetful, payment, msg, cash_desk, self, .state = RK_PER_SHARD)
     rk_send(RK_ARG, &told);
 }
 
-RK_CONSTANT rk_breaker_rule FUSE_RULE = { .failures = 5, .open_ns = 30000000000ul };
+RK_FN rk_breaker_rule fuse_rule(void)
+{
+    rk_breaker_rule rule = { .failures = 5, .open_ns = 30000000000ul };
+    return rule;
+}
 typedef struct fuse_box {
     rk_breaker breaker;
 } fuse_box;
@@ -79,8 +83,8 @@ typedef struct fuse_box {
 RK_HANDLER(fuse, risky, msg, fuse_box, self, .state = RK_PER_SHARD)
 {
     RK_GLOBAL rk_breaker *b = &self->breaker;
-    rk_breaker_pass pass = rk_breaker_ask(b, FUSE_RULE, rk_now_ns());
-    if (pass != RK_NO_PASS) rk_breaker_tell(b, FUSE_RULE, pass, msg->good, rk_now_ns());
+    rk_breaker_pass pass = rk_breaker_ask(b, fuse_rule(), rk_now_ns());
+    if (pass != RK_NO_PASS) rk_breaker_tell(b, fuse_rule(), pass, msg->good, rk_now_ns());
     verdict v = { msg->number, rk_now_ns(), b->opened,          b->half_opened,
                   b->closed,   b->refused,  pass != RK_NO_PASS, b->state };
     rk_send(RK_ARG, &v);

@@ -4,13 +4,17 @@
  *     #include <ringkernel/kernel.h>
  *     #include <ringkernel/resilience/breaker.h>
  *
- *     RK_CONSTANT rk_breaker_rule CAREFUL = { .failures = 5, .open_ns = 30000000000ul };
+ *     RK_FN rk_breaker_rule careful(void)
+ *     {
+ *         rk_breaker_rule rule = { .failures = 5, .open_ns = 30000000000ul };
+ *         return rule;
+ *     }
  *
  *     RK_HANDLER(caller, task, msg, desk, self, .state = RK_PER_SHARD)
  *     {
- *         rk_breaker_pass pass = rk_breaker_ask(&self->breaker, CAREFUL, rk_now_ns());
+ *         rk_breaker_pass pass = rk_breaker_ask(&self->breaker, careful(), rk_now_ns());
  *         if (pass == RK_NO_PASS) { rk_fail(RK_ARG, unavailable); return; }
- *         rk_breaker_tell(&self->breaker, CAREFUL, pass, attempt(self, msg), rk_now_ns());
+ *         rk_breaker_tell(&self->breaker, careful(), pass, attempt(self, msg), rk_now_ns());
  *     }
  *
  * Closed: all pass. Open, for `open_ns`: none does. Half-open: up to `probes` pass at a time; `successes` of them close

@@ -6,13 +6,18 @@
  *
  *     RK_REASON(declined)
  *     RK_RETRIES(payments, payment, 64)                      // up to 64 payments that wait
- *     RK_CONSTANT rk_retry_rule THRICE = { .retries = 3, .jitter_percent = 10, .first_ns = 100000000ul };
  *     typedef struct desk { payments waiting; … } desk;
+ *
+ *     RK_FN rk_retry_rule thrice(void)
+ *     {
+ *         rk_retry_rule rule = { .retries = 3, .jitter_percent = 10, .first_ns = 100000000ul };
+ *         return rule;
+ *     }
  *
  *     RK_HANDLER(cashier, payment, msg, desk, self, .state = RK_PER_SHARD)
  *     {
  *         if (charge(self, msg)) return;
- *         if (rk_retry_keep(RK_ARG, &self->waiting, msg, THRICE) != RK_OK) rk_fail(RK_ARG, declined);
+ *         if (rk_retry_keep(RK_ARG, &self->waiting, msg, thrice()) != RK_OK) rk_fail(RK_ARG, declined);
  *     }
  *
  *     RK_ON_TIMER(cashier, desk, self)
@@ -22,7 +27,7 @@
  *             if (charge(self, rk_retry_message(&self->waiting, place)))
  *                 rk_retry_done(&self->waiting, place);
  *             else
- *                 rk_retry_again(RK_ARG, &self->waiting, place, THRICE, declined);
+ *                 rk_retry_again(RK_ARG, &self->waiting, place, thrice(), declined);
  *         rk_timers_wake(RK_ARG, &self->waiting);
  *     }
  *
