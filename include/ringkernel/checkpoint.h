@@ -31,8 +31,8 @@ typedef struct rk_checkpoint_options {
     rk_u64 every_ns;       /* take one when so much time has passed on the runtime's clock; 0: not by time */
     rk_u32 full_every;     /* each so many-th has all blocks; 0: 16; 1: each */
     rk_u32 options_;
-    rk_u64 timeout_ns; /* how long the kernels may take to reach a batch boundary; 0: two seconds */
-    rk_u64 map_bytes;  /* how large the store may get; 0: 16 GiB of address space, used as needed */
+    rk_u64 timeout_ns;        /* how long the kernels may take to reach a batch boundary; 0: two seconds */
+    rk_u64 map_bytes;         /* how large the store may get; 0: 16 GiB of address space, used as needed */
     rk_snapshot_note_fn note; /* called at each cut, see snapshot.h; 0: none. By the checkpoint thread, too */
     void *note_user;
 } rk_checkpoint_options;
@@ -46,8 +46,9 @@ typedef struct rk_checkpoint_options {
  *   RK_CORRUPT       what is there is no LMDB store: move it away
  *   RK_IN_USE        it is open already
  *   RK_IO, RK_OUT_OF_MEMORY, RK_STALE, RK_NO_SUCH_KERNEL, RK_CLOSED (the runtime) */
-RK_API rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_kernel *kernels, size_t count,
-                                     const rk_checkpoint_options *options, rk_checkpoints **checkpoints);
+RK_API rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_kernel *kernels,
+                                     size_t count, const rk_checkpoint_options *options,
+                                     rk_checkpoints **checkpoints);
 /* Stop the thread, close the store. 0 is fine. Nobody may be in a call on it. */
 RK_API void rk_checkpoints_close(rk_checkpoints *checkpoints);
 
@@ -59,9 +60,9 @@ RK_API rk_status rk_checkpoint(rk_checkpoints *checkpoints);
 RK_API rk_status rk_checkpoint_if_due(rk_checkpoints *checkpoints);
 
 typedef struct rk_restored {
-    rk_u64 number;     /* of the checkpoint, from 1 */
-    rk_u64 wall_ns;    /* when it was taken, since 1970 */
-    rk_u32 refused;    /* newer ones that were not used */
+    rk_u64 number;  /* of the checkpoint, from 1 */
+    rk_u64 wall_ns; /* when it was taken, since 1970 */
+    rk_u32 refused; /* newer ones that were not used */
     rk_u32 note_size;
     char reasons[512]; /* why, one to a line; cut if there are many */
     rk_u8 note[4096];  /* the first bytes of its note */
@@ -76,7 +77,8 @@ typedef struct rk_restored {
 RK_API rk_status rk_checkpoints_restore(rk_checkpoints *checkpoints, rk_restored *restored);
 /* Kernel `index` of the checkpoint that was restored or taken last: its account at the cut says where sources go on.
  * RK_NO_SUCH_KERNEL ends it; RK_EMPTY: none was. */
-RK_API rk_status rk_checkpoints_describe(rk_checkpoints *checkpoints, rk_u32 index, rk_snapshot_kernel *kernel);
+RK_API rk_status rk_checkpoints_describe(rk_checkpoints *checkpoints, rk_u32 index,
+                                         rk_snapshot_kernel *kernel);
 
 typedef struct rk_checkpoint_metrics {
     rk_u64 taken, failed; /* by this process */

@@ -70,7 +70,8 @@ RK_API rk_status rk_snapshot_restore(rk_runtime *runtime, const rk_kernel *kerne
                                      const void *bytes, size_t size);
 
 /* What is in a snapshot: kernel `index`, counted from 0; RK_NO_SUCH_KERNEL ends it. RK_CORRUPT, RK_INCOMPATIBLE. */
-RK_API rk_status rk_snapshot_describe(const void *bytes, size_t size, rk_u32 index, rk_snapshot_kernel *kernel);
+RK_API rk_status rk_snapshot_describe(const void *bytes, size_t size, rk_u32 index,
+                                      rk_snapshot_kernel *kernel);
 /* Its note: points into `bytes`. */
 RK_API rk_status rk_snapshot_note(const void *bytes, size_t size, const void **note, size_t *note_size);
 

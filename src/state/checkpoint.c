@@ -26,10 +26,10 @@ struct rk_checkpoints {
     rk_checkpoint_options options;
     pthread_mutex_t lock; /* one checkpoint at a time; all below is its */
     rk_checkpoint_store store;
-    rk_snapshot snapshot;  /* the one that was taken last; its memory is used again */
-    void *restored;        /* the bytes that were restored, until one is taken */
+    rk_snapshot snapshot; /* the one that was taken last; its memory is used again */
+    void *restored;       /* the bytes that were restored, until one is taken */
     size_t restored_size;
-    rk_manifest *last;     /* what the next one is compared with; 0: it will be full */
+    rk_manifest *last; /* what the next one is compared with; 0: it will be full */
     rk_u64 next_number;
     rk_u32 since_full;
     rk_u64 handled_then, taken_ns; /* when the last one was taken */
@@ -66,8 +66,9 @@ static rk_manifest *compare(const rk_checkpoints *c)
     rk_manifest *m = calloc(1, rk_manifest_bytes(blocks));
     if (!m) return 0;
     const rk_manifest *old = c->since_full + 1 < c->options.full_every ? c->last : 0;
-    *m = (rk_manifest){ RK_MANIFEST_MAGIC, RK_CHECKPOINT_VERSION, RK_CHECKPOINT_BLOCK, c->next_number, 0, 0, s->size,
-                        blocks };
+    *m = (rk_manifest){
+        RK_MANIFEST_MAGIC, RK_CHECKPOINT_VERSION, RK_CHECKPOINT_BLOCK, c->next_number, 0, 0, s->size, blocks
+    };
     m->base = old ? old->base : m->number;
     m->wall_ns = wall_ns();
     for (rk_u64 i = 0; i < blocks; i++) {
@@ -110,8 +111,8 @@ static rk_status take(rk_checkpoints *c)
 {
     rk_u64 written = 0, began_ns, now_ns = rk_clock_ns(c->runtime), handled_now = handled(c);
     rk_manifest *m = 0;
-    rk_status status = rk_snapshot_take(c->runtime, c->kernels, c->count, c->options.timeout_ns, c->options.note,
-                                        c->options.note_user, &c->snapshot);
+    rk_status status = rk_snapshot_take(c->runtime, c->kernels, c->count, c->options.timeout_ns,
+                                        c->options.note, c->options.note_user, &c->snapshot);
     began_ns = monotonic_ns();
     if (status == RK_OK && !(m = compare(c))) status = rk_error(RK_OUT_OF_MEMORY, "no memory for a manifest");
     if (status == RK_OK) status = rk_store_add(&c->store, m, c->snapshot.bytes, c->options.keep, &written);
@@ -219,14 +220,18 @@ static rk_status take_options(const rk_checkpoint_options *given, rk_checkpoint_
     if (given) {
         const rk_u8 *bytes = (const rk_u8 *)given;
         if (given->size < sizeof(rk_u32))
-            return rk_error(RK_INVALID_OPTIONS, "checkpoint options: size is not set: begin with RK_CHECKPOINT_OPTIONS");
+            return rk_error(RK_INVALID_OPTIONS,
+                            "checkpoint options: size is not set: begin with RK_CHECKPOINT_OPTIONS");
         for (size_t i = sizeof *o; i < given->size; i++)
-            if (bytes[i]) return rk_error(RK_INVALID_OPTIONS, "checkpoint options of a newer version: byte %zu is set", i);
+            if (bytes[i])
+                return rk_error(RK_INVALID_OPTIONS, "checkpoint options of a newer version: byte %zu is set",
+                                i);
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     }
     o->size = sizeof *o;
     if (o->keep > KEEP_MOST)
-        return rk_error(RK_INVALID_OPTIONS, "keep %u is not in 1 to %u; 0 keeps %u", o->keep, KEEP_MOST, KEEP_DEFAULT);
+        return rk_error(RK_INVALID_OPTIONS, "keep %u is not in 1 to %u; 0 keeps %u", o->keep, KEEP_MOST,
+                        KEEP_DEFAULT);
     if (o->options_) return rk_error(RK_INVALID_OPTIONS, "checkpoint options: the gap is not zero");
     if (!o->keep) o->keep = KEEP_DEFAULT;
     if (!o->full_every) o->full_every = FULL_EVERY_DEFAULT;
@@ -266,7 +271,8 @@ rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_
     rk_checkpoint_options options;
     rk_error_begin();
     if (!runtime || !folder || !*folder || !kernels || !count || !out)
-        return rk_error(RK_INVALID_ARGUMENT, "rk_checkpoints_open: a pointer is null, or the folder or count is empty");
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "rk_checkpoints_open: a pointer is null, or the folder or count is empty");
     *out = 0;
     rk_status status = take_options(given, &options);
     for (size_t i = 0; i < count && status == RK_OK; i++) {
@@ -309,8 +315,8 @@ static void note_reason(rk_restored *restored, rk_u64 number)
 {
     size_t used = strlen(restored->reasons);
     const char *why = rk_error_text();
-    snprintf(restored->reasons + used, sizeof restored->reasons - used, "%scheckpoint %llu: %.*s", used ? "\n" : "",
-             (unsigned long long)number, (int)strcspn(why, "\n"), why);
+    snprintf(restored->reasons + used, sizeof restored->reasons - used, "%scheckpoint %llu: %.*s",
+             used ? "\n" : "", (unsigned long long)number, (int)strcspn(why, "\n"), why);
     restored->refused++;
 }
 

@@ -39,8 +39,8 @@ static void refuse(const char *why)
     exit(1);
 }
 
-#define NEED(condition) \
-    do { \
+#define NEED(condition)                       \
+    do {                                      \
         if (!(condition)) refuse(#condition); \
     } while (0)
 

@@ -21,7 +21,8 @@ static rk_status answer(int code, const char *what)
 {
     switch (code) {
     case MDB_SUCCESS: return RK_OK;
-    case MDB_MAP_FULL: return rk_error(RK_LIMIT, "%s: the store is full: raise map_bytes, or keep fewer", what);
+    case MDB_MAP_FULL:
+        return rk_error(RK_LIMIT, "%s: the store is full: raise map_bytes, or keep fewer", what);
     case MDB_INVALID:
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
@@ -51,12 +52,15 @@ static key key_of(rk_u64 number, rk_u64 place)
 static rk_u64 number_of(const MDB_val *value)
 {
     rk_u64 number = 0;
-    for (size_t i = 0; i < 8 && i < value->mv_size; i++) number = number << 8 | ((const rk_u8 *)value->mv_data)[i];
+    for (size_t i = 0; i < 8 && i < value->mv_size; i++)
+        number = number << 8 | ((const rk_u8 *)value->mv_data)[i];
     return number;
 }
 
-#define MANIFEST_KEY(k) (MDB_val) { 8, (k)->byte }
-#define BLOCK_KEY(k) (MDB_val) { 16, (k)->byte }
+#define MANIFEST_KEY(k) \
+    (MDB_val) { 8, (k)->byte }
+#define BLOCK_KEY(k) \
+    (MDB_val) { 16, (k)->byte }
 
 /* ------------------------------------------------------------------ open and close */
 
@@ -102,8 +106,8 @@ static rk_status check_about(MDB_txn *txn, MDB_dbi about, const char *folder)
     if (code == 0) {
         if (value.mv_size == sizeof version) memcpy(&version, value.mv_data, sizeof version);
         if (value.mv_size == sizeof version && version == RK_CHECKPOINT_VERSION) return RK_OK;
-        return rk_error(RK_INCOMPATIBLE, "'%s' has checkpoints of form %u; this library has %u", folder, version,
-                        RK_CHECKPOINT_VERSION);
+        return rk_error(RK_INCOMPATIBLE, "'%s' has checkpoints of form %u; this library has %u", folder,
+                        version, RK_CHECKPOINT_VERSION);
     }
     if (code != MDB_NOTFOUND) return answer(code, folder);
     code = mdb_stat(txn, about, &stat);
@@ -121,7 +125,8 @@ static rk_status open_tables(rk_checkpoint_store *store, const char *folder)
     if (status != RK_OK) return status;
     status = answer(mdb_dbi_open(txn, 0, 0, &about), folder);
     if (status == RK_OK) status = check_about(txn, about, folder);
-    if (status == RK_OK) status = answer(mdb_dbi_open(txn, "manifests", MDB_CREATE, &store->manifests), folder);
+    if (status == RK_OK)
+        status = answer(mdb_dbi_open(txn, "manifests", MDB_CREATE, &store->manifests), folder);
     if (status == RK_OK) status = answer(mdb_dbi_open(txn, "blocks", MDB_CREATE, &store->blocks), folder);
     if (status == RK_OK) return answer(mdb_txn_commit(txn), folder);
     mdb_txn_abort(txn);
@@ -133,7 +138,8 @@ rk_status rk_store_open(rk_checkpoint_store *store, const char *folder, rk_u64 m
     *store = (rk_checkpoint_store){ .lock = -1 };
     rk_status status = lock_folder(store, folder);
     if (status == RK_OK) status = answer(mdb_env_create(&store->env), folder);
-    if (status == RK_OK) status = answer(mdb_env_set_mapsize(store->env, map_bytes ? map_bytes : MAP_DEFAULT), folder);
+    if (status == RK_OK)
+        status = answer(mdb_env_set_mapsize(store->env, map_bytes ? map_bytes : MAP_DEFAULT), folder);
     if (status == RK_OK) status = answer(mdb_env_set_maxdbs(store->env, 2), folder);
     if (status == RK_OK) status = answer(mdb_env_open(store->env, folder, MDB_NOTLS, 0666), folder);
     if (status == RK_OK) status = check_length(store, folder);
@@ -192,8 +198,9 @@ static rk_status check_manifest(const MDB_val *value, rk_u64 number)
     if (head.magic != RK_MANIFEST_MAGIC) return rk_error(RK_CORRUPT, "its manifest is none");
     if (!XXH128_isEqual(said, is)) return rk_error(RK_CORRUPT, "its manifest doesn't match its checksum");
     if (head.version != RK_CHECKPOINT_VERSION || head.block_size != RK_CHECKPOINT_BLOCK)
-        return rk_error(RK_INCOMPATIBLE, "it is of form %u with blocks of %u bytes; this library has %u and %u",
-                        head.version, head.block_size, RK_CHECKPOINT_VERSION, RK_CHECKPOINT_BLOCK);
+        return rk_error(RK_INCOMPATIBLE,
+                        "it is of form %u with blocks of %u bytes; this library has %u and %u", head.version,
+                        head.block_size, RK_CHECKPOINT_VERSION, RK_CHECKPOINT_BLOCK);
     if (head.number != number || rk_manifest_bytes(head.blocks) != value->mv_size ||
         head.blocks != (head.size + RK_CHECKPOINT_BLOCK - 1) / RK_CHECKPOINT_BLOCK)
         return rk_error(RK_CORRUPT, "its manifest is of another checkpoint, or impossible");
@@ -235,7 +242,8 @@ rk_status rk_store_read(rk_checkpoint_store *store, const rk_manifest *manifest,
     rk_u8 *bytes = malloc(manifest->size + 1);
     *out = 0;
     if (!bytes)
-        return rk_error(RK_OUT_OF_MEMORY, "no memory for a checkpoint of %llu bytes", (unsigned long long)manifest->size);
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for a checkpoint of %llu bytes",
+                        (unsigned long long)manifest->size);
     rk_status status = answer(mdb_txn_begin(store->env, 0, MDB_RDONLY, &txn), "a checkpoint");
     if (status != RK_OK) {
         free(bytes);
@@ -252,8 +260,8 @@ rk_status rk_store_read(rk_checkpoint_store *store, const rk_manifest *manifest,
             status = answer(code, "a block");
         else if (value.mv_size != block_bytes(manifest, i) ||
                  !XXH128_isEqual(XXH3_128bits(value.mv_data, value.mv_size), manifest->entry[i].hash))
-            status = rk_error(RK_CORRUPT, "block %llu of %llu doesn't match its checksum", (unsigned long long)i,
-                              (unsigned long long)manifest->blocks);
+            status = rk_error(RK_CORRUPT, "block %llu of %llu doesn't match its checksum",
+                              (unsigned long long)i, (unsigned long long)manifest->blocks);
         else
             memcpy(bytes + i * RK_CHECKPOINT_BLOCK, value.mv_data, value.mv_size);
     }
@@ -283,8 +291,10 @@ static void free_contents(contents *all)
 
 static rk_status load_contents(MDB_txn *txn, const rk_checkpoint_store *store, contents *all)
 {
-    *all = (contents){ calloc(KEEP_MOST + 1, sizeof *all->manifest), calloc(KEEP_MOST + 1, sizeof *all->number), 0 };
-    if (!all->manifest || !all->number) return rk_error(RK_OUT_OF_MEMORY, "no memory for a list of checkpoints");
+    *all = (contents){ calloc(KEEP_MOST + 1, sizeof *all->manifest),
+                       calloc(KEEP_MOST + 1, sizeof *all->number), 0 };
+    if (!all->manifest || !all->number)
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for a list of checkpoints");
     MDB_cursor *cursor;
     MDB_val name, value;
     int code = mdb_cursor_open(txn, store->manifests, &cursor);
@@ -322,7 +332,8 @@ static rk_u32 pick_victim(const contents *all)
 static rk_u32 is_named(const contents *all, rk_u64 origin, rk_u64 place)
 {
     for (rk_u32 i = 0; i < all->count; i++)
-        if (all->manifest[i] && place < all->manifest[i]->blocks && all->manifest[i]->entry[place].origin == origin)
+        if (all->manifest[i] && place < all->manifest[i]->blocks &&
+            all->manifest[i]->entry[place].origin == origin)
             return 1;
     return 0;
 }
@@ -371,7 +382,8 @@ static rk_status prune(MDB_txn *txn, const rk_checkpoint_store *store, rk_u32 ke
         all.count--;
         memmove(all.manifest + at, all.manifest + at + 1, (all.count - at) * sizeof *all.manifest);
         memmove(all.number + at, all.number + at + 1, (all.count - at) * sizeof *all.number);
-        if (status == RK_OK) status = gone ? drop_blocks(txn, store, &all, gone) : sweep_blocks(txn, store, &all);
+        if (status == RK_OK)
+            status = gone ? drop_blocks(txn, store, &all, gone) : sweep_blocks(txn, store, &all);
         free(gone);
     }
     free_contents(&all);

@@ -31,9 +31,10 @@ rk_status rk_form_open(const void *bytes, size_t size, const rk_form_head **head
         rk_u32 states = told->state == RK_PER_ACTOR   ? told->actors
                         : told->state == RK_PER_SHARD ? told->shards
                                                       : 0;
-        if (!memchr(told->id, 0, sizeof told->id) || !memchr(told->kernel_name, 0, sizeof told->kernel_name) ||
-            !told->shards || told->shards > RK_SHARDS_MAX || k[i].state_count != states ||
-            k[i].stride < told->state_size || k[i].handled_count > RK_HANDLES_MAX || k[i].states > h->queues ||
+        if (!memchr(told->id, 0, sizeof told->id) ||
+            !memchr(told->kernel_name, 0, sizeof told->kernel_name) || !told->shards ||
+            told->shards > RK_SHARDS_MAX || k[i].state_count != states || k[i].stride < told->state_size ||
+            k[i].handled_count > RK_HANDLES_MAX || k[i].states > h->queues ||
             (rk_u64)k[i].stride * states > h->queues - k[i].states)
             status = rk_error(RK_CORRUPT, "the snapshot's record of kernel %u is impossible", i);
     }

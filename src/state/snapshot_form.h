@@ -48,7 +48,7 @@ typedef struct rk_form_shard {
     rk_u64 wake; /* 1: the timer hook had asked to be woken */
     rk_u64 clock_hlc;
     rk_u64 replies;
-    rk_u64 routed; /* messages that came by routes so far, or are under way */
+    rk_u64 routed;                     /* messages that came by routes so far, or are under way */
     rk_u64 counters[RK_FORM_COUNTERS]; /* of the meter, as they lie there */
 } rk_form_shard;
 

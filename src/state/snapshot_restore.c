@@ -43,12 +43,12 @@ static rk_status check_handled(const restored *r)
         for (rk_u32 h = 0; h < class->handler_count; h++)
             if (class->handlers[h]->message->type == was->type) now = class->handlers[h]->message;
         if (!now)
-            return rk_error(RK_INCOMPATIBLE, "'%s' handled message type %u then and doesn't now", r->kernel->id,
-                            was->type);
+            return rk_error(RK_INCOMPATIBLE, "'%s' handled message type %u then and doesn't now",
+                            r->kernel->id, was->type);
         if (now->hash != was->hash)
-            return rk_error(RK_INCOMPATIBLE, "'%s': message '%s' has changed since: schema %016llx then, %016llx now",
-                            r->kernel->id, now->name, (unsigned long long)was->hash,
-                            (unsigned long long)now->hash);
+            return rk_error(
+                RK_INCOMPATIBLE, "'%s': message '%s' has changed since: schema %016llx then, %016llx now",
+                r->kernel->id, now->name, (unsigned long long)was->hash, (unsigned long long)now->hash);
     }
     return RK_OK;
 }
@@ -60,14 +60,16 @@ static rk_status check_kernel(const restored *r)
     const rk_attributes *a = k->class->attributes;
     rk_u32 size = a->state == RK_STATELESS ? 0 : k->class->state_size;
     if (strcmp(told->kernel_name, k->class->name) != 0)
-        return rk_error(RK_INCOMPATIBLE, "'%s' ran kernel '%s' then and runs '%s' now", k->id, told->kernel_name,
-                        k->class->name);
+        return rk_error(RK_INCOMPATIBLE, "'%s' ran kernel '%s' then and runs '%s' now", k->id,
+                        told->kernel_name, k->class->name);
     if (told->state != a->state || told->state_size != size)
-        return rk_error(RK_INCOMPATIBLE, "'%s' kept a state of %u bytes then and %u now, or shares it otherwise",
-                        k->id, told->state_size, size);
+        return rk_error(RK_INCOMPATIBLE,
+                        "'%s' kept a state of %u bytes then and %u now, or shares it otherwise", k->id,
+                        told->state_size, size);
     if (a->state == RK_PER_SHARD && told->shards != k->seat_count)
-        return rk_error(RK_UNSUPPORTED, "'%s' keeps state per shard: %u shards then, %u now; launch it with %u",
-                        k->id, told->shards, k->seat_count, told->shards);
+        return rk_error(RK_UNSUPPORTED,
+                        "'%s' keeps state per shard: %u shards then, %u now; launch it with %u", k->id,
+                        told->shards, k->seat_count, told->shards);
     if (a->state == RK_PER_ACTOR && told->actors > k->options.actors)
         return rk_error(RK_UNSUPPORTED, "'%s' had %u actors then and has %u now; launch it with %u", k->id,
                         told->actors, k->options.actors, told->actors);
@@ -80,7 +82,10 @@ static rk_status check_kernel(const restored *r)
     return check_handled(r);
 }
 
-static const char *lane_name(rk_u32 which) { return which == RK_LANE_OUT ? "lane to the host" : "lane of the inbox"; }
+static const char *lane_name(rk_u32 which)
+{
+    return which == RK_LANE_OUT ? "lane to the host" : "lane of the inbox";
+}
 
 /* What the first walk has counted, against the room that there is. */
 static rk_status check_room(const restored *r)
@@ -90,14 +95,16 @@ static rk_status check_room(const restored *r)
     for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
         for (rk_u32 which = 0; which < RK_SNAPSHOT_LANES; which++)
             if (r->queued[which][s] > l->lane[which].capacity)
-                return rk_error(RK_LIMIT,
-                                "'%s': %u messages were queued in a %s, and its capacity is %u: launch it with more",
-                                r->kernel->id, r->queued[which][s], lane_name(which), l->lane[which].capacity);
+                return rk_error(
+                    RK_LIMIT,
+                    "'%s': %u messages were queued in a %s, and its capacity is %u: launch it with more",
+                    r->kernel->id, r->queued[which][s], lane_name(which), l->lane[which].capacity);
         if (r->large[s] > large) large = r->large[s];
     }
     if (large > l->pool_blocks)
-        return rk_error(RK_LIMIT, "'%s': %u messages over 1 KiB were queued, and there are %u blocks: raise pool_blocks",
-                        r->kernel->id, large, l->pool_blocks);
+        return rk_error(
+            RK_LIMIT, "'%s': %u messages over 1 KiB were queued, and there are %u blocks: raise pool_blocks",
+            r->kernel->id, large, l->pool_blocks);
     return RK_OK;
 }
 
@@ -149,13 +156,13 @@ static rk_status check_message(const restored *r, rk_u32 which, const rk_form_me
     if (form->header.base.flags & (RK_FLAG_HOLE | RK_FLAG_REPAIRED)) return form->length ? corrupt(r) : RK_OK;
     const rk_schema *schema = rk_form_schema(k->class, form->header.base.type);
     if ((schema ? schema->hash : 0) != form->schema)
-        return rk_error(RK_INCOMPATIBLE, "'%s': message type %u (%s), of which some are queued, has changed since",
-                        k->id, form->header.base.type, schema ? schema->name : "not declared now");
+        return rk_error(RK_INCOMPATIBLE,
+                        "'%s': message type %u (%s), of which some are queued, has changed since", k->id,
+                        form->header.base.type, schema ? schema->name : "not declared now");
     if (schema && form->length > schema->size) return corrupt(r);
-    if (form->length > RK_INLINE_MAX ? form->length > block
-                                     : form->length > k->layout.lane[which].slot_size)
-        return rk_error(RK_INCOMPATIBLE, "'%s': a message of %llu bytes is queued, more than any it has now", k->id,
-                        (unsigned long long)form->length);
+    if (form->length > RK_INLINE_MAX ? form->length > block : form->length > k->layout.lane[which].slot_size)
+        return rk_error(RK_INCOMPATIBLE, "'%s': a message of %llu bytes is queued, more than any it has now",
+                        k->id, (unsigned long long)form->length);
     return RK_OK;
 }
 
@@ -185,7 +192,8 @@ static void put_counts(const restored *r, rk_lane *lane, const rk_form_lane *for
     ring->dropped_old += form->evicted;
     ring->lost += form->lost;
     ring->withdrawn += form->withdrawn;
-    ring->start -= form->delivered + form->expired + form->dead + form->evicted + form->lost + form->withdrawn;
+    ring->start -=
+        form->delivered + form->expired + form->dead + form->evicted + form->lost + form->withdrawn;
     for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) lane->refused[i] += form->refused[i];
 }
 
@@ -202,7 +210,8 @@ static rk_status walk_lane(const restoring *all, restored *r, rk_u32 which, rk_u
         for (rk_u64 i = 0; i < form->ids; i++) rk_carry_id(lane, r->kernel->runtime->arena.base, ids[i]);
     }
     rk_status status = RK_OK;
-    for (rk_u64 i = 0; i < form->messages && status == RK_OK; i++) status = walk_message(all, r, which, was, reader);
+    for (rk_u64 i = 0; i < form->messages && status == RK_OK; i++)
+        status = walk_message(all, r, which, was, reader);
     return status;
 }
 
@@ -260,11 +269,13 @@ static void put_letters(const restored *r)
 /* All queues of all kernels, looked at or put in. */
 static rk_status walk(restoring *all, rk_u32 apply)
 {
-    rk_reader reader = { (const rk_byte *)all->head + all->head->queues, all->head->size - all->head->queues };
+    rk_reader reader = { (const rk_byte *)all->head + all->head->queues,
+                         all->head->size - all->head->queues };
     rk_status status = RK_OK;
     all->apply = apply;
     rk_reader_take(&reader, all->head->note);
-    for (rk_u32 i = 0; i < all->count && status == RK_OK; i++) status = walk_kernel(all, &all->all[i], &reader);
+    for (rk_u32 i = 0; i < all->count && status == RK_OK; i++)
+        status = walk_kernel(all, &all->all[i], &reader);
     if (status == RK_OK && reader.left) status = corrupt(&all->all[all->count - 1]);
     return status;
 }
@@ -303,8 +314,8 @@ static rk_status restore(restoring *all)
 }
 
 /* Each kernel of the snapshot is one of those given, and each of those is in it. */
-static rk_status pair(rk_runtime *runtime, const rk_kernel *handles, size_t count, const rk_form_kernel *forms,
-                      restoring *all)
+static rk_status pair(rk_runtime *runtime, const rk_kernel *handles, size_t count,
+                      const rk_form_kernel *forms, restoring *all)
 {
     if (count != all->count)
         return rk_error(RK_INCOMPATIBLE, "the snapshot has %u kernels, and %zu are given", all->count, count);

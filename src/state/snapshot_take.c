@@ -63,7 +63,8 @@ static void write_message(writer *w, const rk_host_kernel *k, const rk_byte *mes
     form.length = form.header.base.length;
     if (form.header.base.flags & RK_FLAG_REFERENCE) {
         const rk_reference *reference = payload;
-        payload = rk_pool_block(rk_pool_at(k->runtime, reference->pool), k->runtime->arena.base, reference->block);
+        payload =
+            rk_pool_block(rk_pool_at(k->runtime, reference->pool), k->runtime->arena.base, reference->block);
         form.length = reference->length;
     }
     form.header.base.lap = 0;
@@ -165,10 +166,13 @@ static void describe(rk_host_kernel *k, rk_form_kernel *form)
     told->state_size = told->state == RK_STATELESS ? 0 : class->state_size;
     form->number = k->number;
     form->stride = (rk_u32)rk_form_padded(told->state_size);
-    form->state_count = told->state == RK_PER_ACTOR ? told->actors : told->state == RK_PER_SHARD ? told->shards : 0;
+    form->state_count = told->state == RK_PER_ACTOR   ? told->actors
+                        : told->state == RK_PER_SHARD ? told->shards
+                                                      : 0;
     form->handled_count = class->handler_count;
     for (rk_u32 i = 0; i < class->handler_count; i++)
-        form->handled[i] = (rk_form_type){ class->handlers[i]->message->hash, class->handlers[i]->message->type, 0 };
+        form->handled[i] =
+            (rk_form_type){ class->handlers[i]->message->hash, class->handlers[i]->message->type, 0 };
     pthread_mutex_lock(&k->letters);
     form->letter_total = k->letter_total;
     form->letters_lost = k->letters_lost + k->letter_count; /* those kept stay with this process */
@@ -217,7 +221,8 @@ static rk_status write_all(rk_host_kernel **kernels, rk_u32 count, rk_snapshot_n
     void *kept = w.status == RK_OK ? put(&w, noted) : 0;
     (void)kept; /* it lies there already */
     for (rk_u32 i = 0; i < count; i++)
-        for (rk_u32 s = 0; s < kernels[i]->seat_count && w.status == RK_OK; s++) write_shard(&w, kernels[i], s);
+        for (rk_u32 s = 0; s < kernels[i]->seat_count && w.status == RK_OK; s++)
+            write_shard(&w, kernels[i], s);
     head.size = snapshot->size;
     if (w.status == RK_OK) memcpy(snapshot->bytes, &head, sizeof head);
     return w.status;

@@ -217,7 +217,8 @@ static void old_ones_go_but_two_full_ones_stay_to_build_on(contract *c)
 /* ------------------------------------------------------------------ damage */
 
 /* Change what the store has under a key, by the given function; a key of 16 bytes is a block's. */
-static void damage(const char *table, rk_u64 number, rk_u64 place, void (*how)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *))
+static void damage(const char *table, rk_u64 number, rk_u64 place,
+                   void (*how)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *))
 {
     MDB_env *env;
     MDB_txn *txn;
@@ -240,7 +241,8 @@ static void damage(const char *table, rk_u64 number, rk_u64 place, void (*how)(M
     mdb_env_close(env);
 }
 
-static void put_changed(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, const MDB_val *value, size_t flip, size_t size)
+static void put_changed(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, const MDB_val *value, size_t flip,
+                        size_t size)
 {
     rk_u8 *copy = malloc(value->mv_size);
     assert_non_null(copy);
@@ -284,16 +286,11 @@ static void a_damaged_checkpoint_is_passed_over_with_its_reason(contract *c)
         void (*how)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *);
         const char *says;
     } row[] = {
-        { "blocks", 0, flip_first, "block 0" },
-        { "blocks", 0, flip_middle, "checksum" },
-        { "blocks", 0, flip_last, "checksum" },
-        { "blocks", 0, cut_short, "checksum" },
-        { "blocks", 0, take_away, "missing" },
-        { "manifests", 0, flip_first, "manifest" },
-        { "manifests", 0, flip_middle, "manifest" },
-        { "manifests", 0, flip_last, "manifest" },
-        { "manifests", 0, cut_short, "manifest" },
-        { "manifests", 0, cut_to_nothing, "cut" },
+        { "blocks", 0, flip_first, "block 0" },      { "blocks", 0, flip_middle, "checksum" },
+        { "blocks", 0, flip_last, "checksum" },      { "blocks", 0, cut_short, "checksum" },
+        { "blocks", 0, take_away, "missing" },       { "manifests", 0, flip_first, "manifest" },
+        { "manifests", 0, flip_middle, "manifest" }, { "manifests", 0, flip_last, "manifest" },
+        { "manifests", 0, cut_short, "manifest" },   { "manifests", 0, cut_to_nothing, "cut" },
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         rk_kernel k;
