@@ -5,6 +5,10 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ringkernel)
 
 install(DIRECTORY include/ringkernel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(TARGETS ringkernel_static ringkernel_shared EXPORT ringkernelTargets)
+if(TARGET ringkernel_checkpoint_shared)
+    # The static one names LMDB and xxHash by pkg-config: `pkg-config --static --libs ringkernel-checkpoint`.
+    install(TARGETS ringkernel_checkpoint_static ringkernel_checkpoint_shared)
+endif()
 install(EXPORT ringkernelTargets NAMESPACE ringkernel:: DESTINATION ${package_dir})
 if(TARGET rk)
     install(TARGETS rk)
@@ -15,6 +19,10 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX
     BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}/${from_pc}" OUTPUT_VARIABLE pc_to_prefix)
 configure_file(cmake/ringkernel.pc.in ringkernel.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ringkernel.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(TARGET ringkernel_checkpoint_shared)
+    configure_file(cmake/ringkernel-checkpoint.pc.in ringkernel-checkpoint.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/ringkernel-checkpoint.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
 
 configure_package_config_file(cmake/ringkernelConfig.cmake.in ringkernelConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(ringkernelConfigVersion.cmake COMPATIBILITY SameMinorVersion)

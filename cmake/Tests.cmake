@@ -60,6 +60,9 @@ function(rk_test_program name)
     rk_test_code(${name})
     target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:rk_cli>
         $<TARGET_NAME_IF_EXISTS:ringkernel_json> ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
+    if(name MATCHES "^checkpoint" AND TARGET ringkernel_checkpoint_static)
+        target_link_libraries(${name} PRIVATE ringkernel_checkpoint_static PkgConfig::lmdb)
+    endif()
 endfunction()
 
 # rk_can_build(VARIABLE FILE): false for a test of something that is left out itself.
@@ -70,6 +73,7 @@ function(rk_can_build variable file)
     if(((tested STREQUAL src/message/json_parse.c OR tested STREQUAL tests/fuzz/ndjson.c)
         AND NOT TARGET ringkernel_json)
        OR ((relative MATCHES "^(src|tests)/cli/" OR tested STREQUAL tests/fuzz/app.c) AND NOT TARGET rk)
+       OR (tested MATCHES "/checkpoint[a-z_]*\\.c$" AND NOT TARGET ringkernel_checkpoint_static)
        OR (tested MATCHES "/cuda/[a-z]+_abi\\.c$" AND NOT RK_CUDA_INCLUDE_DIR))
         set(${variable} FALSE PARENT_SCOPE)
     endif()

@@ -3,8 +3,8 @@
  * The parts: status.h (results), message.h (declaring messages), options.h (how a runtime and a kernel are
  * started), runtime.h (the life of kernels, routes, state), transfer.h (send, receive, request), telemetry.h
  * (account and metrics), topic.h (publish and subscribe by name), supervise.h (kernels that are launched again),
- * frame.h (messages as bytes), text.h (messages as CSV and JSON). Kernel sources include kernel.h instead; a program
- * with kernels inside includes both. */
+ * snapshot.h (kernels as bytes), frame.h (messages as bytes), text.h (messages as CSV and JSON). Kernel sources include
+ * kernel.h instead; a program with kernels inside includes both. */
 #ifndef RINGKERNEL_H
 #define RINGKERNEL_H
 
@@ -12,6 +12,7 @@
 #include "message.h"
 #include "options.h"
 #include "runtime.h"
+#include "snapshot.h"
 #include "status.h"
 #include "supervise.h"
 #include "telemetry.h"

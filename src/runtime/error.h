@@ -1,16 +1,17 @@
 /* The error stack: what failed, why and where, for the thread that called.
  *
  * A function that fails pushes one cause and returns its status; a caller that has something to add pushes
- * another. Public functions begin with rk_error_begin. */
+ * another. Public functions begin with rk_error_begin. They are exported for the libraries that stand beside the
+ * core. */
 #ifndef RK_RUNTIME_ERROR_H
 #define RK_RUNTIME_ERROR_H
 
 #include <ringkernel/runtime.h>
 
-void rk_error_begin(void);
+RK_API void rk_error_begin(void);
 /* Push a cause (printf style) and return `status`, so that it reads: return rk_error(RK_FULL, "…"). */
-rk_status rk_error(rk_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+RK_API rk_status rk_error(rk_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Push a line beneath the last cause. */
-void rk_error_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+RK_API void rk_error_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -15,10 +15,12 @@
 #include "../lane/incoming.h"
 #include "../lane/waiting.h"
 #include "blocks.h"
+#include "carry.h"
 #include "futex.h"
 #include "guard.h"
 #include "kernel.h"
 #include "parameter.h"
+#include "pause.h"
 #include "report.h"
 #include "service.h"
 #include "wiring.h"
@@ -36,28 +38,6 @@ static rk_u64 ring_of_views(const rk_seat *seat, rk_u32 which, rk_u32 band)
 }
 
 /* ------------------------------------------------------------------ before: can it be? */
-
-/* A shard that waits for room has a batch half out: it must finish first. */
-static rk_status stop_between_batches(rk_host_kernel *k, const rk_wait *wait)
-{
-    for (;;) {
-        rk_status status = rk_kernel_leave(k, wait->deadline_ns);
-        if (status != RK_OK)
-            return rk_error(RK_TIMED_OUT,
-                            "'%s' did not reach a batch boundary in time: a handler is still running", k->id);
-        rk_u32 parked = 0;
-        for (rk_u32 s = 0; s < k->seat_count; s++) parked |= k->seats[s].shard->turn.parked;
-        if (!parked || rk_atomic_u32(&k->life) == RK_LIFE_FAILED) return RK_OK;
-        status = rk_kernel_serve(k);
-        if (status != RK_OK) return status;
-        if (rk_wait_left(wait) == 0)
-            return rk_error(RK_TIMED_OUT,
-                            "'%s' waits for room where it sends to, with a batch half out: receive from it, "
-                            "or give it more time",
-                            k->id);
-        rk_futex_wait(&k->out_event, rk_atomic_u32(&k->out_event), RK_MILLISECONDS(1));
-    }
-}
 
 /* Messages that would come to each new lane, against its capacity. */
 static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
@@ -98,7 +78,6 @@ static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
 static void move_message(const rk_host_kernel *old, const rk_byte *message, rk_u32 header_size, rk_lane *to,
                          rk_u32 redelivered)
 {
-    rk_byte *arena = old->runtime->arena.base;
     rk_header_long header = { .sent_ns = rk_runtime_now(old->runtime), .version = RK_WIRE_VERSION };
     memcpy(&header, message, header_size);
     rk_u64 payload[(RK_INLINE_MAX + 8) / 8];
@@ -108,10 +87,7 @@ static void move_message(const rk_host_kernel *old, const rk_byte *message, rk_u
         header.base.flags |= RK_FLAG_REDELIVERED;
         header.attempts++;
     }
-    rk_ring *ring = rk_lane_ring(to, arena, rk_lane_band(to, header.base.priority));
-    rk_ring_put(ring, arena, ring->tail, (const rk_u32 *)(const void *)&header, payload, header.base.length);
-    ring->tail++;
-    if (ring->counted) ring->room--;
+    rk_carry_message(to, old->runtime->arena.base, &header, payload);
 }
 
 /* Did the large payload of a message that a failed batch had taken travel on, published before the failure?
@@ -173,14 +149,9 @@ static void plan_evictions(const rk_host_kernel *old, const rk_host_kernel *fres
 static void move_window(const rk_host_kernel *k, const rk_lane *from, rk_lane *to)
 {
     rk_byte *arena = k->runtime->arena.base;
-    if (!from->window || !to->window) return;
     const rk_u64 *ids = (const rk_u64 *)(const void *)(arena + from->window_ids);
-    rk_u64 count = from->window_count < from->window ? from->window_count : from->window;
-    for (rk_u64 i = from->window_count - count; i < from->window_count; i++) {
-        rk_u64 id = ids[i % from->window];
-        const rk_u64 *table = (const rk_u64 *)(const void *)(arena + to->window_table);
-        if (table[rk_window_find(table, to->window_mask, id)] != id) rk_window_remember(to, arena, id);
-    }
+    for (rk_u64 i = rk_window_first(from); i < from->window_count; i++)
+        rk_carry_id(to, arena, ids[i % from->window]);
 }
 
 /* What was counted so far goes on: the new ring begins that much earlier. */
@@ -209,21 +180,9 @@ static void add_histogram(rk_histogram *to, const rk_histogram *from)
 
 static void move_meter(const rk_shard *from, rk_shard *to)
 {
-    rk_meter *m = &to->meter;
-    const rk_meter *o = &from->meter;
-    m->progress += o->progress;
-    m->handled += o->handled;
-    m->sent += o->sent;
-    for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) m->refused[i] += o->refused[i];
-    m->dead_sends += o->dead_sends;
-    m->parks += o->parks;
-    if (o->last_ns > m->last_ns) m->last_ns = o->last_ns;
-    m->busy_ns += o->busy_ns;
-    if (o->largest_batch > m->largest_batch) m->largest_batch = o->largest_batch;
-    m->logs_suppressed += o->logs_suppressed;
-    m->slices += o->slices;
-    add_histogram(&m->queue_wait, &o->queue_wait);
-    add_histogram(&m->service, &o->service);
+    rk_carry_counters(&to->meter, &from->meter);
+    add_histogram(&to->meter.queue_wait, &from->meter.queue_wait);
+    add_histogram(&to->meter.service, &from->meter.service);
 }
 
 static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
@@ -409,7 +368,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     fresh.options.kernel_name = class->name;
     fresh.options.parameters = 0;
 
-    status = stop_between_batches(k, &wait);
+    status = rk_stop_between_batches(&k, 1, &wait);
     if (status != RK_OK) return status;
     rk_gate_close(k);
     status = rk_circle_stop(k, &circle);

@@ -539,7 +539,8 @@ RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
             continue;
         }
         if (status == RK_FULL && to.lane->strategy == RK_BACKPRESSURE_BLOCK) {
-            rk_u32 late = turn->parked && shard->send_deadline_ns &&
+            /* Who serves the shard may have changed since it parked, and its clock be a little behind. */
+            rk_u32 late = turn->parked && shard->send_deadline_ns && context->now_ns > turn->parked_ns &&
                           context->now_ns - turn->parked_ns >= shard->send_deadline_ns;
             if (!late || entry->route == RK_TO_REPORT) {
                 context->blocked = no_block ? (RK_GLOBAL rk_lane *)0 : to.lane;

@@ -1,0 +1,108 @@
+#include "pause.h"
+
+#include <stdlib.h>
+
+#include "futex.h"
+#include "kernel.h"
+#include "report.h"
+
+static void command(rk_host_kernel *k, rk_u32 what)
+{
+    for (rk_u32 s = 0; s < k->seat_count; s++)
+        __atomic_store_n(&k->seats[s].orders->command, what, __ATOMIC_RELEASE); /* M2 pairs with M1 */
+}
+
+static rk_u32 is_parked(const rk_host_kernel *k)
+{
+    rk_u32 parked = 0;
+    if (rk_atomic_u32(&k->life) == RK_LIFE_FAILED) return 0;
+    for (rk_u32 s = 0; s < k->seat_count; s++) parked |= k->seats[s].shard->turn.parked;
+    return parked;
+}
+
+static rk_u32 sends_to(const rk_host_kernel *from, const rk_host_kernel *to)
+{
+    for (rk_u32 c = 0; c < from->connection_count; c++)
+        if (from->connections[c].to == to->number) return 1;
+    return from->class->attributes->replies;
+}
+
+/* Let those that are parked finish, and those that they wait for make room: what a parked kernel sends to, and
+ * what that sends to. Only a parked one is told to take nothing more. */
+static rk_status let_finish(rk_host_kernel **kernels, rk_u32 count, unsigned char *goes_on)
+{
+    for (rk_u32 i = 0; i < count; i++) goes_on[i] = (unsigned char)is_parked(kernels[i]);
+    for (rk_u32 i = 0; i < count; i++)
+        if (goes_on[i]) command(kernels[i], RK_COMMAND_PAUSE);
+    for (rk_u32 found = 1; found;) {
+        found = 0;
+        for (rk_u32 i = 0; i < count; i++)
+            for (rk_u32 j = 0; j < count && goes_on[i]; j++)
+                if (!goes_on[j] && sends_to(kernels[i], kernels[j])) found = goes_on[j] = 1;
+    }
+    rk_status status = RK_OK;
+    for (rk_u32 i = 0; i < count; i++)
+        if (goes_on[i] && rk_atomic_u32(&kernels[i]->life) != RK_LIFE_FAILED) {
+            rk_status served = rk_kernel_serve(kernels[i]);
+            if (served != RK_OK) status = served;
+        }
+    return status;
+}
+
+/* Stop all of them, and take the order back that a parked one had. *parked: one that isn't done. */
+static rk_status leave_all(rk_host_kernel **kernels, rk_u32 count, rk_u64 deadline_ns,
+                           rk_host_kernel **parked)
+{
+    *parked = 0;
+    for (rk_u32 i = 0; i < count; i++) {
+        if (rk_kernel_leave(kernels[i], deadline_ns) != RK_OK)
+            return rk_error(RK_TIMED_OUT,
+                            "'%s' did not reach a batch boundary in time: a handler is still running",
+                            kernels[i]->id);
+        if (is_parked(kernels[i])) *parked = kernels[i];
+    }
+    return RK_OK;
+}
+
+static rk_status stop(rk_host_kernel **kernels, rk_u32 count, const rk_wait *wait, unsigned char *goes_on)
+{
+    for (;;) {
+        rk_host_kernel *parked;
+        rk_status status = leave_all(kernels, count, wait->deadline_ns, &parked);
+        if (status != RK_OK || !parked) return status;
+        status = let_finish(kernels, count, goes_on);
+        if (status != RK_OK) return status;
+        if (rk_wait_left(wait) == 0)
+            return rk_error(RK_TIMED_OUT,
+                            "'%s' waits for room where it sends to, with a batch half out: receive from it, "
+                            "or give it more time",
+                            parked->id);
+        const rk_runtime *runtime = parked->runtime;
+        for (rk_u32 i = 0; i < count; i++) {
+            rk_reports_collect(kernels[i]); /* it may be the reports that there is no room for */
+            for (rk_u32 s = 0; runtime->options.single_step && goes_on[i] && s < kernels[i]->seat_count; s++)
+                runtime->backend->step(&kernels[i]->seats[s]);
+        }
+        rk_futex_wait(&parked->out_event, rk_atomic_u32(&parked->out_event), RK_MICROSECONDS(200));
+    }
+}
+
+rk_status rk_stop_between_batches(rk_host_kernel **kernels, rk_u32 count, const rk_wait *wait)
+{
+    unsigned char *served = malloc(count), *goes_on = malloc(count);
+    rk_status status = RK_OK;
+    if (!served || !goes_on) status = rk_error(RK_OUT_OF_MEMORY, "no memory for a list of kernels");
+    for (rk_u32 i = 0; i < count && status == RK_OK; i++) served[i] = (unsigned char)kernels[i]->serving;
+    if (status == RK_OK) {
+        status = stop(kernels, count, wait, goes_on);
+        for (rk_u32 i = 0; i < count; i++) {
+            command(kernels[i], RK_COMMAND_RUN);
+            if (status != RK_OK && served[i] && rk_kernel_serve(kernels[i]) == RK_OK)
+                for (rk_u32 s = 0; s < kernels[i]->seat_count; s++)
+                    kernels[i]->runtime->backend->ring(&kernels[i]->seats[s]);
+        }
+    }
+    free(served);
+    free(goes_on);
+    return status;
+}

@@ -1,0 +1,468 @@
+/* Checkpoints on disk: taken while messages flow, by count and by time; full and incremental; and whichever is torn,
+ * damaged or foreign is passed over with its reason, and the one before is used. */
+#include "probes.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <ringkernel/checkpoint.h>
+
+typedef struct adder {
+    rk_i64 sum;
+    rk_u32 count, redelivered;
+} adder;
+
+static char folder[64];
+
+static const char *new_folder(void)
+{
+    strcpy(folder, "/tmp/rk-checkpoint-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    return folder;
+}
+
+static void remove_folder(void)
+{
+    const char *const names[] = { "data.mdb", "lock.mdb", "lock" };
+    char path[128];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static rk_checkpoints *open_with(contract *c, const rk_kernel *k, const rk_checkpoint_options *o)
+{
+    rk_checkpoints *checkpoints;
+    assert_ok(rk_checkpoints_open(c->runtime, folder, k, 1, o, &checkpoints));
+    return checkpoints;
+}
+
+static rk_kernel launch_adder(contract *c, rk_u32 shards)
+{
+    rk_launch_options o = small(1024);
+    o.shards = shards;
+    return launch(c, "adder", "adder", &o);
+}
+
+static int is_at_rest(contract *c, rk_kernel k)
+{
+    rk_account a = account_of(c, k);
+    return a.balanced && !a.queued;
+}
+
+/* Add `count` ones, and take the answers. */
+static void add(contract *c, rk_kernel k, rk_u32 count)
+{
+    for (rk_u32 i = 0; i < count; i++) {
+        amount a = { 1 };
+        total t;
+        assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+        receive(c, k, &t);
+    }
+    wait_until(c, is_at_rest(c, k));
+}
+
+static adder state_of(contract *c, rk_kernel k, rk_u32 shard)
+{
+    adder state;
+    assert_ok(rk_read_state(c->runtime, k, shard, &state, sizeof state));
+    return state;
+}
+
+static rk_checkpoint_metrics metrics_of_checkpoints(rk_checkpoints *checkpoints)
+{
+    rk_checkpoint_metrics m;
+    assert_ok(rk_checkpoints_metrics(checkpoints, &m));
+    return m;
+}
+
+/* A new runtime with the adder just launched, and what the restore answers. */
+static rk_status restore_anew(contract *c, rk_kernel *k, rk_checkpoints **checkpoints, rk_restored *restored)
+{
+    rk_runtime_options options = contract_runtime_options(c);
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .full_every = 1 };
+    contract_reopen(c, &options);
+    *k = launch_adder(c, 1);
+    *checkpoints = open_with(c, k, &o);
+    return rk_checkpoints_restore(*checkpoints, restored);
+}
+
+/* Three checkpoints, with 10, 20 and 30 added. */
+static void make_three(contract *c, rk_u32 full_every)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .full_every = full_every };
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    assert_ok(rk_activate(c->runtime, k));
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    for (rk_u32 i = 0; i < 3; i++) {
+        add(c, k, 10);
+        assert_ok(rk_checkpoint(checkpoints));
+    }
+    rk_checkpoints_close(checkpoints);
+}
+
+static void the_newest_checkpoint_is_restored_and_the_next_follows_it(contract *c)
+{
+    rk_kernel k;
+    rk_checkpoints *checkpoints;
+    rk_restored restored;
+    rk_snapshot_kernel told;
+    make_three(c, 1);
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(restored.number, 3);
+    assert_int_equal(restored.refused, 0);
+    assert_true(restored.wall_ns > RK_SECONDS(1600000000));
+    assert_int_equal(state_of(c, k, 0).sum, 30);
+    assert_ok(rk_checkpoints_describe(checkpoints, 0, &told));
+    assert_string_equal(told.id, "adder");
+    assert_int_equal(told.account.accepted_host, 30);
+    assert_status(rk_checkpoints_describe(checkpoints, 1, &told), RK_NO_SUCH_KERNEL);
+    assert_ok(rk_activate(c->runtime, k));
+    add(c, k, 5);
+    assert_ok(rk_checkpoint(checkpoints));
+    assert_int_equal(metrics_of_checkpoints(checkpoints).newest, 4);
+    rk_checkpoints_close(checkpoints);
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(state_of(c, k, 0).sum, 35);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void an_empty_folder_has_none(contract *c)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS };
+    rk_restored restored;
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    rk_checkpoints *checkpoints = open_with(c, &k, &o), *second;
+    assert_status(rk_checkpoints_restore(checkpoints, &restored), RK_EMPTY);
+    assert_int_equal(metrics_of_checkpoints(checkpoints).kept, 0);
+    assert_status(rk_checkpoints_open(c->runtime, folder, &k, 1, &o, &second), RK_IN_USE);
+    rk_checkpoints_close(checkpoints);
+    o.keep = 1001;
+    assert_status(rk_checkpoints_open(c->runtime, folder, &k, 1, &o, &second), RK_INVALID_OPTIONS);
+    assert_error_says("1001");
+    remove_folder();
+}
+
+static void an_incremental_one_has_only_the_blocks_that_differ(contract *c)
+{
+    /* given 50,000 actors, of which one changes */
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .full_every = 3 };
+    rk_launch_options launch_options = small(16);
+    rk_restored restored;
+    launch_options.actors = 50000;
+    new_folder();
+    rk_kernel k = launch_active(c, "counter", "counter", &launch_options);
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    for (rk_u32 i = 1; i <= 4; i++) {
+        tick t = { 49999, 0 };
+        ticked said;
+        rk_send_options to = RK_SEND_DEFAULTS;
+        to.target = 49999;
+        assert_ok(rk_send(c->runtime, k, RK_BODY(t), &to));
+        receive(c, k, &said);
+        wait_until(c, is_at_rest(c, k));
+        assert_ok(rk_checkpoint(checkpoints));
+        rk_checkpoint_metrics m = metrics_of_checkpoints(checkpoints);
+        assert_true(m.bytes > 50000 * sizeof(ticked));
+        if (i == 1 || i == 4)
+            assert_int_equal(m.written, m.bytes); /* full */
+        else
+            assert_true(m.written <= 6 * RK_CHECKPOINT_BLOCK);
+        assert_int_equal(m.full, i == 4 ? 2 : 1);
+    }
+    rk_checkpoints_close(checkpoints);
+    rk_runtime_options options = contract_runtime_options(c);
+    contract_reopen(c, &options);
+    k = launch(c, "counter", "counter", &launch_options);
+    checkpoints = open_with(c, &k, &o);
+    assert_ok(rk_checkpoints_restore(checkpoints, &restored));
+    ticked state;
+    assert_ok(rk_read_state(c->runtime, k, 49999, &state, sizeof state));
+    assert_int_equal(state.count, 4);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void old_ones_go_but_two_full_ones_stay_to_build_on(contract *c)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .keep = 3, .full_every = 8 };
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    rk_restored restored;
+    assert_ok(rk_activate(c->runtime, k));
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    for (rk_u32 i = 1; i <= 30; i++) {
+        add(c, k, 1);
+        assert_ok(rk_checkpoint(checkpoints));
+        assert_int_equal(metrics_of_checkpoints(checkpoints).kept, i < 3 ? i : 3);
+    }
+    rk_checkpoints_close(checkpoints);
+
+    /* The blocks that are left are those of three checkpoints, and each of them can be read. */
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(restored.number, 30);
+    assert_int_equal(state_of(c, k, 0).sum, 30);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+/* ------------------------------------------------------------------ damage */
+
+/* Change what the store has under a key, by the given function; a key of 16 bytes is a block's. */
+static void damage(const char *table, rk_u64 number, rk_u64 place,
+                   void (*how)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *))
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    rk_u8 key[16];
+    for (int i = 0; i < 8; i++) {
+        key[i] = (rk_u8)(number >> (56 - 8 * i));
+        key[8 + i] = (rk_u8)(place >> (56 - 8 * i));
+    }
+    MDB_val name = { strcmp(table, "blocks") == 0 ? 16 : 8, key }, value;
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 2), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, 1u << 28), 0);
+    assert_int_equal(mdb_env_open(env, folder, 0, 0666), 0);
+    assert_int_equal(mdb_txn_begin(env, 0, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, table, 0, &dbi), 0);
+    assert_int_equal(mdb_get(txn, dbi, &name, &value), 0);
+    how(txn, dbi, &name, &value);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static void put_changed(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, const MDB_val *value, size_t flip,
+                        size_t size)
+{
+    rk_u8 *copy = malloc(value->mv_size);
+    assert_non_null(copy);
+    memcpy(copy, value->mv_data, value->mv_size);
+    copy[flip] ^= 0x10;
+    assert_int_equal(mdb_put(txn, dbi, name, &(MDB_val){ size, copy }, 0), 0);
+    free(copy);
+}
+
+static void flip_first(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, MDB_val *value)
+{
+    put_changed(txn, dbi, name, value, 0, value->mv_size);
+}
+static void flip_middle(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, MDB_val *value)
+{
+    put_changed(txn, dbi, name, value, value->mv_size / 2, value->mv_size);
+}
+static void flip_last(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, MDB_val *value)
+{
+    put_changed(txn, dbi, name, value, value->mv_size - 1, value->mv_size);
+}
+static void cut_short(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, MDB_val *value)
+{
+    put_changed(txn, dbi, name, value, 0, value->mv_size / 2);
+}
+static void cut_to_nothing(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, MDB_val *value)
+{
+    put_changed(txn, dbi, name, value, 0, 1);
+}
+static void take_away(MDB_txn *txn, MDB_dbi dbi, MDB_val *name, MDB_val *value)
+{
+    (void)value;
+    assert_int_equal(mdb_del(txn, dbi, name, 0), 0);
+}
+
+static void a_damaged_checkpoint_is_passed_over_with_its_reason(contract *c)
+{
+    static const struct {
+        const char *table;
+        rk_u64 place;
+        void (*how)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *);
+        const char *says;
+    } row[] = {
+        { "blocks", 0, flip_first, "block 0" },      { "blocks", 0, flip_middle, "checksum" },
+        { "blocks", 0, flip_last, "checksum" },      { "blocks", 0, cut_short, "checksum" },
+        { "blocks", 0, take_away, "missing" },       { "manifests", 0, flip_first, "manifest" },
+        { "manifests", 0, flip_middle, "manifest" }, { "manifests", 0, flip_last, "manifest" },
+        { "manifests", 0, cut_short, "manifest" },   { "manifests", 0, cut_to_nothing, "cut" },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        rk_kernel k;
+        rk_checkpoints *checkpoints;
+        rk_restored restored;
+        make_three(c, 1);
+        damage(row[i].table, 3, row[i].place, row[i].how);
+        assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+        assert_int_equal(restored.number, 2);
+        assert_int_equal(restored.refused, 1);
+        contract_assert_says(restored.reasons, "checkpoint 3", __FILE__, __LINE__);
+        contract_assert_says(restored.reasons, row[i].says, __FILE__, __LINE__);
+        assert_int_equal(state_of(c, k, 0).sum, 20);
+        /* It goes on, and the damaged one is pruned in its turn, with its blocks. */
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u32 n = 0; n < 4; n++) {
+            add(c, k, 1);
+            assert_ok(rk_checkpoint(checkpoints));
+        }
+        assert_int_equal(metrics_of_checkpoints(checkpoints).kept, 3);
+        rk_checkpoints_close(checkpoints);
+        assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+        assert_int_equal(restored.number, 7);
+        assert_int_equal(state_of(c, k, 0).sum, 24);
+        rk_checkpoints_close(checkpoints);
+        remove_folder();
+        rk_runtime_options options = contract_runtime_options(c);
+        contract_reopen(c, &options);
+    }
+}
+
+static void when_all_are_damaged_the_text_says_why_each(contract *c)
+{
+    rk_kernel k;
+    rk_checkpoints *checkpoints;
+    rk_restored restored;
+    make_three(c, 1);
+    for (rk_u64 n = 1; n <= 3; n++) damage("blocks", n, 0, n == 2 ? take_away : flip_first);
+    assert_status(restore_anew(c, &k, &checkpoints, &restored), RK_CORRUPT);
+    assert_error_says("checkpoint 1");
+    assert_error_says("checkpoint 2: block 0 of 1 is missing");
+    assert_int_equal(restored.refused, 3);
+    assert_int_equal(account_of(c, k).accepted, 0);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void a_foreign_or_cut_store_is_refused(contract *c)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS };
+    rk_checkpoints *checkpoints;
+    rk_restored restored;
+    char path[128];
+    rk_kernel k;
+
+    /* Checkpoints of another kernel under the same id. */
+    make_three(c, 1);
+    rk_runtime_options options = contract_runtime_options(c);
+    contract_reopen(c, &options);
+    rk_launch_options plain = small(16);
+    k = launch(c, "adder", "echo", &plain);
+    checkpoints = open_with(c, &k, &o);
+    assert_status(rk_checkpoints_restore(checkpoints, &restored), RK_CORRUPT);
+    assert_error_says("ran kernel 'adder' then");
+    rk_checkpoints_close(checkpoints);
+
+    /* The file cut. */
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    assert_int_equal(truncate(path, 3 * 4096), 0);
+    assert_status(rk_checkpoints_open(c->runtime, folder, &k, 1, &o, &checkpoints), RK_CORRUPT);
+    assert_error_says("cut");
+
+    /* Something else. */
+    int file = open(path, O_WRONLY | O_TRUNC);
+    char noise[16384];
+    memset(noise, 'x', sizeof noise);
+    assert_int_equal(write(file, noise, sizeof noise), sizeof noise);
+    close(file);
+    assert_status(rk_checkpoints_open(c->runtime, folder, &k, 1, &o, &checkpoints), RK_CORRUPT);
+    remove_folder();
+
+    /* An LMDB store of something else. */
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    new_folder();
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_open(env, folder, 0, 0666), 0);
+    assert_int_equal(mdb_txn_begin(env, 0, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, 0, 0, &dbi), 0);
+    MDB_val word = { 5, noise };
+    assert_int_equal(mdb_put(txn, dbi, &word, &word, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    assert_status(rk_checkpoints_open(c->runtime, folder, &k, 1, &o, &checkpoints), RK_INCOMPATIBLE);
+    assert_error_says("something else");
+    remove_folder();
+}
+
+/* ------------------------------------------------------------------ by count and by time */
+
+static void one_is_taken_each_so_many_messages(contract *c)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .every_messages = 100 };
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    assert_ok(rk_activate(c->runtime, k));
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    for (rk_u32 i = 1; i <= 3; i++) {
+        add(c, k, 99);
+        assert_int_equal(metrics_of_checkpoints(checkpoints).taken, i - 1);
+        add(c, k, 1);
+        if (c->variant->single_step) assert_ok(rk_checkpoint_if_due(checkpoints));
+        wait_until(c, metrics_of_checkpoints(checkpoints).taken == i);
+        assert_status(rk_checkpoint_if_due(checkpoints), RK_EMPTY);
+    }
+    assert_int_equal(metrics_of_checkpoints(checkpoints).pause.count, 3);
+    assert_true(metrics_of_checkpoints(checkpoints).pause.max_ns > 0);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void one_is_taken_each_so_much_time(contract *c)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .every_ns = RK_SECONDS(10) };
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    for (rk_u32 i = 1; i <= 3; i++) {
+        let_pass(c, RK_SECONDS(10) - 1);
+        assert_status(rk_checkpoint_if_due(checkpoints), RK_EMPTY);
+        let_pass(c, 1);
+        assert_ok(rk_checkpoint_if_due(checkpoints));
+    }
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void a_checkpoint_that_fails_is_told_and_the_one_before_stays(contract *c)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS };
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    assert_ok(rk_activate(c->runtime, k));
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    add(c, k, 10);
+    assert_ok(rk_checkpoint(checkpoints));
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    assert_status(rk_checkpoint(checkpoints), RK_CLOSED);
+    rk_checkpoint_metrics m = metrics_of_checkpoints(checkpoints);
+    assert_int_equal(m.failed, 1);
+    assert_int_equal(m.newest, 1);
+    contract_assert_says(m.failure, "drained", __FILE__, __LINE__);
+    rk_checkpoints_close(checkpoints);
+    rk_restored restored;
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(state_of(c, k, 0).sum, 10);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static const contract_case cases[] = {
+    { CASE(the_newest_checkpoint_is_restored_and_the_next_follows_it), NEEDS_REGIONS },
+    { CASE(an_empty_folder_has_none), NEEDS_REGIONS | ONCE },
+    { CASE(an_incremental_one_has_only_the_blocks_that_differ), NEEDS_REGIONS },
+    { CASE(old_ones_go_but_two_full_ones_stay_to_build_on), NEEDS_REGIONS },
+    { CASE(a_damaged_checkpoint_is_passed_over_with_its_reason), NEEDS_REGIONS | ONCE },
+    { CASE(when_all_are_damaged_the_text_says_why_each), NEEDS_REGIONS | ONCE },
+    { CASE(a_foreign_or_cut_store_is_refused), NEEDS_REGIONS | ONCE },
+    { CASE(one_is_taken_each_so_many_messages), NEEDS_REGIONS },
+    { CASE(one_is_taken_each_so_much_time), NEEDS_REGIONS | NEEDS_STEP },
+    { CASE(a_checkpoint_that_fails_is_told_and_the_one_before_stays), NEEDS_REGIONS },
+};
+
+CONTRACT_MAIN("checkpoint", cases)

@@ -1,0 +1,456 @@
+/* Kernels at one cut, as bytes, and kernels made of them: state, what is queued, what is remembered and what is counted
+ * are there again, in other options, and nothing else is taken for it. */
+#include "probes.h"
+
+#include <stdlib.h>
+
+#include "../../src/state/snapshot_form.h"
+#include "../kernels/contract_a_large.rk.h"
+
+static rk_snapshot snapshot_of(contract *c, const rk_kernel *kernels, size_t count)
+{
+    rk_snapshot s = RK_SNAPSHOT_NONE;
+    assert_ok(rk_snapshot_take(c->runtime, kernels, count, CONTRACT_PATIENCE, 0, 0, &s));
+    return s;
+}
+
+/* Another runtime, as another process would have it. */
+static void start_anew(contract *c)
+{
+    rk_runtime_options options = contract_runtime_options(c);
+    contract_reopen(c, &options);
+}
+
+static void restore(contract *c, const rk_kernel *kernels, size_t count, rk_snapshot *s)
+{
+    assert_ok(rk_snapshot_restore(c->runtime, kernels, count, s->bytes, s->size));
+    rk_snapshot_free(s);
+}
+
+static void add_amount(contract *c, rk_kernel k, rk_i64 value, rk_u64 id, rk_u32 target)
+{
+    amount a = { value };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.id = id;
+    s.target = target;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), &s));
+}
+
+static void assert_total(contract *c, rk_kernel k, rk_i64 sum, rk_u32 count)
+{
+    total t;
+    receive(c, k, &t);
+    assert_int_equal(t.sum, sum);
+    assert_int_equal(t.count, count);
+}
+
+static void a_kernel_goes_on_from_a_snapshot_with_its_state_inbox_output_and_window(contract *c)
+{
+    /* given an adder that has handled ten, of which the host has received four, and has twenty more queued */
+    rk_launch_options o = small(64);
+    o.deduplication_window = 64;
+    rk_kernel k = launch_active(c, "adder", "adder", &o);
+    for (rk_i64 i = 1; i <= 10; i++) add_amount(c, k, i, (rk_u64)i, 0);
+    wait_until(c, account_of(c, k).delivered == 10);
+    for (rk_i64 i = 1; i <= 4; i++) assert_total(c, k, i * (i + 1) / 2, (rk_u32)i);
+    assert_ok(rk_deactivate(c->runtime, k));
+    for (rk_u64 i = 11; i <= 30; i++) add_amount(c, k, 100, i, 0);
+    rk_account before = account_of(c, k);
+
+    /* when it is restored elsewhere, with a smaller queue in another form */
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    o.queue_capacity = 32;
+    o.priority = 1;
+    k = launch(c, "adder", "adder", &o);
+    restore(c, &k, 1, &s);
+
+    /* then it is as it was */
+    rk_account after = account_of(c, k);
+    assert_int_equal(after.accepted, 30);
+    assert_int_equal(after.delivered, 10);
+    assert_int_equal(after.queued, 20);
+    assert_int_equal(after.output_received, 4);
+    assert_int_equal(after.output_queued, 6);
+    assert_int_equal(after.sent, before.sent);
+    assert_int_equal(info_of(c, k).processed, 10);
+    amount again = { 100 };
+    rk_send_options known = RK_SEND_DEFAULTS;
+    known.id = 20;
+    assert_status(rk_send(c->runtime, k, RK_BODY(again), &known), RK_DUPLICATE);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_i64 i = 5; i <= 10; i++) assert_total(c, k, i * (i + 1) / 2, (rk_u32)i);
+    for (rk_i64 i = 1; i <= 20; i++) assert_total(c, k, 55 + 100 * i, 10 + (rk_u32)i);
+    wait_until(c, account_of(c, k).delivered == 30);
+    assert_int_equal(account_of(c, k).refused_duplicate, before.refused_duplicate + 1);
+}
+
+static void every_shard_has_its_own_state_again(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.shards = 4;
+    o.blocks = 4;
+    rk_kernel k = launch_active(c, "adder", "adder", &o);
+    for (rk_u32 i = 0; i < 40; i++) add_amount(c, k, 1 + i % 4, 0, i % 4);
+    wait_until(c, account_of(c, k).delivered == 40);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    k = launch(c, "adder", "adder", &o);
+    restore(c, &k, 1, &s);
+    for (rk_u32 shard = 0; shard < 4; shard++) {
+        struct {
+            rk_i64 sum;
+            rk_u32 count, redelivered;
+        } state;
+        assert_ok(rk_read_state(c->runtime, k, shard, &state, sizeof state));
+        assert_int_equal(state.sum, 10 * (1 + shard));
+        assert_int_equal(state.count, 10);
+    }
+    assert_int_equal(account_of(c, k).output_queued, 40);
+}
+
+static void actors_and_what_is_queued_for_them_find_their_shards_anew(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.actors = 12;
+    o.shards = 2;
+    rk_kernel k = launch_active(c, "counter", "counter", &o);
+    for (rk_u32 shards = 3; shards <= 5; shards++) {
+        assert_ok(shards == 3 ? rk_deactivate(c->runtime, k) : RK_OK);
+        for (rk_u32 actor = 0; actor < 12; actor++) {
+            tick t = { actor, 0 };
+            rk_send_options to = RK_SEND_DEFAULTS;
+            to.target = actor;
+            assert_ok(rk_send(c->runtime, k, RK_BODY(t), &to));
+        }
+        rk_snapshot s = snapshot_of(c, &k, 1);
+        start_anew(c);
+        o.shards = shards;
+        o.actors = 12 + shards;
+        k = launch(c, "counter", "counter", &o);
+        restore(c, &k, 1, &s);
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u32 i = 0; i < 12; i++) {
+            ticked t;
+            receive(c, k, &t);
+            assert_int_equal(t.count, shards - 2);
+        }
+        assert_ok(rk_deactivate(c->runtime, k));
+    }
+}
+
+static void priorities_keep_their_bands(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.priority = 1;
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    for (rk_u32 i = 0; i < 8; i++) {
+        probe p = { i, 0 };
+        rk_send_options with = RK_SEND_DEFAULTS;
+        with.priority = (rk_u8)(i % 4 * 70);
+        assert_ok(rk_send(c->runtime, k, RK_BODY(p), &with));
+    }
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    o.max_batch = 1;
+    k = launch(c, "echo", "echo", &o);
+    restore(c, &k, 1, &s);
+    assert_ok(rk_activate(c->runtime, k));
+    const rk_u32 order[] = { 3, 7, 2, 6, 1, 5, 0, 4 };
+    for (rk_u32 i = 0; i < sizeof order / sizeof *order; i++) {
+        probe p;
+        receive(c, k, &p);
+        assert_int_equal(p.number, order[i]);
+    }
+}
+
+static void large_messages_come_with_their_bytes(contract *c)
+{
+    static unsigned char bytes[CRATE_MAX];
+    rk_launch_options o = small(64);
+    rk_kernel k = launch_active(c, "large_echo", "large_echo", &o);
+    for (rk_u32 i = 0; i < 10; i++) {
+        if (i == 5) { /* five wait for the host, five in the inbox */
+            wait_until(c, account_of(c, k).output_queued == 5);
+            assert_ok(rk_deactivate(c->runtime, k));
+        }
+        memset(bytes, (int)i + 1, sizeof bytes);
+        assert_ok(rk_send(c->runtime, k, RK_TYPE_ID(crate), bytes, 2000 + i, 0));
+    }
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    o.pool_blocks = 4;
+    k = launch(c, "large_echo", "large_echo", &o);
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_LIMIT);
+    assert_error_says("pool_blocks");
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    o.pool_blocks = 5;
+    k = launch(c, "large_echo", "large_echo", &o);
+    restore(c, &k, 1, &s);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 0; i < 25; i++) {
+        rk_received info;
+        contract_receive(c, k, bytes, sizeof bytes, &info, __FILE__, __LINE__);
+        assert_int_equal(info.length, 2000 + i);
+        for (rk_u32 b = 0; b < info.length; b++) assert_int_equal(bytes[b], i + 1);
+        memset(bytes, (int)i + 6, sizeof bytes); /* and no block is lost */
+        if (i >= 5 && i < 20) assert_ok(rk_send(c->runtime, k, RK_TYPE_ID(crate), bytes, 2005 + i, 0));
+        if (i >= 5 && i < 20) memset(bytes, 0, sizeof bytes);
+    }
+}
+
+/* ------------------------------------------------------------------ several kernels, and while messages flow */
+
+static rk_kernel chain(contract *c, rk_kernel *first, const rk_launch_options *o, rk_u32 active)
+{
+    rk_kernel last = launch(c, "last", "echo", o);
+    *first = launch(c, "first", "echo", o);
+    assert_ok(rk_connect(c->runtime, *first, 0, last, 0));
+    if (active) assert_ok(rk_activate(c->runtime, *first));
+    if (active) assert_ok(rk_activate(c->runtime, last));
+    return last;
+}
+
+typedef struct source {
+    contract *c;
+    rk_kernel to;
+    rk_u32 count;
+} source;
+
+static void *send_numbers(void *argument)
+{
+    source *s = argument;
+    rk_send_options patient = RK_SEND_DEFAULTS;
+    patient.timeout_ns = RK_SECONDS(30);
+    for (rk_u32 i = 0; i < s->count && !stopped(s->c); i++) {
+        probe p = { i, 0 };
+        if (!expect_ok(s->c, rk_send(s->c->runtime, s->to, RK_BODY(p), &patient))) return 0;
+    }
+    return 0;
+}
+
+static void a_cut_through_two_kernels_has_each_message_once(contract *c)
+{
+    /* given a stream through two small queues, of which snapshots are taken as it flows */
+    rk_launch_options o = small(16);
+    rk_kernel k[2];
+    rk_u32 count = contract_rounds(20000), received = 0;
+    rk_snapshot s = RK_SNAPSHOT_NONE, kept = RK_SNAPSHOT_NONE;
+    k[1] = chain(c, &k[0], &o, 1);
+    source all = { c, k[0], count };
+    start_thread(c, send_numbers, &all);
+    for (; received < count; received++) {
+        probe p;
+        receive(c, k[1], &p);
+        assert_int_equal(p.number, received);
+        if (received % (count / 10) != 5) continue;
+        /* The stream may stand because nobody receives at this moment; then it isn't a cut's turn. */
+        rk_status status = rk_snapshot_take(c->runtime, k, 2, RK_MILLISECONDS(100), 0, 0, &s);
+        if (status == RK_TIMED_OUT) continue;
+        assert_ok(status);
+        rk_snapshot swap = kept;
+        kept = s;
+        s = swap;
+    }
+    join_threads(c);
+    rk_snapshot_free(&s);
+    if (!kept.size) kept = snapshot_of(c, k, 2);
+    rk_snapshot_kernel first, last;
+    assert_ok(rk_snapshot_describe(kept.bytes, kept.size, 0, &first));
+    assert_ok(rk_snapshot_describe(kept.bytes, kept.size, 1, &last));
+    assert_int_equal(last.account.accepted, first.account.delivered); /* nothing is on its way in between */
+    assert_int_equal(first.account.balanced + last.account.balanced, 2);
+
+    /* when the last of them is restored, and the source goes on where it says */
+    start_anew(c);
+    k[1] = chain(c, &k[0], &o, 0);
+    restore(c, k, 2, &kept);
+    assert_ok(rk_activate(c->runtime, k[0]));
+    assert_ok(rk_activate(c->runtime, k[1]));
+    assert_int_equal(account_of(c, k[1]).output_received, last.account.output_received);
+    for (rk_u64 sent = first.account.accepted_host, next = last.account.output_received; next < count;
+         next++) {
+        probe p = { (rk_u32)sent, 0 };
+        if (sent < count && rk_send(c->runtime, k[0], RK_BODY(p), 0) == RK_OK) sent++;
+        receive(c, k[1], &p);
+        assert_int_equal(p.number, next);
+    }
+
+    /* then each number has come once, and the drain finds all of them */
+    probe none;
+    assert_status(rk_receive(c->runtime, k[1], &none, sizeof none, 0, RK_NO_WAIT), RK_EMPTY);
+    assert_ok(rk_drain(c->runtime, k, 2, CONTRACT_PATIENCE));
+    assert_int_equal(account_of(c, k[0]).accepted, count);
+    assert_int_equal(account_of(c, k[1]).delivered, count);
+}
+
+static size_t write_note(void *user, void *note, size_t room)
+{
+    assert_true(room >= 1000);
+    memset(note, *(int *)user, 1000);
+    return 1000;
+}
+
+static size_t write_too_much(void *user, void *note, size_t room)
+{
+    (void)user, (void)note;
+    return room + 1;
+}
+
+static void a_note_is_written_at_the_cut_and_comes_back(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    rk_snapshot s = RK_SNAPSHOT_NONE;
+    int value = 7;
+    const void *note;
+    size_t size;
+    assert_ok(send_probe(c, k, 1));
+    assert_ok(rk_snapshot_take(c->runtime, &k, 1, CONTRACT_PATIENCE, write_note, &value, &s));
+    assert_ok(rk_snapshot_note(s.bytes, s.size, &note, &size));
+    assert_int_equal(size, 1000);
+    for (size_t i = 0; i < size; i++) assert_int_equal(((const char *)note)[i], 7);
+    assert_status(rk_snapshot_take(c->runtime, &k, 1, CONTRACT_PATIENCE, write_too_much, 0, &s), RK_LIMIT);
+    assert_ok(rk_snapshot_take(c->runtime, &k, 1, CONTRACT_PATIENCE, write_note, &value, &s));
+    start_anew(c);
+    k = launch(c, "echo", "echo", &o);
+    restore(c, &k, 1, &s);
+    assert_int_equal(account_of(c, k).queued, 1);
+}
+
+/* ------------------------------------------------------------------ refusals */
+
+static void a_snapshot_goes_only_into_what_it_was_taken_of(contract *c)
+{
+    rk_launch_options o = small(64), wrong = small(64);
+    rk_kernel k = launch(c, "adder", "adder", &o);
+    for (rk_u32 i = 0; i < 40; i++) add_amount(c, k, 1, 0, 0);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_BUSY);
+    assert_error_says("in use");
+    start_anew(c);
+
+    k = launch(c, "another", "adder", &o);
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
+    assert_error_says("another");
+    k = launch(c, "adder", "echo", &o);
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
+    assert_error_says("echo");
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    wrong.shards = 2;
+    k = launch(c, "adder", "adder", &wrong);
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_UNSUPPORTED);
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    wrong = small(32);
+    k = launch(c, "adder", "adder", &wrong);
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_LIMIT);
+    assert_error_says("40");
+    assert_error_says("32");
+    assert_int_equal(account_of(c, k).accepted, 0); /* nothing has changed */
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+
+    /* A kernel whose message has changed since, and one whose state has. */
+    k = launch(c, "adder", "adder", &o);
+    rk_form_kernel *form = (rk_form_kernel *)((rk_form_head *)s.bytes + 1);
+    form->handled[0].hash ^= 1;
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
+    assert_error_says("'amount'");
+    form->handled[0].hash ^= 1;
+    form->told.state_size -= 8;
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
+    assert_error_says("state of");
+    form->told.state_size += 8;
+    ((rk_form_head *)s.bytes)->version++;
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
+    ((rk_form_head *)s.bytes)->version--;
+    restore(c, &k, 1, &s);
+    assert_int_equal(account_of(c, k).queued, 40);
+}
+
+static void a_snapshot_that_is_cut_or_garbled_harms_nobody(contract *c)
+{
+    /* given a snapshot, of which each word in turn is replaced, or the rest cut off */
+    rk_launch_options o = small(64);
+    o.deduplication_window = 16;
+    rk_kernel k = launch(c, "adder", "adder", &o);
+    for (rk_u32 i = 0; i < 3; i++) add_amount(c, k, 1, i + 1, 0);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    k = launch(c, "adder", "adder", &o);
+    for (size_t size = 0; size < s.size; size += 8) {
+        rk_byte *cut = malloc(size + 1); /* of just that size: a sanitizer sees who reads on */
+        assert_non_null(cut);
+        memcpy(cut, s.bytes, size);
+        ((rk_form_head *)s.bytes)->size = size;
+        if (size >= 40) memcpy(cut, s.bytes, 40);
+        assert_int_not_equal(rk_snapshot_restore(c->runtime, &k, 1, cut, size), RK_OK);
+        free(cut);
+    }
+    ((rk_form_head *)s.bytes)->size = s.size;
+    rk_u64 seed = 1;
+    for (size_t at = 0; at + 8 <= s.size; at += 8) {
+        rk_u64 *word = (rk_u64 *)(void *)((rk_byte *)s.bytes + at), was = *word;
+        *word ^= rk_hash64(seed++) | 1;
+        /* Some words may be anything, those of states and payloads: then the kernel is used up. */
+        if (rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size) == RK_OK) {
+            assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+            k = launch(c, "adder", "adder", &o);
+        }
+        *word = was;
+    }
+    restore(c, &k, 1, &s);
+    assert_int_equal(account_of(c, k).queued, 3);
+}
+
+static void what_cannot_be_at_a_cut_says_why(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k = launch(c, "echo", "echo", &o), twice[2] = { k, k }, stale;
+    rk_snapshot s = RK_SNAPSHOT_NONE;
+    rk_reservation held;
+    assert_status(rk_snapshot_take(c->runtime, twice, 2, RK_SECONDS(1), 0, 0, &s), RK_INVALID_ARGUMENT);
+    assert_error_says("twice");
+    assert_status(rk_snapshot_take(c->runtime, 0, 1, RK_SECONDS(1), 0, 0, &s), RK_INVALID_ARGUMENT);
+    assert_ok(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &held));
+    assert_status(rk_snapshot_take(c->runtime, &k, 1, RK_SECONDS(1), 0, 0, &s), RK_BUSY);
+    assert_ok(rk_abort(c->runtime, &held));
+    assert_ok(rk_snapshot_take(c->runtime, &k, 1, RK_SECONDS(1), 0, 0, &s));
+    assert_ok(rk_activate(c->runtime, k));
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    assert_status(rk_snapshot_take(c->runtime, &k, 1, RK_SECONDS(1), 0, 0, &s), RK_CLOSED);
+    stale = k;
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    assert_status(rk_snapshot_take(c->runtime, &stale, 1, RK_SECONDS(1), 0, 0, &s), RK_STALE);
+    rk_snapshot_free(&s);
+}
+
+static void a_batch_that_finds_no_room_is_waited_for_and_then_named(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.output_capacity = 16;
+    rk_kernel k = launch_active(c, "adder", "adder", &o);
+    rk_snapshot s = RK_SNAPSHOT_NONE;
+    for (rk_u32 i = 0; i < 40; i++) add_amount(c, k, 1, 0, 0);
+    wait_until(c, account_of(c, k).output_queued == 16 && metrics_of(c, k).parks);
+    assert_status(rk_snapshot_take(c->runtime, &k, 1, RK_MILLISECONDS(20), 0, 0, &s), RK_TIMED_OUT);
+    assert_error_says("waits for room");
+    for (rk_i64 i = 1; i <= 40; i++) assert_total(c, k, i, (rk_u32)i); /* and it goes on */
+    assert_ok(rk_snapshot_take(c->runtime, &k, 1, CONTRACT_PATIENCE, 0, 0, &s));
+    rk_snapshot_free(&s);
+}
+
+static const contract_case cases[] = {
+    { CASE(a_kernel_goes_on_from_a_snapshot_with_its_state_inbox_output_and_window), NEEDS_REGIONS },
+    { CASE(every_shard_has_its_own_state_again), NEEDS_REGIONS },
+    { CASE(actors_and_what_is_queued_for_them_find_their_shards_anew), NEEDS_REGIONS },
+    { CASE(priorities_keep_their_bands), ON_EVERY },
+    { CASE(large_messages_come_with_their_bytes), NEEDS_REGIONS },
+    { CASE(a_cut_through_two_kernels_has_each_message_once), NEEDS_THREADS },
+    { CASE(a_note_is_written_at_the_cut_and_comes_back), ON_EVERY },
+    { CASE(a_snapshot_goes_only_into_what_it_was_taken_of), NEEDS_REGIONS },
+    { CASE(a_snapshot_that_is_cut_or_garbled_harms_nobody), NEEDS_REGIONS },
+    { CASE(what_cannot_be_at_a_cut_says_why), ON_EVERY },
+    { CASE(a_batch_that_finds_no_room_is_waited_for_and_then_named), NEEDS_REGIONS },
+};
+
+CONTRACT_MAIN("snapshot", cases)
