@@ -40,7 +40,7 @@ function(rk_add_test name file)
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
             "ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1:check_initialization_order=1")
     endif()
-    if(name IN_LIST RK_SPINNING_TESTS)
+    if(label STREQUAL contract OR name IN_LIST RK_SPINNING_TESTS)
         set_tests_properties(${name} PROPERTIES PROCESSORS 2)
     endif()
 endfunction()

@@ -215,7 +215,7 @@ static void a_hook_without_the_state_of_a_shard_is_refused(contract *c)
         int file = mkstemps(path, 5);
         assert_true(file >= 0);
         dprintf(file,
-                "#include <ringkernel/kernel.h>\nRK_MESSAGE(hooked, 495, (rk_u64, n))\n"
+                "#include <ringkernel/kernel.h>\nRK_MESSAGE(hooked, 509, (rk_u64, n))\n"
                 "typedef struct held { rk_u64 n; } held;\n"
                 "RK_HANDLER(hooked_kernel, hooked, msg, %s, self, .state = %s) {}\n"
                 "RK_ON_TIMER(hooked_kernel, %s, self) {}\n",

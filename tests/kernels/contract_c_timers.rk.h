@@ -1,4 +1,4 @@
-/* The messages of the contract suite's cases on timers. Type ids 490 to 494 are theirs. */
+/* The messages of the contract suite's cases on timers. Type ids 506 to 509 are theirs. */
 #ifndef RINGKERNEL_TESTS_CONTRACT_C_TIMERS_RK_H
 #define RINGKERNEL_TESTS_CONTRACT_C_TIMERS_RK_H
 
@@ -9,14 +9,14 @@
 #define EVEN_DRAINING 1u /* and then as well */
 
 /* Ring in so many ns, `again` times more after each as many; `copies` at once. */
-RK_MESSAGE(timed, 490, (rk_u64, number), (rk_u64, delay_ns), (rk_u32, again), (rk_u32, copies),
+RK_MESSAGE(timed, 506, (rk_u64, number), (rk_u64, delay_ns), (rk_u32, again), (rk_u32, copies),
            (rk_u32, flags), (rk_u32, pad))
 
 /* It rang, and should have at due_ns. */
-RK_MESSAGE(ringing, 491, (rk_u64, number), (rk_u64, due_ns), (rk_u64, rung_ns), (rk_u32, draining),
+RK_MESSAGE(ringing, 507, (rk_u64, number), (rk_u64, due_ns), (rk_u64, rung_ns), (rk_u32, draining),
            (rk_u32, pad))
 
 /* What a call said. */
-RK_MESSAGE(answered, 492, (rk_u64, number), (rk_i32, status), (rk_u32, pad))
+RK_MESSAGE(answered, 508, (rk_u64, number), (rk_i32, status), (rk_u32, pad))
 
 #endif
