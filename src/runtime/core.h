@@ -186,7 +186,7 @@ typedef struct rk_backend {
     /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
     rk_u32 (*step)(rk_seat *seat);
 } rk_backend;
-extern const rk_backend rk_backend_cpu, rk_backend_cuda;
+extern const rk_backend rk_backend_cpu, rk_backend_cuda, rk_backend_opencl;
 
 /* A request that waits for its reply. */
 #define RK_REQUESTS_MAX 4096u

@@ -61,10 +61,12 @@ static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
     static const char *const names[] = { "auto", "cpu", "cuda", "opencl", "metal" };
     if (backend > RK_BACKEND_METAL)
         return rk_error(RK_INVALID_OPTIONS, "backend %u is not one of RK_BACKEND_*", backend);
-    if (backend > RK_BACKEND_CUDA)
-        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there are: cpu, cuda",
+    if (backend > RK_BACKEND_OPENCL)
+        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there are: cpu, cuda, opencl",
                         names[backend]);
-    *chosen = backend == RK_BACKEND_CUDA ? &rk_backend_cuda : &rk_backend_cpu;
+    *chosen = backend == RK_BACKEND_CUDA     ? &rk_backend_cuda
+              : backend == RK_BACKEND_OPENCL ? &rk_backend_opencl
+                                             : &rk_backend_cpu;
     return RK_OK;
 }
 
