@@ -59,6 +59,8 @@ static rk_status opencl_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling
     rk_opencl_runtime *cl = calloc(1, sizeof *cl);
     if (!cl) return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
     cl->runtime = runtime;
+    cl->patience_ns = RK_OPENCL_PATIENCE;
+    cl->building_ns = RK_OPENCL_BUILDING;
     make_locks(cl);
     runtime->backend_data = cl;
     rk_status status = take_device(cl);
@@ -130,12 +132,14 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
 static rk_status opencl_prepare(rk_runtime *runtime, const rk_class *class, const rk_layout *layout)
 {
     rk_opencl_code *code;
-    return rk_opencl_compile(rk_opencl_of(runtime), class, layout, &code);
+    rk_status status = rk_opencl_usable(rk_opencl_of(runtime));
+    return status == RK_OK ? rk_opencl_compile(rk_opencl_of(runtime), class, layout, &code) : status;
 }
 
 const rk_backend rk_backend_opencl = {
     .name = "opencl",
     .rings = 1,
+    .by_value = 1,
     .reserve = opencl_reserve,
     .release = opencl_release,
     .open = opencl_open,

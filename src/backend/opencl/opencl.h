@@ -53,6 +53,7 @@ typedef struct rk_opencl_runtime {
     rk_opencl api;
     rk_opencl_device device;
     rk_cl_context context;
+    rk_u64 patience_ns, building_ns;
     /* opencl_queue.c */
     rk_cl_queue queue;
     rk_cl_event last; /* of the last command; 0: none since the last wait */
@@ -79,6 +80,12 @@ typedef struct rk_opencl_runtime {
 
 static inline rk_opencl_runtime *rk_opencl_of(const rk_runtime *runtime) { return runtime->backend_data; }
 
+/* Until when something is waited for that takes microseconds. */
+static inline rk_u64 rk_opencl_patience(const rk_opencl_runtime *cl)
+{
+    return rk_monotonic_ns() + cl->patience_ns;
+}
+
 /* opencl_queue.c. All but lock and unlock with the device locked. */
 /* The device is this thread's, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT: a slice does not end;
  * RK_DEVICE_LOST. */
@@ -89,6 +96,8 @@ void rk_opencl_lend(rk_opencl_runtime *cl);
 void rk_opencl_retake(rk_opencl_runtime *cl);
 /* An error of the driver; remembers a lost device. */
 rk_status rk_opencl_failed(rk_opencl_runtime *cl, rk_cl_result result, const char *what);
+/* RK_DEVICE_LOST, and why. Any thread. */
+rk_status rk_opencl_usable(const rk_opencl_runtime *cl);
 /* The device is lost for this runtime, and why. Any thread. */
 void rk_opencl_lose(rk_opencl_runtime *cl, const char *why);
 rk_status rk_opencl_queue_open(rk_opencl_runtime *cl);

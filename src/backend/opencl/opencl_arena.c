@@ -12,17 +12,15 @@
 
 #define GRANULE 4096ull
 
-static rk_u64 patience(void) { return rk_monotonic_ns() + RK_OPENCL_PATIENCE; }
-
 /* ------------------------------------------------------------------ memory that comes and goes */
 
 static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
     rk_opencl_runtime *cl = arena->owner;
-    rk_status status = rk_opencl_lock(cl, patience());
+    rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status != RK_OK) return status;
     status = rk_opencl_zero(cl, offset, size);
-    if (status == RK_OK) status = rk_opencl_await(cl, patience());
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
     rk_opencl_unlock(cl);
     return status;
 }
@@ -51,7 +49,7 @@ static rk_status move(rk_opencl_runtime *cl, const rows *r, int up)
         if (up) memcpy(piece, base + at, r->size);
         status = up ? rk_opencl_up(cl, at, piece, r->size) : rk_opencl_down(cl, at, piece, r->size);
     }
-    if (status == RK_OK) status = rk_opencl_await(cl, patience());
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
     for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
         rk_twin_show(base + r->offset + i * r->stride, (const rk_byte *)cl->bounce + i * r->size, r->size);
     return status;
@@ -59,7 +57,7 @@ static rk_status move(rk_opencl_runtime *cl, const rows *r, int up)
 
 static rk_status move_all(rk_opencl_runtime *cl, rows r, int up)
 {
-    rk_status status = rk_opencl_await(cl, patience()); /* the bounce is this copy's alone */
+    rk_status status = rk_opencl_await(cl, rk_opencl_patience(cl)); /* the bounce is this copy's alone */
     rk_opencl_empty(cl);
     if (r.size > RK_OPENCL_BOUNCE) { /* one piece after the other, each in parts */
         for (rk_u32 i = 0; i < r.count && status == RK_OK; i++)
@@ -91,7 +89,7 @@ static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int
 {
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
     if (offset < runtime->arena.device_from) return RK_OK; /* the host's own */
-    rk_status status = rk_opencl_lock(cl, patience());
+    rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status != RK_OK) return status;
     status = move_all(cl, (rows){ offset, size, 0, 1 }, up);
     rk_opencl_unlock(cl);

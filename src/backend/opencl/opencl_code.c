@@ -170,7 +170,7 @@ static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
         status = rk_error(RK_INTERNAL, "setting the arguments of the layout's check");
     if (status == RK_OK) status = rk_opencl_launch(cl, kernel, 1, 1);
     if (status == RK_OK) status = rk_opencl_down(cl, 0, cl->bounce, sizeof host_layout);
-    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + RK_OPENCL_BUILDING);
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
     for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && status == RK_OK; i++)
         if (words[i] != host_layout[i])
             status = rk_error(RK_INCOMPATIBLE,
@@ -187,7 +187,7 @@ static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 thr
 {
     rk_status status = rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared);
     if (status == RK_OK) status = rk_opencl_launch(cl, code->kernel, 1, threads);
-    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + RK_OPENCL_BUILDING);
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
     if (status == RK_TIMED_OUT)
         rk_opencl_lose(cl, rk_opencl_stage(cl) == RK_CL_RUNNING ? "a launch without work never ended"
                                                                 : "the driver never started a launch");
@@ -239,7 +239,7 @@ rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const 
     if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
     code->class = class;
     rk_status status = build(cl, code, &r, &kept);
-    if (status == RK_OK) status = rk_opencl_lock(cl, rk_monotonic_ns() + RK_OPENCL_PATIENCE);
+    if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status == RK_OK) {
         rk_u32 threads = rk_opencl_threads(cl, class, layout);
         status = check_layout(cl, code->program);

@@ -29,7 +29,7 @@ static rk_status await_launch(rk_opencl_runtime *cl)
     rk_u32 not_started = 0;
     rk_opencl_lend(cl);
     do {
-        status = rk_opencl_await(cl, rk_monotonic_ns() + RK_OPENCL_PATIENCE / 10);
+        status = rk_opencl_await(cl, rk_monotonic_ns() + cl->patience_ns / 10);
         not_started = status == RK_TIMED_OUT && rk_opencl_stage(cl) > RK_CL_RUNNING ? not_started + 1 : 0;
         if (not_started >= 10) rk_opencl_lose(cl, "the driver took a launch and never started it");
     } while (status == RK_TIMED_OUT && !rk_atomic_u32(&cl->lost));

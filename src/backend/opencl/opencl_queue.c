@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../../runtime/futex.h"
@@ -16,8 +17,9 @@ static struct timespec time_of(rk_u64 ns)
     return (struct timespec){ (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
 }
 
-static rk_status tell_lost(rk_opencl_runtime *cl)
+rk_status rk_opencl_usable(const rk_opencl_runtime *cl)
 {
+    if (!rk_atomic_u32(&cl->lost)) return RK_OK;
     return rk_error(RK_DEVICE_LOST, "%s is lost: %s: close the runtime and open it again", cl->device.name,
                     cl->lost_why);
 }
@@ -33,7 +35,7 @@ rk_status rk_opencl_lock(rk_opencl_runtime *cl, rk_u64 deadline_ns)
             status = RK_TIMED_OUT;
     __atomic_sub_fetch(&cl->waiting, 1, __ATOMIC_ACQ_REL);
     if (rk_atomic_u32(&cl->lost))
-        status = tell_lost(cl);
+        status = rk_opencl_usable(cl);
     else if (status == RK_TIMED_OUT)
         rk_error(status,
                  "a launch does not end on %s: a handler is still running, or the driver never started it",
@@ -62,8 +64,8 @@ void rk_opencl_retake(rk_opencl_runtime *cl)
 void rk_opencl_lose(rk_opencl_runtime *cl, const char *why)
 {
     if (__atomic_exchange_n(&cl->lost, (rk_u32)RK_DEVICE_LOST, __ATOMIC_ACQ_REL)) return;
-    snprintf(cl->lost_why, sizeof cl->lost_why, "%s", why);
-    rk_runtime_log(cl->runtime, RK_ERROR, "", 0, why);
+    snprintf(cl->lost_why, sizeof cl->lost_why, "%.*s", (int)strcspn(why, "\n"), why); /* its first line */
+    rk_runtime_log(cl->runtime, RK_ERROR, "", 0, cl->lost_why);
     pthread_cond_broadcast(&cl->device_free);
     rk_event_raise(&cl->keeper_event);
 }
@@ -106,7 +108,7 @@ rk_status rk_opencl_room(rk_opencl_runtime *cl, rk_u64 size, char **room)
     rk_u64 whole = (size + 63) / 64 * 64;
     rk_status status = RK_OK;
     if (RK_OPENCL_BOUNCE - cl->bounce_used < whole) {
-        status = rk_opencl_await(cl, rk_monotonic_ns() + RK_OPENCL_PATIENCE);
+        status = rk_opencl_await(cl, rk_opencl_patience(cl));
         cl->bounce_used = 0;
     }
     *room = cl->bounce + cl->bounce_used;

@@ -5,8 +5,6 @@
 #include "../../runtime/kernel.h"
 #include "opencl.h"
 
-static rk_u64 patience(void) { return rk_monotonic_ns() + RK_OPENCL_PATIENCE; }
-
 /* ------------------------------------------------------------------ launching */
 
 #define THREADS_OF_GPU 64u /* of a thread-wide kernel: each takes a message */
@@ -76,7 +74,7 @@ rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     served->shared = rk_opencl_shared(&kernel->layout, served->threads);
     rk_status status = rk_opencl_compile(cl, kernel->class, &kernel->layout, &served->code);
     if (status == RK_OK) status = check_fit(cl, served);
-    if (status == RK_OK) status = rk_opencl_lock(cl, patience());
+    if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status == RK_OK) {
         prepare_orders(kernel);
         status = rk_opencl_slice_prepare(cl, served);
@@ -94,7 +92,7 @@ rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel)
 rk_status rk_opencl_renew(rk_host_kernel *kernel)
 {
     rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
-    rk_status status = rk_opencl_lock(cl, patience());
+    rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status != RK_OK) return status;
     status = rk_opencl_store_own(cl, kernel);
     rk_opencl_unlock(cl);
@@ -106,7 +104,9 @@ void rk_opencl_look(rk_host_kernel *kernel)
 {
     rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
     const rk_layout *l = &kernel->layout;
-    if (!kernel->seat_count || rk_atomic_u32(&cl->lost) || rk_opencl_lock(cl, patience()) != RK_OK) return;
+    if (!kernel->seat_count || rk_atomic_u32(&cl->lost) ||
+        rk_opencl_lock(cl, rk_opencl_patience(cl)) != RK_OK)
+        return;
     if (!cl->served[kernel->number])
         rk_opencl_fetch_rows(cl, rk_layout_part(l, RK_NEAR_DEVICE, 0) + l->own, l->control - l->own,
                              l->block[l->device].shard_stride, kernel->seat_count);
@@ -139,7 +139,9 @@ void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
     char why[160];
     snprintf(why, sizeof why, "'%s' was given up, and what it runs never ended", kernel->id);
+    pthread_mutex_lock(&cl->device_lock);
     cl->served[kernel->number] = 0; /* its code may still run; what it is made of stays */
+    pthread_mutex_unlock(&cl->device_lock);
     rk_opencl_lose(cl, why);
 }
 
@@ -158,11 +160,11 @@ rk_u32 rk_opencl_step(rk_seat *seat)
     rk_host_kernel *kernel = seat->owner;
     rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
     rk_u32 visit = RK_VISIT_FAILED;
-    if (rk_opencl_lock(cl, patience()) == RK_OK) {
+    if (rk_opencl_lock(cl, rk_opencl_patience(cl)) == RK_OK) {
         rk_opencl_served *served = cl->served[kernel->number];
         rk_status status = served ? rk_opencl_push(cl, served) : RK_NOT_ACTIVE;
         if (status == RK_OK) status = rk_opencl_enqueue(cl, served, seat->number, 1, 1);
-        if (status == RK_OK) status = rk_opencl_await(cl, patience());
+        if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
         if (status == RK_TIMED_OUT) rk_opencl_lose(cl, "a step never ended");
         if (status == RK_OK) status = rk_opencl_pull(cl, served);
         if (status == RK_OK) visit = rk_atomic_u32(&seat->orders->visit);

@@ -16,7 +16,6 @@
 
 #define HALF (RK_LINE / 2) /* of the orders, each with one writing side */
 
-static rk_u64 patience(void) { return rk_monotonic_ns() + RK_OPENCL_PATIENCE; }
 static rk_byte *arena_of(const rk_opencl_runtime *cl) { return cl->runtime->arena.base; }
 static rk_u64 offset_of(const rk_opencl_runtime *cl, const void *at)
 {
@@ -182,7 +181,7 @@ rk_status rk_opencl_slice_prepare(rk_opencl_runtime *cl, rk_opencl_served *serve
         }
         if (status == RK_OK) status = put_words(cl, seat->orders, sizeof *seat->orders);
     }
-    if (status == RK_OK) status = rk_opencl_await(cl, patience());
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
     rk_opencl_empty(cl);
     return status;
 }
@@ -199,7 +198,7 @@ static rk_status take_run(rk_opencl_runtime *cl, const rk_ring *ring, rk_u64 ind
     if (*count > fits) *count = fits;
     rk_opencl_empty(cl);
     rk_status status = rk_opencl_down(cl, offset_of(cl, slots), cl->bounce, *count * ring->slot_size);
-    if (status == RK_OK) status = rk_opencl_await(cl, patience());
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
     for (rk_u64 m = 0; m < *count && status == RK_OK; m++) {
         rk_unit *to = (rk_unit *)(void *)(slots + m * ring->slot_size);
         const rk_unit *from = (const rk_unit *)(const void *)(cl->bounce + m * ring->slot_size);
@@ -261,7 +260,7 @@ static rk_status take_orders(rk_opencl_runtime *cl, const rk_host_kernel *kernel
         for (rk_u32 i = 0; i < n && status == RK_OK; i++)
             status = rk_opencl_down(cl, offset_of(cl, kernel->seats[first + i].orders) + HALF,
                                     (char *)(orders + i) + HALF, HALF);
-        if (status == RK_OK) status = rk_opencl_await(cl, patience());
+        if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
         for (rk_u32 i = 0; i < n && status == RK_OK; i++)
             show_orders(kernel->seats[first + i].orders, orders + i);
     }
