@@ -69,11 +69,11 @@ int rk_code_file_write(const char *path, const char *code, size_t code_size, con
                .log_size = log_size,
                .digest = digest_of(code, code_size, log, log_size) };
     memcpy(h.magic, magic, sizeof magic);
-    char *data = malloc(size);
+    char *data = malloc(size + 1);
     if (!data) return -1;
     memcpy(data, &h, sizeof h);
     memcpy(data + sizeof h, code, code_size);
-    memcpy(data + sizeof h + code_size, log, log_size);
+    memcpy(data + sizeof h + code_size, log, log_size + 1);
     int failed = rk_cache_write(path, data, size);
     free(data);
     return failed;

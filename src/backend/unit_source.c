@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +11,9 @@
 
 static rk_status with_head(const char *head, char **unit)
 {
-    size_t first = strlen(head), rest = strlen(*unit) + 1;
-    char *whole = malloc(first + rest);
-    if (whole) {
-        memcpy(whole, head, first);
-        memcpy(whole + first, *unit, rest);
-    }
+    size_t size = strlen(head) + strlen(*unit) + 1;
+    char *whole = malloc(size);
+    if (whole) snprintf(whole, size, "%s%s", head, *unit);
     free(*unit);
     *unit = whole;
     return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");

@@ -29,13 +29,22 @@ static rk_status take_device(rk_opencl_runtime *cl)
     return cl->context ? rk_opencl_queue_open(cl) : rk_opencl_failed(cl, result, "opening the device");
 }
 
-/* A lost device may never give back what it has, and its driver would wait: it stays until the process ends. */
+/* A lost device may never give back what it has, its driver would wait, and a launch may still write where copies go: all
+ * of that stays until the process ends. */
+static rk_opencl_runtime *left_behind; /* atomic */
+
 static void free_all(rk_opencl_runtime *cl)
 {
-    int lost = rk_atomic_u32(&cl->lost) != RK_OK;
-    rk_opencl_codes_free(cl);
+    for (rk_u32 n = 1; n <= RK_KERNELS_MAX; n++) free(cl->served[n]);
     rk_opencl_release(cl);
-    if (cl->context && !lost) {
+    if (rk_atomic_u32(&cl->lost)) {
+        cl->next = __atomic_load_n(&left_behind, __ATOMIC_RELAXED);
+        while (!__atomic_compare_exchange_n(&left_behind, &cl->next, cl, 0, __ATOMIC_RELEASE,
+                                            __ATOMIC_RELAXED)) {}
+        return;
+    }
+    rk_opencl_codes_free(cl);
+    if (cl->context) {
         rk_opencl_queue_close(cl);
         cl->api.clReleaseContext(cl->context);
     }

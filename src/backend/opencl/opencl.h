@@ -49,6 +49,7 @@ typedef struct rk_opencl_served {
 } rk_opencl_served;
 
 typedef struct rk_opencl_runtime {
+    struct rk_opencl_runtime *next; /* of those whose device is lost */
     rk_runtime *runtime;
     rk_opencl api;
     rk_opencl_device device;

@@ -20,6 +20,8 @@
 #define OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
 static const rk_u32 host_layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_) };
 
+static const char made_for[] = "OpenCL for " RK_BUILD_VERSION;
+
 #define PATH_ROOM (4096 + RK_DIGEST_ROOM + 16)
 #define OPTIONS_ROOM 4352
 
@@ -54,9 +56,7 @@ static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_class *class,
     if (status == RK_OK) status = rk_unit_source(class, "opencl", "", &r->unit);
     if (status != RK_OK) return status;
     snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s", rk_opencl_standard(d), include);
-    const char *told[] = {
-        "OpenCL for " RK_BUILD_VERSION, d->platform_name, d->name, d->version, d->driver, r->options
-    };
+    const char *told[] = { made_for, d->platform_name, d->name, d->version, d->driver, r->options };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) rk_digest_text(&digest, told[i]);
     if (rk_unit_digest(r->unit, include, &digest) != 0) return RK_OK; /* not kept */
     if (rk_cache_folder(cl->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
@@ -262,10 +262,7 @@ void rk_opencl_codes_free(rk_opencl_runtime *cl)
 {
     while (cl->codes) {
         rk_opencl_code *next = cl->codes->next;
-        if (rk_atomic_u32(&cl->lost))
-            free(cl->codes); /* a driver may wait for what never ends */
-        else
-            drop(cl, cl->codes);
+        drop(cl, cl->codes);
         cl->codes = next;
     }
 }

@@ -87,13 +87,22 @@ static rk_u32 abilities(const rk_opencl *cl, rk_opencl_device *d)
     return can;
 }
 
+/* "OpenCL 3.0 …"; anything else is 0.0. */
+static void read_version(rk_opencl_device *d)
+{
+    char *at = d->version;
+    if (strncmp(at, "OpenCL ", 7) != 0) return;
+    d->major = (rk_u32)strtoul(at + 7, &at, 10);
+    if (*at == '.') d->minor = (rk_u32)strtoul(at + 1, 0, 10);
+}
+
 static void describe(const rk_opencl *cl, rk_opencl_device *d)
 {
     rk_cl_device h = d->handle;
     text(cl, h, RK_CL_DEVICE_NAME, d->name, sizeof d->name);
     text(cl, h, RK_CL_DEVICE_VERSION, d->version, sizeof d->version);
     text(cl, h, RK_CL_DRIVER_VERSION, d->driver, sizeof d->driver);
-    if (sscanf(d->version, "OpenCL %u.%u", &d->major, &d->minor) != 2) d->major = d->minor = 0;
+    read_version(d);
     d->memory = number(cl, h, RK_CL_DEVICE_GLOBAL_MEM_SIZE, 8);
     d->largest_buffer = number(cl, h, RK_CL_DEVICE_MAX_MEM_ALLOC_SIZE, 8);
     d->units = (rk_u32)number(cl, h, RK_CL_DEVICE_MAX_COMPUTE_UNITS, 4);

@@ -140,7 +140,7 @@ void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
     char why[160];
     snprintf(why, sizeof why, "'%s' was given up, and what it runs never ended", kernel->id);
     pthread_mutex_lock(&cl->device_lock);
-    cl->served[kernel->number] = 0; /* its code may still run; what it is made of stays */
+    if (cl->served[kernel->number]) cl->served[kernel->number]->told = 1; /* by whoever gives it up */
     pthread_mutex_unlock(&cl->device_lock);
     rk_opencl_lose(cl, why);
 }
