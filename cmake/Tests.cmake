@@ -74,7 +74,8 @@ function(rk_can_build variable file)
         AND NOT TARGET ringkernel_json)
        OR ((relative MATCHES "^(src|tests)/cli/" OR tested STREQUAL tests/fuzz/app.c) AND NOT TARGET rk)
        OR (tested MATCHES "/checkpoint[a-z_]*\\.c$" AND NOT TARGET ringkernel_checkpoint_static)
-       OR (tested MATCHES "/cuda/[a-z]+_abi\\.c$" AND NOT RK_CUDA_INCLUDE_DIR))
+       OR (tested MATCHES "/cuda/[a-z]+_abi\\.c$" AND NOT RK_CUDA_INCLUDE_DIR)
+       OR (tested MATCHES "/opencl_abi\\.c$" AND NOT RK_OPENCL_INCLUDE_DIR))
         set(${variable} FALSE PARENT_SCOPE)
     endif()
 endfunction()
@@ -106,6 +107,11 @@ if(NOT RK_CUDA_INCLUDE_DIR)
     message(STATUS "ringkernel: cuda.h not found: feature comparison with CUDA's own headers is left out")
 endif()
 
+find_path(RK_OPENCL_INCLUDE_DIR CL/cl.h)
+if(NOT RK_OPENCL_INCLUDE_DIR)
+    message(STATUS "ringkernel: CL/cl.h not found: feature comparison with OpenCL's own headers is left out")
+endif()
+
 # rk_mock(NAME FILE SOURCE...): the library tests/mock/FILE of the build, in place of the real one. It has no
 # soname, so that a program can load the real one as well.
 function(rk_mock name file)
@@ -116,6 +122,7 @@ function(rk_mock name file)
 endfunction()
 file(GLOB mock_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/mock/mock_cuda*.c)
 rk_mock(mock_cuda libcuda.so.1 ${mock_cuda_sources})
+rk_mock(mock_opencl libOpenCL.so.1 ${PROJECT_SOURCE_DIR}/tests/mock/mock_opencl.c)
 rk_mock(mock_nvrtc libnvrtc.so.13 ${PROJECT_SOURCE_DIR}/tests/mock/mock_nvrtc.c)
 
 # --- unit tests and tests of several parts --------------------------------------------------------------------
@@ -164,6 +171,9 @@ foreach(file IN LISTS test_sources)
             target_include_directories(${name} SYSTEM PRIVATE ${RK_CUDA_INCLUDE_DIR})
         endif()
     endif()
+    if(file MATCHES "/backend/opencl/")
+        add_dependencies(${name} mock_opencl)
+    endif()
     if(TARGET test_kernels AND (name IN_LIST RK_TESTS_WITH_KERNELS OR folder MATCHES "/tests/contract$"))
         target_link_libraries(${name} PRIVATE test_kernels)
     endif()
@@ -191,6 +201,18 @@ foreach(name litmus residents)
     add_dependencies(gpu_check ${name})
 endforeach()
 ringkernel_add_kernels(residents ${PROJECT_SOURCE_DIR}/tests/gpu/residents.rk.c)
+
+# --- the contract on an OpenCL device, where there is one: PoCL takes seconds to compile a kernel, so a part of it ----------
+if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
+    foreach(suite queues lifecycle)
+        set(name opencl_${suite})
+        rk_add_test(${name} ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c ${suite}_test)
+        set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT RK_CONTRACT_VARIANTS=opencl-* RK_CONTRACT_LIMIT=500
+            RK_CONTRACT_PATIENCE=120 POCL_CACHE_DIR=${PROJECT_BINARY_DIR}/opencl-cache
+            XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
+        set_tests_properties(${name} PROPERTIES PROCESSORS 2 TIMEOUT 1200)
+    endforeach()
+endif()
 
 # --- tests that are scripts -----------------------------------------------------------------------------------
 file(GLOB_RECURSE script_tests CONFIGURE_DEPENDS

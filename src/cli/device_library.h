@@ -1,21 +1,9 @@
-/* NVRTC and OpenCL as far as the command needs them: loaded if they are there, without their headers. */
+/* Compilers of devices as far as the command needs them: loaded if they are there, without their headers. */
 #ifndef RINGKERNEL_CLI_DEVICE_LIBRARY_H
 #define RINGKERNEL_CLI_DEVICE_LIBRARY_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-
-typedef struct device_found {
-    char name[256];
-    char version[128]; /* of what it runs: "OpenCL 3.0 PoCL …" */
-    uint64_t memory;   /* bytes */
-    uint32_t units;    /* compute units */
-    void *handle;      /* the device's id */
-} device_found;
-
-/* Devices of OpenCL, the first `room` of *count. False: `why` says what is missing. */
-bool opencl_devices(device_found *devices, size_t room, size_t *count, char why[256]);
 
 /* Version of NVRTC, "13.0". False: `why` says what is missing. */
 bool nvrtc_version(char version[32], char why[256]);

@@ -7,13 +7,12 @@
 #include <unistd.h>
 
 #include "backend/cuda/cuda_device.h"
+#include "backend/opencl/opencl_device.h"
 #include "command.h"
 #include "device_library.h"
 #include "devices.h"
 #include "ringkernel/ringkernel.h"
 #include "runtime/error.h"
-
-#define DEVICES 32
 
 static const struct argp_option options[] = { { "json", 'j', NULL, 0, "Print as JSON", 0 }, { 0 } };
 
@@ -58,7 +57,7 @@ static json_t *describe_cpu(void)
                      "memory", (json_int_t)pages * (json_int_t)page);
 }
 
-/* A backend and its devices; on OpenCL's this version runs no kernels. */
+/* A backend and its devices. */
 static json_t *describe_backend(const char *backend, bool runs, bool compiles, const char *compiler,
                                 json_t *devices, const char *missing)
 {
@@ -68,18 +67,42 @@ static json_t *describe_backend(const char *backend, bool runs, bool compiles, c
     return described;
 }
 
+static json_t *describe_opencl_device(const rk_opencl_device *d)
+{
+    json_t *can = json_array(), *cannot = json_array();
+    for (rk_u32 bit = 0; *rk_opencl_ability(bit); bit++)
+        json_array_append_new(d->can >> bit & 1u ? can : cannot, json_string(rk_opencl_ability(bit)));
+    json_t *told = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "name",
+        command_json_text(d->name), "platform", command_json_text(d->platform_name), "version",
+        command_json_text(d->version), "driver", command_json_text(d->driver), "c_versions",
+        command_json_text(d->c_versions), "compiled_as", rk_opencl_standard(d), "units", (json_int_t)d->units,
+        "memory", (json_int_t)d->memory, "largest_buffer", (json_int_t)d->largest_buffer, "mode",
+        rk_opencl_mode(d), "clock", "by the host, at each launch", "can", can, "cannot", cannot);
+    rk_error_begin();
+    if (rk_opencl_device_check(d) != RK_OK)
+        json_object_set_new(told, "unusable", command_json_text(rk_error_text()));
+    return told;
+}
+
 static json_t *describe_opencl(void)
 {
-    device_found found[DEVICES];
-    size_t count = 0;
-    char why[256] = "";
-    bool any = opencl_devices(found, DEVICES, &count, why);
+    rk_opencl cl;
+    rk_opencl_device found[RK_OPENCL_DEVICES_MOST];
+    rk_u32 count = 0;
     json_t *devices = json_array();
-    for (size_t i = 0; any && i < count && i < DEVICES; i++)
-        json_array_append_new(devices, json_pack("{s:s, s:s, s:I, s:I}", "name", found[i].name, "version",
-                                                 found[i].version, "units", (json_int_t)found[i].units,
-                                                 "memory", (json_int_t)found[i].memory));
-    return describe_backend("opencl", false, json_array_size(devices) > 0, "", devices, why);
+    bool usable = false;
+    rk_error_begin();
+    rk_status status = rk_opencl_load(NULL, &cl);
+    if (status == RK_OK) status = rk_opencl_devices(&cl, found, &count);
+    char why[1024];
+    snprintf(why, sizeof why, "%s", status == RK_OK ? "" : rk_error_text());
+    for (rk_u32 i = 0; status == RK_OK && i < count; i++) {
+        json_t *described = describe_opencl_device(&found[i]);
+        usable |= json_object_get(described, "unusable") == NULL;
+        json_array_append_new(devices, described);
+    }
+    return describe_backend("opencl", usable, usable, "", devices, why);
 }
 
 static json_t *describe_cuda_device(const rk_cuda_device *d)
@@ -175,6 +198,12 @@ static void print_backend(const json_t *backend)
                (double)json_integer_value(json_object_get(device, "memory")) / (double)(1u << 30), can);
         print_list("has", json_object_get(device, "can"));
         print_list("has not", json_object_get(device, "cannot"));
+        if (*text_of(device, "c_versions"))
+            printf("           OpenCL C: %s, compiled as %s\n", text_of(device, "c_versions"),
+                   text_of(device, "compiled_as"));
+        if (*text_of(device, "mode") && !*text_of(device, "unusable"))
+            printf("           mode: %s\n           clock: %s\n", text_of(device, "mode"),
+                   text_of(device, "clock"));
         if (*text_of(device, "unusable")) print_lines("unusable", text_of(device, "unusable"));
     }
 }

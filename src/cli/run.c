@@ -68,11 +68,13 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         j->sets[j->set_count++] = argument;
         break;
     case 'b':
-        if (strcmp(argument, "auto") != 0 && strcmp(argument, "cpu") != 0 && strcmp(argument, "cuda") != 0)
-            argp_error(state, "--backend is '%s': valid are cpu, cuda and auto", argument);
-        j->backend = strcmp(argument, "cpu") == 0    ? RK_BACKEND_CPU
-                     : strcmp(argument, "cuda") == 0 ? RK_BACKEND_CUDA
-                                                     : RK_BACKEND_AUTO;
+        if (strcmp(argument, "auto") != 0 && strcmp(argument, "cpu") != 0 && strcmp(argument, "cuda") != 0 &&
+            strcmp(argument, "opencl") != 0)
+            argp_error(state, "--backend is '%s': valid are cpu, cuda, opencl and auto", argument);
+        j->backend = strcmp(argument, "cpu") == 0      ? RK_BACKEND_CPU
+                     : strcmp(argument, "cuda") == 0   ? RK_BACKEND_CUDA
+                     : strcmp(argument, "opencl") == 0 ? RK_BACKEND_OPENCL
+                                                       : RK_BACKEND_AUTO;
         break;
     case WORKERS: j->workers = parse_count(state, "workers", argument, 1024); break;
     case PATIENCE: j->patience_s = parse_count(state, "patience", argument, 1000000); break;

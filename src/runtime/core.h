@@ -154,7 +154,8 @@ typedef struct rk_host_kernel {
  * except ring. */
 typedef struct rk_backend {
     const char *name;
-    rk_u32 rings; /* 1: it wakes host threads that wait; else they look again by themselves */
+    rk_u32 rings;    /* 1: it wakes host threads that wait; else they look again by themselves */
+    rk_u32 by_value; /* 1: it refuses messages that travel by reference, so there are no pools */
     /* Reserve the arena, where the backend has its own kind of memory, and give it back. Unless 0. */
     rk_status (*reserve)(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling);
     void (*release)(rk_runtime *runtime);
@@ -189,7 +190,7 @@ typedef struct rk_backend {
     /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
     rk_u32 (*step)(rk_seat *seat);
 } rk_backend;
-extern const rk_backend rk_backend_cpu, rk_backend_cuda;
+extern const rk_backend rk_backend_cpu, rk_backend_cuda, rk_backend_opencl;
 
 /* A request that waits for its reply. */
 #define RK_REQUESTS_MAX 4096u

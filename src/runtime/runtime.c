@@ -62,10 +62,12 @@ static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
     static const char *const names[] = { "auto", "cpu", "cuda", "opencl", "metal" };
     if (backend > RK_BACKEND_METAL)
         return rk_error(RK_INVALID_OPTIONS, "backend %u is not one of RK_BACKEND_*", backend);
-    if (backend > RK_BACKEND_CUDA)
-        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there are: cpu, cuda",
+    if (backend > RK_BACKEND_OPENCL)
+        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there are: cpu, cuda, opencl",
                         names[backend]);
-    *chosen = backend == RK_BACKEND_CUDA ? &rk_backend_cuda : &rk_backend_cpu;
+    *chosen = backend == RK_BACKEND_CUDA     ? &rk_backend_cuda
+              : backend == RK_BACKEND_OPENCL ? &rk_backend_opencl
+                                             : &rk_backend_cpu;
     return RK_OK;
 }
 
@@ -90,7 +92,8 @@ static rk_status make_tables(rk_runtime *runtime)
     rk_arena *arena = &runtime->arena;
     runtime->directory =
         rk_arena_take(arena, RK_NEAR_DEVICE, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
-    runtime->pool_table = rk_arena_take(arena, RK_NEAR_DEVICE, 8ull * RK_POOLS_MAX);
+    runtime->pool_table =
+        rk_arena_take(arena, RK_NEAR_DEVICE, 8ull * (runtime->backend->by_value ? 1 : RK_POOLS_MAX));
     runtime->closed_lane = rk_arena_take(arena, RK_NEAR_DEVICE, closed_size);
     if (!runtime->directory || !runtime->pool_table || !runtime->closed_lane)
         return rk_error(RK_OUT_OF_MEMORY, "no memory for the runtime's tables");

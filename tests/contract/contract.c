@@ -22,6 +22,9 @@ static const contract_variant variants[] = {
     { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, { 0 } },
     { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, { 0 } },
     { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, { 0 } },
+    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, { 0 } },
+    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, { 0 } },
+    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { 0 } },
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
 

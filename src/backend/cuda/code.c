@@ -1,15 +1,14 @@
 /* A kernel's code: its source rendered, compiled or found in the cache, and loaded. A unit of its own for each
  * kernel, so that a source with many costs no more than those that are launched. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <ringkernel/device/layout.h>
 
-#include "../../codegen/render.h"
 #include "../../runtime/cache_folder.h"
 #include "../../runtime/include_folder.h"
+#include "../unit_source.h"
 #include "cubin_cache.h"
 #include "cuda.h"
 
@@ -17,57 +16,14 @@
 #define OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
 static const rk_u32 host_layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_) };
 
-static char *read_source(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    char *text = 0;
-    if (file && fseek(file, 0, SEEK_END) == 0) {
-        long length = ftell(file);
-        rewind(file);
-        text = length >= 0 ? malloc((size_t)length + 1) : 0;
-        if (text && fread(text, 1, (size_t)length, file) != (size_t)length) {
-            free(text);
-            text = 0;
-        }
-        if (text) text[ *size = (size_t)length] = 0;
-    }
-    if (file) fclose(file);
-    return text;
-}
-
 /* The unit, with what the compiler has to know of its launches: the size of block that it leaves registers for, and
  * whether all lanes are plain. */
-static rk_status with_launch(char **unit, rk_u32 bound, rk_u32 plain)
-{
-    size_t size = strlen(*unit) + 96;
-    char *whole = malloc(size);
-    if (whole)
-        snprintf(whole, size, "#define RK_BLOCK_BOUND %uu\n%s%s", bound,
-                 plain ? "#define RK_UNIT_PLAIN 1\n" : "", *unit);
-    free(*unit);
-    *unit = whole;
-    return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");
-}
-
 static rk_status render(const rk_class *class, rk_u32 bound, rk_u32 plain, char **unit)
 {
-    const char *path = class->handlers[0]->file;
-    char whole[4096];
-    size_t size = 0;
-    rk_source_error error = { .line = 0 };
-    if (!realpath(path, whole))
-        return rk_error(
-            RK_IO, "kernel '%s': its source '%s' is needed to compile it for the GPU and can't be read: %s",
-            class->name, path, strerror(errno));
-    char *text = read_source(whole, &size);
-    if (!text) return rk_error(RK_IO, "kernel '%s': its source '%s' can't be read", class->name, whole);
-    rk_render_options options = {
-        .backend = "cuda", .path = whole, .kernel = class->name, .text = text, .size = size
-    };
-    rk_status status = rk_render_unit(&options, unit, &error);
-    if (status != RK_OK) status = rk_error(status, "%s:%u: %s", whole, error.line, error.text);
-    free(text);
-    return status == RK_OK ? with_launch(unit, bound, plain) : status;
+    char head[96];
+    snprintf(head, sizeof head, "#define RK_BLOCK_BOUND %uu\n%s", bound,
+             plain ? "#define RK_UNIT_PLAIN 1\n" : "");
+    return rk_unit_source(class, "cuda", head, unit);
 }
 
 static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 bound, rk_u32 plain,

@@ -59,7 +59,7 @@ static void a_source_that_is_missing_is_named(void **state)
     moved.file = "/nowhere/sink.rk.c";
     class->handlers[0] = &moved;
     launching_is_refused("sink", RK_IO,
-                         "its source '/nowhere/sink.rk.c' is needed to compile it for the GPU");
+                         "its source '/nowhere/sink.rk.c' is needed to compile it for the device");
     class->handlers[0] = own;
     OK(rk_terminate(runtime, launched("a", "sink"), 0));
 }

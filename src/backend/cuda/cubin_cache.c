@@ -5,27 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/cache_folder.h"
+#include "backend/code_file.h"
 #include "runtime/error.h"
 #include "runtime/unit_digest.h"
 
-/* What a file begins with. The log follows the code, so that warnings are told at each launch. */
-typedef struct head {
-    char magic[8];
-    rk_u64 code_size, log_size;
-    rk_digest digest; /* of code and log */
-} head;
-static const char magic[8] = "rkcode1";
-
 #define PATH_ROOM (4096 + RK_DIGEST_ROOM + 8)
-
-static rk_digest digest_of(const char *code, size_t code_size, const char *log, size_t log_size)
-{
-    rk_digest digest = RK_DIGEST_BEGIN;
-    rk_digest_add(&digest, code, code_size);
-    rk_digest_add(&digest, log, log_size);
-    return digest;
-}
 
 /* The name of the code in the cache. -1: it can't be told what the unit is made of. */
 static int name_of(const rk_nvrtc *nvrtc, const rk_code_request *request, const rk_nvrtc_target *target,
@@ -41,60 +25,6 @@ static int name_of(const rk_nvrtc *nvrtc, const rk_code_request *request, const 
     if (rk_unit_digest(request->unit, request->include, &digest)) return -1;
     rk_digest_name(&digest, name);
     return 0;
-}
-
-static char *copy(const char *data, size_t size)
-{
-    char *made = malloc(size + 1);
-    if (!made) return 0;
-    memcpy(made, data, size);
-    made[size] = 0;
-    return made;
-}
-
-/* 1: *code is what the file holds; 0: there is none, or it is damaged. */
-static int read_code(const char *path, rk_device_code *code)
-{
-    size_t size;
-    head h;
-    char *data = rk_cache_read(path, &size);
-    if (!data) return 0;
-    int whole = size >= sizeof h;
-    if (whole) {
-        memcpy(&h, data, sizeof h);
-        whole = memcmp(h.magic, magic, sizeof magic) == 0 && h.code_size > 0 &&
-                h.code_size <= size - sizeof h && h.log_size == size - sizeof h - h.code_size;
-    }
-    if (whole) {
-        const char *bytes = data + sizeof h, *log = bytes + h.code_size;
-        rk_digest found = digest_of(bytes, h.code_size, log, h.log_size);
-        whole = found.a == h.digest.a && found.b == h.digest.b;
-        if (whole) {
-            code->bytes = copy(bytes, h.code_size);
-            code->size = h.code_size;
-            code->log = copy(log, h.log_size);
-            if (!code->bytes || !code->log) rk_device_code_free(code);
-        }
-    }
-    free(data);
-    return code->bytes != 0;
-}
-
-static int write_code(const char *path, const rk_device_code *code)
-{
-    size_t log_size = strlen(code->log), size = sizeof(head) + code->size + log_size;
-    head h = { .code_size = code->size,
-               .log_size = log_size,
-               .digest = digest_of(code->bytes, code->size, code->log, log_size) };
-    memcpy(h.magic, magic, sizeof magic);
-    char *data = malloc(size);
-    if (!data) return -1;
-    memcpy(data, &h, sizeof h);
-    memcpy(data + sizeof h, code->bytes, code->size);
-    memcpy(data + sizeof h + code->size, code->log, log_size);
-    int failed = rk_cache_write(path, data, size);
-    free(data);
-    return failed;
 }
 
 /* Compile, and again while a file that the unit includes changes meanwhile: *name is then of what was
@@ -141,7 +71,7 @@ rk_status rk_device_code_get(const rk_nvrtc *nvrtc, const rk_code_request *reque
     }
 
     path_of(request, &target, name, path);
-    if (read_code(path, code)) {
+    if (rk_code_file_read(path, &code->bytes, &code->size, &code->log)) {
         code->target = target;
         *origin = RK_CODE_FROM_CACHE;
         return RK_OK;
@@ -149,7 +79,7 @@ rk_status rk_device_code_get(const rk_nvrtc *nvrtc, const rk_code_request *reque
     status = compile_settled(nvrtc, request, &target, name, code);
     if (status != RK_OK) return status;
     path_of(request, &target, name, path);
-    if (write_code(path, code) == 0)
+    if (rk_code_file_write(path, code->bytes, code->size, code->log) == 0)
         *origin = RK_CODE_COMPILED;
     else
         snprintf(note, RK_CODE_NOTE_ROOM, "not cached: can't write '%.300s': %s", path, strerror(errno));

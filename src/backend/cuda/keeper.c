@@ -7,6 +7,7 @@
 #include "../../runtime/futex.h"
 #include "../../runtime/guard.h"
 #include "../../runtime/kernel.h"
+#include "../slices.h"
 #include "cuda.h"
 
 #define BEAT_NS RK_MILLISECONDS(5)
@@ -63,11 +64,6 @@ static void set_clocks(rk_cuda_runtime *cuda)
 
 /* ------------------------------------------------------------------ failures */
 
-static int phase_is(const rk_host_kernel *kernel, rk_u32 s, rk_u32 phase)
-{
-    return rk_atomic_u32(&kernel->seats[s].orders->phase) == phase;
-}
-
 /* Without the copying lock: whoever reads an account holds the list's, and then that one. */
 void rk_cuda_tell_failure(rk_host_kernel *kernel)
 {
@@ -75,24 +71,6 @@ void rk_cuda_tell_failure(rk_host_kernel *kernel)
     rk_kernel_failed(kernel, rk_atomic_u32(&rk_cuda_of(kernel->runtime)->lost)
                                  ? "the device is lost, with all that was on it"
                                  : "stopped between publishing and committing a batch");
-}
-
-static int has_failed(const rk_host_kernel *kernel)
-{
-    for (rk_u32 s = 0; s < kernel->seat_count; s++)
-        if (phase_is(kernel, s, RK_PHASE_FAILED)) return 1;
-    return 0;
-}
-
-/* Is there a shard that wants to be served? */
-static int is_wanted(const rk_host_kernel *kernel)
-{
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
-        const rk_orders *orders = kernel->seats[s].orders;
-        if (rk_atomic_u32(&orders->leave)) return 0;
-        if (rk_atomic_u32(&orders->phase) < RK_PHASE_PAUSED) return 1;
-    }
-    return 0;
 }
 
 /* ------------------------------------------------------------------ rounds */
@@ -110,7 +88,7 @@ static void keep_resident(rk_cuda_runtime *cuda)
         if (result == RK_CUDA_ERROR_NOT_READY) continue;
         if (result != RK_CUDA_SUCCESS)
             rk_cuda_failed(cuda, result, "a kernel that stays has ended");
-        else if (is_wanted(r->kernel))
+        else if (rk_slices_wanted(r->kernel))
             rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
     }
 }
@@ -122,7 +100,7 @@ static int run_slices(rk_cuda_runtime *cuda)
     rk_u32 count = rk_atomic_u32(&cuda->runtime->kernel_count);
     for (rk_u32 n = 1; n <= count; n++) {
         rk_residence *r = cuda->residence[n];
-        if (!r || !is_wanted(r->kernel)) continue;
+        if (!r || !rk_slices_wanted(r->kernel)) continue;
         for (rk_u32 s = 0; s < r->kernel->seat_count; s++)
             r->kernel->seats[s].orders->clock_base = __atomic_load_n(&cuda->clock_base, __ATOMIC_RELAXED);
         rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, SLICE_VISITS);
@@ -143,17 +121,10 @@ static int run_slices(rk_cuda_runtime *cuda)
     return (int)worked;
 }
 
-/* Until a doorbell says otherwise nothing has come: the host's producers ring a consumer that sleeps. */
 static void sleep_lanes(rk_cuda_runtime *cuda)
 {
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
-        const rk_residence *r = cuda->residence[n];
-        for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++) {
-            rk_ring *ring =
-                rk_lane_ring(rk_seat_lane(&r->kernel->seats[s], RK_LANE_HOST), cuda->runtime->arena.base, 0);
-            (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_SYSTEM); /* W2 */
-        }
-    }
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
+        if (cuda->residence[n]) rk_slices_sleep(cuda->residence[n]->kernel);
 }
 
 static int has_arrived(rk_cuda_runtime *cuda)
@@ -167,19 +138,11 @@ static int has_arrived(rk_cuda_runtime *cuda)
     return 0;
 }
 
-/* How long nothing is to be launched if nobody rings: until the earliest time that a kernel asked for. */
 static rk_u64 nap_of(rk_cuda_runtime *cuda)
 {
     rk_u64 nap_ns = RK_MILLISECONDS(100), now = rk_runtime_now(cuda->runtime);
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
-        const rk_residence *r = cuda->residence[n];
-        if (!r || !is_wanted(r->kernel)) continue;
-        for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
-            rk_u64 wake_ns = __atomic_load_n(&r->kernel->seats[s].orders->wake_ns, __ATOMIC_ACQUIRE),
-                   left_ns = wake_ns > now ? wake_ns - now : 0;
-            if (wake_ns && left_ns < nap_ns) nap_ns = left_ns;
-        }
-    }
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
+        if (cuda->residence[n]) nap_ns = rk_slices_nap(cuda->residence[n]->kernel, now, nap_ns);
     return nap_ns;
 }
 
@@ -191,7 +154,7 @@ static void tell_failures(rk_cuda_runtime *cuda)
         rk_host_kernel *failed = 0;
         rk_cuda_lock(cuda);
         rk_residence *r = cuda->residence[n];
-        if (r && !r->told && (lost || has_failed(r->kernel))) {
+        if (r && !r->told && (lost || rk_slices_failed(r->kernel))) {
             r->told = 1;
             failed = r->kernel;
         }

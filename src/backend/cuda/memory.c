@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../twin.h"
 #include "cuda.h"
 
 static rk_cu_address address_of(const rk_cuda_runtime *cuda, rk_u64 offset)
@@ -122,19 +123,6 @@ static rk_status copy(rk_cuda_runtime *cuda, const rows *r, int up)
     return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
 }
 
-/* Into the image, of which other threads read counters meanwhile: whole words, and only those that differ. */
-static void show(rk_byte *to, const rk_byte *from, rk_u64 size)
-{
-    if (((size_t)to | (size_t)from | size) % 8) {
-        memcpy(to, from, size);
-        return;
-    }
-    for (rk_u64 i = 0; i < size / 8; i++) {
-        rk_u64 *word = (rk_u64 *)(void *)to + i, value = ((const rk_u64 *)(const void *)from)[i];
-        if (__atomic_load_n(word, __ATOMIC_RELAXED) != value) __atomic_store_n(word, value, __ATOMIC_RELEASE);
-    }
-}
-
 static rk_status move(rk_cuda_runtime *cuda, const rows *r, int up)
 {
     rk_byte *base = cuda->runtime->arena.base;
@@ -142,7 +130,7 @@ static rk_status move(rk_cuda_runtime *cuda, const rows *r, int up)
         memcpy(cuda->bounce + i * r->size, base + r->offset + i * r->stride, r->size);
     rk_status status = copy(cuda, r, up);
     for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
-        show(base + r->offset + i * r->stride, (const rk_byte *)cuda->bounce + i * r->size, r->size);
+        rk_twin_show(base + r->offset + i * r->stride, (const rk_byte *)cuda->bounce + i * r->size, r->size);
     return status;
 }
 

@@ -1,76 +1,17 @@
 /* Kernels on the device: launched to stay or for a slice, left at a batch boundary, looked at, stepped.
  *
- * A lane to or from the host has a header on each side. At rest the host's is right; while the kernel is served
- * each side writes its own words into its own. So a launch begins with the device's headers made from the host's,
- * and a look ends with the device's counts put into the host's. */
+ * A launch begins with the device's headers of lanes made from the host's, and a look ends with the device's counts
+ * put into the host's (backend/twin.h). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../runtime/futex.h"
 #include <ringkernel/device/express_room.h>
 
+#include "../twin.h"
 #include "cuda.h"
 
 #define STATIC_SHARED (6u << 10) /* at most, of what the loop has for itself */
-
-static const rk_u32 host_lanes[] = { RK_LANE_HOST, RK_LANE_OUT, RK_LANE_REPORT };
-#define HOST_LANES (sizeof host_lanes / sizeof *host_lanes)
-
-/* The device's own header of a lane to or from the host, in the image. */
-static rk_lane *own_lane(const rk_seat *seat, rk_u32 which)
-{
-    const rk_shard *shard = seat->shard;
-    rk_u64 at = which == RK_LANE_HOST  ? shard->lane[0]
-                : which == RK_LANE_OUT ? shard->out_lane
-                                       : shard->report_lane;
-    return rk_lane_at(seat->owner->runtime, at);
-}
-
-/* ------------------------------------------------------------------ headers of both sides */
-
-static void copy_headers(const rk_seat *seat, rk_u32 which)
-{
-    rk_byte *arena = seat->owner->runtime->arena.base;
-    const rk_lane *host = rk_seat_lane(seat, which);
-    rk_lane *own = own_lane(seat, which);
-    *own = *host;
-    for (rk_u32 b = 0; b < host->bands; b++) {
-        own->rings[b] = (rk_u64)((rk_byte *)own - arena) + sizeof *own + b * sizeof(rk_ring);
-        rk_ring *to = rk_lane_ring(own, arena, b);
-        const rk_ring *from = rk_lane_ring(host, arena, b);
-        memcpy(to, from, sizeof *to);
-        to->far = (rk_i64)((const rk_byte *)from - (const rk_byte *)to);
-    }
-}
-
-static void put(rk_u64 *to, rk_u64 value) { __atomic_store_n(to, value, __ATOMIC_RELEASE); }
-
-/* What the consumer of a host lane counted. Its head it posts itself. */
-static void take_consumer(const rk_seat *seat)
-{
-    rk_byte *arena = seat->owner->runtime->arena.base;
-    const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST), *own = own_lane(seat, RK_LANE_HOST);
-    for (rk_u32 b = 0; b < host->bands; b++) {
-        rk_ring *to = rk_lane_ring(host, arena, b);
-        const rk_ring *from = rk_lane_ring(own, arena, b);
-        put(&to->delivered, from->delivered);
-        put(&to->expired, from->expired);
-        put(&to->dead, from->dead);
-        put(&to->dropped_old, from->dropped_old);
-        put(&to->lost, from->lost);
-        put(&to->withdrawn, from->withdrawn);
-    }
-}
-
-/* What the producer of a lane to the host did. */
-static void take_producer(const rk_seat *seat, rk_u32 which)
-{
-    rk_byte *arena = seat->owner->runtime->arena.base;
-    rk_lane *host = rk_seat_lane(seat, which);
-    const rk_lane *own = own_lane(seat, which);
-    put(&rk_lane_ring(host, arena, 0)->tail, rk_lane_ring(own, arena, 0)->tail);
-    for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) put(&host->refused[i], own->refused[i]);
-}
 
 /* ------------------------------------------------------------------ looking */
 
@@ -99,16 +40,14 @@ rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
     rk_status status = rk_cuda_fetch_rows(cuda, control_at(kernel) + from, l->control - from,
                                           l->block[l->device].shard_stride, kernel->seat_count);
     if (status != RK_OK || !residence) return status;
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) take_consumer(&kernel->seats[s]);
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_take_consumer(&kernel->seats[s]);
     if (cuda->residents > 1 || rk_atomic_u32(&residence->launched)) {
         status = fetch_producing(cuda, kernel, rk_seat_lane(kernel->seats, RK_LANE_DEVICE));
-        if (status == RK_OK) status = fetch_producing(cuda, kernel, own_lane(kernel->seats, RK_LANE_OUT));
-        if (status == RK_OK) status = fetch_producing(cuda, kernel, own_lane(kernel->seats, RK_LANE_REPORT));
+        if (status == RK_OK) status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_OUT));
+        if (status == RK_OK)
+            status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_REPORT));
     }
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
-        take_producer(&kernel->seats[s], RK_LANE_OUT);
-        take_producer(&kernel->seats[s], RK_LANE_REPORT);
-    }
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_take_producer(&kernel->seats[s]);
     return status;
 }
 
@@ -239,8 +178,7 @@ static void prepare_orders(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
 static rk_status store_own(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
 {
     const rk_layout *l = &kernel->layout;
-    for (rk_u32 s = 0; s < kernel->seat_count; s++)
-        for (size_t w = 0; w < HOST_LANES; w++) copy_headers(&kernel->seats[s], host_lanes[w]);
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_make(&kernel->seats[s]);
     return rk_cuda_store_rows(cuda, control_at(kernel), l->own, l->block[l->device].shard_stride,
                               kernel->seat_count);
 }

@@ -1,0 +1,179 @@
+/* The OpenCL backend's own structures. Everything of it is called with the control lock held, but for what says
+ * otherwise.
+ *
+ *   opencl.c          the backend's table: open, close, check
+ *   opencl_queue.c    the one queue of commands: copies, launches, waiting with a deadline
+ *   opencl_arena.c    the arena: one buffer on the device, and its image on the host
+ *   opencl_code.c     a kernel's code: rendered, compiled or from the cache
+ *   opencl_slice.c    a slice of one kernel: what the host has goes up, a launch, what the kernel has comes down
+ *   opencl_serve.c    kernels that are served: taken on, left, given up, stepped
+ *   opencl_keeper.c   the thread that launches what has work */
+#ifndef RK_BACKEND_OPENCL_OPENCL_H
+#define RK_BACKEND_OPENCL_OPENCL_H
+
+#include "../../runtime/core.h"
+#include "opencl_device.h"
+
+#define RK_OPENCL_BOUNCE (4ull << 20)        /* bytes of the memory that copies go through */
+#define RK_OPENCL_PATIENCE RK_SECONDS(10)    /* for what takes microseconds */
+#define RK_OPENCL_BUILDING RK_SECONDS(600)   /* for a driver that compiles at the first launch */
+#define RK_OPENCL_ARENA_DEFAULT (1ull << 30) /* bytes, where no ceiling is given */
+#define RK_OPENCL_VISITS_MOST 64u            /* of a shard in one launch */
+#define RK_OPENCL_SLICE_NS \
+    RK_MILLISECONDS(10) /* what a launch should take at most: a display's watchdog waits for 2 s */
+
+/* A kernel's code. Lives as long as the runtime. */
+typedef struct rk_opencl_code {
+    struct rk_opencl_code *next;
+    const rk_class *class;
+    rk_cl_program program;
+    rk_cl_kernel kernel;
+    rk_u32 group_most; /* threads of a work-group that it can run in */
+} rk_opencl_code;
+
+/* How far the copies of a shard's lanes have come. */
+typedef struct rk_opencl_shard {
+    rk_u64 sent[RK_BANDS]; /* index of the first message of the host lane that is not on the device */
+    rk_u64 taken[2];       /* of the first that is not on the host yet, out lane and report lane */
+    rk_u64 progress;       /* at the end of its last slice */
+} rk_opencl_shard;
+
+/* A kernel that is served. */
+typedef struct rk_opencl_served {
+    rk_host_kernel *kernel;
+    rk_opencl_code *code;
+    rk_u32 blocks, threads, shared; /* of a launch */
+    rk_u32 visits;                  /* of a shard in its next launch, by what the last one took */
+    rk_u32 told;                    /* its failure was told */
+    rk_opencl_shard shard[];
+} rk_opencl_served;
+
+typedef struct rk_opencl_runtime {
+    struct rk_opencl_runtime *next; /* of those whose device is lost */
+    rk_runtime *runtime;
+    rk_opencl api;
+    rk_opencl_device device;
+    rk_cl_context context;
+    rk_u64 patience_ns, building_ns;
+    /* opencl_queue.c */
+    rk_cl_queue queue;
+    rk_cl_event last; /* of the last command; 0: none since the last wait */
+    char *bounce;
+    rk_u64 bounce_used;
+    pthread_mutex_t device_lock; /* the queue and the bounce; any thread, by rk_opencl_lock */
+    pthread_cond_t device_free;
+    rk_u32 busy;    /* under the lock: a slice is on the device, and the queue is its own */
+    rk_u32 waiting; /* atomic: threads that wait for the device */
+    rk_u32 lost;    /* atomic: the status, once the device is lost */
+    char lost_why[256];
+    /* opencl_arena.c */
+    rk_cl_memory arena;
+    /* opencl_code.c */
+    rk_opencl_code *codes;
+    rk_u32 layout_checked;
+    /* opencl_serve.c */
+    rk_opencl_served *served[RK_KERNELS_MAX + 1]; /* by kernel number; under the device lock */
+    /* opencl_keeper.c */
+    pthread_t keeper;
+    rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */
+    rk_u64 launches;                               /* atomic: of slices, so far */
+} rk_opencl_runtime;
+
+static inline rk_opencl_runtime *rk_opencl_of(const rk_runtime *runtime) { return runtime->backend_data; }
+
+/* Until when something is waited for that takes microseconds. */
+static inline rk_u64 rk_opencl_patience(const rk_opencl_runtime *cl)
+{
+    return rk_monotonic_ns() + cl->patience_ns;
+}
+
+/* opencl_queue.c. All but lock and unlock with the device locked. */
+/* The device is this thread's, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT: a slice does not end;
+ * RK_DEVICE_LOST. */
+rk_status rk_opencl_lock(rk_opencl_runtime *cl, rk_u64 deadline_ns);
+void rk_opencl_unlock(rk_opencl_runtime *cl);
+/* The lock is given up while a slice runs, and nobody else gets the device; then it is taken again. */
+void rk_opencl_lend(rk_opencl_runtime *cl);
+void rk_opencl_retake(rk_opencl_runtime *cl);
+/* An error of the driver; remembers a lost device. */
+rk_status rk_opencl_failed(rk_opencl_runtime *cl, rk_cl_result result, const char *what);
+/* RK_DEVICE_LOST, and why. Any thread. */
+rk_status rk_opencl_usable(const rk_opencl_runtime *cl);
+/* The device is lost for this runtime, and why. Any thread. */
+void rk_opencl_lose(rk_opencl_runtime *cl, const char *why);
+rk_status rk_opencl_queue_open(rk_opencl_runtime *cl);
+void rk_opencl_queue_close(rk_opencl_runtime *cl);
+/* `size` bytes of the bounce, at most all of it, for a copy to the device: where there is no place the copies before
+ * are waited for. */
+rk_status rk_opencl_room(rk_opencl_runtime *cl, rk_u64 size, char **room);
+/* Copy between the bounce and a place of the arena, some time before the next wait ends. */
+rk_status rk_opencl_up(rk_opencl_runtime *cl, rk_u64 offset, const char *bounce, rk_u64 size);
+rk_status rk_opencl_down(rk_opencl_runtime *cl, rk_u64 offset, char *bounce, rk_u64 size);
+/* Zero bytes of the arena. */
+rk_status rk_opencl_zero(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size);
+rk_status rk_opencl_launch(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 blocks, rk_u32 threads);
+/* All commands so far are done, by `deadline_ns`. RK_TIMED_OUT, or what befell one. The bounce is free again after
+ * rk_opencl_empty, not before: what came down is read first. */
+rk_status rk_opencl_await(rk_opencl_runtime *cl, rk_u64 deadline_ns);
+void rk_opencl_empty(rk_opencl_runtime *cl);
+/* RK_CL_QUEUED to RK_CL_COMPLETE, of the last command. */
+rk_i32 rk_opencl_stage(rk_opencl_runtime *cl);
+
+/* opencl_arena.c */
+rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling);
+void rk_opencl_release(rk_opencl_runtime *cl);
+rk_status rk_opencl_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
+rk_status rk_opencl_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
+/* With the device locked: `count` pieces of `size` bytes, each `stride` from the last. */
+rk_status rk_opencl_fetch_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size, rk_u64 stride,
+                               rk_u32 count);
+rk_status rk_opencl_store_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size, rk_u64 stride,
+                               rk_u32 count);
+
+/* opencl_code.c */
+/* A class's code, compiled now unless it is there or in the cache, and warmed up for such a layout.
+ * RK_COMPILE_FAILED: the compiler's words, with the user's file and line. */
+rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout,
+                            rk_opencl_code **found);
+void rk_opencl_codes_free(rk_opencl_runtime *cl);
+/* Set the arguments of a launch. */
+rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64 table, rk_u32 first,
+                              rk_u32 count, rk_u32 visits, rk_u32 shared);
+
+/* opencl_slice.c, with the device locked */
+/* What a kernel has to begin with: headers, empty slots, its shards. */
+rk_status rk_opencl_slice_prepare(rk_opencl_runtime *cl, rk_opencl_served *served);
+/* What the host has for it goes up. */
+rk_status rk_opencl_push(rk_opencl_runtime *cl, rk_opencl_served *served);
+/* What it did comes down, and those who wait for it are woken. */
+rk_status rk_opencl_pull(rk_opencl_runtime *cl, rk_opencl_served *served);
+/* Has the host something that is not on the device? */
+int rk_opencl_has_arrived(const rk_opencl_served *served);
+/* The headers and shards of a kernel that is not served go up. */
+rk_status rk_opencl_store_own(rk_opencl_runtime *cl, const rk_host_kernel *kernel);
+
+/* opencl_serve.c */
+rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel);
+rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
+void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel);
+rk_status rk_opencl_renew(rk_host_kernel *kernel);
+void rk_opencl_look(rk_host_kernel *kernel);
+rk_u32 rk_opencl_step(rk_seat *seat);
+/* Work-items of a work-group of this class. */
+rk_u32 rk_opencl_threads(const rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout);
+/* Bytes of local memory that such a work-group has. */
+rk_u32 rk_opencl_shared(const rk_layout *layout, rk_u32 threads);
+/* Enqueue a launch. Device locked. */
+rk_status rk_opencl_enqueue(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u32 first, rk_u32 count,
+                            rk_u32 visits);
+/* Its kernel has failed: say so, once. Without the device lock. */
+void rk_opencl_tell_failure(rk_host_kernel *kernel);
+
+/* opencl_keeper.c */
+rk_status rk_opencl_keeper_start(rk_opencl_runtime *cl);
+void rk_opencl_keeper_stop(rk_opencl_runtime *cl);
+void rk_opencl_ring(rk_seat *seat);
+void rk_opencl_ring_parked(rk_runtime *runtime);
+void rk_opencl_watch(rk_runtime *runtime, rk_u64 now_ns);
+
+#endif

@@ -1,0 +1,156 @@
+/* The arena of an OpenCL device: one buffer, and on the host an image of ordinary pages at the same offsets. No pointer
+ * is shared, nothing is mapped.
+ *
+ * The upper half is the device's, and the image is fetched and stored as for every device. The lower half, which other
+ * devices reach, here is the host's; what the device needs of it is copied by each slice (opencl_slice.c). */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../twin.h"
+#include "opencl.h"
+
+#define GRANULE 4096ull
+
+/* ------------------------------------------------------------------ memory that comes and goes */
+
+static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
+{
+    rk_opencl_runtime *cl = arena->owner;
+    rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
+    if (status != RK_OK) return status;
+    status = rk_opencl_zero(cl, offset, size);
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
+    rk_opencl_unlock(cl);
+    return status;
+}
+
+/* The device's is cleared when it is taken again. */
+static void clear(rk_arena *arena, rk_u64 offset, rk_u64 size)
+{
+    madvise(arena->base + offset, size, MADV_DONTNEED);
+}
+
+/* ------------------------------------------------------------------ copies */
+
+typedef struct rows {
+    rk_u64 offset, size, stride;
+    rk_u32 count;
+} rows;
+
+/* As many pieces as the bounce has room for. */
+static rk_status move(rk_opencl_runtime *cl, const rows *r, int up)
+{
+    rk_byte *base = cl->runtime->arena.base;
+    rk_status status = RK_OK;
+    for (rk_u32 i = 0; i < r->count && status == RK_OK; i++) {
+        rk_u64 at = r->offset + i * r->stride;
+        char *piece = cl->bounce + i * r->size;
+        if (up) memcpy(piece, base + at, r->size);
+        status = up ? rk_opencl_up(cl, at, piece, r->size) : rk_opencl_down(cl, at, piece, r->size);
+    }
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
+    for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
+        rk_twin_show(base + r->offset + i * r->stride, (const rk_byte *)cl->bounce + i * r->size, r->size);
+    return status;
+}
+
+static rk_status move_all(rk_opencl_runtime *cl, rows r, int up)
+{
+    rk_status status = rk_opencl_await(cl, rk_opencl_patience(cl)); /* the bounce is this copy's alone */
+    rk_opencl_empty(cl);
+    if (r.size > RK_OPENCL_BOUNCE) { /* one piece after the other, each in parts */
+        for (rk_u32 i = 0; i < r.count && status == RK_OK; i++)
+            for (rk_u64 at = 0; at < r.size && status == RK_OK; at += RK_OPENCL_BOUNCE) {
+                rk_u64 part = r.size - at < RK_OPENCL_BOUNCE ? r.size - at : RK_OPENCL_BOUNCE;
+                status = move(cl, &(rows){ r.offset + i * r.stride + at, part, 0, 1 }, up);
+            }
+        return status;
+    }
+    rk_u32 most = (rk_u32)(RK_OPENCL_BOUNCE / r.size);
+    for (rk_u32 i = 0; i < r.count && status == RK_OK; i += most) {
+        rk_u32 n = r.count - i < most ? r.count - i : most;
+        status = move(cl, &(rows){ r.offset + i * r.stride, r.size, r.stride, n }, up);
+    }
+    return status;
+}
+
+rk_status rk_opencl_fetch_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
+{
+    return move_all(cl, (rows){ offset, size, stride, count }, 0);
+}
+
+rk_status rk_opencl_store_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
+{
+    return move_all(cl, (rows){ offset, size, stride, count }, 1);
+}
+
+static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int up)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    if (offset < runtime->arena.device_from) return RK_OK; /* the host's own */
+    rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
+    if (status != RK_OK) return status;
+    status = move_all(cl, (rows){ offset, size, 0, 1 }, up);
+    rk_opencl_unlock(cl);
+    return status;
+}
+
+rk_status rk_opencl_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size)
+{
+    return move_range(runtime, offset, size, 0);
+}
+
+rk_status rk_opencl_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size)
+{
+    return move_range(runtime, offset, size, 1);
+}
+
+/* ------------------------------------------------------------------ the range */
+
+/* Half of the buffer that is asked for: as large as wanted, or as the device lets it be. */
+static rk_u64 half_of(const rk_opencl_runtime *cl, rk_u64 size)
+{
+    rk_u64 most = cl->device.largest_buffer / 2;
+    if (!cl->runtime->options.memory_ceiling && most > RK_OPENCL_ARENA_DEFAULT / 2)
+        most = RK_OPENCL_ARENA_DEFAULT / 2;
+    return (size < most ? size : most) / GRANULE * GRANULE;
+}
+
+rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling)
+{
+    rk_u64 half = half_of(cl, size);
+    rk_cl_result result = RK_CL_SUCCESS;
+    cl->arena = cl->api.clCreateBuffer(cl->context, RK_CL_MEM_READ_WRITE, 2 * half, 0, &result);
+    if (!cl->arena) {
+        rk_status status = rk_opencl_failed(cl, result, "taking device memory for the arena");
+        rk_error_detail("%llu MiB were asked for: set memory_ceiling lower",
+                        (unsigned long long)(half >> 19));
+        return status;
+    }
+    void *image =
+        mmap(0, 2 * half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (image == MAP_FAILED)
+        return rk_error(RK_OUT_OF_MEMORY,
+                        "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower "
+                        "memory_ceiling",
+                        (unsigned long long)(half >> 19));
+    cl->runtime->arena = (rk_arena){ .base = image,
+                                     .size = 2 * half,
+                                     .ceiling = ceiling < 2 * half ? ceiling : 2 * half,
+                                     .device_from = half,
+                                     .provide = provide,
+                                     .clear = clear,
+                                     .owner = cl };
+    return RK_OK;
+}
+
+void rk_opencl_release(rk_opencl_runtime *cl)
+{
+    rk_arena *arena = &cl->runtime->arena;
+    if (cl->arena && !rk_atomic_u32(&cl->lost)) cl->api.clReleaseMemObject(cl->arena);
+    if (!arena->base) return;
+    rk_arena_forget(arena);
+    munmap(arena->base, arena->size);
+    arena->base = 0;
+}

@@ -1,0 +1,268 @@
+/* A kernel's code: its source rendered, built or found in the cache. A program of its own for each kernel.
+ *
+ * The unit begins with a digest of all that it includes: a driver with a cache of its own, which looks at the text that
+ * it is given and at no file, then sees that a header has changed. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ringkernel/device/layout.h>
+
+#include "../../runtime/cache_folder.h"
+#include "../../runtime/include_folder.h"
+#include "../../runtime/unit_digest.h"
+#include "../code_file.h"
+#include "../unit_source.h"
+#include "opencl.h"
+
+#define SIZE_(type) (rk_u32)sizeof(type),
+#define OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
+static const rk_u32 host_layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_) };
+
+static const char made_for[] = "OpenCL for " RK_BUILD_VERSION;
+
+#define PATH_ROOM (4096 + RK_DIGEST_ROOM + 16)
+#define OPTIONS_ROOM 4352
+
+/* What a build is made of. */
+typedef struct recipe {
+    const rk_class *class;
+    char *unit;
+    char options[OPTIONS_ROOM];
+    char path[PATH_ROOM]; /* in the cache; "": it can't be kept there */
+} recipe;
+
+/* ------------------------------------------------------------------ what is built */
+
+static rk_status with_digest(recipe *r, const rk_digest *digest)
+{
+    char name[RK_DIGEST_ROOM];
+    size_t size = strlen(r->unit) + RK_DIGEST_ROOM + 16;
+    char *whole = malloc(size);
+    if (whole) snprintf(whole, size, "/* %s */\n%s", rk_digest_name(digest, name), r->unit);
+    free(r->unit);
+    r->unit = whole;
+    return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");
+}
+
+static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_class *class, recipe *r)
+{
+    const rk_opencl_device *d = &cl->device;
+    char include[4096], folder[4096], name[RK_DIGEST_ROOM];
+    rk_digest digest = RK_DIGEST_BEGIN;
+    *r = (recipe){ .class = class };
+    rk_status status = rk_include_folder(include, sizeof include);
+    if (status == RK_OK) status = rk_unit_source(class, "opencl", "", &r->unit);
+    if (status != RK_OK) return status;
+    snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s", rk_opencl_standard(d), include);
+    const char *told[] = { made_for, d->platform_name, d->name, d->version, d->driver, r->options };
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) rk_digest_text(&digest, told[i]);
+    if (rk_unit_digest(r->unit, include, &digest) != 0) return RK_OK; /* not kept */
+    if (rk_cache_folder(cl->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
+        snprintf(r->path, sizeof r->path, "%s/%s.opencl", folder, rk_digest_name(&digest, name));
+    return with_digest(r, &digest);
+}
+
+/* ------------------------------------------------------------------ building */
+
+static char *build_log(const rk_opencl_runtime *cl, rk_cl_program program)
+{
+    size_t size = 0;
+    cl->api.clGetProgramBuildInfo(program, cl->device.handle, RK_CL_PROGRAM_BUILD_LOG, 0, 0, &size);
+    char *log = calloc(size + 1, 1);
+    if (log) cl->api.clGetProgramBuildInfo(program, cl->device.handle, RK_CL_PROGRAM_BUILD_LOG, size, log, 0);
+    return log;
+}
+
+static rk_status build_source(rk_opencl_runtime *cl, const recipe *r, rk_cl_program *program)
+{
+    const char *text = r->unit;
+    rk_cl_result result = RK_CL_SUCCESS;
+    *program = cl->api.clCreateProgramWithSource(cl->context, 1, &text, 0, &result);
+    if (!*program) return rk_opencl_failed(cl, result, "handing a kernel's source to the driver");
+    result = cl->api.clBuildProgram(*program, 1, &cl->device.handle, r->options, 0, 0);
+    if (result == RK_CL_SUCCESS) return RK_OK;
+    char *log = build_log(cl, *program);
+    rk_status status =
+        result == RK_CL_BUILD_PROGRAM_FAILURE
+            ? rk_error(RK_COMPILE_FAILED, "kernel '%s' doesn't build for %s as %s:\n%s", r->class->name,
+                       cl->device.name, rk_opencl_standard(&cl->device), log ? log : "")
+            : rk_opencl_failed(cl, result, "building a kernel");
+    free(log);
+    cl->api.clReleaseProgram(*program);
+    *program = 0;
+    return status;
+}
+
+/* 1: from the cache. A binary that the driver doesn't take any more is built again. */
+static int build_kept(rk_opencl_runtime *cl, const recipe *r, rk_cl_program *program)
+{
+    char *code = 0, *log = 0;
+    size_t size = 0;
+    rk_cl_result taken = RK_CL_SUCCESS, result = RK_CL_SUCCESS;
+    if (!*r->path || !rk_code_file_read(r->path, &code, &size, &log)) return 0;
+    const unsigned char *bytes = (const unsigned char *)code;
+    *program =
+        cl->api.clCreateProgramWithBinary(cl->context, 1, &cl->device.handle, &size, &bytes, &taken, &result);
+    if (*program) result = cl->api.clBuildProgram(*program, 1, &cl->device.handle, r->options, 0, 0);
+    if (*program && result != RK_CL_SUCCESS) {
+        cl->api.clReleaseProgram(*program);
+        *program = 0;
+    }
+    free(code);
+    free(log);
+    return *program != 0;
+}
+
+/* Into the cache, as it is now. A cache that can't be written is no error, but is told. */
+static void keep(rk_opencl_runtime *cl, const recipe *r, rk_cl_program program)
+{
+    char note[512];
+    size_t size = 0;
+    if (!*r->path || cl->api.clGetProgramInfo(program, RK_CL_PROGRAM_BINARY_SIZES, sizeof size, &size, 0) ||
+        size == 0)
+        return;
+    char *code = malloc(size), *codes[] = { code }, *log = build_log(cl, program);
+    if (code && log &&
+        cl->api.clGetProgramInfo(program, RK_CL_PROGRAM_BINARIES, sizeof codes, codes, 0) == 0 &&
+        rk_code_file_write(r->path, code, size, log) != 0) {
+        snprintf(note, sizeof note, "not cached: can't write '%.300s': %s", r->path, strerror(errno));
+        rk_runtime_log(cl->runtime, RK_WARNING, r->class->name, 0, note);
+    }
+    free(code);
+    free(log);
+}
+
+/* ------------------------------------------------------------------ what is built can run */
+
+rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64 table, rk_u32 first,
+                              rk_u32 count, rk_u32 visits, rk_u32 shared)
+{
+    const struct {
+        size_t size;
+        const void *value;
+    } arguments[] = { { sizeof cl->arena, &cl->arena },
+                      { 8, &table },
+                      { 4, &first },
+                      { 4, &count },
+                      { 4, &visits },
+                      { shared, 0 } };
+    for (rk_u32 i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        rk_cl_result result = cl->api.clSetKernelArg(kernel, i, arguments[i].size, arguments[i].value);
+        if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "setting a kernel's argument");
+    }
+    return RK_OK;
+}
+
+/* The device lays out what it shares with the host as the host does: looked at once, by the first program, in a piece
+ * of the arena that nobody has (offset 0 is never given). */
+static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
+{
+    rk_u32 room = RK_LAYOUT_WORDS, *words = (rk_u32 *)(void *)cl->bounce;
+    rk_cl_result result = RK_CL_SUCCESS;
+    if (cl->layout_checked) return RK_OK;
+    rk_cl_kernel kernel = cl->api.clCreateKernel(program, "rk_layout_check", &result);
+    if (!kernel) return rk_opencl_failed(cl, result, "finding the layout's check");
+    rk_status status = RK_OK;
+    if (cl->api.clSetKernelArg(kernel, 0, sizeof cl->arena, &cl->arena) ||
+        cl->api.clSetKernelArg(kernel, 1, sizeof room, &room))
+        status = rk_error(RK_INTERNAL, "setting the arguments of the layout's check");
+    if (status == RK_OK) status = rk_opencl_launch(cl, kernel, 1, 1);
+    if (status == RK_OK) status = rk_opencl_down(cl, 0, cl->bounce, sizeof host_layout);
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
+    for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && status == RK_OK; i++)
+        if (words[i] != host_layout[i])
+            status = rk_error(RK_INCOMPATIBLE,
+                              "the device's compiler lays out word %u of the shared structures as %u, the "
+                              "host's as %u: use a driver and a compiler that agree",
+                              i, words[i], host_layout[i]);
+    cl->api.clReleaseKernel(kernel);
+    cl->layout_checked = status == RK_OK;
+    return status;
+}
+
+/* A launch that serves no shard: a driver that compiles at the first launch does it now, and not in a slice. */
+static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 threads, rk_u32 shared)
+{
+    rk_status status = rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared);
+    if (status == RK_OK) status = rk_opencl_launch(cl, code->kernel, 1, threads);
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
+    if (status == RK_TIMED_OUT)
+        rk_opencl_lose(cl, rk_opencl_stage(cl) == RK_CL_RUNNING ? "a launch without work never ended"
+                                                                : "the driver never started a launch");
+    return status == RK_TIMED_OUT ? rk_error(RK_DEVICE_LOST, "%s: %s", cl->device.name, cl->lost_why)
+                                  : status;
+}
+
+static rk_status make_kernel(rk_opencl_runtime *cl, rk_opencl_code *code)
+{
+    char entry[192];
+    size_t most = 0;
+    rk_cl_result result = RK_CL_SUCCESS;
+    snprintf(entry, sizeof entry, "rk_entry_%s", code->class->name);
+    code->kernel = cl->api.clCreateKernel(code->program, entry, &result);
+    if (!code->kernel) return rk_opencl_failed(cl, result, "finding a kernel's entry");
+    result = cl->api.clGetKernelWorkGroupInfo(code->kernel, cl->device.handle, RK_CL_KERNEL_WORK_GROUP_SIZE,
+                                              sizeof most, &most, 0);
+    code->group_most = (rk_u32)most;
+    return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "asking what a kernel needs");
+}
+
+static void drop(rk_opencl_runtime *cl, rk_opencl_code *code)
+{
+    if (code->kernel) cl->api.clReleaseKernel(code->kernel);
+    if (code->program) cl->api.clReleaseProgram(code->program);
+    free(code);
+}
+
+/* Built, without a look at the device. */
+static rk_status build(rk_opencl_runtime *cl, rk_opencl_code *code, recipe *r, int *kept)
+{
+    rk_status status = make_recipe(cl, code->class, r);
+    *kept = status == RK_OK && build_kept(cl, r, &code->program);
+    if (status == RK_OK && !*kept) status = build_source(cl, r, &code->program);
+    return status == RK_OK ? make_kernel(cl, code) : status;
+}
+
+rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout,
+                            rk_opencl_code **found)
+{
+    recipe r;
+    int kept = 0;
+    for (rk_opencl_code *code = cl->codes; code; code = code->next)
+        if (code->class == class) {
+            *found = code;
+            return RK_OK;
+        }
+    rk_opencl_code *code = calloc(1, sizeof *code);
+    if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
+    code->class = class;
+    rk_status status = build(cl, code, &r, &kept);
+    if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
+    if (status == RK_OK) {
+        rk_u32 threads = rk_opencl_threads(cl, class, layout);
+        status = check_layout(cl, code->program);
+        if (status == RK_OK && threads <= code->group_most)
+            status = warm_up(cl, code, threads, rk_opencl_shared(layout, threads));
+        rk_opencl_unlock(cl);
+    }
+    if (status == RK_OK && !kept) keep(cl, &r, code->program);
+    free(r.unit);
+    if (status != RK_OK) {
+        drop(cl, code);
+        return status;
+    }
+    code->next = cl->codes;
+    *found = cl->codes = code;
+    return RK_OK;
+}
+
+void rk_opencl_codes_free(rk_opencl_runtime *cl)
+{
+    while (cl->codes) {
+        rk_opencl_code *next = cl->codes->next;
+        drop(cl, cl->codes);
+        cl->codes = next;
+    }
+}

@@ -1,0 +1,175 @@
+/* Kernels that are served: taken on, left at the end of a slice, given up, stepped. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../runtime/kernel.h"
+#include "opencl.h"
+
+/* ------------------------------------------------------------------ launching */
+
+#define THREADS_OF_GPU 64u /* of a thread-wide kernel: each takes a message */
+
+/* On a CPU a work-group is one thread's loop over its work-items: more of them bring nothing to handlers that share
+ * nothing. */
+rk_u32 rk_opencl_threads(const rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout)
+{
+    if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
+    if (cl->device.is_cpu) return 1;
+    return layout->threads > 1 ? layout->threads : THREADS_OF_GPU;
+}
+
+rk_u32 rk_opencl_shared(const rk_layout *layout, rk_u32 threads)
+{
+    return (layout->shared_size + 8u * threads + 15u) / 16u * 16u;
+}
+
+rk_status rk_opencl_enqueue(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u32 first, rk_u32 count,
+                            rk_u32 visits)
+{
+    const rk_layout *l = &served->kernel->layout;
+    rk_status status = rk_opencl_arguments(cl, served->code->kernel, rk_layout_common(l, l->table), first,
+                                           count, visits, served->shared);
+    if (status != RK_OK) return status;
+    return rk_opencl_launch(cl, served->code->kernel, count < served->blocks ? count : served->blocks,
+                            served->threads);
+}
+
+/* ------------------------------------------------------------------ taking on */
+
+static rk_status check_fit(const rk_opencl_runtime *cl, const rk_opencl_served *served)
+{
+    const rk_opencl_device *d = &cl->device;
+    if (served->threads > served->code->group_most || served->threads > d->group_most)
+        return rk_error(RK_LIMIT,
+                        "'%s': work-groups of %u threads are over what %s can run this kernel in, %u",
+                        served->kernel->id, served->threads, d->name,
+                        served->code->group_most < d->group_most ? served->code->group_most : d->group_most);
+    if (served->shared + 1024u > d->local_memory)
+        return rk_error(RK_LIMIT,
+                        "'%s': %u bytes of local memory are over the %u of %s: lower .shared or threads",
+                        served->kernel->id, served->shared, d->local_memory, d->name);
+    return RK_OK;
+}
+
+static void prepare_orders(const rk_host_kernel *kernel)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        rk_orders *orders = kernel->seats[s].orders;
+        orders->clock_fixed = 1; /* the host hands the time to each launch */
+        orders->heartbeat = 0;
+        rk_atomic_set_u32(&orders->leave, 0);
+    }
+}
+
+rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    rk_opencl_served *served = calloc(1, sizeof *served + kernel->seat_count * sizeof *served->shard);
+    if (!served) return rk_error(RK_OUT_OF_MEMORY, "no memory to serve '%s'", kernel->id);
+    served->kernel = kernel;
+    served->visits = RK_OPENCL_VISITS_MOST / 4;
+    served->blocks =
+        kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
+    served->threads = rk_opencl_threads(cl, kernel->class, &kernel->layout);
+    served->shared = rk_opencl_shared(&kernel->layout, served->threads);
+    rk_status status = rk_opencl_compile(cl, kernel->class, &kernel->layout, &served->code);
+    if (status == RK_OK) status = check_fit(cl, served);
+    if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
+    if (status == RK_OK) {
+        prepare_orders(kernel);
+        status = rk_opencl_slice_prepare(cl, served);
+        if (status == RK_OK) cl->served[kernel->number] = served;
+        rk_opencl_unlock(cl);
+    }
+    if (status != RK_OK) {
+        free(served);
+        return status;
+    }
+    rk_opencl_ring(kernel->seats);
+    return RK_OK;
+}
+
+rk_status rk_opencl_renew(rk_host_kernel *kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
+    rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
+    if (status != RK_OK) return status;
+    status = rk_opencl_store_own(cl, kernel);
+    rk_opencl_unlock(cl);
+    return status;
+}
+
+/* Each slice ends with a look, so there is nothing to bring but what others send to a kernel at rest. */
+void rk_opencl_look(rk_host_kernel *kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
+    const rk_layout *l = &kernel->layout;
+    if (!kernel->seat_count || rk_atomic_u32(&cl->lost) ||
+        rk_opencl_lock(cl, rk_opencl_patience(cl)) != RK_OK)
+        return;
+    if (!cl->served[kernel->number])
+        rk_opencl_fetch_rows(cl, rk_layout_part(l, RK_NEAR_DEVICE, 0) + l->own, l->control - l->own,
+                             l->block[l->device].shard_stride, kernel->seat_count);
+    rk_opencl_unlock(cl);
+}
+
+/* ------------------------------------------------------------------ leaving */
+
+/* Between slices the image has everything. */
+rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    rk_status status = rk_opencl_lock(cl, deadline_ns);
+    if (status == RK_TIMED_OUT) return status;
+    if (status != RK_OK) { /* nothing runs there any more */
+        free(cl->served[kernel->number]);
+        cl->served[kernel->number] = 0;
+        rk_opencl_tell_failure(kernel);
+        return RK_OK;
+    }
+    free(cl->served[kernel->number]);
+    cl->served[kernel->number] = 0;
+    rk_opencl_unlock(cl);
+    return RK_OK;
+}
+
+/* A handler that never returns blocks the queue, and with it every kernel of this runtime. */
+void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    char why[160];
+    snprintf(why, sizeof why, "'%s' was given up, and what it runs never ended", kernel->id);
+    pthread_mutex_lock(&cl->device_lock);
+    if (cl->served[kernel->number]) cl->served[kernel->number]->told = 1; /* by whoever gives it up */
+    pthread_mutex_unlock(&cl->device_lock);
+    rk_opencl_lose(cl, why);
+}
+
+void rk_opencl_tell_failure(rk_host_kernel *kernel)
+{
+    if (rk_atomic_u32(&kernel->life) == RK_LIFE_FAILED) return;
+    rk_kernel_failed(kernel, rk_atomic_u32(&rk_opencl_of(kernel->runtime)->lost)
+                                 ? "the device is lost, with all that was on it"
+                                 : "stopped between publishing and committing a batch");
+}
+
+/* ------------------------------------------------------------------ one after the other */
+
+rk_u32 rk_opencl_step(rk_seat *seat)
+{
+    rk_host_kernel *kernel = seat->owner;
+    rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
+    rk_u32 visit = RK_VISIT_FAILED;
+    if (rk_opencl_lock(cl, rk_opencl_patience(cl)) == RK_OK) {
+        rk_opencl_served *served = cl->served[kernel->number];
+        rk_status status = served ? rk_opencl_push(cl, served) : RK_NOT_ACTIVE;
+        if (status == RK_OK) status = rk_opencl_enqueue(cl, served, seat->number, 1, 1);
+        if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
+        if (status == RK_TIMED_OUT) rk_opencl_lose(cl, "a step never ended");
+        if (status == RK_OK) status = rk_opencl_pull(cl, served);
+        if (status == RK_OK) visit = rk_atomic_u32(&seat->orders->visit);
+        rk_opencl_unlock(cl);
+    }
+    if (visit == RK_VISIT_FAILED) rk_opencl_tell_failure(kernel);
+    return visit;
+}

@@ -1,0 +1,306 @@
+/* What becomes of failures that a device doesn't give at will: the OpenCL backend on a mock library, whose launches do
+ * nothing, never start, never end, or fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "kernels/contract_a.rk.h"
+#include "mock/mock_opencl.h"
+#include "opencl.h"
+
+#define MOCK RK_BINARY_DIR "/tests/mock/libOpenCL.so.1"
+
+static mock_opencl *mock;
+static rk_runtime *runtime;
+static char folder[64]; /* of the cache */
+
+static void check_ok(rk_status status, const char *call, int line)
+{
+    if (status != RK_OK) fail_msg("line %d: %s: %s: %s", line, call, rk_status_name(status), rk_error_text());
+}
+#define OK(call) check_ok(call, #call, __LINE__)
+
+static void assert_error_says(const char *part)
+{
+    if (!strstr(rk_error_text(), part)) fail_msg("\"%s\" is not in:\n%s", part, rk_error_text());
+}
+
+/* Wait for what another thread does. */
+#define AWAIT(condition)                                                        \
+    do {                                                                        \
+        rk_u64 end_ = rk_monotonic_ns() + RK_SECONDS(60);                       \
+        while (!(condition) && rk_monotonic_ns() < end_) usleep(200);           \
+        if (!(condition)) fail_msg("line %d: never: %s", __LINE__, #condition); \
+    } while (0)
+
+static rk_status open_runtime(void)
+{
+    const rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_OPENCL, .cache_folder = folder,
+                                   .memory_ceiling = 16u << 20 };
+    rk_status status = rk_open(&o, &runtime);
+    if (status != RK_OK) return status;
+    rk_opencl_of(runtime)->patience_ns = RK_MILLISECONDS(100);
+    rk_opencl_of(runtime)->building_ns = RK_MILLISECONDS(100);
+    return RK_OK;
+}
+
+static rk_status launch(const char *id, rk_kernel *kernel)
+{
+    rk_launch_options o = rk_production();
+    o.kernel_name = "sink";
+    o.queue_capacity = 64;
+    return rk_launch(runtime, id, &o, kernel);
+}
+
+static rk_kernel launched(void)
+{
+    rk_kernel kernel;
+    OK(open_runtime());
+    OK(launch("a", &kernel));
+    return kernel;
+}
+
+static rk_u32 life_of(rk_kernel kernel)
+{
+    rk_kernel_info info;
+    OK(rk_kernel_information(runtime, kernel, &info));
+    return info.life;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    void *library = dlopen(MOCK, RTLD_NOW);
+    mock_opencl_state_function function = 0;
+    if (!library) return -1;
+    *(void **)&function = dlsym(library, "mock_opencl_state");
+    mock = function();
+    *mock = (mock_opencl){ .failing = 0 };
+    snprintf(folder, sizeof folder, "/tmp/rk-opencl-test-XXXXXX");
+    setenv("RK_OPENCL_LIBRARY", MOCK, 1);
+    unsetenv("MOCK_OPENCL_PLATFORMS");
+    unsetenv("MOCK_OPENCL_DEVICES");
+    unsetenv("MOCK_OPENCL_EXTENSIONS");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char command[128];
+    (void)state;
+    if (runtime) rk_close(runtime);
+    runtime = 0;
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    return system(command);
+}
+
+/* ------------------------------------------------------------------ nothing to run on */
+
+static void without_a_library_it_says_what_to_install(void **state)
+{
+    (void)state;
+    setenv("RK_OPENCL_LIBRARY", "/nowhere/libOpenCL.so.1", 1);
+    assert_int_equal(open_runtime(), RK_UNSUPPORTED);
+    assert_error_says("no OpenCL: /nowhere/libOpenCL.so.1");
+    assert_error_says("or use the backend cpu");
+}
+
+static void a_library_that_is_no_opencl_is_told(void **state)
+{
+    (void)state;
+    setenv("RK_OPENCL_LIBRARY", "libm.so.6", 1);
+    assert_int_equal(open_runtime(), RK_UNSUPPORTED);
+    assert_error_says("'libm.so.6' has no clGetPlatformIDs");
+}
+
+static void without_a_platform_it_says_what_to_install(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_PLATFORMS", "0", 1);
+    assert_int_equal(open_runtime(), RK_UNSUPPORTED);
+    assert_error_says("no platform: install the device's driver");
+}
+
+static void a_platform_without_a_device_is_told(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_DEVICES", "0", 1);
+    assert_int_equal(open_runtime(), RK_UNSUPPORTED);
+    assert_error_says("OpenCL has 1 platforms, and none of them a device");
+}
+
+static void a_device_that_is_not_there_is_refused(void **state)
+{
+    const rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_OPENCL, .device = 3 };
+    (void)state;
+    assert_int_equal(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
+    assert_error_says("device 3: OpenCL has 1");
+}
+
+static void a_device_without_64_bit_atomics_is_refused(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_EXTENSIONS", "cl_khr_int64_base_atomics_not cl_khr_fp64", 1);
+    assert_int_equal(open_runtime(), RK_UNSUPPORTED);
+    assert_error_says("Mock device has no 64-bit atomics");
+}
+
+static void memory_that_can_not_be_had_is_told(void **state)
+{
+    (void)state;
+    mock->failing = "clCreateBuffer";
+    mock->result = RK_CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    assert_int_equal(open_runtime(), RK_OUT_OF_MEMORY);
+    assert_error_says("CL_MEM_OBJECT_ALLOCATION_FAILURE");
+    assert_error_says("set memory_ceiling lower");
+}
+
+/* ------------------------------------------------------------------ code */
+
+static void a_build_that_fails_gives_the_compilers_words(void **state)
+{
+    rk_kernel kernel;
+    (void)state;
+    OK(open_runtime());
+    mock->failing = "clBuildProgram";
+    mock->result = RK_CL_BUILD_PROGRAM_FAILURE;
+    assert_int_equal(launch("a", &kernel), RK_COMPILE_FAILED);
+    assert_error_says("kernel 'sink' doesn't build for Mock device as CL1.2");
+    assert_error_says("kernel.rk.c:7:3: error: mock says no");
+}
+
+static void code_is_built_once_and_then_taken_from_the_cache(void **state)
+{
+    (void)state;
+    launched();
+    assert_int_equal(mock->builds, 1);
+    assert_non_null(strstr(mock->options, "-cl-std=CL1.2 -I"));
+    OK(rk_close(runtime));
+    launched();
+    assert_int_equal(mock->builds, 1);
+    assert_int_equal(mock->binaries, 1);
+}
+
+static void a_kept_binary_that_the_driver_does_not_take_is_built_again(void **state)
+{
+    (void)state;
+    launched();
+    OK(rk_close(runtime));
+    mock->failing = "clCreateProgramWithBinary";
+    mock->result = RK_CL_INVALID_BINARY;
+    launched();
+    assert_int_equal(mock->builds, 2);
+}
+
+static void a_driver_that_never_starts_the_first_launch_is_told(void **state)
+{
+    rk_kernel kernel;
+    (void)state;
+    OK(open_runtime());
+    mock->warm_up = MOCK_LAUNCH_NEVER_STARTS;
+    assert_int_equal(launch("a", &kernel), RK_DEVICE_LOST);
+    assert_error_says("the driver never started a launch");
+}
+
+/* ------------------------------------------------------------------ launches */
+
+static void a_kernel_at_rest_is_not_launched(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > 0);
+    rk_u32 before, after = 0;
+    do { /* until a whole half second passes without one */
+        before = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+        usleep(500000);
+        after = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+    } while (before != after && after < 1000);
+    assert_int_equal(before, after);
+}
+
+static void a_message_is_a_reason_for_a_launch(void **state)
+{
+    const probe message = { .number = 1 };
+    (void)state;
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > 0);
+    rk_u32 before = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+    OK(rk_send(runtime, kernel, 200, &message, sizeof message, 0));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > before);
+}
+
+static void a_launch_that_fails_loses_the_device_and_fails_its_kernels(void **state)
+{
+    rk_kernel other;
+    (void)state;
+    rk_kernel kernel = launched();
+    mock->launch = MOCK_LAUNCH_FAILS;
+    OK(rk_activate(runtime, kernel));
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_int_equal(launch("b", &other), RK_DEVICE_LOST);
+    assert_error_says("close the runtime and open it again");
+    rk_close(runtime);
+    mock->launch = MOCK_LAUNCH_COMPLETES;
+    kernel = launched(); /* a new runtime begins anew */
+    OK(rk_activate(runtime, kernel));
+}
+
+static void a_launch_that_never_starts_loses_the_device(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    mock->launch = MOCK_LAUNCH_NEVER_STARTS;
+    OK(rk_activate(runtime, kernel));
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_string_equal(rk_opencl_of(runtime)->lost_why, "the driver took a launch and never started it");
+}
+
+static void a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    mock->launch = MOCK_LAUNCH_NEVER_ENDS;
+    OK(rk_activate(runtime, kernel));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > 0);
+    assert_int_equal(rk_deactivate(runtime, kernel), RK_TIMED_OUT);
+    rk_terminate(runtime, kernel, RK_MILLISECONDS(100));
+    AWAIT(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    assert_non_null(strstr(rk_opencl_of(runtime)->lost_why, "'a' was given up"));
+    rk_close(runtime); /* waits for nothing that never comes */
+    runtime = 0;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(without_a_library_it_says_what_to_install),
+        TEST(a_library_that_is_no_opencl_is_told),
+        TEST(without_a_platform_it_says_what_to_install),
+        TEST(a_platform_without_a_device_is_told),
+        TEST(a_device_that_is_not_there_is_refused),
+        TEST(a_device_without_64_bit_atomics_is_refused),
+        TEST(memory_that_can_not_be_had_is_told),
+        TEST(a_build_that_fails_gives_the_compilers_words),
+        TEST(code_is_built_once_and_then_taken_from_the_cache),
+        TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),
+        TEST(a_driver_that_never_starts_the_first_launch_is_told),
+        TEST(a_kernel_at_rest_is_not_launched),
+        TEST(a_message_is_a_reason_for_a_launch),
+        TEST(a_launch_that_fails_loses_the_device_and_fails_its_kernels),
+        TEST(a_launch_that_never_starts_loses_the_device),
+        TEST(a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}

@@ -1,0 +1,18 @@
+/* What every backend asks that serves kernels by slices: is there work, and until when is there none? Of kernels that
+ * are served, by the one thread that launches. */
+#ifndef RK_BACKEND_SLICES_H
+#define RK_BACKEND_SLICES_H
+
+#include "../runtime/core.h"
+
+/* Is there a shard that wants to be served? */
+int rk_slices_wanted(const rk_host_kernel *kernel);
+/* Has a shard failed? */
+int rk_slices_failed(const rk_host_kernel *kernel);
+/* Until a doorbell says otherwise nothing has come: the host's producers ring a consumer that sleeps. */
+void rk_slices_sleep(const rk_host_kernel *kernel);
+/* How long nothing is to be launched for it if nobody rings: until the earliest time that it asked for, `most_ns` at
+ * most. */
+rk_u64 rk_slices_nap(const rk_host_kernel *kernel, rk_u64 now_ns, rk_u64 most_ns);
+
+#endif

@@ -1,0 +1,381 @@
+#include "mock_opencl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ringkernel/device/shard.h>
+
+#include <ringkernel/device/layout.h>
+
+#include "backend/opencl/opencl_abi.h"
+
+#define EXPORTED __attribute__((visibility("default")))
+#define SIZE_(type) (rk_u32)sizeof(type),
+#define OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
+static const rk_u32 layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_) };
+
+struct rk_cl_memory_ {
+    size_t size;
+    unsigned char bytes[];
+};
+struct rk_cl_kernel_ {
+    char name[160];
+    struct rk_cl_memory_ *memory;
+    rk_u32 count;
+};
+struct rk_cl_event_ {
+    rk_i32 stage;
+};
+
+static mock_opencl state;
+static char platform, device, context, queue, program; /* handles: only their addresses matter */
+static rk_i32 stuck;                                   /* the stage of all commands behind one that is */
+
+EXPORTED mock_opencl *mock_opencl_state(void);
+mock_opencl *mock_opencl_state(void) { return &state; }
+
+static rk_u32 how_many(const char *variable)
+{
+    const char *said = getenv(variable);
+    return said ? (rk_u32)strtoul(said, 0, 10) : 1;
+}
+
+static int fails(const char *function) { return state.failing && strcmp(state.failing, function) == 0; }
+#define MAY_FAIL() \
+    if (fails(__func__)) return state.result
+#define MAY_FAIL_BY(pointer)       \
+    if (fails(__func__)) {         \
+        *(pointer) = state.result; \
+        return 0;                  \
+    }                              \
+    *(pointer) = RK_CL_SUCCESS
+
+static rk_cl_result answer(const void *value, size_t has, size_t size, void *to, size_t *needed)
+{
+    if (needed) *needed = has;
+    if (to && size >= has) memcpy(to, value, has);
+    return RK_CL_SUCCESS;
+}
+
+static void hand_out(rk_cl_event *event, rk_i32 stage)
+{
+    if (stage < 0 || stage > stuck) stuck = stage;
+    if (!event) return;
+    *event = malloc(sizeof **event);
+    if (*event) (*event)->stage = stuck;
+}
+
+/* ------------------------------------------------------------------ what there is */
+
+EXPORTED rk_cl_result clGetPlatformIDs(rk_u32 room, rk_cl_platform *platforms, rk_u32 *count);
+rk_cl_result clGetPlatformIDs(rk_u32 room, rk_cl_platform *platforms, rk_u32 *count)
+{
+    (void)room;
+    MAY_FAIL();
+    *count = how_many("MOCK_OPENCL_PLATFORMS");
+    if (*count) platforms[0] = (rk_cl_platform)(void *)&platform;
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clGetPlatformInfo(rk_cl_platform platform_, rk_u32 what, size_t size, void *value,
+                                        size_t *needed);
+rk_cl_result clGetPlatformInfo(rk_cl_platform platform_, rk_u32 what, size_t size, void *value,
+                               size_t *needed)
+{
+    (void)platform_, (void)what;
+    return answer("Mock", 5, size, value, needed);
+}
+
+EXPORTED rk_cl_result clGetDeviceIDs(rk_cl_platform platform_, rk_u64 type, rk_u32 room,
+                                     rk_cl_device *devices, rk_u32 *count);
+rk_cl_result clGetDeviceIDs(rk_cl_platform platform_, rk_u64 type, rk_u32 room, rk_cl_device *devices,
+                            rk_u32 *count)
+{
+    (void)platform_, (void)type, (void)room;
+    *count = how_many("MOCK_OPENCL_DEVICES");
+    if (*count) devices[0] = (rk_cl_device)(void *)&device;
+    return *count ? RK_CL_SUCCESS : RK_CL_DEVICE_NOT_FOUND;
+}
+
+EXPORTED rk_cl_result clGetDeviceInfo(rk_cl_device device_, rk_u32 what, size_t size, void *value,
+                                      size_t *needed);
+rk_cl_result clGetDeviceInfo(rk_cl_device device_, rk_u32 what, size_t size, void *value, size_t *needed)
+{
+    static const struct {
+        rk_u32 what;
+        rk_u64 value;
+    } numbers[] = { { RK_CL_DEVICE_TYPE, RK_CL_DEVICE_TYPE_GPU },
+                    { RK_CL_DEVICE_MAX_COMPUTE_UNITS, 4 },
+                    { RK_CL_DEVICE_MAX_WORK_GROUP_SIZE, 256 },
+                    { RK_CL_DEVICE_MAX_MEM_ALLOC_SIZE, 256u << 20 },
+                    { RK_CL_DEVICE_GLOBAL_MEM_SIZE, 1u << 30 },
+                    { RK_CL_DEVICE_LOCAL_MEM_SIZE, 32768 },
+                    { RK_CL_DEVICE_ENDIAN_LITTLE, 1 },
+                    { RK_CL_DEVICE_AVAILABLE, 1 },
+                    { RK_CL_DEVICE_COMPILER_AVAILABLE, 1 } };
+    const char *extensions = getenv("MOCK_OPENCL_EXTENSIONS"), *text = "";
+    (void)device_;
+    MAY_FAIL();
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].what == what) return answer(&numbers[i].value, size, size, value, needed);
+    if (what == RK_CL_DEVICE_NAME) text = "Mock device";
+    if (what == RK_CL_DEVICE_VERSION) text = "OpenCL 1.2 Mock";
+    if (what == RK_CL_DRIVER_VERSION) text = "1.0";
+    if (what == RK_CL_DEVICE_OPENCL_C_VERSION) text = "OpenCL C 1.2 Mock";
+    if (what == RK_CL_DEVICE_EXTENSIONS)
+        text = extensions ? extensions : "cl_khr_int64_base_atomics cl_khr_int64_extended_atomics";
+    return answer(text, strlen(text) + 1, size, value, needed);
+}
+
+EXPORTED rk_cl_context clCreateContext(const rk_i64 *properties, rk_u32 count, const rk_cl_device *devices,
+                                       void *told, void *user, rk_cl_result *result);
+rk_cl_context clCreateContext(const rk_i64 *properties, rk_u32 count, const rk_cl_device *devices, void *told,
+                              void *user, rk_cl_result *result)
+{
+    (void)properties, (void)count, (void)devices, (void)told, (void)user;
+    MAY_FAIL_BY(result);
+    return (rk_cl_context)(void *)&context;
+}
+
+EXPORTED rk_cl_result clReleaseContext(rk_cl_context context_);
+rk_cl_result clReleaseContext(rk_cl_context context_)
+{
+    (void)context_;
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_queue clCreateCommandQueue(rk_cl_context context_, rk_cl_device device_, rk_u64 properties,
+                                          rk_cl_result *result);
+rk_cl_queue clCreateCommandQueue(rk_cl_context context_, rk_cl_device device_, rk_u64 properties,
+                                 rk_cl_result *result)
+{
+    (void)context_, (void)device_, (void)properties;
+    MAY_FAIL_BY(result);
+    stuck = RK_CL_COMPLETE;
+    return (rk_cl_queue)(void *)&queue;
+}
+
+EXPORTED rk_cl_result clReleaseCommandQueue(rk_cl_queue queue_);
+rk_cl_result clReleaseCommandQueue(rk_cl_queue queue_)
+{
+    (void)queue_;
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_memory clCreateBuffer(rk_cl_context context_, rk_u64 flags, size_t size, void *host,
+                                     rk_cl_result *result);
+rk_cl_memory clCreateBuffer(rk_cl_context context_, rk_u64 flags, size_t size, void *host,
+                            rk_cl_result *result)
+{
+    (void)context_, (void)flags, (void)host;
+    MAY_FAIL_BY(result);
+    rk_cl_memory memory = malloc(sizeof *memory + size);
+    if (memory) memory->size = size;
+    return memory;
+}
+
+EXPORTED rk_cl_result clReleaseMemObject(rk_cl_memory memory);
+rk_cl_result clReleaseMemObject(rk_cl_memory memory)
+{
+    free(memory);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clEnqueueReadBuffer(rk_cl_queue queue_, rk_cl_memory memory, rk_u32 blocking,
+                                          size_t offset, size_t size, void *to, rk_u32 waits,
+                                          const rk_cl_event *wait, rk_cl_event *event);
+rk_cl_result clEnqueueReadBuffer(rk_cl_queue queue_, rk_cl_memory memory, rk_u32 blocking, size_t offset,
+                                 size_t size, void *to, rk_u32 waits, const rk_cl_event *wait,
+                                 rk_cl_event *event)
+{
+    (void)queue_, (void)blocking, (void)waits, (void)wait;
+    MAY_FAIL();
+    memcpy(to, memory->bytes + offset, size);
+    hand_out(event, stuck);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clEnqueueWriteBuffer(rk_cl_queue queue_, rk_cl_memory memory, rk_u32 blocking,
+                                           size_t offset, size_t size, const void *from, rk_u32 waits,
+                                           const rk_cl_event *wait, rk_cl_event *event);
+rk_cl_result clEnqueueWriteBuffer(rk_cl_queue queue_, rk_cl_memory memory, rk_u32 blocking, size_t offset,
+                                  size_t size, const void *from, rk_u32 waits, const rk_cl_event *wait,
+                                  rk_cl_event *event)
+{
+    (void)queue_, (void)blocking, (void)waits, (void)wait;
+    MAY_FAIL();
+    memcpy(memory->bytes + offset, from, size);
+    hand_out(event, stuck);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clEnqueueFillBuffer(rk_cl_queue queue_, rk_cl_memory memory, const void *pattern,
+                                          size_t pattern_size, size_t offset, size_t size, rk_u32 waits,
+                                          const rk_cl_event *wait, rk_cl_event *event);
+rk_cl_result clEnqueueFillBuffer(rk_cl_queue queue_, rk_cl_memory memory, const void *pattern,
+                                 size_t pattern_size, size_t offset, size_t size, rk_u32 waits,
+                                 const rk_cl_event *wait, rk_cl_event *event)
+{
+    (void)queue_, (void)waits, (void)wait;
+    MAY_FAIL();
+    for (size_t at = 0; at < size; at += pattern_size)
+        memcpy(memory->bytes + offset + at, pattern, pattern_size);
+    hand_out(event, stuck);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_program clCreateProgramWithSource(rk_cl_context context_, rk_u32 count, const char **texts,
+                                                 const size_t *sizes, rk_cl_result *result);
+rk_cl_program clCreateProgramWithSource(rk_cl_context context_, rk_u32 count, const char **texts,
+                                        const size_t *sizes, rk_cl_result *result)
+{
+    (void)context_, (void)count, (void)texts, (void)sizes;
+    MAY_FAIL_BY(result);
+    state.builds++;
+    return (rk_cl_program)(void *)&program;
+}
+
+EXPORTED rk_cl_program clCreateProgramWithBinary(rk_cl_context context_, rk_u32 count,
+                                                 const rk_cl_device *devices, const size_t *sizes,
+                                                 const unsigned char **binaries, rk_cl_result *status,
+                                                 rk_cl_result *result);
+rk_cl_program clCreateProgramWithBinary(rk_cl_context context_, rk_u32 count, const rk_cl_device *devices,
+                                        const size_t *sizes, const unsigned char **binaries,
+                                        rk_cl_result *status, rk_cl_result *result)
+{
+    (void)context_, (void)count, (void)devices, (void)sizes, (void)binaries;
+    MAY_FAIL_BY(result);
+    *status = RK_CL_SUCCESS;
+    state.binaries++;
+    return (rk_cl_program)(void *)&program;
+}
+
+EXPORTED rk_cl_result clBuildProgram(rk_cl_program program_, rk_u32 count, const rk_cl_device *devices,
+                                     const char *options, void *told, void *user);
+rk_cl_result clBuildProgram(rk_cl_program program_, rk_u32 count, const rk_cl_device *devices,
+                            const char *options, void *told, void *user)
+{
+    (void)program_, (void)count, (void)devices, (void)told, (void)user;
+    snprintf(state.options, sizeof state.options, "%s", options);
+    MAY_FAIL();
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clGetProgramBuildInfo(rk_cl_program program_, rk_cl_device device_, rk_u32 what,
+                                            size_t size, void *value, size_t *needed);
+rk_cl_result clGetProgramBuildInfo(rk_cl_program program_, rk_cl_device device_, rk_u32 what, size_t size,
+                                   void *value, size_t *needed)
+{
+    const char *log = fails("clBuildProgram") ? "kernel.rk.c:7:3: error: mock says no" : "";
+    (void)program_, (void)device_, (void)what;
+    return answer(log, strlen(log) + 1, size, value, needed);
+}
+
+EXPORTED rk_cl_result clGetProgramInfo(rk_cl_program program_, rk_u32 what, size_t size, void *value,
+                                       size_t *needed);
+rk_cl_result clGetProgramInfo(rk_cl_program program_, rk_u32 what, size_t size, void *value, size_t *needed)
+{
+    static const char binary[] = "mock binary";
+    size_t length = sizeof binary;
+    (void)program_;
+    if (what == RK_CL_PROGRAM_BINARY_SIZES) return answer(&length, sizeof length, size, value, needed);
+    memcpy(*(char **)value, binary, sizeof binary);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clReleaseProgram(rk_cl_program program_);
+rk_cl_result clReleaseProgram(rk_cl_program program_)
+{
+    (void)program_;
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_kernel clCreateKernel(rk_cl_program program_, const char *name, rk_cl_result *result);
+rk_cl_kernel clCreateKernel(rk_cl_program program_, const char *name, rk_cl_result *result)
+{
+    (void)program_;
+    MAY_FAIL_BY(result);
+    rk_cl_kernel kernel = calloc(1, sizeof *kernel);
+    if (kernel) snprintf(kernel->name, sizeof kernel->name, "%s", name);
+    return kernel;
+}
+
+EXPORTED rk_cl_result clReleaseKernel(rk_cl_kernel kernel);
+rk_cl_result clReleaseKernel(rk_cl_kernel kernel)
+{
+    free(kernel);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clSetKernelArg(rk_cl_kernel kernel, rk_u32 index, size_t size, const void *value);
+rk_cl_result clSetKernelArg(rk_cl_kernel kernel, rk_u32 index, size_t size, const void *value)
+{
+    MAY_FAIL();
+    if (index == 0 && size == sizeof kernel->memory) memcpy(&kernel->memory, value, size);
+    if (index == 3 && size == sizeof kernel->count) memcpy(&kernel->count, value, size);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clGetKernelWorkGroupInfo(rk_cl_kernel kernel, rk_cl_device device_, rk_u32 what,
+                                               size_t size, void *value, size_t *needed);
+rk_cl_result clGetKernelWorkGroupInfo(rk_cl_kernel kernel, rk_cl_device device_, rk_u32 what, size_t size,
+                                      void *value, size_t *needed)
+{
+    const size_t most = 256;
+    (void)kernel, (void)device_, (void)what;
+    MAY_FAIL();
+    return answer(&most, sizeof most, size, value, needed);
+}
+
+EXPORTED rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_u32 dimensions,
+                                             const size_t *offset, const size_t *global, const size_t *local,
+                                             rk_u32 waits, const rk_cl_event *wait, rk_cl_event *event);
+rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_u32 dimensions,
+                                    const size_t *offset, const size_t *global, const size_t *local,
+                                    rk_u32 waits, const rk_cl_event *wait, rk_cl_event *event)
+{
+    static const rk_i32 stages[] = { RK_CL_COMPLETE, RK_CL_SUBMITTED, RK_CL_RUNNING, RK_CL_OUT_OF_RESOURCES };
+    int how = kernel->count ? state.launch : state.warm_up;
+    (void)queue_, (void)dimensions, (void)offset, (void)global, (void)local, (void)waits, (void)wait;
+    MAY_FAIL();
+    if (strcmp(kernel->name, "rk_layout_check") == 0) {
+        memcpy(kernel->memory->bytes, layout, sizeof layout);
+        how = MOCK_LAUNCH_COMPLETES;
+    }
+    if (kernel->count) __atomic_add_fetch(&state.launches, 1, __ATOMIC_SEQ_CST);
+    hand_out(event, stages[how]);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clFlush(rk_cl_queue queue_);
+rk_cl_result clFlush(rk_cl_queue queue_)
+{
+    (void)queue_;
+    MAY_FAIL();
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clGetEventInfo(rk_cl_event event, rk_u32 what, size_t size, void *value,
+                                     size_t *needed);
+rk_cl_result clGetEventInfo(rk_cl_event event, rk_u32 what, size_t size, void *value, size_t *needed)
+{
+    (void)what;
+    MAY_FAIL();
+    return answer(&event->stage, sizeof event->stage, size, value, needed);
+}
+
+EXPORTED rk_cl_result clSetEventCallback(rk_cl_event event, rk_i32 when, rk_cl_told told, void *user);
+rk_cl_result clSetEventCallback(rk_cl_event event, rk_i32 when, rk_cl_told told, void *user)
+{
+    MAY_FAIL();
+    if (event->stage <= when) told(event, event->stage, user);
+    return RK_CL_SUCCESS;
+}
+
+EXPORTED rk_cl_result clReleaseEvent(rk_cl_event event);
+rk_cl_result clReleaseEvent(rk_cl_event event)
+{
+    free(event);
+    return RK_CL_SUCCESS;
+}

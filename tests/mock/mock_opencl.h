@@ -1,0 +1,29 @@
+/* What the mock OpenCL library is to do. By the environment when it is loaded, or by the functions that it exports
+ * beside OpenCL's. It has one platform and one device, whose memory is the host's; its launches do nothing but the
+ * layout's check. */
+#ifndef RINGKERNEL_TESTS_MOCK_OPENCL_H
+#define RINGKERNEL_TESTS_MOCK_OPENCL_H
+
+/* MOCK_OPENCL_PLATFORMS, MOCK_OPENCL_DEVICES: how many; MOCK_OPENCL_EXTENSIONS: of the device. */
+
+#define MOCK_LAUNCH_COMPLETES 0
+#define MOCK_LAUNCH_NEVER_STARTS 1
+#define MOCK_LAUNCH_NEVER_ENDS 2
+#define MOCK_LAUNCH_FAILS 3 /* its event ends in CL_OUT_OF_RESOURCES */
+
+typedef struct mock_opencl {
+    /* The next calls of this function give this result. */
+    const char *failing;
+    int result;
+    int launch;         /* MOCK_LAUNCH_*, of launches that serve a shard */
+    int warm_up;        /* the same, of those that serve none */
+    unsigned builds;    /* from source, so far */
+    unsigned binaries;  /* from a binary */
+    unsigned launches;  /* that serve a shard */
+    char options[4352]; /* of the last build */
+} mock_opencl;
+
+/* The mock's state; found by dlsym. */
+typedef mock_opencl *(*mock_opencl_state_function)(void);
+
+#endif
