@@ -51,7 +51,9 @@ RK_FN rk_u32 rk_scan_chunk(rk_u32 n) { return n <= 9u * 256u ? 9u : (n + 255u) /
             const type before = v[begin - 1u];                                                \
             for (rk_u32 i = begin; i < end; i++) v[i] = combine(before, v[i]);                \
         }                                                                                     \
-        return v[n - 1u];                                                                     \
+        const type total = v[n - 1u];                                                         \
+        RK_GROUP_BARRIER(); /* all have read it before anyone writes v again */               \
+        return total;                                                                         \
     }                                                                                         \
     /* Inclusive, then moved up by one: a group's width of values at a time, from the end. */ \
     RK_FN type name##_exclusive(RK_CTX, RK_LOCAL type *v, rk_u32 n)                           \
