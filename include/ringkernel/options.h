@@ -84,7 +84,7 @@ typedef struct rk_runtime_options {
     /* 1: a device serves in bounded launches, one after the other, instead of one that stays. CPU workers visit
      * shards in such a way anyhow: RK_UNSUPPORTED. */
     rk_u32 slices;
-    rk_u32 device; /* CUDA: number of the device, as `rk devices` lists them */
+    rk_u32 device; /* CUDA, OpenCL: number of the device, as `rk devices` lists them */
     rk_u32 options_;
 } rk_runtime_options;
 #define RK_RUNTIME_OPTIONS .size = sizeof(rk_runtime_options)

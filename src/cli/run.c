@@ -33,7 +33,7 @@ static const struct argp_option options[] = {
     { "summary", SUMMARY, "FILE", 0, "Write the account, rates and latencies as JSON", 0 },
     { "set", SET, "KERNEL.NAME=VALUE", 0,
       "Set an option or a parameter of a kernel, over what the app file says. Any number of times", 0 },
-    { "backend", 'b', "NAME", 0, "cpu, cuda, or auto, which is cpu", 0 },
+    { "backend", 'b', "NAME", 0, "cpu, cuda, opencl, or auto, which is cpu", 0 },
     { "workers", WORKERS, "N", 0,
       "CPU threads that run kernels. Default: one fewer than the cores, at least one", 0 },
     { "patience", PATIENCE, "SECONDS", 0, "Give up when messages wait and none moves for so long (30)", 0 },

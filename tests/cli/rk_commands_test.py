@@ -28,7 +28,7 @@ class Help(Case):
     def test_a_wrong_command_line(self):
         for arguments, told in (((), "Usage: rk"), (("rnu",), "valid are run, check, devices, bench, codegen, init"),
                                 (("run",), "an app file is needed"), (("run", "a", "b"), "one app file"),
-                                (("run", "--colour"), "--colour"), (("run", "a", "--backend", "tpu"), "valid are cpu, cuda and auto"),
+                                (("run", "--colour"), "--colour"), (("run", "a", "--backend", "tpu"), "valid are cpu, cuda, opencl and auto"),
                                 (("run", "a", "--workers", "0"), "from 1 to 1024"), (("run", "a", "--workers", "x"), "from 1 to 1024"),
                                 (("run", "a", "--patience", "-1"), "from 1 to"), (("run", JOB / "app.yaml", "--input-format", "xml"), "valid are csv and ndjson"),
                                 (("run", JOB / "app.yaml", "--output-format", "xml"), "valid are csv and ndjson"),

@@ -9,6 +9,9 @@
 
 #include "../kernels/contract_a.rk.h"
 
+/* Blocks of pools are not copied to an OpenCL device. */
+#define OPENCL_REFUSES "travel by reference, and blocks of them are not copied"
+
 /* The CPU refuses nothing: what its fibers can't have, a case says by its needs. */
 static const contract_variant variants[] = {
     { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0, 0, { 0 } },
@@ -22,9 +25,9 @@ static const contract_variant variants[] = {
     { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, { 0 } },
     { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, { 0 } },
     { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, { 0 } },
-    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, { 0 } },
-    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, { 0 } },
-    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { 0 } },
+    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, { OPENCL_REFUSES } },
+    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, { OPENCL_REFUSES } },
+    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { OPENCL_REFUSES } },
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
 

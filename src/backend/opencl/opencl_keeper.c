@@ -45,8 +45,8 @@ static int has_worked(rk_opencl_served *served)
         const rk_orders *orders = served->kernel->seats[s].orders;
         rk_u32 visit = rk_atomic_u32(&orders->visit);
         rk_u64 progress = __atomic_load_n(&orders->progress, __ATOMIC_ACQUIRE);
-        worked |= visit == RK_VISIT_WORKED || visit == RK_VISIT_WAITS || visit == RK_VISIT_PARKED ||
-                  progress != served->shard[s].progress;
+        worked |=
+            visit == RK_VISIT_WORKED || visit == RK_VISIT_WAITS || progress != served->shard[s].progress;
         served->shard[s].progress = progress;
     }
     return worked;
@@ -81,6 +81,16 @@ static int run_round(rk_opencl_runtime *cl)
 
 /* ------------------------------------------------------------------ rest */
 
+#define PARKED_NS RK_MILLISECONDS(1)
+
+/* Does a shard wait for room? Nobody rings when there is some: it is looked at again soon. */
+static int is_parked(const rk_host_kernel *kernel)
+{
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        if (rk_atomic_u32(&kernel->seats[s].orders->phase) == RK_PHASE_PARKED) return 1;
+    return 0;
+}
+
 /* How long nothing is to be launched if nobody rings; 0: there is something already. */
 static rk_u64 rest(rk_opencl_runtime *cl)
 {
@@ -89,6 +99,7 @@ static rk_u64 rest(rk_opencl_runtime *cl)
         const rk_opencl_served *served = cl->served[n];
         if (!served || !rk_slices_wanted(served->kernel)) continue;
         rk_slices_sleep(served->kernel);
+        if (is_parked(served->kernel) && nap_ns > PARKED_NS) nap_ns = PARKED_NS;
         nap_ns = rk_opencl_has_arrived(served) ? 0 : rk_slices_nap(served->kernel, now, nap_ns);
     }
     return nap_ns;
