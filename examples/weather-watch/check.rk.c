@@ -1,6 +1,8 @@
 /* Refuses readings that can't be: the first reason that applies goes to the dead letters with the reading. */
 #include "weather.rk.h"
 
+RK_NEEDS_F64
+
 RK_REASON(hour)
 RK_REASON(temperature)
 RK_REASON(pressure)

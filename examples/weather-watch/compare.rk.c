@@ -3,6 +3,8 @@
 
 #include <ringkernel/state/average.h>
 
+RK_NEEDS_F64
+
 RK_AVERAGE(week, DAYS_OF_WEEK, rk_f64)
 
 typedef struct hour_of_day {

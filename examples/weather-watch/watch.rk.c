@@ -5,6 +5,8 @@
 #include <ringkernel/state/average.h>
 #include <ringkernel/state/extremes.h>
 
+RK_NEEDS_F64
+
 RK_PARAM(rk_u32, every, 24)      /* readings from one line of averages to the next */
 RK_PARAM(rk_f64, unusual, 0.9)   /* °C from what is usual at the hour; rk run … --set watch.unusual=0.5 */
 RK_PARAM(rk_f64, fall, 1.4)      /* hPa below the highest pressure of the last 24 hours */

@@ -185,7 +185,7 @@ static void each_vertex_gets_the_mean_of_its_neighbours_value(contract *c)
             rk_u32 next = (v + 1) % VERTICES;
             rk_f32 neighbour = next < counts[n] ? (rk_f32)(next * next) : 0.0f;
             receive(c, kernel, &mean);
-            assert_int_equal(mean.vertex, v);
+            assert_int_equal(mean.node, v);
             assert_true(mean.value == ((rk_f32)(v * v) + neighbour) / 2.0f);
         }
         assert_ok(rk_terminate(c->runtime, kernel, CONTRACT_PATIENCE));

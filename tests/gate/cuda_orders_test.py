@@ -93,6 +93,7 @@ PROBES = {
     "m1_open": ("rk_context *c, rk_u32 *limit, rk_u32 *to", "*to = rk_visit_open(c, limit);",
                 ("ld.acquire.sys.b32", COUNT, "ld.acquire.sys.b32")),
     "m1_taken": ("rk_context *c, rk_u32 *to", "*to = rk_visit_taken(c);", {"ld.acquire.sys.b32": 3}),  # with N1, S2
+    "m1_draining": ("rk_context *rk_ctx, rk_u32 *to", "*to = rk_is_draining(rk_ctx);", {"ld.acquire.sys.b32": 2}),  # with N1
     "publish": ("rk_context *c, rk_u32 *to", "*to = rk_publish(c);", {"fence.acq_rel.sys": 1}),  # a reference's
     "join": ("rk_context *c, rk_u8 *slot", "rk_message_join(c, slot);", ["fence.acq_rel.gpu"]),  # likewise, if relaxed
     "examine": ("rk_context *c, rk_u32 *to", "*to = rk_message_examine(c);", {"fence.acq_rel.gpu": 1}),  # likewise

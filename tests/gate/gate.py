@@ -65,6 +65,7 @@ class Job:
     name: str  # as the table shows it
     kernel: bool
     texts: dict  # by FORMS; a text that begins with "error:" is why there is none
+    source: str = ""  # of a kernel, as it was written
 
 
 # Machine code for a GPU is made of the first kernel of a file only: the assembler takes seconds for each, and
@@ -156,7 +157,7 @@ def find_jobs(root, cache, kernels):
         if all((root / name).exists() for name in CARRIED):
             wanted += sorted(write_carried(root, cache).rglob("*.rk.c"))
     renderer = load_renderer(cache)
-    jobs = [Job(os.path.relpath(p, root), True, render_all(renderer, p)) for p in wanted]
+    jobs = [Job(os.path.relpath(p, root), True, render_all(renderer, p), p.read_text()) for p in wanted]
     if kernels:
         return jobs
     include = root / "include/ringkernel"
@@ -319,7 +320,10 @@ class Pocl:
 
 
 class Metal:
-    """Not Apple's compiler: what passes has Metal's syntax and address spaces."""
+    """Not Apple's compiler: what passes has Metal's syntax and address spaces. A source that says that it needs doubles
+    must be refused for that."""
+
+    NO_DOUBLES = "computes with doubles, which this device doesn't have"
 
     name, form, kernels = "clang as metal", "metal", True
 
@@ -327,15 +331,17 @@ class Metal:
         library = Path(__file__).parent / "metal"
         self.command = ["clang", "-x", "cl", "-cl-std=clc++1.0", "-cl-no-stdinc", "-D__METAL_VERSION__=320",
                         f"-I{library}", "-include", "metal_stdlib", f"-I{root}/include", "-Wall", "-Wextra", "-Werror",
-                        "-Wno-unknown-attributes"]  # Metal's
+                        "-Wno-unknown-attributes", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
         try:
             asked = subprocess.run(["clang", "--version"], capture_output=True, text=True, check=True)
         except OSError as error:
             raise Missing("clang not found") from error
         return asked.stdout + " ".join(self.command) + (library / "metal_stdlib").read_text()
 
-    def compile(self, _job, text):
+    def compile(self, job, text):
         done = subprocess.run([*self.command, "-fsyntax-only", "-"], input=text, capture_output=True, text=True, check=False)
+        if re.search(r"^RK_NEEDS_F64", job.source, re.MULTILINE):
+            return self.NO_DOUBLES in done.stderr, done.stdout + done.stderr
         if done.returncode:
             return False, done.stdout + done.stderr
         read = subprocess.run([*self.command, "-E", "-P", "-"], input=text, capture_output=True, text=True, check=True)

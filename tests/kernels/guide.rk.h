@@ -21,7 +21,7 @@ RK_MESSAGE(account_change, 106, (rk_u32, account), (rk_u32, sequence), (rk_i64, 
 RK_MESSAGE(account_balance, 107, (rk_u32, account), (rk_u32, sequence), (rk_i64, cents))
 
 /* A value on a ring of vertices. */
-RK_MESSAGE(vertex_update, 108, (rk_u32, vertex), (rk_f32, value))
+RK_MESSAGE(vertex_update, 108, (rk_u32, node), (rk_f32, value))
 
 /* Reductions: 256 values in one message, one value in each of many, and the sum. */
 RK_MESSAGE(sample_block, 110, (rk_i32, value, 256))

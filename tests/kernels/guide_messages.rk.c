@@ -20,7 +20,7 @@ RK_SPMD_KERNEL(message_passing, vertex_update, vertex_update, .threads = VERTICE
 
     rk_f32 neighbour = value[(rk_thread() + 1u) % VERTICES];
     if (taken) {
-        vertex_update mean = { update.vertex, (update.value + neighbour) / 2.0f };
+        vertex_update mean = { update.node, (update.value + neighbour) / 2.0f };
         rk_send(RK_ARG, &mean);
     }
 }

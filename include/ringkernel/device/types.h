@@ -62,6 +62,13 @@ typedef struct rk_f64 {
 typedef double rk_f64;
 #endif
 
+/* What stands in a source that computes with them. */
+#if defined(RK_HAS_F64)
+#define RK_NEEDS_F64 RK_STATIC_ASSERT(1, "");
+#else
+#define RK_NEEDS_F64 RK_STATIC_ASSERT(0, "this source computes with doubles, which this device doesn't have");
+#endif
+
 /* Compile-time checks: every layout states its size and offsets in every language. Where OpenCL C has no
  * static assertion, a failed one is an array of negative length. */
 #if !defined(__has_extension)
