@@ -171,13 +171,12 @@ static void audit(client *c, bool at_rest)
 /* ------------------------------------------------------------------ between client and bank */
 
 /* A bank that has failed is launched again, with inbox and state; the batch that it was at is handled
- * again. Until then it stands still amid payments, and is audited. */
+ * again. */
 static bool bring_back(client *c)
 {
     rk_kernel_info info;
     RK_CHECK(rk_kernel_information(c->runtime, c->bank, &info));
     if (info.life != RK_LIFE_FAILED) return false;
-    audit(c, false);
     RK_CHECK(rk_relaunch(c->runtime, c->bank, &c->options, PATIENCE_NS));
     c->crashes++;
     return true;
