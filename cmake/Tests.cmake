@@ -204,7 +204,7 @@ ringkernel_add_kernels(residents ${PROJECT_SOURCE_DIR}/tests/gpu/residents.rk.c)
 
 # --- the contract on an OpenCL device, where there is one: PoCL takes seconds to compile a kernel, so a part of it ----------
 if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
-    foreach(suite queues deduplication expiry lifecycle relaunch)
+    foreach(suite queues lifecycle relaunch)
         set(name opencl_${suite})
         rk_add_test(${name} ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c ${suite}_test)
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT RK_CONTRACT_VARIANTS=opencl-* RK_CONTRACT_LIMIT=500

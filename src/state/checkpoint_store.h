@@ -48,7 +48,7 @@ rk_status rk_store_newest(rk_checkpoint_store *store, rk_u64 below, rk_u64 *numb
 /* A manifest, checked whole; the caller frees it. RK_CORRUPT, RK_INCOMPATIBLE (another version). */
 rk_status rk_store_manifest(rk_checkpoint_store *store, rk_u64 number, rk_manifest **manifest);
 /* The snapshot of a manifest, each block checked; the caller frees it. RK_CORRUPT. */
-rk_status rk_store_read(rk_checkpoint_store *store, const rk_manifest *manifest, void **bytes);
+rk_status rk_store_read(rk_checkpoint_store *store, const rk_manifest *manifest, void **out);
 /* Add a checkpoint: its manifest, whose checksum is made here, and those blocks that it says to have brought; and
  * remove the oldest beyond `keep`. *written: bytes of those blocks. */
 rk_status rk_store_add(rk_checkpoint_store *store, rk_manifest *manifest, const void *bytes, rk_u32 keep,
