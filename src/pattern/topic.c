@@ -224,7 +224,8 @@ static rk_status subscribe(rk_topics *topics, const char *pattern, rk_kernel ker
         free(copy);
         return no_memory();
     }
-    *end = (subscription){ (rk_u32)(s - topics->subscribers), copy };
+    end->subscriber = (rk_u32)(s - topics->subscribers);
+    end->pattern = copy;
     topics->subscription_count++;
     return RK_OK;
 }
