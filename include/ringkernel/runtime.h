@@ -114,7 +114,7 @@ RK_API rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launc
 /* Start handling. RK_ALREADY_ACTIVE; RK_FAILED after a failure; RK_CLOSED once draining. */
 RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
 /* Stop handling at a batch boundary, keep what is queued. Returns when it has stopped; a handler that runs
- * longer than the stall limit: RK_TIMED_OUT. RK_NOT_ACTIVE. */
+ * longer than the stall limit: RK_TIMED_OUT. RK_NOT_ACTIVE. RK_FAILED: it failed before it got there. */
 RK_API rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel);
 
 /* Stop for good, by `timeout_ns` at the latest: intake closes, what is queued is handled if the kernel is
@@ -245,7 +245,8 @@ RK_API rk_status rk_step(rk_runtime *runtime, rk_kernel kernel, rk_u32 *result);
 /* Step all active kernels until all are idle, parked or ended; at most `visits` visits: then RK_TIMED_OUT. */
 RK_API rk_status rk_step_all(rk_runtime *runtime, rk_u32 visits);
 /* The next batch of this kernel that has published what it sent is not committed: the kernel fails there, as
- * if the process had died (the fault point of redelivery tests). */
+ * if the process had died (the fault point of redelivery tests). That may be a batch which is being published just
+ * now; with several shards it is whichever comes first, and others may fail at the same point before they stop. */
 RK_API rk_status rk_fail_before_commit(rk_runtime *runtime, rk_kernel kernel);
 
 RK_END_DECLS

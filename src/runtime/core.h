@@ -257,6 +257,13 @@ static inline rk_lane *rk_seat_lane(const rk_seat *seat, rk_u32 which)
 {
     return (rk_lane *)(seat->owner->runtime->arena.base + seat->lane[which]);
 }
+/* Of a shard that nobody serves yet: its timer hook is to run at `when_ns`, and the host has been told so. */
+static inline void rk_seat_wake_at(rk_seat *seat, rk_u64 when_ns)
+{
+    rk_turn *turn = &seat->shard->turn;
+    turn->wake_ns = turn->wake_told = when_ns;
+    __atomic_store_n(&seat->orders->wake_ns, when_ns, __ATOMIC_RELEASE);
+}
 static inline rk_lane *rk_lane_at(const rk_runtime *runtime, rk_u64 offset)
 {
     return (rk_lane *)(runtime->arena.base + offset);

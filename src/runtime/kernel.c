@@ -303,12 +303,26 @@ rk_status rk_kernel_serve(rk_host_kernel *kernel)
     return status;
 }
 
+/* On a device a shard may have failed in its last turn, and nobody has looked since. */
+static void look_for_failure(rk_host_kernel *kernel)
+{
+    rk_u32 life = rk_atomic_u32(&kernel->life);
+    if (life != RK_LIFE_ACTIVE && life != RK_LIFE_DRAINING) return;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        if (__atomic_load_n(&kernel->seats[s].orders->phase, __ATOMIC_ACQUIRE) == RK_PHASE_FAILED) {
+            rk_kernel_failed(kernel, "stopped between publishing and committing a batch");
+            return;
+        }
+}
+
 rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     if (!kernel->serving) return RK_OK;
     rk_status status = kernel->runtime->backend->leave(kernel->runtime, kernel, deadline_ns);
-    if (status == RK_OK) kernel->serving = 0;
-    return status;
+    if (status != RK_OK) return status;
+    kernel->serving = 0;
+    look_for_failure(kernel);
+    return RK_OK;
 }
 
 rk_status rk_kernel_activate(rk_host_kernel *k)
@@ -343,8 +357,9 @@ rk_status rk_kernel_deactivate(rk_host_kernel *k)
         return rk_error(RK_TIMED_OUT,
                         "'%s' did not reach a batch boundary in %llu ms: a handler is still running", k->id,
                         (unsigned long long)(limit / 1000000));
-    rk_u32 active = RK_LIFE_ACTIVE; /* unless it failed meanwhile */
-    __atomic_compare_exchange_n(&k->life, &active, RK_LIFE_INACTIVE, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    rk_u32 life = RK_LIFE_ACTIVE;
+    if (!__atomic_compare_exchange_n(&k->life, &life, RK_LIFE_INACTIVE, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return rk_error(RK_FAILED, "'%s' failed on its way to a batch boundary: %s", k->id, k->failure);
     return RK_OK;
 }
 

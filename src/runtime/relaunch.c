@@ -285,9 +285,10 @@ static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
 }
 
 /* The timer hook of a merged state runs as soon as one of them asked. */
-static void move_wake(const rk_turn *from, rk_turn *to)
+static void move_wake(const rk_turn *from, rk_seat *to)
 {
-    if (from->wake_ns && (!to->wake_ns || from->wake_ns < to->wake_ns)) to->wake_ns = from->wake_ns;
+    rk_u64 earliest = to->shard->turn.wake_ns;
+    if (from->wake_ns && (!earliest || from->wake_ns < earliest)) rk_seat_wake_at(to, from->wake_ns);
 }
 
 /* The old shards' edges, until the wiring is made anew from them. */
@@ -296,7 +297,7 @@ static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
     rk_u32 shards = fresh->seat_count;
     for (rk_u32 s = 0; s < old->seat_count; s++) {
         move_meter(old->seats[s].shard, fresh->seats[s % shards].shard);
-        move_wake(&old->seats[s].shard->turn, &fresh->seats[s % shards].shard->turn);
+        move_wake(&old->seats[s].shard->turn, &fresh->seats[s % shards]);
     }
     for (rk_u32 s = 0; s < shards && s < old->seat_count; s++) {
         rk_shard *to = fresh->seats[s].shard;
@@ -370,6 +371,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
 
     status = rk_stop_between_batches(&k, 1, &wait);
     if (status != RK_OK) return status;
+    was = rk_atomic_u32(&k->life); /* it may have failed on the way there */
     rk_gate_close(k);
     status = rk_circle_stop(k, &circle);
     if (status == RK_OK)

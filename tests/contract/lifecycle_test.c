@@ -114,6 +114,49 @@ static void activating_twice_and_deactivating_an_inactive_one_are_told_apart(con
     assert_serves(c, k, 2);
 }
 
+typedef struct stopping {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 begun;
+    rk_status status;
+} stopping;
+
+static void *deactivate(void *argument)
+{
+    stopping *s = argument;
+    set_control(&s->begun, 1);
+    s->status = rk_deactivate(s->c->runtime, s->kernel);
+    return 0;
+}
+
+static void a_failure_on_the_way_to_a_batch_boundary_is_told(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k = launch_active(c, "held", "held", &o);
+    for (rk_u32 round = 0; round < 8; round++) {
+        /* given a handler at work, behind which the kernel will fail */
+        CLOSE_GATE();
+        assert_ok(send_probe(c, k, round));
+        wait_until(c, IN_HANDLERS == 1);
+        assert_ok(rk_fail_before_commit(c->runtime, k));
+
+        /* when it is deactivated, and the handler returns */
+        stopping s = { c, k, 0, RK_OK };
+        start_thread(c, deactivate, &s);
+        wait_until(c, control(&s.begun));
+        OPEN_GATE();
+        join_threads(c);
+
+        /* then that is no success, and launched again it has its message still */
+        assert_true(s.status == RK_FAILED || s.status == RK_NOT_ACTIVE); /* the latter: failed before */
+        assert_int_equal(info_of(c, k).life, RK_LIFE_FAILED);
+        assert_next(c, k, round);
+        assert_ok(rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE));
+        assert_next(c, k, round);
+        assert_int_equal(info_of(c, k).life, RK_LIFE_ACTIVE);
+    }
+}
+
 static void messages_sent_while_inactive_are_handled_in_order_after_activation(contract *c)
 {
     rk_kernel k = launch(c, "echo", "echo", 0);
@@ -271,6 +314,7 @@ static const contract_case cases[] = {
     { CASE(dimensions_of_zero_are_refused), ON_EVERY },
     { CASE(an_id_in_use_is_refused_and_its_kernel_goes_on), ON_EVERY },
     { CASE(activating_twice_and_deactivating_an_inactive_one_are_told_apart), ON_EVERY },
+    { CASE(a_failure_on_the_way_to_a_batch_boundary_is_told), NEEDS_THREADS | NEEDS_CPU },
     { CASE(messages_sent_while_inactive_are_handled_in_order_after_activation), ON_EVERY },
     { CASE(a_kernel_that_was_drained_takes_and_does_nothing_more), ON_EVERY },
     { CASE(a_kernel_that_is_not_active_cannot_be_drained), ON_EVERY },

@@ -104,6 +104,17 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
     return 0;
 }
 
+/* The host learns when the shard wants to be served although nothing comes: before the batch that asked leaves the lane,
+ * so that a lane is never seen empty with a wish that nobody knows of; and when nothing is queued, so after what the
+ * hook sent. models/drain_cycle.pml has both. */
+RK_FN void rk_turn_tell_wake(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (turn->wake_told == turn->wake_ns) return;
+    turn->wake_told = turn->wake_ns;
+    rk_store_u64(&context->told->wake_ns, turn->wake_ns, RK_RELEASE, RK_SCOPE_SYSTEM);
+}
+
 /* The batch is out: give its slots back and count. */
 RK_FN_LARGE void rk_turn_commit(rk_context *context)
 {
@@ -113,6 +124,7 @@ RK_FN_LARGE void rk_turn_commit(rk_context *context)
     rk_u64 done = RK_LOOP_NOW(context);
     rk_u64 took = done > turn->taken_ns ? done - turn->taken_ns : 0;
     if (turn->references) rk_release_references(context);
+    rk_turn_tell_wake(context);
     rk_take_commit(context);
     for (rk_u32 l = 0; l < 2u; l++) RK_WAKE_PRODUCERS(context, rk_shard_lane(context, l));
     turn->staged = 0;
@@ -211,15 +223,6 @@ RK_FN_LARGE rk_u32 rk_turn_tick(rk_context *context)
     return 1;
 }
 
-/* Nothing is queued: the host learns when the shard wants to be served although nothing comes. */
-RK_FN void rk_turn_tell_wake(rk_context *context)
-{
-    RK_GLOBAL rk_turn *turn = context->turn;
-    if (turn->wake_told == turn->wake_ns) return;
-    turn->wake_told = turn->wake_ns;
-    rk_store_u64(&context->told->wake_ns, turn->wake_ns, RK_RELEASE, RK_SCOPE_SYSTEM);
-}
-
 /* Event-driven: a slice begins with the first message after the last one ended, and ends at its bounds. */
 RK_FN void rk_turn_slice(rk_context *context)
 {
@@ -252,6 +255,7 @@ RK_FN rk_u32 rk_visit_open(rk_context *context, rk_u32 *limit)
         if (!rk_turn_publish(context)) return RK_VISIT_PARKED;
         turn->staged = 0;
         turn->published = 0;
+        rk_phase(context, RK_PHASE_BUSY);
     }
     if (command == RK_COMMAND_PAUSE) {
         rk_phase(context, RK_PHASE_PAUSED);

@@ -115,21 +115,18 @@ void rk_opencl_look(rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ leaving */
 
-/* Between slices the image has everything. */
+/* Between slices the image has everything. On a lost device nothing runs any more, and the keeper, which may still
+ * wait for a launch of it, has done with what it served. */
 rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
     rk_status status = rk_opencl_lock(cl, deadline_ns);
     if (status == RK_TIMED_OUT) return status;
-    if (status != RK_OK) { /* nothing runs there any more */
-        free(cl->served[kernel->number]);
-        cl->served[kernel->number] = 0;
-        rk_opencl_tell_failure(kernel);
-        return RK_OK;
-    }
+    if (status != RK_OK) pthread_mutex_lock(&cl->device_lock);
     free(cl->served[kernel->number]);
     cl->served[kernel->number] = 0;
     rk_opencl_unlock(cl);
+    if (status != RK_OK) rk_opencl_tell_failure(kernel);
     return RK_OK;
 }
 
