@@ -54,6 +54,13 @@ class Orders(Day):
                 self.assertGreater(min(said["lost"], said["doubled"], said["copies"], said["answers"]), 100)
                 self.assertEqual(said["crashes"], 0)
 
+    def test_each_is_carried_out_once_when_batches_are_handled_again(self):
+        self.make(20000)
+        for workers in ("1", "3"):
+            with self.subTest(workers=workers):
+                said = self.serve("--workers", workers, "--crashes", "3")
+                self.assertGreaterEqual(said["crashes"], 3)
+
     def test_what_cannot_be_read_is_told_with_its_place(self):
         self.make(10)
         rows = self.transfers.read_text()
