@@ -102,7 +102,8 @@ static rk_u32 has_travelled_on(const rk_seat *seat, rk_u64 ring_offset, rk_u64 i
     rk_u32 header_size = shard->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     const rk_reference *own = (const rk_reference *)(const void *)((const rk_byte *)header + header_size);
     *dead = 0;
-    for (rk_u32 i = 0; i < shard->turn.staged; i++) {
+    for (rk_u32 i = seat->context.straight; i < shard->turn.staged;
+         i++) { /* what went straight has no blocks */
         const rk_staged *entry =
             rk_stage_entry(seat->owner->runtime->arena.base + shard->stage, shard->stage_stride, i);
         const rk_reference *reference = (const rk_reference *)(const void *)(entry + 1);

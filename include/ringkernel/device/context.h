@@ -74,6 +74,12 @@ typedef struct rk_context {
     rk_u32 unusual;                   /* 1: a send that the express can't publish was staged */
 #endif
 #if defined(RK_LANG_HOST)
+    /* Straight sends, see stage.h. */
+    rk_u32 straight;         /* of what was sent in this turn, how many went straight: the first ones */
+    rk_u32 straight_room;    /* a send goes straight while fewer have been made; 0: none does any more */
+    rk_u32 straight_most;    /* payload bytes of one */
+    rk_u64 straight_first;   /* ring index of the first */
+    rk_slots straight_slots; /* of the out lane */
     const rk_services *services;
     void *host; /* the worker's own */
 #endif

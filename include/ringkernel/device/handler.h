@@ -186,7 +186,15 @@ RK_FN_LARGE void rk_stage_take_back(rk_context *context)
     RK_GLOBAL const rk_reference *came =
         (RK_GLOBAL const rk_reference *)((RK_GLOBAL const rk_u8 *)context->header + header_size);
     rk_u32 kept = context->header->flags & RK_FLAG_KEPT; /* forwarded: that block is the message's again */
-    for (rk_u32 i = context->stage_first; i < context->stage_next; i++) {
+    rk_u32 staged_first = context->stage_first;
+#if defined(RK_LANG_HOST)
+    rk_straight_close(context);
+    if (context->straight > staged_first) {
+        staged_first = context->straight; /* what went straight has no blocks */
+        context->straight = context->stage_first;
+    }
+#endif
+    for (rk_u32 i = staged_first; i < context->stage_next; i++) {
         RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
         RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)(entry + 1);
         RK_GLOBAL const rk_pool *own = (RK_GLOBAL const rk_pool *)(context->arena + context->shard->pool);
@@ -327,7 +335,10 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     rk_stage_fill(context, entry, route, type, (rk_u32)length);
     RK_STAGE_UNUSUAL(context, 1); /* it moves a tail that the express remembers */
 #else
-    context->stage_limit++; /* borrows the entry of the report, which is not staged yet */
+#if defined(RK_LANG_HOST)
+    rk_straight_pull_in(context); /* it may go to the very slot that the first straight one lies in */
+#endif
+    context->stage_limit++;       /* borrows the entry of the report, which is not staged yet */
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
     context->stage_limit--;
     if (!entry) return RK_LIMIT;

@@ -289,6 +289,9 @@ RK_FN rk_u32 rk_visit_taken(rk_context *context)
     for (rk_u32 v = 0; v < turn->views; v++) rk_take_stamp(context, &turn->view[v]);
     if (shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
     context->stage_next = 0;
+#if defined(RK_LANG_HOST)
+    context->straight = context->straight_room = 0;
+#endif
     return RK_VISIT_HANDLE;
 }
 
@@ -310,7 +313,9 @@ RK_FN rk_u32 rk_visit_end(rk_context *context)
     turn->staged = failed == (rk_u32)RK_QUARANTINED
                        ? 0u
                        : context->stage_next; /* quarantined meanwhile: nothing goes out */
-#if !defined(RK_LANG_CUDA)                    /* where the block has published a part of it already */
+#if defined(RK_LANG_HOST)
+    turn->published = rk_publish_straight(context);
+#elif !defined(RK_LANG_CUDA) /* where the block has published a part of it already */
     turn->published = 0;
 #endif
     if (failed) {
@@ -352,6 +357,9 @@ RK_FN void rk_context_open(rk_context *context, rk_byte *arena, RK_GLOBAL rk_sha
     context->spmd = 0;
     context->shared_used = 0;
     context->received = 0;
+#if defined(RK_LANG_HOST)
+    context->straight = context->straight_room = 0;
+#endif
 #if defined(RK_LANG_CUDA)
     context->meter = &shard->meter;
     context->payload_max = 0xffffffffu;

@@ -484,6 +484,32 @@ RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
     return 1;
 }
 
+#if defined(RK_LANG_HOST)
+/* Show what went straight: it only lacks its place in the lane and its laps. Returns how many are out. */
+RK_FN rk_u32 rk_publish_straight(rk_context *context)
+{
+    rk_lane *lane = (rk_lane *)(context->arena + context->shard->out_lane);
+    rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+    const rk_slots slots = context->straight_slots;
+    rk_straight_close(context);
+    if (context->turn->staged == 0) return 0;
+    if (context->straight && rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE))
+        rk_straight_pull_in(context);
+    if (context->straight == 0) return 0;
+    rk_claim claim = rk_ring_claim(ring, context->straight); /* room was found when they were let go */
+    for (rk_u32 i = claim.count; i-- > 0;) {
+        rk_u32 index = (rk_u32)claim.first + i;
+        rk_store_u32((rk_u32 *)rk_slots_at(slots, index), index & ~slots.mask, RK_RELEASE,
+                     RK_SCOPE_DEVICE); /* P2 */
+    }
+    if (rk_ring_stamp_due(ring, claim.first, claim.count))
+        rk_ring_stamp(ring, claim.first + claim.count - 1u, context->now_ns);
+    rk_count(&context->shard->meter.sent, claim.count);
+    RK_WAKE_CONSUMER(context, lane);
+    return claim.count;
+}
+#endif
+
 /* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked;
  * context->blocked is the lane without room, 0 where a block of the pool is waited for. */
 RK_FN_LARGE rk_u32 rk_publish(rk_context *context)

@@ -2,7 +2,13 @@
  * (publish.h).
  *
  * Each handler call has room for as many entries as its kernel declares (max_sends) and one for a report
- * about its message. A call that fails takes back what it staged. */
+ * about its message. A call that fails takes back what it staged.
+ *
+ * On the CPU the first sends of a turn go straight: they are written into the free slots of the out lane,
+ * which has no other producer, and publishing them is storing their laps. Nobody sees them before that,
+ * and a slot that a failed call has filled is filled again by the next. The first send that can't go so
+ * (another route, a report, no room) is staged and so are all after it, so the order stays the one in
+ * which they were sent. */
 #ifndef RINGKERNEL_DEVICE_STAGE_H
 #define RINGKERNEL_DEVICE_STAGE_H
 
@@ -80,11 +86,81 @@ RK_FN void rk_stage_fill(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32
     entry->copied = RK_COPY_NONE;
 }
 
+#if defined(RK_LANG_HOST)
+/* Let the sends of this turn go straight, if the default route leads to an open lane of the host's. Not those
+ * of a turn of one message: the host looks at the first free slot, and would take its line between payload
+ * and lap. */
+RK_FN void rk_straight_open(rk_context *context)
+{
+    const rk_shard *shard = context->shard;
+    const rk_lane *lane = (const rk_lane *)(context->arena + shard->out_lane);
+    const rk_route *route = (const rk_route *)(context->arena + shard->routes) + RK_TO_DEFAULT;
+    rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+    if (context->turn->n < 2u || route->edges || lane->locked || !ring->single ||
+        ring->format != RK_FORMAT_SEQ)
+        return;
+    rk_claim room;
+    room.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
+    room.count = rk_ring_room(ring, room.first, context->turn->n * shard->max_sends);
+    rk_ring_prepare(ring, context->arena, room);
+    context->straight_room = room.count;
+    context->straight_most = ring->payload_max < RK_INLINE_MAX ? ring->payload_max : RK_INLINE_MAX;
+    context->straight_first = room.first;
+    context->straight_slots = rk_ring_slots(ring, context->arena);
+}
+
+/* No further send goes straight in this turn. */
+RK_FN void rk_straight_close(rk_context *context)
+{
+    if (context->straight_room == 0) return;
+    context->straight = context->stage_next;
+    context->straight_room = 0;
+}
+
+/* The place for the payload of the next send, whose header is written. 0: it can't go straight. */
+RK_FN rk_byte *rk_straight_next(rk_context *context, rk_u32 type, rk_u64 length, rk_u32 target,
+                                rk_u32 priority)
+{
+    const rk_u32 i = context->stage_next;
+    if (i >= context->straight_room || i >= context->stage_limit || length > context->straight_most) return 0;
+    const rk_shard *shard = context->shard;
+    const rk_u32 header_size = context->straight_slots.header_size;
+    rk_byte *slot = rk_slots_at(context->straight_slots, context->straight_first + i);
+    context->stage_next = i + 1u;
+    ((rk_word *)slot)[1] = type | (rk_u32)length << 16;
+    rk_header_address((rk_header *)slot, target, shard->kernel_no & 0xffffu, priority, 0);
+    if (header_size == RK_HEADER_LONG)
+        rk_header_further((rk_header_long *)slot, rk_stamp_ns(context), shard->shard);
+    return slot + header_size;
+}
+
+/* What went straight in this turn becomes staged like all else: it is not in the lane yet. */
+RK_FN_LARGE void rk_straight_pull_in(rk_context *context)
+{
+    const rk_u32 header_size = context->straight_slots.header_size;
+    rk_straight_close(context);
+    for (rk_u32 i = 0; i < context->straight; i++) {
+        const rk_byte *slot = rk_slots_at(context->straight_slots, context->straight_first + i);
+        rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
+        rk_header_further(&entry->header, context->now_ns, context->shard->shard);
+        rk_copy_global((rk_byte *)&entry->header, slot, header_size);
+        rk_copy_global((rk_byte *)(entry + 1), slot + header_size, entry->header.base.length);
+        entry->route = RK_TO_DEFAULT;
+        entry->sent = 0;
+        entry->copied = RK_COPY_NONE;
+    }
+    context->straight = 0;
+}
+#endif
+
 /* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that
  * it may. */
 RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
 {
     if (context->stage_next >= context->stage_limit) return 0;
+#if defined(RK_LANG_HOST)
+    rk_straight_close(context);
+#endif
     RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
     rk_stage_fill(context, entry, route, type, length);
     RK_STAGE_UNUSUAL(context, route != RK_TO_DEFAULT || length > context->payload_max ||
@@ -135,6 +211,14 @@ RK_FN_LARGE rk_status rk_stage_large(rk_context *context, RK_GLOBAL rk_staged *e
 RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload, rk_u64 length,
                          const rk_send_options *options)
 {
+#if defined(RK_LANG_HOST)
+    rk_byte *straight =
+        route == RK_TO_DEFAULT && !options ? rk_straight_next(context, type, length, 0, 0) : 0;
+    if (straight) {
+        rk_copy_to_slot(straight, (const rk_u8 *)payload, (rk_u32)length);
+        return RK_OK;
+    }
+#endif
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
     if (!entry) return rk_stage_refused(context);
     if (options) rk_stage_apply(entry, options);
@@ -146,11 +230,33 @@ RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const v
     return RK_OK;
 }
 
+#if defined(RK_LANG_HOST)
+/* The message being handled goes on straight. 0: it can't. */
+RK_FN rk_u32 rk_straight_forward(rk_context *context, const rk_header *header)
+{
+    rk_u32 header_size = context->straight_slots.header_size; /* all lanes of a kernel have one form */
+    const rk_byte *payload = (const rk_byte *)header + header_size;
+    if (header->flags & RK_FLAG_REFERENCE) return 0;
+    rk_byte *to = rk_straight_next(context, header->type, header->length, header->target, header->priority);
+    if (!to) return 0;
+    if (header_size == RK_HEADER_LONG)
+        ((rk_header_long *)(to - RK_HEADER_LONG))->id = ((const rk_header_long *)header)->id;
+    else if (context->straight_slots.shift == RK_SLOT_MIN_SHIFT)
+        /* A slot of one cache line is filled to its end, whatever the length: no slot has less in it. */
+        return rk_copy_to_slot(to, payload, RK_SLOT_MIN - RK_HEADER_SHORT), 1u;
+    rk_copy_to_slot(to, payload, header->length);
+    return 1;
+}
+#endif
+
 /* Stage the message being handled as it is, reference and all. */
 RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
 {
     RK_GLOBAL const rk_header *header = context->header;
     if (!header) return RK_EMPTY;
+#if defined(RK_LANG_HOST)
+    if (route == RK_TO_DEFAULT && rk_straight_forward(context, header)) return RK_OK;
+#endif
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, header->type, header->length);
     if (!entry) return rk_stage_refused(context);
     RK_STAGE_UNUSUAL(context, header->flags & RK_FLAG_REFERENCE);

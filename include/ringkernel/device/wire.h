@@ -102,6 +102,7 @@ RK_FN void rk_header_aim(RK_GLOBAL rk_header *header, rk_u32 target)
 
 #define RK_INLINE_MAX 1024u /* the largest payload that travels in its slot */
 #define RK_SLOT_MIN 64u
+#define RK_SLOT_MIN_SHIFT 6u
 
 RK_STATIC_ASSERT(sizeof(rk_header) == RK_HEADER_SHORT, "short header");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_header, type) == 4 && RK_OFFSET_OF(rk_header, length) == 6 &&

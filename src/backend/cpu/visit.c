@@ -28,6 +28,7 @@ static void unknown_type(rk_context *context, rk_byte *slot)
 static void handle_messages(rk_context *context, const rk_class *class)
 {
     rk_turn *turn = context->turn;
+    rk_straight_open(context);
     for (rk_u32 v = 0; v < turn->views; v++) {
         rk_view *view = &turn->view[v];
         context->view = view;
