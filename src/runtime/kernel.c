@@ -358,7 +358,8 @@ rk_status rk_kernel_deactivate(rk_host_kernel *k)
                         "'%s' did not reach a batch boundary in %llu ms: a handler is still running", k->id,
                         (unsigned long long)(limit / 1000000));
     rk_u32 life = RK_LIFE_ACTIVE;
-    if (!__atomic_compare_exchange_n(&k->life, &life, RK_LIFE_INACTIVE, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    if (!__atomic_compare_exchange_n(&k->life, &life, RK_LIFE_INACTIVE, 0, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
         return rk_error(RK_FAILED, "'%s' failed on its way to a batch boundary: %s", k->id, k->failure);
     return RK_OK;
 }

@@ -222,7 +222,8 @@ static void put_shard(const restored *r, rk_u32 was, const rk_form_shard *form)
     memcpy(&counters, form->counters, sizeof form->counters);
     rk_carry_counters(&seat->shard->meter, &counters);
     rk_turn *turn = &seat->shard->turn;
-    if (form->wake && seat->shard->timer) rk_seat_wake_at(seat, 1); /* the hook looks what is due, and asks again */
+    if (form->wake && seat->shard->timer)
+        rk_seat_wake_at(seat, 1); /* the hook looks what is due, and asks again */
     if (form->clock_hlc > turn->clock_hlc) turn->clock_hlc = form->clock_hlc;
     turn->replies += form->replies;
     seat->gone_sent += form->routed;

@@ -61,6 +61,25 @@ RK_HANDLER(steer, task, msg, rk_none, self, .max_sends = 2, .max_batch = 24)
     }
 }
 
+/* Its timer hook sends, and at once, after turns whose sends went straight. */
+typedef struct waking {
+    rk_u32 number, waking_;
+} waking;
+
+RK_HANDLER(waker, task, msg, waking, self, .state = RK_PER_SHARD, .max_batch = 24)
+{
+    rk_forward(RK_ARG);
+    self->number = msg->number;
+    rk_wake_at(RK_ARG, rk_now_ns());
+}
+
+RK_ON_TIMER(waker, waking, self)
+{
+    task later = { 1000 + self->number, DO_SEND }, now = { 2000 + self->number, DO_AT_ONCE };
+    rk_send(RK_ARG, &later);
+    rk_try_send(RK_ARG, &now);
+}
+
 static rk_u32 next_random(rk_u32 *state) { return (*state = *state * 1664525u + 1013904223u) >> 8; }
 
 static int fails(rk_u32 what) { return what == DO_FAIL || what == DO_FAIL_LATE || what == DO_TOO_MUCH; }
@@ -155,6 +174,21 @@ static void what_is_sent_at_once_overtakes_the_turn(contract *c)
         if (i != 5) get(c, k, i, i % 2 ? DO_FORWARD : DO_SEND, 0);
 }
 
+/* Given a turn that went straight, when its timer hook sends, and at once, then what is out already doesn't come
+ * again. */
+static void a_hook_after_such_a_turn_begins_anew(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = 64;
+    o.deduplication_window = 0;
+    rk_kernel k = launch(c, "k", "waker", &o);
+    for (rk_u32 i = 0; i < 8; i++) give(c, k, i, DO_FORWARD);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 0; i < 8; i++) get(c, k, i, DO_FORWARD, 0);
+    get(c, k, 2007, DO_AT_ONCE, 0);
+    get(c, k, 1007, DO_SEND, 0);
+}
+
 /* Given more plain sends in a turn than there is room for, when nobody receives, then the kernel is parked
  * with a full lane, and what is received afterwards is all of them in order. */
 static void a_lane_that_fills_in_the_middle_of_a_turn_parks_it(contract *c)
@@ -212,6 +246,7 @@ static void plain_sends_are_written_once(contract *c)
 static const contract_case cases[] = {
     { CASE(every_mixture_comes_in_order), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(what_is_sent_at_once_overtakes_the_turn), NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(a_hook_after_such_a_turn_begins_anew), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_lane_that_fills_in_the_middle_of_a_turn_parks_it), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_lane_that_drops_keeps_the_first_of_a_turn), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(plain_sends_are_written_once), NEEDS_REGIONS | NEEDS_CPU },

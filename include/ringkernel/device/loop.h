@@ -167,7 +167,7 @@ RK_FN_LARGE rk_u32 rk_turn_drain(rk_context *context)
     rk_u32 hooks = shard->state_kind == RK_PER_ACTOR ? shard->actors_here : 1u;
     context->now_ns = RK_LOOP_NOW(context);
     context->header = 0;
-    context->stage_next = 0;
+    rk_stage_begin(context);
     while (turn->drained < hooks) {
         if (context->stage_next && context->stage_next + shard->max_sends > shard->stage_capacity) break;
         context->stage_first = context->stage_next;
@@ -204,7 +204,7 @@ RK_FN_LARGE rk_u32 rk_turn_tick(rk_context *context)
     turn->ticked = 1;
     context->header = 0;
     context->state = context->shard_state;
-    context->stage_first = context->stage_next = 0;
+    rk_stage_begin(context);
     context->stage_limit = shard->stage_capacity;
     context->failed = 0;
     context->shared_used = 0;
@@ -288,10 +288,7 @@ RK_FN rk_u32 rk_visit_taken(rk_context *context)
     if (shard->event_driven && turn->slice_ns == 0) turn->slice_ns = context->now_ns;
     for (rk_u32 v = 0; v < turn->views; v++) rk_take_stamp(context, &turn->view[v]);
     if (shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-    context->stage_next = 0;
-#if defined(RK_LANG_HOST)
-    context->straight = context->straight_room = 0;
-#endif
+    rk_stage_begin(context);
     return RK_VISIT_HANDLE;
 }
 
@@ -357,9 +354,7 @@ RK_FN void rk_context_open(rk_context *context, rk_byte *arena, RK_GLOBAL rk_sha
     context->spmd = 0;
     context->shared_used = 0;
     context->received = 0;
-#if defined(RK_LANG_HOST)
-    context->straight = context->straight_room = 0;
-#endif
+    rk_stage_begin(context);
 #if defined(RK_LANG_CUDA)
     context->meter = &shard->meter;
     context->payload_max = 0xffffffffu;

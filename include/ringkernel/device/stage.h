@@ -153,6 +153,15 @@ RK_FN_LARGE void rk_straight_pull_in(rk_context *context)
 }
 #endif
 
+/* A turn, or a hook, begins to send. */
+RK_FN void rk_stage_begin(rk_context *context)
+{
+    context->stage_first = context->stage_next = 0;
+#if defined(RK_LANG_HOST)
+    context->straight = context->straight_room = 0;
+#endif
+}
+
 /* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that
  * it may. */
 RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
