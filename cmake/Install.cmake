@@ -7,7 +7,8 @@ install(DIRECTORY include/ringkernel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FIL
 install(TARGETS ringkernel_static ringkernel_shared EXPORT ringkernelTargets)
 if(TARGET ringkernel_checkpoint_shared)
     # The static one names LMDB and xxHash by pkg-config: `pkg-config --static --libs ringkernel-checkpoint`.
-    install(TARGETS ringkernel_checkpoint_static ringkernel_checkpoint_shared)
+    install(TARGETS ringkernel_checkpoint_static ringkernel_checkpoint_shared EXPORT ringkernelCheckpointTargets)
+    install(EXPORT ringkernelCheckpointTargets NAMESPACE ringkernel:: DESTINATION ${package_dir})
 endif()
 install(EXPORT ringkernelTargets NAMESPACE ringkernel:: DESTINATION ${package_dir})
 if(TARGET rk)
