@@ -110,9 +110,9 @@ typedef struct rk_stage_metrics {
     rk_u64 handled; /* of these, by a handler that didn't refuse them */
     rk_u64 refused; /* of these, by rk_fail: letters */
     rk_u64 gone;    /* of these, expired, evicted or lost */
-    rk_u64 out;   /* what it sent, letters apart. While letters are on their way to the host, a little less */
-    rk_u64 aside; /* letters: what it refused, and what it sent and the next one didn't take */
-    rk_u64 depth; /* queued now */
+    rk_u64 out;     /* what it sent, letters apart; while it works, off by those that are not counted yet */
+    rk_u64 aside;   /* letters: what it refused, and what it sent and the next one didn't take */
+    rk_u64 depth;   /* queued now */
     rk_u64
         capacity; /* of the queues of all its shards: the host's for the first stage, the kernels' for others */
     rk_u64 parks;            /* how often it waited for room where it sends to */
