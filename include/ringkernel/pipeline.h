@@ -17,8 +17,9 @@
  * each key. (rk_try_send in a handler overtakes what the same batch has staged; use rk_send.)
  *
  * Backpressure. A stage that is slow parks the one before it, and so on up to whoever sends: under Block rk_pipeline_send
- * waits for its deadline. A stage without options of its own is rk_production() with send_deadline_ns = RK_NO_DEADLINE:
- * it waits for the next one as long as that takes, and nothing is lost. Stages with options have what these say.
+ * waits for its deadline. A stage without options of its own is rk_production() with send_deadline_ns = RK_NO_DEADLINE,
+ * so it waits for the next one as long as that takes and nothing is lost, and with timestamps = 1. Stages with options have
+ * what these say.
  *
  * Errors. What a stage refuses (rk_fail), or sends and the next doesn't take, is a letter (pattern/letter.h): the message
  * whole, with who refused it and why. With `errors` the letters of all stages go to that kernel, on the device;
@@ -115,10 +116,11 @@ typedef struct rk_stage_metrics {
     rk_u64 depth;   /* queued now */
     rk_u64
         capacity; /* of the queues of all its shards: the host's for the first stage, the kernels' for others */
-    rk_u64 parks;            /* how often it waited for room where it sends to */
-    double throughput;       /* handled or refused, a second since it was activated */
-    rk_quantiles queue_wait; /* from the send to the handler; one message in 64, or each with `timestamps` */
-    rk_quantiles service;    /* per message */
+    rk_u64 parks;      /* how often it waited for room where it sends to */
+    double throughput; /* handled or refused, a second since it was activated */
+    rk_quantiles
+        queue_wait; /* from the send to the handler, with `timestamps`; without, of one message in 64 from the host alone */
+    rk_quantiles service; /* per message */
 } rk_stage_metrics;
 
 /* Of stage `stage`, or of `errors` for the count of stages. Plain loads, at any time.

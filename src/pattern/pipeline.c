@@ -43,6 +43,7 @@ static rk_launch_options options_of(const rk_pipeline_stage *stage)
 {
     rk_launch_options o = rk_production();
     o.send_deadline_ns = RK_NO_DEADLINE;
+    o.timestamps = 1; /* for the waiting times of its metrics */
     if (stage->options)
         memcpy(&o, stage->options, stage->options->size < sizeof o ? stage->options->size : sizeof o);
     o.size = sizeof o;

@@ -373,6 +373,7 @@ static void a_stage_without_options_waits_for_room_as_long_as_it_takes(contract 
     run(&r, r.sent, r.sent);
     assert_all_came(&r, 2);
     assert_int_equal(metrics(&r, 0).aside, 0);
+    assert_int_equal(metrics(&r, 0).queue_wait.count, r.got); /* it has timestamps */
     close_row(&r);
 }
 
