@@ -1,5 +1,6 @@
-/* The order books: an order meets the best of the other side, of equal prices the one that was there first, and what is
- * left of it waits in its place. Each instrument has a circuit breaker, which trades at wild prices open. */
+/* The order books: an order meets the best of the other side, of equal prices the one that was there first,
+ * and what is left of it waits in its place. Each instrument has a circuit breaker, which trades at wild
+ * prices open. */
 #include "exchange.rk.h"
 
 #include <ringkernel/resilience/breaker.h>

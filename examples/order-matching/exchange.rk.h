@@ -8,13 +8,13 @@
 #define BUY 0u
 #define SELL 1u
 
-/* A row of the input. Ticks are the exchange's clock: they never go back. A cancel needs no more than its tick, trader and
- * order; the rest of its row is 0. */
+/* A row of the input. Ticks are the exchange's clock: they never go back. A cancel needs no more than its
+ * tick, trader and order; the rest of its row is 0. */
 RK_MESSAGE(entry, 1, (rk_u32, tick), (rk_u32, is_cancel), (rk_u32, order), (rk_u32, trader),
            (rk_u32, instrument), (rk_u32, side), (rk_u32, price), (rk_u32, quantity))
 
-/* From the gate, by two ways of different urgency: an order, which is good until a tick, and a cancel. Each says how many
- * of the other kind come before it. */
+/* From the gate, by two ways of different urgency: an order, which is good until a tick, and a cancel. Each
+ * says how many of the other kind come before it. */
 RK_MESSAGE(limit_order, 2, (rk_u32, tick), (rk_u32, order), (rk_u32, instrument), (rk_u32, side),
            (rk_u32, price), (rk_u32, quantity), (rk_u32, until), (rk_u32, cancels_before))
 RK_MESSAGE(cancel, 3, (rk_u32, tick), (rk_u32, order), (rk_u32, instrument), (rk_u32, orders_before))

@@ -1,5 +1,5 @@
-/* The way in: refuses what can't be, remembers whose each order is, and gives orders and cancels their numbers. In
- * each tick cancels come before orders, so the orders of a tick are held until it is over. */
+/* The way in: refuses what can't be, remembers whose each order is, and gives orders and cancels their
+ * numbers. In each tick cancels come before orders, so the orders of a tick are held until it is over. */
 #include "exchange.rk.h"
 
 #include <ringkernel/state/timed_cache.h>

@@ -1,4 +1,4 @@
-/* `rk init`: writes an app that runs, to start from: a small one that it carries, or an example of the book. */
+/* `rk init`: writes an app that runs, to start from: a small one that it carries, or an example. */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* A pipeline is what its stages' options and a few calls of rk_connect make; here is what is checked before, so that it
- * keeps its order, and the row of handles. */
+/* A pipeline is what its stages' options and a few calls of rk_connect make; here is what is checked before,
+ * so that it keeps its order, and the row of handles. */
 #include <ringkernel/device/publish.h>
 #include <ringkernel/pipeline.h>
 #include <ringkernel/text.h>
@@ -309,7 +309,7 @@ static rk_u64 sent_on(const rk_pipeline *p, rk_u32 stage, const rk_account *a, r
 
 rk_status rk_pipeline_metrics(rk_pipeline *p, rk_u32 stage, rk_stage_metrics *given)
 {
-    rk_kernel kernel;
+    rk_kernel kernel = { 0, 0 };
     rk_kernel_info info;
     rk_account a;
     rk_metrics m;

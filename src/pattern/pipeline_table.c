@@ -1,4 +1,4 @@
-/* A pipeline's metrics as text: a line for each stage, columns of a width that the longest id and the largest counts need. */
+/* A pipeline's metrics as text: a line for each stage, the first column as wide as the longest id. */
 #include <ringkernel/pipeline.h>
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* Pipelines: what is sent comes out in order after any number of stages, what is refused goes aside whole, and who is slow
- * holds the source. */
+/* Pipelines: what is sent comes out in order after any number of stages, what is refused goes aside whole,
+ * and who is slow holds the source. */
 #include "contract.h"
 
 #include "../kernels/pattern_pipeline.rk.h"
@@ -24,7 +24,7 @@ typedef struct row {
     contract *c;
     rk_pipeline *line;
     rk_u32 count;
-    char id[MOST_STAGES][16];
+    char id[MOST_STAGES][24];
     char kernel[64];
     rk_launch_options options[MOST_STAGES];
     rk_pipeline_stage stage[MOST_STAGES];
