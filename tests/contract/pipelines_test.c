@@ -322,6 +322,49 @@ static void what_the_kernel_for_errors_has_no_room_for_comes_to_the_host(contrac
     close_row(&r);
 }
 
+static void what_expires_goes_aside_if_it_is_asked_to(contract *c)
+{
+    row r = row_of(c, 2);
+    rk_launch_options o = plain();
+    rk_pipeline_stage undertaker = { "undertaker", "bury_parcel", &o, 0 };
+    rk_kernel first, last;
+    buried_parcel b;
+    r.options[0].expiry = r.options[0].expired_to_dead = 1;
+    r.with.errors = &undertaker;
+    assert_ok(open_row(&r));
+    rk_send_options short_lived = { .ttl_us = 1000 };
+    parcel p = parcel_of(1);
+    assert_ok(rk_pipeline_send(r.line, RK_BODY(p), &short_lived));
+    assert_ok(put(&r, 2));
+    let_pass(c, RK_MILLISECONDS(10));
+    assert_ok(rk_pipeline_activate(r.line));
+    assert_ok(rk_pipeline_kernel(r.line, 0, &first));
+    assert_ok(rk_pipeline_kernel(r.line, 2, &last));
+    receive(c, last, &b);
+    assert_int_equal(b.number, 1);
+    assert_int_equal(b.is_faulty, 0);
+    assert_int_equal(rk_pipeline_stage_of(r.line, b.kernel_no), 0);
+    wait_until(c, metrics(&r, 0).out == 1 && metrics(&r, 0).handled == 1);
+    assert_int_equal(metrics(&r, 0).gone, 1);
+    assert_int_equal(metrics(&r, 0).aside, 1);
+    assert_int_equal(metrics(&r, 0).refused, 0);
+    close_row(&r);
+}
+
+static void what_a_stage_lets_go_is_told(contract *c)
+{
+    row r = row_of(c, 1);
+    r.options[0].backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+    assert_ok(open_row(&r));
+    for (rk_u32 i = 0; i < SMALL + 4; i++) assert_ok(put(&r, i));
+    assert_int_equal(metrics(&r, 0).in, SMALL + 4);
+    assert_int_equal(metrics(&r, 0).gone, 4);
+    assert_int_equal(metrics(&r, 0).depth, SMALL);
+    assert_ok(rk_pipeline_terminate(r.line, RK_NO_WAIT));
+    assert_status(rk_pipeline_metrics(r.line, 0, &(rk_stage_metrics){ .in = 0 }), RK_STALE);
+    close_row(&r);
+}
+
 /* ------------------------------------------------------------------ backpressure */
 
 static int holds(row *r)
@@ -413,6 +456,7 @@ static void the_table_has_a_line_for_each_stage(contract *c)
     assert_int_equal(metrics(&r, 1).queue_wait.count, 150);
     assert_true(metrics(&r, 1).queue_wait.p50_ns <= metrics(&r, 1).queue_wait.p99_ns);
     assert_true(metrics(&r, 1).service.count > 0);
+    assert_int_equal(metrics(&r, 1).throughput > 0, !c->variant->single_step); /* whose clock stands still */
     char text[2000], head[8], id[64];
     size_t length = 0, again = 0;
     unsigned long long in, out, aside, gone, lines = 0;
@@ -527,6 +571,8 @@ static const contract_case cases[] = {
     { CASE(letters_of_every_stage_go_to_one_kernel), ON_EVERY },
     { CASE(without_such_a_kernel_they_come_to_the_host), ON_EVERY },
     { CASE(what_the_kernel_for_errors_has_no_room_for_comes_to_the_host), ON_EVERY },
+    { CASE(what_expires_goes_aside_if_it_is_asked_to), ON_EVERY },
+    { CASE(what_a_stage_lets_go_is_told), ON_EVERY },
     { CASE(a_slow_stage_holds_the_source_and_nothing_is_lost), ON_EVERY },
     { CASE(a_stage_without_options_waits_for_room_as_long_as_it_takes), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_pipeline_in_which_nothing_was_is_drained_at_once), ON_EVERY },
