@@ -182,6 +182,15 @@ static void each_key_keeps_its_order_over_several_shards(contract *c)
         next[key] += KEYS;
     }
     assert_int_equal(used, 3); /* both of the last stage's */
+    rk_kernel first;
+    assert_ok(rk_pipeline_kernel(r.line, 0, &first));
+    for (rk_u32 s = used = 0; s < shards[0]; s++) {
+        rk_account a;
+        assert_ok(rk_account_of_lane(c->runtime, first, s, 0, &a));
+        assert_int_equal(a.accepted % (420 / KEYS), 0); /* all of some keys */
+        used += a.accepted > 0;
+    }
+    assert_true(used > 1);
     close_row(&r);
 }
 
