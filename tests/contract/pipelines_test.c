@@ -353,8 +353,8 @@ static void what_expires_goes_aside_if_it_is_asked_to(contract *c)
     assert_int_equal(b.number, 1);
     assert_int_equal(b.is_faulty, 0);
     assert_int_equal(rk_pipeline_stage_of(r.line, b.kernel_no), 0);
-    wait_until(c, metrics(&r, 0).out == 1 && metrics(&r, 0).handled == 1);
-    assert_int_equal(metrics(&r, 0).gone, 1);
+    wait_until(c, metrics(&r, 0).gone == 1 && metrics(&r, 0).handled == 1);
+    wait_until(c, metrics(&r, 0).out == 1);
     assert_int_equal(metrics(&r, 0).aside, 1);
     assert_int_equal(metrics(&r, 0).refused, 0);
     close_row(&r);
