@@ -13,6 +13,12 @@ endif()
 install(EXPORT ringkernelTargets NAMESPACE ringkernel:: DESTINATION ${package_dir})
 if(TARGET rk)
     install(TARGETS rk)
+    file(GLOB apps CONFIGURE_DEPENDS examples/*/app.yaml)
+    foreach(app IN LISTS apps) # what `rk init --from` copies
+        cmake_path(GET app PARENT_PATH folder)
+        install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_DATADIR}/ringkernel/examples USE_SOURCE_PERMISSIONS
+            PATTERN __pycache__ EXCLUDE)
+    endforeach()
 endif()
 
 cmake_path(SET from_pc NORMALIZE "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -2,7 +2,7 @@
  *
  * The parts: status.h (results), message.h (declaring messages), options.h (how a runtime and a kernel are
  * started), runtime.h (the life of kernels, routes, state), transfer.h (send, receive, request), telemetry.h
- * (account and metrics), topic.h (publish and subscribe by name), supervise.h (kernels that are launched again),
+ * (account and metrics), pipeline.h (kernels in a row), topic.h (publish and subscribe by name), supervise.h (kernels that are launched again),
  * snapshot.h (kernels as bytes), frame.h (messages as bytes), text.h (messages as CSV and JSON). Kernel sources include
  * kernel.h instead; a program with kernels inside includes both. */
 #ifndef RINGKERNEL_H
@@ -11,6 +11,7 @@
 #include "frame.h"
 #include "message.h"
 #include "options.h"
+#include "pipeline.h"
 #include "runtime.h"
 #include "snapshot.h"
 #include "status.h"

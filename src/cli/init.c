@@ -1,4 +1,4 @@
-/* `rk init`: writes a small app that runs, to start from. */
+/* `rk init`: writes an app that runs, to start from: a small one that it carries, or an example. */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,28 +8,42 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "init_examples.h"
 #include "init_templates.h"
 #include "writer.h"
 
 typedef struct request {
     const char *folder;
-    const init_template *from;
+    const init_template *from; /* NULL: an example */
+    char *example;             /* its folder */
 } request;
 
-static const struct argp_option options[] = {
-    { "from", 'f', "NAME", 0,
-      "The app to write: filter (one kernel, the default) or totals (two, with state)", 0 },
-    { 0 }
-};
+static const struct argp_option options[] = { { "from", 'f', "NAME", 0,
+                                                "The app to write: filter (one kernel, the default), totals "
+                                                "(two, with state), or an example by its name; "
+                                                "--from=? lists them",
+                                                0 },
+                                              { 0 } };
+
+static void choose(request *r, const char *name, struct argp_state *state)
+{
+    free(r->example);
+    r->example = NULL;
+    for (r->from = init_templates; r->from->name && strcmp(r->from->name, name) != 0;) r->from++;
+    if (r->from->name) return;
+    r->from = NULL;
+    r->example = init_example_find(name);
+    if (r->example) return;
+    char *examples = init_example_names();
+    argp_error(state, "--from is '%s': valid are filter, totals%s%s", name, *examples ? ", " : "", examples);
+    free(examples);
+}
 
 static error_t take_option(int key, char *argument, struct argp_state *state)
 {
     request *r = state->input;
     switch (key) {
-    case 'f':
-        for (r->from = init_templates; r->from->name && strcmp(r->from->name, argument) != 0;) r->from++;
-        if (!r->from->name) argp_error(state, "--from is '%s': valid are filter and totals", argument);
-        break;
+    case 'f': choose(r, argument, state); break;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "one folder, not also '%s'", argument);
         r->folder = argument;
@@ -73,13 +87,21 @@ static bool write_file(const char *folder, const init_file *file)
     return fine;
 }
 
+static bool write_files(const request *r)
+{
+    for (const init_file *f = r->from->files; f->name; f++)
+        if (!write_file(r->folder, f)) return false;
+    for (const init_file *f = r->from->files; f->name; f++) printf("%s/%s\n", r->folder, f->name);
+    return true;
+}
+
 int command_init(int argc, char **argv)
 {
     static const struct argp argp = {
         options,
         take_option,
         "FOLDER",
-        "Write a small app that runs: kernels, an app file, sample data.\v"
+        "Write an app that runs, to start from: kernels, an app file, sample data.\v"
         "Exit codes: 0 written; 2 the command line is wrong; 4 a file can't be written, or is there already.",
         NULL,
         NULL,
@@ -91,10 +113,9 @@ int command_init(int argc, char **argv)
         command_error("%s: %s", r.folder, strerror(errno));
         return RK_EXIT_IO;
     }
-    if (!nothing_there(&r)) return RK_EXIT_IO;
-    for (const init_file *f = r.from->files; f->name; f++)
-        if (!write_file(r.folder, f)) return RK_EXIT_IO;
-    for (const init_file *f = r.from->files; f->name; f++) printf("%s/%s\n", r.folder, f->name);
-    printf("Run it: rk run %s/app.yaml\n", r.folder);
-    return fflush(stdout) ? RK_EXIT_IO : RK_EXIT_OK;
+    bool fine = r.from ? nothing_there(&r) && write_files(&r)
+                       : init_example_fits(r.example, r.folder) && init_example_copy(r.example, r.folder);
+    if (fine) printf("Run it: rk run %s/app.yaml\n", r.folder);
+    free(r.example);
+    return fflush(stdout) || !fine ? RK_EXIT_IO : RK_EXIT_OK;
 }

@@ -6,7 +6,7 @@ import pty
 import subprocess
 
 import rk_command
-from rk_command import IO, JOB, KERNEL, USAGE, Case
+from rk_command import IO, JOB, KERNEL, SOURCE, USAGE, Case
 
 COMMANDS = ("run", "check", "devices", "bench", "codegen", "init")
 
@@ -35,7 +35,7 @@ class Help(Case):
                                 (("check",), "is needed"), (("devices", "x"), "nothing to name"), (("bench", "x"), "valid are"),
                                 (("codegen", "a"), "--backend is needed"), (("codegen", "a", "--backend", "tpu"), "valid are cpu, cuda, opencl and metal"),
                                 (("codegen", "--backend", "cpu"), "is needed"), (("init",), "a folder is needed"),
-                                (("init", "a", "--from", "x"), "valid are filter and totals")):
+                                (("init", "a", "--from", "x"), "valid are filter, totals, flight-delays, order-matching, ")):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
 
     def test_standard_output_on_a_full_disk(self):
@@ -56,6 +56,28 @@ class Init(Case):
             self.assertEqual(len(ran.stdout.splitlines()), lines)
             self.assertEqual({l["reason"] for l in ran.letters}, {"parse", "impossible"})
             self.assertTrue(ran.summary["balanced"])
+
+    def test_an_example_that_init_copies_runs_and_gives_what_its_folder_says(self):
+        for name in ("order-matching", "prime-count"):
+            folder, example = self.folder / name, SOURCE / "examples" / name
+            told = self.run_rk("init", folder, "--from", name).stdout.decode().splitlines()
+            self.assertEqual(told.pop(), f"Run it: rk run {folder}/app.yaml")
+            files = [path.relative_to(example) for path in example.rglob("*")
+                     if path.is_file() and "__pycache__" not in path.parts]
+            self.assertEqual(sorted(told), sorted(str(folder / path) for path in files))
+            for path in files:
+                self.assertEqual((folder / path).read_bytes(), (example / path).read_bytes(), path)
+                self.assertEqual(os.access(folder / path, os.X_OK), os.access(example / path, os.X_OK), path)
+            if name == "order-matching":
+                self.assertEqual(self.run_app(folder / "app.yaml").stdout, (example / "expected/result.ndjson").read_bytes())
+
+    def test_an_example_is_written_over_nothing(self):
+        self.write("expected/result.ndjson", "mine")
+        done = self.run_rk("init", self.folder, "--from", "order-matching", code=IO)
+        self.assertIn("expected/result.ndjson is there already: nothing was written", done.errors)
+        self.assertEqual(os.listdir(self.folder), ["expected"])
+        for name in ("../examples/order-matching", ".", "bank"):
+            self.assertIn("valid are filter", self.run_rk("init", "x", "--from", name, code=USAGE).errors)
 
     def test_init_writes_over_nothing(self):
         self.write("app.yaml", "mine")
