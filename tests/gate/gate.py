@@ -29,7 +29,7 @@ AT_ONCE = 2  # compilers at work
 KERNEL_FOLDERS = ("tests", "examples", "bench", "docs")
 # Kernels that `rk` carries as text: what `rk init` writes, and what `rk bench` runs.
 CARRIED = ("src/cli/init_templates.c", "src/cli/bench_kernels.h")
-HEADER_FOLDERS = ("device", "state")
+HEADER_FOLDERS = ("device", "state", "collective")
 MORE_HEADERS = ("kernel.h", "message.h")
 # What some headers leave to the file that includes them, before and after.
 LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)

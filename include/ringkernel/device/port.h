@@ -10,12 +10,14 @@
  *   scopes           RK_SCOPE_WARP, RK_SCOPE_BLOCK, RK_SCOPE_DEVICE, RK_SCOPE_SYSTEM (numbers, usable in
  *                    attributes)
  *   atomics          rk_load_u32/u64, rk_store_u32/u64, rk_exchange_u32, rk_add_u32/u64, rk_or_u32/u64,
- *                    rk_min_u32, rk_cas_u32/u64 (pointer, [expected,] value, order, scope); all take the
+ *                    rk_and_u32, rk_min_u32, rk_cas_u32/u64 (pointer, [expected,] value, order, scope); all take the
  *                    order and the scope as written constants. rk_cas_* return 1 when they stored; where a
  *                    device has no rk_cas_u64, RK_NO_CAS_U64 says so
+ *                    rk_count_local(pointer, n): adds to a u32 of memory that the block shares, relaxed
  *   fences           rk_fence(order, scope)
  *   units            rk_unit (four u32, 16-byte aligned), rk_load_unit, rk_store_unit: one 128-bit access
- *                    each, RK_HAS_UNIT says whether the device has them
+ *                    each, RK_HAS_UNIT says whether the device has them; rk_get_unit, rk_put_unit: the same for
+ *                    data that nobody else touches, wherever they lie at a multiple of 16 bytes
  *   time             rk_port_cycles(), rk_port_now_ns() (where RK_HAS_CLOCK; elsewhere the host hands each
  *                    turn its time), rk_port_pause() (a spin's breath), rk_port_spin(round) (one more round
  *                    of a spin; gives the core away in the end)

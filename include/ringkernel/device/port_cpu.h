@@ -33,9 +33,11 @@
 #define rk_add_u32(pointer, value, order, scope) __atomic_fetch_add(pointer, value, order)
 #define rk_add_u64(pointer, value, order, scope) __atomic_fetch_add(pointer, value, order)
 #define rk_or_u32(pointer, value, order, scope) __atomic_fetch_or(pointer, value, order)
+#define rk_and_u32(pointer, value, order, scope) __atomic_fetch_and(pointer, value, order)
 #define rk_or_u64(pointer, value, order, scope) __atomic_fetch_or(pointer, value, order)
 #define rk_cas_u32(pointer, expected, value, order, scope) rk_port_cas_u32(pointer, expected, value, order)
 #define rk_cas_u64(pointer, expected, value, order, scope) rk_port_cas_u64(pointer, expected, value, order)
+#define rk_count_local(pointer, n) ((void)(*(pointer) += (n))) /* a group is one thread */
 #define rk_fence(order, scope) __atomic_thread_fence(order)
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wtsan" /* it doesn't know fences: nothing of ours relies on one alone */
@@ -68,6 +70,14 @@ RK_FN rk_u32 rk_min_u32_(rk_u32 *pointer, rk_u32 value)
 typedef struct rk_unit {
     rk_u32 word[4];
 } __attribute__((aligned(16))) rk_unit;
+
+RK_FN rk_unit rk_get_unit(const void *from)
+{
+    rk_unit value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+RK_FN void rk_put_unit(void *to, rk_unit value) { memcpy(to, &value, sizeof value); }
 
 #if defined(__SANITIZE_THREAD__)
 #define RK_PORT_TSAN 1

@@ -45,8 +45,11 @@
     __nv_atomic_fetch_add((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
 #define rk_or_u32(pointer, value, order, scope) \
     __nv_atomic_fetch_or((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
+#define rk_and_u32(pointer, value, order, scope) \
+    __nv_atomic_fetch_and((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
 #define rk_or_u64(pointer, value, order, scope) \
     __nv_atomic_fetch_or((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
+#define rk_count_local(pointer, n) ((void)rk_add_u32(pointer, n, RK_RELAXED, RK_SCOPE_BLOCK))
 #define rk_min_u32(pointer, value, order, scope) \
     __nv_atomic_fetch_min((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
 /* PTX has fences of both sides only: asked for one of a single side, the compiler makes a sequentially consistent one. */
@@ -95,6 +98,24 @@ RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
     asm volatile("st.volatile.global.v4.u32 [%0], {%1, %2, %3, %4};"
                  :
                  : "l"(unit), "r"(value.word[0]), "r"(value.word[1]), "r"(value.word[2]), "r"(value.word[3])
+                 : "memory");
+}
+
+/* The compiler splits plain accesses of structures into words. */
+RK_FN rk_unit rk_get_unit(const void *from)
+{
+    rk_unit value;
+    asm volatile("ld.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(value.word[0]), "=r"(value.word[1]), "=r"(value.word[2]), "=r"(value.word[3])
+                 : "l"(from)
+                 : "memory");
+    return value;
+}
+RK_FN void rk_put_unit(void *to, rk_unit value)
+{
+    asm volatile("st.v4.u32 [%0], {%1, %2, %3, %4};"
+                 :
+                 : "l"(to), "r"(value.word[0]), "r"(value.word[1]), "r"(value.word[2]), "r"(value.word[3])
                  : "memory");
 }
 

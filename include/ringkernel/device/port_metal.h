@@ -72,6 +72,7 @@ RK_FN void rk_port_store_u64(volatile device rk_u64 *pointer, rk_u64 value, int 
 RK_PORT_RMW(rk_port_exchange_u32, atomic_exchange_explicit)
 RK_PORT_RMW(rk_port_add_u32, atomic_fetch_add_explicit)
 RK_PORT_RMW(rk_port_or_u32, atomic_fetch_or_explicit)
+RK_PORT_RMW(rk_port_and_u32, atomic_fetch_and_explicit)
 RK_PORT_RMW(rk_port_min_u32, atomic_fetch_min_explicit)
 #undef RK_PORT_RMW
 
@@ -103,6 +104,10 @@ RK_FN void rk_port_add_u64(volatile device rk_u64 *pointer, rk_u64 value)
 #define rk_add_u32(pointer, value, order, scope) rk_port_add_u32(pointer, value, order)
 #define rk_add_u64(pointer, value, order, scope) rk_port_add_u64(pointer, value)
 #define rk_or_u32(pointer, value, order, scope) rk_port_or_u32(pointer, value, order)
+#define rk_and_u32(pointer, value, order, scope) rk_port_and_u32(pointer, value, order)
+#define rk_count_local(pointer, n)                                                                \
+    ((void)metal::atomic_fetch_add_explicit((volatile threadgroup metal::atomic_uint *)(pointer), \
+                                            (rk_u32)(n), metal::memory_order_relaxed))
 #define rk_min_u32(pointer, value, order, scope) rk_port_min_u32(pointer, value, order)
 #define rk_cas_u32(pointer, expected, value, order, scope) rk_port_cas_u32(pointer, expected, value)
 #define RK_NO_CAS_U64 1
@@ -138,6 +143,27 @@ RK_FN void rk_store_unit(volatile device rk_unit *unit, rk_unit value)
     bits.z = value.word[2];
     bits.w = value.word[3];
     *(volatile device uint4 *)unit = bits;
+}
+
+typedef uint4 __attribute__((__may_alias__)) rk_port_quad;
+RK_FN rk_unit rk_get_unit(device const void *from)
+{
+    rk_unit value;
+    uint4 bits = *(device const rk_port_quad *)from;
+    value.word[0] = bits.x;
+    value.word[1] = bits.y;
+    value.word[2] = bits.z;
+    value.word[3] = bits.w;
+    return value;
+}
+RK_FN void rk_put_unit(device void *to, rk_unit value)
+{
+    uint4 bits;
+    bits.x = value.word[0];
+    bits.y = value.word[1];
+    bits.z = value.word[2];
+    bits.w = value.word[3];
+    *(device rk_port_quad *)to = bits;
 }
 
 #define RK_PORT_CLZ(value) metal::clz(value)

@@ -72,6 +72,12 @@
 #define rk_or_u32(pointer, value, order, scope)                                           \
     atomic_fetch_or_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), \
                              RK_PORT_SCOPE(scope))
+#define rk_and_u32(pointer, value, order, scope)                                           \
+    atomic_fetch_and_explicit(RK_PORT_A32(pointer), (rk_u32)(value), RK_PORT_ORDER(order), \
+                              RK_PORT_SCOPE(scope))
+#define rk_count_local(pointer, n)                                                           \
+    ((void)atomic_fetch_add_explicit((volatile __local atomic_uint *)(pointer), (rk_u32)(n), \
+                                     memory_order_relaxed, memory_scope_work_group))
 #define rk_or_u64(pointer, value, order, scope)                                           \
     atomic_fetch_or_explicit(RK_PORT_A64(pointer), (rk_u64)(value), RK_PORT_ORDER(order), \
                              RK_PORT_SCOPE(scope))
@@ -140,6 +146,7 @@ RK_FN void rk_port_store_u64(volatile __global rk_u64 *pointer, rk_u64 value, in
 RK_PORT_RMW(rk_port_exchange_u32, rk_u32, atomic_xchg)
 RK_PORT_RMW(rk_port_add_u32, rk_u32, atomic_add)
 RK_PORT_RMW(rk_port_or_u32, rk_u32, atomic_or)
+RK_PORT_RMW(rk_port_and_u32, rk_u32, atomic_and)
 RK_PORT_RMW(rk_port_min_u32, rk_u32, atomic_min)
 #if defined(cl_khr_int64_base_atomics)
 RK_PORT_RMW(rk_port_add_u64, rk_u64, atom_add)
@@ -174,6 +181,8 @@ RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk
 #define rk_add_u32(pointer, value, order, scope) rk_port_add_u32(pointer, value, order)
 #define rk_add_u64(pointer, value, order, scope) rk_port_add_u64(pointer, value, order)
 #define rk_or_u32(pointer, value, order, scope) rk_port_or_u32(pointer, value, order)
+#define rk_and_u32(pointer, value, order, scope) rk_port_and_u32(pointer, value, order)
+#define rk_count_local(pointer, n) ((void)atomic_add((volatile __local rk_u32 *)(pointer), (rk_u32)(n)))
 #define rk_or_u64(pointer, value, order, scope) rk_port_or_u64(pointer, value, order)
 #define rk_min_u32(pointer, value, order, scope) rk_port_min_u32(pointer, value, order)
 #define rk_cas_u32(pointer, expected, value, order, scope) rk_port_cas_u32(pointer, expected, value)
@@ -202,6 +211,27 @@ RK_FN rk_unit rk_load_unit(volatile __global const rk_unit *unit)
 RK_FN void rk_store_unit(volatile __global rk_unit *unit, rk_unit value)
 {
     *(volatile __global uint4 *)unit = (uint4)(value.word[0], value.word[1], value.word[2], value.word[3]);
+}
+
+typedef uint4 __attribute__((__may_alias__)) rk_port_quad;
+RK_FN rk_unit rk_get_unit(__global const void *from)
+{
+    rk_unit value;
+    uint4 bits = *(__global const rk_port_quad *)from;
+    value.word[0] = bits.x;
+    value.word[1] = bits.y;
+    value.word[2] = bits.z;
+    value.word[3] = bits.w;
+    return value;
+}
+RK_FN void rk_put_unit(__global void *to, rk_unit value)
+{
+    uint4 bits;
+    bits.x = value.word[0];
+    bits.y = value.word[1];
+    bits.z = value.word[2];
+    bits.w = value.word[3];
+    *(__global rk_port_quad *)to = bits;
 }
 
 #define RK_PORT_CLZ(value) clz(value)
