@@ -109,6 +109,18 @@ static void begin_slow_load(slow_source *s, int (*may_end)(slow_source *))
     start_thread(s->c, let_compile_in_time, s);
 }
 
+/* Its kernel is there, and adds so much. */
+static void assert_adds(slow_source *s, rk_i64 amount)
+{
+    rk_kernel k;
+    rk_i64 value = 41;
+    assert_ok(rk_launch(s->c->runtime, s->kernel, 0, &k));
+    assert_ok(rk_activate(s->c->runtime, k));
+    assert_ok(rk_send(s->c->runtime, k, 248, &value, sizeof value, 0));
+    receive(s->c, k, &value);
+    assert_int_equal(value, 41 + amount);
+}
+
 /* ------------------------------------------------------------------ cases */
 
 static void nobody_waits_while_a_source_is_compiled(contract *c)
@@ -133,12 +145,7 @@ static void nobody_waits_while_a_source_is_compiled(contract *c)
     /* and the load ends well */
     stop_threads(c);
     assert_int_equal(s.loaded, RK_OK);
-    assert_ok(rk_launch(c->runtime, s.kernel, 0, &k));
-    assert_ok(rk_activate(c->runtime, k));
-    rk_i64 value = 41;
-    assert_ok(rk_send(c->runtime, k, 248, &value, sizeof value, 0));
-    receive(c, k, &value);
-    assert_int_equal(value, 42);
+    assert_adds(&s, 1);
     slow_source_close(&s);
 }
 
@@ -166,7 +173,6 @@ static int was_changed(slow_source *s) { return __atomic_load_n(&s->changed, __A
 static void a_source_that_changes_under_the_compiler_is_compiled_again(contract *c)
 {
     static slow_source s;
-    rk_kernel k;
     reopen_with_cache(c);
     slow_source_open(&s, c, "changed_meanwhile");
     begin_slow_load(&s, was_changed);
@@ -182,12 +188,7 @@ static void a_source_that_changes_under_the_compiler_is_compiled_again(contract 
     wait_until(c, __atomic_load_n(&s.loaded, __ATOMIC_ACQUIRE) != RK_EMPTY);
     stop_threads(c);
     assert_int_equal(s.loaded, RK_OK);
-    assert_ok(rk_launch(c->runtime, s.kernel, 0, &k));
-    assert_ok(rk_activate(c->runtime, k));
-    rk_i64 value = 41;
-    assert_ok(rk_send(c->runtime, k, 248, &value, sizeof value, 0));
-    receive(c, k, &value);
-    assert_int_equal(value, 43);
+    assert_adds(&s, 2);
     slow_source_close(&s);
 }
 
@@ -283,7 +284,15 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
           ".max_sends is" },
         { HEAD OTHER KERNEL(
               "mended") "RK_BATCH_HANDLER(mended, loaded_other, n, rk_none, self) { (void)n; }\n",
-          "differ in kind, state or width" },
+          "differ in kind" },
+        { HEAD OTHER KERNEL(
+              "mended") "RK_HANDLER(mended, loaded_other, msg, rk_none, self, .width = RK_WARP) "
+                        "{ (void)msg; }\n",
+          "differ in .width" },
+        { HEAD OTHER "RK_HANDLER(mended, loaded_number, msg, loaded_number, self) { (void)msg; }\n"
+                     "RK_HANDLER(mended, loaded_other, msg, loaded_number, self, .state = RK_PER_SHARD) "
+                     "{ (void)msg; }\n",
+          "differ in .state" },
         { HEAD "RK_MESSAGE(probe, 200, (rk_i64, value))\n" KERNEL("mended"), "declares message type 200" },
         { HEAD KERNEL("echo"), "is declared by" },
     };
