@@ -4,26 +4,17 @@
  *
  * Beside it the same additions by one thread in a loop: what is left when nothing is sent. */
 #include <ringkernel/ringkernel.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bench.rk.h"
 #include "harness.h"
+#include "must.h"
 
 #define MESSAGES 2000000u
 #define BURST 256u
 #define ROUNDS 15u
 #define TABLE 65536u /* random targets, used round and round */
 #define HOST 1u
-
-#define MUST(call)                                                              \
-    do {                                                                        \
-        if (!(call)) {                                                          \
-            fprintf(stderr, "actors: %s failed: %s\n", #call, rk_error_text()); \
-            exit(1);                                                            \
-        }                                                                       \
-    } while (0)
 
 static rk_runtime *runtime;
 static rk_kernel actor;

@@ -4,8 +4,6 @@
  * slots are emptied or filled. With a thread that plays the device, which reads or writes units and posts the
  * head, the whole loop is timed, as rows 3 and 4 of bench/gpu do it: messages are made, sent, received, checked.
  * Then one message under way, and what a call for one costs. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <ringkernel/ringkernel.h>
@@ -13,6 +11,7 @@
 #include "bench.rk.h"
 #include "gpu/raw_slot.h"
 #include "harness.h"
+#include "must.h"
 #include "runtime/core.h"
 
 #define STREAM 1048576u /* messages of a trial */
@@ -22,14 +21,6 @@
 #define ROUNDS 15u
 #define HOST 1u /* cores, as bits */
 #define OTHER 2u
-
-#define MUST(call)                                                                \
-    do {                                                                          \
-        if (!(call)) {                                                            \
-            fprintf(stderr, "bus_lane: %s failed: %s\n", #call, rk_error_text()); \
-            exit(1);                                                              \
-        }                                                                         \
-    } while (0)
 
 /* ------------------------------------------------------------------ the two kinds of slots */
 

@@ -6,11 +6,12 @@
  * place. Then nothing is sent for a second, and the processor time of the next two is what an idle runtime
  * costs. */
 #include <ringkernel/ringkernel.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.rk.h"
 #include "harness.h"
+#include "must.h"
 #include "ring_lay.h"
 
 #define TRIPS 20000u
@@ -20,14 +21,6 @@
 #define ROUNDS 15u
 #define HOST 1u /* cores, as bits */
 #define OTHER 2u
-
-#define MUST(call)                                                                  \
-    do {                                                                            \
-        if (!(call)) {                                                              \
-            fprintf(stderr, "round_trip: %s failed: %s\n", #call, rk_error_text()); \
-            exit(1);                                                                \
-        }                                                                           \
-    } while (0)
 
 /* With many under way a sample is the time of so many round trips, for each of them. */
 #define CHUNK 4096u

@@ -6,20 +6,13 @@
 #include <stdlib.h>
 
 #include "harness.h"
+#include "must.h"
 #include "stealing.rk.h"
 
 #define TASKS 2000u
 #define TASK_ROUNDS 15000u /* 4 to 5 cycles each */
 #define SHARDS 4u
 #define ROUNDS 9u
-
-#define MUST(call)                                                                \
-    do {                                                                          \
-        if (!(call)) {                                                            \
-            fprintf(stderr, "stealing: %s failed: %s\n", #call, rk_error_text()); \
-            exit(1);                                                              \
-        }                                                                         \
-    } while (0)
 
 static rk_runtime *runtime;
 static unsigned percent; /* of the tasks, at shard 0 */

@@ -2,28 +2,19 @@
  * out lane, with `unit` slots and with `seq` slots, beside a memcpy of as many slots of 64 bytes. One thread;
  * nobody is at the other end: the kernel is not served, and what was sent is read back, and what is received
  * was put there, between the samples. A sample is the time of 1,024 messages, for each of them. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <ringkernel/ringkernel.h>
 
 #include "bench.rk.h"
 #include "harness.h"
+#include "must.h"
 #include "lane/incoming.h"
 #include "runtime/module.h"
 
 #define MESSAGES 4096000u
 #define BURST 1024u /* the capacity of the lanes */
 #define ROUNDS 15u
-
-#define MUST(call)                                                                 \
-    do {                                                                           \
-        if (!(call)) {                                                             \
-            fprintf(stderr, "unit_copy: %s failed: %s\n", #call, rk_error_text()); \
-            exit(1);                                                               \
-        }                                                                          \
-    } while (0)
 
 static rk_runtime *runtime;
 

@@ -1,16 +1,12 @@
 /* A client of the bank behind a bad network: it sends each order until it is answered, stops the bank now
- * and then to count the money, and writes down what it was told, for expected.py to go through.
- *
- *     bank [--backend NAME] [--workers N] [--seed N] [--crashes N] ACCOUNTS.csv TRANSFERS.csv JOURNAL.csv */
+ * and then to count the money, and writes down what it was told, for expected.py to go through. */
 #include "network.h"
 
-#include <ringkernel/ringkernel.h>
-#include <ringkernel/text.h>
-
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#define PROGRAM "bank"
+#define USAGE                                                                                      \
+    PROGRAM " [--backend NAME] [--workers N] [--seed N] [--crashes N] ACCOUNTS.csv TRANSFERS.csv " \
+            "JOURNAL.csv"
+#include "../host.h"
 
 #define SHARDS 4u
 #define AT_ONCE 2048u     /* orders that wait for their answers; the bank's queues have room for all */
@@ -19,7 +15,6 @@
 #define ASK_AGAIN_NS RK_MILLISECONDS(5) /* an order without an answer is sent again after so long */
 #define PATIENCE_NS RK_SECONDS(60)      /* without any answer: something is wrong */
 #define ANSWERS 256u                    /* taken at once */
-#define FILE_MAX 16777216u              /* bytes of a file */
 
 typedef struct order {
     transfer what;
@@ -46,41 +41,6 @@ typedef struct client {
 } client;
 
 /* ------------------------------------------------------------------ files */
-
-static void stop(const char *file, rk_u64 row, const char *why)
-{
-    fprintf(stderr, "bank: %s: row %llu: %s\n", file, (unsigned long long)row, why);
-    exit(1);
-}
-
-static void *zeros(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-    if (!memory) stop("memory", 0, "there is no more");
-    return memory;
-}
-
-/* All rows of a file as messages of that schema, one after the other; the caller frees them. */
-static void *read_rows(const char *path, const rk_schema *schema, rk_u32 *count)
-{
-    static char text[FILE_MAX];
-    rk_row_batch batch = { .room = 1 };
-    rk_csv_reader *reader;
-    FILE *file = fopen(path, "r");
-    if (!file) stop(path, 0, "can't be read");
-    size_t size = fread(text, 1, sizeof text, file);
-    if (!feof(file)) stop(path, 0, "is too large, or can't be read to its end");
-    fclose(file);
-    for (size_t i = 0; i < size; i++) batch.room += text[i] == '\n';
-    batch.messages = zeros(batch.room, schema->size);
-    RK_CHECK(rk_csv_open(schema, &reader));
-    if (rk_csv_next(reader, text, size, true, &batch) != RK_OK || batch.failed)
-        stop(path, batch.bad.row, batch.bad.why);
-    rk_csv_close(reader);
-    if (!batch.count) stop(path, 0, "has no rows");
-    *count = batch.count;
-    return batch.messages;
-}
 
 static void read_accounts(client *c, const char *path)
 {
@@ -341,75 +301,28 @@ static bool report(client *c)
     printf("%llu audits, %llu of them amid payments; %llu crashes; %llu cents: %s\n",
            (unsigned long long)c->audits, (unsigned long long)c->in_between, (unsigned long long)c->crashes,
            (unsigned long long)c->total, c->wrong ? "NOT what they were" : "what they were");
-    printf("accepted %llu = delivered %llu + dead %llu + evicted %llu + expired %llu + lost %llu + queued "
-           "%llu   %s\n",
-           (unsigned long long)a.accepted, (unsigned long long)a.delivered, (unsigned long long)a.dead,
-           (unsigned long long)a.evicted, (unsigned long long)a.expired, (unsigned long long)a.lost,
-           (unsigned long long)a.queued, balanced ? "balanced" : "NOT balanced");
+    print_account(&a, balanced);
     return balanced && !c->wrong;
-}
-
-/* ------------------------------------------------------------------ the command line */
-
-static rk_u32 backend_named(const char *name)
-{
-    static const struct {
-        const char *name;
-        rk_u32 backend;
-    } backends[] = { { "auto", RK_BACKEND_AUTO },
-                     { "cpu", RK_BACKEND_CPU },
-                     { "cuda", RK_BACKEND_CUDA },
-                     { "opencl", RK_BACKEND_OPENCL } };
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-        if (strcmp(name, backends[i].name) == 0) return backends[i].backend;
-    fprintf(stderr, "bank: there is no backend '%s': auto, cpu, cuda or opencl\n", name);
-    exit(2);
-}
-
-static int usage(void)
-{
-    fprintf(stderr,
-            "usage: bank [--backend NAME] [--workers N] [--seed N] [--crashes N] ACCOUNTS.csv TRANSFERS.csv "
-            "JOURNAL.csv\n");
-    return 2;
 }
 
 int main(int argc, char **argv)
 {
     static client c;
     rk_runtime_options runtime = { RK_RUNTIME_OPTIONS };
-    int at = 1;
+    const number_option options[] = { { "--seed", &c.net.seed }, { "--crashes", &c.crashes_wanted }, { 0 } };
     c.net = (network){ .deliver = deliver, .user = &c, .seed = 1 };
-    for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
-        rk_u64 number = strtoull(argv[at + 1], 0, 10);
-        if (strcmp(argv[at], "--backend") == 0)
-            runtime.backend = backend_named(argv[at + 1]);
-        else if (strcmp(argv[at], "--workers") == 0)
-            runtime.workers = (rk_u32)number;
-        else if (strcmp(argv[at], "--seed") == 0)
-            c.net.seed = number;
-        else if (strcmp(argv[at], "--crashes") == 0)
-            c.crashes_wanted = number;
-        else
-            return usage();
-    }
-    if (argc - at != 3) return usage();
-
-    read_accounts(&c, argv[at]);
-    read_orders(&c, argv[at + 1]);
-    c.journal = fopen(argv[at + 2], "w");
-    if (!c.journal) stop(argv[at + 2], 0, "can't be written");
-    rk_status status = rk_open(&runtime, &c.runtime);
-    if (status != RK_OK) {
-        fprintf(stderr, "bank: %s", rk_error_text());
-        return status == RK_UNSUPPORTED ? 77 : 1;
-    }
+    char **files = read_arguments(argc, argv, 3, options, &runtime);
+    read_accounts(&c, files[0]);
+    read_orders(&c, files[1]);
+    c.journal = fopen(files[2], "w");
+    if (!c.journal) stop(files[2], 0, "can't be written");
+    c.runtime = open_runtime(&runtime);
     launch(&c);
     open_accounts(&c);
     serve_orders(&c);
     finish(&c);
     bool right = report(&c);
-    if (fclose(c.journal)) stop(argv[at + 2], 0, "can't be written");
+    if (fclose(c.journal)) stop(files[2], 0, "can't be written");
     RK_CHECK(rk_close(c.runtime));
     return right ? 0 : 1;
 }

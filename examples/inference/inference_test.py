@@ -95,6 +95,12 @@ class Served(unittest.TestCase):
                 done = self.run_it(weights=self.changed(WEIGHTS, edit))
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(told, done.stderr)
+        for count, told in ((0, "images.csv: row 0: has no rows"),
+                            (1025, "images.csv: row 1024: is the last that there is room for")):
+            with self.subTest(told):
+                done = self.run_it(images=self.changed(IMAGES, lambda lines: lines[:1] + lines[1:2] * count))
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(told, done.stderr)
         done = self.run_it("--batch", "128")
         self.assertEqual(done.returncode, 1)
         self.assertIn("batch_too_large", done.stderr)

@@ -1,23 +1,17 @@
 /* Serves the network: loads its weights as messages, has it read all images, and then measures how long an
- * image waits for its answer with batches of different sizes.
- *
- *     inference [--backend NAME] [--workers N] [--images N] [--batch N] WEIGHTS.csv IMAGES.csv ANSWERS.csv */
+ * image waits for its answer with batches of different sizes. */
 #include "digits.rk.h"
 
-#include <ringkernel/ringkernel.h>
-#include <ringkernel/text.h>
-
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#define PROGRAM "inference"
+#define USAGE \
+    PROGRAM " [--backend NAME] [--workers N] [--images N] [--batch N] WEIGHTS.csv IMAGES.csv ANSWERS.csv"
+#include "../host.h"
 
 #define SHARDS 2u
-#define FILE_MAX 1048576u /* bytes of a file */
-#define ROWS_MAX 1024u    /* rows of a file; images are all queued at once, and a lane has room for as many */
-#define URGENT_OF 7u      /* every seventh image is urgent */
-#define URGENT 255u       /* its priority: the highest band */
-#define USUAL 128u        /* of the others: the one below, which a turn takes by 4 beside 8 urgent ones */
+#define ROWS_MAX 1024u /* rows of a file; images are all queued at once, and a lane has room for as many */
+#define URGENT_OF 7u   /* every seventh image is urgent */
+#define URGENT 255u    /* its priority: the highest band */
+#define USUAL 128u     /* of the others: the one below, which a turn takes by 4 beside 8 urgent ones */
 #define LOOK_NS RK_MILLISECONDS(50)
 #define PATIENCE_NS RK_SECONDS(20)
 
@@ -30,29 +24,12 @@ typedef struct server {
     rk_u64 sent, received;
 } server;
 
-static void stop(const char *file, rk_u64 row, const char *why)
+/* They all have to find room in a lane at once. */
+static void *read_queueable(const char *path, const rk_schema *schema, rk_u32 *count)
 {
-    fprintf(stderr, "inference: %s: row %llu: %s\n", file, (unsigned long long)row, why);
-    exit(1);
-}
-
-/* All rows of a file, as messages of that schema. */
-static rk_u32 read_rows(const char *path, const rk_schema *schema, void *messages)
-{
-    static char text[FILE_MAX];
-    rk_row_batch batch = { .messages = messages, .room = ROWS_MAX };
-    rk_csv_reader *reader;
-    FILE *file = fopen(path, "r");
-    if (!file) stop(path, 0, "can't be read");
-    size_t size = fread(text, 1, sizeof text, file);
-    if (!feof(file)) stop(path, 0, "is too large, or can't be read to its end");
-    fclose(file);
-    RK_CHECK(rk_csv_open(schema, &reader));
-    rk_status status = rk_csv_next(reader, text, size, true, &batch);
-    if (status != RK_OK || batch.failed) stop(path, batch.bad.row, batch.bad.why);
-    if (batch.more) stop(path, batch.count, "is the last that there is room for");
-    rk_csv_close(reader);
-    return batch.count;
+    void *messages = read_rows(path, schema, count);
+    if (*count > ROWS_MAX) stop(path, ROWS_MAX, "is the last that there is room for");
+    return messages;
 }
 
 /* ------------------------------------------------------------------ the network */
@@ -177,11 +154,7 @@ static void read_images(server *s, rk_u32 batch, const char *path)
     if (fclose(file)) stop(path, 0, "can't be written");
     finish(s, &a);
     printf("%u of %u images read right\n", (unsigned)right, (unsigned)s->image_count);
-    printf("accepted %llu = delivered %llu + dead %llu + evicted %llu + expired %llu + lost %llu + queued "
-           "%llu   balanced\n",
-           (unsigned long long)a.accepted, (unsigned long long)a.delivered, (unsigned long long)a.dead,
-           (unsigned long long)a.evicted, (unsigned long long)a.expired, (unsigned long long)a.lost,
-           (unsigned long long)a.queued);
+    print_account(&a, true);
 }
 
 /* ------------------------------------------------------------------ latency */
@@ -204,10 +177,9 @@ static double percentile_us(rk_u64 *waits_ns, size_t count, unsigned percent)
 static void measure(server *s, rk_u32 batch, rk_u32 images)
 {
     rk_u64 under_way = 2u * SHARDS * (rk_u64)batch;
-    rk_u64 *sent_ns = calloc(images, sizeof *sent_ns), *waits[2], counts[2] = { 0, 0 }, batches = 0;
+    rk_u64 *sent_ns = zeros(images, sizeof *sent_ns), *waits[2], counts[2] = { 0, 0 }, batches = 0;
     rk_account a;
-    for (int urgent = 0; urgent < 2; urgent++) waits[urgent] = calloc(images, sizeof **waits);
-    if (!sent_ns || !waits[0] || !waits[1]) stop("memory", 0, "there is no more");
+    for (int urgent = 0; urgent < 2; urgent++) waits[urgent] = zeros(images, sizeof **waits);
     launch(s, batch);
     rk_u64 begin_ns = rk_clock_ns(s->runtime);
     while (s->received < images) {
@@ -230,60 +202,20 @@ static void measure(server *s, rk_u32 batch, rk_u32 images)
     free(waits[1]);
 }
 
-/* ------------------------------------------------------------------ the command line */
-
-static rk_u32 backend_named(const char *name)
-{
-    static const struct {
-        const char *name;
-        rk_u32 backend;
-    } backends[] = { { "auto", RK_BACKEND_AUTO },
-                     { "cpu", RK_BACKEND_CPU },
-                     { "cuda", RK_BACKEND_CUDA },
-                     { "opencl", RK_BACKEND_OPENCL } };
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-        if (strcmp(name, backends[i].name) == 0) return backends[i].backend;
-    fprintf(stderr, "inference: there is no backend '%s': auto, cpu, cuda or opencl\n", name);
-    exit(2);
-}
-
 int main(int argc, char **argv)
 {
     static const rk_u32 batches[] = { 1, 4, 16, MOST_BATCH };
-    static weight_row weights[ROWS_MAX];
-    static image images[ROWS_MAX];
-    rk_runtime_options o = { RK_RUNTIME_OPTIONS };
-    rk_u32 measured = 20000, batch = 0;
-    server s = { .weights = weights, .images = images };
-    bool known = true;
-    int at = 1;
-    for (; known && at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
-        if (strcmp(argv[at], "--backend") == 0)
-            o.backend = backend_named(argv[at + 1]);
-        else if (strcmp(argv[at], "--workers") == 0)
-            o.workers = (rk_u32)strtoul(argv[at + 1], 0, 10);
-        else if (strcmp(argv[at], "--images") == 0)
-            measured = (rk_u32)strtoul(argv[at + 1], 0, 10);
-        else if (strcmp(argv[at], "--batch") == 0)
-            batch = (rk_u32)strtoul(argv[at + 1], 0, 10);
-        else
-            known = false;
-    }
-    if (!known || argc - at != 3 || measured < URGENT_OF) {
-        fprintf(
-            stderr,
-            "usage: inference [--backend NAME] [--workers N] [--images N] [--batch N] WEIGHTS.csv IMAGES.csv "
-            "ANSWERS.csv\n");
-        return 2;
-    }
-    s.weight_count = read_rows(argv[at], RK_SCHEMA(weight_row), weights);
-    s.image_count = read_rows(argv[at + 1], RK_SCHEMA(image), images);
-    rk_status status = rk_open(&o, &s.runtime);
-    if (status != RK_OK) {
-        fprintf(stderr, "inference: %s", rk_error_text());
-        return status == RK_UNSUPPORTED ? 77 : 1;
-    }
-    read_images(&s, batch ? batch : RK_FROM_KERNEL, argv[at + 2]);
+    rk_runtime_options runtime = { RK_RUNTIME_OPTIONS };
+    rk_u64 wanted = 20000, only = 0;
+    const number_option options[] = { { "--images", &wanted }, { "--batch", &only }, { 0 } };
+    char **files = read_arguments(argc, argv, 3, options, &runtime);
+    rk_u32 measured = (rk_u32)wanted, batch = (rk_u32)only;
+    server s = { 0 };
+    if (measured < URGENT_OF) stop_usage();
+    s.weights = read_queueable(files[0], RK_SCHEMA(weight_row), &s.weight_count);
+    s.images = read_queueable(files[1], RK_SCHEMA(image), &s.image_count);
+    s.runtime = open_runtime(&runtime);
+    read_images(&s, batch ? batch : RK_FROM_KERNEL, files[2]);
     printf("\nbatch  mean batch  images/second  p50 µs     p99 µs     urgent p50 urgent p99   of %u images "
            "on %s\n",
            (unsigned)measured, rk_backend_name(s.runtime));
@@ -292,5 +224,7 @@ int main(int argc, char **argv)
     else
         for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) measure(&s, batches[i], measured);
     RK_CHECK(rk_close(s.runtime));
+    free(s.weights);
+    free(s.images);
     return 0;
 }

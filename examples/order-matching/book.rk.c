@@ -115,7 +115,7 @@ RK_HANDLER(book, limit_order, msg, floor_state, self, .state = RK_PER_SHARD, .ma
     resting rest = { msg->order, msg->price, match(RK_ARG, m, msg, &wild), msg->until };
     if (rest.quantity) put_in(&m->side[msg->side], msg->side, &rest);
     rk_breaker_tell(&m->breaker, careful, pass, !wild, msg->tick);
-    halt h = { msg->tick, msg->instrument, (rk_u32)rk_breaker_opens_until(&m->breaker, careful, msg->tick) };
+    halt h = { msg->tick, msg->instrument, (rk_u32)rk_breaker_open_until(&m->breaker, careful, msg->tick) };
     if (h.until) rk_send(RK_ARG, &h);
 }
 

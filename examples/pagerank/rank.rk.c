@@ -9,7 +9,7 @@
 
 #include "edge.rk.h"
 
-#define PARTS RK_SUPERSTEP_MOST
+#define PARTS RK_SUPERSTEP_MAX
 #define VERTICES 32768u /* of one part */
 #define EDGES 131072u   /* of one part */
 #define ONE (1ul << 40) /* a rank of 1 */

@@ -19,8 +19,12 @@
 #include "device/port.h"
 
 #if defined(RK_LANG_HOST)
+/* A message that was declared before belongs to no module: to declare one and to include this afterwards is an error, at
+ * this name. */
+typedef struct rk_kernel_h *rk_message_before_kernel_h;
 /* Each RK_MESSAGE of a kernel source belongs to its module. Used before its definition: macros expand where
  * they are used. */
+#undef RK_SCHEMA_DECLARED
 #define RK_SCHEMA_DECLARED(type_name)                                                 \
     RK_DECLARE_(message_##type_name, .kind = RK_DECLARES_MESSAGE, .name = #type_name, \
                 .message = &rk_schema_##type_name)

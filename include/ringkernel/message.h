@@ -136,9 +136,10 @@ typedef struct rk_schema {
 #define RK_FIELD_OF_(...) RK_PICK_(__VA_ARGS__, RK_FIELD_ARRAY_, RK_FIELD_ONE_, 0)(__VA_ARGS__)
 #define RK_FIELD_(message, member) RK_CALL_(RK_FIELD_OF_, message, RK_UNPACK_ member)
 
-/* A kernel source registers its schemas with its module (kernel.h); a host program only uses them. */
+/* A kernel source registers its schemas with its module (kernel.h); a host program only uses them. What kernel.h says
+ * of this name is in conflict with it. */
 #ifndef RK_SCHEMA_DECLARED
-#define RK_SCHEMA_DECLARED(message) RK_STATIC_ASSERT(1, "")
+#define RK_SCHEMA_DECLARED(message) typedef rk_u32 rk_message_before_kernel_h
 #endif
 
 #define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                               \

@@ -15,9 +15,6 @@
 
 RK_BEGIN_DECLS
 
-#define RK_MICROSECONDS(n) ((rk_u64)(n)*1000u)
-#define RK_MILLISECONDS(n) ((rk_u64)(n)*1000000u)
-#define RK_SECONDS(n) ((rk_u64)(n)*1000000000u)
 #define RK_NO_WAIT 0u
 #define RK_NO_DEADLINE 0xfffffffffffffffful /* of send_deadline_ns: wait for room as long as it takes */
 

@@ -169,16 +169,16 @@ static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
     rk_superstep s[2], fresh = { 0 };
-    assert_int_equal(rk_superstep_begin(&fresh, 0, RK_SUPERSTEP_MOST + 1), RK_LIMIT);
+    assert_int_equal(rk_superstep_begin(&fresh, 0, RK_SUPERSTEP_MAX + 1), RK_LIMIT);
     assert_int_equal(rk_superstep_begin(&fresh, 0, 0), RK_INVALID_ARGUMENT);
     assert_int_equal(rk_superstep_begin(&fresh, 3, 3), RK_INVALID_ARGUMENT);
     assert_int_equal(rk_superstep_next(&fresh), 0);
-    assert_int_equal(rk_superstep_begin(&fresh, RK_SUPERSTEP_MOST - 1, RK_SUPERSTEP_MOST), RK_OK);
+    assert_int_equal(rk_superstep_begin(&fresh, RK_SUPERSTEP_MAX - 1, RK_SUPERSTEP_MAX), RK_OK);
     assert_int_equal(rk_superstep_begin(&fresh, 0, 2), RK_BUSY);
 
     begin_two(s);
     word stranger = { .step = 1, .from = 2 }, too_late = { .step = 3, .from = 1 },
-         before_all = { .step = 0, .from = 1 }, far = { .step = 1, .from = RK_SUPERSTEP_MOST };
+         before_all = { .step = 0, .from = 1 }, far = { .step = 1, .from = RK_SUPERSTEP_MAX };
     assert_int_equal(rk_superstep_take(&s[0], &stranger), RK_SUPERSTEP_WRONG);
     assert_int_equal(rk_superstep_take(&s[0], &too_late), RK_SUPERSTEP_WRONG);
     assert_int_equal(rk_superstep_take(&s[0], &before_all), RK_SUPERSTEP_WRONG);

@@ -14,7 +14,7 @@ static void an_unset_bucket_passes_nothing(void **state)
     rk_limit l = { 0 };
     assert_int_equal(rk_limit_take_at(&l, 1, 1000), 0);
     assert_int_equal(rk_limit_take_up_to_at(&l, 5, 2000), 0);
-    assert_int_equal(rk_limit_when(&l, 1), RK_LIMIT_NEVER);
+    assert_int_equal(rk_limit_when(&l, 1), RK_NEVER);
     assert_int_equal(l.held, 6);
 }
 
@@ -27,7 +27,7 @@ static void a_full_bucket_gives_its_burst_and_then_the_rate(void **state)
     assert_int_equal(rk_limit_take_at(&l, 10, 5000), 1);
     assert_int_equal(rk_limit_when(&l, 1), 5500);
     assert_int_equal(rk_limit_when(&l, 10), 10000);
-    assert_int_equal(rk_limit_when(&l, 11), RK_LIMIT_NEVER);
+    assert_int_equal(rk_limit_when(&l, 11), RK_NEVER);
     assert_int_equal(rk_limit_take_at(&l, 1, 5499), 0);
     assert_int_equal(rk_limit_take_at(&l, 1, 5500), 1);
     assert_int_equal(rk_limit_take_up_to_at(&l, 100, 5400), 0); /* a time that is over */

@@ -167,7 +167,7 @@ static void what_cannot_be_is_refused(void **state)
     assert_int_equal(rk_workers_open(w, 1, 0, 1), RK_INVALID_ARGUMENT);
     assert_int_equal(rk_workers_open(w, 1, 1, 0), RK_INVALID_ARGUMENT);
     assert_int_equal(rk_workers_open(w, 1, 1, 1), RK_OK);
-    assert_int_equal(hear(w, rk_worker_says(RK_WORKERS_MOST, RK_WORKER_REGISTERS), 1, &job),
+    assert_int_equal(hear(w, rk_worker_says(RK_WORKERS_MAX, RK_WORKER_REGISTERS), 1, &job),
                      RK_INVALID_ARGUMENT);
     rk_workers_register(w, 0);
     assert_int_equal(hear(w, rk_worker_says(0, 9), 1, &job), RK_INVALID_ARGUMENT);

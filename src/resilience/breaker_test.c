@@ -50,14 +50,14 @@ static void it_opens_at_the_fifth_failure_and_refuses_for_thirty_seconds(void **
 {
     (void)state;
     open_by_five_failures();
-    assert_int_equal(rk_breaker_opens_until(&breaker, five, now), now + RK_SECONDS(30));
+    assert_int_equal(rk_breaker_open_until(&breaker, five, now), now + RK_SECONDS(30));
     assert_int_equal(ask(five), RK_NO_PASS);
     now += RK_SECONDS(30) - 1u;
     assert_int_equal(ask(five), RK_NO_PASS);
     assert_int_equal(breaker.refused, 2);
     now += 1;
     assert_int_equal(rk_breaker_look(&breaker, five, now), RK_BREAKER_HALF_OPEN);
-    assert_int_equal(rk_breaker_opens_until(&breaker, five, now), 0);
+    assert_int_equal(rk_breaker_open_until(&breaker, five, now), 0);
     assert_int_equal(breaker.passed, 5);
     assert_int_equal(breaker.failed, 5);
 }

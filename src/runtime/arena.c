@@ -9,14 +9,18 @@
 
 #define PAGE 4096u
 
+rk_status rk_arena_no_addresses(rk_u64 size)
+{
+    return rk_error(
+        RK_OUT_OF_MEMORY,
+        "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower memory_ceiling",
+        (unsigned long long)(size >> 20));
+}
+
 rk_status rk_arena_open(rk_arena *arena, rk_u64 size, rk_u64 ceiling)
 {
     void *base = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED)
-        return rk_error(
-            RK_OUT_OF_MEMORY,
-            "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower memory_ceiling",
-            (unsigned long long)(size >> 20));
+    if (base == MAP_FAILED) return rk_arena_no_addresses(size);
     *arena = (rk_arena){ .base = base, .size = size, .ceiling = ceiling };
     return RK_OK;
 }

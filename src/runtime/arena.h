@@ -31,6 +31,8 @@ typedef struct rk_arena {
 } rk_arena;
 
 rk_status rk_arena_open(rk_arena *arena, rk_u64 size, rk_u64 ceiling);
+/* Says that there are not so many addresses to reserve: RK_OUT_OF_MEMORY. */
+rk_status rk_arena_no_addresses(rk_u64 size);
 void rk_arena_close(rk_arena *arena);
 /* The list of blocks is freed, the range stays. */
 void rk_arena_forget(rk_arena *arena);

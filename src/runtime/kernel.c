@@ -34,16 +34,16 @@ rk_status rk_kernel_check(rk_runtime *runtime, rk_kernel handle, rk_host_kernel 
     return RK_OK;
 }
 
-static int is_live(const rk_host_kernel *k)
+int rk_kernel_is_live(const rk_host_kernel *k)
 {
     rk_u32 life = rk_atomic_u32(&k->life);
     return life != 0 && life != RK_LIFE_TERMINATED && life != RK_LIFE_QUARANTINED;
 }
 
-static rk_host_kernel *find_live(rk_runtime *runtime, const char *id)
+rk_host_kernel *rk_kernel_find_live(rk_runtime *runtime, const char *id)
 {
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
-        if (is_live(runtime->kernels[n]) && strcmp(runtime->kernels[n]->id, id) == 0)
+        if (rk_kernel_is_live(runtime->kernels[n]) && strcmp(runtime->kernels[n]->id, id) == 0)
             return runtime->kernels[n];
     return 0;
 }
@@ -208,7 +208,7 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     rk_layout layout;
     const rk_class *class;
     rk_modules_linked(runtime);
-    if (find_live(runtime, id))
+    if (rk_kernel_find_live(runtime, id))
         return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
     rk_status status =
         rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
@@ -449,7 +449,7 @@ static void close_lanes(rk_host_kernel *kernel)
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = kernel->runtime;
-    if (!is_live(kernel)) return RK_OK;
+    if (!rk_kernel_is_live(kernel)) return RK_OK;
     rk_u32 was = rk_atomic_u32(&kernel->life);
     rk_status status = RK_OK;
     rk_atomic_set_u32(&kernel->closed, RK_CLOSED);
@@ -514,124 +514,6 @@ rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
         status = rk_atomic_u32(&k->life) == RK_LIFE_QUARANTINED
                      ? rk_error(RK_QUARANTINED, "'%s' is quarantined", k->id)
                      : rk_kernel_end(k, timeout_ns > ~now ? ~0ull : now + timeout_ns);
-    pthread_mutex_unlock(&runtime->control);
-    return status;
-}
-
-/* ------------------------------------------------------------------ looking */
-
-const char *rk_life_name(rk_u32 life)
-{
-    static const char *const names[] = { "none",    "launched",   "active", "inactive",   "draining",
-                                         "drained", "terminated", "failed", "quarantined" };
-    return life < sizeof names / sizeof *names ? names[life] : "unknown";
-}
-
-rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel handle, rk_kernel_info *info)
-{
-    rk_host_kernel *k = 0;
-    rk_status status = rk_runtime_check(runtime, "rk_kernel_information");
-    if (status != RK_OK) return status;
-    if (!info) return rk_error(RK_INVALID_ARGUMENT, "rk_kernel_information: info is null");
-    pthread_mutex_lock(&runtime->list);
-    status = rk_kernel_check(runtime, handle, &k);
-    if (status == RK_OK) {
-        memset(info, 0, sizeof *info);
-        snprintf(info->id, sizeof info->id, "%s", k->id);
-        snprintf(info->kernel_name, sizeof info->kernel_name, "%s", k->class->name);
-        info->life = rk_atomic_u32(&k->life);
-        info->shards = k->options.shards;
-        info->blocks = k->options.blocks;
-        info->threads = k->layout.threads;
-        info->actors = k->options.actors;
-        info->queue_capacity = k->layout.lane[RK_LANE_HOST].capacity;
-        info->deduplication_window = k->options.deduplication_window;
-        info->backpressure = k->options.backpressure;
-        info->priority = k->options.priority;
-        info->output_capacity = k->layout.lane[RK_LANE_OUT].capacity;
-        info->max_batch = k->layout.max_batch;
-        info->mode = k->layout.mode;
-        info->width = k->class->attributes->width;
-        info->state = k->class->attributes->state;
-        info->epoch = k->epoch;
-        rk_look(k);
-        for (rk_u32 s = 0; s < k->seat_count; s++)
-            info->processed += __atomic_load_n(&k->seats[s].shard->meter.handled, __ATOMIC_RELAXED);
-        info->queued = rk_kernel_queued(k);
-        info->memory = k->layout.parts.total;
-        info->stalled = rk_atomic_u32(&k->stalled);
-        info->healthy = !info->stalled && info->life != RK_LIFE_FAILED && info->life != RK_LIFE_QUARANTINED;
-        snprintf(info->failure, sizeof info->failure, "%s", k->failure);
-    }
-    pthread_mutex_unlock(&runtime->list);
-    return status;
-}
-
-rk_status rk_find(rk_runtime *runtime, const char *id, rk_kernel *kernel)
-{
-    rk_status status = rk_runtime_check(runtime, "rk_find");
-    if (status != RK_OK) return status;
-    if (!id || !kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_find: id or kernel is null");
-    pthread_mutex_lock(&runtime->control);
-    rk_host_kernel *k = find_live(runtime, id);
-    if (k)
-        *kernel = (rk_kernel){ k->number, k->generation };
-    else
-        status = rk_error(RK_NO_SUCH_KERNEL, "no live kernel has the id '%s'", id);
-    pthread_mutex_unlock(&runtime->control);
-    return status;
-}
-
-rk_status rk_list(rk_runtime *runtime, rk_kernel *kernels, size_t capacity, size_t *count)
-{
-    rk_status status = rk_runtime_check(runtime, "rk_list");
-    if (status != RK_OK) return status;
-    if (!count || (!kernels && capacity))
-        return rk_error(RK_INVALID_ARGUMENT, "rk_list: count is null, or kernels is");
-    *count = 0;
-    pthread_mutex_lock(&runtime->control);
-    for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
-        rk_host_kernel *k = runtime->kernels[n];
-        if (!is_live(k)) continue;
-        if (*count < capacity) kernels[*count] = (rk_kernel){ k->number, k->generation };
-        ++*count;
-    }
-    pthread_mutex_unlock(&runtime->control);
-    return RK_OK;
-}
-
-rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, void *state, size_t size)
-{
-    rk_host_kernel *k = 0;
-    rk_status status = rk_runtime_check(runtime, "rk_read_state");
-    if (status != RK_OK) return status;
-    if (!state) return rk_error(RK_INVALID_ARGUMENT, "rk_read_state: state is null");
-    pthread_mutex_lock(&runtime->control);
-    status = rk_kernel_check(runtime, handle, &k);
-    rk_u32 kind = status == RK_OK ? k->class->attributes->state : RK_STATELESS;
-    rk_u32 last = status != RK_OK        ? 0
-                  : kind == RK_PER_ACTOR ? k->options.actors
-                  : kind == RK_PER_SHARD ? k->seat_count
-                                         : 0;
-    rk_u32 serving = status == RK_OK && k->serving;
-    if (status == RK_OK && which >= last)
-        status = rk_error(RK_NO_SUCH_ACTOR, "'%s' has %u %s; there is no %u", k->id, last,
-                          kind == RK_PER_ACTOR ? "actors" : "shards with state", which);
-    if (status == RK_OK && size != k->class->state_size)
-        status = rk_error(RK_TOO_SMALL, "the state of '%s' has %u bytes, not %zu", k->id,
-                          k->class->state_size, size);
-    if (status == RK_OK && rk_kernel_leave(k, rk_monotonic_ns() + RK_LEAVE_NS) != RK_OK)
-        status =
-            rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running", k->id);
-    if (status == RK_OK) {
-        rk_u32 s = kind == RK_PER_ACTOR ? which % k->seat_count : which;
-        rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;
-        rk_shard *shard = k->seats[s].shard;
-        rk_u64 at = shard->state + (rk_u64)place * shard->state_size;
-        status = rk_fetch(runtime, at, size);
-        if (status == RK_OK) memcpy(state, runtime->arena.base + at, size);
-        if (serving && status == RK_OK) status = rk_kernel_serve(k);
-    }
     pthread_mutex_unlock(&runtime->control);
     return status;
 }

@@ -8,6 +8,10 @@
  * rest lost, memory freed or quarantined. RK_OK, RK_TIMED_OUT, RK_QUARANTINED. Ended ones: RK_OK. */
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns);
 void rk_kernel_free(rk_host_kernel *kernel);
+/* Launched, and neither terminated nor quarantined. */
+int rk_kernel_is_live(const rk_host_kernel *kernel);
+/* The live kernel with that id; 0: there is none. */
+rk_host_kernel *rk_kernel_find_live(rk_runtime *runtime, const char *id);
 /* Have the kernel served, or stop that at a batch boundary; both do nothing where it is so already. */
 rk_status rk_kernel_serve(rk_host_kernel *kernel);
 rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns);

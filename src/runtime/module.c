@@ -145,6 +145,15 @@ static rk_status add_attributes(rk_class *class, const rk_declaration *d)
     return RK_OK;
 }
 
+/* What a kernel has one of, and two of its handlers differ in; 0: nothing. */
+static const char *difference(const rk_declaration *one, const rk_declaration *other)
+{
+    if (one->kind != other->kind) return "kind";
+    if (one->attributes->width != other->attributes->width) return ".width";
+    if (one->attributes->state != other->attributes->state) return ".state";
+    return one->state_size != other->state_size ? "their type of state" : 0;
+}
+
 /* One handler joins its kernel: all handlers of a kernel agree on what it is. */
 static rk_status add_handler(rk_class *class, const rk_declaration *d)
 {
@@ -160,13 +169,13 @@ static rk_status add_handler(rk_class *class, const rk_declaration *d)
                         d->line, class->name);
     if (class->handler_count) {
         const rk_declaration *first = class->handlers[0];
-        if (first->kind != d->kind || first->state_size != d->state_size ||
-            first->attributes->state != d->attributes->state ||
-            first->attributes->width != d->attributes->width)
-            return rk_error(RK_INCOMPATIBLE,
-                            "%s:%u: the handlers of kernel '%s' differ in kind, state or width: %s:%u says "
-                            "otherwise, and a kernel has one of each",
-                            d->file, d->line, class->name, first->file, first->line);
+        const char *differs = difference(first, d);
+        if (differs)
+            return rk_error(
+                RK_INCOMPATIBLE,
+                "%s:%u: the handlers of kernel '%s' differ in %s: %s:%u says otherwise; .width and "
+                ".state stand at each handler of a kernel",
+                d->file, d->line, class->name, differs, first->file, first->line);
     }
     if (d->attributes->state != RK_STATELESS && d->kind == RK_DECLARES_SPMD)
         return rk_error(RK_UNSUPPORTED,
@@ -176,7 +185,7 @@ static rk_status add_handler(rk_class *class, const rk_declaration *d)
     if (d->attributes->state == RK_STATELESS && d->state_size != sizeof(rk_none))
         return rk_error(RK_INCOMPATIBLE,
                         "%s:%u: kernel '%s' names a state type but no .state: say RK_PER_SHARD or "
-                        "RK_PER_ACTOR, or take rk_none",
+                        "RK_PER_ACTOR at each of its handlers, or take rk_none",
                         d->file, d->line, class->name);
     if (d->attributes->domain > RK_DOMAIN_ACTOR || d->attributes->mode > RK_BATCH ||
         d->attributes->width > RK_BLOCK || d->attributes->state > RK_PER_ACTOR)

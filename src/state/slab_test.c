@@ -18,7 +18,7 @@ RK_SLAB(few, 3, cell)
 RK_SLAB(exact, 64, cell)
 RK_SLAB(ragged, 1000, cell)
 RK_SLAB(deep, 2081, cell)
-RK_SLAB(most, RK_SLAB_MOST, rk_u8)
+RK_SLAB(most, RK_SLAB_MAX, rk_u8)
 
 static rk_context context = { .threads = 1 };
 
@@ -70,7 +70,7 @@ static void every_block_is_rented_once_and_then_it_is_full(void **state)
     RENT_ALL(exact, 64u);
     RENT_ALL(ragged, 1000u);
     RENT_ALL(deep, 2081u);
-    RENT_ALL(most, RK_SLAB_MOST);
+    RENT_ALL(most, RK_SLAB_MAX);
 }
 
 static void random_operations_do_what_a_table_does(void **state)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 import rk_command
 from rk_command import APP, IO, JOB, KERNEL, OK, UNBALANCED, USAGE, Case, start
@@ -32,6 +33,24 @@ RK_HANDLER(measure, frame, msg, rk_none, self)
     rk_send(RK_ARG, &out);
 }
 """
+
+
+def worker_ticks(job):
+    """Of processor time, by all workers of the job so far."""
+    ticks = 0
+    for task in Path(f"/proc/{job.pid}/task").iterdir():
+        if (task / "comm").read_text() == "rk-worker\n":
+            ticks += int((task / "stat").read_text().rsplit(")", 1)[1].split()[11])
+    return ticks
+
+
+def wait_until_busy(job):
+    """A worker is in a handler that doesn't return: it has had a fifth of a second, and idle ones sleep."""
+    first, deadline = worker_ticks(job), time.monotonic() + 60
+    while worker_ticks(job) < first + os.sysconf("SC_CLK_TCK") // 5:
+        if time.monotonic() > deadline:
+            raise AssertionError("no worker is busy")
+        time.sleep(0.01)
 
 
 class Rows(Case):
@@ -461,7 +480,7 @@ class Signals(Case):
         self.assertEqual(job.stdout.readline(), b'{"value":1}\n')
         job.stdin.write(b"7\n")
         job.stdin.flush()
-        time.sleep(0.5)
+        wait_until_busy(job)
         job.send_signal(signal.SIGINT)
         with self.assertRaises(subprocess.TimeoutExpired):
             job.wait(1)

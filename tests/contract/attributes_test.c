@@ -12,9 +12,7 @@
 
 static rk_launch_options plain(const char *kernel)
 {
-    rk_launch_options o = rk_production();
-    o.deduplication_window = 0;
-    o.queue_capacity = 16;
+    rk_launch_options o = small(16);
     o.backpressure = RK_BACKPRESSURE_REJECT;
     o.kernel_name = kernel;
     return o;

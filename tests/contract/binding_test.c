@@ -54,10 +54,8 @@ static int is_within(const cpu_set_t *part, const cpu_set_t *whole)
 
 static rk_kernel launch_tellers(contract *c, const char *id, rk_u32 shards)
 {
-    rk_launch_options o = rk_production();
+    rk_launch_options o = small(64);
     o.kernel_name = "tell_where";
-    o.deduplication_window = 0;
-    o.queue_capacity = 64;
     o.shards = o.blocks = shards;
     return launch_active(c, id, "", &o);
 }

@@ -80,24 +80,16 @@ RK_SPMD_KERNEL(no_such_scope, short_note, short_note, .threads = 64)
 
 /* ------------------------------------------------------------------ messages */
 
-static rk_launch_options plain(void)
-{
-    rk_launch_options o = rk_production();
-    o.deduplication_window = 0;
-    o.queue_capacity = 64;
-    return o;
-}
-
 /* Given every kind of lane, when a kernel sends what its target has no slots for, then the others arrive and
  * that one is a dead letter of its sender, whole. */
 static void a_message_wider_than_its_targets_slots_is_a_dead_letter(contract *c)
 {
-    rk_launch_options lanes[4] = { plain(), plain(), plain(), plain() };
+    rk_launch_options lanes[4] = { small(64), small(64), small(64), small(64) };
     lanes[1].slot_format = RK_FORMAT_UNIT;
     lanes[2].priority = 1;
     lanes[3].backpressure = RK_BACKPRESSURE_DROP_OLDEST;
     for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++) {
-        rk_launch_options o = plain();
+        rk_launch_options o = small(64);
         rk_kernel from = launch(c, "from", "widen", &o), to = launch(c, "to", "narrow", &lanes[l]);
         assert_ok(rk_connect(c->runtime, from, 0, to, 0));
         assert_ok(rk_activate(c->runtime, to));
@@ -127,7 +119,7 @@ static void a_message_wider_than_its_targets_slots_is_a_dead_letter(contract *c)
 
 static void a_wide_message_that_is_tried_is_refused_at_once(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(64);
     rk_kernel from = launch(c, "from", "try_wide", &o), to = launch(c, "to", "narrow", &o);
     assert_ok(rk_connect(c->runtime, from, "tried", to, 0));
     assert_ok(rk_activate(c->runtime, from));
@@ -142,7 +134,7 @@ static void a_wide_message_that_is_tried_is_refused_at_once(contract *c)
  * received. */
 static void a_refused_message_from_itself_was_received(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(64);
     rk_kernel k = launch(c, "k", "refuse_own", &o);
     assert_ok(rk_connect(c->runtime, k, 0, k, 0));
     assert_ok(rk_activate(c->runtime, k));
@@ -168,19 +160,19 @@ static rk_status launch_status(contract *c, const char *kernel, rk_launch_option
 
 static void sizes_beyond_reason_are_refused(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(64);
     o.actors = 4294967295u;
     o.shards = 2;
     assert_status(launch_status(c, "per_actor", o), RK_OUT_OF_MEMORY);
-    assert_status(launch_status(c, "many_sends", plain()), RK_INVALID_OPTIONS);
+    assert_status(launch_status(c, "many_sends", small(64)), RK_INVALID_OPTIONS);
     assert_error_says(".max_sends 134217728 is not in 1 to 4096");
-    assert_status(launch_status(c, "much_shared", plain()), RK_INVALID_OPTIONS);
+    assert_status(launch_status(c, "much_shared", small(64)), RK_INVALID_OPTIONS);
     assert_error_says(".shared 4294967280");
-    o = plain();
+    o = small(64);
     o.pool_blocks = 0xffffffffu;
     assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
     assert_error_says("pool_blocks 4294967295");
-    o = plain();
+    o = small(64);
     o.dead_letter_capacity = 0xffffffffu;
     assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
     assert_error_says("dead_letter_capacity 4294967295");
@@ -188,7 +180,7 @@ static void sizes_beyond_reason_are_refused(contract *c)
 
 static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(64);
     o.output_capacity = 100;
     o.actors = 3;
     o.max_batch = 8;
@@ -198,7 +190,7 @@ static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
     assert_error_says("actors 3");
     assert_error_says("max_batch 8");
     assert_error_says("expired_to_dead");
-    o = plain();
+    o = small(64);
     o.output_capacity = 100;
     assert_status(launch_status(c, "odd_inbox", o), RK_INVALID_OPTIONS);
     assert_error_says(".input_queue 5000");
@@ -226,7 +218,7 @@ static void workers_without_threads_are_refused(contract *c)
  * every path: those are 2^40. */
 static void long_chains_are_connected_in_no_time(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(64);
     rk_kernel k[41];
     o.kernel_name = "narrow";
     for (size_t i = 0; i <= 40; i++) {
@@ -242,7 +234,7 @@ static void long_chains_are_connected_in_no_time(contract *c)
 
 static void assert_fails_with(contract *c, const char *kernel, const char *text)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(64);
     o.kernel_name = kernel;
     rk_kernel k = launch_active(c, kernel, kernel, &o);
     short_note note = { 1 };

@@ -467,6 +467,14 @@ void settle(contract *c)
 
 /* ------------------------------------------------------------------ kernels */
 
+rk_launch_options small(rk_u32 capacity)
+{
+    rk_launch_options o = rk_production();
+    o.queue_capacity = capacity;
+    o.deduplication_window = 0;
+    return o;
+}
+
 const char *in_style(contract *c, const char *kernel)
 {
     static __thread char name[80];

@@ -172,6 +172,8 @@ void settle(contract *c);
 
 /* ------------------------------------------------------------------ kernels */
 
+/* Options of a small queue without a window. */
+rk_launch_options small(rk_u32 capacity);
 /* Launch kernel `kernel` (in the variant's style: NAME or NAME_spmd) under `id`; options 0: production. A
  * refusal that the variant's table has ends the case as refused. */
 rk_kernel launch(contract *c, const char *id, const char *kernel, const rk_launch_options *options);

@@ -2,6 +2,7 @@
  * hook is asked before. */
 #include "probes.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static void attempt_with(contract *c, rk_kernel k, rk_u32 number, rk_u32 fault)
@@ -207,34 +208,49 @@ static void a_replayed_letter_goes_to_the_kernel_that_had_refused_it(contract *c
     assert_status(rk_replay_dead(c->runtime, &second, k), RK_INVALID_ARGUMENT);
 }
 
+/* A source that has sent offers on to a target that isn't active and takes 16. */
+typedef struct offered {
+    rk_kernel source, target;
+} offered;
+
+/* The hook takes care of odd ones, or of none. */
+static offered offer_on(contract *c, rk_u32 backpressure, rk_u64 send_deadline_ns, rk_u32 count,
+                        bool odd_kept)
+{
+    offered by;
+    rk_launch_options to = small(16), from = small(64);
+    to.backpressure = backpressure;
+    from.send_deadline_ns = send_deadline_ns;
+    by.target = launch(c, "taker", "taker", &to);
+    by.source = launch(c, "offering", "offering", &from);
+    assert_ok(rk_connect(c->runtime, by.source, 0, by.target, 0));
+    assert_ok(rk_activate(c->runtime, by.source));
+    for (rk_u32 i = 0; i < count; i++) {
+        offer f = { i, odd_kept ? i % 2 : 0 };
+        assert_ok(rk_send(c->runtime, by.source, RK_BODY(f), 0));
+    }
+    return by;
+}
+
 static void a_replayed_letter_that_was_sent_goes_to_its_target(contract *c)
 {
     /* given a kernel whose target refuses what is over its capacity */
-    rk_launch_options o = small(16);
-    o.backpressure = RK_BACKPRESSURE_REJECT;
-    rk_kernel target = launch(c, "taker", "taker", &o);
-    o = small(64);
-    rk_kernel source = launch(c, "offering", "offering", &o);
-    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
-    assert_ok(rk_activate(c->runtime, source));
-    for (rk_u32 i = 0; i < 17; i++) {
-        offer f = { i, 0 };
-        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
-    }
+    offered by = offer_on(c, RK_BACKPRESSURE_REJECT, 0, 17, false);
     offer f;
-    rk_dead_letter letter = take_letter(c, source, &f, sizeof f);
+    rk_dead_letter letter = take_letter(c, by.source, &f, sizeof f);
     assert_int_equal(letter.was_sent, 1);
 
     /* when the target has room, then the letter reaches it */
-    assert_ok(rk_activate(c->runtime, target));
-    wait_until(c, account_of(c, target).delivered == 16);
+    assert_ok(rk_activate(c->runtime, by.target));
+    wait_until(c, account_of(c, by.target).delivered == 16);
     assert_ok(rk_replay_dead(c->runtime, &letter, (rk_kernel){ 0, 0 }));
-    wait_until(c, account_of(c, target).delivered == 17);
+    wait_until(c, account_of(c, by.target).delivered == 17);
 
     /* when there are two targets, then the caller says which */
-    assert_ok(rk_deactivate(c->runtime, source));
+    assert_ok(rk_deactivate(c->runtime, by.source));
+    rk_launch_options o = small(64);
     rk_kernel other = launch_active(c, "other", "taker", &o);
-    assert_ok(rk_connect(c->runtime, source, 0, other, 0));
+    assert_ok(rk_connect(c->runtime, by.source, 0, other, 0));
     assert_status(rk_replay_dead(c->runtime, &letter, (rk_kernel){ 0, 0 }), RK_INVALID_ARGUMENT);
     assert_error_says("say which");
     assert_ok(rk_replay_dead(c->runtime, &letter, other));
@@ -317,19 +333,9 @@ static offering_copy told(contract *c, rk_kernel offering)
 
 static void the_senders_hook_is_asked_before_a_letter_is_written(contract *c)
 {
-    rk_launch_options o = small(16);
-    o.backpressure = RK_BACKPRESSURE_REJECT;
-    rk_kernel target = launch(c, "taker", "taker", &o); /* not active: takes 16, and no more */
-    o = small(64);
-    rk_kernel source = launch(c, "offering", "offering", &o);
-    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
-    assert_ok(rk_activate(c->runtime, source));
-    for (rk_u32 i = 0; i < 20; i++) {
-        offer f = { i, i % 2 }; /* the hook takes care of odd ones */
-        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
-    }
-    wait_until(c, metrics_of(c, source).processed == 20);
-    offering_copy state = told(c, source);
+    offered by = offer_on(c, RK_BACKPRESSURE_REJECT, 0, 20, true);
+    wait_until(c, metrics_of(c, by.source).processed == 20);
+    offering_copy state = told(c, by.source);
     assert_int_equal(state.sent, 20);
     assert_int_equal(state.refused, 4);
     assert_int_equal(state.kept, 2);
@@ -337,12 +343,12 @@ static void the_senders_hook_is_asked_before_a_letter_is_written(contract *c)
     assert_int_equal(state.last, 19);
     for (rk_u32 i = 16; i < 20; i += 2) {
         offer f;
-        rk_dead_letter letter = take_letter(c, source, &f, sizeof f);
+        rk_dead_letter letter = take_letter(c, by.source, &f, sizeof f);
         assert_int_equal(f.number, i);
         assert_int_equal(letter.was_sent, 1);
         assert_string_equal(letter.reason, "RK_FULL");
     }
-    rk_account s = account_of(c, source), t = account_of(c, target);
+    rk_account s = account_of(c, by.source), t = account_of(c, by.target);
     assert_int_equal(s.dead_sends, 2);
     assert_int_equal(s.dead_letters, 2);
     assert_int_equal(t.accepted_device, 16);
@@ -352,52 +358,32 @@ static void the_senders_hook_is_asked_before_a_letter_is_written(contract *c)
 
 static void sends_that_find_no_room_by_their_deadline_are_letters(contract *c)
 {
-    rk_launch_options o = small(16);
-    rk_kernel target = launch(c, "taker", "taker", &o); /* not active, and Block */
-    o = small(64);
-    o.send_deadline_ns = RK_MILLISECONDS(20);
-    rk_kernel source = launch(c, "offering", "offering", &o);
-    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
-    assert_ok(rk_activate(c->runtime, source));
-    for (rk_u32 i = 0; i < 20; i++) {
-        offer f = { i, 0 };
-        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
-    }
+    offered by = offer_on(c, RK_BACKPRESSURE_BLOCK, RK_MILLISECONDS(20), 20, false);
     settle(c);
     let_pass(c, RK_MILLISECONDS(21));
-    wait_until(c, metrics_of(c, source).processed == 20);
-    assert_true(metrics_of(c, source).parks > 0);
+    wait_until(c, metrics_of(c, by.source).processed == 20);
+    assert_true(metrics_of(c, by.source).parks > 0);
     for (rk_u32 i = 16; i < 20; i++) {
         offer f;
-        rk_dead_letter letter = take_letter(c, source, &f, sizeof f);
+        rk_dead_letter letter = take_letter(c, by.source, &f, sizeof f);
         assert_int_equal(f.number, i);
         assert_string_equal(letter.reason, "RK_TIMED_OUT");
     }
-    assert_int_equal(account_of(c, target).accepted_device, 16);
-    assert_int_equal(account_of(c, source).dead_sends, 4);
+    assert_int_equal(account_of(c, by.target).accepted_device, 16);
+    assert_int_equal(account_of(c, by.source).dead_sends, 4);
 }
 
 static void dropped_and_duplicate_sends_are_only_counted(contract *c)
 {
-    rk_launch_options o = small(16);
-    o.backpressure = RK_BACKPRESSURE_DROP_NEWEST;
-    rk_kernel target = launch(c, "taker", "taker", &o);
-    o = small(64);
-    rk_kernel source = launch(c, "offering", "offering", &o);
-    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
-    assert_ok(rk_activate(c->runtime, source));
-    for (rk_u32 i = 0; i < 20; i++) {
-        offer f = { i, 0 };
-        assert_ok(rk_send(c->runtime, source, RK_BODY(f), 0));
-    }
-    wait_until(c, metrics_of(c, source).processed == 20);
-    offering_copy state = told(c, source);
+    offered by = offer_on(c, RK_BACKPRESSURE_DROP_NEWEST, 0, 20, false);
+    wait_until(c, metrics_of(c, by.source).processed == 20);
+    offering_copy state = told(c, by.source);
     assert_int_equal(state.refused, 4); /* the hook is told all the same */
     assert_int_equal(state.status, RK_DROPPED);
-    rk_account s = account_of(c, source);
+    rk_account s = account_of(c, by.source);
     assert_int_equal(s.dead_letters, 0);
     assert_int_equal(s.dead_sends, 0);
-    assert_int_equal(account_of(c, target).refused_dropped, 4);
+    assert_int_equal(account_of(c, by.target).refused_dropped, 4);
 }
 
 static const contract_case cases[] = {

@@ -5,14 +5,6 @@
 
 #include "../kernels/contract_c.rk.h"
 
-static rk_launch_options plain(void)
-{
-    rk_launch_options o = rk_production();
-    o.deduplication_window = 0;
-    o.queue_capacity = 1024;
-    return o;
-}
-
 static void send_measure(contract *c, rk_kernel k, rk_u64 number, rk_u64 value,
                          const rk_send_options *options)
 {
@@ -26,7 +18,7 @@ static void send_measure(contract *c, rk_kernel k, rk_u64 number, rk_u64 value,
 
 static void the_time_that_a_message_has_left_is_told(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(1024);
     o.expiry = 1;
     rk_kernel k = launch(c, "time", "tell_time_left", &o);
     rk_send_options s = RK_SEND_DEFAULTS;
@@ -55,7 +47,7 @@ static void the_time_that_a_message_has_left_is_told(contract *c)
     assert_true(m.value > 0 && m.value <= RK_SECONDS(20));
 
     /* and without expiry there is none */
-    o = plain();
+    o = small(1024);
     k = launch_active(c, "for ever", "tell_time_left", &o);
     send_measure(c, k, 4, 0, 0);
     receive(c, k, &m);
@@ -64,7 +56,7 @@ static void the_time_that_a_message_has_left_is_told(contract *c)
 
 static void cycles_are_more_for_more_work(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(1024);
     rk_kernel k = launch_active(c, "cycles", "tell_cycles", &o);
     rk_u64 least[2] = { FOR_EVER, FOR_EVER };
     static const rk_u64 rounds[2] = { 10, 100000 };
@@ -82,7 +74,7 @@ static void cycles_are_more_for_more_work(contract *c)
 
 static void a_message_is_forwarded_on_a_named_route(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(1024);
     rk_kernel source = launch(c, "source", "forward_aside", &o);
     o.kernel_name = "tell_target";
     rk_kernel aside = launch_active(c, "aside", "", &o), other = launch_active(c, "other", "", &o);
@@ -105,7 +97,7 @@ static void a_message_is_forwarded_on_a_named_route(contract *c)
 
 static void a_send_on_a_named_route_has_its_own_options(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(1024);
     rk_kernel source = launch(c, "source", "send_aside", &o);
     o.kernel_name = "tell_target";
     o.priority = 1;
@@ -130,7 +122,7 @@ static void a_send_on_a_named_route_has_its_own_options(contract *c)
 static void a_message_to_the_host_says_on_which_route_it_came(contract *c)
 {
     static const char *const kernels[] = { "send_aside", "try_aside" };
-    rk_launch_options o = plain();
+    rk_launch_options o = small(1024);
     for (size_t i = 0; i < 2; i++) {
         rk_kernel k = launch_active(c, kernels[i], kernels[i], &o);
         send_measure(c, k, 1, 2, 0);
@@ -153,7 +145,7 @@ static void a_message_to_the_host_says_on_which_route_it_came(contract *c)
 static void a_send_that_is_tried_on_a_named_route_is_answered_at_once(contract *c)
 {
     enum { ROOM = 16, MORE = 5 };
-    rk_launch_options o = plain(), full = plain();
+    rk_launch_options o = small(1024), full = small(1024);
     full.kernel_name = "tell_target";
     full.queue_capacity = ROOM;
     rk_kernel source = launch(c, "source", "try_aside", &o), aside = launch(c, "aside", "", &full);
@@ -181,7 +173,7 @@ static void a_send_that_is_tried_on_a_named_route_is_answered_at_once(contract *
 
 static void each_thread_keeps_its_value_from_region_to_region(contract *c)
 {
-    rk_launch_options o = plain();
+    rk_launch_options o = small(1024);
     rk_kernel k = launch_active(c, "keeper", "keep_per_thread", &o);
     for (rk_u64 number = 0; number < 20; number++) {
         rk_u64 expected = 0;
@@ -198,7 +190,7 @@ static void each_thread_keeps_its_value_from_region_to_region(contract *c)
 static void floats_are_summed_for_any_number_of_them(contract *c)
 {
     static const rk_u32 counts[] = { 1, 2, 3, 31, 32, 33, 100, 255, 256 };
-    rk_launch_options o = plain();
+    rk_launch_options o = small(1024);
     rk_kernel k = launch_active(c, "sums", "add_terms", &o);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         rk_u32 n = counts[i];
@@ -215,7 +207,7 @@ static void threads_of_a_warp_exchange_values(contract *c)
     static const rk_u32 thread_counts[] = { 64, 48, 32 };
     for (size_t i = 0; i < 3; i++) {
         rk_u32 threads = thread_counts[i];
-        rk_launch_options o = plain();
+        rk_launch_options o = small(1024);
         o.threads = threads;
         o.kernel_name = "exchange_values";
         rk_kernel k = launch(c, "exchange", "", &o);

@@ -16,10 +16,8 @@ static const char *const routes[SUM_WORKERS] = { "worker_0", "worker_1", "worker
 
 static rk_launch_options named(const char *kernel)
 {
-    rk_launch_options o = rk_production();
+    rk_launch_options o = small(256);
     o.kernel_name = kernel;
-    o.queue_capacity = 256;
-    o.deduplication_window = 0;
     return o;
 }
 
@@ -47,6 +45,21 @@ static void activate_but(office *o, rk_u32 dead)
 
 #define NOBODY 77u /* is dead; has a fault */
 #define NEVER_NS RK_SECONDS(3600)
+
+/* So many numbers from 1 on in four parts, which no worker has a fault at. */
+static sum_job job_of(rk_u32 number, rk_u64 count, rk_u64 timeout_ns)
+{
+    return (sum_job){
+        .number = number, .from = 1, .count = count, .timeout_ns = timeout_ns, .parts = 4, .faulty = NOBODY
+    };
+}
+
+static sum_job with_fault(sum_job job, rk_u32 worker, rk_u32 fault)
+{
+    job.faulty = worker;
+    job.fault = fault;
+    return job;
+}
 
 static void ask(office *o, rk_u32 desk, sum_job job)
 {
@@ -120,9 +133,7 @@ static void with_one_of_four_dead_the_deadline_gives_a_partial_result_that_names
 {
     office o = open_office(c);
     activate_but(&o, 2);
-    sum_job j = {
-        .number = 1, .from = 1, .count = 100, .timeout_ns = RK_MILLISECONDS(50), .parts = 4, .faulty = NOBODY
-    };
+    sum_job j = job_of(1, 100, RK_MILLISECONDS(50));
     ask(&o, 0, j);
     settle(c);
     if (c->variant->single_step) {
@@ -158,13 +169,7 @@ static void a_result_that_comes_twice_counts_once(contract *c)
 {
     office o = open_office(c);
     activate_but(&o, 3); /* keeps the job open until the second one is there */
-    sum_job j = { .number = 5,
-                  .from = 1,
-                  .count = 40,
-                  .timeout_ns = NEVER_NS,
-                  .parts = 4,
-                  .faulty = 1,
-                  .fault = SUM_TWICE };
+    sum_job j = with_fault(job_of(5, 40, NEVER_NS), 1, SUM_TWICE);
     ask(&o, 0, j);
     wait_until(c, counts(&o, 0).again == 1);
     assert_ok(rk_activate(c->runtime, o.worker[3]));
@@ -178,13 +183,7 @@ static void a_result_of_a_part_that_was_never_sent_is_strange(contract *c)
 {
     office o = open_office(c);
     activate_but(&o, NOBODY);
-    sum_job j = { .number = 6,
-                  .from = 1,
-                  .count = 40,
-                  .timeout_ns = RK_MILLISECONDS(20),
-                  .parts = 4,
-                  .faulty = 0,
-                  .fault = SUM_MISTAKEN };
+    sum_job j = with_fault(job_of(6, 40, RK_MILLISECONDS(20)), 0, SUM_MISTAKEN);
     ask(&o, 1, j);
     wait_until(c, counts(&o, 1).strange == 1);
     let_pass(c, RK_MILLISECONDS(20));
@@ -198,7 +197,7 @@ static void a_worker_that_is_gone_is_not_waited_for(contract *c)
     office o = open_office(c);
     activate_but(&o, NOBODY);
     assert_ok(rk_terminate(c->runtime, o.worker[1], CONTRACT_PATIENCE));
-    sum_job j = { .number = 8, .from = 1, .count = 40, .timeout_ns = NEVER_NS, .parts = 4, .faulty = NOBODY };
+    sum_job j = job_of(8, 40, NEVER_NS);
     ask(&o, 0, j);
     sum_done d = answer(&o); /* without any time that would have to pass */
     assert_int_equal(d.missing, 1 << 1);
@@ -243,13 +242,7 @@ static void a_drain_waits_for_jobs_to_be_due(contract *c)
 {
     office o = open_office(c);
     activate_but(&o, NOBODY);
-    sum_job j = { .number = 3,
-                  .from = 1,
-                  .count = 40,
-                  .timeout_ns = RK_MILLISECONDS(30),
-                  .parts = 4,
-                  .faulty = 1,
-                  .fault = SUM_SILENT };
+    sum_job j = with_fault(job_of(3, 40, RK_MILLISECONDS(30)), 1, SUM_SILENT);
     ask(&o, 0, j);
     settle(c);
     if (c->variant->single_step) let_pass(c, RK_MILLISECONDS(30));

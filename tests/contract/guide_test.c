@@ -9,9 +9,7 @@
 
 static rk_launch_options plain(const char *kernel)
 {
-    rk_launch_options o = rk_production();
-    o.queue_capacity = 4096;
-    o.deduplication_window = 0;
+    rk_launch_options o = small(4096);
     o.output_capacity = 4096;
     o.kernel_name = kernel;
     return o;

@@ -169,9 +169,7 @@ static void every_shard_gets_its_own_however_many_blocks_there_are(contract *c)
 {
     static count_log states[3][SHARDS];
     for (rk_u32 b = 0; b < 3; b++) {
-        rk_launch_options o = rk_production();
-        o.queue_capacity = 256;
-        o.deduplication_window = 0;
+        rk_launch_options o = small(256);
         o.shards = SHARDS;
         o.blocks = block_counts[b];
         o.kernel_name = "tally_shards";

@@ -5,14 +5,6 @@
 
 #include "../kernels/contract_a_large.rk.h"
 
-static rk_launch_options small(rk_u32 capacity)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = capacity;
-    o.deduplication_window = 0;
-    return o;
-}
-
 static void send_crates(contract *c, rk_kernel k, rk_u32 first, rk_u32 count)
 {
     static unsigned char bytes[CRATE_MAX];

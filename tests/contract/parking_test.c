@@ -28,14 +28,6 @@ static void reopen_sleepy(contract *c)
     contract_reopen(c, &o);
 }
 
-static rk_launch_options small(rk_u32 capacity)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = capacity;
-    o.deduplication_window = 0;
-    return o;
-}
-
 static rk_u32 next_random(rk_u32 *state) { return *state = *state * 1664525u + 1013904223u; }
 
 static void spin_until(rk_u64 until_ns)

@@ -18,11 +18,3 @@ void assert_serves(contract *c, rk_kernel k, rk_u32 number)
     assert_ok(send_probe(c, k, number));
     assert_next(c, k, number);
 }
-
-rk_launch_options small(rk_u32 capacity)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = capacity;
-    o.deduplication_window = 0;
-    return o;
-}

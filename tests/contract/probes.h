@@ -1,4 +1,4 @@
-/* What many cases begin with: a probe that is sent and comes back, a small queue, and the gate that handlers
+/* What many cases begin with: a probe that is sent and comes back, and the gate that handlers
  * of "held" wait at. */
 #ifndef RINGKERNEL_TESTS_PROBES_H
 #define RINGKERNEL_TESTS_PROBES_H
@@ -12,9 +12,6 @@ rk_status send_probe(contract *c, rk_kernel k, rk_u32 number);
 void assert_next(contract *c, rk_kernel k, rk_u32 number);
 /* The kernel handles a probe and sends it back. */
 void assert_serves(contract *c, rk_kernel k, rk_u32 number);
-
-/* Options of a small queue without a window. */
-rk_launch_options small(rk_u32 capacity);
 
 static inline rk_u32 control(const rk_u32 *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 static inline void set_control(rk_u32 *word, rk_u32 value)

@@ -53,9 +53,7 @@ static flow through;
 
 static void open_flow(contract *c)
 {
-    rk_launch_options o = rk_production();
-    o.queue_capacity = 16;
-    o.deduplication_window = 0;
+    rk_launch_options o = small(16);
     through = (flow){ .c = c };
     through.into = launch(c, "first", "echo", &o);
     through.out_of = launch_active(c, "second", "echo", &o);

@@ -43,11 +43,19 @@ static void what_is_queued_is_handled_before_a_kernel_terminates(contract *c)
     for (rk_u32 i = 0; i < 500; i++) assert_next(c, target, i);
 }
 
+typedef struct held {
+    contract *c;
+    rk_kernel kernel;
+} held;
+
+/* Somebody waits for the handler when the kernel drains. */
 static void *open_the_gate_when_somebody_waits(void *argument)
 {
-    contract *c = argument;
-    while (!stopped(c) && IN_HANDLERS == 0) sched_yield();
-    nanosleep(&(struct timespec){ 0, 20000000 }, 0); /* the terminate that is on its way finds it inside */
+    const held *h = argument;
+    rk_kernel_info info = { 0 };
+    while (!stopped(h->c) && info.life != RK_LIFE_DRAINING &&
+           rk_kernel_information(h->c->runtime, h->kernel, &info) == RK_OK)
+        sched_yield();
     OPEN_GATE();
     return 0;
 }
@@ -55,11 +63,12 @@ static void *open_the_gate_when_somebody_waits(void *argument)
 static void a_kernel_in_a_handler_terminates_when_the_handler_returns(contract *c)
 {
     rk_kernel k = launch_active(c, "held", "held", 0);
+    held h = { c, k };
     CLOSE_GATE();
     assert_ok(send_probe(c, k, 1));
     assert_ok(send_probe(c, k, 2));
-    start_thread(c, open_the_gate_when_somebody_waits, c);
     wait_until(c, IN_HANDLERS == 1);
+    start_thread(c, open_the_gate_when_somebody_waits, &h);
     assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(20)));
     assert_int_equal(control(&contract_controls.entered), 2); /* both were handled */
 }

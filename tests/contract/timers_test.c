@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static rk_launch_options small(void)
-{
-    rk_launch_options o = rk_production();
-    o.queue_capacity = 16;
-    o.deduplication_window = 0;
-    return o;
-}
-
 static void set_alarm(contract *c, rk_kernel k, timed a) { assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0)); }
 
 static ringing take_ringing(contract *c, rk_kernel k)
@@ -101,7 +93,7 @@ static void messages_are_handled_while_a_hook_is_always_due(contract *c)
 static void what_a_hook_sends_waits_for_room_and_arrives_whole(contract *c)
 {
     /* given an out lane of 16, and nobody who receives */
-    rk_launch_options o = small();
+    rk_launch_options o = small(16);
     rk_kernel k = launch_active(c, "clockwork", "clockwork", &o);
     set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(1), 0, 14, 0, 0 });
     set_alarm(c, k, (timed){ 2, RK_MILLISECONDS(1), 0, 14, 0, 0 });
@@ -140,7 +132,7 @@ static void a_relaunched_kernel_keeps_its_time(contract *c)
     set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(40), 0, 1, 0, 0 });
     settle(c);
     wait_until(c, account_of(c, k).queued == 0);
-    rk_launch_options o = small();
+    rk_launch_options o = small(16);
     assert_ok(rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE));
     let_pass(c, RK_MILLISECONDS(40));
     assert_int_equal(take_ringing(c, k).number, 1);

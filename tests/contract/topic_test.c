@@ -11,9 +11,7 @@ typedef struct press {
 
 static rk_launch_options plain(rk_u32 backpressure)
 {
-    rk_launch_options o = rk_production();
-    o.queue_capacity = CAPACITY;
-    o.deduplication_window = 0;
+    rk_launch_options o = small(CAPACITY);
     o.backpressure = backpressure;
     o.output_capacity = 256;
     return o;

@@ -29,7 +29,7 @@ AT_ONCE = 2  # compilers at work
 KERNEL_FOLDERS = ("tests", "examples", "bench", "docs")
 # Kernels that `rk` carries as text: what `rk init` writes, and what `rk bench` runs.
 CARRIED = ("src/cli/init_templates.c", "src/cli/bench_kernels.h")
-HEADER_FOLDERS = ("device", "state", "collective")
+HEADER_FOLDERS = ("device", "state", "pattern", "resilience", "collective")
 MORE_HEADERS = ("kernel.h", "message.h")
 # What some headers leave to the file that includes them, before and after.
 LOOP = """#define RK_LOOP_HANDLE(context) ((void)0)
@@ -57,7 +57,8 @@ RK_FN_LARGE rk_u32 rk_entry_end(rk_context *c) { return 0; }
 BEFORE_HEADER = {"device/loop.h": LOOP}
 AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/entry.h": HERE,
                 "device/express_look.h": UNIT, "device/express_handle.h": HERE, "device/express_send.h": HERE,
-                "device/express.h": ENTRY, "device/causal.h": UNIT}
+                "device/express_turn.h": ENTRY, "device/express_alone.h": ENTRY, "device/express.h": ENTRY,
+                "device/causal.h": UNIT}
 
 
 @dataclass

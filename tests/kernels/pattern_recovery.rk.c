@@ -73,7 +73,7 @@ RK_HANDLER(forgetful, payment, msg, cash_desk, self, .state = RK_PER_SHARD)
 
 RK_FN rk_breaker_rule fuse_rule(void)
 {
-    rk_breaker_rule rule = { .failures = 5, .open_ns = 30000000000ul };
+    rk_breaker_rule rule = { .failures = 5, .open_ns = RK_SECONDS(30) };
     return rule;
 }
 typedef struct fuse_box {

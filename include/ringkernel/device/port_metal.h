@@ -33,10 +33,8 @@
 #define RK_PORT_FENCE()                                                                   \
     metal::atomic_thread_fence(metal::mem_flags::mem_device, metal::memory_order_seq_cst, \
                                metal::thread_scope_device)
-#define RK_PORT_AFTER(order) \
-    if ((order) == RK_ACQUIRE || (order) >= RK_ACQ_REL) RK_PORT_FENCE()
-#define RK_PORT_BEFORE(order) \
-    if ((order) >= RK_RELEASE) RK_PORT_FENCE()
+
+#include "port_fenced.h"
 
 RK_FN rk_u32 rk_port_load_u32(volatile device const rk_u32 *pointer, int order)
 {
@@ -45,21 +43,10 @@ RK_FN rk_u32 rk_port_load_u32(volatile device const rk_u32 *pointer, int order)
     RK_PORT_AFTER(order);
     return value;
 }
-RK_FN rk_u64 rk_port_load_u64(volatile device const rk_u64 *pointer, int order)
-{
-    rk_u64 value = *pointer;
-    RK_PORT_AFTER(order);
-    return value;
-}
 RK_FN void rk_port_store_u32(volatile device rk_u32 *pointer, rk_u32 value, int order)
 {
     RK_PORT_BEFORE(order);
     metal::atomic_store_explicit(RK_PORT_A32(pointer), value, metal::memory_order_relaxed);
-}
-RK_FN void rk_port_store_u64(volatile device rk_u64 *pointer, rk_u64 value, int order)
-{
-    RK_PORT_BEFORE(order);
-    *pointer = value;
 }
 #define RK_PORT_RMW(name, call)                                                                \
     RK_FN rk_u32 name(volatile device rk_u32 *pointer, rk_u32 value, int order)                \
@@ -96,98 +83,19 @@ RK_FN void rk_port_add_u64(volatile device rk_u64 *pointer, rk_u64 value)
     if (carried) rk_port_add_u32(halves + 1, carried, RK_RELAXED);
 }
 
-#define rk_load_u32(pointer, order, scope) rk_port_load_u32(pointer, order)
-#define rk_load_u64(pointer, order, scope) rk_port_load_u64(pointer, order)
-#define rk_store_u32(pointer, value, order, scope) rk_port_store_u32(pointer, value, order)
-#define rk_store_u64(pointer, value, order, scope) rk_port_store_u64(pointer, value, order)
-#define rk_exchange_u32(pointer, value, order, scope) rk_port_exchange_u32(pointer, value, order)
-#define rk_add_u32(pointer, value, order, scope) rk_port_add_u32(pointer, value, order)
 #define rk_add_u64(pointer, value, order, scope) rk_port_add_u64(pointer, value)
-#define rk_or_u32(pointer, value, order, scope) rk_port_or_u32(pointer, value, order)
-#define rk_and_u32(pointer, value, order, scope) rk_port_and_u32(pointer, value, order)
 #define rk_count_local(pointer, n)                                                                \
     ((void)metal::atomic_fetch_add_explicit((volatile threadgroup metal::atomic_uint *)(pointer), \
                                             (rk_u32)(n), metal::memory_order_relaxed))
-#define rk_min_u32(pointer, value, order, scope) rk_port_min_u32(pointer, value, order)
-#define rk_cas_u32(pointer, expected, value, order, scope) rk_port_cas_u32(pointer, expected, value)
 #define RK_NO_CAS_U64 1
-#define rk_fence(order, scope) RK_PORT_FENCE()
 
 RK_FN void rk_port_barrier(void)
 {
     metal::threadgroup_barrier(metal::mem_flags::mem_device | metal::mem_flags::mem_threadgroup);
 }
 
-typedef struct rk_unit {
-    rk_u32 word[4];
-} __attribute__((aligned(16))) rk_unit;
-
-/* A vector access is one access on every GPU of Apple's that is known, but Metal doesn't promise it: a backend uses
- * unit slots only after its own tear test. */
-#define RK_HAS_UNIT 1
-RK_FN rk_unit rk_load_unit(volatile device const rk_unit *unit)
-{
-    rk_unit value;
-    uint4 bits = *(volatile device const uint4 *)unit;
-    value.word[0] = bits.x;
-    value.word[1] = bits.y;
-    value.word[2] = bits.z;
-    value.word[3] = bits.w;
-    return value;
-}
-RK_FN void rk_store_unit(volatile device rk_unit *unit, rk_unit value)
-{
-    uint4 bits;
-    bits.x = value.word[0];
-    bits.y = value.word[1];
-    bits.z = value.word[2];
-    bits.w = value.word[3];
-    *(volatile device uint4 *)unit = bits;
-}
-
-typedef uint4 __attribute__((__may_alias__)) rk_port_quad;
-RK_FN rk_unit rk_get_unit(device const void *from)
-{
-    rk_unit value;
-    uint4 bits = *(device const rk_port_quad *)from;
-    value.word[0] = bits.x;
-    value.word[1] = bits.y;
-    value.word[2] = bits.z;
-    value.word[3] = bits.w;
-    return value;
-}
-RK_FN void rk_put_unit(device void *to, rk_unit value)
-{
-    uint4 bits;
-    bits.x = value.word[0];
-    bits.y = value.word[1];
-    bits.z = value.word[2];
-    bits.w = value.word[3];
-    *(device rk_port_quad *)to = bits;
-}
-
 #define RK_PORT_CLZ(value) metal::clz(value)
 
-/* Metal has neither a clock nor a cycle counter. */
-RK_FN rk_u64 rk_port_cycles(void) { return 0; }
-RK_FN void rk_port_pause(void) {}
-
-/* One more round of a spin. */
-RK_FN void rk_port_spin(rk_u32 round)
-{
-    (void)round;
-    rk_port_pause();
-}
-
-/* Copy bytes from arena to arena, by words where both ends allow it. */
-RK_FN void rk_copy_global(device void *to, device const void *from, rk_u32 bytes)
-{
-    rk_u32 done = 0;
-    if ((((rk_u64)to | (rk_u64)from) & 3u) == 0)
-        for (; done + 4u <= bytes; done += 4u)
-            *(device rk_word *)((device rk_u8 *)to + done) =
-                *(device const rk_word *)((device const rk_u8 *)from + done);
-    for (; done < bytes; done++) ((device rk_u8 *)to)[done] = ((device const rk_u8 *)from)[done];
-}
+#include "port_slices.h"
 
 #endif

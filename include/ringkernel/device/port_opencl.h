@@ -108,10 +108,8 @@ RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk
 #else
 
 #define RK_PORT_FENCE() mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE)
-#define RK_PORT_AFTER(order) \
-    if ((order) == RK_ACQUIRE || (order) >= RK_ACQ_REL) RK_PORT_FENCE()
-#define RK_PORT_BEFORE(order) \
-    if ((order) >= RK_RELEASE) RK_PORT_FENCE()
+
+#include "port_fenced.h"
 
 RK_FN rk_u32 rk_port_load_u32(volatile __global const rk_u32 *pointer, int order)
 {
@@ -119,18 +117,7 @@ RK_FN rk_u32 rk_port_load_u32(volatile __global const rk_u32 *pointer, int order
     RK_PORT_AFTER(order);
     return value;
 }
-RK_FN rk_u64 rk_port_load_u64(volatile __global const rk_u64 *pointer, int order)
-{
-    rk_u64 value = *pointer;
-    RK_PORT_AFTER(order);
-    return value;
-}
 RK_FN void rk_port_store_u32(volatile __global rk_u32 *pointer, rk_u32 value, int order)
-{
-    RK_PORT_BEFORE(order);
-    *pointer = value;
-}
-RK_FN void rk_port_store_u64(volatile __global rk_u64 *pointer, rk_u64 value, int order)
 {
     RK_PORT_BEFORE(order);
     *pointer = value;
@@ -173,89 +160,15 @@ RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk
 }
 #endif
 
-#define rk_load_u32(pointer, order, scope) rk_port_load_u32(pointer, order)
-#define rk_load_u64(pointer, order, scope) rk_port_load_u64(pointer, order)
-#define rk_store_u32(pointer, value, order, scope) rk_port_store_u32(pointer, value, order)
-#define rk_store_u64(pointer, value, order, scope) rk_port_store_u64(pointer, value, order)
-#define rk_exchange_u32(pointer, value, order, scope) rk_port_exchange_u32(pointer, value, order)
-#define rk_add_u32(pointer, value, order, scope) rk_port_add_u32(pointer, value, order)
 #define rk_add_u64(pointer, value, order, scope) rk_port_add_u64(pointer, value, order)
-#define rk_or_u32(pointer, value, order, scope) rk_port_or_u32(pointer, value, order)
-#define rk_and_u32(pointer, value, order, scope) rk_port_and_u32(pointer, value, order)
 #define rk_count_local(pointer, n) ((void)atomic_add((volatile __local rk_u32 *)(pointer), (rk_u32)(n)))
 #define rk_or_u64(pointer, value, order, scope) rk_port_or_u64(pointer, value, order)
-#define rk_min_u32(pointer, value, order, scope) rk_port_min_u32(pointer, value, order)
-#define rk_cas_u32(pointer, expected, value, order, scope) rk_port_cas_u32(pointer, expected, value)
 #define rk_cas_u64(pointer, expected, value, order, scope) rk_port_cas_u64(pointer, expected, value)
-#define rk_fence(order, scope) RK_PORT_FENCE()
 
 #endif
 
-typedef struct rk_unit {
-    rk_u32 word[4];
-} __attribute__((aligned(16))) rk_unit;
-
-/* A vector access is one access on every device that this was tried on, but OpenCL doesn't promise it: a
- * backend uses unit slots only after its own tear test. */
-#define RK_HAS_UNIT 1
-RK_FN rk_unit rk_load_unit(volatile __global const rk_unit *unit)
-{
-    rk_unit value;
-    uint4 bits = *(volatile __global const uint4 *)unit;
-    value.word[0] = bits.x;
-    value.word[1] = bits.y;
-    value.word[2] = bits.z;
-    value.word[3] = bits.w;
-    return value;
-}
-RK_FN void rk_store_unit(volatile __global rk_unit *unit, rk_unit value)
-{
-    *(volatile __global uint4 *)unit = (uint4)(value.word[0], value.word[1], value.word[2], value.word[3]);
-}
-
-typedef uint4 __attribute__((__may_alias__)) rk_port_quad;
-RK_FN rk_unit rk_get_unit(__global const void *from)
-{
-    rk_unit value;
-    uint4 bits = *(__global const rk_port_quad *)from;
-    value.word[0] = bits.x;
-    value.word[1] = bits.y;
-    value.word[2] = bits.z;
-    value.word[3] = bits.w;
-    return value;
-}
-RK_FN void rk_put_unit(__global void *to, rk_unit value)
-{
-    uint4 bits;
-    bits.x = value.word[0];
-    bits.y = value.word[1];
-    bits.z = value.word[2];
-    bits.w = value.word[3];
-    *(__global rk_port_quad *)to = bits;
-}
-
 #define RK_PORT_CLZ(value) clz(value)
 
-/* OpenCL C has neither a clock nor a cycle counter. */
-RK_FN rk_u64 rk_port_cycles(void) { return 0; }
-RK_FN void rk_port_pause(void) {}
-
-/* One more round of a spin. */
-RK_FN void rk_port_spin(rk_u32 round)
-{
-    (void)round;
-    rk_port_pause();
-}
-
-/* Copy bytes from arena to arena, by words where both ends allow it. */
-RK_FN void rk_copy_global(__global void *to, __global const void *from, rk_u32 bytes)
-{
-    rk_u32 done = 0;
-    if ((((size_t)to | (size_t)from) & 3u) == 0)
-        for (; done + 4u <= bytes; done += 4u)
-            *(__global rk_word *)((__global rk_u8 *)to + done) =
-                *(__global const rk_word *)((__global const rk_u8 *)from + done);
-    for (; done < bytes; done++) ((__global rk_u8 *)to)[done] = ((__global const rk_u8 *)from)[done];
-}
+#include "port_slices.h"
 
 #endif

@@ -10,6 +10,8 @@
 
 #include "sources.h"
 
+#define RK_NEVER 0xfffffffffffffffful /* a time that doesn't come */
+
 /* Ask for the timer hook at or after `when_ns` on the clock of rk_now_ns(). A shard keeps one such time, the earliest
  * that was asked for; it is forgotten before the hook runs, which asks again for what is due later. By one thread of
  * the group, as a send. A drain waits for the hook: it ends when nobody asks any more.

@@ -51,6 +51,11 @@ typedef uint64_t rk_u64;
 typedef rk_u32 __attribute__((__may_alias__)) rk_word;
 typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
 
+/* Durations, in nanoseconds as all of them are. */
+#define RK_MICROSECONDS(n) ((rk_u64)(n)*1000u)
+#define RK_MILLISECONDS(n) ((rk_u64)(n)*1000000u)
+#define RK_SECONDS(n) ((rk_u64)(n)*1000000000u)
+
 /* Where a device has no double precision, such a member of a message is carried and not computed with. */
 typedef float rk_f32;
 #if defined(RK_LANG_METAL) || (defined(RK_LANG_OPENCL) && !defined(cl_khr_fp64) && !defined(__opencl_c_fp64))

@@ -96,7 +96,7 @@ RK_STATIC_ASSERT(sizeof(rk_gather_table) == 56, "table of jobs");
  * written to *job.
  * RK_FULL: all places are taken; counted. Refuse what asked for it, or try again later.
  * RK_INVALID_ARGUMENT: parts is not 1 to 64.
- * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER. */
+ * RK_UNSUPPORTED: the job is to be due, and the kernel has no RK_ON_TIMER. */
 #define rk_gather_open(arg, gather, parts, timeout_ns, job) \
     rk_gather_open_due(arg, RK_GATHER_OF_(gather), parts, timeout_ns, job)
 

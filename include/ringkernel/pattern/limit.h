@@ -7,7 +7,7 @@
  *
  *     RK_HANDLER(producer, produce, msg, spring, self, .state = RK_PER_SHARD, .max_sends = 8)
  *     {
- *         rk_limit_set(RK_ARG, &self->limit, 5000, RK_LIMIT_SECOND, 100);   // 5,000 a second, up to 100 at once
+ *         rk_limit_set(RK_ARG, &self->limit, 5000, RK_SECONDS(1), 100);     // 5,000 a second, up to 100 at once
  *         self->left += msg->count;
  *         rk_wake_at(RK_ARG, rk_now_ns());
  *     }
@@ -35,8 +35,6 @@
 #include "../device/handler.h"
 #include "../device/timer.h"
 
-#define RK_LIMIT_SECOND 1000000000ul            /* a period */
-#define RK_LIMIT_NEVER 0xfffffffffffffffful     /* such a time never comes */
 #define RK_LIMIT_UNITS_MAX 0x7ffffffffffffffful /* burst times period */
 
 typedef struct rk_limit {
@@ -112,11 +110,11 @@ RK_FN rk_u32 rk_limit_take_at(RK_GLOBAL rk_limit *limit, rk_u32 n, rk_u64 now_ns
     return 1;
 }
 
-/* When `n` tokens will be there, if none are taken meanwhile: a time for rk_wake_at. RK_LIMIT_NEVER: more than a full
+/* When `n` tokens will be there, if none are taken meanwhile: a time for rk_wake_at. RK_NEVER: more than a full
  * bucket has, or the bucket is not set. */
 RK_FN rk_u64 rk_limit_when(RK_GLOBAL const rk_limit *limit, rk_u32 n)
 {
-    if (limit->period_ns == 0 || n > limit->most / limit->period_ns) return RK_LIMIT_NEVER;
+    if (limit->period_ns == 0 || n > limit->most / limit->period_ns) return RK_NEVER;
     rk_u64 needed = n * limit->period_ns;
     if (needed <= limit->credit) return limit->seen_ns;
     return limit->seen_ns + (needed - limit->credit + limit->tokens - 1u) / limit->tokens;

@@ -92,8 +92,8 @@ RK_STATIC_ASSERT(sizeof(rk_requests) == 96, "pending requests");
 
 /* ------------------------------------------------------------------ calls */
 
-/* Begin to wait for a reply, for `timeout_ns` from now on. `note` comes back with it. The correlation, never 0, is
- * written to *correlation: send the request with it.
+/* Begin to wait for a reply, for `timeout_ns` from now on; there is no waiting without an end, and with 0 it is due at
+ * once. `note` comes back with it. The correlation, never 0, is written to *correlation: send the request with it.
  * RK_FULL: all places are taken; counted. Refuse what needed it, or come back to it later.
  * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER, or it was launched without `requests` or another option that makes
  * headers long: replies couldn't say what they reply to. */
@@ -264,11 +264,11 @@ RK_FN rk_u32 rk_request_expire(RK_GLOBAL rk_requests *table, rk_u64 now_ns, rk_u
     return 1;
 }
 
-/* All ones: no request waits. */
+/* RK_NEVER: no request waits. */
 RK_FN rk_u64 rk_request_next_due(RK_GLOBAL rk_requests *table)
 {
     RK_GLOBAL const rk_request_place *places = rk_request_places(table);
-    return table->waiting ? places[places[0].heap].due_ns : ~(rk_u64)0;
+    return table->waiting ? places[places[0].heap].due_ns : RK_NEVER;
 }
 
 RK_FN void rk_request_wake_next(RK_CTX, RK_GLOBAL rk_requests *table)

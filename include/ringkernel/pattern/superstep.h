@@ -47,10 +47,10 @@
 #include "../kernel.h"
 #include "superstep_message.h"
 
-#if !defined(RK_SUPERSTEP_MOST)
-#define RK_SUPERSTEP_MOST 64u /* participants; define it before, up to 4096. 8 bytes of state for each */
+#if !defined(RK_SUPERSTEP_MAX)
+#define RK_SUPERSTEP_MAX 64u /* participants; define it before, up to 4096. 8 bytes of state for each */
 #endif
-RK_STATIC_ASSERT(RK_SUPERSTEP_MOST >= 1u && RK_SUPERSTEP_MOST <= 4096u, "RK_SUPERSTEP_MOST is 1 to 4096");
+RK_STATIC_ASSERT(RK_SUPERSTEP_MAX >= 1u && RK_SUPERSTEP_MAX <= 4096u, "RK_SUPERSTEP_MAX is 1 to 4096");
 
 /* What a message is to the step that its receiver is in. From RK_SUPERSTEP_AGAIN on it must not be used. */
 #define RK_SUPERSTEP_NOW 0u   /* of this step */
@@ -68,19 +68,19 @@ typedef struct rk_superstep {
     rk_u64 total[RK_SUPERSTEP_SUMS];  /* over all participants, of the step before this one */
     rk_u64 deadline_ns;               /* 0: none */
     rk_u32 step;
-    rk_u32 me, participants;                                  /* 0 participants: not begun */
-    rk_u32 ended[2];                                          /* participants whose end has come */
-    rk_u32 again, lost, wrong;                                /* messages refused so far */
-    rk_u32 sent[RK_SUPERSTEP_MOST], taken[RK_SUPERSTEP_MOST]; /* numbers of the next one, to and from each */
-    rk_u32 end_of[2][(RK_SUPERSTEP_MOST + 31u) / 32u];        /* whose end has come */
+    rk_u32 me, participants;                                /* 0 participants: not begun */
+    rk_u32 ended[2];                                        /* participants whose end has come */
+    rk_u32 again, lost, wrong;                              /* messages refused so far */
+    rk_u32 sent[RK_SUPERSTEP_MAX], taken[RK_SUPERSTEP_MAX]; /* numbers of the next one, to and from each */
+    rk_u32 end_of[2][(RK_SUPERSTEP_MAX + 31u) / 32u];       /* whose end has come */
 } rk_superstep;
 
 /* Become participant `me` of 0 … participants - 1, once; then rk_superstep_next leads to step 1. RK_LIMIT:
- * more than RK_SUPERSTEP_MOST. RK_INVALID_ARGUMENT: no participants, or `me` isn't one. RK_BUSY: begun. */
+ * more than RK_SUPERSTEP_MAX. RK_INVALID_ARGUMENT: no participants, or `me` isn't one. RK_BUSY: begun. */
 RK_FN rk_status rk_superstep_begin(RK_GLOBAL rk_superstep *s, rk_u32 me, rk_u32 participants)
 {
     if (s->participants) return RK_BUSY;
-    if (participants > RK_SUPERSTEP_MOST) return RK_LIMIT;
+    if (participants > RK_SUPERSTEP_MAX) return RK_LIMIT;
     if (me >= participants) return RK_INVALID_ARGUMENT;
     s->me = me;
     s->participants = participants;
@@ -102,7 +102,7 @@ RK_FN rk_u32 rk_superstep_has_ended(RK_GLOBAL const rk_superstep *s, rk_u32 part
 
 RK_FN rk_u32 rk_superstep_admit(RK_GLOBAL rk_superstep *s, rk_u32 step, rk_u32 from, rk_u32 number)
 {
-    if (from >= RK_SUPERSTEP_MOST || (s->participants && from >= s->participants)) {
+    if (from >= RK_SUPERSTEP_MAX || (s->participants && from >= s->participants)) {
         s->wrong++;
         return RK_SUPERSTEP_WRONG;
     }
@@ -165,7 +165,7 @@ RK_FN rk_u32 rk_superstep_next(RK_GLOBAL rk_superstep *s)
         s->total[i] = s->sum[side][i];
         s->sum[side][i] = 0;
     }
-    for (rk_u32 w = 0; w < (RK_SUPERSTEP_MOST + 31u) / 32u; w++) s->end_of[side][w] = 0;
+    for (rk_u32 w = 0; w < (RK_SUPERSTEP_MAX + 31u) / 32u; w++) s->end_of[side][w] = 0;
     s->ended[side] = 0;
     s->deadline_ns = 0;
     s->step++;
@@ -173,7 +173,7 @@ RK_FN rk_u32 rk_superstep_next(RK_GLOBAL rk_superstep *s)
 }
 
 /* Give this step until `when_ns` (the clock of rk_now_ns); the kernel's timer hook then asks
- * rk_superstep_is_late. */
+ * rk_superstep_is_late. RK_UNSUPPORTED: the kernel has no RK_ON_TIMER. */
 RK_FN rk_status rk_superstep_expect(RK_CTX, RK_GLOBAL rk_superstep *s, rk_u64 when_ns)
 {
     s->deadline_ns = when_ns;

@@ -35,13 +35,13 @@
 #include "../kernel.h"
 #include "workers_message.h"
 
-#if !defined(RK_WORKERS_MOST)
-#define RK_WORKERS_MOST 32u /* workers; define it before */
+#if !defined(RK_WORKERS_MAX)
+#define RK_WORKERS_MAX 32u /* workers; define it before */
 #endif
 #if !defined(RK_WORKERS_JOBS)
 #define RK_WORKERS_JOBS 256u /* jobs that are not done yet; define it before. 32 bytes of state each */
 #endif
-#define RK_WORKERS_NOBODY RK_WORKERS_MOST /* whose queue is that of jobs without a worker */
+#define RK_WORKERS_NOBODY RK_WORKERS_MAX /* whose queue is that of jobs without a worker */
 
 #define RK_JOB_FREE 0u
 #define RK_JOB_QUEUED 1u /* assigned, and still here */
@@ -73,7 +73,7 @@ typedef struct rk_workers {
     rk_u32 window, live, serial;
     rk_u32 lost, lost_last; /* workers given up so far, and the last of them */
     rk_u32 free_first, fresh, turn;
-    rk_worker worker[RK_WORKERS_MOST + 1u];
+    rk_worker worker[RK_WORKERS_MAX + 1u];
     rk_job job[RK_WORKERS_JOBS];
 } rk_workers;
 
@@ -100,7 +100,7 @@ RK_FN rk_u32 rk_workers_load(RK_GLOBAL const rk_workers *w, rk_u32 worker)
 RK_FN rk_u32 rk_workers_shortest(RK_GLOBAL const rk_workers *w)
 {
     rk_u32 best = RK_WORKERS_NOBODY;
-    for (rk_u32 i = 0; i < RK_WORKERS_MOST; i++)
+    for (rk_u32 i = 0; i < RK_WORKERS_MAX; i++)
         if (w->worker[i].registered &&
             (best == RK_WORKERS_NOBODY || rk_workers_load(w, i) < rk_workers_load(w, best)))
             best = i;
@@ -151,7 +151,7 @@ RK_FN void rk_workers_balance(RK_GLOBAL rk_workers *w)
 {
     for (rk_u32 moves = 0; w->live > 1u && moves < RK_WORKERS_JOBS; moves++) {
         rk_u32 to = rk_workers_shortest(w), from = to, all = 0;
-        for (rk_u32 i = 0; i < RK_WORKERS_MOST; i++) {
+        for (rk_u32 i = 0; i < RK_WORKERS_MAX; i++) {
             if (!w->worker[i].registered) continue;
             all += rk_workers_load(w, i);
             if (w->worker[i].queued && (from == to || rk_workers_load(w, i) > rk_workers_load(w, from)))
@@ -245,7 +245,7 @@ RK_FN rk_status rk_workers_finish(RK_GLOBAL rk_workers *w, rk_u32 place, rk_u32 
 RK_FN rk_status rk_workers_hear(RK_GLOBAL rk_workers *w, RK_MSG const rk_worker_word *word, rk_u64 now_ns,
                                 rk_u64 *job)
 {
-    if (word->worker >= RK_WORKERS_MOST) return RK_INVALID_ARGUMENT;
+    if (word->worker >= RK_WORKERS_MAX) return RK_INVALID_ARGUMENT;
     RK_GLOBAL rk_worker *from = &w->worker[word->worker];
     from->heard_ns = now_ns;
     if (word->what == RK_WORKER_REGISTERS) {
@@ -267,8 +267,8 @@ RK_FN rk_status rk_workers_hear(RK_GLOBAL rk_workers *w, RK_MSG const rk_worker_
  * sends. */
 RK_FN rk_u32 rk_workers_next(RK_GLOBAL rk_workers *w, rk_u64 now_ns, rk_assignment *a)
 {
-    for (rk_u32 i = 0; i < RK_WORKERS_MOST; i++) {
-        rk_u32 number = (w->turn + i) % RK_WORKERS_MOST;
+    for (rk_u32 i = 0; i < RK_WORKERS_MAX; i++) {
+        rk_u32 number = (w->turn + i) % RK_WORKERS_MAX;
         RK_GLOBAL rk_worker *to = &w->worker[number];
         if (!to->registered || to->queued == 0 || to->sent >= w->window) continue;
         if (to->sent == 0) to->heard_ns = to->finished_ns = now_ns;
@@ -291,7 +291,7 @@ RK_FN rk_u32 rk_workers_next(RK_GLOBAL rk_workers *w, rk_u64 now_ns, rk_assignme
 RK_FN rk_u64 rk_workers_expire(RK_GLOBAL rk_workers *w, rk_u64 now_ns)
 {
     rk_u64 next_ns = 0;
-    for (rk_u32 i = 0; i < RK_WORKERS_MOST; i++) {
+    for (rk_u32 i = 0; i < RK_WORKERS_MAX; i++) {
         RK_GLOBAL rk_worker *at = &w->worker[i];
         if (!at->registered || at->sent == 0) continue;
         rk_u64 silent_ns = at->heard_ns + w->silence_ns, stalled_ns = at->finished_ns + w->stall_ns;

@@ -6,7 +6,7 @@
  *
  *     RK_FN rk_breaker_rule careful(void)
  *     {
- *         rk_breaker_rule rule = { .failures = 5, .open_ns = 30000000000ul };
+ *         rk_breaker_rule rule = { .failures = 5, .open_ns = RK_SECONDS(30) };
  *         return rule;
  *     }
  *
@@ -50,8 +50,8 @@ typedef struct rk_breaker_rule {
 #define RK_BREAKER_OPEN 1u
 #define RK_BREAKER_HALF_OPEN 2u
 
-#define RK_BREAKER_PARTS 16u                  /* of a window */
-#define RK_BREAKER_OPEN_DEFAULT 30000000000ul /* ns */
+#define RK_BREAKER_PARTS 16u /* of a window */
+#define RK_BREAKER_OPEN_DEFAULT RK_SECONDS(30)
 
 /* Leave to make one call: the number of the period that it belongs to, + 1. */
 typedef rk_u32 rk_breaker_pass;
@@ -178,7 +178,7 @@ RK_FN void rk_breaker_tell(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, 
 }
 
 /* When an open breaker is half-open, for who keeps the work until then; 0: it isn't open. */
-RK_FN rk_u64 rk_breaker_opens_until(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, rk_u64 now_ns)
+RK_FN rk_u64 rk_breaker_open_until(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, rk_u64 now_ns)
 {
     return rk_breaker_look(breaker, rule, now_ns) == RK_BREAKER_OPEN
                ? breaker->since_ns + rk_breaker_open_ns(rule)

@@ -140,7 +140,8 @@ RK_FN rk_u32 rk_letter_take_of(RK_GLOBAL rk_letters *book, rk_u32 count)
 #define rk_letter_message(letters, place) (&(letters)->kept[place].message)
 #define rk_letter_reason(letters, place) ((letters)->kept[place].head.reason)
 
-/* Send it again on an RK_ROUTE, with its target, priority, id and attempts. RK_LIMIT: more than .max_sends. */
+/* Send it again on an RK_ROUTE, with its target, priority, id and attempts. RK_LIMIT: more than .max_sends, and
+ * the call fails. */
 #define rk_letter_replay(arg, letters, place, route) \
     rk_letter_replay_on(arg, &(letters)->kept[place].head, (rk_u32)rk_route_##route)
 RK_FN rk_status rk_letter_replay_on(RK_CTX, RK_GLOBAL const rk_kept_letter *kept, rk_u32 route)

@@ -10,7 +10,7 @@
  *
  *     RK_FN rk_retry_rule thrice(void)
  *     {
- *         rk_retry_rule rule = { .retries = 3, .jitter_percent = 10, .first_ns = 100000000ul };
+ *         rk_retry_rule rule = { .retries = 3, .jitter_percent = 10, .first_ns = RK_MILLISECONDS(100) };
  *         return rule;
  *     }
  *

@@ -30,10 +30,10 @@
 #include "../status.h"
 #include "exact_sum.h"
 
-#define RK_WINDOW_MOST 0x40000000u /* values of one window */
+#define RK_AVERAGE_MAX 0x40000000u /* values of one window */
 
 #define RK_AVERAGE(name, values, type)                                                            \
-    RK_STATIC_ASSERT((values) > 0 && (values) <= RK_WINDOW_MOST, "RK_AVERAGE: 1 to 2^30 values"); \
+    RK_STATIC_ASSERT((values) > 0 && (values) <= RK_AVERAGE_MAX, "RK_AVERAGE: 1 to 2^30 values"); \
     typedef struct name {                                                                         \
         rk_sum_##type sum; /* of the values in the window */                                      \
         rk_u32 count;                                                                             \

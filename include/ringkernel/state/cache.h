@@ -36,7 +36,7 @@
 
 #include "map.h"
 
-#define RK_CACHE_MOST 1000000u /* entries of one cache */
+#define RK_CACHE_MAX 1000000u /* entries of one cache */
 
 /* Neighbours of an entry in the circle. */
 typedef struct rk_cache_link {
@@ -65,87 +65,87 @@ RK_FN void rk_cache_refresh(RK_GLOBAL rk_cache_link *link, rk_u32 entry)
     rk_cache_link_newest(link, entry);
 }
 
-#define RK_CACHE(name, entries, type)                                                                  \
-    RK_STATIC_ASSERT((entries) > 0 && (entries) <= RK_CACHE_MOST, "RK_CACHE: 1 to 1,000,000 entries"); \
-    RK_MAP(name##_index, entries, rk_u32)                                                              \
-    typedef struct name##_entry {                                                                      \
-        rk_u64 key;                                                                                    \
-        type value;                                                                                    \
-    } name##_entry;                                                                                    \
-    typedef struct name {                                                                              \
-        rk_u64 hits, misses, evictions;                                                                \
-        rk_u32 count; /* entries in use */                                                             \
-        rk_u32 spare; /* first of the erased ones, linked by `older`; 0: none */                       \
-        name##_index index;                                                                            \
-        rk_cache_link link[(entries) + 1u];                                                            \
-        name##_entry entry[(entries) + 1u]; /* [0] is not used */                                      \
-    } name;                                                                                            \
-    RK_FN rk_u32 name##_place(RK_GLOBAL name *cache, rk_u64 key)                                       \
-    {                                                                                                  \
-        RK_GLOBAL rk_u32 *place = name##_index_find(&cache->index, key);                               \
-        return place ? *place : 0;                                                                     \
-    }                                                                                                  \
-    RK_FN RK_GLOBAL type *name##_peek(RK_GLOBAL name *cache, rk_u64 key)                               \
-    {                                                                                                  \
-        rk_u32 e = name##_place(cache, key);                                                           \
-        return e ? &cache->entry[e].value : 0;                                                         \
-    }                                                                                                  \
-    RK_FN RK_GLOBAL type *name##_get(RK_GLOBAL name *cache, rk_u64 key)                                \
-    {                                                                                                  \
-        rk_u32 e = name##_place(cache, key);                                                           \
-        if (e == 0) {                                                                                  \
-            cache->misses++;                                                                           \
-            return 0;                                                                                  \
-        }                                                                                              \
-        cache->hits++;                                                                                 \
-        rk_cache_refresh(cache->link, e);                                                              \
-        return &cache->entry[e].value;                                                                 \
-    }                                                                                                  \
-    RK_FN RK_GLOBAL type *name##_oldest(RK_GLOBAL name *cache, rk_u64 *key)                            \
-    {                                                                                                  \
-        rk_u32 e = cache->link[0].newer;                                                               \
-        if (e == 0) return 0;                                                                          \
-        *key = cache->entry[e].key;                                                                    \
-        return &cache->entry[e].value;                                                                 \
-    }                                                                                                  \
-    RK_FN rk_u32 name##_erase(RK_GLOBAL name *cache, rk_u64 key)                                       \
-    {                                                                                                  \
-        rk_u32 e = name##_place(cache, key);                                                           \
-        if (e == 0) return 0;                                                                          \
-        name##_index_erase(&cache->index, key);                                                        \
-        rk_cache_unlink(cache->link, e);                                                               \
-        cache->link[e].older = cache->spare;                                                           \
-        cache->spare = e;                                                                              \
-        cache->count--;                                                                                \
-        return 1;                                                                                      \
-    }                                                                                                  \
-    /* An entry that is not in the circle: an erased one, or the next that was never used. */          \
-    RK_FN rk_u32 name##_take_spare(RK_GLOBAL name *cache)                                              \
-    {                                                                                                  \
-        rk_u32 e = cache->spare;                                                                       \
-        if (e != 0) cache->spare = cache->link[e].older;                                               \
-        cache->count++;                                                                                \
-        return e != 0 ? e : cache->count;                                                              \
-    }                                                                                                  \
-    RK_FN rk_u32 name##_put(RK_GLOBAL name *cache, rk_u64 key, const type *value, name##_entry *gone)  \
-    {                                                                                                  \
-        rk_u32 e = name##_place(cache, key), evicts = e == 0 && cache->count == (entries);             \
-        RK_GLOBAL rk_u32 *place;                                                                       \
-        if (evicts) {                                                                                  \
-            *gone = cache->entry[cache->link[0].newer];                                                \
-            name##_erase(cache, gone->key);                                                            \
-            cache->evictions++;                                                                        \
-        }                                                                                              \
-        if (e == 0) {                                                                                  \
-            e = name##_take_spare(cache);                                                              \
-            if (name##_index_insert(&cache->index, key, &place) == RK_OK) *place = e;                  \
-            cache->entry[e].key = key;                                                                 \
-            rk_cache_link_newest(cache->link, e);                                                      \
-        } else {                                                                                       \
-            rk_cache_refresh(cache->link, e);                                                          \
-        }                                                                                              \
-        cache->entry[e].value = *value;                                                                \
-        return evicts;                                                                                 \
+#define RK_CACHE(name, entries, type)                                                                 \
+    RK_STATIC_ASSERT((entries) > 0 && (entries) <= RK_CACHE_MAX, "RK_CACHE: 1 to 1,000,000 entries"); \
+    RK_MAP(name##_index, entries, rk_u32)                                                             \
+    typedef struct name##_entry {                                                                     \
+        rk_u64 key;                                                                                   \
+        type value;                                                                                   \
+    } name##_entry;                                                                                   \
+    typedef struct name {                                                                             \
+        rk_u64 hits, misses, evictions;                                                               \
+        rk_u32 count; /* entries in use */                                                            \
+        rk_u32 spare; /* first of the erased ones, linked by `older`; 0: none */                      \
+        name##_index index;                                                                           \
+        rk_cache_link link[(entries) + 1u];                                                           \
+        name##_entry entry[(entries) + 1u]; /* [0] is not used */                                     \
+    } name;                                                                                           \
+    RK_FN rk_u32 name##_place(RK_GLOBAL name *cache, rk_u64 key)                                      \
+    {                                                                                                 \
+        RK_GLOBAL rk_u32 *place = name##_index_find(&cache->index, key);                              \
+        return place ? *place : 0;                                                                    \
+    }                                                                                                 \
+    RK_FN RK_GLOBAL type *name##_peek(RK_GLOBAL name *cache, rk_u64 key)                              \
+    {                                                                                                 \
+        rk_u32 e = name##_place(cache, key);                                                          \
+        return e ? &cache->entry[e].value : 0;                                                        \
+    }                                                                                                 \
+    RK_FN RK_GLOBAL type *name##_get(RK_GLOBAL name *cache, rk_u64 key)                               \
+    {                                                                                                 \
+        rk_u32 e = name##_place(cache, key);                                                          \
+        if (e == 0) {                                                                                 \
+            cache->misses++;                                                                          \
+            return 0;                                                                                 \
+        }                                                                                             \
+        cache->hits++;                                                                                \
+        rk_cache_refresh(cache->link, e);                                                             \
+        return &cache->entry[e].value;                                                                \
+    }                                                                                                 \
+    RK_FN RK_GLOBAL type *name##_oldest(RK_GLOBAL name *cache, rk_u64 *key)                           \
+    {                                                                                                 \
+        rk_u32 e = cache->link[0].newer;                                                              \
+        if (e == 0) return 0;                                                                         \
+        *key = cache->entry[e].key;                                                                   \
+        return &cache->entry[e].value;                                                                \
+    }                                                                                                 \
+    RK_FN rk_u32 name##_erase(RK_GLOBAL name *cache, rk_u64 key)                                      \
+    {                                                                                                 \
+        rk_u32 e = name##_place(cache, key);                                                          \
+        if (e == 0) return 0;                                                                         \
+        name##_index_erase(&cache->index, key);                                                       \
+        rk_cache_unlink(cache->link, e);                                                              \
+        cache->link[e].older = cache->spare;                                                          \
+        cache->spare = e;                                                                             \
+        cache->count--;                                                                               \
+        return 1;                                                                                     \
+    }                                                                                                 \
+    /* An entry that is not in the circle: an erased one, or the next that was never used. */         \
+    RK_FN rk_u32 name##_take_spare(RK_GLOBAL name *cache)                                             \
+    {                                                                                                 \
+        rk_u32 e = cache->spare;                                                                      \
+        if (e != 0) cache->spare = cache->link[e].older;                                              \
+        cache->count++;                                                                               \
+        return e != 0 ? e : cache->count;                                                             \
+    }                                                                                                 \
+    RK_FN rk_u32 name##_put(RK_GLOBAL name *cache, rk_u64 key, const type *value, name##_entry *gone) \
+    {                                                                                                 \
+        rk_u32 e = name##_place(cache, key), evicts = e == 0 && cache->count == (entries);            \
+        RK_GLOBAL rk_u32 *place;                                                                      \
+        if (evicts) {                                                                                 \
+            *gone = cache->entry[cache->link[0].newer];                                               \
+            name##_erase(cache, gone->key);                                                           \
+            cache->evictions++;                                                                       \
+        }                                                                                             \
+        if (e == 0) {                                                                                 \
+            e = name##_take_spare(cache);                                                             \
+            if (name##_index_insert(&cache->index, key, &place) == RK_OK) *place = e;                 \
+            cache->entry[e].key = key;                                                                \
+            rk_cache_link_newest(cache->link, e);                                                     \
+        } else {                                                                                      \
+            rk_cache_refresh(cache->link, e);                                                         \
+        }                                                                                             \
+        cache->entry[e].value = *value;                                                               \
+        return evicts;                                                                                \
     }
 
 #endif

@@ -27,6 +27,8 @@
 #include "../status.h"
 #include "exact_sum.h"
 
+#define RK_EXTREMES_MAX 0x40000000u /* values of one window */
+
 /* Tests count here how many values are looked at. */
 #if !defined(RK_EXTREMES_LOOKED)
 #define RK_EXTREMES_LOOKED() ((void)0)
@@ -60,32 +62,32 @@
         queue->value[place] = value;                                                       \
     }
 
-#define RK_EXTREMES(name, values, type)                                                        \
-    RK_STATIC_ASSERT((values) > 0 && (values) <= 0x40000000, "RK_EXTREMES: 1 to 2^30 values"); \
-    RK_ORDERED_QUEUE_(name##_rising, values, type, <)                                          \
-    RK_ORDERED_QUEUE_(name##_falling, values, type, >)                                         \
-    typedef struct name {                                                                      \
-        rk_u32 count;                                                                          \
-        rk_u32 number; /* of the next value, modulo 2^32 */                                    \
-        name##_rising rising;                                                                  \
-        name##_falling falling;                                                                \
-    } name;                                                                                    \
-    RK_FN rk_status name##_add(RK_GLOBAL name *extremes, type value)                           \
-    {                                                                                          \
-        if (!rk_sum_takes_##type(value)) return RK_INVALID_ARGUMENT;                           \
-        name##_rising_add(&extremes->rising, extremes->number, value);                         \
-        name##_falling_add(&extremes->falling, extremes->number, value);                       \
-        extremes->number++;                                                                    \
-        if (extremes->count < (values)) extremes->count++;                                     \
-        return RK_OK;                                                                          \
-    }                                                                                          \
-    RK_FN type name##_least(RK_GLOBAL const name *extremes)                                    \
-    {                                                                                          \
-        return extremes->count ? extremes->rising.value[extremes->rising.front] : 0;           \
-    }                                                                                          \
-    RK_FN type name##_greatest(RK_GLOBAL const name *extremes)                                 \
-    {                                                                                          \
-        return extremes->count ? extremes->falling.value[extremes->falling.front] : 0;         \
+#define RK_EXTREMES(name, values, type)                                                             \
+    RK_STATIC_ASSERT((values) > 0 && (values) <= RK_EXTREMES_MAX, "RK_EXTREMES: 1 to 2^30 values"); \
+    RK_ORDERED_QUEUE_(name##_rising, values, type, <)                                               \
+    RK_ORDERED_QUEUE_(name##_falling, values, type, >)                                              \
+    typedef struct name {                                                                           \
+        rk_u32 count;                                                                               \
+        rk_u32 number; /* of the next value, modulo 2^32 */                                         \
+        name##_rising rising;                                                                       \
+        name##_falling falling;                                                                     \
+    } name;                                                                                         \
+    RK_FN rk_status name##_add(RK_GLOBAL name *extremes, type value)                                \
+    {                                                                                               \
+        if (!rk_sum_takes_##type(value)) return RK_INVALID_ARGUMENT;                                \
+        name##_rising_add(&extremes->rising, extremes->number, value);                              \
+        name##_falling_add(&extremes->falling, extremes->number, value);                            \
+        extremes->number++;                                                                         \
+        if (extremes->count < (values)) extremes->count++;                                          \
+        return RK_OK;                                                                               \
+    }                                                                                               \
+    RK_FN type name##_least(RK_GLOBAL const name *extremes)                                         \
+    {                                                                                               \
+        return extremes->count ? extremes->rising.value[extremes->rising.front] : 0;                \
+    }                                                                                               \
+    RK_FN type name##_greatest(RK_GLOBAL const name *extremes)                                      \
+    {                                                                                               \
+        return extremes->count ? extremes->falling.value[extremes->falling.front] : 0;              \
     }
 
 #endif

@@ -43,8 +43,8 @@
 #include "../device/lane.h"
 #include "../status.h"
 
-#define RK_MAP_END 0xffffffffu  /* no slot */
-#define RK_MAP_MOST 0x40000000u /* keys of one map */
+#define RK_MAP_END 0xffffffffu /* no slot */
+#define RK_MAP_MAX 0x40000000u /* keys of one map */
 #define RK_MAP_SLOTS(keys) ((keys) + (keys) / 2u + 1u)
 
 /* Tests count here how many slots are looked at. */
@@ -97,7 +97,7 @@ RK_FN void rk_zero_global(RK_GLOBAL rk_u8 *bytes, rk_u32 size)
 }
 
 #define RK_MAP(name, keys, type)                                                             \
-    RK_STATIC_ASSERT((keys) > 0 && (keys) <= RK_MAP_MOST, "RK_MAP: 1 to 2^30 keys");         \
+    RK_STATIC_ASSERT((keys) > 0 && (keys) <= RK_MAP_MAX, "RK_MAP: 1 to 2^30 keys");          \
     typedef struct name {                                                                    \
         rk_u32 count;                   /* keys */                                           \
         rk_u32 tag[RK_MAP_SLOTS(keys)]; /* home + 1; 0: the slot is free */                  \

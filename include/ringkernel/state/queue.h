@@ -48,7 +48,7 @@
 #define RK_QUEUE_LOOKED() ((void)0)
 #endif
 
-#define RK_QUEUE_MOST 0x1000000u
+#define RK_QUEUE_MAX 0x1000000u
 
 /* Where to put next and to take next, each in a line of its own. */
 typedef struct rk_queue_ends {
@@ -102,7 +102,7 @@ RK_FN rk_status rk_queue_claim_take(RK_GLOBAL rk_queue_ends *ends, RK_GLOBAL con
 }
 
 #define RK_QUEUE(name, places, type)                                                                       \
-    RK_STATIC_ASSERT((places) > 0 && (places) <= RK_QUEUE_MOST && ((places) & ((places)-1u)) == 0,         \
+    RK_STATIC_ASSERT((places) > 0 && (places) <= RK_QUEUE_MAX && ((places) & ((places)-1u)) == 0,          \
                      "RK_QUEUE: a power of two up to 2^24 places");                                        \
     typedef struct name {                                                                                  \
         rk_queue_ends ends;                                                                                \

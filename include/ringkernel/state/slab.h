@@ -74,7 +74,7 @@
 #define RK_SLAB_LOOKED() ((void)0)
 #endif
 
-#define RK_SLAB_MOST 32768u
+#define RK_SLAB_MAX 32768u
 #define RK_SLAB_LEAVES(blocks) (((blocks) + 31u) / 32u)
 #define RK_SLAB_BRANCHES(blocks) ((RK_SLAB_LEAVES(blocks) + 31u) / 32u)
 #define RK_SLAB_WORDS(blocks) (1u + RK_SLAB_BRANCHES(blocks) + RK_SLAB_LEAVES(blocks))
@@ -215,7 +215,7 @@ RK_FN rk_u32 rk_slab_end(RK_GLOBAL rk_u32 *turn, rk_u32 block)
 #endif
 
 #define RK_SLAB(name, blocks, type)                                                                  \
-    RK_STATIC_ASSERT((blocks) > 0 && (blocks) <= RK_SLAB_MOST, "RK_SLAB: 1 to 32,768 blocks");       \
+    RK_STATIC_ASSERT((blocks) > 0 && (blocks) <= RK_SLAB_MAX, "RK_SLAB: 1 to 32,768 blocks");        \
     typedef struct name {                                                                            \
         rk_u32 out;     /* blocks that are out or asked for */                                       \
         rk_u32 refused; /* returns of what was not out */                                            \

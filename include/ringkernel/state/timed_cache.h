@@ -2,7 +2,7 @@
  *
  *     RK_TIMED_CACHE(sessions, 10000, session)               // 10,000 entries
  *
- *     sessions_put(&self->open, msg->user, &s, rk_now_ns() + 30000000000ul, &gone);
+ *     sessions_put(&self->open, msg->user, &s, rk_now_ns() + RK_SECONDS(30), &gone);
  *     RK_GLOBAL session *s = sessions_get(&self->open, msg->user, rk_now_ns());
  *
  * Zeros are an empty cache. RK_TIMED_CACHE(name, entries, type) makes the structure `name`, `name_entry` of a

@@ -33,13 +33,12 @@
 #include "../device/histogram.h"
 #include "../device/timer.h"
 
-#define RK_NO_TIMER 0xffffffffu       /* no timer is due */
-#define RK_NEVER 0xfffffffffffffffful /* no timer is set */
-#define RK_TIMERS_MAX 0x7fffffffu     /* timers of one wheel */
-#define RK_TIMER_DIGIT 6u             /* bits */
-#define RK_TIMER_SLOTS 64u            /* of a level */
-#define RK_TIMER_LEVELS 11u           /* 66 bits */
-#define RK_TIMERS_LOOK 16u            /* timers of a slot that rk_timers_next looks at */
+#define RK_NO_TIMER 0xffffffffu   /* no timer is due */
+#define RK_TIMERS_MAX 0x7fffffffu /* timers of one wheel */
+#define RK_TIMER_DIGIT 6u         /* bits */
+#define RK_TIMER_SLOTS 64u        /* of a level */
+#define RK_TIMER_LEVELS 11u       /* 66 bits */
+#define RK_TIMERS_LOOK 16u        /* timers of a slot that rk_timers_next looks at */
 
 /* One timer. Links and slots are numbers + 1, so that 0 is none. */
 typedef struct rk_timer {

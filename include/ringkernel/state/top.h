@@ -32,7 +32,7 @@
 
 #include "map.h"
 
-#define RK_TOP_MOST 65536u /* keys that are watched */
+#define RK_TOP_MAX 65536u /* keys that are watched */
 
 typedef struct rk_top_entry {
     rk_u64 key;
@@ -88,7 +88,7 @@ RK_FN rk_u32 rk_top_next(RK_GLOBAL const rk_top_entry *entry, rk_u32 count, rk_u
 }
 
 #define RK_TOP(name, keys)                                                                       \
-    RK_STATIC_ASSERT((keys) > 0 && (keys) <= RK_TOP_MOST, "RK_TOP: 1 to 65,536 keys");           \
+    RK_STATIC_ASSERT((keys) > 0 && (keys) <= RK_TOP_MAX, "RK_TOP: 1 to 65,536 keys");            \
     RK_MAP(name##_index, keys, rk_u32)                                                           \
     typedef struct name {                                                                        \
         rk_u64 total;                                                                            \

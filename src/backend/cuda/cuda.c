@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "../../runtime/futex.h"
+#include "../attributes.h"
 
 /* ------------------------------------------------------------------ calls of the driver */
 
@@ -119,10 +120,7 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     const rk_attributes *a = class->attributes;
     const char *name = class->name;
-    rk_status found = RK_OK, invalid = RK_OK;
-    if (a->backends && !(a->backends & RK_ON_CUDA))
-        found = rk_error(RK_UNSUPPORTED,
-                         "kernel '%s' says in .backends that it doesn't run on CUDA: add RK_ON_CUDA", name);
+    rk_status found = rk_check_backends(class, RK_ON_CUDA, "RK_ON_CUDA", "CUDA");
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
         found = rk_error(RK_UNSUPPORTED,
                          "kernel '%s': .messaging %s is between GPUs, which is not there; use "
@@ -136,16 +134,7 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
     if (a->shared > cuda->device.block_shared)
         found = rk_error(RK_UNSUPPORTED, "kernel '%s': .shared %u is over the %u bytes of a block of %s",
                          name, a->shared, cuda->device.block_shared, cuda->device.name);
-    if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
-        invalid =
-            rk_error(RK_INVALID_OPTIONS,
-                     "kernel '%s': .messaging, .memory or .barrier is not one of the named values", name);
-    if ((a->slice_messages || a->slice_us) && !a->event_driven)
-        invalid = rk_error(
-            RK_INVALID_OPTIONS,
-            "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
-            ".event_driven = 1",
-            name);
+    rk_status invalid = rk_check_values(class);
     if (options->handler_limit_ns)
         found = rk_error(RK_UNSUPPORTED,
                          "handler_limit_ns: a handler on a device can't be replaced while it runs; use 0");

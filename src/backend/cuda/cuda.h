@@ -73,7 +73,7 @@ typedef struct rk_cuda_runtime {
     /* keeper.c */
     pthread_t keeper;
     rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */
-    rk_u64 beat;                                   /* atomic */
+    rk_u64 beat;                                   /* atomic: the keeper's rounds */
     rk_cu_function clock_probe;                    /* 0: no code is loaded yet */
     rk_u64 clock_base;                             /* atomic: the runtime's clock less the device's timer */
     rk_u64 clock_error_ns;                         /* of that, at most */

@@ -76,9 +76,8 @@ void rk_cuda_tell_failure(rk_host_kernel *kernel)
 /* ------------------------------------------------------------------ rounds */
 
 /* What stays: heartbeat, and what has left unasked comes back. */
-static void keep_resident(rk_cuda_runtime *cuda)
+static void keep_resident(rk_cuda_runtime *cuda, rk_u64 beat)
 {
-    rk_u64 beat = __atomic_add_fetch(&cuda->beat, 1, __ATOMIC_RELAXED);
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_atomic_u32(&r->launched)) continue;
@@ -175,12 +174,13 @@ static void *keeper_main(void *argument)
         rk_u64 nap_ns = BEAT_NS;
         if (rk_atomic_u32(&cuda->keeper_stop)) break;
         while (rk_atomic_u32(&cuda->waiting)) sched_yield(); /* a lock is not fair by itself */
+        rk_u64 beat = __atomic_add_fetch(&cuda->beat, 1, __ATOMIC_RELAXED);
         pthread_mutex_lock(&cuda->copying);
         if (!rk_atomic_u32(&cuda->lost)) {
             if (runtime->options.slices)
                 worked = run_slices(cuda);
             else
-                keep_resident(cuda);
+                keep_resident(cuda, beat);
             if (cuda->clock_probe && rk_monotonic_ns() - calibrated > RK_SECONDS(1)) {
                 rk_cuda_calibrate(cuda);
                 set_clocks(cuda);

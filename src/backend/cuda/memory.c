@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../twin.h"
+#include "../bounce.h"
 #include "cuda.h"
 
 static rk_cu_address address_of(const rk_cuda_runtime *cuda, rk_u64 offset)
@@ -105,62 +105,34 @@ static void clear(rk_arena *arena, rk_u64 offset, rk_u64 size)
 
 /* ------------------------------------------------------------------ copies */
 
-typedef struct rows {
-    rk_u64 offset, size, stride;
-    rk_u32 count;
-} rows;
-
-/* Copy pieces between the bounce, where they lie one after the other, and the device. */
-static rk_status copy(rk_cuda_runtime *cuda, const rows *r, int up)
+static rk_status copy(void *device, const rk_rows *r, int up)
 {
+    rk_cuda_runtime *cuda = device;
     for (rk_u32 i = 0; i < r->count; i++) {
-        rk_cu_address device = address_of(cuda, r->offset + i * r->stride);
-        rk_cu_address host = (rk_cu_address)(size_t)(cuda->bounce + i * r->size);
-        int result = cuda->api.cuMemcpyAsync(up ? device : host, up ? host : device, r->size, cuda->service);
+        rk_cu_address there = address_of(cuda, r->offset + i * r->stride);
+        rk_cu_address here = (rk_cu_address)(size_t)(cuda->bounce + i * r->size);
+        int result = cuda->api.cuMemcpyAsync(up ? there : here, up ? here : there, r->size, cuda->service);
         if (result != RK_CUDA_SUCCESS)
             return rk_cuda_failed(cuda, result, up ? "copying to the device" : "copying from the device");
     }
     return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
 }
 
-static rk_status move(rk_cuda_runtime *cuda, const rows *r, int up)
+static rk_status move(rk_cuda_runtime *cuda, rk_rows rows, int up)
 {
-    rk_byte *base = cuda->runtime->arena.base;
-    for (rk_u32 i = 0; up && i < r->count; i++)
-        memcpy(cuda->bounce + i * r->size, base + r->offset + i * r->stride, r->size);
-    rk_status status = copy(cuda, r, up);
-    for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
-        rk_twin_show(base + r->offset + i * r->stride, (const rk_byte *)cuda->bounce + i * r->size, r->size);
-    return status;
-}
-
-static rk_status move_all(rk_cuda_runtime *cuda, rows r, int up)
-{
-    rk_status status = RK_OK;
-    if (r.size > RK_CUDA_BOUNCE) { /* one piece after the other, each in parts */
-        for (rk_u32 i = 0; i < r.count && status == RK_OK; i++)
-            for (rk_u64 at = 0; at < r.size && status == RK_OK; at += RK_CUDA_BOUNCE) {
-                rk_u64 part = r.size - at < RK_CUDA_BOUNCE ? r.size - at : RK_CUDA_BOUNCE;
-                status = move(cuda, &(rows){ r.offset + i * r.stride + at, part, 0, 1 }, up);
-            }
-        return status;
-    }
-    rk_u32 most = (rk_u32)(RK_CUDA_BOUNCE / r.size);
-    for (rk_u32 i = 0; i < r.count && status == RK_OK; i += most) {
-        rk_u32 n = r.count - i < most ? r.count - i : most;
-        status = move(cuda, &(rows){ r.offset + i * r.stride, r.size, r.stride, n }, up);
-    }
-    return status;
+    const rk_bounce bounce = { (rk_byte *)cuda->bounce, cuda->runtime->arena.base, RK_CUDA_BOUNCE, copy,
+                               cuda };
+    return rk_bounce_move(&bounce, rows, up);
 }
 
 rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
 {
-    return move_all(cuda, (rows){ offset, size, stride, count }, 0);
+    return move(cuda, (rk_rows){ offset, size, stride, count }, 0);
 }
 
 rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
 {
-    return move_all(cuda, (rows){ offset, size, stride, count }, 1);
+    return move(cuda, (rk_rows){ offset, size, stride, count }, 1);
 }
 
 static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int up)
@@ -169,7 +141,7 @@ static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int
     if (offset < runtime->arena.device_from) return RK_OK; /* one memory */
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
-    rk_status status = move_all(cuda, (rows){ offset, size, 0, 1 }, up);
+    rk_status status = move(cuda, (rk_rows){ offset, size, 0, 1 }, up);
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
     return status;
@@ -198,10 +170,7 @@ static rk_status take_range(rk_cuda_runtime *cuda, rk_u64 half, rk_u64 ceiling)
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (image == MAP_FAILED) {
         cuda->api.cuMemAddressFree(base, 2 * half);
-        return rk_error(RK_OUT_OF_MEMORY,
-                        "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower "
-                        "memory_ceiling",
-                        (unsigned long long)(half >> 19));
+        return rk_arena_no_addresses(2 * half);
     }
     *arena = (rk_arena){ .base = image,
                          .size = 2 * half,

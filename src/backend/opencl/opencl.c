@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../attributes.h"
+
 /* ------------------------------------------------------------------ open and close */
 
 static rk_status choose_device(rk_opencl_runtime *cl)
@@ -104,12 +106,8 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
 {
     const rk_attributes *a = class->attributes;
     const char *name = class->name;
-    rk_status found = RK_OK, invalid = RK_OK;
+    rk_status found = rk_check_backends(class, RK_ON_OPENCL, "RK_ON_OPENCL", "OpenCL");
     (void)runtime, (void)options;
-    if (a->backends && !(a->backends & RK_ON_OPENCL))
-        found =
-            rk_error(RK_UNSUPPORTED,
-                     "kernel '%s' says in .backends that it doesn't run on OpenCL: add RK_ON_OPENCL", name);
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
         found =
             rk_error(RK_UNSUPPORTED,
@@ -125,16 +123,7 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
             "kernel '%s' has messages over %u bytes: those travel by reference, and blocks of them are "
             "not copied to an OpenCL device; use smaller messages, or the backend cpu or cuda",
             name, RK_INLINE_MAX);
-    if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
-        invalid =
-            rk_error(RK_INVALID_OPTIONS,
-                     "kernel '%s': .messaging, .memory or .barrier is not one of the named values", name);
-    if ((a->slice_messages || a->slice_us) && !a->event_driven)
-        invalid = rk_error(
-            RK_INVALID_OPTIONS,
-            "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
-            ".event_driven = 1",
-            name);
+    rk_status invalid = rk_check_values(class);
     return invalid != RK_OK ? invalid : found;
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "../twin.h"
+#include "../bounce.h"
 #include "opencl.h"
 
 #define GRANULE 4096ull
@@ -33,56 +33,34 @@ static void clear(rk_arena *arena, rk_u64 offset, rk_u64 size)
 
 /* ------------------------------------------------------------------ copies */
 
-typedef struct rows {
-    rk_u64 offset, size, stride;
-    rk_u32 count;
-} rows;
-
-/* As many pieces as the bounce has room for. */
-static rk_status move(rk_opencl_runtime *cl, const rows *r, int up)
+static rk_status copy(void *device, const rk_rows *r, int up)
 {
-    rk_byte *base = cl->runtime->arena.base;
+    rk_opencl_runtime *cl = device;
     rk_status status = RK_OK;
     for (rk_u32 i = 0; i < r->count && status == RK_OK; i++) {
-        rk_u64 at = r->offset + i * r->stride;
         char *piece = cl->bounce + i * r->size;
-        if (up) memcpy(piece, base + at, r->size);
+        rk_u64 at = r->offset + i * r->stride;
         status = up ? rk_opencl_up(cl, at, piece, r->size) : rk_opencl_down(cl, at, piece, r->size);
     }
-    if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
-    for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
-        rk_twin_show(base + r->offset + i * r->stride, (const rk_byte *)cl->bounce + i * r->size, r->size);
-    return status;
+    return status == RK_OK ? rk_opencl_await(cl, rk_opencl_patience(cl)) : status;
 }
 
-static rk_status move_all(rk_opencl_runtime *cl, rows r, int up)
+static rk_status move(rk_opencl_runtime *cl, rk_rows rows, int up)
 {
+    const rk_bounce bounce = { (rk_byte *)cl->bounce, cl->runtime->arena.base, RK_OPENCL_BOUNCE, copy, cl };
     rk_status status = rk_opencl_await(cl, rk_opencl_patience(cl)); /* the bounce is this copy's alone */
     rk_opencl_empty(cl);
-    if (r.size > RK_OPENCL_BOUNCE) { /* one piece after the other, each in parts */
-        for (rk_u32 i = 0; i < r.count && status == RK_OK; i++)
-            for (rk_u64 at = 0; at < r.size && status == RK_OK; at += RK_OPENCL_BOUNCE) {
-                rk_u64 part = r.size - at < RK_OPENCL_BOUNCE ? r.size - at : RK_OPENCL_BOUNCE;
-                status = move(cl, &(rows){ r.offset + i * r.stride + at, part, 0, 1 }, up);
-            }
-        return status;
-    }
-    rk_u32 most = (rk_u32)(RK_OPENCL_BOUNCE / r.size);
-    for (rk_u32 i = 0; i < r.count && status == RK_OK; i += most) {
-        rk_u32 n = r.count - i < most ? r.count - i : most;
-        status = move(cl, &(rows){ r.offset + i * r.stride, r.size, r.stride, n }, up);
-    }
-    return status;
+    return status == RK_OK ? rk_bounce_move(&bounce, rows, up) : status;
 }
 
 rk_status rk_opencl_fetch_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
 {
-    return move_all(cl, (rows){ offset, size, stride, count }, 0);
+    return move(cl, (rk_rows){ offset, size, stride, count }, 0);
 }
 
 rk_status rk_opencl_store_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
 {
-    return move_all(cl, (rows){ offset, size, stride, count }, 1);
+    return move(cl, (rk_rows){ offset, size, stride, count }, 1);
 }
 
 static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int up)
@@ -91,7 +69,7 @@ static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int
     if (offset < runtime->arena.device_from) return RK_OK; /* the host's own */
     rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status != RK_OK) return status;
-    status = move_all(cl, (rows){ offset, size, 0, 1 }, up);
+    status = move(cl, (rk_rows){ offset, size, 0, 1 }, up);
     rk_opencl_unlock(cl);
     return status;
 }
@@ -130,11 +108,7 @@ rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling)
     }
     void *image =
         mmap(0, 2 * half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (image == MAP_FAILED)
-        return rk_error(RK_OUT_OF_MEMORY,
-                        "can't reserve %llu MiB of address space: raise the limit (ulimit -v) or lower "
-                        "memory_ceiling",
-                        (unsigned long long)(half >> 19));
+    if (image == MAP_FAILED) return rk_arena_no_addresses(2 * half);
     cl->runtime->arena = (rk_arena){ .base = image,
                                      .size = 2 * half,
                                      .ceiling = ceiling < 2 * half ? ceiling : 2 * half,

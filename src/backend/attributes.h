@@ -1,0 +1,13 @@
+/* What no device takes of a kernel's attributes, in the same words for all. */
+#ifndef RK_BACKEND_ATTRIBUTES_H
+#define RK_BACKEND_ATTRIBUTES_H
+
+#include "../runtime/core.h"
+
+/* RK_UNSUPPORTED where .backends leaves this one out: `on` is its RK_ON_…, `name` as that is written, `title` as people
+ * say it. */
+rk_status rk_check_backends(const rk_class *class, rk_u32 on, const char *name, const char *title);
+/* RK_INVALID_OPTIONS: values that aren't, and bounds of slices where there are none. */
+rk_status rk_check_values(const rk_class *class);
+
+#endif

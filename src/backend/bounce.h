@@ -1,0 +1,25 @@
+/* Copies between the image of a device's memory and the device, by way of a bounce: memory that the device's driver takes
+ * for copies, of a few MiB. How much goes at once, in which parts, is the same for all devices. */
+#ifndef RK_BACKEND_BOUNCE_H
+#define RK_BACKEND_BOUNCE_H
+
+#include "../runtime/core.h"
+
+/* `count` pieces of the arena, of `size` bytes, each `stride` from the last. */
+typedef struct rk_rows {
+    rk_u64 offset, size, stride;
+    rk_u32 count;
+} rk_rows;
+
+typedef struct rk_bounce {
+    rk_byte *at, *image;
+    rk_u64 size;
+    /* Copies pieces between the bounce, where they lie one after the other, and the device, and waits for that. */
+    rk_status (*copy)(void *device, const rk_rows *rows, int up);
+    void *device;
+} rk_bounce;
+
+/* Copy to the device (`up`) or from it. RK_OK, or what `copy` said; then the pieces before are copied. */
+rk_status rk_bounce_move(const rk_bounce *bounce, rk_rows rows, int up);
+
+#endif
