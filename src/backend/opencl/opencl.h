@@ -64,7 +64,8 @@ typedef struct rk_opencl_runtime {
     pthread_cond_t device_free;
     rk_u32 busy;    /* under the lock: a slice is on the device, and the queue is its own */
     rk_u32 waiting; /* atomic: threads that wait for the device */
-    rk_u32 lost;    /* atomic: the status, once the device is lost */
+    rk_u32 loses;   /* atomic: somebody writes down why the device is lost */
+    rk_u32 lost;    /* atomic: the status, once the device is lost and lost_why says why */
     char lost_why[256];
     /* opencl_arena.c */
     rk_cl_memory arena;

@@ -63,8 +63,12 @@ void rk_opencl_retake(rk_opencl_runtime *cl)
 
 void rk_opencl_lose(rk_opencl_runtime *cl, const char *why)
 {
-    if (__atomic_exchange_n(&cl->lost, (rk_u32)RK_DEVICE_LOST, __ATOMIC_ACQ_REL)) return;
+    if (__atomic_exchange_n(&cl->loses, 1, __ATOMIC_ACQ_REL)) { /* by another, at this moment */
+        while (!rk_atomic_u32(&cl->lost)) sched_yield();
+        return;
+    }
     snprintf(cl->lost_why, sizeof cl->lost_why, "%.*s", (int)strcspn(why, "\n"), why); /* its first line */
+    rk_atomic_set_u32(&cl->lost, (rk_u32)RK_DEVICE_LOST);
     rk_runtime_log(cl->runtime, RK_ERROR, "", 0, cl->lost_why);
     pthread_cond_broadcast(&cl->device_free);
     rk_event_raise(&cl->keeper_event);
