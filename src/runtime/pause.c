@@ -20,6 +20,24 @@ static rk_u32 is_parked(const rk_host_kernel *k)
     return parked;
 }
 
+static rk_status no_room(const rk_host_kernel *k)
+{
+    return rk_error(RK_TIMED_OUT,
+                    "'%s' waits for room where it sends to, with a batch half out: receive from it, "
+                    "or give it more time",
+                    k->id);
+}
+
+/* It is still being visited when time is over: since it waits for room, or in a handler. */
+static rk_status not_left(const rk_host_kernel *k)
+{
+    for (rk_u32 s = 0; s < k->seat_count; s++)
+        if (__atomic_load_n(&k->seats[s].orders->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED)
+            return no_room(k);
+    return rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary in time: a handler is still running",
+                    k->id);
+}
+
 static rk_u32 sends_to(const rk_host_kernel *from, const rk_host_kernel *to)
 {
     for (rk_u32 c = 0; c < from->connection_count; c++)
@@ -55,10 +73,7 @@ static rk_status leave_all(rk_host_kernel **kernels, rk_u32 count, rk_u64 deadli
 {
     *parked = 0;
     for (rk_u32 i = 0; i < count; i++) {
-        if (rk_kernel_leave(kernels[i], deadline_ns) != RK_OK)
-            return rk_error(RK_TIMED_OUT,
-                            "'%s' did not reach a batch boundary in time: a handler is still running",
-                            kernels[i]->id);
+        if (rk_kernel_leave(kernels[i], deadline_ns) != RK_OK) return not_left(kernels[i]);
         if (is_parked(kernels[i])) *parked = kernels[i];
     }
     return RK_OK;
@@ -72,11 +87,7 @@ static rk_status stop(rk_host_kernel **kernels, rk_u32 count, const rk_wait *wai
         if (status != RK_OK || !parked) return status;
         status = let_finish(kernels, count, goes_on);
         if (status != RK_OK) return status;
-        if (rk_wait_left(wait) == 0)
-            return rk_error(RK_TIMED_OUT,
-                            "'%s' waits for room where it sends to, with a batch half out: receive from it, "
-                            "or give it more time",
-                            parked->id);
+        if (rk_wait_left(wait) == 0) return no_room(parked);
         const rk_runtime *runtime = parked->runtime;
         for (rk_u32 i = 0; i < count; i++) {
             rk_reports_collect(kernels[i]); /* it may be the reports that there is no room for */

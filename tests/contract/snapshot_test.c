@@ -434,7 +434,7 @@ static void a_batch_that_finds_no_room_is_waited_for_and_then_named(contract *c)
     rk_snapshot s = RK_SNAPSHOT_NONE;
     for (rk_u32 i = 0; i < 40; i++) add_amount(c, k, 1, 0, 0);
     wait_until(c, account_of(c, k).output_queued == 16 && metrics_of(c, k).parks);
-    assert_status(rk_snapshot_take(c->runtime, &k, 1, RK_MILLISECONDS(300), 0, 0, &s), RK_TIMED_OUT);
+    assert_status(rk_snapshot_take(c->runtime, &k, 1, RK_MILLISECONDS(20), 0, 0, &s), RK_TIMED_OUT);
     assert_error_says("waits for room");
     for (rk_i64 i = 1; i <= 40; i++) assert_total(c, k, i, (rk_u32)i); /* and it goes on */
     assert_ok(rk_snapshot_take(c->runtime, &k, 1, CONTRACT_PATIENCE, 0, 0, &s));
