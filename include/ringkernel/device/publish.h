@@ -497,11 +497,8 @@ RK_FN rk_u32 rk_publish_straight(rk_context *context)
         rk_straight_pull_in(context);
     if (context->straight == 0) return 0;
     rk_claim claim = rk_ring_claim(ring, context->straight); /* room was found when they were let go */
-    for (rk_u32 i = claim.count; i-- > 0;) {
-        rk_u32 index = (rk_u32)claim.first + i;
-        rk_store_u32((rk_u32 *)rk_slots_at(slots, index), index & ~slots.mask, RK_RELEASE,
-                     RK_SCOPE_DEVICE); /* P2 */
-    }
+    for (rk_u64 index = claim.first + claim.count; index-- != claim.first;)
+        rk_ring_publish(ring, rk_slots_at(slots, index), index);
     if (rk_ring_stamp_due(ring, claim.first, claim.count))
         rk_ring_stamp(ring, claim.first + claim.count - 1u, context->now_ns);
     rk_count(&context->shard->meter.sent, claim.count);
