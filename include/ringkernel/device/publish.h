@@ -498,7 +498,7 @@ RK_FN rk_u32 rk_publish_straight(rk_context *context)
     if (context->straight == 0) return 0;
     rk_claim claim = rk_ring_claim(ring, context->straight); /* room was found when they were let go */
     for (rk_u64 index = claim.first + claim.count; index-- != claim.first;)
-        rk_ring_publish(ring, rk_slots_at(slots, index), index);
+        rk_slots_publish(slots, rk_slots_at(slots, index), index);
     if (rk_ring_stamp_due(ring, claim.first, claim.count))
         rk_ring_stamp(ring, claim.first + claim.count - 1u, context->now_ns);
     rk_count(&context->shard->meter.sent, claim.count);

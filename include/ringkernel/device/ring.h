@@ -271,13 +271,19 @@ RK_FN void rk_ring_publish(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 
     rk_store_u32((RK_GLOBAL rk_u32 *)slot, rk_ring_lap(ring, index), RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
 }
 
-/* Both, one of many. */
+/* The same, one of many. */
+RK_FN void rk_slots_publish(rk_slots slots, rk_byte *slot, rk_u64 index)
+{
+    rk_store_u32((RK_GLOBAL rk_u32 *)slot, (rk_u32)index & ~slots.mask, RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
+}
+
+/* Fill and publish, one of many. */
 RK_FN void rk_slots_put(rk_slots slots, rk_u64 index, RK_GLOBAL const rk_u32 *header,
                         RK_GLOBAL const void *payload, rk_u32 length)
 {
     rk_byte *slot = rk_slots_at(slots, index);
     rk_seq_fill(slot, slots.header_size, header, payload, length);
-    rk_store_u32((RK_GLOBAL rk_u32 *)slot, (rk_u32)index & ~slots.mask, RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
+    rk_slots_publish(slots, slot, index);
 }
 
 /* ------------------------------------------------------------------ consuming */
