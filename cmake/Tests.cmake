@@ -196,10 +196,11 @@ file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/flight-delays
 rk_gpu_program(flights ${kernels})
 rk_gpu_program(stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
 # These reach for the driver as the backend does.
-foreach(name litmus residents)
+foreach(name litmus residents compile)
     rk_test_program(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)
     add_dependencies(gpu_check ${name})
 endforeach()
+target_link_libraries(compile PRIVATE test_kernels)
 ringkernel_add_kernels(residents ${PROJECT_SOURCE_DIR}/tests/gpu/residents.rk.c)
 
 # --- the contract on an OpenCL device, where there is one: PoCL takes seconds to compile a kernel, so a part of it ----------

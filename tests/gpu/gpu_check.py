@@ -3,7 +3,7 @@
 
     gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
 
-Builds the preset `gpu`, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
+Builds the preset `gpu`, compiles the suite's kernels into the cache, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
 stalls, each contract program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU, whose results
 must be the same bytes; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
 Shown are failures, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
@@ -87,7 +87,8 @@ def find_gpu():
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError as error:
         return None, f"the driver isn't there ({error})"
-    count, version, device, name = ctypes.c_int(), ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(256)
+    count, version, device, major, minor = (ctypes.c_int() for _ in range(5))
+    name = ctypes.create_string_buffer(256)
     result = cuda.cuInit(0)
     if result:
         return None, f"cuInit answers {result}"
@@ -99,7 +100,9 @@ def find_gpu():
     cuda.cuDeviceGetName(name, 256, device)
     driver = output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").split("\n")[0]
     cuda_version = f"{version.value // 1000}.{version.value % 1000 // 10}"
-    return {"gpu": name.value.decode(), "gpus": count.value, "driver": driver, "cuda_of_driver": cuda_version}, ""
+    cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
+    cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)
+    return {"gpu": name.value.decode(), "architecture": 10 * major.value + minor.value, "gpus": count.value, "driver": driver, "cuda_of_driver": cuda_version}, ""
 
 
 def manifest(gpu):
@@ -118,6 +121,13 @@ def build():
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             sys.exit(f"{done.stdout}\ngpu-check: {' '.join(command)} failed")
+
+
+def compile_kernels(architecture):
+    """By all cores, so that no case waits for a compiler. What doesn't compile shows in the cases that launch it."""
+    command = [BUILD / "tests/compile", "--architecture", str(architecture), "--jobs", str(os.cpu_count())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout.strip()
 
 
 # ------------------------------------------------------------------------------------------- one program
@@ -389,6 +399,9 @@ def main():
     build()
     say(f"{about.get('gpu', 'no GPU')}, driver {about.get('driver', '-')}, {about['revision']}; "
         f"built in {time.monotonic() - begin:.0f} s")
+    if gpu:
+        compiling = time.monotonic()
+        say(f"{compile_kernels(gpu['architecture'])}; compiled in {time.monotonic() - compiling:.0f} s")
     folder = BUILD / "gpu-check"
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():

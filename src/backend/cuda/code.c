@@ -9,62 +9,77 @@
 #include "../../runtime/cache_folder.h"
 #include "../../runtime/include_folder.h"
 #include "../unit_source.h"
-#include "cubin_cache.h"
 #include "cuda.h"
 
 #define SIZE_(type) (rk_u32)sizeof(type),
 #define OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
 static const rk_u32 host_layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_) };
 
-/* The unit, with what the compiler has to know of its launches: the size of block that it leaves registers for, and
- * whether all lanes are plain. */
-static rk_status render(const rk_class *class, rk_u32 bound, rk_u32 plain, char **unit)
+static rk_status render(const rk_class *class, rk_cuda_build build, char **unit)
 {
     char head[96];
-    snprintf(head, sizeof head, "#define RK_BLOCK_BOUND %uu\n%s", bound,
-             plain ? "#define RK_UNIT_PLAIN 1\n" : "");
+    snprintf(head, sizeof head, "#define RK_BLOCK_BOUND %uu\n%s", build.bound,
+             build.plain ? "#define RK_UNIT_PLAIN 1\n" : "");
     return rk_unit_source(class, "cuda", head, unit);
 }
 
-static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_u32 bound, rk_u32 plain,
+rk_status rk_cuda_code_get(const rk_nvrtc *nvrtc, rk_u32 architecture, const char *cache_folder,
+                           const rk_class *class, rk_cuda_build build, rk_device_code *binary,
+                           char note[RK_CODE_NOTE_ROOM])
+{
+    char include[4096], folder[4096], *unit = 0;
+    rk_code_origin origin;
+    rk_status status = rk_include_folder(include, sizeof include);
+    if (status == RK_OK) status = render(class, build, &unit);
+    if (status != RK_OK) return status;
+    rk_code_request request = { unit, include, 0, architecture };
+    if (rk_cache_folder(cache_folder, folder, sizeof folder) == RK_OK) request.cache_folder = folder;
+    status = rk_device_code_get(nvrtc, &request, binary, &origin, note);
+    free(unit);
+    return status;
+}
+
+static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_build build,
                          rk_device_code *binary)
 {
-    char include[4096], folder[4096], note[RK_CODE_NOTE_ROOM], *unit = 0;
-    rk_code_origin origin;
+    char note[RK_CODE_NOTE_ROOM];
     rk_status status = RK_OK;
     if (!cuda->has_nvrtc) {
         status = rk_nvrtc_load(0, cuda->api.version, &cuda->nvrtc);
         cuda->has_nvrtc = status == RK_OK;
     }
-    if (status == RK_OK) status = rk_include_folder(include, sizeof include);
-    if (status == RK_OK) status = render(class, bound, plain, &unit);
-    if (status != RK_OK) return status;
-    rk_code_request request = { unit, include, 0, cuda->device.architecture };
-    if (rk_cache_folder(cuda->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
-        request.cache_folder = folder;
-    status = rk_device_code_get(&cuda->nvrtc, &request, binary, &origin, note);
+    if (status == RK_OK)
+        status = rk_cuda_code_get(&cuda->nvrtc, cuda->device.architecture,
+                                  cuda->runtime->options.cache_folder, class, build, binary, note);
     if (status == RK_OK && *note) rk_runtime_log(cuda->runtime, RK_WARNING, class->name, 0, note);
-    free(unit);
     return status;
+}
+
+rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout)
+{
+    const rk_lane_plan *host = &layout->lane[RK_LANE_HOST];
+    const rk_u32 threads = rk_cuda_threads(class, layout);
+    rk_cuda_build build = { threads <= 256   ? 256
+                            : threads <= 512 ? 512
+                                             : 1024,
+                            host->bands == 1 && !host->overwritten };
+    return build;
 }
 
 rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
                           rk_cuda_code **found)
 {
-    rk_u32 threads = rk_cuda_threads(class, layout);
-    rk_u32 plain = layout->lane[RK_LANE_HOST].bands == 1 && !layout->lane[RK_LANE_HOST].overwritten;
-    rk_u32 bound = threads <= 256 ? 256 : threads <= 512 ? 512 : 1024;
+    const rk_cuda_build build = rk_cuda_build_of(class, layout);
     for (rk_cuda_code *code = cuda->codes; code; code = code->next)
-        if (code->class == class && code->bound == bound && code->plain == plain) {
+        if (code->class == class && code->build.bound == build.bound && code->build.plain == build.plain) {
             *found = code;
             return RK_OK;
         }
     rk_cuda_code *code = calloc(1, sizeof *code);
     if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
     code->class = class;
-    code->bound = bound;
-    code->plain = plain;
-    rk_status status = compile(cuda, class, bound, plain, &code->binary);
+    code->build = build;
+    rk_status status = compile(cuda, class, build, &code->binary);
     if (status != RK_OK) {
         free(code);
         return status;

@@ -12,19 +12,24 @@
 #include "../../runtime/core.h"
 #include "cuda_device.h"
 #include "driver.h"
-#include "nvrtc.h"
+#include "cubin_cache.h"
 
 #define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
 #define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
 #define RK_CUDA_RESIDENT_MOST 127u   /* kernels at once of the device's 128: the clock's probe is one too */
 #define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
 
+/* What the compiler has to know of a kernel's launches. */
+typedef struct rk_cuda_build {
+    rk_u32 bound; /* threads of the largest block that it may run in, which it leaves registers for */
+    rk_u32 plain; /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
+} rk_cuda_build;
+
 /* A kernel's code on the device. Lives as long as the runtime. */
 typedef struct rk_cuda_code {
     struct rk_cuda_code *next;
     const rk_class *class;
-    rk_u32 bound; /* threads of the largest block that it may run in */
-    rk_u32 plain; /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
+    rk_cuda_build build;
     rk_device_code binary;
     rk_cu_module module; /* 0: not loaded yet */
     rk_cu_function function;
@@ -103,6 +108,11 @@ rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, 
 rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
 
 /* code.c */
+rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout);
+/* A class's code from the cache, or compiled into it; needs no device. What rk_device_code_get gives. */
+rk_status rk_cuda_code_get(const rk_nvrtc *nvrtc, rk_u32 architecture, const char *cache_folder,
+                           const rk_class *class, rk_cuda_build build, rk_device_code *binary,
+                           char note[RK_CODE_NOTE_ROOM]);
 /* A class's code for launches of such a layout, compiled now unless the cache has it. Nothing is done on the device. */
 rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
                           rk_cuda_code **found);
