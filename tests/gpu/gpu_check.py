@@ -305,6 +305,10 @@ def compare_flights(folder, inputs, results):
 def find_jobs(options, folder, inputs):
     patterns = options.variants.split(",") if options.variants else CUDA_VARIANTS
     programs = sorted(p.stem for p in (ROOT / "tests/contract").glob("*_test.c") if p.stem not in NOT_RUN)
+    left_out = [p for p in programs if not (BUILD / "tests" / p).exists()]
+    programs = [p for p in programs if p not in left_out]
+    if left_out:
+        say(f"not built, since a package that they need is missing: {', '.join(left_out)}")
     jobs = []
     if not options.variants:
         units = sorted(p.stem for p in (ROOT / "src/backend/cuda").glob("*_test.c"))

@@ -14,6 +14,8 @@
 
 #define RK_ALL_LANES 0xffffffffu
 
+extern __shared__ rk_unit rk_block_memory[]; /* as much of it as the launch asks for */
+
 /* The host's half of the orders into the block's own memory, in one look over the bus: its words are of one
  * moment each, and no later than this. Ends in a barrier. */
 RK_FN void rk_block_look(rk_entry *entry)

@@ -29,6 +29,7 @@
 #include "block.h"
 #include "causal.h"
 #include "express.h"
+#include "shuttle.h"
 
 /* Where a thread stands in the grid. */
 #if defined(RK_LANG_CUDA)
@@ -281,7 +282,13 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
                 rk_entry_stand(entry, table[s]);
                 rk_block_look(entry);
                 rk_u32 can = rk_express_can(entry, x, &express);
-                if (can == RK_EXPRESS_NOW) express_visit = rk_express_serve(entry, x, &express);
+#if defined(RK_UNIT_SHUTTLE)
+                if (can == RK_EXPRESS_NOW && rk_shuttle_can(entry, x, &express))
+                    express_visit = rk_shuttle_serve(entry, &express);
+                else
+#endif
+                    if (can == RK_EXPRESS_NOW)
+                    express_visit = rk_express_serve(entry, x, &express);
                 if (can != RK_EXPRESS_NEVER && x->to.shards > 1u) most = RK_EXPRESS_GENERAL;
             }
 #endif
@@ -324,12 +331,11 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 
 #if defined(RK_LANG_CUDA)
 #define RK_KERNEL extern "C" __global__ void
-extern __shared__ rk_unit rk_block_memory[];
 #if !defined(RK_BLOCK_BOUND)
 #define RK_BLOCK_BOUND RK_BLOCK_MOST /* threads of the largest block that is launched */
 #endif
 #define RK_ENTRY(kernel_, number_, run_)                                                           \
-    RK_KERNEL __launch_bounds__(RK_BLOCK_BOUND)                                                    \
+    RK_KERNEL __launch_bounds__(RK_BLOCK_BOUND, 1)                                                 \
         rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
     {                                                                                              \
         __shared__ rk_u32 board[RK_BOARD_WORDS];                                                   \

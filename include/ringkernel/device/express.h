@@ -59,7 +59,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
             const rk_u32 odd = x->odd;
             ends = x->ends;
             now_ns = x->now_ns;
-            if (found.n == 0 || found.several || (odd && bands > 1u)) {
+            if (found.n == 0 || ends || found.several || (odd && bands > 1u)) {
                 if (ends || odd || found.several || ++empty >= RK_EXPRESS_EMPTY)
                     break; /* the general visit looks at everything */
                 if (from)
@@ -98,7 +98,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
         }
         if (thread < 32u) {
             if (c.shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-            rk_express_commit(context, x, &in, n, now_ns);
+            rk_express_commit(context, x, &in, n, x->out, now_ns);
             if (thread == 0 && (context->features & RK_FEATURE_CAUSAL))
                 rk_express_clock(context, x, rk_express_order_of(entry, x, n, now_ns), n);
         }

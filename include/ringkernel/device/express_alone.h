@@ -7,7 +7,8 @@
 
 #if defined(RK_LANG_CUDA)
 
-#define RK_ALONE_MORE 0u    /* messages come faster than that */
+#define RK_ALONE_RUN 64u /* messages without a pause, where no lanes are left to see whether there are more */
+#define RK_ALONE_MORE 0u /* messages come faster than that */
 #define RK_ALONE_GENERAL 1u /* the general visit has to finish this one, */
 #define RK_ALONE_LEAVE 2u   /* or to look at everything */
 
@@ -108,7 +109,7 @@ RK_FN_LARGE void rk_express_alone(rk_entry *entry, rk_express *x, const rk_expre
         if (header_size == RK_HEADER_LONG &&
             __shfl_sync(RK_ALL_LANES, unit.word[1u + RK_TTL_WORD % 3u], first + RK_TTL_WORD / 3u))
             break;
-        if ((fresh & a.second) || ++run > 2u) { /* or the third without a pause */
+        if ((fresh & a.second) || (!a.second && ++run > RK_ALONE_RUN)) {
             why = RK_ALONE_MORE;
             break;
         }
@@ -153,7 +154,7 @@ RK_FN_LARGE void rk_express_alone(rk_entry *entry, rk_express *x, const rk_expre
             break;
         }
         if (shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-        rk_express_commit(context, x, &in, 1, now_ns);
+        rk_express_commit(context, x, &in, 1, out, now_ns);
         if (lane == 0 && (context->features & RK_FEATURE_CAUSAL))
             rk_express_clock(context, x, rk_express_order_of(entry, x, 1, now_ns), 1);
         if ((a.watches || a.ahead) && a.band == band) (from ? a.head[1] : a.head[0])++;

@@ -74,7 +74,7 @@ RK_FN rk_u32 rk_express_claim_counted(rk_express_target *target, rk_u32 want)
     RK_GLOBAL rk_ring *ring = target->ring;
     rk_i32 room = (rk_i32)rk_port_add_u32(&ring->room, 0u - want);
     rk_u32 granted = room <= 0 ? 0u : (rk_u32)room < want ? (rk_u32)room : want;
-    if (granted < want) rk_port_add_u32(&ring->room, want - granted);
+    if (granted < want) rk_port_give_u32(&ring->room, want - granted);
     if (granted) target->first = (rk_u32)rk_port_add_u64(&ring->tail, granted);
     return granted;
 }

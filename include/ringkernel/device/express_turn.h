@@ -41,7 +41,8 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_expre
     }
     /* Read before the barrier that rk_express_aim ends in: the next look writes the orders again. */
     const rk_u32 now = entry->orders->command == RK_COMMAND_RUN && !entry->orders->leave && !turn->parked &&
-                       !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_PAUSED;
+                       !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_PAUSED &&
+                       entry->orders->faults == turn->faults;
     if (!can || !rk_express_aim(entry, x, own) ||
         x->to.rows * 32u / shard->max_sends < rk_shard_lane(context, 0)->bands)
         return RK_EXPRESS_NEVER;
@@ -306,19 +307,20 @@ RK_FN_LARGE void rk_express_partly(rk_entry *entry, rk_express *x, rk_u32 out, r
     if (x->counter[RK_COUNTS_TURNS]) rk_port_count(x->counter[RK_COUNTS_TURNS], out);
 }
 
-/* A turn that is out: its slots go back, and it is counted, a lane a counter, without a look at what was. By the
- * first warp. */
-RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_way *in, rk_u32 n, rk_u64 now_ns)
+/* A turn whose `out` sends are out: its slots go back, and it is counted, a lane a counter, without a look at what
+ * was. By one warp. */
+RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_way *in, rk_u32 n, rk_u32 out,
+                             rk_u64 now_ns)
 {
     RK_GLOBAL rk_meter *meter = context->meter;
-    const rk_u32 lane = threadIdx.x, out = x->out;
+    const rk_u32 lane = threadIdx.x % 32u;
     const rk_u64 head = in->head + n, done = rk_entry_now(context),
                  took = done > now_ns ? done - now_ns : 0; /* the clock is set from time to time */
     const rk_u32 each = (took < 0xffffffffu ? (rk_u32)took : 0xffffffffu) / n;
     if (lane == 0) {
         in->ring->head = head;
         if (in->far) rk_store_u64(&in->far->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
-        if (in->counted) rk_port_add_u32(&in->ring->room, n);
+        if (in->counted) rk_port_give_u32(&in->ring->room, n);
         meter->last_ns = now_ns + took;
         if (n > x->largest) meter->largest_batch = x->largest = n;
         if (each < x->service_min_ns) meter->service.min_ns = x->service_min_ns = each;

@@ -125,6 +125,10 @@ RK_FN void rk_port_count(rk_u64 *counter, rk_u64 n)
 {
     asm volatile("red.relaxed.gpu.global.add.u64 [%0], %1;" : : "l"(counter), "l"(n) : "memory");
 }
+RK_FN void rk_port_give_u32(rk_u32 *word, rk_u32 n)
+{
+    asm volatile("red.relaxed.gpu.global.add.u32 [%0], %1;" : : "l"(word), "r"(n) : "memory");
+}
 RK_FN rk_u32 rk_port_add_u32(rk_u32 *word, rk_u32 n)
 {
     rk_u32 before;
@@ -168,13 +172,17 @@ RK_FN void rk_port_spin(rk_u32 round)
     rk_port_pause();
 }
 
-/* Copy bytes from arena to arena, in 16-byte steps where both ends allow it. */
+/* Copy bytes from arena to arena, in the largest steps that both ends allow. */
 RK_FN void rk_copy_global(void *to, const void *from, rk_u32 bytes)
 {
+    const rk_u64 ends = (rk_u64)to | (rk_u64)from;
     rk_u32 done = 0;
-    if ((((rk_u64)to | (rk_u64)from) & 15u) == 0)
+    if ((ends & 15u) == 0)
         for (; done + 16u <= bytes; done += 16u)
             *(rk_unit *)((rk_u8 *)to + done) = *(const rk_unit *)((const rk_u8 *)from + done);
+    if ((ends & 3u) == 0)
+        for (; done + 4u <= bytes; done += 4u)
+            *(rk_word *)((rk_u8 *)to + done) = *(const rk_word *)((const rk_u8 *)from + done);
     for (; done < bytes; done++) ((rk_u8 *)to)[done] = ((const rk_u8 *)from)[done];
 }
 

@@ -21,8 +21,9 @@
 
 /* What the compiler has to know of a kernel's launches. */
 typedef struct rk_cuda_build {
-    rk_u32 bound; /* threads of the largest block that it may run in, which it leaves registers for */
-    rk_u32 plain; /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
+    rk_u32 bound;   /* threads of the largest block that it may run in, which it leaves registers for */
+    rk_u32 plain;   /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
+    rk_u32 shuttle; /* 1: with device/shuttle.h, which its messages, handlers and slots suit */
 } rk_cuda_build;
 
 /* A kernel's code on the device. Lives as long as the runtime. */
