@@ -105,7 +105,7 @@ RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u3
     room.messages = shard->max_batch < threads ? shard->max_batch : threads;
     if (room.messages > RK_EXPRESS_SENDS / shard->max_sends)
         room.messages = RK_EXPRESS_SENDS / shard->max_sends;
-    if (room.messages > fit) room.messages = fit;
+    if (room.messages > fit) room.messages = fit >= 32u ? fit & ~31u : fit;
     room.bytes = room.messages ? (RK_EXPRESS_FIXED + room.messages * each + 15u) & ~15u : 0u;
     return room;
 }

@@ -15,7 +15,7 @@
 
 #if defined(RK_LANG_CUDA)
 
-#define RK_SHUTTLE_QUIET 8u /* looks that find nothing, before the first warp goes on alone */
+#define RK_SHUTTLE_QUIET 8u /* looks that find one message or none, before the first warp goes on alone */
 
 /* A lane of the shard, as each thread has it. */
 typedef struct rk_line {
@@ -36,9 +36,14 @@ typedef struct rk_shuttle {
     rk_express_own own;
     rk_express *x;
     rk_express_target *target;
-    rk_byte *slots; /* of the one shard of the target */
+    RK_GLOBAL rk_ring *ring; /* of the one shard of the target, */
+    rk_byte *slots;          /* and its slots */
     rk_u32 mask, shards, single, tries, mode, max_sends;
+    rk_u32 widest; /* warps that have messages in the largest turn */
     RK_GLOBAL rk_u64 *counts;
+    rk_u32 *cell; /* warps × shards: sends of a warp to a shard; 0 between the turns */
+    rk_u32
+        ahead; /* 1: room is asked for before the handlers, as much as they may need: under Block nobody is refused */
 } rk_shuttle;
 
 RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
@@ -51,6 +56,7 @@ RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
     s.own.stage = s.own.copies + where->room.messages * where->room.copy_stride;
     s.x = (rk_express *)s.own.fixed;
     s.target = (rk_express_target *)(s.own.fixed + sizeof(rk_express));
+    s.ring = s.target->ring;
     s.slots = s.target->slots;
     s.mask = s.x->to.mask;
     s.shards = s.x->to.shards;
@@ -59,6 +65,9 @@ RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
     s.mode = s.x->to.edge.mode;
     s.counts = s.x->to.counts;
     s.max_sends = entry->context.shard->max_sends;
+    s.widest = rk_express_most(s.x, &s.own, s.max_sends) / 32u;
+    s.cell = (rk_u32 *)(s.target + s.shards);
+    s.ahead = s.max_sends == 1u && s.shards == 1u && !s.single && s.tries;
     return s;
 }
 
@@ -157,12 +166,30 @@ RK_FN void rk_shuttle_note(rk_express *x, const rk_context *c, rk_u32 k, rk_u32 
 
 /* ------------------------------------------------------------------ publishing */
 
-/* Claims of the one shard of the target, by the leader. */
-RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_u32 want)
+/* Room for what n messages may send, asked for while they are handled: what the lane had, to the leader. */
+RK_FN rk_i32 rk_shuttle_ask(const rk_shuttle *s, rk_u32 n)
 {
-    s->target->granted = s->single ? rk_express_claim_single(s->x, s->target, s->mask + 1u, want)
-                                   : rk_express_claim_counted(s->target, want);
-    if (s->counts && s->target->granted) rk_port_count(s->counts, s->target->granted);
+    return (rk_i32)rk_port_add_u32(&s->ring->room, 0u - n);
+}
+
+/* Claims for the one shard of the target, by the leader. `asked` of rk_shuttle_ask, which found `had`; else 0. What
+ * handlers wrote is released while the lane answers. */
+RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_u32 want, rk_u32 asked, rk_i32 had,
+                            RK_GLOBAL const rk_shard *releases)
+{
+    rk_express_target *target = s->target;
+    rk_u32 granted;
+    if (s->single) {
+        granted = rk_express_claim_single(s->x, target, s->mask + 1u, want);
+    } else {
+        if (!asked) had = rk_shuttle_ask(s, asked = want);
+        if (releases && s->counts) rk_batch_release(releases);
+        granted = had <= 0 ? 0u : (rk_u32)had < want ? (rk_u32)had : want;
+        if (granted < asked) rk_port_give_u32(&s->ring->room, asked - granted);
+        if (granted) target->first = (rk_u32)rk_port_add_u64(&s->ring->tail, granted);
+        if (granted && s->counts) rk_port_count(s->counts, granted);
+    }
+    target->granted = granted;
 }
 
 /* This lane's unit of a staged send into the slot of `index`. */
@@ -175,34 +202,121 @@ RK_FN void rk_shuttle_put(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_GLOBAL c
     rk_store_unit((rk_unit *)(slots + ((rk_u64)(index & mask) << RK_SLOT_MIN_SHIFT)) + u, unit);
 }
 
-/* Sends of a turn to one shard, by all warps, which number[] has in order. Returns how many are out, to all the same. */
-RK_FN rk_u32 rk_shuttle_send(rk_entry *entry, const rk_shuttle *s, rk_u32 total)
+/* The sends of a warp's threads that have a slot, four lanes to each. `goes`: this thread's has that of `index` in
+ * `slots`; its stage begins with `first`, and its neighbours' `share` apart. */
+RK_FN void rk_shuttle_write(const rk_shuttle *s, rk_u32 goes, rk_u32 shard, rk_u32 index, rk_u32 first,
+                            rk_u32 share)
 {
-    const rk_u32 thread = threadIdx.x, threads = blockDim.x;
-    rk_u32 out = 0;
-    for (rk_u32 tries = 0;; tries++) {
-        if (thread == 0) {
-            rk_shuttle_claim(s, total - out);
-            if (tries == 0 && s->counts) rk_batch_release(entry->context.shard);
-        }
-        if (tries && thread / 32u == threads / 32u - 1u && rk_express_orders(entry)) s->x->ends = 1;
-        RK_PORT_BLOCK_BARRIER();
-        const rk_u32 granted = s->target->granted, first = s->target->first;
-        for (rk_u32 i = thread / 4u; i < granted; i += threads / 4u)
-            rk_shuttle_put(s->slots, s->mask, first + i, rk_express_staged(&s->own, s->x->number[out + i]));
-        out += granted;
-        if (out == total || tries >= s->tries || s->x->ends) return out;
-        RK_PORT_BLOCK_BARRIER();
+    const rk_u32 lane = threadIdx.x % 32u, going = __ballot_sync(RK_ALL_LANES, goes);
+#pragma unroll
+    for (rk_u32 d = 0; d < 4u; d++) {
+        const rk_u32 of = 8u * d + lane / 4u;
+        const rk_u32 at = __shfl_sync(RK_ALL_LANES, index, of);
+        const rk_u32 to = s->shards > 1u ? __shfl_sync(RK_ALL_LANES, shard, of) : 0u;
+        rk_byte *slots = s->shards > 1u ? s->target[to].slots : s->slots;
+        if (going >> of & 1u)
+            rk_shuttle_put(slots, s->mask, at, rk_express_staged(&s->own, first + (of - lane) * share));
     }
 }
 
-/* The same to many shards: the express's way. */
+/* What a turn's threads send, one each at most, of which this one's has number `before`. */
+typedef struct rk_shuttle_sends {
+    rk_u32 sends, before, total;
+    rk_u32 first, share; /* where it is staged */
+} rk_shuttle_sends;
+
+/* To one shard, by all warps. Returns how many are out, to all the same. */
+RK_FN rk_u32 rk_shuttle_send(rk_entry *entry, const rk_shuttle *s, const rk_shuttle_sends *t, rk_u32 asked,
+                             rk_i32 had)
+{
+    const rk_u32 thread = threadIdx.x;
+    rk_u32 out = 0;
+    for (rk_u32 tries = 0;; tries++) {
+        if (thread == 0)
+            rk_shuttle_claim(s, t->total - out, tries ? 0u : asked, had, tries ? 0 : entry->context.shard);
+        if (tries && thread / 32u == blockDim.x / 32u - 1u && rk_express_orders(entry)) s->x->ends = 1;
+        RK_PORT_BLOCK_BARRIER();
+        const rk_u32 granted = s->target->granted, place = t->before - out;
+        rk_shuttle_write(s, t->sends && t->before >= out && place < granted, 0, s->target->first + place,
+                         t->first, t->share);
+        out += granted;
+        if (out == t->total || tries >= s->tries || s->x->ends) break;
+        RK_PORT_BLOCK_BARRIER();
+    }
+    if (out < t->total && t->sends && t->before < out)
+        rk_express_staged(&s->own, t->first)->route = RK_TO_NOWHERE; /* the general visit has the rest */
+    return out;
+}
+
+/* To many: threads of a warp that send to the same shard find each other, a table says how many each warp has for
+ * each shard, and a thread a shard claims. */
+RK_FN rk_u32 rk_shuttle_spread(rk_entry *entry, const rk_shuttle *s, const rk_shuttle_sends *t)
+{
+    const rk_u32 thread = threadIdx.x, lane = thread % 32u, warp = thread / 32u, warps = blockDim.x / 32u;
+    const rk_u32 all = __ballot_sync(RK_ALL_LANES, t->sends);
+    rk_u32 shard = 0, rank = 0, is_out = 0, *cell = s->cell;
+    if (t->sends) {
+        shard = rk_express_staged(&s->own, t->first)->header.base.target % s->shards;
+        const rk_u32 peers = __match_any_sync(all, shard);
+        rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
+        cell = &s->cell[warp * s->shards + shard];
+        if (rank == 0) *cell = (rk_u32)__popc((int)peers);
+    }
+    if (thread == 0) s->x->out = 0;
+    RK_PORT_BLOCK_BARRIER();
+    for (rk_u32 to = thread; to < s->shards; to += blockDim.x) {
+        rk_u32 n = 0;
+        for (rk_u32 w = 0; w < s->widest; w++) {
+            const rk_u32 of_warp = s->cell[w * s->shards + to];
+            if (of_warp) s->cell[w * s->shards + to] = n;
+            n += of_warp;
+        }
+        rk_express_wants(&s->target[to], n);
+    }
+    for (rk_u32 tries = 0;; tries++) {
+        for (rk_u32 to = thread; to < s->shards; to += blockDim.x) {
+            rk_express_target *target = &s->target[to];
+            target->done += target->granted;
+            const rk_u32 granted = target->left ? rk_express_claim_counted(target, target->left) : 0u;
+            target->granted = granted;
+            target->left -= granted;
+            if (!granted) continue;
+            rk_port_count(&s->counts[to], granted);
+            rk_add_u32(&s->x->out, granted, RK_RELAXED, RK_SCOPE_BLOCK);
+        }
+        if (thread == 0 && tries == 0) rk_batch_release(entry->context.shard);
+        if (tries && warp == warps - 1u && rk_express_orders(entry)) s->x->ends = 1;
+        RK_PORT_BLOCK_BARRIER();
+        if (tries == 0) {
+            const rk_u32 begins = *cell;
+            __syncwarp();
+            if (t->sends && rank == 0) *cell = 0;
+            rank += begins;
+        }
+        const rk_express_target *target = &s->target[shard];
+        const rk_u32 goes = t->sends && !is_out && rank - target->done < target->granted;
+        rk_shuttle_write(s, goes, shard, target->first + rank - target->done, t->first, t->share);
+        is_out |= goes;
+        if (s->x->out == t->total || tries >= s->tries || s->x->ends) break;
+        RK_PORT_BLOCK_BARRIER();
+    }
+    const rk_u32 out = s->x->out;
+    if (out < t->total && is_out) rk_express_staged(&s->own, t->first)->route = RK_TO_NOWHERE;
+    return out;
+}
+
+/* Several sends a message: the express's way. By the first warp, and by all. */
 RK_FN_LARGE rk_u32 rk_shuttle_send_few(rk_entry *entry, rk_express *x, const rk_express_own *where,
                                        rk_u32 total)
 {
     const rk_express_own own = *where;
     const rk_express_order none = { 0, 0 };
     return rk_express_send_few(entry, x, &own, none, total);
+}
+RK_FN rk_u32 rk_shuttle_send_many(rk_entry *entry, rk_express *x, const rk_express_own *where, rk_u32 total)
+{
+    const rk_express_order none = { 0, 0 };
+    return rk_express_send_many(entry, x, where, none, total);
 }
 
 /* ------------------------------------------------------------------ one at a time */
@@ -256,28 +370,29 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_shuttle *s, rk_context *c,
         __syncwarp();
         rk_u32 general = 0, sent = 0, out = 0;
         const rk_u64 now_ns = rk_entry_now(c);
+        rk_i32 had = 0;
         if (lane == 0) {
+            if (s->ahead) had = rk_shuttle_ask(s, 1);
             general = !rk_shuttle_handle(s, c, number, 0, 0, now_ns);
             sent = c->stage_next;
+            if (s->ahead && (general || !sent)) rk_port_give_u32(&s->ring->room, 1);
         }
         general = __shfl_sync(RK_ALL_LANES, general, 0);
         sent = __shfl_sync(RK_ALL_LANES, sent, 0);
         if (!general && sent) {
-            if (lane < sent) x->number[lane] = (rk_u16)(lane * stride);
             if (s->shards > 1u) {
+                if (lane < sent) x->number[lane] = (rk_u16)(lane * stride);
                 __syncwarp();
                 out = rk_shuttle_send_few(entry, x, where, sent);
             } else {
-                if (lane == 0) {
-                    rk_shuttle_claim(s, sent);
-                    if (s->counts) rk_batch_release(shard);
-                }
+                if (lane == 0) rk_shuttle_claim(s, sent, s->ahead, had, shard);
                 __syncwarp();
                 out = s->target->granted;
                 for (rk_u32 i = slot; i < out; i += 8u)
                     rk_shuttle_put(s->slots, s->mask, s->target->first + i,
                                    rk_express_staged(&s->own, i * stride));
-                if (out < sent && lane < out) rk_express_leave(&s->own, x, lane);
+                if (out < sent && lane < out)
+                    rk_express_staged(&s->own, lane * stride)->route = RK_TO_NOWHERE;
             }
             general = out < sent;
         }
@@ -321,9 +436,10 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
     const rk_u32 thread = threadIdx.x, threads = blockDim.x;
     const rk_u32 lane = thread % 32u, warp = thread / 32u, warps = threads / 32u, number = entry->number;
     const rk_u32 sources = context->shard->end_sources > 1u || context->shard->edge_total;
-    const rk_u32 widest = rk_express_most(x, &s->own, s->max_sends) / 32u;
-    const rk_u32 first = thread * (s->own.room.share / 8u), stride = s->own.room.stage_stride / 8u;
-    rk_u32 host_width = 1, width = 1, from_kernels = 0, near = 0, empty = 0, turns = 0, visit = RK_VISIT_IDLE;
+    const rk_u32 widest = s->widest;
+    const rk_u32 share = s->own.room.share / 8u, first = thread * share,
+                 stride = s->own.room.stage_stride / 8u;
+    rk_u32 host_width = 1, width = 1, from_kernels = 0, near = 0, quiet = 0, turns = 0, visit = RK_VISIT_IDLE;
     rk_context c;
     rk_express_context(entry, x, &s->own, &c);
     rk_express_open(entry, x);
@@ -333,7 +449,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
     for (;;) {
         rk_u32 from, n, out = 0, total = 0, general = 1, ends = 0;
         rk_u64 now_ns;
-        if (empty >= RK_SHUTTLE_QUIET) {
+        if (quiet >= RK_SHUTTLE_QUIET) {
             if (thread == 0) {
                 x->in[0][0].head = host.head;
                 x->in[1][0].head = device.head;
@@ -343,7 +459,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             RK_PORT_BLOCK_BARRIER();
             host.head = x->in[0][0].head;
             device.head = x->in[1][0].head;
-            empty = near = 0;
+            quiet = near = 0;
             from = x->alone_from;
             visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;
             if (x->alone == RK_ALONE_LEAVE) break;
@@ -385,7 +501,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             ends = !from && x->ends;
             if (ends || (n == 0 && x->odd)) break; /* the general visit looks at everything */
             if (n == 0) {
-                empty++;
+                quiet++;
                 if (from)
                     width = 1;
                 else
@@ -394,6 +510,8 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
                 continue;
             }
             rk_u32 sent = 0, plain = 1, of_warp;
+            rk_i32 had = 0;
+            if (s->ahead && thread == 0) had = rk_shuttle_ask(s, n);
             if (thread < n) {
                 plain = rk_shuttle_handle(s, &c, number, thread, first, now_ns);
                 sent = c.stage_next;
@@ -405,17 +523,18 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             const rk_u32 word = lane < warps ? x->sends[lane] : 0u;
             general = __any_sync(RK_ALL_LANES, word >> 31) != 0;
             before += __shfl_sync(RK_ALL_LANES, rk_warp_before(word & 0x7fffffffu, 0, &total), warp);
+            if (s->ahead && thread == 0 && (general || !total)) rk_port_give_u32(&s->ring->room, n);
             if (!general && total) {
-                for (rk_u32 i = 0; i < sent; i++) x->number[before + i] = (rk_u16)(first + i * stride);
-                if (s->shards > 1u) {
-                    const rk_express_order none = { 0, 0 };
+                const rk_shuttle_sends sends = { sent, before, total, first, share };
+                if (s->max_sends > 1u) {
+                    for (rk_u32 i = 0; i < sent; i++) x->number[before + i] = (rk_u16)(first + i * stride);
                     if (thread == 0) x->out = 0;
                     RK_PORT_BLOCK_BARRIER();
-                    out = rk_express_send_many(entry, x, where, none, total);
+                    out = rk_shuttle_send_many(entry, x, where, total);
+                } else if (s->shards > 1u) {
+                    out = rk_shuttle_spread(entry, s, &sends);
                 } else {
-                    out = rk_shuttle_send(entry, s, total);
-                    for (rk_u32 j = thread; out < total && j < out; j += threads)
-                        rk_express_leave(&s->own, x, j);
+                    out = rk_shuttle_send(entry, s, &sends, s->ahead ? n : 0u, had);
                 }
                 general = out < total;
                 ends = out < total && x->ends;
@@ -438,7 +557,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             device.head += n;
         else
             host.head += n;
-        empty = 0;
+        quiet = n == 1u ? quiet + 1u : 0u;
         visit = RK_VISIT_WORKED;
         if (general) {
             rk_way in_of_general = in; /* its own address is nobody's, or it would lie in memory */
