@@ -42,13 +42,19 @@ static void circulate(const row *self, trial *t, double s)
     add_dead(t);
 }
 
-static void open_pairs(const row *self)
+/* Two kernels that send what they get to each other. */
+static rk_kernel open_two(const char *kernel, unsigned shards)
 {
-    rk_launch_options o = plain("relay", self->n);
+    rk_launch_options o = plain(kernel, shards);
     rk_kernel a = launch(&o), b = launch(&o);
     connect_to(a, NULL, b, "item");
     connect_to(b, NULL, a, "item");
-    scatter(a, self->n, UNDER_WAY);
+    return a;
+}
+static void open_pairs(const row *self) { scatter(open_two("relay", self->n), self->n, UNDER_WAY); }
+static void open_relaxed_pairs(const row *self)
+{
+    scatter(open_two("relay_relaxed", self->n), self->n, UNDER_WAY);
 }
 static int raw_pairs_of(const row *self, trial *t, double s) { return raw_pairs(t, self->n, UNDER_WAY, s); }
 
@@ -97,14 +103,8 @@ static int raw_states(const row *self, trial *t, double s)
     return raw_random_states(t, ACTORS, s);
 }
 
-static void open_trip(const row *self)
-{
-    rk_launch_options o = plain("relay", self->n / 2);
-    rk_kernel a = launch(&o), b = launch(&o);
-    connect_to(a, NULL, b, "item");
-    connect_to(b, NULL, a, "item");
-    scatter(a, 1, 1);
-}
+static void open_trip(const row *self) { scatter(open_two("relay", self->n / 2), 1, 1); }
+static void open_relaxed_trip(const row *self) { scatter(open_two("relay_relaxed", self->n / 2), 1, 1); }
 static void device_trip(const row *self, trial *t, double s)
 {
     circulate(self, t, s);
@@ -192,6 +192,9 @@ static const row table[] = {
       "1,024 messages circulate in each pair; blocks of 256 threads, both sides" },
     { "5.66", "kernel - kernel, 66 pairs of blocks", 1, open_pairs, circulate, raw_pairs_of, 66, 0.5, 0, 0, 0,
       "the same" },
+    { "5.1r", "the same pair, relaxed", 1, open_relaxed_pairs, circulate, raw_pairs_of, 1, 0.5, 0, 0, 0,
+      "kernels of .memory = RK_RELAXED_MEMORY: no fences, as in the bare program" },
+    { "5.66r", "66 pairs, relaxed", 1, open_relaxed_pairs, circulate, raw_pairs_of, 66, 0.5, 0, 0, 0, "the same" },
     { "6", "every shard to every shard, 132 shards", 1, open_roam, circulate, raw_roam, 132, 0.5, 0, 0, 0,
       "a target for each message; raw: 132 blocks of 1,024 threads, of which one warp takes" },
     { "7", "1,000,000 actors of 64 bytes, random targets", 1, open_walk, walk, raw_states, 132, 0, 0, 0, 0,
@@ -200,6 +203,8 @@ static const row table[] = {
       "one message; mean of a round trip" },
     { "8.132", "the same, 132 blocks resident", 2, open_trip, device_trip, raw_device_trip, 132, 0, 0, 0, 0,
       "one message; mean of a round trip" },
+    { "8.2r", "2 blocks, relaxed", 2, open_relaxed_trip, device_trip, raw_device_trip, 2, 0, 0, 0, 0,
+      "no fences, as in the bare program" },
     { "9", "four stages, events to the last one", 1, open_stages, stages, NULL, 32, 0, 0, 0, 0,
       "32 shards each; a bit for every event, each set once" },
 };

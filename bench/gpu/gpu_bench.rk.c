@@ -50,6 +50,16 @@ RK_HANDLER(relay, item, msg, rk_none, self, .mode = RK_ADAPTIVE, .max_batch = 10
         rk_forward(RK_ARG);
 }
 
+/* The same without fences: a message is all that is handed over, as between the bare programs' blocks. */
+RK_HANDLER(relay_relaxed, item, msg, rk_none, self, .mode = RK_ADAPTIVE, .max_batch = 1024,
+           .memory = RK_RELAXED_MEMORY)
+{
+    if (item_is_damaged(msg))
+        rk_fail(RK_ARG, damaged);
+    else
+        rk_forward(RK_ARG);
+}
+
 /* Makes events as long as its ticks come back to it. */
 RK_HANDLER(source, tick, msg, rk_none, self, .max_sends = EVENTS + 1, .mode = RK_ADAPTIVE, .max_batch = 256)
 {

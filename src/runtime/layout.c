@@ -417,6 +417,7 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     shard->mode = l->mode;
     shard->max_batch = l->max_batch;
     shard->max_sends = l->max_sends;
+    shard->route_total = kernel->class->numbers;
     shard->memory = a->memory;
     shard->stage_stride = l->stage_stride;
     shard->stage_capacity = l->stage_capacity;

@@ -71,6 +71,7 @@ typedef struct rk_context {
     RK_GLOBAL struct rk_meter *meter; /* the shard's: `shard` itself may be a copy of its constants */
     rk_u32 payload_max;               /* of the target's slots */
     rk_u32 only;                      /* the only message type that its connection carries; 0: all */
+    rk_u32 routes;                    /* a bit for each named route that it can publish to */
     rk_u32 unusual;                   /* 1: a send that the express can't publish was staged */
 #endif
 #if defined(RK_LANG_HOST)

@@ -39,7 +39,8 @@ RK_FN void rk_express_context(rk_entry *entry, rk_express *x, const rk_express_o
     c->received = 0;
     c->blocked = 0;
     c->payload_max = x->to.payload_max;
-    c->only = x->to.edge.type;
+    c->only = x->to.edge[0].edge.type;
+    c->routes = x->to.routes;
     c->unusual = 0;
 }
 

@@ -30,22 +30,33 @@ typedef struct rk_way {
 typedef struct rk_express_target {
     RK_GLOBAL rk_ring *ring;
     rk_byte *slots;
-    rk_u32 first; /* index of a slot, its low word */
+    RK_GLOBAL rk_u64 *count; /* what the connection has sent there; 0: it leads to the host */
+    rk_u32 first;            /* index of a slot, its low word */
     rk_u32 done, granted, left;
 } rk_express_target;
 
-/* Where sends go, as far as it is known when the express begins. */
+/* One of the connections that sends may go by. */
+#define RK_EXPRESS_EDGES 4u
+typedef struct rk_express_edge {
+    rk_edge edge;
+    rk_u32 route;
+    rk_u32 first; /* of its shards, among all targets */
+} rk_express_edge;
+
+/* Where sends go, as far as it is known when the express begins: by the default route, and by named ones of one
+ * connection whose lanes are like those. */
 typedef struct rk_aim {
-    rk_express_target *target; /* of each shard */
+    rk_express_target *target; /* of each shard of each connection */
     rk_u32 *cell;              /* rows × shards: sends of a row to a shard; 0 between the turns */
-    RK_GLOBAL rk_u64 *counts;  /* of the connection, for each shard; 0: it leads to the host */
-    RK_GLOBAL rk_u64 *turns;   /* sends of the connection */
+    RK_GLOBAL rk_u64 *turns;   /* sends of the connection, if there is one */
     rk_u32 shards, rows;
     rk_u32 mask, shift, header_size, single, payload_max;
     rk_u32 tries;   /* for room: only under Block is it waited for */
     rk_u32 marked;  /* 1: a send needs a target or a stamp */
     rk_u32 ordered; /* 1: what the stamp or the target is hangs on the sends before */
-    rk_edge edge;
+    rk_u32 edges;   /* 0: to the host */
+    rk_u32 routes;  /* a bit for each named one */
+    rk_express_edge edge[RK_EXPRESS_EDGES];
 } rk_aim;
 
 /* One message's call of its handler. */
@@ -75,6 +86,7 @@ typedef struct rk_express {
     rk_u32 general;                      /* 1: the general visit has to finish the turn */
     rk_u32 odd;                          /* the next message is one for the general visit */
     rk_u32 ends;                         /* so is what the host has ordered */
+    rk_u32 peeked;                       /* the shuttle has seen something of the host's */
     rk_u32 rounds;                       /* of handlers, in the turn */
     rk_u32 alone;                        /* RK_ALONE_*: why the first warp doesn't go on alone, */
     rk_u32 alone_from, alone_band;       /* and where the message lies that the general visit has to finish */

@@ -17,23 +17,53 @@
 #define RK_EXPRESS_TRIES \
     64u /* how often room is asked for, a look over the bus apart, before the shard is parked */
 
-/* All shards that the default route leads to, if they are plain and alike. 0: they are not. The same for all threads.
- * Ends in a barrier. */
+/* Is this lane one that the sends of `aim` may go to? */
+RK_FN rk_u32 rk_express_alike(rk_context *context, const rk_aim *aim, RK_GLOBAL const rk_lane *lane,
+                              RK_GLOBAL const rk_lane *like, rk_u32 alone)
+{
+    RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+    return rk_plain_lane(context, (RK_GLOBAL rk_lane *)lane) && ring->mask == aim->mask &&
+           ring->slot_shift == aim->shift && ring->header_size == aim->header_size &&
+           lane->strategy == like->strategy && (ring->counted || (alone && ring->single));
+}
+
+/* A connection becomes one of the aim's, if its lanes are alike and there is room for them. The same for all threads. */
+RK_FN rk_u32 rk_express_join(rk_entry *entry, rk_aim *aim, RK_GLOBAL const rk_edge *edge, rk_u32 route,
+                             RK_GLOBAL const rk_lane *like)
+{
+    rk_context *context = &entry->context;
+    rk_u32 alike = edge->mode != RK_ROUTE_ALL && aim->edges < RK_EXPRESS_EDGES &&
+                   (aim->shards + edge->shards) * (sizeof(rk_express_target) + 4u) <= RK_EXPRESS_AIM;
+    for (rk_u32 s = entry->thread; s < edge->shards && alike; s += entry->threads)
+        alike = rk_express_alike(context, aim, rk_edge_lane(context, edge, s), like, edge->shards == 1u);
+    if (!__syncthreads_and((int)alike)) return 0;
+    RK_GLOBAL rk_u64 *counts =
+        (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_counts) + edge->counts;
+    for (rk_u32 s = entry->thread; s < edge->shards; s += entry->threads) {
+        rk_express_target *target = &aim->target[aim->shards + s];
+        target->ring = rk_lane_ring(rk_edge_lane(context, edge, s), context->arena, 0);
+        target->slots = context->arena + target->ring->slots;
+        target->count = counts + s;
+    }
+    rk_express_edge *to = &aim->edge[aim->edges++];
+    to->edge = *edge;
+    to->route = route;
+    to->first = aim->shards;
+    aim->shards += edge->shards;
+    return 1;
+}
+
+/* All shards that the default route leads to, if they are plain and alike, and those of named routes that are so too.
+ * 0: the default route's are not. The same for all threads. Ends in a barrier. */
 RK_FN rk_u32 rk_express_aim(rk_entry *entry, rk_express *x, const rk_express_own *own)
 {
     rk_context *context = &entry->context;
+    RK_GLOBAL const rk_shard *shard = context->shard;
     const rk_plain plain = rk_plain_route(context);
-    const rk_u32 shards = plain.edge ? plain.edge->shards : 1u;
-    if (!plain.lane || (shards > 1u && plain.edge->mode == RK_ROUTE_ALL) ||
-        shards * (sizeof(rk_express_target) + 4u) > RK_EXPRESS_AIM)
-        return 0;
+    if (!plain.lane) return 0;
     RK_GLOBAL const rk_ring *like = rk_lane_ring(plain.lane, context->arena, 0);
     rk_aim aim = { 0 };
     aim.target = (rk_express_target *)(own->fixed + sizeof(rk_express));
-    aim.cell = (rk_u32 *)(aim.target + shards);
-    aim.shards = shards;
-    aim.rows = (RK_EXPRESS_AIM - shards * (rk_u32)sizeof(rk_express_target)) / (4u * shards);
-    if (shards == 1u || aim.rows > RK_EXPRESS_SENDS / 32u) aim.rows = RK_EXPRESS_SENDS / 32u;
     aim.mask = like->mask;
     aim.shift = like->slot_shift;
     aim.header_size = like->header_size;
@@ -43,25 +73,37 @@ RK_FN rk_u32 rk_express_aim(rk_entry *entry, rk_express *x, const rk_express_own
     aim.marked = plain.edge || (context->features & RK_FEATURE_CAUSAL);
     aim.ordered =
         (context->features & RK_FEATURE_CAUSAL) || (plain.edge && plain.edge->mode == RK_ROUTE_TURN);
-    if (plain.edge) {
-        aim.edge = *plain.edge;
-        aim.counts = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_counts) + plain.edge->counts;
-        aim.turns = (RK_GLOBAL rk_u64 *)(context->arena + context->shard->edge_turns) + plain.edge_number;
+    if (!plain.edge) {
+        aim.shards = 1;
+        if (entry->thread == 0) {
+            aim.target->ring = rk_lane_ring(plain.lane, context->arena, 0);
+            aim.target->slots = context->arena + like->slots;
+            aim.target->count = 0;
+        }
+        if (!rk_express_alike(context, &aim, plain.lane, plain.lane, 1)) return 0;
+    } else {
+        if (!rk_express_join(entry, &aim, plain.edge, RK_TO_DEFAULT, plain.lane)) return 0;
+        RK_GLOBAL const rk_route *routes = (RK_GLOBAL const rk_route *)(context->arena + shard->routes);
+        const rk_u32 named = plain.edge->mode == RK_ROUTE_TURN || aim.single ? 0u : shard->route_total;
+        for (rk_u32 r = 1; r < named && r < 32u; r++) {
+            if (routes[r].edges != 1u) continue;
+            RK_GLOBAL const rk_edge *edge =
+                (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + routes[r].first;
+            if (edge->mode != RK_ROUTE_TURN && edge->type == 0 &&
+                rk_express_join(entry, &aim, edge, r, plain.lane))
+                aim.routes |= 1u << r;
+        }
+        if (aim.edges == 1u)
+            aim.turns = (RK_GLOBAL rk_u64 *)(context->arena + shard->edge_turns) + plain.edge_number;
     }
-    rk_u32 alike = 1;
-    for (rk_u32 s = entry->thread; s < shards; s += entry->threads) {
-        RK_GLOBAL rk_lane *lane = plain.edge ? rk_edge_lane(context, plain.edge, s) : plain.lane;
-        RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
-        alike = alike && rk_plain_lane(context, lane) && ring->mask == aim.mask &&
-                ring->slot_shift == aim.shift && ring->header_size == aim.header_size &&
-                lane->strategy == plain.lane->strategy && (ring->counted || (shards == 1u && ring->single));
-        aim.target[s].ring = ring;
-        aim.target[s].slots = context->arena + ring->slots;
-    }
-    if (shards > 1u)
-        for (rk_u32 i = entry->thread; i < aim.rows * shards; i += entry->threads) aim.cell[i] = 0;
+    aim.cell = (rk_u32 *)(aim.target + aim.shards);
+    aim.rows = (RK_EXPRESS_AIM - aim.shards * (rk_u32)sizeof(rk_express_target)) / (4u * aim.shards);
+    if (aim.shards == 1u || aim.rows > RK_EXPRESS_SENDS / 32u) aim.rows = RK_EXPRESS_SENDS / 32u;
+    if (aim.shards > 1u)
+        for (rk_u32 i = entry->thread; i < aim.rows * aim.shards; i += entry->threads) aim.cell[i] = 0;
     if (entry->thread == 0) x->to = aim;
-    return (rk_u32)__syncthreads_and((int)alike);
+    RK_PORT_BLOCK_BARRIER();
+    return 1;
 }
 
 /* ------------------------------------------------------------------ claims */
@@ -107,7 +149,7 @@ RK_FN rk_u32 rk_express_claim(rk_express *x, rk_u32 s)
                               : rk_express_claim_counted(target, target->left);
     target->granted = granted;
     target->left -= granted;
-    if (granted && aim->counts) rk_port_count(&aim->counts[s], granted);
+    if (granted && target->count) rk_port_count(target->count, granted);
     return granted;
 }
 
@@ -136,7 +178,8 @@ RK_FN_LARGE rk_express_order rk_express_order_look(rk_entry *entry, const rk_exp
         for (rk_u32 w = 0; w * 32u < n; w++) clock = x->stamp_ns[w] > clock ? x->stamp_ns[w] : clock;
         order.stamp_ns = now_ns > clock ? now_ns : clock + 1u;
     }
-    if (x->to.counts && x->to.edge.mode == RK_ROUTE_TURN) order.turn = (rk_u32)(*x->to.turns % x->to.shards);
+    if (x->to.edges && x->to.edge[0].edge.mode == RK_ROUTE_TURN)
+        order.turn = (rk_u32)(*x->to.turns % x->to.shards);
     return order;
 }
 
@@ -166,10 +209,13 @@ RK_FN rk_u32 rk_express_address(const rk_express_own *own, const rk_express *x, 
     const rk_aim *aim = &x->to;
     RK_GLOBAL rk_staged *staged = rk_express_staged(own, x->number[j]);
     if (order.stamp_ns) staged->header.sent_ns = order.stamp_ns + j;
-    if (!aim->counts) return 0;
-    rk_u32 target = rk_edge_pick(&aim->edge, staged, order.turn + j, 0);
+    if (!aim->edges) return 0;
+    const rk_express_edge *to = &aim->edge[0];
+    for (rk_u32 e = 1; e < aim->edges; e++)
+        if (aim->edge[e].route == staged->route) to = &aim->edge[e];
+    const rk_u32 target = rk_edge_pick(&to->edge, staged, order.turn + j, 0);
     rk_header_aim(&staged->header.base, target);
-    return aim->shards == 1u ? 0u : target % aim->shards;
+    return to->first + (to->edge.shards == 1u ? 0u : target % to->edge.shards);
 }
 
 /* This lane's part of send j, into the slot of `index`. */
@@ -303,7 +349,7 @@ RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_expres
         rk_express_wants(&aim->target[0], total);
     }
     claims = claims && mine;
-    if (j == 0 && aim->counts) rk_batch_release(entry->context.shard);
+    if (j == 0 && aim->edges) rk_batch_release(entry->context.shard);
     for (rk_u32 tries = 0;; tries++) {
         __syncwarp();
         if (claims) rk_express_claim(x, shard);
@@ -339,7 +385,7 @@ RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, rk_express *x, const rk
             rk_express_address(own, x, order, j);
         if (thread == 0) rk_express_wants(&aim->target[0], total);
     }
-    if (thread == 0 && aim->counts) rk_batch_release(entry->context.shard);
+    if (thread == 0 && aim->edges) rk_batch_release(entry->context.shard);
     for (rk_u32 tries = 0;; tries++) {
         rk_u32 granted = 0;
         for (rk_u32 s = thread; s < aim->shards; s += entry->threads) granted += rk_express_claim(x, s);

@@ -358,7 +358,7 @@ RK_FN void rk_context_open(rk_context *context, rk_byte *arena, RK_GLOBAL rk_sha
 #if defined(RK_LANG_CUDA)
     context->meter = &shard->meter;
     context->payload_max = 0xffffffffu;
-    context->only = context->unusual = 0;
+    context->only = context->routes = context->unusual = 0;
 #endif
 }
 

@@ -303,7 +303,8 @@ typedef struct rk_shard {
     rk_u64 send_deadline_ns; /* 0: none */
     rk_u32 default_ttl_us;   /* time to live of messages that say none; 0: none */
     rk_u32 letters;          /* the edge for dead letters + 1; 0: they are the host's */
-    rk_u8 constants_[104];
+    rk_u32 route_total; /* entries of routes: the default one, and as many as the module declares things */
+    rk_u8 constants_[100];
 
     /* Written by the shard. */
     rk_turn turn;

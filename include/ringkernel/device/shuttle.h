@@ -15,6 +15,8 @@
 
 #if defined(RK_LANG_CUDA)
 
+#define RK_SHUTTLE_BUS \
+    64u /* looks at the device's lane for one at the host's, unless something was seen there */
 #define RK_SHUTTLE_QUIET 8u /* looks that find one message or none, before the first warp goes on alone */
 
 /* A lane of the shard, as each thread has it. */
@@ -39,9 +41,9 @@ typedef struct rk_shuttle {
     RK_GLOBAL rk_ring *ring; /* of the one shard of the target, */
     rk_byte *slots;          /* and its slots */
     rk_u32 mask, shards, single, tries, mode, max_sends;
-    rk_u32 widest; /* warps that have messages in the largest turn */
-    RK_GLOBAL rk_u64 *counts;
-    rk_u32 *cell; /* warps × shards: sends of a warp to a shard; 0 between the turns */
+    rk_u32 widest;           /* warps that have messages in the largest turn */
+    RK_GLOBAL rk_u64 *count; /* of what goes there; 0: it is the host's */
+    rk_u32 *cell;            /* warps × shards: sends of a warp to a shard; 0 between the turns */
     rk_u32
         ahead; /* 1: room is asked for before the handlers, as much as they may need: under Block nobody is refused */
 } rk_shuttle;
@@ -62,8 +64,8 @@ RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
     s.shards = s.x->to.shards;
     s.single = s.x->to.single;
     s.tries = s.x->to.tries;
-    s.mode = s.x->to.edge.mode;
-    s.counts = s.x->to.counts;
+    s.mode = s.x->to.edge[0].edge.mode;
+    s.count = s.target->count;
     s.max_sends = entry->context.shard->max_sends;
     s.widest = rk_express_most(s.x, &s.own, s.max_sends) / 32u;
     s.cell = (rk_u32 *)(s.target + s.shards);
@@ -81,6 +83,7 @@ RK_FN rk_u32 rk_shuttle_can(rk_entry *entry, const rk_express *x, const rk_expre
            lane->bands == 1u && ring->slot_shift == RK_SLOT_MIN_SHIFT &&
            ring->header_size == RK_HEADER_SHORT && x->to.shift == RK_SLOT_MIN_SHIFT &&
            x->to.header_size == RK_HEADER_SHORT && !x->to.ordered &&
+           (x->to.edges < 2u || shard->max_sends > 1u) &&
            shard->max_sends <= 32u && /* that the first warp publishes alone */
            own->room.messages % 32u == 0 && rk_express_most(x, own, shard->max_sends) % 32u == 0;
 }
@@ -129,6 +132,25 @@ RK_FN rk_u32 rk_shuttle_look(const rk_line *line, rk_u32 at, const rk_express_ow
     return n;
 }
 
+/* While kernels send, the host's next slot and its orders are looked at beside each turn, by a warp that has its own
+ * part of the turn to do until the bus answers. 1: there is something. */
+RK_FN rk_unit rk_shuttle_peek(const rk_line *host, const rk_unit *orders)
+{
+    const rk_u32 lane = threadIdx.x % 32u;
+    rk_unit unit = { { 0, 0, 0, 0 } };
+    if (lane < 2u)
+        unit = rk_load_unit(
+            lane ? orders
+                 : (const rk_unit *)(host->slots + ((host->head & host->mask) << RK_SLOT_MIN_SHIFT)));
+    return unit;
+}
+RK_FN rk_u32 rk_shuttle_peeked(const rk_line *host, rk_unit unit, rk_u32 faults)
+{
+    const rk_u32 lane = threadIdx.x % 32u, lap = (rk_u32)host->head & ~host->mask;
+    const rk_u32 ordered = unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != faults;
+    return __any_sync(RK_ALL_LANES, lane == 0 ? unit.word[0] == lap : lane == 1u && ordered) != 0;
+}
+
 /* How many messages the warps found together, each up to 32: those up to the first gap. */
 RK_FN rk_u32 rk_shuttle_found(const rk_u32 *count, rk_u32 warps)
 {
@@ -141,7 +163,7 @@ RK_FN rk_u32 rk_shuttle_found(const rk_u32 *count, rk_u32 warps)
 
 /* ------------------------------------------------------------------ handlers */
 
-/* The handler of the message in copy k, by this thread; its sends get their targets. 1: they are plain. */
+/* The handler of the message in copy k, by this thread; the target of a single send is found here. 1: they are plain. */
 RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 number, rk_u32 k, rk_u32 first,
                                rk_u64 now_ns)
 {
@@ -149,10 +171,11 @@ RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 number
     c->unusual = 0;
     rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, s->max_sends);
     rk_unit_handle_here(c, number);
-    if (s->counts && s->mode != RK_ROUTE_TARGET)
+    if (s->count && s->mode != RK_ROUTE_TARGET &&
+        s->x->to.edges == 1u) /* of several the express finds them */
         for (rk_u32 i = 0; i < c->stage_next; i++) {
             RK_GLOBAL rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, i);
-            rk_header_aim(&staged->header.base, rk_edge_pick(&s->x->to.edge, staged, 0, 0));
+            rk_header_aim(&staged->header.base, rk_edge_pick(&s->x->to.edge[0].edge, staged, 0, 0));
         }
     return !c->failed && !c->unusual;
 }
@@ -183,11 +206,11 @@ RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_u32 want, rk_u32 asked, rk_i
         granted = rk_express_claim_single(s->x, target, s->mask + 1u, want);
     } else {
         if (!asked) had = rk_shuttle_ask(s, asked = want);
-        if (releases && s->counts) rk_batch_release(releases);
+        if (releases && s->count) rk_batch_release(releases);
         granted = had <= 0 ? 0u : (rk_u32)had < want ? (rk_u32)had : want;
         if (granted < asked) rk_port_give_u32(&s->ring->room, asked - granted);
         if (granted) target->first = (rk_u32)rk_port_add_u64(&s->ring->tail, granted);
-        if (granted && s->counts) rk_port_count(s->counts, granted);
+        if (granted && s->count) rk_port_count(s->count, granted);
     }
     target->granted = granted;
 }
@@ -281,7 +304,7 @@ RK_FN rk_u32 rk_shuttle_spread(rk_entry *entry, const rk_shuttle *s, const rk_sh
             target->granted = granted;
             target->left -= granted;
             if (!granted) continue;
-            rk_port_count(&s->counts[to], granted);
+            rk_port_count(target->count, granted);
             rk_add_u32(&s->x->out, granted, RK_RELAXED, RK_SCOPE_BLOCK);
         }
         if (thread == 0 && tries == 0) rk_batch_release(entry->context.shard);
@@ -443,7 +466,12 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
     rk_context c;
     rk_express_context(entry, x, &s->own, &c);
     rk_express_open(entry, x);
-    if (thread == 0) x->rounds = 1;
+    const rk_unit *orders = (const rk_unit *)context->told;
+    if (thread == 0) {
+        x->rounds = 1;
+        x->peeked = 0;
+    }
+    RK_PORT_BLOCK_BARRIER();
     const rk_u32 memory = c.shard->memory;
     rk_line host = rk_line_of(&x->in[0][0]), device = rk_line_of(&x->in[1][0]);
     for (;;) {
@@ -478,7 +506,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             n = 1;
             now_ns = x->now_ns;
         } else {
-            from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
+            from = sources && near < (from_kernels ? RK_SHUTTLE_BUS : 1u);
             near = from ? near + 1u : 0u;
             const rk_u32 wide = from ? width : host_width;
             rk_u32 whole = 0, odd = 0;
@@ -499,6 +527,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             n = rk_shuttle_found(x->count, warps);
             now_ns = x->now_ns;
             ends = !from && x->ends;
+            if (from && x->peeked) near = RK_SHUTTLE_BUS;
             if (ends || (n == 0 && x->odd)) break; /* the general visit looks at everything */
             if (n == 0) {
                 quiet++;
@@ -511,6 +540,8 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             }
             rk_u32 sent = 0, plain = 1, of_warp;
             rk_i32 had = 0;
+            rk_unit peek = { { 0, 0, 0, 0 } };
+            if (from && warp == warps - 1u) peek = rk_shuttle_peek(&host, orders);
             if (s->ahead && thread == 0) had = rk_shuttle_ask(s, n);
             if (thread < n) {
                 plain = rk_shuttle_handle(s, &c, number, thread, first, now_ns);
@@ -541,8 +572,11 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             }
             if (general && thread < n) rk_shuttle_note(x, &c, thread, first);
             if (general && thread == 0) rk_express_partly(entry, x, out, n, now_ns);
+            if (from && warp == warps - 1u) {
+                rk_u32 peeked = rk_shuttle_peeked(&host, peek, context->turn->faults);
+                if (lane == 0) x->peeked = peeked;
+            }
             from_kernels = from;
-            if (n > 32u) near += RK_EXPRESS_BUS / 2u; /* a long turn is worth some looks */
             const rk_u32 next = n == 32u * wide  ? (4u * wide < widest ? 4u * wide : widest)
                                 : n <= 8u * wide ? (wide + 1u) / 2u
                                                  : wide;

@@ -15,6 +15,9 @@
 #include "context.h"
 
 #define RK_STAGE_EXTRA 1u /* a report about the message */
+#if defined(RK_UNIT_SHUTTLE)
+#define RK_UNIT_SLOT_WORDS 9u /* of payload, in a unit slot of 64 bytes with a short header */
+#endif
 
 /* What a sender can say about one message; start from RK_SEND_DEFAULTS. */
 typedef struct rk_send_options {
@@ -65,8 +68,8 @@ RK_FN rk_u64 rk_stamp_ns(rk_context *context)
     return now;
 }
 
-/* What the express can't publish: another route than the default one, a payload in a pool, one that is too large for
- * the target's slots, or a type that its connection doesn't carry. */
+/* What the express can't publish: by a route that it doesn't know, a payload in a pool, one that is too large for the
+ * target's slots, or a type that its connection doesn't carry. */
 #if defined(RK_LANG_CUDA)
 #define RK_STAGE_UNUSUAL(context, what) ((context)->unusual |= (rk_u32)(what))
 #else
@@ -172,8 +175,10 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
 #endif
     RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
     rk_stage_fill(context, entry, route, type, length);
-    RK_STAGE_UNUSUAL(context, route != RK_TO_DEFAULT || length > context->payload_max ||
-                                  (context->only && type != context->only));
+    RK_STAGE_UNUSUAL(context,
+                     length > context->payload_max ||
+                         (route == RK_TO_DEFAULT ? context->only && type != context->only
+                                                 : route >= 32u || !(context->routes >> route & 1u)));
     return entry;
 }
 
@@ -273,7 +278,13 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
     rk_header_address(&entry->header.base, header->target, entry->header.base.source, header->priority,
                       header->flags & RK_FLAG_REFERENCE);
     if (header_size == RK_HEADER_LONG) entry->header.id = ((RK_GLOBAL const rk_header_long *)header)->id;
+#if defined(RK_UNIT_SHUTTLE) /* all that a slot holds, whatever the length */
+    RK_GLOBAL const rk_word *from =
+        (RK_GLOBAL const rk_word *)((RK_GLOBAL const rk_u8 *)header + header_size);
+    for (rk_u32 w = 0; w < RK_UNIT_SLOT_WORDS; w++) ((RK_GLOBAL rk_word *)(entry + 1))[w] = from[w];
+#else
     rk_copy_global((rk_byte *)(entry + 1), (RK_GLOBAL const rk_u8 *)header + header_size, header->length);
+#endif
     return RK_OK;
 }
 
