@@ -288,7 +288,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
                 else
 #endif
                     if (can == RK_EXPRESS_NOW)
-                    express_visit = rk_express_serve(entry, x, &express);
+                    express_visit = rk_express_serve(entry, &express);
                 if (can != RK_EXPRESS_NEVER && x->to.shards > 1u) most = RK_EXPRESS_GENERAL;
             }
 #endif

@@ -19,10 +19,11 @@
 #if defined(RK_LANG_CUDA)
 
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
-RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_express_own *where)
+RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *where)
 {
     rk_context *context = &entry->context;
-    const rk_express_own own = *where;
+    const rk_express_own own = rk_express_known(entry, where);
+    rk_express *x = (rk_express *)own.fixed;
     const rk_u32 thread = entry->thread, warps = entry->threads / 32u,
                  sources = context->shard->end_sources > 1u || context->shard->edge_total;
     const rk_u32 bands = rk_shard_lane(context, 0)->bands; /* as many as the other lane */
@@ -39,7 +40,7 @@ RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, rk_express *x, const rk_exp
         rk_u32 n = 1, general = 1, copy = 0, ends = 0;
         rk_u64 now_ns;
         if (quiet) {
-            if (thread < 32u) rk_express_alone(entry, x, where, bands, sources);
+            if (thread < 32u) rk_express_alone(entry, where, bands, sources);
             RK_PORT_BLOCK_BARRIER();
             quiet = 0;
             visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;

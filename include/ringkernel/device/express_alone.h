@@ -63,11 +63,11 @@ RK_FN void rk_alone_stamp(rk_context *context, rk_express *x, const rk_express_o
 }
 
 /* Message after message, by the first warp, as long as each comes alone. Why it ends is in x->alone. */
-RK_FN_LARGE void rk_express_alone(rk_entry *entry, rk_express *x, const rk_express_own *where, rk_u32 bands,
-                                  rk_u32 sources)
+RK_FN_LARGE void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32 bands, rk_u32 sources)
 {
     rk_context *context = &entry->context;
-    const rk_express_own own = *where;
+    const rk_express_own own = rk_express_known(entry, where);
+    rk_express *x = (rk_express *)own.fixed;
     rk_context c;
     rk_express_context(entry, x, &own, &c);
     RK_GLOBAL const rk_shard *shard = c.shard;

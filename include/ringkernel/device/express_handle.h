@@ -97,6 +97,19 @@ typedef struct rk_express_sends {
     rk_u32 most;     /* that one thread may have */
 } rk_express_sends;
 
+/* A send by a named route whose connection carries another type is for the general visit. */
+RK_FN void rk_express_types(const rk_express *x, rk_context *c)
+{
+    for (rk_u32 i = 0; x->to.edges > 1u && i < c->stage_next; i++) {
+        RK_GLOBAL const rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, i);
+        for (rk_u32 e = 1; e < x->to.edges; e++) {
+            const rk_express_edge *to = &x->to.edge[e];
+            c->unusual |=
+                to->route == staged->route && to->edge.type && to->edge.type != staged->header.base.type;
+        }
+    }
+}
+
 /* Message k of the turn, which lies in a copy, by this thread; its sends are staged from `first` on. */
 RK_FN void rk_express_one(rk_entry *entry, rk_express *x, const rk_express_own *own, rk_context *c,
                           rk_u32 header_size, rk_u32 copy, rk_u32 first, rk_u32 k)
@@ -110,6 +123,7 @@ RK_FN void rk_express_one(rk_entry *entry, rk_express *x, const rk_express_own *
             (rk_byte *)c->shard_state + (rk_u64)(shards == 1u ? actor : actor / shards) * shard->state_size;
     }
     if (!c->failed) rk_unit_handle_here(c, entry->number);
+    rk_express_types(x, c);
     rk_express_call call = { (rk_u16)first, (rk_u16)c->stage_next, c->failed };
     x->call[k] = call;
 }

@@ -89,8 +89,7 @@ RK_FN rk_u32 rk_express_aim(rk_entry *entry, rk_express *x, const rk_express_own
             if (routes[r].edges != 1u) continue;
             RK_GLOBAL const rk_edge *edge =
                 (RK_GLOBAL const rk_edge *)(context->arena + shard->edges) + routes[r].first;
-            if (edge->mode != RK_ROUTE_TURN && edge->type == 0 &&
-                rk_express_join(entry, &aim, edge, r, plain.lane))
+            if (edge->mode != RK_ROUTE_TURN && rk_express_join(entry, &aim, edge, r, plain.lane))
                 aim.routes |= 1u << r;
         }
         if (aim.edges == 1u)
@@ -369,9 +368,11 @@ RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_expres
 }
 
 /* By all warps. Returns how many are out, to all threads the same; the rest is left to the general visit. */
-RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, rk_express *x, const rk_express_own *own,
-                                        rk_express_order order, rk_u32 total)
+RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, const rk_express_own *where, rk_express_order order,
+                                        rk_u32 total)
 {
+    const rk_express_own known = rk_express_known(entry, where), *own = &known;
+    rk_express *x = (rk_express *)known.fixed;
     const rk_aim *aim = &x->to;
     const rk_cut cut = rk_block_cut_slots(entry, 1u << aim->shift);
     const rk_u32 thread = entry->thread, warp = thread / 32u, warps = entry->threads / 32u;

@@ -401,8 +401,7 @@ RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_ow
     if (x->done) return x->general;
     const rk_express_own own_of_many = *own; /* its own address is nobody's, or it would lie in memory */
     const rk_u32 total = x->total;
-    return rk_express_send_many(entry, x, &own_of_many, rk_express_order_of(entry, x, n, now_ns), total) <
-           total;
+    return rk_express_send_many(entry, &own_of_many, rk_express_order_of(entry, x, n, now_ns), total) < total;
 }
 
 #endif

@@ -32,8 +32,7 @@ RK_FN rk_line rk_line_of(const rk_way *way)
     return line;
 }
 
-/* What a turn needs that doesn't change, in registers. Its pointers into the block's own memory are made from where that
- * begins: from anywhere else the compiler would not know which memory they are into. */
+/* What a turn needs that doesn't change, in registers. */
 typedef struct rk_shuttle {
     rk_express_own own;
     rk_express *x;
@@ -50,12 +49,8 @@ typedef struct rk_shuttle {
 
 RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
 {
-    const rk_u32 fixed = (rk_u32)(where->fixed - entry->context.shared);
     rk_shuttle s;
-    s.own.room = where->room;
-    s.own.fixed = (rk_u8 *)rk_block_memory + fixed;
-    s.own.copies = s.own.fixed + RK_EXPRESS_FIXED;
-    s.own.stage = s.own.copies + where->room.messages * where->room.copy_stride;
+    s.own = rk_express_known(entry, where);
     s.x = (rk_express *)s.own.fixed;
     s.target = (rk_express_target *)(s.own.fixed + sizeof(rk_express));
     s.ring = s.target->ring;
@@ -171,6 +166,7 @@ RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 number
     c->unusual = 0;
     rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, s->max_sends);
     rk_unit_handle_here(c, number);
+    rk_express_types(s->x, c);
     if (s->count && s->mode != RK_ROUTE_TARGET &&
         s->x->to.edges == 1u) /* of several the express finds them */
         for (rk_u32 i = 0; i < c->stage_next; i++) {
@@ -336,10 +332,10 @@ RK_FN_LARGE rk_u32 rk_shuttle_send_few(rk_entry *entry, rk_express *x, const rk_
     const rk_express_order none = { 0, 0 };
     return rk_express_send_few(entry, x, &own, none, total);
 }
-RK_FN rk_u32 rk_shuttle_send_many(rk_entry *entry, rk_express *x, const rk_express_own *where, rk_u32 total)
+RK_FN rk_u32 rk_shuttle_send_many(rk_entry *entry, const rk_express_own *where, rk_u32 total)
 {
     const rk_express_order none = { 0, 0 };
-    return rk_express_send_many(entry, x, where, none, total);
+    return rk_express_send_many(entry, where, none, total);
 }
 
 /* ------------------------------------------------------------------ one at a time */
@@ -561,7 +557,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
                     for (rk_u32 i = 0; i < sent; i++) x->number[before + i] = (rk_u16)(first + i * stride);
                     if (thread == 0) x->out = 0;
                     RK_PORT_BLOCK_BARRIER();
-                    out = rk_shuttle_send_many(entry, x, where, total);
+                    out = rk_shuttle_send_many(entry, where, total);
                 } else if (s->shards > 1u) {
                     out = rk_shuttle_spread(entry, s, &sends);
                 } else {
