@@ -78,9 +78,11 @@ rk_status rk_account_of(rk_runtime *runtime, rk_kernel handle, rk_account *a)
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         const rk_seat *seat = &k->seats[s];
         const rk_ring *out = rk_lane_ring(rk_seat_lane(seat, RK_LANE_OUT), runtime->arena.base, 0);
-        a->output_received += load(&out->delivered);
+        const rk_u64 received = load(&out->delivered);
         rk_u64 head = load(&out->head), tail = load(&out->tail);
+        if (rk_index_ahead(out->start + received, head) > 0) head = out->start + received;
         if (rk_index_ahead(head, tail) > 0) tail = head; /* a device's tail was looked at before */
+        a->output_received += received;
         a->output_queued += tail - head;
         a->output_accepted += tail - out->start;
         a->dead_sends += load(&seat->shard->meter.dead_sends);

@@ -9,6 +9,9 @@
 
 #include "../kernels/contract_a.rk.h"
 
+/* A handler that runs on a device can't be replaced there. */
+#define CUDA_REFUSES "handler_limit_ns"
+
 /* Blocks of pools are not copied to an OpenCL device. */
 #define OPENCL_REFUSES "travel by reference, and blocks of them are not copied"
 
@@ -20,11 +23,11 @@ static const contract_variant variants[] = {
     { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0, 0, { 0 } },
     { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1, 0, { 0 } },
     { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1, 0, { 0 } },
-    { "cuda-persistent", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, { 0 } },
-    { "cuda-persistent-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, { 0 } },
-    { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, { 0 } },
-    { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, { 0 } },
-    { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, { 0 } },
+    { "cuda-persistent", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, { CUDA_REFUSES } },
+    { "cuda-persistent-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, { CUDA_REFUSES } },
+    { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, { CUDA_REFUSES } },
+    { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, { CUDA_REFUSES } },
+    { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, { CUDA_REFUSES } },
     { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, { OPENCL_REFUSES } },
     { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, { OPENCL_REFUSES } },
     { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { OPENCL_REFUSES } },

@@ -27,7 +27,7 @@ static int compile(const rk_nvrtc *nvrtc, const rk_class *class)
     rk_layout_defaults(class, &options);
     rk_layout_plan(class, &options, 1, &layout);
     rk_status status =
-        rk_cuda_code_get(nvrtc, architecture, 0, class, rk_cuda_build_of(class, &layout), &binary, note);
+        rk_cuda_code_get(nvrtc, architecture, 0, class, rk_cuda_build_of(class, &layout, 0), &binary, note);
     if (status == RK_OK && !*note) return 0;
     fprintf(stderr, "compile: %s: %s\n", class->name, status == RK_OK ? note : rk_error_text());
     return 1;

@@ -275,6 +275,7 @@ rk_cu_result cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, rk_cu_func
     BEGIN(1);
     (void)function;
     *blocks = threads > 1024 || shared_bytes > 232448 || mock_cuda.per_processor < 0 ? 0
+              : mock_cuda.sparse && !strstr(mock_cuda.image, ", dense")              ? mock_cuda.sparse
               : mock_cuda.per_processor                                              ? mock_cuda.per_processor
                                                                                      : 2048 / threads;
     return RK_CUDA_SUCCESS;

@@ -33,8 +33,9 @@ typedef struct mock_cuda {
     int lost;                /* the context is lost: the result that all of this process gives from now on */
     unsigned attributes_off; /* 1: every ability that a device may lack is lacking */
     int strict;              /* 1: a context must be the thread's for what needs one */
-    int per_processor;       /* blocks that a multiprocessor holds; 0: by their threads; -1: none fits */
-    unsigned wrong_word;     /* of the device's layout, and 1: word 0; 0: none is wrong */
+    int sparse;          /* of code that isn't dense a multiprocessor holds so many; 0: as of other code */
+    int per_processor;   /* blocks that a multiprocessor holds; 0: by their threads; -1: none fits */
+    unsigned wrong_word; /* of the device's layout, and 1: word 0; 0: none is wrong */
     /* What is alive. */
     int contexts, modules, streams, events, allocations, reservations, memories, mappings, registrations;
     int waits;         /* calls that would have waited for a kernel that stays */

@@ -15,6 +15,7 @@ mock_nvrtc_state mock_nvrtc = FRESH;
 
 struct rk_nvrtc_program_ {
     unsigned long sum; /* of the text */
+    int dense;         /* it asks for registers with which two blocks fit */
     char code[96];
     char error[512]; /* what is wrong with the text */
 };
@@ -65,6 +66,7 @@ rk_nvrtc_result nvrtcCreateProgram(rk_nvrtc_program *program, const char *text, 
     (void)name, (void)headers, (void)header_texts, (void)header_names;
     *program = calloc(1, sizeof **program);
     if (mock_nvrtc.breaks_at) find_error(text, mock_nvrtc.breaks_at, (*program)->error);
+    (*program)->dense = strstr(text, "RK_BLOCKS_BOUND 2") != 0;
     for (; *text; text++) (*program)->sum = (*program)->sum * 31 + (unsigned char)*text;
     mock_nvrtc.programs++;
     return RK_NVRTC_SUCCESS;
@@ -79,7 +81,8 @@ rk_nvrtc_result nvrtcCompileProgram(rk_nvrtc_program program, int count, const c
     if (mock_nvrtc.on_compile) mock_nvrtc.on_compile();
     BEGIN;
     if (*program->error) return RK_NVRTC_ERROR_COMPILATION;
-    snprintf(program->code, sizeof program->code, "code %u of %lx", n, program->sum);
+    snprintf(program->code, sizeof program->code, "code %u of %lx%s", n, program->sum,
+             program->dense ? ", dense" : "");
     return RK_NVRTC_SUCCESS;
 }
 rk_nvrtc_result nvrtcDestroyProgram(rk_nvrtc_program *program)

@@ -334,8 +334,11 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 #if !defined(RK_BLOCK_BOUND)
 #define RK_BLOCK_BOUND RK_BLOCK_MOST /* threads of the largest block that is launched */
 #endif
+#if !defined(RK_BLOCKS_BOUND)
+#define RK_BLOCKS_BOUND 1 /* of which a multiprocessor holds at least so many */
+#endif
 #define RK_ENTRY(kernel_, number_, run_)                                                           \
-    RK_KERNEL __launch_bounds__(RK_BLOCK_BOUND, 1)                                                 \
+    RK_KERNEL __launch_bounds__(RK_BLOCK_BOUND, RK_BLOCKS_BOUND)                                   \
         rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
     {                                                                                              \
         __shared__ rk_u32 board[RK_BOARD_WORDS];                                                   \

@@ -24,6 +24,7 @@ typedef struct rk_cuda_build {
     rk_u32 bound;   /* threads of the largest block that it may run in, which it leaves registers for */
     rk_u32 plain;   /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
     rk_u32 shuttle; /* 1: with device/shuttle.h, which its messages, handlers and slots suit */
+    rk_u32 dense; /* 1: two blocks fit a multiprocessor, where they would have its registers for themselves */
 } rk_cuda_build;
 
 /* A kernel's code on the device. Lives as long as the runtime. */
@@ -73,6 +74,7 @@ typedef struct rk_cuda_runtime {
     /* residence.c */
     rk_residence *residence[RK_KERNELS_MAX + 1]; /* by kernel number; under the copying lock */
     rk_u32 residents;
+    rk_u32 dense;          /* 1: more is resident, or was, than has a multiprocessor for each block */
     rk_cu_stream spare[3]; /* streams that were used and are free, by RK_STREAM_* */
     rk_u64 stuck;          /* of the multiprocessors, in 1024ths, what kernels have that never end */
     rk_u32 lost;           /* atomic: the status, once the device is lost */
@@ -109,7 +111,7 @@ rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, 
 rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
 
 /* code.c */
-rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout);
+rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, rk_u32 dense);
 /* A class's code from the cache, or compiled into it; needs no device. What rk_device_code_get gives. */
 rk_status rk_cuda_code_get(const rk_nvrtc *nvrtc, rk_u32 architecture, const char *cache_folder,
                            const rk_class *class, rk_cuda_build build, rk_device_code *binary,

@@ -231,25 +231,61 @@ static rk_status make_stream(rk_cuda_runtime *cuda, rk_residence *r)
     return result == RK_CUDA_SUCCESS ? RK_OK : rk_cuda_failed(cuda, result, "making a stream");
 }
 
+/* Its code on the device, and a launch that fits. */
+static rk_status place(rk_cuda_runtime *cuda, rk_residence *r, int stays)
+{
+    rk_cuda_code *code = 0;
+    rk_status status = rk_cuda_load_code(cuda, r->kernel->class, &r->kernel->layout, &code);
+    if (status != RK_OK) return status;
+    rk_cuda_lock(cuda);
+    r->code = code;
+    r->function = code->function;
+    status = fit(cuda, r, stays);
+    pthread_mutex_unlock(&cuda->copying);
+    return status;
+}
+
+/* From now on two blocks share a multiprocessor where they can, and those that stay do so too. */
+static rk_status crowd(rk_cuda_runtime *cuda)
+{
+    rk_status status = RK_OK;
+    cuda->dense = 1;
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
+        rk_residence *r = cuda->residence[n];
+        rk_cuda_code *code;
+        if (!r) continue;
+        status = rk_cuda_load_code(cuda, r->kernel->class, &r->kernel->layout, &code);
+        if (status != RK_OK) break;
+        rk_cuda_lock(cuda);
+        r->code = code;
+        r->function = code->function;
+        status = ask_occupancy(cuda, r);
+        r->per_processor = code->per_processor;
+        pthread_mutex_unlock(&cuda->copying);
+    }
+    if (status == RK_OK) status = rk_cuda_clear_device(cuda); /* what they run is still the old code */
+    rk_status resumed = rk_cuda_resume_device(cuda);
+    return status == RK_OK ? resumed : status;
+}
+
 rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
 {
     rk_cuda_runtime *cuda = rk_cuda_of(runtime);
     int stays = !runtime->options.single_step && !runtime->options.slices;
-    rk_cuda_code *code = 0;
     if (rk_atomic_u32(&cuda->lost)) return rk_error(RK_DEVICE_LOST, "the device is lost");
     rk_residence *r = calloc(1, sizeof *r + kernel->seat_count * sizeof *r->progress);
     if (!r) return rk_error(RK_OUT_OF_MEMORY, "no memory to serve '%s'", kernel->id);
     rk_cuda_enter(cuda);
-    rk_status status = rk_cuda_load_code(cuda, kernel->class, &kernel->layout, &code);
-    rk_cuda_lock(cuda);
-    if (status == RK_OK) {
-        r->kernel = kernel;
-        r->code = code;
-        r->function = code->function;
-        r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
-        r->threads = rk_cuda_threads(kernel->class, &kernel->layout);
-        status = fit(cuda, r, stays);
+    r->kernel = kernel;
+    r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
+    r->threads = rk_cuda_threads(kernel->class, &kernel->layout);
+    rk_status status = place(cuda, r, stays);
+    if (status == RK_LIMIT && !cuda->dense && !cuda->stuck) {
+        rk_error_begin();
+        status = crowd(cuda);
+        if (status == RK_OK) status = place(cuda, r, stays);
     }
+    rk_cuda_lock(cuda);
     if (status == RK_OK) status = make_stream(cuda, r);
     if (status == RK_OK) {
         prepare_orders(cuda, kernel);
@@ -261,7 +297,6 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         if (stays) status = rk_cuda_launch(cuda, r, 0, kernel->seat_count, 0);
         if (status != RK_OK) drop(cuda, kernel);
     } else {
-        r->kernel = kernel;
         give_stream(cuda, r);
         free(r);
     }

@@ -143,6 +143,23 @@ static void beside_another_kernel_the_rest_fits(void **state)
     OK(rk_activate(runtime, second));
 }
 
+static void where_many_blocks_are_to_stay_two_share_a_multiprocessor(void **state)
+{
+    (void)state;
+    open_runtime();
+    mock->sparse = 1; /* given a grid that has the device's 132 for itself */
+    mock->per_processor = 2;
+    rk_kernel first = active_grid("first", 132);
+    unsigned launches = mock->launches;
+    active_grid("second", 100); /* when another is to stay beside it, then the first is launched again */
+    assert_true(mock->launches >= launches + 2);
+    rk_kernel_info info;
+    OK(rk_kernel_information(runtime, first, &info));
+    assert_int_equal(info.life, RK_LIFE_ACTIVE);
+    const rk_launch_options o = grid(64);
+    activating_is_refused(launch_with("third", &o), RK_LIMIT, "the largest grid that can has 32");
+}
+
 static void what_never_ends_keeps_its_room(void **state)
 {
     (void)state;
@@ -572,6 +589,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_block_that_does_not_fit_is_refused),
     TEST(a_grid_too_large_is_refused_with_the_largest_that_fits),
     TEST(beside_another_kernel_the_rest_fits),
+    TEST(where_many_blocks_are_to_stay_two_share_a_multiprocessor),
     TEST_LOST(what_never_ends_keeps_its_room),
     TEST(one_kernel_too_many_is_refused),
     TEST(deactivating_waits_for_the_stream),
