@@ -58,6 +58,7 @@ BEFORE_HEADER = {"device/loop.h": LOOP}
 AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/entry.h": HERE,
                 "device/express_look.h": UNIT, "device/express_handle.h": HERE, "device/express_send.h": HERE,
                 "device/express_turn.h": ENTRY, "device/express_alone.h": ENTRY, "device/express.h": ENTRY,
+                "device/shuttle.h": ENTRY,
                 "device/causal.h": UNIT}
 
 

@@ -18,8 +18,16 @@
 
 #if defined(RK_LANG_CUDA)
 
+/* A part of the entry, whose registers it then has: a function's accesses to memory cost two more instructions each. Where
+ * the shuttle serves instead, that has them. */
+#if defined(RK_UNIT_SHUTTLE)
+#define RK_EXPRESS_FN RK_FN_LARGE
+#else
+#define RK_EXPRESS_FN RK_FN
+#endif
+
 /* Turn after turn, until there is something for the general visit. Returns RK_VISIT_*: what the last came to. */
-RK_FN_LARGE rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *where)
+RK_EXPRESS_FN rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *where)
 {
     rk_context *context = &entry->context;
     const rk_express_own own = rk_express_known(entry, where);

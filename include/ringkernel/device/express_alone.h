@@ -63,7 +63,7 @@ RK_FN void rk_alone_stamp(rk_context *context, rk_express *x, const rk_express_o
 }
 
 /* Message after message, by the first warp, as long as each comes alone. Why it ends is in x->alone. */
-RK_FN_LARGE void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32 bands, rk_u32 sources)
+RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32 bands, rk_u32 sources)
 {
     rk_context *context = &entry->context;
     const rk_express_own own = rk_express_known(entry, where);
@@ -119,7 +119,7 @@ RK_FN_LARGE void rk_express_alone(rk_entry *entry, const rk_express_own *where, 
             for (rk_u32 w = 0; w < 3u; w++) to[w] = unit.word[1 + w];
             if (lane == first) to[-1] = lap;
         }
-        const rk_u64 now_ns = __shfl_sync(RK_ALL_LANES, rk_entry_now(context), 0);
+        const rk_u64 now_ns = __shfl_sync(RK_ALL_LANES, rk_entry_now(&c), 0);
         __syncwarp();
         if (shard->memory == RK_SEQUENTIAL)
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
@@ -154,7 +154,7 @@ RK_FN_LARGE void rk_express_alone(rk_entry *entry, const rk_express_own *where, 
             break;
         }
         if (shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-        rk_express_commit(context, x, &in, 1, out, now_ns);
+        rk_express_commit(&c, x, &in, 1, out, now_ns);
         if (lane == 0 && (context->features & RK_FEATURE_CAUSAL))
             rk_express_clock(context, x, rk_express_order_of(entry, x, 1, now_ns), 1);
         if ((a.watches || a.ahead) && a.band == band) (from ? a.head[1] : a.head[0])++;
