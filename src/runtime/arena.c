@@ -70,8 +70,8 @@ void rk_arena_give(rk_arena *arena, rk_u64 offset)
     for (rk_arena_block **link = &arena->blocks; *link; link = &(*link)->next) {
         rk_arena_block *block = *link;
         if (block->offset != offset) continue;
-        if (arena->clear)
-            arena->clear(arena, block->offset, block->size);
+        if (arena->given)
+            arena->given(arena, block->offset, block->size);
         else
             madvise(arena->base + block->offset, block->size, MADV_DONTNEED);
         arena->taken -= block->size;

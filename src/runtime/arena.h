@@ -26,7 +26,7 @@ typedef struct rk_arena {
     rk_arena_block *blocks; /* taken, by offset */
     /* Of a backend that has its own kind of memory; 0: pages come and go with their use. */
     rk_status (*provide)(struct rk_arena *arena, rk_u64 offset, rk_u64 size); /* there, and zero */
-    void (*clear)(struct rk_arena *arena, rk_u64 offset, rk_u64 size);        /* zero again */
+    void (*given)(struct rk_arena *arena, rk_u64 offset, rk_u64 size);        /* nobody has it any more */
     void *owner;
 } rk_arena;
 

@@ -26,6 +26,10 @@ static rk_status pin(rk_cuda_runtime *cuda, rk_u64 offset)
     return result ? rk_cuda_failed(cuda, result, "pinning 2 MiB for lanes to and from the host") : RK_OK;
 }
 
+/* Of rk_cuda_runtime.granules; 0: it isn't there. */
+#define GRANULE_FRESH 1u /* zero, but for what is taken of it */
+#define GRANULE_USED 2u
+
 /* What is mapped becomes the device's own, and zero. */
 static rk_status make_usable(rk_cuda_runtime *cuda, rk_cu_address at, rk_u64 size)
 {
@@ -56,6 +60,20 @@ static rk_status map(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size)
     return status;
 }
 
+/* A part of a granule that was somebody else's. */
+static rk_status make_zero(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size)
+{
+    rk_arena *arena = &cuda->runtime->arena;
+    if (offset < arena->device_from) {
+        memset(arena->base + offset, 0, size);
+        return RK_OK;
+    }
+    madvise(arena->base + offset, size, MADV_DONTNEED);
+    int result = cuda->api.cuMemsetD8Async(address_of(cuda, offset), 0, size, cuda->service);
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "clearing device memory");
+    return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+}
+
 static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
     rk_cuda_runtime *cuda = arena->owner;
@@ -66,7 +84,13 @@ static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
     while (g < end && status == RK_OK) {
         rk_u64 n = 0;
         if (cuda->granules[g]) {
-            g++;
+            rk_u64 from = g * RK_CUDA_GRANULE, to;
+            rk_u32 used = cuda->granules[g] == GRANULE_USED;
+            while (g < end && cuda->granules[g] && (cuda->granules[g] == GRANULE_USED) == used) g++;
+            to = g * RK_CUDA_GRANULE;
+            from = from > offset ? from : offset;
+            to = to < offset + size ? to : offset + size;
+            if (used) status = make_zero(cuda, from, to - from);
             continue;
         }
         while (g + n < end && !cuda->granules[g + n]) n++;
@@ -76,7 +100,7 @@ static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
             n = 1;
             status = pin(cuda, g * RK_CUDA_GRANULE);
         }
-        if (status == RK_OK) memset(&cuda->granules[g], 1, n);
+        if (status == RK_OK) memset(&cuda->granules[g], GRANULE_FRESH, n);
         g += n;
     }
     pthread_mutex_unlock(&cuda->copying);
@@ -84,23 +108,14 @@ static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
     return status;
 }
 
-static void clear(rk_arena *arena, rk_u64 offset, rk_u64 size)
+/* What is given back is made zero when it is taken again: a kernel's end has no time for that. */
+static void given(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
     rk_cuda_runtime *cuda = arena->owner;
-    if (offset < arena->device_from) {
-        memset(arena->base + offset, 0, size);
-        return;
-    }
-    madvise(arena->base + offset, size, MADV_DONTNEED);
-    rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
-    int result = cuda->api.cuMemsetD8Async(address_of(cuda, offset), 0, size, cuda->service);
-    if (result != RK_CUDA_SUCCESS)
-        rk_cuda_failed(cuda, result, "clearing device memory");
-    else
-        rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    for (rk_u64 g = offset / RK_CUDA_GRANULE; g * RK_CUDA_GRANULE < offset + size; g++)
+        cuda->granules[g] = GRANULE_USED;
     pthread_mutex_unlock(&cuda->copying);
-    rk_cuda_exit(cuda);
 }
 
 /* ------------------------------------------------------------------ copies */
@@ -177,7 +192,7 @@ static rk_status take_range(rk_cuda_runtime *cuda, rk_u64 half, rk_u64 ceiling)
                          .ceiling = ceiling,
                          .device_from = half,
                          .provide = provide,
-                         .clear = clear,
+                         .given = given,
                          .owner = cuda };
     return RK_OK;
 }

@@ -26,7 +26,7 @@ static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
 }
 
 /* The device's is cleared when it is taken again. */
-static void clear(rk_arena *arena, rk_u64 offset, rk_u64 size)
+static void given(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
     madvise(arena->base + offset, size, MADV_DONTNEED);
 }
@@ -114,7 +114,7 @@ rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling)
                                      .ceiling = ceiling < 2 * half ? ceiling : 2 * half,
                                      .device_from = half,
                                      .provide = provide,
-                                     .clear = clear,
+                                     .given = given,
                                      .owner = cl };
     return RK_OK;
 }
