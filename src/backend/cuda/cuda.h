@@ -48,6 +48,7 @@ typedef struct rk_residence {
     rk_u32 blocks, threads, shared; /* of a launch */
     rk_u32 launched;                /* atomic; 1: something of it is, or may be, on the device */
     rk_u32 told;                    /* its failure was told */
+    rk_u32 slices;                  /* atomic: how many it had */
     rk_u32 per_processor;           /* blocks of it that a multiprocessor holds */
     rk_u64 progress[];              /* of each shard, at the end of its last slice */
 } rk_residence;

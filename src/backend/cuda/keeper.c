@@ -109,6 +109,7 @@ static int run_slices(rk_cuda_runtime *cuda)
         if (!r || !rk_atomic_u32(&r->launched)) continue;
         if (rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE) == RK_TIMED_OUT) continue;
         rk_atomic_set_u32(&r->launched, 0);
+        rk_atomic_set_u32(&r->slices, r->slices + 1);
         for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
             const rk_orders *orders = r->kernel->seats[s].orders;
             rk_u32 visit = rk_atomic_u32(&orders->visit);

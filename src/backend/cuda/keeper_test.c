@@ -298,6 +298,19 @@ static void in_slices_a_kernel_is_launched_when_its_time_has_come(void **state)
     assert_in_range(rk_monotonic_ns() - begin, RK_MILLISECONDS(100), RK_SECONDS(4));
 }
 
+static void in_slices_a_kernel_gets_on_however_often_it_is_looked_at(void **state)
+{
+    (void)state;
+    open_slices();
+    rk_kernel kernel = launched("a", "sink");
+    for (int i = 0; i < 50; i++) { /* when it is stopped as soon as it is served, again and again */
+        rk_u32 before = entries();
+        OK(rk_activate(runtime, kernel));
+        OK(rk_deactivate(runtime, kernel));
+        assert_true(entries() > before); /* then it had a slice each time */
+    }
+}
+
 static void in_slices_nobody_looks_at_the_heartbeat(void **state)
 {
     (void)state;
@@ -345,6 +358,7 @@ static const struct CMUnitTest tests[] = {
     TEST(in_slices_a_message_brings_a_launch_and_idleness_few),
     TEST(in_slices_what_waits_is_visited_again_at_once),
     TEST(in_slices_a_kernel_is_launched_when_its_time_has_come),
+    TEST(in_slices_a_kernel_gets_on_however_often_it_is_looked_at),
     TEST(in_slices_nobody_looks_at_the_heartbeat),
     TEST(in_slices_a_kernel_that_failed_is_told),
     TEST_LOST(in_slices_a_lost_device_fails_its_kernels),

@@ -2,12 +2,14 @@
  *
  * A launch begins with the device's headers of lanes made from the host's, and a look ends with the device's counts
  * put into the host's (backend/twin.h). */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../runtime/futex.h"
 #include <ringkernel/device/express_room.h>
 
+#include "../slices.h"
 #include "../twin.h"
 #include "cuda.h"
 
@@ -308,9 +310,23 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ leaving */
 
+#define SLICE_PATIENCE_NS RK_MILLISECONDS(100)
+
 static void order_leave(const rk_host_kernel *kernel, rk_u32 leave)
 {
     for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_atomic_set_u32(&kernel->seats[s].orders->leave, leave);
+}
+
+/* In slices a kernel has one before it leaves: whoever looks at it again and again would never let it get on. */
+static void await_slice(rk_cuda_runtime *cuda, const rk_residence *r, rk_u64 deadline_ns)
+{
+    const rk_u64 most = rk_monotonic_ns() + SLICE_PATIENCE_NS;
+    if (deadline_ns > most) deadline_ns = most;
+    while (!rk_atomic_u32(&r->slices) && rk_slices_wanted(r->kernel) && !rk_atomic_u32(&cuda->lost) &&
+           rk_monotonic_ns() < deadline_ns) {
+        rk_cuda_ring(r->kernel->seats);
+        sched_yield();
+    }
 }
 
 rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
@@ -324,6 +340,7 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
         if (rk_atomic_u32(&cuda->lost)) rk_cuda_tell_failure(kernel);
         return RK_OK;
     }
+    if (runtime->options.slices) await_slice(cuda, r, deadline_ns);
     rk_cuda_enter(cuda);
     order_leave(kernel, 1);
     rk_status status = rk_cuda_await(cuda, r->stream, deadline_ns);
