@@ -88,7 +88,7 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
             if (lane < 4u) ((rk_unit *)entry->orders)[lane] = order;
             __syncwarp();
             if (entry->orders->leave || entry->orders->command != RK_COMMAND_RUN ||
-                entry->orders->faults != context->turn->faults)
+                entry->orders->faults != x->faults)
                 break;
         }
         if (!begun) {

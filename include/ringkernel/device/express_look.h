@@ -129,14 +129,14 @@ RK_FN rk_u32 rk_express_found(const rk_u32 *count, rk_u32 places, rk_u32 slots, 
 }
 
 /* The host's orders, with a look at its lane, by a warp. Returns whether they end the express. */
-RK_FN rk_u32 rk_express_orders(rk_entry *entry)
+RK_FN rk_u32 rk_express_orders(rk_entry *entry, const rk_express *x)
 {
     const rk_unit *orders = (const rk_unit *)entry->context.told;
     rk_u32 lane = entry->thread % 32u;
     if (lane < 4u) ((rk_unit *)entry->orders)[lane] = rk_load_unit(&orders[lane]);
     __syncwarp();
     return entry->orders->leave || entry->orders->command != RK_COMMAND_RUN ||
-           entry->orders->faults != entry->context.turn->faults;
+           entry->orders->faults != x->faults;
 }
 
 #endif

@@ -74,7 +74,9 @@ typedef struct rk_express {
     rk_u64 now_ns;
     rk_u64 tail;                                    /* of a target with no other producer */
     rk_u64 room_from;                               /* what was last seen of that target's head */
-    rk_u64 service_min_ns, service_max_ns, largest; /* of the meter */
+    rk_u64 service_min_ns, service_max_ns, largest; /* of the meter, */
+    rk_u64 clock_hlc;                               /* of the turn, as it last was, */
+    rk_u32 faults, faults_;                         /* and those that were */
     RK_GLOBAL rk_u64 *counter[RK_EXPRESS_COUNTERS]; /* by lane: what a turn adds to */
     rk_u64 stamp_ns[32];                            /* of each warp's messages, the latest */
     rk_u64 wait_sum_ns[32], wait_min_ns[32], wait_max_ns[32];

@@ -173,7 +173,7 @@ RK_FN_LARGE rk_express_order rk_express_order_look(rk_entry *entry, const rk_exp
     rk_context *context = &entry->context;
     rk_express_order order = { 0, 0 };
     if (context->features & RK_FEATURE_CAUSAL) {
-        rk_u64 clock = context->turn->clock_hlc;
+        rk_u64 clock = x->clock_hlc;
         for (rk_u32 w = 0; w * 32u < n; w++) clock = x->stamp_ns[w] > clock ? x->stamp_ns[w] : clock;
         order.stamp_ns = now_ns > clock ? now_ns : clock + 1u;
     }
@@ -189,11 +189,11 @@ RK_FN rk_express_order rk_express_order_of(rk_entry *entry, const rk_express *x,
 }
 
 /* The clock is the last stamp's, or the latest that came. By the leader. */
-RK_FN void rk_express_clock(rk_context *context, const rk_express *x, rk_express_order order, rk_u32 n)
+RK_FN void rk_express_clock(rk_context *context, rk_express *x, rk_express_order order, rk_u32 n)
 {
-    rk_u64 clock = context->turn->clock_hlc;
+    rk_u64 clock = x->clock_hlc;
     for (rk_u32 w = 0; w * 32u < n; w++) clock = x->stamp_ns[w] > clock ? x->stamp_ns[w] : clock;
-    context->turn->clock_hlc = x->total ? order.stamp_ns + x->total - 1u : clock;
+    context->turn->clock_hlc = x->clock_hlc = x->total ? order.stamp_ns + x->total - 1u : clock;
 }
 
 RK_FN RK_GLOBAL rk_staged *rk_express_staged(const rk_express_own *own, rk_u32 number)
@@ -361,7 +361,7 @@ RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_expres
             out += aim->target[0].granted;
         }
         if (out == total) return out;
-        if (rk_express_orders(entry) || tries >= aim->tries) break;
+        if (rk_express_orders(entry, x) || tries >= aim->tries) break;
     }
     if (j < (several ? total : out)) rk_express_leave(own, x, j);
     return out;
@@ -391,7 +391,7 @@ RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, const rk_express_own *w
         rk_u32 granted = 0;
         for (rk_u32 s = thread; s < aim->shards; s += entry->threads) granted += rk_express_claim(x, s);
         if (granted) rk_add_u32(&x->out, granted, RK_RELAXED, RK_SCOPE_BLOCK);
-        if (tries && warp == warps - 1u && rk_express_orders(entry)) x->ends = 1;
+        if (tries && warp == warps - 1u && rk_express_orders(entry, x)) x->ends = 1;
         RK_PORT_BLOCK_BARRIER();
         if (several) {
             if (tries == 0) rk_express_place(entry, x, total);

@@ -159,7 +159,7 @@ RK_FN rk_catch rk_express_catch(rk_entry *entry, rk_express *x, const rk_express
     }
     if (at < width)
         rk_express_look(entry, x, own, &found.in, most, at, width, deep, mine * most, x->count + 32u * mine);
-    if (!from && warp == warps - 1u) x->ends = rk_express_orders(entry);
+    if (!from && warp == warps - 1u) x->ends = rk_express_orders(entry, x);
     if (entry->thread == 0) x->now_ns = rk_entry_now(&entry->context);
     RK_PORT_BLOCK_BARRIER();
 #pragma unroll
@@ -295,6 +295,8 @@ RK_FN void rk_express_counters(rk_context *context, rk_express *x)
     x->service_min_ns = meter->service.count ? meter->service.min_ns : ~0ul;
     x->service_max_ns = meter->service.max_ns;
     x->largest = meter->largest_batch;
+    x->clock_hlc = context->turn->clock_hlc;
+    x->faults = context->turn->faults;
 }
 
 /* Sends that are out, of a turn that the general visit finishes. Their stamps are spent. By the leader. */

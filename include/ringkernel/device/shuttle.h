@@ -253,7 +253,7 @@ RK_FN rk_u32 rk_shuttle_send(rk_entry *entry, const rk_shuttle *s, const rk_shut
     for (rk_u32 tries = 0;; tries++) {
         if (thread == 0)
             rk_shuttle_claim(s, t->total - out, tries ? 0u : asked, had, tries ? 0 : entry->context.shard);
-        if (tries && thread / 32u == blockDim.x / 32u - 1u && rk_express_orders(entry)) s->x->ends = 1;
+        if (tries && thread / 32u == blockDim.x / 32u - 1u && rk_express_orders(entry, s->x)) s->x->ends = 1;
         RK_PORT_BLOCK_BARRIER();
         const rk_u32 granted = s->target->granted, place = t->before - out;
         rk_shuttle_write(s, t->sends && t->before >= out && place < granted, 0, s->target->first + place,
@@ -304,7 +304,7 @@ RK_FN rk_u32 rk_shuttle_spread(rk_entry *entry, const rk_shuttle *s, const rk_sh
             rk_add_u32(&s->x->out, granted, RK_RELAXED, RK_SCOPE_BLOCK);
         }
         if (thread == 0 && tries == 0) rk_batch_release(entry->context.shard);
-        if (tries && warp == warps - 1u && rk_express_orders(entry)) s->x->ends = 1;
+        if (tries && warp == warps - 1u && rk_express_orders(entry, s->x)) s->x->ends = 1;
         RK_PORT_BLOCK_BARRIER();
         if (tries == 0) {
             const rk_u32 begins = *cell;
@@ -349,7 +349,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_shuttle *s, rk_context *c,
     RK_GLOBAL const rk_shard *shard = c->shard;
     const rk_u32 number = entry->number, stride = s->own.room.stage_stride / 8u;
     const rk_u32 lane = threadIdx.x, slot = lane / 4u, u = lane % 4u; /* slots: next, behind it, the orders */
-    const rk_u32 faults = context->turn->faults, memory = shard->memory;
+    const rk_u32 faults = x->faults, memory = shard->memory;
     const rk_unit *orders = (const rk_unit *)context->told;
     rk_line host = rk_line_of(&x->in[0][0]), device = rk_line_of(&x->in[1][0]);
     rk_u32 from_kernels = 0, near = 0, why = RK_ALONE_LEAVE, from = 0;
@@ -512,7 +512,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             }
             if (lane == 0) x->count[warp] = whole;
             if (!from && warp == warps - 1u) {
-                rk_u32 ordered = rk_express_orders(entry);
+                rk_u32 ordered = rk_express_orders(entry, s->x);
                 if (lane == 0) x->ends = ordered;
             }
             if (thread == 0) {
@@ -569,7 +569,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             if (general && thread < n) rk_shuttle_note(x, &c, thread, first);
             if (general && thread == 0) rk_express_partly(entry, x, out, n, now_ns);
             if (from && warp == warps - 1u) {
-                rk_u32 peeked = rk_shuttle_peeked(&host, peek, context->turn->faults);
+                rk_u32 peeked = rk_shuttle_peeked(&host, peek, x->faults);
                 if (lane == 0) x->peeked = peeked;
             }
             from_kernels = from;
