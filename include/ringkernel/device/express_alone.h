@@ -158,6 +158,7 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
         if (lane == 0 && (context->features & RK_FEATURE_CAUSAL))
             rk_express_clock(context, x, rk_express_order_of(entry, x, 1, now_ns), 1);
         if ((a.watches || a.ahead) && a.band == band) (from ? a.head[1] : a.head[0])++;
+        __syncwarp(); /* what the lanes have read is written again for the next message */
         from_kernels = from;
         idle = 0;
         turns++;

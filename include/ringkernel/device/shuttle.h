@@ -432,6 +432,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_shuttle *s, rk_context *c,
             break;
         }
         rk_express_commit(c, x, &in, 1, out, now_ns);
+        __syncwarp(); /* what the lanes have read is written again for the next message */
         from_kernels = from;
         idle = 0;
         turns++;

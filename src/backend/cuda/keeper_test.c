@@ -328,6 +328,28 @@ static void in_slices_a_kernel_has_one_before_it_leaves(void **state)
     assert_true(entries() > before); /* then it had a slice */
 }
 
+static int pauses_if_it_is_told(const mock_entry *entry)
+{
+    rk_orders *orders = played_orders(entry, 0);
+    rk_u32 paused = rk_atomic_u32(&orders->command) == RK_COMMAND_PAUSE;
+    rk_atomic_set_u32(&orders->phase, paused ? RK_PHASE_PAUSED : RK_PHASE_IDLE);
+    return 1;
+}
+
+static void in_slices_what_was_paused_is_served_when_it_is_told_to_run(void **state)
+{
+    (void)state;
+    open_slices();
+    play(pauses_if_it_is_told);
+    rk_kernel kernel = active("a", "sink");
+    rk_orders *orders = orders_of(kernel);
+    rk_atomic_set_u32(&orders->command, RK_COMMAND_PAUSE);
+    AWAIT((keeper_looks(0), rk_atomic_u32(&orders->phase) == RK_PHASE_PAUSED));
+    rk_atomic_set_u32(&orders->command, RK_COMMAND_RUN);
+    AWAIT((keeper_looks(0), rk_atomic_u32(&orders->phase) == RK_PHASE_IDLE));
+    play(0);
+}
+
 static void in_slices_nobody_looks_at_the_heartbeat(void **state)
 {
     (void)state;
@@ -376,6 +398,7 @@ static const struct CMUnitTest tests[] = {
     TEST(in_slices_what_waits_is_visited_again_at_once),
     TEST(in_slices_a_kernel_is_launched_when_its_time_has_come),
     TEST(in_slices_a_kernel_has_one_before_it_leaves),
+    TEST(in_slices_what_was_paused_is_served_when_it_is_told_to_run),
     TEST(in_slices_nobody_looks_at_the_heartbeat),
     TEST(in_slices_a_kernel_that_failed_is_told),
     TEST_LOST(in_slices_a_lost_device_fails_its_kernels),
