@@ -58,6 +58,8 @@ RK_API void rk_checkpoints_close(rk_checkpoints *checkpoints);
 RK_API rk_status rk_checkpoint(rk_checkpoints *checkpoints);
 /* Take one if one is due. RK_EMPTY: none is. For those who step a runtime themselves. */
 RK_API rk_status rk_checkpoint_if_due(rk_checkpoints *checkpoints);
+/* Remove all that are there: the work is done, or begins anew. Thread-safe. RK_IO, RK_LIMIT: nothing changed. */
+RK_API rk_status rk_checkpoints_clear(rk_checkpoints *checkpoints);
 
 typedef struct rk_restored {
     rk_u64 number;  /* of the checkpoint, from 1 */

@@ -36,7 +36,8 @@ typedef struct rk_snapshot_kernel {
 } rk_snapshot_kernel;
 
 /* Called at the cut, while all kernels stand still: write up to `room` bytes that belong to it, such as the row of the
- * source that comes next, and return how many. It must not call into the library, which holds locks. */
+ * source that comes next, and return how many. It must not call into the library, which holds locks, but for
+ * rk_account_of: output_received tells how many messages are out, some perhaps still in the hands of whoever took them. */
 typedef size_t (*rk_snapshot_note_fn)(void *user, void *note, size_t room);
 
 /* Take a snapshot of kernels that are launched, active or inactive. Senders and receivers wait meanwhile and lose

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "job_checkpoints.h"
 
 /* ------------------------------------------------------------------ checks */
 
@@ -158,6 +159,18 @@ static json_t *kernel_json(job *j, rk_u32 i)
     return kernel;
 }
 
+static json_t *checkpoints_json(const job *j)
+{
+    rk_checkpoint_metrics m;
+    if (!j->checkpoints) return json_null();
+    checkpoints_metrics(j, &m);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "restored",
+                     (json_int_t)j->restored_number, "restored_rows", (json_int_t)j->restored_rows, "taken",
+                     (json_int_t)m.taken, "full", (json_int_t)m.full, "failed", (json_int_t)m.failed, "kept",
+                     (json_int_t)m.kept, "bytes", (json_int_t)m.bytes, "pause_ns", quantiles(&m.pause),
+                     "store_ns", quantiles(&m.store));
+}
+
 json_t *account_summary(job *j, json_t *checks, bool balanced)
 {
     static const char *const formats[] = { "", "csv", "ndjson" };
@@ -179,13 +192,14 @@ json_t *account_summary(job *j, json_t *checks, bool balanced)
     json_t *letters_of_all =
         json_pack("{s:I, s:o}", "count", (json_int_t)letters_count(j->letters), "by_reason", reasons);
     json_t *summary = json_pack(
-        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:f, s:o, s:f, s:b, s:o, s:b}", "app",
-        j->app.file->app, "backend", rk_backend_name(j->runtime), "workers",
+        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:f, s:o, s:o, s:f, s:b, s:o, s:b}",
+        "app", j->app.file->app, "backend", rk_backend_name(j->runtime), "workers",
         (json_int_t)rk_worker_count(j->runtime), "input", input, "rows_read", (json_int_t)j->fed.rows,
         "rows_bad", (json_int_t)j->fed.bad, "rows_sent", (json_int_t)j->fed.sent, "rows_refused",
         (json_int_t)j->fed.refused, "rows_unsent", (json_int_t)j->fed.unsent, "kernels", kernels,
-        "dead_letters", letters_of_all, "output", output, "seconds", seconds, "phases", phases,
-        "rows_per_second", seconds > 0 ? (double)j->fed.rows / seconds : 0.0, "interrupted", j->interrupted,
+        "dead_letters", letters_of_all, "output", output, "seconds", seconds, "phases", phases, "checkpoints",
+        checkpoints_json(j), "rows_per_second",
+        seconds > 0 ? (double)(j->fed.rows - j->restored_rows) / seconds : 0.0, "interrupted", j->interrupted,
         "checks", checks, "balanced", balanced);
     return summary;
 }

@@ -17,6 +17,7 @@
 
 #define LARGEST_FILE (1u << 20)
 #define LONGEST_NAME 63u /* of a kernel's id */
+#define KEEP_MOST 1000u  /* checkpoints, as rk_checkpoint_options has it */
 
 rk_u32 app_find_kernel(const app_file *file, const char *name)
 {
@@ -151,6 +152,21 @@ static void check_reach(const app *app, app_mistakes *mistakes)
     free(reached);
 }
 
+static void check_checkpoints(const app *app, app_mistakes *mistakes)
+{
+    const app_node *at = app_mapping_value(app->tree, "checkpoints");
+    const app_node *keep = at ? app_mapping_value(at, "keep") : NULL;
+    if (app->file->checkpoints.keep > KEEP_MOST || (keep && !app->file->checkpoints.keep))
+        app_mistake(mistakes, keep, "'checkpoints': 'keep' is %u: it must be from 1 to %u",
+                    app->file->checkpoints.keep, KEEP_MOST);
+}
+
+bool app_restores(const app *app)
+{
+    const app_node *at = app_mapping_value(app->tree, "checkpoints");
+    return !at || !app_mapping_value(at, "restore") || app->file->checkpoints.restore;
+}
+
 /* ------------------------------------------------------------------ reading */
 
 bool app_parse(const char *text, size_t size, const char *path, char *const *sets, size_t set_count,
@@ -166,6 +182,7 @@ bool app_parse(const char *text, size_t size, const char *path, char *const *set
     result->tree = tree;
     if (result->file) {
         check_kernels(result, mistakes);
+        check_checkpoints(result, mistakes);
         for (rk_u32 i = 0; i < result->file->routes_count; i++) check_route(result, i, mistakes);
         if (mistakes->count == 0) check_reach(result, mistakes);
     }

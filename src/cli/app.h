@@ -52,11 +52,20 @@ typedef struct app_stream {
     rk_u32 format;
 } app_stream;
 
+/* Checkpoints while the app runs; `restore` is read from the tree, where it is true unless it is said. */
+typedef struct app_checkpoints {
+    char *folder; /* relative to the app file; NULL: said on the command line, or there are none */
+    rk_u64 every_rows, every_ms; /* 0: not by these */
+    rk_u32 full_every, keep;     /* as in rk_checkpoint_options */
+    bool restore;
+} app_checkpoints;
+
 /* What libcyaml fills. */
 typedef struct app_file {
     char *app;
     char *messages;
     app_stream input, output;
+    app_checkpoints checkpoints;
     app_kernel *kernels;
     rk_u32 kernels_count;
     app_route *routes;
@@ -83,6 +92,9 @@ rk_launch_options app_options(const app *app, rk_u32 i, rk_parameter *parameters
 
 /* A file that the app names, as a path that can be opened; the caller frees it. */
 char *app_path(const app *app, const char *file);
+
+/* Does the app go on from a checkpoint that it finds? */
+bool app_restores(const app *app);
 
 /* The number of a kernel; UINT32_MAX: none has the name. */
 rk_u32 app_find_kernel(const app_file *file, const char *name);

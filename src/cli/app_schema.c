@@ -82,11 +82,21 @@ static const cyaml_schema_field_t stream_fields[] = {
     WORD("format", app_stream, format, formats),
     CYAML_FIELD_END};
 
+static const cyaml_schema_field_t checkpoint_fields[] = {
+    TEXT("folder", MAY, app_checkpoints, folder),
+    CYAML_FIELD_UINT("every_rows", MAY, app_checkpoints, every_rows),
+    CYAML_FIELD_UINT("every_ms", MAY, app_checkpoints, every_ms),
+    CYAML_FIELD_UINT("full_every", MAY, app_checkpoints, full_every),
+    CYAML_FIELD_UINT("keep", MAY, app_checkpoints, keep),
+    CYAML_FIELD_BOOL("restore", MAY, app_checkpoints, restore),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_field_t app_fields[] = {
     TEXT("app", NEEDED, app_file, app),
     TEXT("messages", MAY, app_file, messages),
     CYAML_FIELD_MAPPING("input", MAY, app_file, input, stream_fields),
     CYAML_FIELD_MAPPING("output", MAY, app_file, output, stream_fields),
+    CYAML_FIELD_MAPPING("checkpoints", MAY, app_file, checkpoints, checkpoint_fields),
     CYAML_FIELD_SEQUENCE("kernels", NEEDED | CYAML_FLAG_POINTER, app_file, kernels, &kernel_value, 1, CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE("routes", NEEDED | CYAML_FLAG_POINTER, app_file, routes, &route_value, 1, CYAML_UNLIMITED),
     CYAML_FIELD_END};

@@ -20,6 +20,7 @@ typedef struct collector {
 
 static const rk_schema *schema_of(collector *c, rk_u32 type)
 {
+    if (c->kernel->job->schemas) return c->kernel->job->schemas[type & 0xffffu];
     if (!c->schema || c->schema->type != type)
         c->schema = rk_find_schema_of_type(c->kernel->job->runtime, type);
     return c->schema;
@@ -45,7 +46,7 @@ static void take(collector *c, size_t count)
             letters_add(j->letters, &one);
         }
     }
-    atomic_fetch_add_explicit(&c->kernel->collected, count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->kernel->collected, count, memory_order_release);
 }
 
 static void *collect(void *argument)

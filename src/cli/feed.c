@@ -2,13 +2,15 @@
  *
  * Each message carries its row's number as its id, so that a dead letter names the row. Every row that was
  * read ends up in exactly one count: bad, sent, refused or, when the job is stopped, unsent. */
+#include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "command.h"
 #include "interrupt.h"
-#include "job.h"
+#include "job_checkpoints.h"
 #include "ringkernel/device/publish.h"
 #include "ringkernel/text.h"
 #include "ringkernel/text_json.h"
@@ -27,8 +29,60 @@ typedef struct feeder {
     rk_u32 mode, shards, actors, turn;
     rk_u32 fixed;
     const rk_field *key;
+    rk_u64 seen;  /* rows of the source, those that a checkpoint has as well */
     bool stopped; /* the first kernel takes no more, or the job gave up */
 } feeder;
+
+/* ------------------------------------------------------------------ rows that a checkpoint has */
+
+void job_rows_begin(job *j)
+{
+    j->rows_sum = XXH3_createState();
+    if (!j->rows_sum) abort();
+    XXH3_64bits_reset(j->rows_sum);
+}
+
+void job_rows_end(job *j)
+{
+    XXH3_freeState(j->rows_sum);
+    j->rows_sum = NULL;
+}
+
+rk_u64 job_rows_sum(const job *j) { return XXH3_64bits_digest(j->rows_sum); }
+
+static void sum_rows(feeder *f, rk_u32 first, rk_u32 end)
+{
+    const rk_row_batch *b = &f->batch;
+    const char *messages = b->messages;
+    size_t size = f->j->schema->size;
+    f->seen += end - first;
+    if (!f->j->rows_sum || first == end) return;
+    if (!b->sizes) XXH3_64bits_update(f->j->rows_sum, messages + first * size, (end - first) * size);
+    for (rk_u32 i = first; i < end && b->sizes; i++)
+        XXH3_64bits_update(f->j->rows_sum, messages + i * size, b->sizes[i]);
+}
+
+/* The last row that the checkpoint has is here: were they all the same? */
+static bool are_known(const feeder *f)
+{
+    const job *j = f->j;
+    if (f->seen != j->restored_rows || job_rows_sum(j) == j->restored_sum) return true;
+    command_error("%s: its first %" PRIu64
+                  " rows are not those of the checkpoint: give the same input, or say "
+                  "--no-restore to begin anew",
+                  source_name(j->from), (uint64_t)j->restored_rows);
+    return false;
+}
+
+/* Rows [0, *passed) of the batch were accepted before the checkpoint. False: they are others (told). */
+static bool pass_known(feeder *f, rk_u32 *passed)
+{
+    rk_u64 left = f->seen < f->j->restored_rows ? f->j->restored_rows - f->seen : 0;
+    *passed = left < f->batch.count ? (rk_u32)left : f->batch.count;
+    f->turn += *passed;
+    sum_rows(f, 0, *passed);
+    return *passed == 0 || are_known(f);
+}
 
 /* ------------------------------------------------------------------ sending */
 
@@ -88,32 +142,38 @@ static rk_u32 target_of(feeder *f, const char *message)
     return rk_key_target(rk_read_key((const rk_u8 *)message, f->key->offset, f->key->size), f->actors);
 }
 
-/* Rows [0, count) of the batch, which follow each other. */
-static void send_batch(feeder *f)
+/* Rows [first, count) of the batch, which follow each other. */
+static void send_batch(feeder *f, rk_u32 first)
 {
     const rk_row_batch *b = &f->batch;
     const char *messages = b->messages;
     size_t size = f->j->schema->size;
-    f->j->fed.rows += b->count;
+    rk_u32 count = b->count - first;
+    f->j->fed.rows += count;
+    sum_rows(f, first, b->count);
     if (f->mode == RK_ROUTE_ALL) {
         for (rk_u32 shard = 0; shard < f->shards; shard++)
-            send_rows(f, messages, size, b->count, b->first_row, shard);
+            send_rows(f, messages + first * size, size, count, b->first_row + first, shard);
     } else if (!b->sizes && (f->mode == RK_ROUTE_TARGET || f->mode == RK_ROUTE_FIXED)) {
-        send_rows(f, messages, size, b->count, b->first_row, f->fixed);
+        send_rows(f, messages + first * size, size, count, b->first_row + first, f->fixed);
     } else {
-        for (rk_u32 i = 0; i < b->count; i++)
+        for (rk_u32 i = first; i < b->count; i++)
             send_rows(f, messages + i * size, b->sizes ? b->sizes[i] : size, 1, b->first_row + i,
                       target_of(f, messages + i * size));
     }
 }
 
-static void bad_row(feeder *f)
+/* False: the checkpoint has another row here (told). */
+static bool bad_row(feeder *f)
 {
     const rk_bad_row *bad = &f->batch.bad;
+    if (f->j->rows_sum) XXH3_64bits_update(f->j->rows_sum, bad->text, bad->text_size);
+    if (f->seen++ < f->j->restored_rows) return are_known(f);
     letter one = { .row = bad->row, .reason = "parse", .size = (uint32_t)bad->text_size, .body = bad->text };
     letters_add(f->j->letters, &one);
     f->j->fed.rows++;
     f->j->fed.bad++;
+    return true;
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -131,8 +191,11 @@ static bool feed_piece(feeder *f, const char *data, size_t size, bool last)
                                                                         : rk_status_text(status));
             return false;
         }
-        if (f->batch.count) send_batch(f);
-        if (f->batch.failed) bad_row(f);
+        rk_u32 passed;
+        if (!pass_known(f, &passed)) return false;
+        if (passed < f->batch.count) send_batch(f, passed);
+        if (f->batch.failed && !bad_row(f)) return false;
+        if (!f->stopped) checkpoints_if_due(j);
         data += f->batch.consumed;
         size -= f->batch.consumed;
         /* What isn't parsed when the job stops was not read. */
@@ -144,9 +207,11 @@ static bool feed_piece(feeder *f, const char *data, size_t size, bool last)
 static int read_all(feeder *f)
 {
     job *j = f->j;
-    for (bool last = false; !last && !f->stopped && !interrupt_asked();) {
+    bool last = false;
+    while (!last && !f->stopped && !interrupt_asked()) {
         const char *data;
         size_t size;
+        checkpoints_if_due(j);
         if (!job_watch(j) || atomic_load(&j->output_failed))
             return RK_EXIT_OK; /* whoever stopped it has told why */
         switch (source_read(j->from, &data, &size, &last, SHOW_MS)) {
@@ -159,7 +224,12 @@ static int read_all(feeder *f)
         }
     }
     j->interrupted = interrupt_asked();
-    return RK_EXIT_OK;
+    if (f->seen >= j->restored_rows || !last || f->stopped || j->interrupted) return RK_EXIT_OK;
+    command_error("%s: has %" PRIu64 " rows, and the checkpoint has %" PRIu64
+                  " of it: give the same input, or say "
+                  "--no-restore to begin anew",
+                  source_name(j->from), (uint64_t)f->seen, (uint64_t)j->restored_rows);
+    return RK_EXIT_IO;
 }
 
 /* How rows find their shard: by the same rules as routes between kernels. */
@@ -193,6 +263,9 @@ int feed_run(job *j)
     int code = RK_EXIT_KERNEL;
     if (status == RK_OK) {
         f.batch.room = j->schema->size > BATCH_BYTES / BATCH ? BATCH_BYTES / j->schema->size + 1 : BATCH;
+        /* A checkpoint is taken between batches, and none is to be larger than what lies between two. */
+        rk_u64 every = j->checkpoints ? j->app.file->checkpoints.every_rows : 0;
+        if (every && every < f.batch.room) f.batch.room = (rk_u32)every;
         f.batch.messages = command_allocate((size_t)f.batch.room * j->schema->size);
         if (j->schema->variable) f.batch.sizes = command_allocate(f.batch.room * sizeof *f.batch.sizes);
         code = read_all(&f);

@@ -1,6 +1,8 @@
 /* A job: what `rk run` has in its hands, and the steps that it takes.
  *
- *     job_launch   the app's kernels, compiled, launched, connected and active
+ *     job_launch   the app's kernels, compiled, launched and connected
+ *     checkpoints  what an earlier run of the job had reached, put into them      (job_checkpoints)
+ *     job_activate they run
  *     feed         rows of the source become messages of the first kernel       (the main thread)
  *     collect      what kernels send to the host goes to the sink               (a thread for each kernel)
  *     letters      what nobody handled, from the source and from every kernel
@@ -43,6 +45,8 @@ typedef struct feed_counts {
 typedef struct job {
     /* What the command line says. */
     const char *app_path, *input, *input_format, *output, *output_format, *summary, *dead_letters;
+    const char *checkpoints_folder; /* NULL: the app's, if it has one */
+    bool no_restore;
     char **sets;
     size_t set_count;
     rk_u32 workers;
@@ -61,7 +65,12 @@ typedef struct job {
     sink to;
     letters *letters;
     feed_counts fed;
-    atomic_bool give_up; /* collectors end though their kernel isn't drained */
+    struct job_checkpoints *checkpoints; /* NULL: none are taken */
+    const rk_schema **schemas;           /* by type id, where there are checkpoints; else NULL */
+    struct XXH3_state_s *rows_sum;       /* of all rows so far, where there are checkpoints; else NULL */
+    rk_u64 restored_number;              /* of the checkpoint that the job goes on from; 0: it begins */
+    rk_u64 restored_rows, restored_sum;  /* rows of the source that the checkpoint has, and their sum */
+    atomic_bool give_up;                 /* collectors end though their kernel isn't drained */
     atomic_bool output_failed;
     bool stuck;  /* no progress for the patience */
     bool failed; /* a kernel failed */
@@ -82,8 +91,16 @@ typedef struct job {
 
 rk_u64 job_now_ns(void);
 
+typedef struct job_checkpoints job_checkpoints;
+
+/* Rows are summed up as they come, so that a job which goes on is known to have the same. */
+void job_rows_begin(job *j);
+rk_u64 job_rows_sum(const job *j);
+void job_rows_end(job *j);
+
 /* Steps; each returns an exit code and has told what is wrong. */
-int job_launch(job *j);
+int job_launch(job *j);   /* compiled, launched and connected */
+int job_activate(job *j); /* and active */
 int feed_run(job *j);
 int collect_start(job *j);
 void collect_join(job *j);

@@ -260,11 +260,16 @@ int job_launch(job *j)
     }
     for (rk_u32 r = 0; r < file->routes_count && code == RK_EXIT_OK; r++)
         if (!connect(j, r)) code = RK_EXIT_KERNEL;
-    for (rk_u32 i = 0; i < file->kernels_count && code == RK_EXIT_OK; i++) {
-        status = rk_activate(j->runtime, j->kernels[i].handle);
+    return code;
+}
+
+int job_activate(job *j)
+{
+    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
+        rk_status status = rk_activate(j->runtime, j->kernels[i].handle);
         if (status == RK_OK) continue;
         tell(j, app_kernel_place(&j->app, i, NULL), "activate", status);
-        code = RK_EXIT_KERNEL;
+        return RK_EXIT_KERNEL;
     }
-    return code;
+    return RK_EXIT_OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "letters_journal.h"
 #include "ringkernel/text.h"
 
 typedef struct record {
@@ -44,6 +45,9 @@ struct letters {
     uint32_t kernels;
     run *aside;
     size_t aside_count;
+    letters_journal *journal; /* NULL: none is kept */
+    char **own_reasons;
+    size_t own_count;
 };
 
 letters *letters_open(bool keep, size_t memory)
@@ -138,7 +142,38 @@ void letters_add(letters *all, const letter *one)
     pthread_mutex_lock(&all->lock);
     count_letter(all, one);
     if (all->keep) keep_letter(all, one);
+    if (all->journal) letters_journal_add(all->journal, one);
     pthread_mutex_unlock(&all->lock);
+}
+
+void letters_keep_journal(letters *all, letters_journal *journal)
+{
+    pthread_mutex_lock(&all->lock);
+    all->journal = journal;
+    pthread_mutex_unlock(&all->lock);
+}
+
+bool letters_cut(letters *all, letters_place *place)
+{
+    pthread_mutex_lock(&all->lock);
+    bool whole = letters_journal_cut(all->journal, place);
+    pthread_mutex_unlock(&all->lock);
+    return whole;
+}
+
+const char *letters_own_reason(letters *all, const char *text, size_t size)
+{
+    pthread_mutex_lock(&all->lock);
+    size_t i = 0;
+    while (i < all->own_count && (strncmp(all->own_reasons[i], text, size) != 0 || all->own_reasons[i][size]))
+        i++;
+    if (i == all->own_count) {
+        all->own_reasons = command_resize(all->own_reasons, ++all->own_count * sizeof *all->own_reasons);
+        all->own_reasons[i] = command_print("%.*s", (int)size, text);
+    }
+    const char *reason = all->own_reasons[i];
+    pthread_mutex_unlock(&all->lock);
+    return reason;
 }
 
 uint64_t letters_count(letters *all)
@@ -256,6 +291,9 @@ void letters_close(letters *all)
 {
     if (!all) return;
     for (size_t i = 0; i < all->aside_count; i++) fclose(all->aside[i].file);
+    for (size_t i = 0; i < all->own_count; i++) free(all->own_reasons[i]);
+    letters_journal_close(all->journal);
+    free(all->own_reasons);
     free(all->aside);
     free(all->block);
     free(all->offset);

@@ -17,6 +17,8 @@
 #define LETTERS_NO_ROW UINT64_MAX
 
 typedef struct letters letters;
+struct letters_journal;
+struct letters_place;
 
 typedef struct letter {
     uint64_t row;       /* LETTERS_NO_ROW: not known */
@@ -33,6 +35,12 @@ typedef const rk_schema *letters_schema(void *user, uint32_t type);
 
 /* `keep` false: letters are only counted. */
 letters *letters_open(bool keep, size_t memory);
+/* From now on each is written to a journal, too, which the letters own. */
+void letters_keep_journal(letters *all, struct letters_journal *journal);
+/* As letters_journal_cut. */
+bool letters_cut(letters *all, struct letters_place *place);
+/* A reason that lives as long as the letters. */
+const char *letters_own_reason(letters *all, const char *text, size_t size);
 /* Any thread. */
 void letters_add(letters *all, const letter *one);
 uint64_t letters_count(letters *all);

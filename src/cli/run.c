@@ -11,13 +11,25 @@
 #include "account.h"
 #include "command.h"
 #include "interrupt.h"
+#include "job_checkpoints.h"
 #include "progress.h"
 
 #define PATIENCE_S 30u /* as long as a staged send waits for room by default */
 
 /* ------------------------------------------------------------------ the command line */
 
-enum { INPUT_FORMAT = 256, OUTPUT_FORMAT, SUMMARY, DEAD_LETTERS, SET, WORKERS, JSON, PATIENCE };
+enum {
+    INPUT_FORMAT = 256,
+    OUTPUT_FORMAT,
+    SUMMARY,
+    DEAD_LETTERS,
+    CHECKPOINTS,
+    NO_RESTORE,
+    SET,
+    WORKERS,
+    JSON,
+    PATIENCE
+};
 
 static const struct argp_option options[] = {
     { "input", 'i', "FILE", 0,
@@ -30,6 +42,13 @@ static const struct argp_option options[] = {
       "ndjson or csv. Default: by the file's name, else the app's, else ndjson", 0 },
     { "dead-letters", DEAD_LETTERS, "FILE", 0,
       "Keep what no kernel handled: a line of JSON each (row, reason, text), in order of rows", 0 },
+    { "checkpoints", CHECKPOINTS, "FOLDER", 0,
+      "Take checkpoints, and go on from the newest one that is there and whole. Needs an output file. "
+      "Default: the "
+      "app's folder, else none",
+      0 },
+    { "no-restore", NO_RESTORE, NULL, 0,
+      "Remove the checkpoints that are there, and begin with the first row", 0 },
     { "summary", SUMMARY, "FILE", 0, "Write the account, rates and latencies as JSON", 0 },
     { "set", SET, "KERNEL.NAME=VALUE", 0,
       "Set an option or a parameter of a kernel, over what the app file says. Any number of times", 0 },
@@ -63,6 +82,8 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     case OUTPUT_FORMAT: j->output_format = argument; break;
     case SUMMARY: j->summary = argument; break;
     case DEAD_LETTERS: j->dead_letters = argument; break;
+    case CHECKPOINTS: j->checkpoints_folder = argument; break;
+    case NO_RESTORE: j->no_restore = true; break;
     case SET:
         j->sets = command_resize(j->sets, (j->set_count + 1) * sizeof *j->sets);
         j->sets[j->set_count++] = argument;
@@ -174,12 +195,21 @@ static bool open_writer(const job *j, writer *to, const char *path)
     return false;
 }
 
+/* From the beginning, or where a checkpoint has it. */
+static bool open_sink(job *j, const char *output)
+{
+    const sink_place *from = checkpoints_output(j);
+    return from ? sink_continue(&j->to, output, j->output_as, from,
+                                from->type ? j->schemas[from->type & 0xffffu] : NULL)
+                : sink_open(&j->to, output, j->output_as);
+}
+
 static bool open_outputs(job *j, const char *output)
 {
     if (!open_writer(j, &j->letters_out, j->dead_letters) || !open_writer(j, &j->summary_out, j->summary) ||
         !may_write(j, output))
         return false;
-    if (sink_open(&j->to, output, j->output_as)) return true;
+    if (open_sink(j, output)) return true;
     char *error = sink_error(&j->to);
     command_error("%s", error);
     free(error);
@@ -298,7 +328,10 @@ static int run_app(job *j)
         if (!j->from) command_error("%s", error);
     }
     if (j->from) code = job_launch(j);
-    if (j->from && output && code == RK_EXIT_OK) code = open_outputs(j, output) ? run(j) : RK_EXIT_IO;
+    if (j->from && code == RK_EXIT_OK) code = checkpoints_open(j, output);
+    if (j->from && code == RK_EXIT_OK) code = job_activate(j);
+    if (j->from && code == RK_EXIT_OK) code = open_outputs(j, output) ? run(j) : RK_EXIT_IO;
+    code = checkpoints_close(j, code);
     if (interrupt_asked() && code == RK_EXIT_KERNEL)
         code = RK_EXIT_INTERRUPTED; /* the compiler was interrupted, too */
     if (j->runtime && rk_close(j->runtime) == RK_QUARANTINED)

@@ -13,6 +13,14 @@ bool sink_open(sink *to, const char *path, app_format format)
     return writer_open(&to->out, path);
 }
 
+bool sink_continue(sink *to, const char *path, app_format format, const sink_place *from,
+                   const rk_schema *type)
+{
+    *to = (sink){ .format = format, .lines = from->lines, .type = type };
+    pthread_mutex_init(&to->lock, NULL);
+    return writer_continue(&to->out, path, from->bytes);
+}
+
 static void enter(sink *to)
 {
     pthread_mutex_lock(&to->lock);
@@ -66,6 +74,25 @@ void sink_flush(sink *to)
     enter(to);
     writer_flush(&to->out);
     leave(to);
+}
+
+void sink_sync(sink *to)
+{
+    enter(to);
+    writer_sync(&to->out);
+    leave(to);
+}
+
+bool sink_cut(sink *to, sink_place *place)
+{
+    enter(to);
+    bool whole = writer_sync(&to->out) && !to->refusal;
+    *place = (sink_place){ .bytes = to->out.flushed,
+                           .lines = to->lines,
+                           .type = to->type ? to->type->type : 0,
+                           .format = to->format };
+    leave(to);
+    return whole;
 }
 
 bool sink_failed(sink *to)

@@ -22,12 +22,26 @@ typedef struct sink {
     uint64_t unwritten; /* messages that came after an error */
 } sink;
 
+/* How far a file has come. */
+typedef struct sink_place {
+    uint64_t bytes, lines;
+    uint32_t type; /* of CSV: its message type; 0: it has no head yet */
+    uint32_t format;
+} sink_place;
+
 /* False: sink_error says why. */
 bool sink_open(sink *to, const char *path, app_format format);
+/* A file that was cut off goes on: see sink_cut. */
+bool sink_continue(sink *to, const char *path, app_format format, const sink_place *from,
+                   const rk_schema *type);
 /* Writes a message. What can't be written is counted; see sink_failed. */
 void sink_write(sink *to, const rk_schema *schema, const void *message, size_t size);
 /* What was written shall be seen now: nothing more is on its way. */
 void sink_flush(sink *to);
+/* All that was written so far is on disk. */
+void sink_sync(sink *to);
+/* The same, and this is where it ends. False: not all of it is there. */
+bool sink_cut(sink *to, sink_place *place);
 bool sink_failed(sink *to);
 /* False: not everything got there. */
 bool sink_close(sink *to);

@@ -21,6 +21,14 @@ bool writer_open(writer *to, const char *path)
     return to->error == 0;
 }
 
+bool writer_continue(writer *to, const char *path, uint64_t size)
+{
+    *to = (writer){ .file = open(path, O_WRONLY | O_CLOEXEC), .name = path, .flushed = size };
+    if (to->file < 0 || ftruncate(to->file, (off_t)size) < 0 || lseek(to->file, (off_t)size, SEEK_SET) < 0)
+        to->error = errno;
+    return to->error == 0;
+}
+
 char *writer_room(writer *to, size_t size)
 {
     if (to->used >= FLUSH_AT) writer_flush(to);
@@ -53,7 +61,14 @@ bool writer_flush(writer *to)
         else if (errno != EINTR)
             to->error = errno;
     }
+    to->flushed += done;
     to->used = 0;
+    return to->error == 0;
+}
+
+bool writer_sync(writer *to)
+{
+    if (writer_flush(to) && fdatasync(to->file) < 0) to->error = errno;
     return to->error == 0;
 }
 

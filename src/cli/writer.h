@@ -5,23 +5,29 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct writer {
     int file;         /* -1: not open */
     const char *name; /* "standard output" or the path */
     int error;        /* errno of the first that failed; 0: none */
+    uint64_t flushed; /* bytes of the file so far */
     char *buffer;
     size_t used, room;
 } writer;
 
 /* "-" is standard output; else the file is made or emptied. False: writer_error has why. */
 bool writer_open(writer *to, const char *path);
+/* A file that is there goes on after its first `size` bytes; what is behind them is cut off. */
+bool writer_continue(writer *to, const char *path, uint64_t size);
 void writer_add(writer *to, const char *bytes, size_t size);
 void writer_text(writer *to, const char *text);
 /* At least `size` bytes that may be written at, before the next call; writer_took says how many were. */
 char *writer_room(writer *to, size_t size);
 void writer_took(writer *to, size_t size);
 bool writer_flush(writer *to);
+/* What was written so far outlives the machine's power, too. */
+bool writer_sync(writer *to);
 /* Flushes and closes. False: not everything got there. */
 bool writer_close(writer *to);
 /* "NAME: No space left on device". The caller frees it. */

@@ -163,6 +163,21 @@ rk_status rk_checkpoint_if_due(rk_checkpoints *c)
     return status;
 }
 
+rk_status rk_checkpoints_clear(rk_checkpoints *c)
+{
+    rk_status status = check(c, "rk_checkpoints_clear");
+    if (status != RK_OK) return status;
+    pthread_mutex_lock(&c->lock);
+    status = rk_store_clear(&c->store);
+    if (status == RK_OK) {
+        free(c->last);
+        c->last = 0; /* what it names is gone: the next one is full */
+        c->told.newest = 0;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
 /* ------------------------------------------------------------------ the thread */
 
 /* 0: it is to stop. */

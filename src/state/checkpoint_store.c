@@ -418,3 +418,15 @@ rk_status rk_store_add(rk_checkpoint_store *store, rk_manifest *manifest, const 
     mdb_txn_abort(txn);
     return status;
 }
+
+rk_status rk_store_clear(rk_checkpoint_store *store)
+{
+    MDB_txn *txn;
+    rk_status status = answer(mdb_txn_begin(store->env, 0, 0, &txn), "the checkpoints");
+    if (status != RK_OK) return status;
+    status = answer(mdb_drop(txn, store->manifests, 0), "the checkpoints");
+    if (status == RK_OK) status = answer(mdb_drop(txn, store->blocks, 0), "the checkpoints");
+    if (status == RK_OK) return answer(mdb_txn_commit(txn), "the checkpoints");
+    mdb_txn_abort(txn);
+    return status;
+}

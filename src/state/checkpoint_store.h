@@ -53,5 +53,7 @@ rk_status rk_store_read(rk_checkpoint_store *store, const rk_manifest *manifest,
  * remove the oldest beyond `keep`. *written: bytes of those blocks. */
 rk_status rk_store_add(rk_checkpoint_store *store, rk_manifest *manifest, const void *bytes, rk_u32 keep,
                        rk_u64 *written);
+/* Remove all checkpoints. */
+rk_status rk_store_clear(rk_checkpoint_store *store);
 
 #endif

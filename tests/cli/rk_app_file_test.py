@@ -21,13 +21,19 @@ routes:
 
 # What replaces what in GOOD, and what is then told.
 MISTAKES = [
-    ("app: small\n", "app: small\ncolour: red\n", "2:1: the app file has no key 'colour': valid are app, messages, input, output, kernels and routes"),
+    ("app: small\n", "app: small\ncolour: red\n", "2:1: the app file has no key 'colour': valid are app, messages, input, output, checkpoints, kernels and routes"),
     ("app: small\n", "", "1:1: the app file lacks 'app'"),
     ("app: small\n", "app: small\napp: large\n", "2:1: 'app' is here twice; the first is on line 1"),
     ("app: small\n", "app: [small]\n", "1:6: 'app' is a list: it must be one value"),
     ("app: small\n", "app: small\ninput: { fromat: csv }\n", "2:10: 'input' has no key 'fromat': valid are file and format"),
     ("app: small\n", "app: small\ninput: { format: xml }\n", "2:18: 'input': 'format' is 'xml': valid are csv and ndjson"),
     ("app: small\n", "app: small\nmessages: none.h\n", "2:11: messages "),
+    ("app: small\n", "app: small\ncheckpoints: { every: 5 }\n", "2:16: 'checkpoints' has no key 'every': valid are folder, every_rows, every_ms, full_every, keep and restore"),
+    ("app: small\n", "app: small\ncheckpoints: { every_ms: soon }\n", "2:26: 'checkpoints': 'every_ms' is 'soon': it must be a whole number from 0 to"),
+    ("app: small\n", "app: small\ncheckpoints: { keep: 1001 }\n", "2:22: 'checkpoints': 'keep' is 1001: it must be from 1 to 1000"),
+    ("app: small\n", "app: small\ncheckpoints: { keep: 0 }\n", "2:22: 'checkpoints': 'keep' is 0: it must be from 1 to 1000"),
+    ("app: small\n", "app: small\ncheckpoints: { folder: '' }\n", "2:24: 'checkpoints': 'folder' is empty"),
+    ("app: small\n", "app: small\ncheckpoints: state\n", "2:14: 'checkpoints' is one value: it must be a mapping"),
     ("capacity: 64", "capactiy: 64", "6:5: kernel 'second' has no key 'capactiy': valid are source, kernel, preset, capacity,"),
     ("capacity: 64", "capacity: many", "6:15: kernel 'second': 'capacity' is 'many': it must be a whole number from 0 to 4294967295"),
     ("capacity: 64", "capacity: -1", "6:15: kernel 'second': 'capacity' is '-1'"),

@@ -452,6 +452,35 @@ static void a_checkpoint_that_fails_is_told_and_the_one_before_stays(contract *c
     remove_folder();
 }
 
+static void after_a_clear_there_is_none_and_the_next_has_all_blocks(contract *c)
+{
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .full_every = 16 };
+    rk_restored restored;
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    assert_ok(rk_activate(c->runtime, k));
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    for (rk_u32 i = 0; i < 2; i++) {
+        add(c, k, 10);
+        assert_ok(rk_checkpoint(checkpoints));
+    }
+    assert_int_equal(metrics_of_checkpoints(checkpoints).full, 1);
+    assert_ok(rk_checkpoints_clear(checkpoints));
+    assert_int_equal(metrics_of_checkpoints(checkpoints).kept, 0);
+    add(c, k, 10);
+    assert_ok(rk_checkpoint(checkpoints)); /* what it would build on is gone */
+    assert_int_equal(metrics_of_checkpoints(checkpoints).full, 2);
+    rk_checkpoints_close(checkpoints);
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(restored.refused, 0);
+    assert_int_equal(state_of(c, k, 0).sum, 30);
+    assert_ok(rk_checkpoints_clear(checkpoints));
+    rk_checkpoints_close(checkpoints);
+    assert_status(restore_anew(c, &k, &checkpoints, &restored), RK_EMPTY);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
 static const contract_case cases[] = {
     { CASE(the_newest_checkpoint_is_restored_and_the_next_follows_it), NEEDS_REGIONS },
     { CASE(an_empty_folder_has_none), NEEDS_REGIONS | ONCE },
@@ -462,6 +491,7 @@ static const contract_case cases[] = {
     { CASE(a_foreign_or_cut_store_is_refused), NEEDS_REGIONS | ONCE },
     { CASE(one_is_taken_each_so_many_messages), NEEDS_REGIONS },
     { CASE(one_is_taken_each_so_much_time), NEEDS_REGIONS | NEEDS_STEP },
+    { CASE(after_a_clear_there_is_none_and_the_next_has_all_blocks), NEEDS_REGIONS },
     { CASE(a_checkpoint_that_fails_is_told_and_the_one_before_stays), NEEDS_REGIONS },
 };
 

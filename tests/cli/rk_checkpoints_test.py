@@ -1,0 +1,315 @@
+#!/usr/bin/python3
+"""A job that is killed goes on from its last checkpoint, and its files end as those of one that was not killed."""
+import os
+import struct
+import subprocess
+import sys
+import time
+
+import rk_command
+from rk_command import IO, KERNEL, RK, SLOW, SOURCE, USAGE, Case
+
+WEATHER = SOURCE / "examples" / "weather-watch"
+
+# Two kernels that remember: a running sum for each shard, and a total. Negative numbers are letters.
+SUMS = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_MESSAGE(running, 2, (rk_i64, value), (rk_i64, sum), (rk_i64, count))
+RK_REASON(negative)
+typedef struct memory { rk_i64 sum, count; } memory;
+RK_HANDLER(sums, number, msg, memory, self, .state = RK_PER_SHARD)
+{
+    running out;
+    if (msg->value < 0) { rk_fail(RK_ARG, negative); return; }
+    self->sum += msg->value;
+    self->count++;
+    out.value = msg->value;
+    out.sum = self->sum;
+    out.count = self->count;
+    rk_send(RK_ARG, &out);
+}
+RK_ON_DRAIN(sums, memory, self)
+{
+    running out = { -1, self->sum, self->count };
+    rk_send(RK_ARG, &out);
+}
+"""
+
+APP = """app: sums
+checkpoints: { folder: state, every_rows: 100, full_every: 1 }
+kernels:
+  sums: { source: sums.rk.c }
+routes:
+  - input -> sums
+  - sums -> output
+"""
+
+MANIFEST = b"RKMANF\0\0" + struct.pack("<II", 1, 4080)  # how one begins in the store
+
+
+def wait_until(condition, what, seconds=60):
+    """Waits for a condition, looking now and again."""
+    end = time.monotonic() + seconds * SLOW
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("never: " + what)
+        time.sleep(0.002)
+
+
+def size_of(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+class Checkpoints(Case):
+    def setUp(self):
+        super().setUp()
+        self.out, self.state = self.folder / "out.ndjson", self.folder / "state"
+
+    def sums(self, text=APP, kernel=SUMS):
+        return self.app(text, kernel, "sums.rk.c")
+
+    def arguments(self, app, *more):
+        return ["run", app, "--input", "-", "--input-format", "csv", "--output", self.out, *more]
+
+    def kill_after(self, arguments, rows, condition, what):
+        """Starts a job, gives it the first rows, and kills it once the condition holds."""
+        with open(self.folder / "errors", "wb") as errors:
+            job = rk_command.start(*arguments, errors=errors)
+            try:
+                job.stdin.write(rows)
+                job.stdin.flush()
+                wait_until(lambda: condition() or job.poll() is not None, what)
+                self.assertIsNone(job.poll(), (self.folder / "errors").read_text())
+            finally:
+                job.kill()
+                job.communicate()
+
+    def killed_sums(self, app, rows, *more, upto=450):
+        """Kills the job of `sums` when it has written something for the row `upto`, of which rows were given."""
+        lines = rows.splitlines(True)
+        self.out.unlink(missing_ok=True)
+        self.kill_after(self.arguments(app, *more), b"".join(lines[:upto + 1]),
+                        lambda: size_of(self.out) and self.out.read_bytes().count(b"\n") >= upto - rows.count(b"-"),
+                        "output for each row")
+
+    @staticmethod
+    def numbers(count, negative=()):
+        return b"value\n" + b"".join(b"%d\n" % (-i if i in negative else i) for i in range(1, count + 1))
+
+    def unbroken(self, app, rows, *more):
+        """What a job without checkpoints writes."""
+        plain = self.folder / "plain"
+        text = "\n".join(line for line in app.read_text().splitlines() if not line.startswith("checkpoints:"))
+        path = self.write("plain.yaml", text)
+        self.run_rk("run", path, "--input", "-", "--input-format", "csv", "--output", plain, *more, stdin=rows)
+        return plain.read_bytes()
+
+    # ------------------------------------------------------------------ the same files
+
+    def test_the_weather_job_killed_again_and_again_ends_with_the_kept_result(self):
+        data = subprocess.run(["zstd", "-dcq", WEATHER / "weather.csv.zst"], stdout=subprocess.PIPE, check=True).stdout
+        lines = data.splitlines(True)
+        arguments = self.arguments(WEATHER / "app.yaml", "--checkpoints", self.state)
+        for days, rows in ((100, 3000), (200, 5500), (300, 8000)):
+            self.kill_after(arguments, b"".join(lines[:rows]),
+                            lambda days=days: size_of(self.out) and self.out.read_bytes().count(b"\n") >= days,
+                            "lines of %d days" % days)
+        done = self.run_rk(*arguments, "--summary", self.folder / "summary", stdin=data)
+        self.assertEqual(self.out.read_bytes(), (WEATHER / "expected" / "result.ndjson").read_bytes())
+        self.assertRegex(done.errors, r"going on from checkpoint \d+ of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: after \d+ rows")
+        self.assertIn('"balanced": true', (self.folder / "summary").read_text())
+
+    def test_letters_from_before_and_after_are_all_there_once(self):
+        app, dead = self.sums(), self.folder / "dead"
+        rows = self.numbers(1000, negative=(7, 99, 100, 101, 444, 445, 900))
+        rows = rows.replace(b"\n50\n", b"\nfifty\n").replace(b"\n950\n", b"\n\n")
+        whole = self.unbroken(app, rows, "--dead-letters", dead)
+        letters = dead.read_bytes()
+        self.assertEqual(letters.count(b"\n"), 9)
+        self.killed_sums(app, rows, "--dead-letters", dead, upto=440)
+        done = self.run_rk(*self.arguments(app, "--dead-letters", dead, "-v"), stdin=rows)
+        self.assertIn("after 350 rows and 345 lines", done.errors)  # a bad row ends a batch: 50, 150, 250, 350
+        self.assertEqual(self.out.read_bytes(), whole)
+        self.assertEqual(dead.read_bytes(), letters)
+
+    def test_csv_has_one_head(self):
+        app, rows = self.sums(), self.numbers(700)
+        whole = self.unbroken(app, rows, "--output-format", "csv")
+        self.killed_sums(app, rows, "--output-format", "csv")
+        self.run_rk(*self.arguments(app, "--output-format", "csv"), stdin=rows)
+        self.assertEqual(self.out.read_bytes(), whole)
+        self.assertEqual(whole.count(b"value"), 1)
+
+    def test_rows_in_turn_go_on_with_the_shard_that_is_next(self):
+        app = self.sums(APP.replace("sums.rk.c }", "sums.rk.c, shards: 3 }").replace("-> sums\n", "-> sums: { mode: turn }\n")
+                        .replace("100", "50"))
+        rows = self.numbers(700)
+        whole = self.unbroken(app, rows)
+        self.killed_sums(app, rows)
+        self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertEqual(sorted(self.out.read_bytes().splitlines()), sorted(whole.splitlines()))
+
+    def test_rows_to_all_shards_reach_each_once(self):
+        app = self.sums(APP.replace("sums.rk.c }", "sums.rk.c, shards: 2 }").replace("-> sums\n", "-> sums: { mode: all }\n"))
+        rows = self.numbers(600)
+        whole = self.unbroken(app, rows)
+        self.killed_sums(app, rows)
+        self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertEqual(sorted(self.out.read_bytes().splitlines()), sorted(whole.splitlines()))
+
+    def test_a_killed_job_with_full_lanes_loses_nothing(self):
+        app = self.sums(APP.replace("sums.rk.c }", "sums.rk.c, capacity: 16, output_capacity: 16 }").replace("100", "7"))
+        rows = self.numbers(2000)
+        whole = self.unbroken(app, rows)
+        self.killed_sums(app, rows, "--workers", "2", upto=1500)
+        self.run_rk(*self.arguments(app, "--workers", "2"), stdin=rows)
+        self.assertEqual(self.out.read_bytes(), whole)
+
+    def test_by_time(self):
+        app, rows = self.sums(APP.replace("every_rows: 100", "every_ms: 1")), self.numbers(900)
+        whole = self.unbroken(app, rows)
+        store = self.state / "data.mdb"
+        self.kill_after(self.arguments(app), b"".join(rows.splitlines(True)[:401]),
+                        lambda: size_of(store) and MANIFEST in store.read_bytes(), "a checkpoint")
+        done = self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertIn("going on from checkpoint", done.errors)
+        self.assertEqual(self.out.read_bytes(), whole)
+
+    # ------------------------------------------------------------------ how often, how many, and the end
+
+    def test_as_many_are_taken_as_the_app_says_and_a_job_that_is_done_leaves_none(self):
+        app, summary = self.sums(APP.replace("full_every: 1", "full_every: 2, keep: 2")), self.folder / "summary.json"
+        done = self.run_app(app, "--input", "-", "--input-format", "csv", "--output", self.out, stdin=self.numbers(1000))
+        told = done.summary["checkpoints"]
+        self.assertEqual((told["taken"], told["failed"], told["restored"]), (10, 0, 0))
+        self.assertEqual(told["full"], 5)
+        self.assertGreaterEqual(told["kept"], 2)
+        self.assertEqual(told["pause_ns"]["count"], 10)
+        self.assertTrue(summary.exists())
+        again = self.run_rk(*self.arguments(app), stdin=self.numbers(300))
+        self.assertNotIn("going on", again.errors)
+        self.assertEqual(self.out.read_bytes().count(b"\n"), 301)
+
+    def test_no_restore_begins_anew_and_removes_what_is_there(self):
+        app, rows = self.sums(), self.numbers(600)
+        whole = self.unbroken(app, rows)
+        for how in ("option", "app"):
+            self.killed_sums(app, rows)
+            if how == "app":
+                app.write_text(APP.replace("full_every: 1", "restore: false"))
+            done = self.run_rk(*self.arguments(app, *(["--no-restore"] if how == "option" else [])), stdin=rows)
+            self.assertRegex(done.errors, r"state: \d+ checkpoints are removed: the job begins anew")
+            self.assertEqual(self.out.read_bytes(), whole)
+
+    # ------------------------------------------------------------------ what is refused
+
+    def damage(self, numbers):
+        """Changes a byte in the manifests of these checkpoints, or of all."""
+        path = self.state / "data.mdb"
+        data, found, at = bytearray(path.read_bytes()), set(), 0
+        while (at := data.find(MANIFEST, at)) >= 0:
+            number = struct.unpack_from("<Q", data, at + 16)[0]
+            if not numbers or number in numbers:
+                data[at + 32] ^= 1  # of the time
+                found.add(number)
+            at += 16
+        path.write_bytes(data)
+        self.assertTrue(found)
+
+    def test_a_damaged_one_is_passed_over_with_its_reason_and_the_one_before_is_used(self):
+        app, rows = self.sums(), self.numbers(700)
+        whole = self.unbroken(app, rows)
+        self.killed_sums(app, rows)
+        self.damage({4})
+        done = self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertIn("state: passed over checkpoint 4: its manifest doesn't match its checksum", done.errors)
+        self.assertIn("going on from checkpoint 3 of", done.errors)
+        self.assertIn("after 300 rows and 300 lines", done.errors)
+        self.assertEqual(self.out.read_bytes(), whole)
+
+    def test_when_none_can_be_used_nothing_is_touched(self):
+        app, rows = self.sums(), self.numbers(700)
+        self.killed_sums(app, rows)
+        self.damage(())
+        before = self.out.read_bytes()
+        done = self.run_rk(*self.arguments(app), stdin=rows, code=KERNEL)
+        self.assertIn("no checkpoint can be used (--no-restore begins anew)", done.errors)
+        self.assertEqual(self.out.read_bytes(), before)
+
+    def test_another_kernel_is_refused(self):
+        app, rows = self.sums(), self.numbers(700)
+        self.killed_sums(app, rows)
+        self.sums(kernel=SUMS.replace("sum, count; }", "sum, count, more; }"))
+        done = self.run_rk(*self.arguments(app), stdin=rows, code=KERNEL)
+        self.assertIn("no checkpoint can be used", done.errors)
+
+    def test_another_input_is_refused(self):
+        app, rows = self.sums(), self.numbers(700)
+        self.killed_sums(app, rows)
+        for other, why in ((rows.replace(b"\n77\n", b"\n78\n"), "its first 400 rows are not those of the checkpoint"),
+                           (self.numbers(399), "has 399 rows, and the checkpoint has 400 of it")):
+            done = self.run_rk(*self.arguments(app), stdin=other, code=IO)
+            self.assertIn(why, done.errors)
+        whole = self.unbroken(app, rows)
+        self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertEqual(self.out.read_bytes(), whole)
+
+    def test_an_output_that_is_too_short_or_of_another_format_is_refused(self):
+        app, rows = self.sums(), self.numbers(700)
+        self.killed_sums(app, rows)
+        done = self.run_rk(*self.arguments(app, "--output-format", "csv"), stdin=rows, code=IO)
+        self.assertIn("the checkpoint has another output format", done.errors)
+        self.out.write_bytes(self.out.read_bytes()[:100])
+        done = self.run_rk(*self.arguments(app), stdin=rows, code=IO)
+        self.assertRegex(done.errors, r"out.ndjson: has not the \d+ bytes that were written before the checkpoint")
+
+    def test_letters_that_were_not_kept_are_not_claimed(self):
+        app, rows = self.sums(), self.numbers(700)
+        self.killed_sums(app, rows)
+        done = self.run_rk(*self.arguments(app, "--dead-letters", self.folder / "dead"), stdin=rows, code=IO)
+        self.assertIn("the checkpoint was taken without --dead-letters", done.errors)
+
+    def test_a_damaged_journal_of_letters_is_refused(self):
+        app, rows = self.sums(), self.numbers(700, negative=(5, 6))
+        self.killed_sums(app, rows)
+        journal = self.state / "letters"
+        for damaged, why in ((journal.read_bytes()[:-1] + b"?", "doesn't match its checksum"),
+                             (journal.read_bytes()[:-1], "is cut: ")):
+            journal.write_bytes(damaged)
+            done = self.run_rk(*self.arguments(app), stdin=rows, code=IO)
+            self.assertIn("state/letters: " + why, done.errors)
+
+    def test_an_output_that_cannot_be_cut_is_refused(self):
+        app = self.sums()
+        done = self.run_rk("run", app, "--input", "-", stdin=b"value\n1\n", code=USAGE)
+        self.assertIn("standard output can't, say --output FILE", done.errors)
+        os.mkfifo(self.folder / "pipe")
+        done = self.run_rk("run", app, "--input", "-", "--output", self.folder / "pipe", stdin=b"value\n1\n", code=USAGE)
+        self.assertIn("pipe: checkpoints need an output that can be cut back to one", done.errors)
+
+    def test_a_folder_that_another_job_has_open_is_refused(self):
+        app, rows = self.sums(), self.numbers(200)
+        with open(self.folder / "errors", "wb") as errors:
+            job = rk_command.start(*self.arguments(app), errors=errors)
+            try:
+                job.stdin.write(rows)
+                job.stdin.flush()
+                wait_until(lambda: size_of(self.out) > 0, "output")
+                done = self.run_rk("run", app, "--input", "-", "--output", self.folder / "other", stdin=rows, code=IO)
+                self.assertIn("is open already, here or in another process", done.errors)
+            finally:
+                job.kill()
+                job.communicate()
+
+    def test_no_restore_without_checkpoints_is_refused(self):
+        app = self.sums("\n".join(line for line in APP.splitlines() if "checkpoints" not in line))
+        done = self.run_rk("run", app, "--input", "-", "--no-restore", stdin=b"value\n1\n", code=USAGE)
+        self.assertIn("--no-restore: there are no checkpoints: say --checkpoints FOLDER", done.errors)
+
+
+if __name__ == "__main__":
+    if RK and "checkpoints are not in this rk" in rk_command.rk("run", WEATHER / "app.yaml", "--checkpoints", "/none",
+                                                                "--output", "/none/out").errors:
+        print("this rk was built without checkpoints: skipped")
+        sys.exit(77)
+    rk_command.main()
