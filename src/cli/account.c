@@ -16,18 +16,24 @@ static bool equal(json_t *checks, char *what, rk_u64 left, rk_u64 right)
     return left == right;
 }
 
-/* Kernels that the default or named routes of `from` lead to, other than the output. */
+static void add_target(rk_u32 to, rk_u32 *only, rk_u32 *count)
+{
+    if (to == UINT32_MAX || (*count && to == *only)) return;
+    *only = to;
+    ++*count;
+}
+
+/* Kernels that the routes and topics of `from` lead to, other than the output. */
 static rk_u32 targets_of(const app_file *file, rk_u32 from, rk_u32 *only)
 {
     rk_u32 count = 0;
-    for (rk_u32 r = 0; r < file->routes_count; r++) {
-        rk_u32 to = app_find_kernel(file, file->routes[r].to);
-        if (strcmp(file->routes[r].from, file->kernels[from].name) != 0 || to == UINT32_MAX ||
-            (count && to == *only))
-            continue;
-        *only = to;
-        count++;
-    }
+    for (rk_u32 r = 0; r < file->routes_count; r++)
+        if (strcmp(file->routes[r].from, file->kernels[from].name) == 0)
+            add_target(app_find_kernel(file, file->routes[r].to), only, &count);
+    for (rk_u32 p = 0; p < file->topics_count; p++)
+        for (rk_u32 s = 0; s < file->topics_count; s++)
+            if (app_topic_leads(file, p, s) && strcmp(file->topics[p].from, file->kernels[from].name) == 0)
+                add_target(app_find_kernel(file, file->topics[s].to), only, &count);
     return count;
 }
 

@@ -12,8 +12,10 @@
 
 #include "app_schema.h"
 #include "app_shape.h"
+#include "app_topics.h"
 #include "command.h"
 #include "ringkernel/device/shard.h"
+#include "ringkernel/runtime.h"
 
 #define LARGEST_FILE (1u << 20)
 #define LONGEST_NAME 63u /* of a kernel's id */
@@ -90,6 +92,27 @@ static void check_end(const app *app, rk_u32 i, const char *side, const char *na
 
 static bool same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
+bool app_is_of_letters(const app_route *route)
+{
+    return route->route && strcmp(route->route, RK_DEAD_LETTERS) == 0;
+}
+
+static void check_letters(const app *app, rk_u32 i, app_mistakes *mistakes)
+{
+    const app_route *route = &app->file->routes[i];
+    const app_node *at = app_mapping_value(app_route_place(app, i), "route");
+    if (strcmp(route->to, "output") == 0)
+        app_mistake(mistakes, at,
+                    "dead letters are no output: without a route they are in --dead-letters FILE");
+    if (app_mapping_value(app_route_place(app, i), "mode") && route->mode == RK_ROUTE_ALL)
+        app_mistake(mistakes, app_mapping_value(app_route_place(app, i), "mode"),
+                    "a dead letter goes to one shard: 'all' is for other routes");
+    for (rk_u32 j = 0; j < i; j++)
+        if (app_is_of_letters(&app->file->routes[j]) && strcmp(route->from, app->file->routes[j].from) == 0)
+            app_mistake(mistakes, at, "the dead letters of '%s' go to '%s' already, by line %u", route->from,
+                        app->file->routes[j].to, app_route_place(app, j)->line);
+}
+
 static void check_route(const app *app, rk_u32 i, app_mistakes *mistakes)
 {
     const app_route *route = &app->file->routes[i];
@@ -110,6 +133,8 @@ static void check_route(const app *app, rk_u32 i, app_mistakes *mistakes)
             route->from);
     if (from_input && route->route)
         app_mistake(mistakes, app_mapping_value(at, "route"), "the input has no named routes");
+    else if (app_is_of_letters(route))
+        check_letters(app, i, mistakes);
     for (rk_u32 j = 0; j < i; j++) {
         const app_route *other = &app->file->routes[j];
         if (from_input && strcmp(other->from, "input") == 0)
@@ -141,6 +166,13 @@ static void check_reach(const app *app, app_mistakes *mistakes)
                 continue;
             reached[to] = more = true;
         }
+        for (rk_u32 p = 0; p < file->topics_count; p++)
+            for (rk_u32 s = 0; s < file->topics_count; s++) {
+                if (!app_topic_leads(file, p, s) || !reached[app_find_kernel(file, file->topics[p].from)] ||
+                    reached[app_find_kernel(file, file->topics[s].to)])
+                    continue;
+                reached[app_find_kernel(file, file->topics[s].to)] = more = true;
+            }
     }
     if (!any_input)
         app_mistake(mistakes, app_mapping_value(app->tree, "routes"),
@@ -148,7 +180,7 @@ static void check_reach(const app *app, app_mistakes *mistakes)
     for (rk_u32 i = 0; i < file->kernels_count && any_input; i++)
         if (!reached[i])
             app_mistake(mistakes, app_kernel_place(app, i, NULL),
-                        "kernel '%s' gets no messages: no route leads to it", file->kernels[i].name);
+                        "kernel '%s' gets no messages: no route or topic leads to it", file->kernels[i].name);
     free(reached);
 }
 
@@ -184,6 +216,7 @@ bool app_parse(const char *text, size_t size, const char *path, char *const *set
         check_kernels(result, mistakes);
         check_checkpoints(result, mistakes);
         for (rk_u32 i = 0; i < result->file->routes_count; i++) check_route(result, i, mistakes);
+        app_topics_check(result, mistakes);
         if (mistakes->count == 0) check_reach(result, mistakes);
     }
     const char *slash = strrchr(path, '/');

@@ -10,6 +10,9 @@
  *       - input -> validate
  *       - validate -> aggregate: { key: band }
  *       - aggregate -> output
+ *     topics:                                   # optional: a kernel publishes, a pattern has subscribers
+ *       - aggregate -> delays/hourly: { route: hourly }
+ *       - delays/# -> archive
  *
  * Reading one goes tree (app_tree) → one shape (app_shape) → `--set` → check against the schema and fill by
  * libcyaml (app_schema) → what the names mean (app). Every mistake of a step is reported, with line, column
@@ -70,6 +73,8 @@ typedef struct app_file {
     rk_u32 kernels_count;
     app_route *routes;
     rk_u32 routes_count;
+    app_route *topics; /* from a kernel to a topic, or from a pattern to a kernel */
+    rk_u32 topics_count;
 } app_file;
 
 typedef struct app {
@@ -99,8 +104,16 @@ bool app_restores(const app *app);
 /* The number of a kernel; UINT32_MAX: none has the name. */
 rk_u32 app_find_kernel(const app_file *file, const char *name);
 
+/* Does line i of `topics` say who publishes? Else it says who subscribes. */
+bool app_publishes(const app_file *file, rk_u32 i);
+/* Do these lines of `topics`, one of a publisher and one of a subscriber, lead from the one to the other? */
+bool app_topic_leads(const app_file *file, rk_u32 publisher, rk_u32 subscriber);
+/* Are these the dead letters of a kernel, which go to another one? */
+bool app_is_of_letters(const app_route *route);
+
 /* Where a kernel's key (or the kernel, for NULL or a key that isn't there), or a route, stands. */
 const app_node *app_kernel_place(const app *app, rk_u32 i, const char *key);
 const app_node *app_route_place(const app *app, rk_u32 i);
+const app_node *app_topic_place(const app *app, rk_u32 i);
 
 #endif

@@ -77,6 +77,9 @@ static const cyaml_schema_field_t route_fields[] = {
     CYAML_FIELD_END};
 static const cyaml_schema_value_t route_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, app_route, route_fields)};
 
+/* A topic is written as a route is; that it is a value of its own lets mistakes call it a topic. */
+static const cyaml_schema_value_t topic_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, app_route, route_fields)};
+
 static const cyaml_schema_field_t stream_fields[] = {
     TEXT("file", MAY, app_stream, file),
     WORD("format", app_stream, format, formats),
@@ -99,6 +102,7 @@ static const cyaml_schema_field_t app_fields[] = {
     CYAML_FIELD_MAPPING("checkpoints", MAY, app_file, checkpoints, checkpoint_fields),
     CYAML_FIELD_SEQUENCE("kernels", NEEDED | CYAML_FLAG_POINTER, app_file, kernels, &kernel_value, 1, CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE("routes", NEEDED | CYAML_FLAG_POINTER, app_file, routes, &route_value, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE("topics", MAY | CYAML_FLAG_POINTER, app_file, topics, &topic_value, 1, CYAML_UNLIMITED),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t app_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, app_file, app_fields)};
 
@@ -225,7 +229,9 @@ static char *name_item(const app_node *item, const cyaml_schema_value_t *entry, 
     const app_node *name = app_mapping_value(item, "name");
     const app_node *from = app_mapping_value(item, "from"), *to = app_mapping_value(item, "to");
     if (entry == &kernel_value && name) return command_print("kernel '%s'", name->text);
-    if (entry == &route_value && from && to) return command_print("route '%s -> %s'", from->text, to->text);
+    if ((entry == &route_value || entry == &topic_value) && from && to)
+        return command_print("%s '%s -> %s'", entry == &route_value ? "route" : "topic", from->text,
+                             to->text);
     return command_copy(what);
 }
 

@@ -103,11 +103,11 @@ static bool shape_kernels(app_node **kernels, app_mistakes *mistakes)
 /* ------------------------------------------------------------------ routes */
 
 /* "a -> b", into a mapping with `from` and `to` at their own places. */
-static bool shape_arrow(const app_node *arrow, app_node *route, app_mistakes *mistakes)
+static bool shape_arrow(const app_node *arrow, const char *what, app_node *route, app_mistakes *mistakes)
 {
     const char *text = arrow->text, *sign = strstr(text, "->");
     if (!sign || strstr(sign + 2, "->")) {
-        app_mistake(mistakes, arrow, "'%s' is no route: it must be 'FROM -> TO'", text);
+        app_mistake(mistakes, arrow, "'%s' is no %s: it must be 'FROM -> TO'", text, what);
         return false;
     }
     const char *end[2] = { sign, text + strlen(text) }, *start[2] = { text, sign + 2 };
@@ -122,30 +122,30 @@ static bool shape_arrow(const app_node *arrow, app_node *route, app_mistakes *mi
     return true;
 }
 
-static app_node *shape_route(app_node *item, app_mistakes *mistakes)
+static app_node *shape_route(app_node *item, const char *what, app_mistakes *mistakes)
 {
     const app_node *arrow = item->kind == APP_SCALAR ? item
                             : item->kind == APP_MAPPING && item->count == 2 && item->item[0]->text
                                 ? item->item[0]
                                 : NULL;
     if (!arrow) {
-        app_mistake(mistakes, item, "a route must be 'FROM -> TO' or 'FROM -> TO: { key: FIELD }'");
+        app_mistake(mistakes, item, "a %s must be 'FROM -> TO' or 'FROM -> TO: { key: FIELD }'", what);
         return NULL;
     }
     app_node *route = app_node_new(APP_MAPPING, arrow);
-    bool fine = shape_arrow(arrow, route, mistakes);
+    bool fine = shape_arrow(arrow, what, route, mistakes);
     if (fine && item->kind == APP_MAPPING) {
         app_node *options = item->item[1];
         const app_node *strange = options->kind == APP_MAPPING ? app_mapping_key(options, "from") : NULL;
         if (options->kind == APP_MAPPING && !strange) strange = app_mapping_key(options, "to");
         if (strange) {
-            app_mistake(mistakes, strange, "route '%s' has no key '%s': the arrow says it", arrow->text,
+            app_mistake(mistakes, strange, "%s '%s' has no key '%s': the arrow says it", what, arrow->text,
                         strange->text);
             fine = false;
         } else if (options->kind == APP_MAPPING) {
             move_pairs(options, route);
         } else if (!is_blank(options)) {
-            app_mistake(mistakes, options, "route '%s': behind it must be a mapping: { key: FIELD }",
+            app_mistake(mistakes, options, "%s '%s': behind it must be a mapping: { key: FIELD }", what,
                         arrow->text);
             fine = false;
         }
@@ -155,14 +155,16 @@ static app_node *shape_route(app_node *item, app_mistakes *mistakes)
     return NULL;
 }
 
-static bool shape_routes(app_node *routes, app_mistakes *mistakes)
+/* The list of routes, or of topics, which look alike. */
+static bool shape_routes(app_node *routes, const char *what, app_mistakes *mistakes)
 {
     if (routes->kind != APP_SEQUENCE) {
-        app_mistake(mistakes, routes, "'routes' must be a list: - input -> NAME");
+        app_mistake(mistakes, routes, "'%ss' must be a list: - %s", what,
+                    strcmp(what, "route") == 0 ? "input -> NAME" : "NAME -> TOPIC");
         return false;
     }
     for (size_t i = 0; i < routes->count;) {
-        app_node *route = shape_route(routes->item[i], mistakes);
+        app_node *route = shape_route(routes->item[i], what, mistakes);
         if (route) {
             app_tree_free(routes->item[i]);
             routes->item[i++] = route;
@@ -183,7 +185,8 @@ bool app_shape(app_node *tree, app_mistakes *mistakes)
     for (size_t i = 0; i < tree->count; i += 2) {
         const char *key = tree->item[i]->text;
         if (key && strcmp(key, "kernels") == 0) shaped &= shape_kernels(&tree->item[i + 1], mistakes);
-        if (key && strcmp(key, "routes") == 0) shaped &= shape_routes(tree->item[i + 1], mistakes);
+        if (key && strcmp(key, "routes") == 0) shaped &= shape_routes(tree->item[i + 1], "route", mistakes);
+        if (key && strcmp(key, "topics") == 0) shaped &= shape_routes(tree->item[i + 1], "topic", mistakes);
     }
     return shaped;
 }

@@ -69,6 +69,8 @@ static bool letters_are_here(job *j)
 {
     for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
         rk_account account;
+        /* Which of its letters are for the host can't be told by counts; the drain has brought those. */
+        if (j->kernels[i].letters_elsewhere) continue;
         if (rk_account_of(j->runtime, j->kernels[i].handle, &account) != RK_OK) continue;
         rk_u64 expired = j->app.file->kernels[i].given.expired_to_dead ? account.expired : 0;
         if (account.dead_letters < account.dead + account.dead_sends + expired) return false;

@@ -24,6 +24,7 @@ typedef struct job_kernel {
     bool launched;
     bool
         to_output; /* a route leads from it to the output: what it sends to the host is output; else it is unrouted */
+    bool letters_elsewhere;  /* a route leads its dead letters to another kernel */
     atomic_ullong collected; /* messages taken from its out lanes */
     rk_account account;      /* at the end of the job */
     pthread_t collector;
@@ -59,6 +60,7 @@ typedef struct job {
     job_kernel *kernels; /* as many as the app has */
     rk_u32 first;        /* the kernel that the input leads to */
     rk_u32 first_route;
+    rk_topics *topics;       /* NULL: the app has none */
     const rk_schema *schema; /* of rows */
     source *from;
     app_format input_as, output_as;

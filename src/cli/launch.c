@@ -120,6 +120,9 @@ static bool check_named_routes(const job *j, rk_u32 i, const rk_kernel_descripti
         for (rk_u32 r = 0; r < file->routes_count; r++)
             found |= strcmp(file->routes[r].from, file->kernels[i].name) == 0 && file->routes[r].route &&
                      strcmp(file->routes[r].route, is->routes[n]) == 0;
+        for (rk_u32 t = 0; t < file->topics_count; t++)
+            found |= strcmp(file->topics[t].from, file->kernels[i].name) == 0 && file->topics[t].route &&
+                     strcmp(file->topics[t].route, is->routes[n]) == 0;
         if (found) continue;
         char *place = place_of(j, app_kernel_place(&j->app, i, NULL));
         command_error("%s: route '%s' of kernel '%s' leads nowhere: add '- %s -> NAME: { route: %s }'", place,
@@ -189,6 +192,16 @@ static bool ids_are_wanted(const job *j)
     return wanted;
 }
 
+/* Does a kernel get the dead letters of another? They tell who refused them in long headers. */
+static bool takes_letters(const job *j, rk_u32 i)
+{
+    for (rk_u32 r = 0; r < j->app.file->routes_count; r++)
+        if (app_is_of_letters(&j->app.file->routes[r]) &&
+            strcmp(j->app.file->routes[r].to, j->app.file->kernels[i].name) == 0)
+            return true;
+    return false;
+}
+
 static bool launch(job *j, rk_u32 i)
 {
     const app_kernel *kernel = &j->app.file->kernels[i];
@@ -196,7 +209,7 @@ static bool launch(job *j, rk_u32 i)
     rk_launch_options options = app_options(&j->app, i, parameters);
     options.on_dead_letter = take_letter;
     options.dead_letter_user = &j->kernels[i];
-    if (i == j->first || ids_are_wanted(j))
+    if (i == j->first || takes_letters(j, i) || ids_are_wanted(j))
         options.requests = 1;                       /* for long headers: they carry the row's number */
     if (i == j->first) options.single_producer = 1; /* the source is one thread */
     rk_kernel_description is;
@@ -217,6 +230,16 @@ static bool launch(job *j, rk_u32 i)
     return fine;
 }
 
+static rk_route_options options_of(const app_route *route)
+{
+    return (rk_route_options){ RK_ROUTE_OPTIONS,
+                               .mode = route->key      ? RK_ROUTE_KEY
+                                       : route->target ? RK_ROUTE_FIXED
+                                                       : route->mode,
+                               .target = route->target ? *route->target : 0, .key_field = route->key,
+                               .message = route->message };
+}
+
 static bool connect(job *j, rk_u32 r)
 {
     const app_route *route = &j->app.file->routes[r];
@@ -226,18 +249,47 @@ static bool connect(job *j, rk_u32 r)
         j->kernels[from].to_output = true;
         return true;
     }
-    rk_route_options options = { RK_ROUTE_OPTIONS,
-                                 .mode = route->key      ? RK_ROUTE_KEY
-                                         : route->target ? RK_ROUTE_FIXED
-                                                         : route->mode,
-                                 .target = route->target ? *route->target : 0, .key_field = route->key,
-                                 .message = route->message };
+    rk_route_options options = options_of(route);
+    j->kernels[from].letters_elsewhere |= app_is_of_letters(route);
     rk_status status =
         rk_connect(j->runtime, j->kernels[from].handle, route->route, j->kernels[to].handle, &options);
     if (status == RK_OK) return true;
     char *what = command_print("route '%s -> %s'", route->from, route->to);
     tell(j, app_route_place(&j->app, r), what, status);
     free(what);
+    return false;
+}
+
+static bool add_topic(job *j, rk_u32 t)
+{
+    const app_file *file = j->app.file;
+    const app_route *line = &file->topics[t];
+    rk_status status;
+    if (app_publishes(file, t)) {
+        rk_kernel from = j->kernels[app_find_kernel(file, line->from)].handle;
+        status = rk_topic_publish(j->topics, line->to, from, line->route);
+    } else {
+        rk_route_options options = options_of(line);
+        rk_kernel to = j->kernels[app_find_kernel(file, line->to)].handle;
+        status = rk_topic_subscribe(j->topics, line->from, to, &options);
+    }
+    if (status == RK_OK) return true;
+    char *what = command_print("topic '%s -> %s'", line->from, line->to);
+    tell(j, app_topic_place(&j->app, t), what, status);
+    free(what);
+    return false;
+}
+
+static bool connect_topics(job *j)
+{
+    bool fine = true;
+    if (!j->app.file->topics_count) return true;
+    rk_status status = rk_topics_open(j->runtime, &j->topics);
+    for (rk_u32 t = 0; t < j->app.file->topics_count && status == RK_OK; t++) fine &= add_topic(j, t);
+    if (!fine) return false;
+    if (status == RK_OK) status = rk_topics_connect(j->topics, NULL);
+    if (status == RK_OK) return true;
+    tell(j, app_mapping_value(j->app.tree, "topics"), "topics", status);
     return false;
 }
 
@@ -260,6 +312,7 @@ int job_launch(job *j)
     }
     for (rk_u32 r = 0; r < file->routes_count && code == RK_EXIT_OK; r++)
         if (!connect(j, r)) code = RK_EXIT_KERNEL;
+    if (code == RK_EXIT_OK && !connect_topics(j)) code = RK_EXIT_KERNEL;
     return code;
 }
 

@@ -334,6 +334,7 @@ static int run_app(job *j)
     code = checkpoints_close(j, code);
     if (interrupt_asked() && code == RK_EXIT_KERNEL)
         code = RK_EXIT_INTERRUPTED; /* the compiler was interrupted, too */
+    rk_topics_close(j->topics);
     if (j->runtime && rk_close(j->runtime) == RK_QUARANTINED)
         command_error_text("a handler did not stop: its memory was left as it is", rk_error_text());
     source_close(j->from);

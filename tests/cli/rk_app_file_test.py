@@ -21,7 +21,7 @@ routes:
 
 # What replaces what in GOOD, and what is then told.
 MISTAKES = [
-    ("app: small\n", "app: small\ncolour: red\n", "2:1: the app file has no key 'colour': valid are app, messages, input, output, checkpoints, kernels and routes"),
+    ("app: small\n", "app: small\ncolour: red\n", "2:1: the app file has no key 'colour': valid are app, messages, input, output, checkpoints, kernels, routes and topics"),
     ("app: small\n", "", "1:1: the app file lacks 'app'"),
     ("app: small\n", "app: small\napp: large\n", "2:1: 'app' is here twice; the first is on line 1"),
     ("app: small\n", "app: [small]\n", "1:6: 'app' is a list: it must be one value"),
@@ -66,7 +66,7 @@ MISTAKES = [
     ("- input -> first", "- [input, first]", "12:5: a route must be 'FROM -> TO'"),
     ("- input -> first", "- input -> first\n  - input -> second", "13:5: a second route from the input (the first is on line 12)"),
     ("- input -> first\n", "- first -> output\n", "12:3: no route comes from the input"),
-    ("  - first -> second: { mode: turn }\n", "", "4:3: kernel 'second' gets no messages: no route leads to it"),
+    ("  - first -> second: { mode: turn }\n", "", "4:3: kernel 'second' gets no messages: no route or topic leads to it"),
     ("{ mode: turn }", "{ mode: random }", "13:30: route 'first -> second': 'mode' is 'random': valid are target, turn and all"),
     ("{ mode: turn }", "{ mode: turn, key: value }", "has more than one of 'key', 'mode' and 'target'"),
     ("{ mode: turn }", "{ moode: turn }", "13:24: route 'first -> second' has no key 'moode': valid are route, message, key, mode and target"),
@@ -76,6 +76,8 @@ MISTAKES = [
     ("- second -> output", "- second -> output: { key: value }", "14:5: route 'second -> output': 'key', 'mode', 'target' and 'message' are for kernels"),
     ("- input -> first", "- input -> first: { route: x }", "the input has no named routes"),
     ("kernels:\n", "kernels: []\nkernel:\n", "2:10: 'kernels' must be a mapping of names"),
+    ("routes:\n", "topics: first -> x\nroutes:\n", "11:9: 'topics' must be a list: - NAME -> TOPIC"),
+    ("routes:\n", "topics: []\nroutes:\n", "11:9: 'topics' is empty: it needs at least one"),
     ("routes:\n", "routes: x\nroute:\n", "11:9: 'routes' must be a list"),
     ("app: small\n", "app: &name small\n", "1:6: an app file has no anchors or aliases"),
     ("app: small\n", "app: *name\n", "1:6: an app file has no anchors or aliases"),

@@ -39,6 +39,15 @@ static void check_app(const app *app)
         require(strcmp(route->to, "output") == 0 || app_find_kernel(file, route->to) != UINT32_MAX);
         require(app_route_place(app, i) != NULL);
     }
+    for (rk_u32 i = 0; i < file->topics_count; i++) {
+        bool leads = false, publishes = app_publishes(file, i);
+        require(app_topic_place(app, i) != NULL);
+        require(app_find_kernel(file, publishes ? file->topics[i].from : file->topics[i].to) != UINT32_MAX);
+        for (rk_u32 j = 0; j < file->topics_count; j++)
+            leads |= publishes ? app_topic_leads(file, i, j) : app_topic_leads(file, j, i);
+        require(leads);
+    }
+    require(file->checkpoints.keep <= 1000);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
