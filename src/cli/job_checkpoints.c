@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "letters_journal.h"
@@ -83,7 +84,9 @@ void checkpoints_if_due(job *j)
     if (!(c->every_rows && j->fed.rows - c->rows_then >= c->every_rows) &&
         !(c->every_ns && now - c->taken_ns >= c->every_ns))
         return;
+    letters_place ignored;
     sink_sync(&j->to); /* most of it here, so that little is left to do in the pause */
+    letters_cut(j->letters, &ignored);
     c->unwritten = false;
     rk_status status = rk_checkpoint(c->store);
     c->rows_then = j->fed.rows;
@@ -304,6 +307,7 @@ int checkpoints_close(job *j, int code)
         command_error_text(c->folder, rk_error_text());
         code = RK_EXIT_IO;
     }
+    if (code == RK_EXIT_OK) unlink(c->journal);
     rk_checkpoints_close(c->store);
     free(c->folder);
     free(c->journal);

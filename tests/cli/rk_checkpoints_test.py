@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """A job that is killed goes on from its last checkpoint, and its files end as those of one that was not killed."""
 import os
+import signal
 import struct
 import subprocess
 import sys
 import time
 
 import rk_command
-from rk_command import IO, KERNEL, RK, SLOW, SOURCE, USAGE, Case
+from rk_command import INTERRUPTED, IO, KERNEL, RK, SLOW, SOURCE, USAGE, Case
 
 WEATHER = SOURCE / "examples" / "weather-watch"
 
@@ -191,6 +192,7 @@ class Checkpoints(Case):
         self.assertGreaterEqual(told["kept"], 2)
         self.assertEqual(told["pause_ns"]["count"], 10)
         self.assertTrue(summary.exists())
+        self.assertFalse((self.state / "letters").exists())
         again = self.run_rk(*self.arguments(app), stdin=self.numbers(300))
         self.assertNotIn("going on", again.errors)
         self.assertEqual(self.out.read_bytes().count(b"\n"), 301)
@@ -205,6 +207,24 @@ class Checkpoints(Case):
             done = self.run_rk(*self.arguments(app, *(["--no-restore"] if how == "option" else [])), stdin=rows)
             self.assertRegex(done.errors, r"state: \d+ checkpoints are removed: the job begins anew")
             self.assertEqual(self.out.read_bytes(), whole)
+
+    def test_an_interrupted_job_keeps_its_checkpoints(self):
+        app, rows = self.sums(), self.numbers(700)
+        whole = self.unbroken(app, rows)
+        job = rk_command.start(*self.arguments(app))
+        try:
+            job.stdin.write(b"".join(rows.splitlines(True)[:451]))
+            job.stdin.flush()
+            wait_until(lambda: self.written() >= 450, "output for each row")
+            job.send_signal(signal.SIGINT)
+            self.assertEqual(job.wait(60 * SLOW), INTERRUPTED)
+        finally:
+            job.kill()
+            job.communicate()
+        self.assertEqual(self.written(), 451)  # with that of the drain hook, which comes too early
+        done = self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertIn("going on from checkpoint 4 of", done.errors)
+        self.assertEqual(self.out.read_bytes(), whole)
 
     # ------------------------------------------------------------------ what is refused
 
