@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../runtime/carry.h"
+#include "../runtime/guard.h"
 #include "../runtime/kernel.h"
 #include "../runtime/wiring.h"
 #include "snapshot_form.h"
@@ -314,6 +315,15 @@ static rk_status restore(restoring *all)
     return status;
 }
 
+/* Nobody sends meanwhile, and the service thread doesn't look at lanes and counts that are being written. */
+static rk_status restore_behind_gates(restoring *all)
+{
+    for (rk_u32 i = 0; i < all->count; i++) rk_gate_close(all->all[i].kernel);
+    rk_status status = restore(all);
+    for (rk_u32 i = 0; i < all->count; i++) rk_gate_open(all->all[i].kernel);
+    return status;
+}
+
 /* Each kernel of the snapshot is one of those given, and each of those is in it. */
 static rk_status pair(rk_runtime *runtime, const rk_kernel *handles, size_t count,
                       const rk_form_kernel *forms, restoring *all)
@@ -357,7 +367,7 @@ rk_status rk_snapshot_restore(rk_runtime *runtime, const rk_kernel *handles, siz
     pthread_mutex_lock(&runtime->control);
     all.now_ns = rk_runtime_now(runtime);
     status = pair(runtime, handles, count, forms, &all);
-    if (status == RK_OK) status = restore(&all);
+    if (status == RK_OK) status = restore_behind_gates(&all);
     pthread_mutex_unlock(&runtime->control);
     for (rk_u32 i = 0; i < all.count; i++) {
         for (rk_u32 which = 0; which < RK_SNAPSHOT_LANES; which++) free(all.all[i].queued[which]);
