@@ -281,7 +281,10 @@ class Checkpoints(Case):
 
     def test_an_output_that_is_too_short_or_of_another_format_is_refused(self):
         app, rows = self.sums(), self.numbers(700)
-        self.killed_sums(app, rows)
+        lines = rows.splitlines(True)
+        self.kill_after(self.arguments(app),
+                        (b"".join(lines[:201]), lambda: self.written() == 200, "output that checkpoint 3 has"),
+                        (b"".join(lines[201:401]), lambda: self.written() == 400, "output for each row"))
         done = self.run_rk(*self.arguments(app, "--output-format", "csv"), stdin=rows, code=IO)
         self.assertIn("the checkpoint has another output format", done.errors)
         self.out.write_bytes(self.out.read_bytes()[:100])
