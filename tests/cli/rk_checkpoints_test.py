@@ -36,6 +36,19 @@ RK_ON_DRAIN(sums, memory, self)
 }
 """
 
+# Ten long lines for each row.
+WIDE = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_MESSAGE(many, 2, (rk_i64, value), (rk_i64, part, 100))
+RK_HANDLER(wide, number, msg, rk_none, self, .max_sends = 10)
+{
+    many out;
+    out.value = msg->value;
+    for (rk_u32 i = 0; i < 100; i++) out.part[i] = 1234567890123456789 + msg->value;
+    for (rk_u32 i = 0; i < 10; i++) rk_send(RK_ARG, &out);
+}
+"""
+
 APP = """app: sums
 checkpoints: { folder: state, every_rows: 100, full_every: 1 }
 kernels:
@@ -169,6 +182,16 @@ class Checkpoints(Case):
         self.killed_sums(app, rows, "--workers", "2", upto=1500)
         self.run_rk(*self.arguments(app, "--workers", "2"), stdin=rows)
         self.assertEqual(self.out.read_bytes(), whole)
+
+    def test_lines_that_were_received_and_not_yet_written_at_a_cut_are_not_lost(self):
+        app = self.app(APP.replace("sums", "wide").replace("100", "50"), WIDE, "wide.rk.c")  # writing is slow: it lags behind
+        rows = self.numbers(400)
+        whole = self.unbroken(app, rows)
+        self.kill_after(self.arguments(app), (b"".join(rows.splitlines(True)[:352]), lambda: self.written() >= 3510,
+                                              "ten lines for each row"))
+        done = self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertIn("after 350 rows", done.errors)
+        self.assertTrue(self.out.read_bytes() == whole)
 
     def test_by_time(self):
         app, rows = self.sums(APP.replace("every_rows: 100", "every_ms: 1")), self.numbers(900)
