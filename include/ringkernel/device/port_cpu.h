@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <string.h>
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <emmintrin.h>
 #endif
 
 #define RK_GLOBAL
