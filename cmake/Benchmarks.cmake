@@ -52,6 +52,8 @@ if(peer_sources)
 endif()
 
 file(GLOB bench_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.rk.c)
+add_library(bench_kernels OBJECT)
+ringkernel_add_kernels(bench_kernels ${bench_kernels})
 file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.c)
 list(FILTER bench_sources EXCLUDE REGEX "\\.rk\\.c$")
 file(GLOB_RECURSE module_benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*_bench.c)
@@ -66,7 +68,6 @@ foreach(file IN LISTS bench_sources module_benches)
     add_executable(${name} ${file})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
     target_link_libraries(${name} PRIVATE bench_peers $<TARGET_NAME_IF_EXISTS:rk_cli>
-        $<TARGET_NAME_IF_EXISTS:ringkernel_json> $<TARGET_NAME_IF_EXISTS:ringkernel_checkpoint_static>
+        $<TARGET_NAME_IF_EXISTS:ringkernel_json> $<TARGET_NAME_IF_EXISTS:ringkernel_checkpoint_static> bench_kernels
         ringkernel_static Threads::Threads ${CMAKE_DL_LIBS} m)
-    ringkernel_add_kernels(${name} ${bench_kernels})
 endforeach()
