@@ -4,10 +4,12 @@
     gate.py [--root DIR] [--cache DIR] [--nvrtc FILE] [KERNEL.rk.c ...]
 
 Kernels are the files NAME.rk.c of the repository, and those that `rk` carries as text. One is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
-that src/codegen renders by NVRTC (PTX for compute capability 7.5, machine code for 9.0), by PoCL (OpenCL C 1.2
-and 3.0) and, as the Metal Shading Language, by clang's C++ for OpenCL with tests/gate/metal as Metal's library. A header is compiled alone, by the C++ compilers too. Each compiler is one process, and remembers in
-the cache what it has compiled before from the same text, the same headers and with the same version. Only NVRTC
-may be missing. The exit status is 1 if anything failed.
+that src/codegen renders by NVRTC (for compute capability 7.5 and 9.0), by PoCL (OpenCL C 1.2 and 3.0) and, as the
+Metal Shading Language, by clang's C++ for OpenCL with tests/gate/metal as Metal's library. A header is compiled alone,
+by the C++ compilers too. A device's compilers optimise one kernel of each way to run handlers, and for 9.0 make machine
+code of it, not PTX alone: that takes seconds a kernel, and the assembly that it could refuse is in the headers, which
+all kernels share. Each compiler is one process, and remembers in the cache what it has compiled before from the same
+text, the same headers and with the same version. Only NVRTC may be missing. The exit status is 1 if anything failed.
 """
 import argparse
 import ctypes
@@ -68,10 +70,11 @@ class Job:
     kernel: bool
     texts: dict  # by FORMS; a text that begins with "error:" is why there is none
     source: str = ""  # of a kernel, as it was written
+    optimised: bool = False  # by the compilers of devices
 
 
-# Machine code for a GPU is made of the first kernel of a file only: the assembler takes seconds for each, and
-# what is wrong with the others the compiler proper has said before.
+# A unit of one kernel has its handlers inside of its loop, one of many calls them: the first kernel of each file is compiled
+# alone as well.
 FORMS = ("cpu", "cuda", "cuda, first kernel", "opencl", "metal")
 
 
@@ -160,6 +163,7 @@ def find_jobs(root, cache, kernels):
             wanted += sorted(write_carried(root, cache).rglob("*.rk.c"))
     renderer = load_renderer(cache)
     jobs = [Job(os.path.relpath(p, root), True, render_all(renderer, p), p.read_text()) for p in wanted]
+    optimise_one_of_each(jobs)
     if kernels:
         return jobs
     include = root / "include/ringkernel"
@@ -168,6 +172,16 @@ def find_jobs(root, cache, kernels):
         text = f"{BEFORE_HEADER.get(name, '')}#include <ringkernel/{name}>\n{AFTER_HEADER.get(name, '')}"
         jobs.append(Job(f"ringkernel/{name}", False, dict.fromkeys(FORMS, text)))
     return jobs
+
+
+def optimise_one_of_each(jobs):
+    """Of each way to run handlers (device/unit.h)."""
+    seen = set()
+    for job in jobs:
+        way = re.search(r"^RK_ENTRY\(.*, (RK_RUN_\w+)\)", job.texts["cuda, first kernel"], re.MULTILINE)
+        if way and way.group(1) not in seen:
+            job.optimised = True
+            seen.add(way.group(1))
 
 
 def digest(*parts):
@@ -225,13 +239,17 @@ class Nvrtc:
         self.form = "cuda, first kernel" if architecture.startswith("sm_") else "cuda"
 
     def open(self, root, nvrtc):
-        self.options = ["--std=c++20", f"--gpu-architecture={self.architecture}", f"-I{root}/include"]
+        self.options = ["--std=c++20", f"-I{root}/include"]
+        self.optimise = [f"--gpu-architecture={self.architecture}"]
+        self.quickly = [f"--gpu-architecture={self.architecture.replace('sm_', 'compute_')}"]
         if self.architecture.startswith("sm_"):
-            self.options.append("--ptxas-options=-O0")  # the assembler is to accept it, and soon
+            self.optimise.append("--ptxas-options=-O0")  # the assembler is to accept it, and soon
         self.library = self.find(nvrtc)
         major, minor = c_int(), c_int()
         self.library.nvrtcVersion(byref(major), byref(minor))
-        return f"NVRTC {major.value}.{minor.value} {self.options}"
+        if major.value >= 13:  # older ones may not have it
+            self.quickly.append("--Ofast-compile=max")
+        return f"NVRTC {major.value}.{minor.value} {self.options} {self.optimise} {self.quickly}"
 
     @staticmethod
     def find(nvrtc):
@@ -245,15 +263,15 @@ class Nvrtc:
         raise Missing("NVRTC not found")
 
     def compile(self, job, text):
-        ok, said, _ = self.translate(f"{job.name} for cuda", text)
+        ok, said, _ = self.translate(f"{job.name} for cuda", text, self.optimise if job.optimised else self.quickly)
         return ok, said
 
-    def translate(self, name, text):
+    def translate(self, name, text, how=None):
         """Whether there was nothing to say, what was said, and of a virtual architecture the PTX."""
         program = c_void_p()
         self.library.nvrtcCreateProgram(byref(program), text.encode(), name.encode(), 0, None, None)
-        options = (c_char_p * len(self.options))(*[o.encode() for o in self.options])
-        result = self.library.nvrtcCompileProgram(program, len(self.options), options)
+        given = [option.encode() for option in (*self.options, *(how or self.optimise))]
+        result = self.library.nvrtcCompileProgram(program, len(given), (c_char_p * len(given))(*given))
         said = self.ask(program, "ProgramLog")
         ptx = self.ask(program, "PTX") if result == 0 and self.architecture.startswith("compute_") else ""
         self.library.nvrtcDestroyProgram(byref(program))
@@ -276,7 +294,7 @@ class Pocl:
         self.standard = standard
 
     def open(self, root, _nvrtc):
-        self.options = f"-cl-std=CL{self.standard} -Werror -I{root}/include"
+        self.options, self.quickly = f"-cl-std=CL{self.standard} -Werror -I{root}/include", " -cl-opt-disable"
         os.environ.setdefault("POCL_KERNEL_CACHE", "0")  # it would not notice that an included file changed
         try:
             cl = self.cl = ctypes.CDLL("libOpenCL.so.1")
@@ -298,7 +316,7 @@ class Pocl:
         if cl.clGetDeviceIDs(platform, c_uint64(0xFFFFFFFF), 1, byref(self.device), None):
             raise Missing("PoCL has no device")
         self.context = cl.clCreateContext(None, 1, byref(self.device), None, None, None)
-        return f"PoCL {self.ask(cl.clGetDeviceInfo, self.device, self.DRIVER_VERSION)} {self.options}"
+        return f"PoCL {self.ask(cl.clGetDeviceInfo, self.device, self.DRIVER_VERSION)} {self.options}{self.quickly}"
 
     @staticmethod
     def ask(function, what, parameter):
@@ -312,7 +330,8 @@ class Pocl:
         text += "" if job.kernel else "__kernel void rk_gate_nothing(void) {}\n"
         source, size = c_char_p(text.encode()), c_size_t()
         program = self.cl.clCreateProgramWithSource(self.context, 1, byref(source), None, None)
-        result = self.cl.clBuildProgram(program, 1, byref(self.device), self.options.encode(), None, None)
+        options = self.options + ("" if job.optimised else self.quickly)
+        result = self.cl.clBuildProgram(program, 1, byref(self.device), options.encode(), None, None)
         self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, 0, None, byref(size))
         log = ctypes.create_string_buffer(size.value + 1)
         self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, size.value, log, None)
@@ -386,7 +405,7 @@ def run_compiler(compiler, jobs, root, cache, nvrtc, pipe):
         pipe.send(("begin", number))
         text = job.texts[compiler.form]
         content = (root / job.name).read_text() if job.kernel else ""
-        entry = cache / digest(common, job.name, text, content)
+        entry = cache / digest(common, job.name, text, content, str(job.optimised))
         if not entry.exists():
             ok, said = (False, text) if text.startswith("error:") else compiler.compile(job, text)
             Path(f"{entry}.new").write_text(json.dumps([ok, said.replace(f"{root}/", "")]))
