@@ -40,8 +40,11 @@ function(rk_add_test name file)
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
             "ASAN_OPTIONS=detect_leaks=0:strict_string_checks=1:check_initialization_order=1")
     endif()
-    if(label STREQUAL contract OR name IN_LIST RK_SPINNING_TESTS)
+    if(name IN_LIST RK_SPINNING_TESTS)
         set_tests_properties(${name} PROPERTIES PROCESSORS 2)
+    endif()
+    if(name IN_LIST RK_LONG_TESTS)
+        set_tests_properties(${name} PROPERTIES COST 100)
     endif()
 endfunction()
 
@@ -211,7 +214,7 @@ if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT RK_CONTRACT_VARIANTS=opencl-* RK_CONTRACT_LIMIT=500
             RK_CONTRACT_PATIENCE=120 POCL_CACHE_DIR=${PROJECT_BINARY_DIR}/opencl-cache
             XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
-        set_tests_properties(${name} PROPERTIES PROCESSORS 2 TIMEOUT 1200)
+        set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
     endforeach()
 endif()
 
