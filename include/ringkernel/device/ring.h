@@ -358,11 +358,10 @@ RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 in
     rk_u32 count = (words + 2u) / 3u;
     rk_unit unit;
     unit.word[0] = rk_ring_lap(ring, index);
-    for (rk_u32 u = 0; u < count; u++) {
-        for (rk_u32 w = 0; w < 3u; w++) {
-            rk_u32 at = u * 3u + w;
-            unit.word[1 + w] = at < words ? rk_message_word(header, payload, header_words, 1u + at) : 0u;
-        }
+    for (rk_u32 u = 0, at = 0; u < count; u++, at += 3u) { /* no loop over words: they stay in registers */
+        unit.word[1] = rk_message_word(header, payload, header_words, 1u + at);
+        unit.word[2] = at + 1u < words ? rk_message_word(header, payload, header_words, 2u + at) : 0u;
+        unit.word[3] = at + 2u < words ? rk_message_word(header, payload, header_words, 3u + at) : 0u;
         rk_store_unit(&units[u], unit);
     }
 #endif
