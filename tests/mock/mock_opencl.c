@@ -7,6 +7,7 @@
 #include <ringkernel/device/shard.h>
 
 #include <ringkernel/device/layout.h>
+#include <ringkernel/device/parcel.h>
 
 #include "backend/opencl/opencl_abi.h"
 
@@ -17,15 +18,17 @@ static const rk_u32 layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_) };
 
 struct rk_cl_memory_ {
     size_t size;
-    unsigned char bytes[];
+    unsigned char bytes[] __attribute__((aligned(16)));
 };
 struct rk_cl_kernel_ {
     char name[160];
-    struct rk_cl_memory_ *memory;
-    rk_u32 count;
+    struct rk_cl_memory_ *memory, *parcel, *back;
+    rk_u64 table;
+    rk_u32 first, count;
 };
 struct rk_cl_event_ {
     rk_i32 stage;
+    rk_u32 launch; /* the number of a launch that it is behind, and that waits; 0: none */
 };
 
 static mock_opencl state;
@@ -34,6 +37,9 @@ static rk_i32 stuck;                                   /* the stage of all comma
 
 EXPORTED mock_opencl *mock_opencl_state(void);
 mock_opencl *mock_opencl_state(void) { return &state; }
+
+EXPORTED void *mock_opencl_bytes(rk_cl_memory memory);
+void *mock_opencl_bytes(rk_cl_memory memory) { return memory->bytes; }
 
 static rk_u32 how_many(const char *variable)
 {
@@ -58,12 +64,22 @@ static rk_cl_result answer(const void *value, size_t has, size_t size, void *to,
     return RK_CL_SUCCESS;
 }
 
-static void hand_out(rk_cl_event *event, rk_i32 stage)
+static void hand_out(rk_cl_event *event, rk_i32 stage, rk_u32 waits, const rk_cl_event *wait)
 {
     if (stage < 0 || stage > stuck) stuck = stage;
     if (!event) return;
     *event = malloc(sizeof **event);
-    if (*event) (*event)->stage = stuck;
+    if (!*event) return;
+    **event = (struct rk_cl_event_){ .stage = stuck };
+    for (rk_u32 i = 0; i < waits; i++)
+        if (wait[i]->launch) (*event)->launch = wait[i]->launch;
+}
+
+static rk_i32 stage_of(rk_cl_event event)
+{
+    if (!event->launch) return event->stage;
+    if (__atomic_load_n(&state.released, __ATOMIC_SEQ_CST) < event->launch) return RK_CL_RUNNING;
+    return event->launch == state.fails ? (rk_i32)RK_CL_OUT_OF_RESOURCES : (rk_i32)RK_CL_COMPLETE;
 }
 
 /* ------------------------------------------------------------------ what there is */
@@ -189,10 +205,10 @@ rk_cl_result clEnqueueReadBuffer(rk_cl_queue queue_, rk_cl_memory memory, rk_u32
                                  size_t size, void *to, rk_u32 waits, const rk_cl_event *wait,
                                  rk_cl_event *event)
 {
-    (void)queue_, (void)blocking, (void)waits, (void)wait;
+    (void)queue_, (void)blocking;
     MAY_FAIL();
     memcpy(to, memory->bytes + offset, size);
-    hand_out(event, stuck);
+    hand_out(event, stuck, waits, wait);
     return RK_CL_SUCCESS;
 }
 
@@ -203,10 +219,10 @@ rk_cl_result clEnqueueWriteBuffer(rk_cl_queue queue_, rk_cl_memory memory, rk_u3
                                   size_t size, const void *from, rk_u32 waits, const rk_cl_event *wait,
                                   rk_cl_event *event)
 {
-    (void)queue_, (void)blocking, (void)waits, (void)wait;
+    (void)queue_, (void)blocking;
     MAY_FAIL();
     memcpy(memory->bytes + offset, from, size);
-    hand_out(event, stuck);
+    hand_out(event, stuck, waits, wait);
     return RK_CL_SUCCESS;
 }
 
@@ -217,11 +233,11 @@ rk_cl_result clEnqueueFillBuffer(rk_cl_queue queue_, rk_cl_memory memory, const 
                                  size_t pattern_size, size_t offset, size_t size, rk_u32 waits,
                                  const rk_cl_event *wait, rk_cl_event *event)
 {
-    (void)queue_, (void)waits, (void)wait;
+    (void)queue_;
     MAY_FAIL();
     for (size_t at = 0; at < size; at += pattern_size)
         memcpy(memory->bytes + offset + at, pattern, pattern_size);
-    hand_out(event, stuck);
+    hand_out(event, stuck, waits, wait);
     return RK_CL_SUCCESS;
 }
 
@@ -313,7 +329,11 @@ rk_cl_result clSetKernelArg(rk_cl_kernel kernel, rk_u32 index, size_t size, cons
 {
     MAY_FAIL();
     if (index == 0 && size == sizeof kernel->memory) memcpy(&kernel->memory, value, size);
+    if (index == 1 && size == sizeof kernel->table) memcpy(&kernel->table, value, size);
+    if (index == 2 && size == sizeof kernel->first) memcpy(&kernel->first, value, size);
     if (index == 3 && size == sizeof kernel->count) memcpy(&kernel->count, value, size);
+    if (index == 6) memcpy(&kernel->parcel, value, size);
+    if (index == 7) memcpy(&kernel->back, value, size);
     return RK_CL_SUCCESS;
 }
 
@@ -328,6 +348,23 @@ rk_cl_result clGetKernelWorkGroupInfo(rk_cl_kernel kernel, rk_cl_device device_,
     return answer(&most, sizeof most, size, value, needed);
 }
 
+/* What a launch does but for the visits: the shards are given what the slice brings, and answer. */
+static void serve(rk_cl_kernel kernel)
+{
+    rk_byte *arena = kernel->memory->bytes;
+    const rk_u64 *table = (const rk_u64 *)(const void *)(arena + kernel->table) + kernel->first;
+    rk_unit *parcel = (rk_unit *)(void *)kernel->parcel->bytes,
+            *back = (rk_unit *)(void *)kernel->back->bytes;
+    for (rk_u32 s = 0; s < kernel->count; s++) {
+        const rk_shard *shard = (const rk_shard *)(const void *)(arena + table[s]);
+        rk_answer *answer = (rk_answer *)(void *)back + s;
+        rk_parcel_unpack(parcel, arena, s, 0, 1);
+        rk_answer_begin(parcel, s, answer, shard, arena);
+        rk_answer_pack(back, answer, shard, arena, 0, 1);
+        rk_answer_end(answer, shard, arena);
+    }
+}
+
 EXPORTED rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_u32 dimensions,
                                              const size_t *offset, const size_t *global, const size_t *local,
                                              rk_u32 waits, const rk_cl_event *wait, rk_cl_event *event);
@@ -335,16 +372,20 @@ rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_
                                     const size_t *offset, const size_t *global, const size_t *local,
                                     rk_u32 waits, const rk_cl_event *wait, rk_cl_event *event)
 {
-    static const rk_i32 stages[] = { RK_CL_COMPLETE, RK_CL_SUBMITTED, RK_CL_RUNNING, RK_CL_OUT_OF_RESOURCES };
+    static const rk_i32 stages[] = { RK_CL_COMPLETE,         RK_CL_SUBMITTED, RK_CL_RUNNING,
+                                     RK_CL_OUT_OF_RESOURCES, RK_CL_COMPLETE,  RK_CL_COMPLETE };
     int how = kernel->count ? state.launch : state.warm_up;
-    (void)queue_, (void)dimensions, (void)offset, (void)global, (void)local, (void)waits, (void)wait;
+    (void)queue_, (void)dimensions, (void)offset, (void)global, (void)local;
     MAY_FAIL();
     if (strcmp(kernel->name, "rk_layout_check") == 0) {
         memcpy(kernel->memory->bytes, layout, sizeof layout);
         how = MOCK_LAUNCH_COMPLETES;
     }
-    if (kernel->count) __atomic_add_fetch(&state.launches, 1, __ATOMIC_SEQ_CST);
-    hand_out(event, stages[how]);
+    if (kernel->count && (how == MOCK_LAUNCH_COMPLETES || how == MOCK_LAUNCH_WAITS)) serve(kernel);
+    hand_out(event, stages[how], waits, wait);
+    if (!kernel->count) return RK_CL_SUCCESS;
+    rk_u32 number = __atomic_add_fetch(&state.launches, 1, __ATOMIC_SEQ_CST);
+    if (event && *event && how == MOCK_LAUNCH_WAITS) (*event)->launch = number;
     return RK_CL_SUCCESS;
 }
 
@@ -362,14 +403,15 @@ rk_cl_result clGetEventInfo(rk_cl_event event, rk_u32 what, size_t size, void *v
 {
     (void)what;
     MAY_FAIL();
-    return answer(&event->stage, sizeof event->stage, size, value, needed);
+    rk_i32 stage = stage_of(event);
+    return answer(&stage, sizeof stage, size, value, needed);
 }
 
 EXPORTED rk_cl_result clSetEventCallback(rk_cl_event event, rk_i32 when, rk_cl_told told, void *user);
 rk_cl_result clSetEventCallback(rk_cl_event event, rk_i32 when, rk_cl_told told, void *user)
 {
     MAY_FAIL();
-    if (event->stage <= when) told(event, event->stage, user);
+    if (stage_of(event) <= when) told(event, stage_of(event), user);
     return RK_CL_SUCCESS;
 }
 

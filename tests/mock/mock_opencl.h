@@ -1,6 +1,6 @@
 /* What the mock OpenCL library is to do. By the environment when it is loaded, or by the functions that it exports
- * beside OpenCL's. It has one platform and one device, whose memory is the host's; its launches do nothing but the
- * layout's check. */
+ * beside OpenCL's. It has one platform and one device, whose memory is the host's; its launches do the layout's check, or
+ * give shards what a slice brings and answer, without a visit. */
 #ifndef RINGKERNEL_TESTS_MOCK_OPENCL_H
 #define RINGKERNEL_TESTS_MOCK_OPENCL_H
 
@@ -9,7 +9,9 @@
 #define MOCK_LAUNCH_COMPLETES 0
 #define MOCK_LAUNCH_NEVER_STARTS 1
 #define MOCK_LAUNCH_NEVER_ENDS 2
-#define MOCK_LAUNCH_FAILS 3 /* its event ends in CL_OUT_OF_RESOURCES */
+#define MOCK_LAUNCH_FAILS 3   /* its event ends in CL_OUT_OF_RESOURCES */
+#define MOCK_LAUNCH_WAITS 4   /* runs until `released` has its number */
+#define MOCK_LAUNCH_IGNORES 5 /* completes, and no shard was served */
 
 typedef struct mock_opencl {
     /* The next calls of this function give this result. */
@@ -19,11 +21,17 @@ typedef struct mock_opencl {
     int warm_up;        /* the same, of those that serve none */
     unsigned builds;    /* from source, so far */
     unsigned binaries;  /* from a binary */
-    unsigned launches;  /* that serve a shard */
+    unsigned launches;  /* that serve a shard: numbers from 1 on */
+    unsigned released;  /* launches that waited end up to this number */
+    unsigned fails;     /* the number of one that then ends in CL_OUT_OF_RESOURCES */
     char options[4352]; /* of the last build */
 } mock_opencl;
 
 /* The mock's state; found by dlsym. */
 typedef mock_opencl *(*mock_opencl_state_function)(void);
+
+/* The bytes of a buffer, "mock_opencl_bytes". */
+struct rk_cl_memory_;
+typedef void *(*mock_opencl_bytes_function)(struct rk_cl_memory_ *memory);
 
 #endif

@@ -12,7 +12,8 @@
  *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards
  *              had work RK_SLICE_IDLE times in a row; 0: stay until all of them are paused, ended or failed
  *     shared   OpenCL and Metal: the block's shared memory, .shared bytes and 8 more for each thread; a launch
- *              parameter on CUDA */
+ *              parameter on CUDA
+ *     parcel, back   OpenCL: what the slice brings, and where its answer goes: see parcel.h */
 #ifndef RINGKERNEL_DEVICE_ENTRY_H
 #define RINGKERNEL_DEVICE_ENTRY_H
 
@@ -24,6 +25,7 @@
 
 #include "layout.h"
 #include "loop.h"
+#include "parcel.h"
 #include "rounds.h"
 
 #include "block.h"
@@ -376,15 +378,41 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
         rk_entry_serve(&entry, shards, first, count, visits, run_);                          \
     }
 #else
+/* What the slice brought, and what it takes back: see parcel.h. */
+RK_FN void rk_entry_unpack(rk_entry *entry, RK_GLOBAL const rk_unit *parcel, rk_u32 count)
+{
+    for (rk_u32 s = RK_BLOCK_NUMBER(entry); s < count; s += RK_BLOCK_COUNT(entry))
+        rk_parcel_unpack(parcel, entry->context.arena, s, entry->thread, entry->threads);
+    RK_PORT_BLOCK_BARRIER();
+}
+
+RK_FN void rk_entry_answer(rk_entry *entry, RK_GLOBAL rk_unit *parcel, RK_GLOBAL rk_unit *back,
+                           RK_GLOBAL const rk_u64 *table, rk_u32 count)
+{
+    rk_byte *arena = entry->context.arena;
+    for (rk_u32 s = RK_BLOCK_NUMBER(entry); s < count; s += RK_BLOCK_COUNT(entry)) {
+        RK_GLOBAL const rk_shard *shard = (RK_GLOBAL const rk_shard *)(arena + table[s]);
+        RK_GLOBAL rk_answer *answer = (RK_GLOBAL rk_answer *)back + s;
+        if (entry->thread == 0) rk_answer_begin(parcel, s, answer, shard, arena);
+        RK_PORT_BLOCK_BARRIER();
+        rk_answer_pack(back, answer, shard, arena, entry->thread, entry->threads);
+        RK_PORT_BLOCK_BARRIER();
+        if (entry->thread == 0) rk_answer_end(answer, shard, arena);
+    }
+}
+
 #define RK_KERNEL __kernel void
-#define RK_ENTRY(kernel_, number_, run_)                                                           \
-    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, \
-                                 rk_u32 visits, __local rk_u8 *shared)                             \
-    {                                                                                              \
-        __local rk_u32 board[RK_BOARD_WORDS];                                                      \
-        rk_entry entry;                                                                            \
-        rk_entry_open(&entry, arena, shared, board, number_);                                      \
-        rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
+#define RK_ENTRY(kernel_, number_, run_)                                                                 \
+    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count,       \
+                                 rk_u32 visits, __local rk_u8 *shared, __global rk_unit *parcel,         \
+                                 __global rk_unit *back)                                                 \
+    {                                                                                                    \
+        __local rk_u32 board[RK_BOARD_WORDS];                                                            \
+        rk_entry entry;                                                                                  \
+        rk_entry_open(&entry, arena, shared, board, number_);                                            \
+        rk_entry_unpack(&entry, parcel, count);                                                          \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                      \
+        rk_entry_answer(&entry, parcel, back, (__global const rk_u64 *)(arena + shards) + first, count); \
     }
 #endif
 

@@ -11,6 +11,7 @@
 #define RINGKERNEL_DEVICE_LAYOUT_H
 
 #include "handler.h"
+#include "parcel.h"
 
 /* clang-format off */
 #define RK_LAYOUT(S, O)                                                                                    \
@@ -44,7 +45,9 @@
     S(rk_shard) O(rk_shard, lane) O(rk_shard, stage) O(rk_shard, parameters) O(rk_shard, edge_counts)      \
     O(rk_shard, directory) O(rk_shard, send_deadline_ns) O(rk_shard, orders)                               \
     O(rk_shard, turn) O(rk_shard, meter)                                                                   \
-    S(rk_attributes) O(rk_attributes, log_limit)
+    S(rk_attributes) O(rk_attributes, log_limit)                                                           \
+    S(rk_parcel) S(rk_parcel_part) S(rk_parcel_piece) O(rk_parcel_piece, units)                            \
+    S(rk_answer) O(rk_answer, progress) O(rk_answer, first) O(rk_answer, head) O(rk_answer, stamp_seen)
 /* clang-format on */
 
 #define RK_LAYOUT_ONE_(...) +1u

@@ -47,6 +47,7 @@ static void free_all(rk_opencl_runtime *cl)
     }
     rk_opencl_codes_free(cl);
     if (cl->context) {
+        rk_opencl_flights_close(cl);
         rk_opencl_queue_close(cl);
         cl->api.clReleaseContext(cl->context);
     }
@@ -76,6 +77,7 @@ static rk_status opencl_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling
     runtime->backend_data = cl;
     rk_status status = take_device(cl);
     if (status == RK_OK) status = rk_opencl_reserve(cl, size, ceiling);
+    if (status == RK_OK) status = rk_opencl_flights_open(cl);
     if (status != RK_OK) {
         free_all(cl);
         runtime->backend_data = 0;

@@ -5,7 +5,9 @@
  *   opencl_queue.c    the one queue of commands: copies, launches, waiting with a deadline
  *   opencl_arena.c    the arena: one buffer on the device, and its image on the host
  *   opencl_code.c     a kernel's code: rendered, compiled or from the cache
- *   opencl_slice.c    a slice of one kernel: what the host has goes up, a launch, what the kernel has comes down
+ *   opencl_flight.c   slices on their way: a parcel up, a launch, its answer down; two at once
+ *   opencl_parcel.c   what goes into a parcel, and what becomes of an answer
+ *   opencl_rest.c     a kernel between slices: what it begins with, its counters, what it leaves behind
  *   opencl_serve.c    kernels that are served: taken on, left, given up, stepped
  *   opencl_keeper.c   the thread that launches what has work */
 #ifndef RK_BACKEND_OPENCL_OPENCL_H
@@ -14,6 +16,8 @@
 #include "../../runtime/core.h"
 #include "opencl_device.h"
 
+#include <ringkernel/device/parcel.h>
+
 #define RK_OPENCL_BOUNCE (4ull << 20)        /* bytes of the memory that copies go through */
 #define RK_OPENCL_PATIENCE RK_SECONDS(10)    /* for what takes microseconds */
 #define RK_OPENCL_BUILDING RK_SECONDS(600)   /* for a driver that compiles at the first launch */
@@ -21,6 +25,10 @@
 #define RK_OPENCL_VISITS_MOST 64u            /* of a shard in one launch */
 #define RK_OPENCL_SLICE_NS \
     RK_MILLISECONDS(10) /* what a launch should take at most: a display's watchdog waits for 2 s */
+
+#define RK_OPENCL_FLIGHTS 2u
+#define RK_OPENCL_MESSAGES (1ull << 20) /* bytes of messages that go up in one slice */
+#define RK_OPENCL_ANSWERS (4ull << 20)  /* that come down, at most */
 
 /* A kernel's code. Lives as long as the runtime. */
 typedef struct rk_opencl_code {
@@ -33,9 +41,14 @@ typedef struct rk_opencl_code {
 
 /* How far the copies of a shard's lanes have come. */
 typedef struct rk_opencl_shard {
-    rk_u64 sent[RK_BANDS]; /* index of the first message of the host lane that is not on the device */
-    rk_u64 taken[2];       /* of the first that is not on the host yet, out lane and report lane */
-    rk_u64 progress;       /* at the end of its last slice */
+    rk_u64 sent[RK_BANDS];        /* index of the first message of the host lane that is not on the device */
+    rk_u64 tail[RK_BANDS];        /* what the device was told of the host lane: its tail, */
+    rk_u64 evicted[RK_BANDS];     /* what was evicted, */
+    rk_u32 stamp_count[RK_BANDS]; /* its stamps */
+    rk_u64 taken[2];              /* of the first that is not on the host yet, out lane and report lane */
+    rk_u64 head[2];               /* and how far the host had read, as the device was told */
+    rk_u32 command, host_ended, faults; /* and its orders */
+    rk_u64 progress;                    /* at the end of its last slice */
 } rk_opencl_shard;
 
 /* A kernel that is served. */
@@ -45,8 +58,27 @@ typedef struct rk_opencl_served {
     rk_u32 blocks, threads, shared; /* of a launch */
     rk_u32 visits;                  /* of a shard in its next launch, by what the last one took */
     rk_u32 told;                    /* its failure was told */
+    rk_u32 counted;                 /* slices that had departed when its counters were fetched */
+    rk_u32 in_air;                  /* its slices */
+    rk_u64 landed_ns;               /* when the last one ended */
+    rk_u32 due;                     /* it wants a slice, whether messages have come or not */
+    rk_u32 worked;                  /* its last slice did something: another may find work */
+    rk_u32 crowded;                 /* the last answer had no room for all: each lane gets its share */
+    rk_u64 answer;                  /* bytes that the last answer had */
     rk_opencl_shard shard[];
 } rk_opencl_served;
+
+/* A slice on its way. */
+typedef struct rk_opencl_flight {
+    rk_opencl_served *served;   /* 0: on the ground */
+    rk_u32 slice, first, count; /* its number; the shards */
+    rk_u64 begun_ns;
+    rk_cl_memory up, down;            /* on the device */
+    char *parcel, *back;              /* on the host */
+    rk_u64 up_room, down_room;        /* bytes */
+    rk_u64 packed, asked;             /* bytes of them that travel */
+    rk_cl_event arrived, ended, came; /* the parcel on the device, the launch, the answer here */
+} rk_opencl_flight;
 
 typedef struct rk_opencl_runtime {
     struct rk_opencl_runtime *next; /* of those whose device is lost */
@@ -67,6 +99,12 @@ typedef struct rk_opencl_runtime {
     rk_u32 loses;   /* atomic: somebody writes down why the device is lost */
     rk_u32 lost;    /* atomic: the status, once the device is lost and lost_why says why */
     char lost_why[256];
+    /* opencl_flight.c */
+    rk_cl_queue up_queue, down_queue; /* of parcels, so that one travels while a launch runs */
+    rk_opencl_flight flight[RK_OPENCL_FLIGHTS];
+    rk_u32 in_air;    /* flights; atomic, as others ask whether to wake who waits for one */
+    rk_u32 slices;    /* departed so far */
+    rk_u64 landed_ns; /* when the last one ended */
     /* opencl_arena.c */
     rk_cl_memory arena;
     /* opencl_code.c */
@@ -76,6 +114,9 @@ typedef struct rk_opencl_runtime {
     rk_opencl_served *served[RK_KERNELS_MAX + 1]; /* by kernel number; under the device lock */
     /* opencl_keeper.c */
     pthread_t keeper;
+    rk_u32 keeper_sleeps;                          /* atomic: and how it is woken */
+    rk_u32 stirred;                                /* atomic: all kernels are due */
+    rk_u32 turn;                                   /* the kernel that departed last */
     rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */
     rk_u64 launches;                               /* atomic: of slices, so far */
 } rk_opencl_runtime;
@@ -93,7 +134,7 @@ static inline rk_u64 rk_opencl_patience(const rk_opencl_runtime *cl)
  * RK_DEVICE_LOST. */
 rk_status rk_opencl_lock(rk_opencl_runtime *cl, rk_u64 deadline_ns);
 void rk_opencl_unlock(rk_opencl_runtime *cl);
-/* The lock is given up while a slice runs, and nobody else gets the device; then it is taken again. */
+/* The lock is given up while slices are in the air, and nobody else gets the device; then it is taken again. */
 void rk_opencl_lend(rk_opencl_runtime *cl);
 void rk_opencl_retake(rk_opencl_runtime *cl);
 /* An error of the driver; remembers a lost device. */
@@ -117,8 +158,18 @@ rk_status rk_opencl_launch(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 bl
  * rk_opencl_empty, not before: what came down is read first. */
 rk_status rk_opencl_await(rk_opencl_runtime *cl, rk_u64 deadline_ns);
 void rk_opencl_empty(rk_opencl_runtime *cl);
-/* RK_CL_QUEUED to RK_CL_COMPLETE, of the last command. */
-rk_i32 rk_opencl_stage(rk_opencl_runtime *cl);
+/* The same for one command, with or without the device locked. */
+rk_status rk_opencl_await_event(rk_opencl_runtime *cl, rk_cl_event event, rk_u64 deadline_ns);
+/* One look at a command, and where it is not done a short sleep, until somebody says to look again: RK_TIMED_OUT.
+ * `seen` is from before whatever else was looked at. */
+rk_u32 rk_opencl_seen(void);
+rk_status rk_opencl_doze(rk_opencl_runtime *cl, rk_cl_event event, rk_u32 seen, rk_u64 most_ns);
+/* Who waits for a command looks again when this one is done. */
+rk_status rk_opencl_tell(rk_opencl_runtime *cl, rk_cl_event event);
+/* Who waits for a command looks again now. Any thread. */
+void rk_opencl_nudge(void);
+/* RK_CL_QUEUED to RK_CL_COMPLETE, of a command. */
+rk_i32 rk_opencl_stage(rk_opencl_runtime *cl, rk_cl_event event);
 
 /* opencl_arena.c */
 rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling);
@@ -139,19 +190,43 @@ rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const 
 void rk_opencl_codes_free(rk_opencl_runtime *cl);
 /* Set the arguments of a launch. */
 rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64 table, rk_u32 first,
-                              rk_u32 count, rk_u32 visits, rk_u32 shared);
+                              rk_u32 count, rk_u32 visits, rk_u32 shared, const rk_opencl_flight *flight);
 
-/* opencl_slice.c, with the device locked */
-/* What a kernel has to begin with: headers, empty slots, its shards. */
-rk_status rk_opencl_slice_prepare(rk_opencl_runtime *cl, rk_opencl_served *served);
-/* What the host has for it goes up. */
-rk_status rk_opencl_push(rk_opencl_runtime *cl, rk_opencl_served *served);
-/* What it did comes down, and those who wait for it are woken. */
-rk_status rk_opencl_pull(rk_opencl_runtime *cl, rk_opencl_served *served);
-/* Has the host something that is not on the device? */
+/* opencl_flight.c, with the device locked */
+rk_status rk_opencl_flights_open(rk_opencl_runtime *cl);
+void rk_opencl_flights_close(rk_opencl_runtime *cl);
+/* Parcels of this kernel's size. Nothing is in the air. */
+rk_status rk_opencl_flights_fit(rk_opencl_runtime *cl, const rk_host_kernel *kernel);
+/* A slice of `count` shards departs; fewer than RK_OPENCL_FLIGHTS are in the air. */
+rk_status rk_opencl_depart(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u32 first, rk_u32 count,
+                           rk_u32 visits);
+/* The oldest in the air; 0: none is. */
+rk_opencl_flight *rk_opencl_oldest(rk_opencl_runtime *cl);
+/* Its answer came: who waits for something in it is woken. */
+rk_status rk_opencl_land(rk_opencl_runtime *cl, rk_opencl_flight *flight);
+
+/* opencl_parcel.c, with the device locked */
+/* Bytes of a parcel and of an answer, at most. */
+rk_u64 rk_opencl_parcel_room(const rk_host_kernel *kernel);
+rk_u64 rk_opencl_answer_room(const rk_host_kernel *kernel);
+/* What the host has for these shards. */
+void rk_opencl_pack(rk_opencl_runtime *cl, rk_opencl_flight *flight);
+/* Bytes that the answer has, of which all but the messages must be there. RK_DEVICE_LOST: a shard has none. */
+rk_status rk_opencl_answer_size(rk_opencl_runtime *cl, const rk_opencl_flight *flight, rk_u64 *size);
+/* The whole answer is there. */
+void rk_opencl_unpack(rk_opencl_runtime *cl, rk_opencl_flight *flight);
+/* Has the host something that is not on the device: a message, an order, room that a shard waits for? */
 int rk_opencl_has_arrived(const rk_opencl_served *served);
+
+/* opencl_rest.c, with the device locked and nothing in the air */
+/* What a kernel has to begin with: headers, empty slots, its shards. */
+rk_status rk_opencl_prepare(rk_opencl_runtime *cl, rk_opencl_served *served);
 /* The headers and shards of a kernel that is not served go up. */
 rk_status rk_opencl_store_own(rk_opencl_runtime *cl, const rk_host_kernel *kernel);
+/* Its counters come down. */
+rk_status rk_opencl_count(rk_opencl_runtime *cl, const rk_host_kernel *kernel);
+/* All that it has comes down, as it is left. */
+rk_status rk_opencl_gather(rk_opencl_runtime *cl, rk_opencl_served *served);
 
 /* opencl_serve.c */
 rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel);
@@ -164,9 +239,6 @@ rk_u32 rk_opencl_step(rk_seat *seat);
 rk_u32 rk_opencl_threads(const rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout);
 /* Bytes of local memory that such a work-group has. */
 rk_u32 rk_opencl_shared(const rk_layout *layout, rk_u32 threads);
-/* Enqueue a launch. Device locked. */
-rk_status rk_opencl_enqueue(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u32 first, rk_u32 count,
-                            rk_u32 visits);
 /* Its kernel has failed: say so, once. Without the device lock. */
 void rk_opencl_tell_failure(rk_host_kernel *kernel);
 

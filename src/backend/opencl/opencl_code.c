@@ -137,7 +137,7 @@ static void keep(rk_opencl_runtime *cl, const recipe *r, rk_cl_program program)
 /* ------------------------------------------------------------------ what is built can run */
 
 rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64 table, rk_u32 first,
-                              rk_u32 count, rk_u32 visits, rk_u32 shared)
+                              rk_u32 count, rk_u32 visits, rk_u32 shared, const rk_opencl_flight *flight)
 {
     const struct {
         size_t size;
@@ -147,7 +147,9 @@ rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64
                       { 4, &first },
                       { 4, &count },
                       { 4, &visits },
-                      { shared, 0 } };
+                      { shared, 0 },
+                      { sizeof flight->up, &flight->up },
+                      { sizeof flight->down, &flight->down } };
     for (rk_u32 i = 0; i < sizeof arguments / sizeof *arguments; i++) {
         rk_cl_result result = cl->api.clSetKernelArg(kernel, i, arguments[i].size, arguments[i].value);
         if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "setting a kernel's argument");
@@ -185,12 +187,13 @@ static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
 /* A launch that serves no shard: a driver that compiles at the first launch does it now, and not in a slice. */
 static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 threads, rk_u32 shared)
 {
-    rk_status status = rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared);
+    rk_status status = rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared, cl->flight);
     if (status == RK_OK) status = rk_opencl_launch(cl, code->kernel, 1, threads);
     if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
     if (status == RK_TIMED_OUT)
-        rk_opencl_lose(cl, rk_opencl_stage(cl) == RK_CL_RUNNING ? "a launch without work never ended"
-                                                                : "the driver never started a launch");
+        rk_opencl_lose(cl, rk_opencl_stage(cl, cl->last) == RK_CL_RUNNING
+                               ? "a launch without work never ended"
+                               : "the driver never started a launch");
     return status == RK_TIMED_OUT ? rk_error(RK_DEVICE_LOST, "%s: %s", cl->device.name, cl->lost_why)
                                   : status;
 }

@@ -1,6 +1,9 @@
-/* The keeper: the thread that launches. A round is a slice of every kernel that wants to be served: up with all that the
- * host has, one launch for each kernel with all its shards, down with all that they did. While any had work, another
- * round; else nothing is launched until a doorbell rings or a timer is due. */
+/* The keeper: the thread that launches. A round is a slice of every kernel that wants to be served, one launch for each
+ * with all its shards. While any had work, another round; else nothing is launched until a doorbell rings or a timer is
+ * due.
+ *
+ * Two slices may be in the air. A kernel's second one departs when messages have come since its first, so that they are
+ * packed and copied while the first runs, and its answer is unpacked while the second does. */
 #include <sched.h>
 #include <string.h>
 
@@ -8,11 +11,15 @@
 #include "../slices.h"
 #include "opencl.h"
 
+/* How it can be woken, in keeper_sleeps. */
+#define SLEEPS 1u /* on its own event */
+#define DOZES 2u  /* with who waits for a command */
+
 #define NAP_NS RK_SECONDS(3600) /* until somebody rings */
 
 static rk_u32 kernels(const rk_opencl_runtime *cl) { return rk_atomic_u32(&cl->runtime->kernel_count); }
 
-/* ------------------------------------------------------------------ a round */
+/* ------------------------------------------------------------------ departures */
 
 /* By what the launch took: a quarter of the bound or less, and it may be twice as long; over it, half. */
 static void fit_visits(rk_opencl_served *served, rk_u64 took_ns)
@@ -21,65 +28,11 @@ static void fit_visits(rk_opencl_served *served, rk_u64 took_ns)
     if (took_ns < RK_OPENCL_SLICE_NS / 4 && served->visits < RK_OPENCL_VISITS_MOST) served->visits *= 2;
 }
 
-/* Wait for the launches, with the device lent to nobody. However long a handler takes: who wants the kernel to end
- * gives it up. A launch that the driver never starts is another thing. */
-static rk_status await_launch(rk_opencl_runtime *cl)
+static void all_are_due(rk_opencl_runtime *cl)
 {
-    rk_status status;
-    rk_u32 not_started = 0;
-    rk_opencl_lend(cl);
-    do {
-        status = rk_opencl_await(cl, rk_monotonic_ns() + cl->patience_ns / 10);
-        not_started = status == RK_TIMED_OUT && rk_opencl_stage(cl) > RK_CL_RUNNING ? not_started + 1 : 0;
-        if (not_started >= 10) rk_opencl_lose(cl, "the driver took a launch and never started it");
-    } while (status == RK_TIMED_OUT && !rk_atomic_u32(&cl->lost));
-    rk_opencl_retake(cl);
-    return rk_atomic_u32(&cl->lost) ? RK_DEVICE_LOST : status;
+    for (rk_u32 n = 1; n <= kernels(cl); n++)
+        if (cl->served[n]) cl->served[n]->due = 1;
 }
-
-/* What its shards' last visits came to. 1: another round may find work. */
-static int has_worked(rk_opencl_served *served)
-{
-    int worked = 0;
-    for (rk_u32 s = 0; s < served->kernel->seat_count; s++) {
-        const rk_orders *orders = served->kernel->seats[s].orders;
-        rk_u32 visit = rk_atomic_u32(&orders->visit);
-        rk_u64 progress = __atomic_load_n(&orders->progress, __ATOMIC_ACQUIRE);
-        worked |=
-            visit == RK_VISIT_WORKED || visit == RK_VISIT_WAITS || progress != served->shard[s].progress;
-        served->shard[s].progress = progress;
-    }
-    return worked;
-}
-
-static rk_status run_kernel(rk_opencl_runtime *cl, rk_opencl_served *served, int *worked)
-{
-    rk_u64 from = rk_monotonic_ns();
-    rk_status status = rk_opencl_push(cl, served);
-    if (status == RK_OK)
-        status = rk_opencl_enqueue(cl, served, 0, served->kernel->seat_count, served->visits);
-    if (status == RK_OK) status = await_launch(cl);
-    if (status != RK_OK) return status;
-    __atomic_add_fetch(&cl->launches, 1, __ATOMIC_RELAXED);
-    rk_opencl_empty(cl);
-    fit_visits(served, rk_monotonic_ns() - from);
-    status = rk_opencl_pull(cl, served);
-    if (status == RK_OK) *worked |= has_worked(served);
-    return status;
-}
-
-static int run_round(rk_opencl_runtime *cl)
-{
-    int worked = 0;
-    for (rk_u32 n = 1; n <= kernels(cl); n++) {
-        rk_opencl_served *served = cl->served[n];
-        if (!served || !rk_slices_wanted(served->kernel)) continue;
-        if (run_kernel(cl, served, &worked) != RK_OK) break; /* lost, and told */
-    }
-    return worked;
-}
-
-/* ------------------------------------------------------------------ rest */
 
 #define PARKED_NS RK_MILLISECONDS(1)
 
@@ -91,6 +44,125 @@ static int is_parked(const rk_host_kernel *kernel)
     return 0;
 }
 
+/* Has its time come? Not while a slice is in the air that may be what it waits for. */
+static int is_time(const rk_opencl_runtime *cl, const rk_opencl_served *served)
+{
+    if (served->in_air) return 0;
+    if (is_parked(served->kernel) && rk_monotonic_ns() - served->landed_ns >= PARKED_NS) return 1;
+    return rk_slices_nap(served->kernel, rk_runtime_now(cl->runtime), NAP_NS) == 0;
+}
+
+/* A kernel that wants a slice, after the one that had the last; 0: none does, or somebody wants the device. */
+static rk_opencl_served *next_due(rk_opencl_runtime *cl)
+{
+    rk_u32 count = kernels(cl);
+    if (cl->in_air == RK_OPENCL_FLIGHTS || rk_atomic_u32(&cl->waiting) || rk_atomic_u32(&cl->keeper_stop))
+        return 0;
+    if (rk_exchange_u32(&cl->stirred, 0, RK_ACQUIRE, RK_SCOPE_SYSTEM)) all_are_due(cl);
+    for (rk_u32 i = 1; i <= count; i++) {
+        rk_u32 n = (cl->turn + i - 1u) % count + 1u;
+        rk_opencl_served *served = cl->served[n];
+        if (!served || !rk_slices_wanted(served->kernel)) continue;
+        if (!served->due && !rk_opencl_has_arrived(served) && !is_time(cl, served)) continue;
+        cl->turn = n;
+        return served;
+    }
+    return 0;
+}
+
+static void depart(rk_opencl_runtime *cl, rk_opencl_served *served)
+{
+    served->due = 0;
+    served->in_air++;
+    if (rk_opencl_depart(cl, served, 0, served->kernel->seat_count, served->visits) == RK_OK)
+        __atomic_add_fetch(&cl->launches, 1, __ATOMIC_RELAXED);
+}
+
+/* ------------------------------------------------------------------ landings */
+
+/* Do kernels of the device send to each other? Without an edge there are no replies either. */
+static int are_connected(const rk_opencl_runtime *cl)
+{
+    for (rk_u32 n = 1; n <= kernels(cl); n++) {
+        const rk_opencl_served *served = cl->served[n];
+        if (served && rk_slices_wanted(served->kernel) && served->kernel->seats[0].shard->edge_total)
+            return 1;
+    }
+    return 0;
+}
+
+/* Every shard looked once more, and found nothing: so ends a slice whose kernel got all that there was. */
+static int is_idle(const rk_opencl_served *served)
+{
+    for (rk_u32 s = 0; s < served->kernel->seat_count; s++)
+        if (rk_atomic_u32(&served->kernel->seats[s].orders->visit) != RK_VISIT_IDLE) return 0;
+    return !served->crowded;
+}
+
+/* What it did may be work for others: what it sent, and the room that it gave. */
+static void land(rk_opencl_runtime *cl, rk_opencl_flight *f)
+{
+    rk_opencl_served *served = f->served;
+    rk_u64 now = rk_monotonic_ns(), from = f->begun_ns > cl->landed_ns ? f->begun_ns : cl->landed_ns;
+    fit_visits(served, now - from);
+    cl->landed_ns = served->landed_ns = now;
+    served->in_air--;
+    if (rk_opencl_land(cl, f) != RK_OK) return;
+    int parked = is_parked(served->kernel); /* perhaps with a part of its batch on its way */
+    if (are_connected(cl) && (served->worked || parked)) {
+        all_are_due(cl);
+        served->due = served->worked; /* else it waits for the others, or a while */
+    } else if (served->worked) {
+        served->due |= !is_idle(served);
+    }
+}
+
+/* Who sends wakes the keeper while it waits for a flight. */
+static void listen(rk_opencl_runtime *cl)
+{
+    for (rk_u32 n = 1; n <= kernels(cl); n++)
+        if (cl->served[n] && rk_slices_wanted(cl->served[n]->kernel)) rk_slices_sleep(cl->served[n]->kernel);
+}
+
+/* Until the oldest flight has landed, or another may depart. The device is lent to nobody meanwhile. However long a
+ * handler takes: who wants the kernel to end gives it up. A launch that the driver never starts is another thing. */
+static rk_opencl_served *await_flight(rk_opencl_runtime *cl)
+{
+    rk_opencl_flight *f = rk_opencl_oldest(cl);
+    rk_opencl_served *more = 0;
+    rk_status status = RK_TIMED_OUT;
+    rk_u64 moved_ns = rk_monotonic_ns();
+    while (status == RK_TIMED_OUT && !rk_atomic_u32(&cl->lost)) {
+        rk_u32 seen = rk_opencl_seen();
+        __atomic_store_n(&cl->keeper_sleeps, DOZES, __ATOMIC_SEQ_CST); /* before the last look, as W2 */
+        if (cl->in_air < RK_OPENCL_FLIGHTS) listen(cl);
+        more = next_due(cl);
+        if (more) return more;
+        rk_opencl_lend(cl);
+        status = rk_opencl_doze(cl, f->came, seen, cl->patience_ns);
+        if (rk_opencl_stage(cl, f->ended) <= RK_CL_RUNNING) moved_ns = rk_monotonic_ns();
+        if (rk_monotonic_ns() - moved_ns >= cl->patience_ns)
+            rk_opencl_lose(cl, "the driver took a launch and never started it");
+        rk_opencl_retake(cl);
+    }
+    if (status == RK_OK && !rk_atomic_u32(&cl->lost)) land(cl, f);
+    return 0;
+}
+
+/* Slices until nobody wants one, or somebody else wants the device. */
+static void fly(rk_opencl_runtime *cl)
+{
+    rk_opencl_served *served = next_due(cl);
+    while ((served || cl->in_air) && !rk_atomic_u32(&cl->lost)) {
+        if (served) depart(cl, served);
+        served = next_due(cl);
+        if (!served && cl->in_air && !rk_atomic_u32(&cl->lost)) served = await_flight(cl);
+        if (!served) served = next_due(cl);
+    }
+}
+
+/* ------------------------------------------------------------------ rest */
+
 /* How long nothing is to be launched if nobody rings; 0: there is something already. */
 static rk_u64 rest(rk_opencl_runtime *cl)
 {
@@ -100,7 +172,8 @@ static rk_u64 rest(rk_opencl_runtime *cl)
         if (!served || !rk_slices_wanted(served->kernel)) continue;
         rk_slices_sleep(served->kernel);
         if (is_parked(served->kernel) && nap_ns > PARKED_NS) nap_ns = PARKED_NS;
-        nap_ns = rk_opencl_has_arrived(served) ? 0 : rk_slices_nap(served->kernel, now, nap_ns);
+        nap_ns =
+            served->due || rk_opencl_has_arrived(served) ? 0 : rk_slices_nap(served->kernel, now, nap_ns);
     }
     return nap_ns;
 }
@@ -129,7 +202,11 @@ static void *keeper_main(void *argument)
         if (rk_atomic_u32(&cl->keeper_stop)) break;
         while (rk_atomic_u32(&cl->waiting)) sched_yield(); /* a lock is not fair by itself */
         pthread_mutex_lock(&cl->device_lock);
-        if (!rk_atomic_u32(&cl->lost)) nap_ns = run_round(cl) ? 0 : rest(cl);
+        if (!rk_atomic_u32(&cl->lost)) {
+            fly(cl);
+            __atomic_store_n(&cl->keeper_sleeps, SLEEPS, __ATOMIC_SEQ_CST); /* before the last look, as W2 */
+            nap_ns = rest(cl);
+        }
         pthread_mutex_unlock(&cl->device_lock);
         tell_failures(cl);
         if (nap_ns && !rk_atomic_u32(&cl->lost)) rk_futex_wait(&cl->keeper_event, seen, nap_ns);
@@ -155,14 +232,32 @@ void rk_opencl_keeper_stop(rk_opencl_runtime *cl)
 {
     if (!cl->keeper_runs) return;
     rk_atomic_set_u32(&cl->keeper_stop, 1);
-    rk_event_raise(&cl->keeper_event);
+    __atomic_fetch_add(&cl->keeper_event, 1, __ATOMIC_SEQ_CST);
+    rk_futex_wake(&cl->keeper_event);
+    rk_opencl_nudge();
     pthread_join(cl->keeper, 0);
     cl->keeper_runs = 0;
 }
 
-void rk_opencl_ring(rk_seat *seat) { rk_event_raise(&rk_opencl_of(seat->owner->runtime)->keeper_event); }
+/* One of many that ring at once wakes it, the others find it awake. */
+static void wake(rk_opencl_runtime *cl)
+{
+    __atomic_fetch_add(&cl->keeper_event, 1, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&cl->keeper_sleeps, __ATOMIC_SEQ_CST)) return;
+    rk_u32 sleeps = __atomic_exchange_n(&cl->keeper_sleeps, 0, __ATOMIC_SEQ_CST);
+    if (sleeps == SLEEPS) rk_futex_wake(&cl->keeper_event);
+    if (sleeps == DOZES) rk_opencl_nudge();
+}
 
-void rk_opencl_ring_parked(rk_runtime *runtime) { rk_event_raise(&rk_opencl_of(runtime)->keeper_event); }
+void rk_opencl_ring(rk_seat *seat) { wake(rk_opencl_of(seat->owner->runtime)); }
+
+/* Something changed on the device that no message and no order tells. */
+void rk_opencl_ring_parked(rk_runtime *runtime)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    rk_atomic_set_u32(&cl->stirred, 1);
+    wake(cl);
+}
 
 /* Nothing can be replaced: a handler that runs too long has the queue. */
 void rk_opencl_watch(rk_runtime *runtime, rk_u64 now_ns) { (void)runtime, (void)now_ns; }

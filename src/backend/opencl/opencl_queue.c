@@ -160,12 +160,20 @@ static void told_done(rk_cl_event event, rk_i32 status, void *user)
     rk_event_raise(&done_event);
 }
 
-rk_i32 rk_opencl_stage(rk_opencl_runtime *cl)
+void rk_opencl_nudge(void) { rk_event_raise(&done_event); }
+
+rk_status rk_opencl_tell(rk_opencl_runtime *cl, rk_cl_event event)
+{
+    rk_cl_result result = cl->api.clSetEventCallback(event, RK_CL_COMPLETE, told_done, 0);
+    return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "waiting for the device");
+}
+
+rk_i32 rk_opencl_stage(rk_opencl_runtime *cl, rk_cl_event event)
 {
     rk_i32 stage = RK_CL_COMPLETE;
-    if (!cl->last) return stage;
+    if (!event) return stage;
     rk_cl_result result =
-        cl->api.clGetEventInfo(cl->last, RK_CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof stage, &stage, 0);
+        cl->api.clGetEventInfo(event, RK_CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof stage, &stage, 0);
     return result == RK_CL_SUCCESS ? stage : result;
 }
 
@@ -179,24 +187,39 @@ static rk_status command_failed(rk_opencl_runtime *cl, rk_i32 stage)
 
 #define LOOK_NS RK_MILLISECONDS(5) /* the driver tells; this is for one that doesn't */
 
+rk_u32 rk_opencl_seen(void) { return __atomic_load_n(&done_event, __ATOMIC_SEQ_CST); }
+
+rk_status rk_opencl_doze(rk_opencl_runtime *cl, rk_cl_event event, rk_u32 seen, rk_u64 most_ns)
+{
+    rk_i32 stage = rk_opencl_stage(cl, event);
+    if (stage < 0) return command_failed(cl, stage);
+    if (stage == RK_CL_COMPLETE) return RK_OK;
+    rk_futex_wait(&done_event, seen, most_ns < LOOK_NS ? most_ns : LOOK_NS);
+    return RK_TIMED_OUT;
+}
+
+rk_status rk_opencl_await_event(rk_opencl_runtime *cl, rk_cl_event event, rk_u64 deadline_ns)
+{
+    rk_status status = RK_TIMED_OUT;
+    rk_u64 now = 0;
+    while (status == RK_TIMED_OUT && now < deadline_ns) {
+        rk_u32 seen = rk_opencl_seen();
+        now = rk_monotonic_ns();
+        status = rk_opencl_doze(cl, event, seen, now < deadline_ns ? deadline_ns - now : 0);
+    }
+    return status;
+}
+
 rk_status rk_opencl_await(rk_opencl_runtime *cl, rk_u64 deadline_ns)
 {
     if (!cl->last) return RK_OK;
-    rk_cl_result result = cl->api.clSetEventCallback(cl->last, RK_CL_COMPLETE, told_done, 0);
-    if (result == RK_CL_SUCCESS) result = cl->api.clFlush(cl->queue);
+    rk_status status = rk_opencl_tell(cl, cl->last);
+    if (status != RK_OK) return status;
+    rk_cl_result result = cl->api.clFlush(cl->queue);
     if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "waiting for the device");
-    for (;;) {
-        rk_u32 seen = __atomic_load_n(&done_event, __ATOMIC_SEQ_CST);
-        rk_i32 stage = rk_opencl_stage(cl);
-        if (stage < 0) return command_failed(cl, stage);
-        if (stage == RK_CL_COMPLETE) break;
-        rk_u64 now = rk_monotonic_ns();
-        if (now >= deadline_ns) return RK_TIMED_OUT;
-        rk_u64 left = deadline_ns - now;
-        rk_futex_wait(&done_event, seen, left < LOOK_NS ? left : LOOK_NS);
-    }
-    next(cl);
-    return RK_OK;
+    status = rk_opencl_await_event(cl, cl->last, deadline_ns);
+    if (status == RK_OK) next(cl);
+    return status;
 }
 
 void rk_opencl_empty(rk_opencl_runtime *cl) { cl->bounce_used = 0; }

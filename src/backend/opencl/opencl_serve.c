@@ -23,17 +23,6 @@ rk_u32 rk_opencl_shared(const rk_layout *layout, rk_u32 threads)
     return (layout->shared_size + 8u * threads + 15u) / 16u * 16u;
 }
 
-rk_status rk_opencl_enqueue(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u32 first, rk_u32 count,
-                            rk_u32 visits)
-{
-    const rk_layout *l = &served->kernel->layout;
-    rk_status status = rk_opencl_arguments(cl, served->code->kernel, rk_layout_common(l, l->table), first,
-                                           count, visits, served->shared);
-    if (status != RK_OK) return status;
-    return rk_opencl_launch(cl, served->code->kernel, count < served->blocks ? count : served->blocks,
-                            served->threads);
-}
-
 /* ------------------------------------------------------------------ taking on */
 
 static rk_status check_fit(const rk_opencl_runtime *cl, const rk_opencl_served *served)
@@ -67,6 +56,7 @@ rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     rk_opencl_served *served = calloc(1, sizeof *served + kernel->seat_count * sizeof *served->shard);
     if (!served) return rk_error(RK_OUT_OF_MEMORY, "no memory to serve '%s'", kernel->id);
     served->kernel = kernel;
+    served->due = 1;
     served->visits = RK_OPENCL_VISITS_MOST / 4;
     served->blocks =
         kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
@@ -77,7 +67,8 @@ rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status == RK_OK) {
         prepare_orders(kernel);
-        status = rk_opencl_slice_prepare(cl, served);
+        status = rk_opencl_flights_fit(cl, kernel);
+        if (status == RK_OK) status = rk_opencl_prepare(cl, served);
         if (status == RK_OK) cl->served[kernel->number] = served;
         rk_opencl_unlock(cl);
     }
@@ -99,7 +90,8 @@ rk_status rk_opencl_renew(rk_host_kernel *kernel)
     return status;
 }
 
-/* Each slice ends with a look, so there is nothing to bring but what others send to a kernel at rest. */
+/* A slice brings how far it came; what was counted on the way is brought when somebody asks, and what others send to a
+ * kernel at rest. */
 void rk_opencl_look(rk_host_kernel *kernel)
 {
     rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
@@ -107,7 +99,11 @@ void rk_opencl_look(rk_host_kernel *kernel)
     if (!kernel->seat_count || rk_atomic_u32(&cl->lost) ||
         rk_opencl_lock(cl, rk_opencl_patience(cl)) != RK_OK)
         return;
-    if (!cl->served[kernel->number])
+    rk_opencl_served *served = cl->served[kernel->number];
+    if (served && served->counted != cl->slices && rk_opencl_count(cl, kernel) == RK_OK)
+        served->counted =
+            cl->slices; /* till the next slice nothing changes: a kernel at rest costs nothing */
+    if (!served)
         rk_opencl_fetch_rows(cl, rk_layout_part(l, RK_NEAR_DEVICE, 0) + l->own, l->control - l->own,
                              l->block[l->device].shard_stride, kernel->seat_count);
     rk_opencl_unlock(cl);
@@ -115,14 +111,17 @@ void rk_opencl_look(rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ leaving */
 
-/* Between slices the image has everything. On a lost device nothing runs any more, and the keeper, which may still
+/* What is still on the device comes down. On a lost device nothing runs any more, and the keeper, which may still
  * wait for a launch of it, has done with what it served. */
 rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
     rk_status status = rk_opencl_lock(cl, deadline_ns);
     if (status == RK_TIMED_OUT) return status;
-    if (status != RK_OK) pthread_mutex_lock(&cl->device_lock);
+    if (status != RK_OK)
+        pthread_mutex_lock(&cl->device_lock);
+    else if (cl->served[kernel->number])
+        status = rk_opencl_gather(cl, cl->served[kernel->number]);
     free(cl->served[kernel->number]);
     cl->served[kernel->number] = 0;
     rk_opencl_unlock(cl);
@@ -159,11 +158,11 @@ rk_u32 rk_opencl_step(rk_seat *seat)
     rk_u32 visit = RK_VISIT_FAILED;
     if (rk_opencl_lock(cl, rk_opencl_patience(cl)) == RK_OK) {
         rk_opencl_served *served = cl->served[kernel->number];
-        rk_status status = served ? rk_opencl_push(cl, served) : RK_NOT_ACTIVE;
-        if (status == RK_OK) status = rk_opencl_enqueue(cl, served, seat->number, 1, 1);
-        if (status == RK_OK) status = rk_opencl_await(cl, rk_opencl_patience(cl));
+        rk_status status = served ? rk_opencl_depart(cl, served, seat->number, 1, 1) : RK_NOT_ACTIVE;
+        if (status == RK_OK)
+            status = rk_opencl_await_event(cl, rk_opencl_oldest(cl)->came, rk_opencl_patience(cl));
         if (status == RK_TIMED_OUT) rk_opencl_lose(cl, "a step never ended");
-        if (status == RK_OK) status = rk_opencl_pull(cl, served);
+        if (status == RK_OK) status = rk_opencl_land(cl, rk_opencl_oldest(cl));
         if (status == RK_OK) visit = rk_atomic_u32(&seat->orders->visit);
         rk_opencl_unlock(cl);
     }

@@ -19,6 +19,7 @@
 #define MOCK RK_BINARY_DIR "/tests/mock/libOpenCL.so.1"
 
 static mock_opencl *mock;
+static mock_opencl_bytes_function bytes_of;
 static rk_runtime *runtime;
 static char folder[64]; /* of the cache */
 
@@ -52,13 +53,15 @@ static rk_status open_runtime(void)
     return RK_OK;
 }
 
-static rk_status launch(const char *id, rk_kernel *kernel)
+static rk_status launch_kernel(const char *name, const char *id, rk_kernel *kernel)
 {
     rk_launch_options o = rk_production();
-    o.kernel_name = "sink";
+    o.kernel_name = name;
     o.queue_capacity = 64;
     return rk_launch(runtime, id, &o, kernel);
 }
+
+static rk_status launch(const char *id, rk_kernel *kernel) { return launch_kernel("sink", id, kernel); }
 
 static rk_kernel launched(void)
 {
@@ -83,6 +86,7 @@ static int set_up(void **state)
     if (!library) return -1;
     *(void **)&function = dlsym(library, "mock_opencl_state");
     mock = function();
+    *(void **)&bytes_of = dlsym(library, "mock_opencl_bytes");
     *mock = (mock_opencl){ .failing = 0 };
     snprintf(folder, sizeof folder, "/tmp/rk-opencl-test-XXXXXX");
     setenv("RK_OPENCL_LIBRARY", MOCK, 1);
@@ -96,6 +100,8 @@ static int tear_down(void **state)
 {
     char command[128];
     (void)state;
+    mock->launch = MOCK_LAUNCH_COMPLETES;
+    __atomic_store_n(&mock->released, ~0u, __ATOMIC_SEQ_CST); /* those that wait */
     if (runtime) rk_close(runtime);
     runtime = 0;
     snprintf(command, sizeof command, "rm -r '%s'", folder);
@@ -280,6 +286,152 @@ static void a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel(void
     runtime = 0;
 }
 
+/* ------------------------------------------------------------------ two slices in the air */
+
+static rk_u32 launches(void) { return __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST); }
+static void release(rk_u32 number) { __atomic_store_n(&mock->released, number, __ATOMIC_SEQ_CST); }
+static rk_u32 in_air(void) { return __atomic_load_n(&rk_opencl_of(runtime)->in_air, __ATOMIC_SEQ_CST); }
+
+static void send_one(rk_kernel kernel)
+{
+    const probe message = { .number = 1 };
+    OK(rk_send(runtime, kernel, 200, &message, sizeof message, 0));
+}
+
+/* A first slice that runs until it is released, and a second one behind it with a message that came meanwhile. */
+static rk_kernel two_in_the_air(void)
+{
+    rk_kernel kernel = launched();
+    rk_opencl_of(runtime)->patience_ns = RK_SECONDS(60); /* both run as long as the test wants */
+    mock->launch = MOCK_LAUNCH_WAITS;
+    OK(rk_activate(runtime, kernel));
+    AWAIT(launches() == 1);
+    send_one(kernel);
+    AWAIT(launches() == 2);
+    assert_int_equal(in_air(), 2);
+    return kernel;
+}
+
+static void a_second_slice_departs_while_the_first_runs(void **state)
+{
+    (void)state;
+    two_in_the_air();
+    release(2);
+    AWAIT(in_air() == 0);
+    assert_int_equal(launches(), 2);
+}
+
+static void a_third_slice_waits_until_the_first_has_landed(void **state)
+{
+    (void)state;
+    rk_kernel kernel = two_in_the_air();
+    send_one(kernel);
+    release(1);
+    AWAIT(launches() == 3);
+    assert_int_equal(in_air(), 2);
+    release(3);
+    AWAIT(in_air() == 0);
+}
+
+/* Who wants the device gets it between slices: the keeper sends none after those in the air. */
+static void the_device_is_had_when_both_slices_have_landed(void **state)
+{
+    rk_kernel_info info;
+    (void)state;
+    rk_kernel kernel = two_in_the_air();
+    release(2);
+    OK(rk_kernel_information(runtime, kernel, &info)); /* fetches counters */
+    assert_int_equal(in_air(), 0);
+}
+
+static void a_first_slice_that_fails_takes_the_second_with_it(void **state)
+{
+    (void)state;
+    mock->fails = 1;
+    rk_kernel kernel = two_in_the_air();
+    release(2);
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_non_null(strstr(rk_opencl_of(runtime)->lost_why, "CL_OUT_OF_RESOURCES"));
+    rk_close(runtime);
+    runtime = 0;
+}
+
+static void a_second_slice_that_fails_leaves_what_the_first_brought(void **state)
+{
+    (void)state;
+    mock->fails = 2;
+    rk_kernel kernel = two_in_the_air();
+    release(1);
+    AWAIT(in_air() == 1); /* the first landed */
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    release(2);
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    rk_close(runtime);
+    runtime = 0;
+}
+
+static void a_launch_that_serves_no_shard_loses_the_device(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    mock->launch = MOCK_LAUNCH_IGNORES;
+    OK(rk_activate(runtime, kernel));
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_non_null(strstr(rk_opencl_of(runtime)->lost_why, "served no shard 0 of 'a'"));
+    rk_close(runtime);
+    runtime = 0;
+}
+
+/* ------------------------------------------------------------------ more than an answer has room for */
+
+/* What a shard of the device would send to the host: the mock's launches visit none. */
+static void send_on_the_device(rk_kernel kernel, rk_u32 count)
+{
+    const rk_seat *seat = runtime->kernels[kernel.number]->seats;
+    rk_byte *device = bytes_of(rk_opencl_of(runtime)->arena);
+    const rk_shard *shard =
+        (const rk_shard *)(const void *)(device + ((rk_byte *)seat->shard - runtime->arena.base));
+    rk_ring *ring = rk_answer_ring(shard, device, RK_ANSWER_OUT);
+    for (rk_u32 i = 0; i < count; i++) {
+        const probe message = { .number = i };
+        const rk_header_long header = { .base = { .type = 200, .length = sizeof message } };
+        rk_ring_put(ring, device, ring->tail, (const rk_u32 *)(const void *)&header, &message,
+                    sizeof message);
+        ring->tail++;
+    }
+}
+
+/* Room for so many messages of one shard. */
+static void narrow_answers(rk_kernel kernel, rk_u32 messages)
+{
+    const rk_lane_plan *out = &runtime->kernels[kernel.number]->layout.lane[RK_LANE_OUT];
+    for (rk_u32 i = 0; i < RK_OPENCL_FLIGHTS; i++)
+        rk_opencl_of(runtime)->flight[i].down_room = sizeof(rk_answer) + messages * out->slot_size;
+}
+
+static void what_an_answer_has_no_room_for_comes_with_the_next_slices(void **state)
+{
+    rk_kernel kernel;
+    probe message;
+    (void)state;
+    OK(open_runtime());
+    OK(launch_kernel("echo", "a", &kernel));
+    mock->launch = MOCK_LAUNCH_WAITS;
+    OK(rk_activate(runtime, kernel));
+    AWAIT(launches() == 1);
+    release(1);
+    AWAIT(in_air() == 0);
+    narrow_answers(kernel, 6);
+    send_on_the_device(kernel, 20);
+    mock->launch = MOCK_LAUNCH_COMPLETES;
+    send_one(kernel);
+    for (rk_u32 i = 0; i < 20; i++) {
+        OK(rk_receive(runtime, kernel, &message, sizeof message, 0, RK_SECONDS(60)));
+        assert_int_equal(message.number, i);
+    }
+    assert_true(launches() >= 1 + 1 + 5); /* six, and then threes, as each lane has its share */
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -301,6 +453,13 @@ int main(void)
         TEST(a_launch_that_fails_loses_the_device_and_fails_its_kernels),
         TEST(a_launch_that_never_starts_loses_the_device),
         TEST(a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel),
+        TEST(a_second_slice_departs_while_the_first_runs),
+        TEST(a_third_slice_waits_until_the_first_has_landed),
+        TEST(the_device_is_had_when_both_slices_have_landed),
+        TEST(a_first_slice_that_fails_takes_the_second_with_it),
+        TEST(a_second_slice_that_fails_leaves_what_the_first_brought),
+        TEST(a_launch_that_serves_no_shard_loses_the_device),
+        TEST(what_an_answer_has_no_room_for_comes_with_the_next_slices),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }

@@ -1,12 +1,5 @@
-/* A slice of one kernel, but for its launch: what the host has goes up before, what the kernel has comes down behind.
- *
- * The device's buffer holds a copy of the host's half of the arena: the host's headers and orders, and the slots of
- * the lanes between both. Only whole messages are copied, so it never sees a half-written slot; nobody writes there
- * while a launch runs but the launch, and nothing is assumed of when its writes are seen but that they are when it has
- * ended.
- *
- *   up     orders (the host's half), slots that the host lane got, what its producers tell, what the host took
- *   down   counters and shards, slots for the host, then the indices that give slots back, then the orders' other half */
+/* A kernel between slices: what it begins with on the device, its counters, and what it leaves behind. By the one queue of
+ * commands, with nothing in the air. */
 #include <string.h>
 
 #include "../../runtime/futex.h"
@@ -23,7 +16,21 @@ static rk_u64 offset_of(const rk_opencl_runtime *cl, const void *at)
 }
 static const rk_u32 to_host[2] = { RK_LANE_OUT, RK_LANE_REPORT };
 
-/* ------------------------------------------------------------------ up */
+/* ------------------------------------------------------------------ to begin with */
+
+rk_status rk_opencl_store_own(rk_opencl_runtime *cl, const rk_host_kernel *kernel)
+{
+    const rk_layout *l = &kernel->layout;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        rk_twin_make(&kernel->seats[s]);
+        for (rk_u32 w = 0; w < 2; w++) { /* all before it has travelled, see parcel.h */
+            rk_ring *ring = rk_lane_ring(rk_twin_lane(&kernel->seats[s], to_host[w]), arena_of(cl), 0);
+            ring->cached_tail = ring->tail;
+        }
+    }
+    return rk_opencl_store_rows(cl, rk_layout_part(l, RK_NEAR_DEVICE, 0), l->own,
+                                l->block[l->device].shard_stride, kernel->seat_count);
+}
 
 /* Words that other threads may write meanwhile. */
 static rk_status put_words(rk_opencl_runtime *cl, const void *from, rk_u64 size)
@@ -34,108 +41,6 @@ static rk_status put_words(rk_opencl_runtime *cl, const void *from, rk_u64 size)
     for (rk_u64 i = 0; i < size / 8; i++)
         ((rk_u64 *)(void *)room)[i] = __atomic_load_n((const rk_u64 *)from + i, __ATOMIC_ACQUIRE);
     return rk_opencl_up(cl, offset_of(cl, from), room, size);
-}
-
-/* Copy a message of the host lane, unit by unit. 0: it is not there, or not whole. */
-static rk_u32 copy_message(const rk_ring *ring, const rk_byte *slot, rk_u64 index, char *to)
-{
-    const rk_unit *from = (const rk_unit *)(const void *)slot;
-    rk_u32 lap = rk_ring_lap(ring, index), units = 1;
-    for (rk_u32 u = 0; u < units; u++) {
-        rk_unit unit = rk_load_unit(from + u);
-        if (unit.word[0] != lap) return 0;
-        if (u == 0) units = ((ring->header_size + (unit.word[1] >> 16) + 3u) / 4u + 1u) / 3u;
-        if (units > ring->slot_size / 16u) return 0;
-        memcpy(to + 16u * u, &unit, sizeof unit);
-    }
-    memset(to + 16u * units, 0, ring->slot_size - 16u * units);
-    return units;
-}
-
-/* Messages from `index` on that lie behind each other and are whole, at most `most`: copied and on their way. */
-static rk_status put_run(rk_opencl_runtime *cl, const rk_ring *ring, rk_u64 index, rk_u64 most, rk_u64 *count)
-{
-    rk_u64 here = ring->capacity - (index & ring->mask), fits = (1u << 20) / ring->slot_size;
-    const rk_byte *first = rk_ring_slot(ring, arena_of(cl), index);
-    char *room;
-    if (most > here) most = here;
-    if (most > fits) most = fits ? fits : 1;
-    *count = 0;
-    rk_status status = rk_opencl_room(cl, most * ring->slot_size, &room);
-    if (status != RK_OK) return status;
-    while (*count < most && copy_message(ring, first + *count * ring->slot_size, index + *count,
-                                         room + *count * ring->slot_size))
-        ++*count;
-    return *count ? rk_opencl_up(cl, offset_of(cl, first), room, *count * ring->slot_size) : RK_OK;
-}
-
-/* The tail first, and what was evicted last: a slot that was written again is then known to be (E1). */
-static rk_status put_ring(rk_opencl_runtime *cl, const rk_ring *ring, rk_u64 *sent)
-{
-    rk_u64 tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE), count = 1;
-    rk_status status = RK_OK;
-    if (rk_index_ahead(tail, *sent) > (rk_i64)ring->capacity)
-        *sent = tail - ring->capacity; /* evicted since */
-    while (status == RK_OK && count && *sent != tail) {
-        status = put_run(cl, ring, *sent, tail - *sent, &count);
-        *sent += count;
-    }
-    if (status == RK_OK) status = put_words(cl, ring, RK_LINE);
-    if (status == RK_OK)
-        status = put_words(cl, ring->stamp_index, sizeof ring->stamp_index + sizeof ring->stamp_ns);
-    return status;
-}
-
-static rk_status put_shard(rk_opencl_runtime *cl, const rk_seat *seat, rk_opencl_shard *shard)
-{
-    const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST);
-    rk_status status = RK_OK;
-    for (rk_u32 b = 0; b < host->bands && status == RK_OK; b++)
-        status = put_ring(cl, rk_lane_ring(host, arena_of(cl), b), &shard->sent[b]);
-    for (rk_u32 w = 0; w < 2 && status == RK_OK; w++)
-        status = put_words(cl, &rk_lane_ring(rk_seat_lane(seat, to_host[w]), arena_of(cl), 0)->head, RK_LINE);
-    /* Last: a drain that is ordered after the last message is seen with that message. */
-    if (status == RK_OK) status = put_words(cl, seat->orders, HALF);
-    return status;
-}
-
-rk_status rk_opencl_push(rk_opencl_runtime *cl, rk_opencl_served *served)
-{
-    const rk_host_kernel *kernel = served->kernel;
-    rk_status status = RK_OK;
-    rk_u64 now = rk_runtime_now(cl->runtime);
-    for (rk_u32 s = 0; s < kernel->seat_count && status == RK_OK; s++) {
-        __atomic_store_n(&kernel->seats[s].orders->clock_base, now, __ATOMIC_RELAXED);
-        status = put_shard(cl, &kernel->seats[s], &served->shard[s]);
-    }
-    return status;
-}
-
-int rk_opencl_has_arrived(const rk_opencl_served *served)
-{
-    const rk_host_kernel *kernel = served->kernel;
-    rk_byte *arena = kernel->runtime->arena.base;
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
-        const rk_lane *host = rk_seat_lane(&kernel->seats[s], RK_LANE_HOST);
-        for (rk_u32 b = 0; b < host->bands; b++) {
-            const rk_ring *ring = rk_lane_ring(host, arena, b);
-            rk_u64 sent = served->shard[s].sent[b], tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-            const rk_unit *slot = (const rk_unit *)(const void *)rk_ring_slot(ring, arena, sent);
-            if (rk_index_ahead(tail, sent) > (rk_i64)ring->capacity) return 1;
-            if (tail != sent && rk_load_unit(slot).word[0] == rk_ring_lap(ring, sent)) return 1;
-        }
-    }
-    return 0;
-}
-
-/* ------------------------------------------------------------------ to begin with */
-
-rk_status rk_opencl_store_own(rk_opencl_runtime *cl, const rk_host_kernel *kernel)
-{
-    const rk_layout *l = &kernel->layout;
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_make(&kernel->seats[s]);
-    return rk_opencl_store_rows(cl, rk_layout_part(l, RK_NEAR_DEVICE, 0), l->own,
-                                l->block[l->device].shard_stride, kernel->seat_count);
 }
 
 /* Slots that hold nothing: each unit of the lap before the one that will be written there next. */
@@ -160,7 +65,7 @@ static rk_status put_empty(rk_opencl_runtime *cl, const rk_ring *ring)
     return status;
 }
 
-rk_status rk_opencl_slice_prepare(rk_opencl_runtime *cl, rk_opencl_served *served)
+rk_status rk_opencl_prepare(rk_opencl_runtime *cl, rk_opencl_served *served)
 {
     const rk_host_kernel *kernel = served->kernel;
     rk_status status = rk_opencl_store_own(cl, kernel);
@@ -171,12 +76,14 @@ rk_status rk_opencl_slice_prepare(rk_opencl_runtime *cl, rk_opencl_served *serve
         for (rk_u32 b = 0; b < host->bands && status == RK_OK; b++) {
             const rk_ring *ring = rk_lane_ring(host, arena_of(cl), b);
             served->shard[s].sent[b] = ring->head;
+            served->shard[s].tail[b] = ring->head - 1u; /* whatever it is now, it is told */
             status = put_empty(cl, ring);
             if (status == RK_OK) status = put_words(cl, ring, sizeof *ring);
         }
         for (rk_u32 w = 0; w < 2 && status == RK_OK; w++) {
             const rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, to_host[w]), arena_of(cl), 0);
             served->shard[s].taken[w] = ring->tail;
+            served->shard[s].head[w] = ring->head;
             status = put_words(cl, ring, sizeof *ring);
         }
         if (status == RK_OK) status = put_words(cl, seat->orders, sizeof *seat->orders);
@@ -186,7 +93,25 @@ rk_status rk_opencl_slice_prepare(rk_opencl_runtime *cl, rk_opencl_served *serve
     return status;
 }
 
-/* ------------------------------------------------------------------ down */
+/* ------------------------------------------------------------------ what it leaves */
+
+static rk_status fetch_control(rk_opencl_runtime *cl, const rk_host_kernel *kernel)
+{
+    const rk_layout *l = &kernel->layout;
+    return rk_opencl_fetch_rows(cl, rk_layout_part(l, RK_NEAR_DEVICE, 0), l->control,
+                                l->block[l->device].shard_stride, kernel->seat_count);
+}
+
+/* Messages that are still on their way and stay: what the host counts of them is what it has. */
+rk_status rk_opencl_count(rk_opencl_runtime *cl, const rk_host_kernel *kernel)
+{
+    rk_status status = fetch_control(cl, kernel);
+    for (rk_u32 s = 0; s < kernel->seat_count && status == RK_OK; s++) {
+        rk_twin_take_producer(&kernel->seats[s]);
+        rk_twin_take_consumer(&kernel->seats[s]);
+    }
+    return status;
+}
 
 /* Messages for the host, in pieces: into the image, where receivers look at them while they come. */
 static rk_status take_run(rk_opencl_runtime *cl, const rk_ring *ring, rk_u64 index, rk_u64 most,
@@ -267,13 +192,11 @@ static rk_status take_orders(rk_opencl_runtime *cl, const rk_host_kernel *kernel
     return status;
 }
 
-rk_status rk_opencl_pull(rk_opencl_runtime *cl, rk_opencl_served *served)
+rk_status rk_opencl_gather(rk_opencl_runtime *cl, rk_opencl_served *served)
 {
     rk_host_kernel *kernel = served->kernel;
-    const rk_layout *l = &kernel->layout;
     int output = 0, reports = 0, room = 0;
-    rk_status status = rk_opencl_fetch_rows(cl, rk_layout_part(l, RK_NEAR_DEVICE, 0), l->control,
-                                            l->block[l->device].shard_stride, kernel->seat_count);
+    rk_status status = fetch_control(cl, kernel);
     for (rk_u32 s = 0; s < kernel->seat_count && status == RK_OK; s++) {
         const rk_seat *seat = &kernel->seats[s];
         rk_twin_take_producer(seat);

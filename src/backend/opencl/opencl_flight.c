@@ -1,0 +1,177 @@
+/* Slices on their way. A slice is three commands: its parcel up, a launch, its answer down, each in a queue of its own and
+ * behind the one before by an event. So the next parcel goes up and the last answer comes down while a launch runs, on
+ * drivers that copy and compute at once; on others the next slice at least stands in the queue already.
+ *
+ * Launches follow each other in one queue: what one left in the arena the next one sees. */
+#include <stdlib.h>
+
+#include "../../runtime/futex.h"
+#include "opencl.h"
+
+/* ------------------------------------------------------------------ what they travel in */
+
+static rk_status make_memory(rk_opencl_runtime *cl, rk_u64 size, rk_cl_memory *device, char **host)
+{
+    rk_cl_result result = RK_CL_SUCCESS;
+    *host = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
+    if (!*host) return rk_error(RK_OUT_OF_MEMORY, "no memory for slices");
+    *device = cl->api.clCreateBuffer(cl->context, RK_CL_MEM_READ_WRITE, size, 0, &result);
+    return *device ? RK_OK : rk_opencl_failed(cl, result, "taking device memory for slices");
+}
+
+static void drop_memory(rk_opencl_runtime *cl, rk_cl_memory *device, char **host)
+{
+    if (*device) cl->api.clReleaseMemObject(*device);
+    free(*host);
+    *device = 0;
+    *host = 0;
+}
+
+/* At least so large. */
+static rk_status fit(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u64 up, rk_u64 down)
+{
+    rk_status status = RK_OK;
+    if (f->up_room < up) {
+        drop_memory(cl, &f->up, &f->parcel);
+        status = make_memory(cl, up, &f->up, &f->parcel);
+        f->up_room = status == RK_OK ? up : 0;
+    }
+    if (status == RK_OK && f->down_room < down) {
+        drop_memory(cl, &f->down, &f->back);
+        status = make_memory(cl, down, &f->down, &f->back);
+        f->down_room = status == RK_OK ? down : 0;
+    }
+    return status;
+}
+
+rk_status rk_opencl_flights_fit(rk_opencl_runtime *cl, const rk_host_kernel *kernel)
+{
+    rk_status status = RK_OK;
+    for (rk_u32 i = 0; i < RK_OPENCL_FLIGHTS && status == RK_OK; i++)
+        status = fit(cl, &cl->flight[i], rk_opencl_parcel_room(kernel), rk_opencl_answer_room(kernel));
+    return status;
+}
+
+rk_status rk_opencl_flights_open(rk_opencl_runtime *cl)
+{
+    rk_cl_queue *const queues[] = { &cl->up_queue, &cl->down_queue };
+    for (rk_u32 i = 0; i < sizeof queues / sizeof *queues; i++) {
+        rk_cl_result result = RK_CL_SUCCESS;
+        *queues[i] = cl->api.clCreateCommandQueue(cl->context, cl->device.handle, 0, &result);
+        if (!*queues[i]) return rk_opencl_failed(cl, result, "making a queue of commands");
+    }
+    return fit(cl, cl->flight, sizeof(rk_parcel), sizeof(rk_answer)); /* for launches without shards */
+}
+
+void rk_opencl_flights_close(rk_opencl_runtime *cl)
+{
+    for (rk_u32 i = 0; i < RK_OPENCL_FLIGHTS; i++) {
+        drop_memory(cl, &cl->flight[i].up, &cl->flight[i].parcel);
+        drop_memory(cl, &cl->flight[i].down, &cl->flight[i].back);
+    }
+    if (cl->up_queue) cl->api.clReleaseCommandQueue(cl->up_queue);
+    if (cl->down_queue) cl->api.clReleaseCommandQueue(cl->down_queue);
+}
+
+/* ------------------------------------------------------------------ off they go */
+
+#define ASK_MORE 4096u /* bytes over what the last answer had: a second copy costs more than they do */
+
+/* How much of the answer is asked for before its size is known. */
+static rk_u64 guess(const rk_opencl_flight *f)
+{
+    rk_u64 least = f->count * sizeof(rk_answer), ask = f->served->answer + ASK_MORE;
+    if (ask < least) ask = least;
+    return ask < f->down_room ? ask : f->down_room;
+}
+
+static rk_status enqueue(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u32 visits)
+{
+    const rk_opencl_served *served = f->served;
+    const rk_layout *l = &served->kernel->layout;
+    const size_t local = served->threads,
+                 global = (f->count < served->blocks ? f->count : served->blocks) * local;
+    rk_cl_result result =
+        cl->api.clEnqueueWriteBuffer(cl->up_queue, f->up, 0, 0, f->packed, f->parcel, 0, 0, &f->arrived);
+    if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "copying to the device");
+    rk_status status = rk_opencl_arguments(cl, served->code->kernel, rk_layout_common(l, l->table), f->first,
+                                           f->count, visits, served->shared, f);
+    if (status != RK_OK) return status;
+    result = cl->api.clEnqueueNDRangeKernel(cl->queue, served->code->kernel, 1, 0, &global, &local, 1,
+                                            &f->arrived, &f->ended);
+    if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "launching a kernel");
+    result =
+        cl->api.clEnqueueReadBuffer(cl->down_queue, f->down, 0, 0, f->asked, f->back, 1, &f->ended, &f->came);
+    return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "copying from the device");
+}
+
+static rk_status flush(rk_opencl_runtime *cl)
+{
+    const rk_cl_queue queues[] = { cl->up_queue, cl->queue, cl->down_queue };
+    rk_cl_result result = RK_CL_SUCCESS;
+    for (rk_u32 i = 0; i < sizeof queues / sizeof *queues && result == RK_CL_SUCCESS; i++)
+        result = cl->api.clFlush(queues[i]);
+    return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "starting a slice");
+}
+
+rk_status rk_opencl_depart(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u32 first, rk_u32 count,
+                           rk_u32 visits)
+{
+    rk_opencl_flight *f = &cl->flight[cl->slices % RK_OPENCL_FLIGHTS];
+    f->served = served;
+    f->slice = ++cl->slices;
+    f->first = first;
+    f->count = count;
+    f->begun_ns = rk_monotonic_ns();
+    __atomic_add_fetch(&cl->in_air, 1, __ATOMIC_SEQ_CST);
+    rk_opencl_pack(cl, f);
+    f->asked = guess(f);
+    rk_status status = enqueue(cl, f, visits);
+    if (status == RK_OK) status = rk_opencl_tell(cl, f->came);
+    if (status == RK_OK) status = flush(cl);
+    if (status != RK_OK) rk_opencl_lose(cl, rk_error_text()); /* a part of it may be on its way */
+    return status;
+}
+
+/* ------------------------------------------------------------------ and come back */
+
+rk_opencl_flight *rk_opencl_oldest(rk_opencl_runtime *cl)
+{
+    return cl->in_air ? &cl->flight[(cl->slices - cl->in_air) % RK_OPENCL_FLIGHTS] : 0;
+}
+
+/* More than was asked for: the rest, which is there since the launch ended. */
+static rk_status fetch_rest(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u64 size)
+{
+    rk_cl_event came = 0;
+    if (size <= f->asked) return RK_OK;
+    rk_cl_result result = cl->api.clEnqueueReadBuffer(cl->down_queue, f->down, 0, f->asked, size - f->asked,
+                                                      f->back + f->asked, 0, 0, &came);
+    if (result == RK_CL_SUCCESS) result = cl->api.clFlush(cl->down_queue);
+    if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "copying from the device");
+    rk_status status = rk_opencl_tell(cl, came);
+    if (status == RK_OK) status = rk_opencl_await_event(cl, came, rk_opencl_patience(cl));
+    if (status == RK_OK) cl->api.clReleaseEvent(came);
+    return status;
+}
+
+rk_status rk_opencl_land(rk_opencl_runtime *cl, rk_opencl_flight *f)
+{
+    rk_u64 size = 0;
+    rk_status status = rk_opencl_answer_size(cl, f, &size);
+    if (status == RK_OK) status = fetch_rest(cl, f, size);
+    if (status == RK_OK) {
+        f->served->answer = size;
+        rk_opencl_unpack(cl, f);
+    } else {
+        rk_opencl_lose(cl, rk_error_text()); /* with the answer */
+    }
+    rk_cl_event *const events[] = { &f->arrived, &f->ended, &f->came };
+    for (rk_u32 i = 0; i < sizeof events / sizeof *events; i++) {
+        cl->api.clReleaseEvent(*events[i]);
+        *events[i] = 0;
+    }
+    f->served = 0;
+    __atomic_sub_fetch(&cl->in_air, 1, __ATOMIC_SEQ_CST);
+    return status;
+}
