@@ -105,10 +105,10 @@ RK_EXPRESS_FN rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *whe
             }
             continue;
         }
-        if (thread < 32u) {
+        if (thread / 32u == warps - 1u) {
             if (c.shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
             rk_express_commit(context, x, &in, n, x->out, now_ns);
-            if (thread == 0 && (context->features & RK_FEATURE_CAUSAL))
+            if (thread % 32u == 0 && (context->features & RK_FEATURE_CAUSAL))
                 rk_express_clock(context, x, rk_express_order_of(entry, x, n, now_ns), n);
         }
         visit = RK_VISIT_WORKED;

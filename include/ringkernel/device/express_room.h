@@ -112,7 +112,10 @@ RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u3
 {
     rk_express_room room;
     room.copy_stride = (1u << shard->copy_shift) + RK_EXPRESS_APART;
-    room.stage_stride = shard->stage_stride + RK_EXPRESS_APART;
+    /* Whole slots are written from there, whatever the length of what is in them. */
+    room.stage_stride = sizeof(rk_staged) + RK_SLOT_MIN - RK_HEADER_SHORT;
+    if (room.stage_stride < shard->stage_stride) room.stage_stride = shard->stage_stride;
+    room.stage_stride += RK_EXPRESS_APART;
     room.share = (room.stage_stride * shard->max_sends) | RK_EXPRESS_APART;
     rk_u32 each = room.copy_stride + room.share;
     rk_u32 fit = memory > RK_EXPRESS_FIXED ? (memory - RK_EXPRESS_FIXED) / each : 0u;

@@ -159,8 +159,10 @@ RK_FN rk_catch rk_express_catch(rk_entry *entry, rk_express *x, const rk_express
     }
     if (at < width)
         rk_express_look(entry, x, own, &found.in, most, at, width, deep, mine * most, x->count + 32u * mine);
-    if (!from && warp == warps - 1u) x->ends = rk_express_orders(entry, x);
-    if (entry->thread == 0) x->now_ns = rk_entry_now(&entry->context);
+    if (warp == warps - 1u) { /* as in the shuttle, the one that reads and writes the orders */
+        if (!from) x->ends = rk_express_orders(entry, x);
+        if (entry->thread % 32u == 0) x->now_ns = rk_entry_now(&entry->context);
+    }
     RK_PORT_BLOCK_BARRIER();
 #pragma unroll
     for (rk_u32 b = 0; b < RK_BANDS; b++) {

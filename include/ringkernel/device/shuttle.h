@@ -307,7 +307,7 @@ RK_FN rk_u32 rk_shuttle_spread(rk_entry *entry, const rk_shuttle *s, const rk_sh
         if (tries && warp == warps - 1u && rk_express_orders(entry, s->x)) s->x->ends = 1;
         RK_PORT_BLOCK_BARRIER();
         if (tries == 0) {
-            const rk_u32 begins = *cell;
+            const rk_u32 begins = t->sends ? *cell : 0u;
             __syncwarp();
             if (t->sends && rank == 0) *cell = 0;
             rank += begins;
@@ -512,18 +512,19 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
                 if (from && memory == RK_RELEASE_ACQUIRE) rk_batch_acquire(c.shard);
             }
             if (lane == 0) x->count[warp] = whole;
-            if (!from && warp == warps - 1u) {
-                rk_u32 ordered = rk_express_orders(entry, s->x);
-                if (lane == 0) x->ends = ordered;
+            /* One warp alone reads and writes the orders while the block is under way. */
+            if (warp == warps - 1u) {
+                const rk_u32 ordered = !from && rk_express_orders(entry, s->x);
+                if (lane == 0) {
+                    x->ends = ordered;
+                    x->now_ns = rk_entry_now(&c);
+                }
             }
-            if (thread == 0) {
-                x->odd = odd;
-                x->now_ns = rk_entry_now(&c);
-            }
+            if (thread == 0) x->odd = odd;
             RK_PORT_BLOCK_BARRIER();
             n = rk_shuttle_found(x->count, warps);
             now_ns = x->now_ns;
-            ends = !from && x->ends;
+            ends = x->ends;
             if (from && x->peeked) near = RK_SHUTTLE_BUS;
             if (ends || (n == 0 && x->odd)) break; /* the general visit looks at everything */
             if (n == 0) {

@@ -278,10 +278,12 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
     rk_header_address(&entry->header.base, header->target, entry->header.base.source, header->priority,
                       header->flags & RK_FLAG_REFERENCE);
     if (header_size == RK_HEADER_LONG) entry->header.id = ((RK_GLOBAL const rk_header_long *)header)->id;
-#if defined(RK_UNIT_SHUTTLE) /* all that a slot holds, whatever the length */
+#if defined(RK_UNIT_SHUTTLE) /* without a loop whose length nobody knows beforehand */
     RK_GLOBAL const rk_word *from =
         (RK_GLOBAL const rk_word *)((RK_GLOBAL const rk_u8 *)header + header_size);
-    for (rk_u32 w = 0; w < RK_UNIT_SLOT_WORDS; w++) ((RK_GLOBAL rk_word *)(entry + 1))[w] = from[w];
+#pragma unroll
+    for (rk_u32 w = 0; w < RK_UNIT_SLOT_WORDS; w++)
+        if (4u * w < header->length) ((RK_GLOBAL rk_word *)(entry + 1))[w] = from[w];
 #else
     rk_copy_global((rk_byte *)(entry + 1), (RK_GLOBAL const rk_u8 *)header + header_size, header->length);
 #endif
