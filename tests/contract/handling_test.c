@@ -2,6 +2,8 @@
  * styles give the same, and what happens to a batch that is not committed. */
 #include "lines.h"
 
+#include "../kernels/contract_tiny.rk.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -365,6 +367,39 @@ static void an_uncommitted_batch_is_handled_again_and_flagged(contract *c)
     fail_and_relaunch(c, &o, 1);
 }
 
+/* ------------------------------------------------------------------ the smallest */
+
+static void messages_of_one_word_pass_whole_one_beside_the_other(contract *c)
+{
+    /* given a kernel that forwards to the shards of another, which forwards to the host */
+    enum { MESSAGES = 1000, SHARDS_OF_SECOND = 3 };
+    static rk_u8 came[MESSAGES];
+    rk_launch_options o = roomy();
+    size_t count;
+    o.kernel_name = "skip_pebble";
+    rk_kernel first = launch(c, "first", "", &o);
+    o.shards = SHARDS_OF_SECOND;
+    rk_kernel second = launch(c, "second", "", &o);
+    assert_ok(rk_connect(c->runtime, first, 0, second, 0));
+    /* when they come in large batches */
+    for (rk_u32 i = 0; i < MESSAGES; i++) {
+        pebble p = { i };
+        assert_ok(rk_send(c->runtime, first, RK_BODY(p), &(rk_send_options){ .target = i * 7u }));
+    }
+    assert_ok(rk_activate(c->runtime, second));
+    assert_ok(rk_activate(c->runtime, first));
+    wait_until(c, is_at_rest(c, first) && account_of(c, second).accepted == MESSAGES);
+    pebble *seen = take_all(c, second, sizeof *seen, &count);
+    /* then each is there, once */
+    memset(came, 0, sizeof came);
+    assert_int_equal(count, MESSAGES);
+    for (size_t i = 0; i < count; i++) {
+        assert_in_range(seen[i].number, 0, MESSAGES - 1);
+        assert_int_equal(came[seen[i].number]++, 0);
+    }
+    free(seen);
+}
+
 static const contract_case cases[] = {
     { CASE(the_same_handler_gives_the_same_bytes_in_regions_and_in_fibers), ON_EVERY },
     { CASE(a_turn_brings_what_the_mode_says), NEEDS_REGIONS },
@@ -377,6 +412,7 @@ static const contract_case cases[] = {
     { CASE(a_batch_handler_gets_the_messages_of_an_actor_together), NEEDS_REGIONS },
     { CASE(an_event_driven_kernel_works_in_slices_and_keeps_serving), ON_EVERY },
     { CASE(an_uncommitted_batch_is_handled_again_and_flagged), ON_EVERY },
+    { CASE(messages_of_one_word_pass_whole_one_beside_the_other), NEEDS_REGIONS },
 };
 
 CONTRACT_MAIN("handling", cases)
