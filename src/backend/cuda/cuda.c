@@ -42,6 +42,7 @@ rk_status rk_cuda_await(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_u64 deadl
 
 void rk_cuda_lock(rk_cuda_runtime *cuda)
 {
+    for (int i = 0; i < RK_CUDA_DEFERS && rk_atomic_u32(&cuda->keeper_waits); i++) sched_yield();
     __atomic_add_fetch(&cuda->waiting, 1, __ATOMIC_ACQ_REL);
     pthread_mutex_lock(&cuda->copying);
     __atomic_sub_fetch(&cuda->waiting, 1, __ATOMIC_ACQ_REL);

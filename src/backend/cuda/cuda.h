@@ -17,6 +17,7 @@
 #define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
 #define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
 #define RK_CUDA_RESIDENT_MOST 127u   /* kernels at once of the device's 128: the clock's probe is one too */
+#define RK_CUDA_DEFERS 256           /* how often a thread lets another have the copying lock first */
 #define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
 
 /* What the compiler has to know of a kernel's launches. */
@@ -66,7 +67,8 @@ typedef struct rk_cuda_runtime {
     rk_u64 granule_count;
     rk_cu_stream service;
     pthread_mutex_t copying; /* the bounce and the service stream; any thread, by rk_cuda_lock */
-    rk_u32 waiting;          /* atomic: threads that wait for it */
+    rk_u32 waiting;          /* atomic: threads that wait for it, but for the keeper, */
+    rk_u32 keeper_waits;     /* and that it does */
     char *bounce;
     /* code.c */
     rk_cuda_code *codes;
@@ -94,7 +96,7 @@ static inline rk_cuda_runtime *rk_cuda_of(const rk_runtime *runtime) { return ru
 /* The context is the calling thread's in between; a context of the caller's own is back afterwards. */
 void rk_cuda_enter(rk_cuda_runtime *cuda);
 void rk_cuda_exit(rk_cuda_runtime *cuda);
-/* The copying lock, which the keeper leaves to others first. */
+/* The copying lock. The keeper leaves it to others first, and then they to the keeper: a lock is not fair by itself. */
 void rk_cuda_lock(rk_cuda_runtime *cuda);
 /* An error of the driver; remembers a lost device. */
 rk_status rk_cuda_failed(rk_cuda_runtime *cuda, int result, const char *what);

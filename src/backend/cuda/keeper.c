@@ -174,9 +174,11 @@ static void *keeper_main(void *argument)
         int worked = 0;
         rk_u64 nap_ns = BEAT_NS;
         if (rk_atomic_u32(&cuda->keeper_stop)) break;
-        while (rk_atomic_u32(&cuda->waiting)) sched_yield(); /* a lock is not fair by itself */
+        for (int i = 0; i < RK_CUDA_DEFERS && rk_atomic_u32(&cuda->waiting); i++) sched_yield();
         rk_u64 beat = __atomic_add_fetch(&cuda->beat, 1, __ATOMIC_RELAXED);
+        rk_atomic_set_u32(&cuda->keeper_waits, 1);
         pthread_mutex_lock(&cuda->copying);
+        rk_atomic_set_u32(&cuda->keeper_waits, 0);
         if (!rk_atomic_u32(&cuda->lost)) {
             if (runtime->options.slices)
                 worked = run_slices(cuda);

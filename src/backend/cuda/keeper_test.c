@@ -316,8 +316,7 @@ static void in_slices_a_kernel_has_one_before_it_leaves(void **state)
     open_slices();
     rk_cuda_runtime *cuda = cuda_of_runtime();
     rk_kernel kernel = launched("a", "sink");
-    __atomic_add_fetch(&cuda->waiting, 1,
-                       __ATOMIC_SEQ_CST); /* given a keeper that leaves the device to others */
+    __atomic_add_fetch(&cuda->waiting, 1, __ATOMIC_SEQ_CST); /* given a keeper that lets others go first */
     rk_u32 before = entries(), rung = rk_atomic_u32(&cuda->keeper_event);
     OK(rk_activate(runtime, kernel));
     pthread_t releaser;
@@ -326,6 +325,22 @@ static void in_slices_a_kernel_has_one_before_it_leaves(void **state)
     rk_atomic_set_u32(&left, 1);
     pthread_join(releaser, 0);
     assert_true(entries() > before); /* then it had a slice */
+}
+
+static void in_slices_a_kernel_gets_on_though_others_always_want_the_device(void **state)
+{
+    (void)state;
+    open_slices();
+    rk_cuda_runtime *cuda = cuda_of_runtime();
+    rk_kernel kernel = active("a", "sink");
+    __atomic_add_fetch(&cuda->waiting, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < 3; i++) {
+        rk_u32 before = entries();
+        rk_event_raise(&cuda->keeper_event);
+        AWAIT(entries() > before);
+    }
+    __atomic_sub_fetch(&cuda->waiting, 1, __ATOMIC_SEQ_CST);
+    OK(rk_deactivate(runtime, kernel));
 }
 
 static int pauses_if_it_is_told(const mock_entry *entry)
@@ -398,6 +413,7 @@ static const struct CMUnitTest tests[] = {
     TEST(in_slices_what_waits_is_visited_again_at_once),
     TEST(in_slices_a_kernel_is_launched_when_its_time_has_come),
     TEST(in_slices_a_kernel_has_one_before_it_leaves),
+    TEST(in_slices_a_kernel_gets_on_though_others_always_want_the_device),
     TEST(in_slices_what_was_paused_is_served_when_it_is_told_to_run),
     TEST(in_slices_nobody_looks_at_the_heartbeat),
     TEST(in_slices_a_kernel_that_failed_is_told),
