@@ -374,7 +374,7 @@ rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_
 {
     static const rk_i32 stages[] = { RK_CL_COMPLETE,         RK_CL_SUBMITTED, RK_CL_RUNNING,
                                      RK_CL_OUT_OF_RESOURCES, RK_CL_COMPLETE,  RK_CL_COMPLETE };
-    int how = kernel->count ? state.launch : state.warm_up;
+    int how = kernel->count ? __atomic_load_n(&state.launch, __ATOMIC_SEQ_CST) : state.warm_up;
     (void)queue_, (void)dimensions, (void)offset, (void)global, (void)local;
     MAY_FAIL();
     if (strcmp(kernel->name, "rk_layout_check") == 0) {

@@ -17,7 +17,7 @@ typedef struct mock_opencl {
     /* The next calls of this function give this result. */
     const char *failing;
     int result;
-    int launch;         /* MOCK_LAUNCH_*, of launches that serve a shard */
+    int launch;         /* atomic: MOCK_LAUNCH_*, of launches that serve a shard */
     int warm_up;        /* the same, of those that serve none */
     unsigned builds;    /* from source, so far */
     unsigned binaries;  /* from a binary */

@@ -96,11 +96,14 @@ static int set_up(void **state)
     return mkdtemp(folder) ? 0 : -1;
 }
 
+/* From now on, beside a thread that launches. */
+static void launches_are(int how) { __atomic_store_n(&mock->launch, how, __ATOMIC_SEQ_CST); }
+
 static int tear_down(void **state)
 {
     char command[128];
     (void)state;
-    mock->launch = MOCK_LAUNCH_COMPLETES;
+    launches_are(MOCK_LAUNCH_COMPLETES);
     __atomic_store_n(&mock->released, ~0u, __ATOMIC_SEQ_CST); /* those that wait */
     if (runtime) rk_close(runtime);
     runtime = 0;
@@ -250,13 +253,13 @@ static void a_launch_that_fails_loses_the_device_and_fails_its_kernels(void **st
     rk_kernel other;
     (void)state;
     rk_kernel kernel = launched();
-    mock->launch = MOCK_LAUNCH_FAILS;
+    launches_are(MOCK_LAUNCH_FAILS);
     OK(rk_activate(runtime, kernel));
     AWAIT(life_of(kernel) == RK_LIFE_FAILED);
     assert_int_equal(launch("b", &other), RK_DEVICE_LOST);
     assert_error_says("close the runtime and open it again");
     rk_close(runtime);
-    mock->launch = MOCK_LAUNCH_COMPLETES;
+    launches_are(MOCK_LAUNCH_COMPLETES);
     kernel = launched(); /* a new runtime begins anew */
     OK(rk_activate(runtime, kernel));
 }
@@ -265,7 +268,7 @@ static void a_launch_that_never_starts_loses_the_device(void **state)
 {
     (void)state;
     rk_kernel kernel = launched();
-    mock->launch = MOCK_LAUNCH_NEVER_STARTS;
+    launches_are(MOCK_LAUNCH_NEVER_STARTS);
     OK(rk_activate(runtime, kernel));
     AWAIT(life_of(kernel) == RK_LIFE_FAILED);
     assert_string_equal(rk_opencl_of(runtime)->lost_why, "the driver took a launch and never started it");
@@ -275,7 +278,7 @@ static void a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel(void
 {
     (void)state;
     rk_kernel kernel = launched();
-    mock->launch = MOCK_LAUNCH_NEVER_ENDS;
+    launches_are(MOCK_LAUNCH_NEVER_ENDS);
     OK(rk_activate(runtime, kernel));
     AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > 0);
     assert_int_equal(rk_deactivate(runtime, kernel), RK_TIMED_OUT);
@@ -303,7 +306,7 @@ static rk_kernel two_in_the_air(void)
 {
     rk_kernel kernel = launched();
     rk_opencl_of(runtime)->patience_ns = RK_SECONDS(60); /* both run as long as the test wants */
-    mock->launch = MOCK_LAUNCH_WAITS;
+    launches_are(MOCK_LAUNCH_WAITS);
     OK(rk_activate(runtime, kernel));
     AWAIT(launches() == 1);
     send_one(kernel);
@@ -374,7 +377,7 @@ static void a_launch_that_serves_no_shard_loses_the_device(void **state)
 {
     (void)state;
     rk_kernel kernel = launched();
-    mock->launch = MOCK_LAUNCH_IGNORES;
+    launches_are(MOCK_LAUNCH_IGNORES);
     OK(rk_activate(runtime, kernel));
     AWAIT(life_of(kernel) == RK_LIFE_FAILED);
     assert_non_null(strstr(rk_opencl_of(runtime)->lost_why, "served no shard 0 of 'a'"));
@@ -416,14 +419,14 @@ static void what_an_answer_has_no_room_for_comes_with_the_next_slices(void **sta
     (void)state;
     OK(open_runtime());
     OK(launch_kernel("echo", "a", &kernel));
-    mock->launch = MOCK_LAUNCH_WAITS;
+    launches_are(MOCK_LAUNCH_WAITS);
     OK(rk_activate(runtime, kernel));
     AWAIT(launches() == 1);
     release(1);
     AWAIT(in_air() == 0);
     narrow_answers(kernel, 6);
     send_on_the_device(kernel, 20);
-    mock->launch = MOCK_LAUNCH_COMPLETES;
+    launches_are(MOCK_LAUNCH_COMPLETES);
     send_one(kernel);
     for (rk_u32 i = 0; i < 20; i++) {
         OK(rk_receive(runtime, kernel, &message, sizeof message, 0, RK_SECONDS(60)));
