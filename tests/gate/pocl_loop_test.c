@@ -7,6 +7,7 @@
 
 #include "opencl.h"
 #include "ringkernel/device/batch.h"
+#include "ringkernel/device/parcel.h"
 #include "ringkernel/ringkernel.h"
 #include "runtime/core.h"
 
@@ -114,14 +115,24 @@ static void serve_by_device(rk_runtime *runtime, const kernel_case *c, const cha
     opencl_handle buffer = opencl_buffer(base, used);
     rk_u32 first = 0;
     rk_u32 visits = 1000;
+    /* Nothing is brought, and there is no room for what would be taken back: the lanes are the host's own. */
+    static _Alignas(RK_LINE) unsigned char parcel[RK_LINE], back[4 * sizeof(rk_answer)];
+    opencl_handle there = opencl_buffer(parcel, sizeof(parcel));
+    opencl_handle answers = opencl_buffer(back, sizeof(back));
     const opencl_argument arguments[] = {
-        { sizeof(buffer), &buffer }, { 8, &table },  { 4, &first },
-        { 4, &c->shards },           { 4, &visits }, { kernel->layout.shared_size + 8 * c->threads, NULL },
+        { sizeof(buffer), &buffer },
+        { 8, &table },
+        { 4, &first },
+        { 4, &c->shards },
+        { 4, &visits },
+        { kernel->layout.shared_size + 8 * c->threads, NULL },
+        { sizeof(there), &there },
+        { sizeof(answers), &answers },
     };
     snprintf(function, sizeof(function), "rk_entry_%s", c->kernel);
     for (int slice = 0; slice < SLICES; slice++) {
         for (rk_u32 s = 0; s < c->shards; s++) kernel->seats[s].orders->clock_base += SLICE_NS;
-        opencl_run(program, function, c->shards > 1 ? 2 : 1, c->threads, arguments, 6, buffer, used);
+        opencl_run(program, function, c->shards > 1 ? 2 : 1, c->threads, arguments, 8, buffer, used);
     }
 }
 
