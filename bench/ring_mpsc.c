@@ -61,6 +61,13 @@ static void run(const bench_contender *self, bench_trial *trial)
     ring_trial(self->subject, trial, PRODUCERS, EACH);
 }
 
+/* ck_ring's producers wait in order of their claims, and never yield: while one of them doesn't run, the others
+ * fill their time slices with waiting. Many messages would take minutes. */
+static void run_few(const bench_contender *self, bench_trial *trial)
+{
+    ring_trial(self->subject, trial, PRODUCERS, EACH / 100u);
+}
+
 static const bench_contender contenders[] = {
     { "ringkernel, one compare-and-swap", run, &ring_own, 0 },
     { "ringkernel, admission and ticket", run, &ring_by_ticket, 0 },
@@ -69,7 +76,7 @@ static const bench_contender contenders[] = {
     { "rte_ring HTS, burst 32", run, &ring_dpdk_hts, 1 },
 #endif
 #if defined(RK_HAVE_CK)
-    { "ck_ring MPSC, one at a time", run, &ring_ck_mpsc, 1 },
+    { "ck_ring MPSC, one at a time", run_few, &ring_ck_mpsc, 1 },
 #endif
 };
 #define CONTENDERS (sizeof contenders / sizeof contenders[0])
