@@ -76,6 +76,9 @@ class Job:
 # A unit of one kernel has its handlers inside of its loop, one of many calls them: the first kernel of each file is compiled
 # alone as well.
 FORMS = ("cpu", "cuda", "cuda, first kernel", "opencl", "metal")
+# What the backend says to the compiler for plain launches of kernels whose handlers have a thread each (code.c), so that
+# units are compiled with the shuttle and without.
+SHUTTLE = "#define RK_BLOCK_BOUND 256u\n#define RK_UNIT_PLAIN 1\n#define RK_UNIT_SHUTTLE 1\n"
 
 
 # ------------------------------------------------------------------------------------------ what is compiled
@@ -118,7 +121,9 @@ def render_all(renderer, path):
     texts = {backend: render(renderer, path, backend) for backend in ("cpu", "cuda", "opencl", "metal")}
     first = re.search(r"^RK_ENTRY\((\w+),", texts["cuda"], re.MULTILINE)
     first = first.group(1).encode() if first else None
-    texts["cuda, first kernel"] = render(renderer, path, "cuda", first)
+    alone = render(renderer, path, "cuda", first)
+    threads = re.search(r"^RK_ENTRY\(.*, RK_RUN_THREADS\)", alone, re.MULTILINE)
+    texts["cuda, first kernel"] = SHUTTLE + alone if threads else alone
     return texts
 
 
