@@ -58,9 +58,11 @@ static void open_relaxed_pairs(const row *self)
 }
 static int raw_pairs_of(const row *self, trial *t, double s) { return raw_pairs(t, self->n, UNDER_WAY, s); }
 
-/* Shards leave one after the other, and those that still serve go on sending to those that have left: without room for
- * that, turns would be half out at the end, and the messages of such a turn count twice. */
-#define ROOMY 16384u
+/* Where all messages circulate among all shards they gather before the slowest, and while shards leave one after the other, those that
+ * still serve go on sending to those that have left. So a shard has room for all there are: else turns would be half out at
+ * the end, and the messages of such a turn count twice. */
+#define ROOMY 32768u
+#define ROAMING 248u /* of each of 132 shards */
 
 static void open_roam(const row *self)
 {
@@ -68,7 +70,7 @@ static void open_roam(const row *self)
     o.queue_capacity = ROOMY;
     rk_kernel k = launch(&o);
     connect_to(k, NULL, k, "item");
-    scatter(k, self->n, UNDER_WAY);
+    scatter(k, self->n, ROAMING);
 }
 
 static int raw_roam(const row *self, trial *t, double s) { return raw_exchange(t, self->n, s); }
@@ -84,7 +86,7 @@ static void open_walk(const row *self)
     o.parameter_count = 1;
     rk_kernel k = launch(&o);
     connect_to(k, NULL, k, "item");
-    scatter(k, self->n, UNDER_WAY);
+    scatter(k, self->n, ROAMING);
 }
 
 /* A few of the states: each has counted what it has summed up. */

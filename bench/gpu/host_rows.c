@@ -46,7 +46,7 @@ static int raw_trip(const row *self, trial *t, double s) { return raw_round_trip
 static void open_sinks(const row *self)
 {
     rk_launch_options o = plain("sink", 1);
-    o.threads = 1024;
+    o.threads = 512;
     for (unsigned i = 0; i < self->n; i++) launch(&o);
 }
 
@@ -95,7 +95,7 @@ static void open_sources(const row *self)
 {
     rk_launch_options o = plain("burst", 1);
     o.output_capacity = 16384;
-    o.threads = 1024;
+    o.threads = 512;
     for (unsigned i = 0; i < self->n; i++) {
         launch(&o);
         workers[i].asked = workers[i].next = 0;
@@ -185,11 +185,11 @@ static const row table[] = {
     { "2", "the same, window, priority, stamps, order", 0, open_bounce, round_trip, raw_trip, 128, 1.3, 0, 0, 0,
       "slots of 128 bytes, long header; raw: slots of 128 bytes" },
     { "3.1", "host - kernel, 1 thread", 1, open_sinks, to_kernel, raw_down, 1, 0.7, 0, 0, 0,
-      "rk_send_many of 256; raw: a ring and a block of 1,024 threads" },
+      "rk_send_many of 256 to a block of 512 threads; raw: a ring and a block of 1,024" },
     { "3.8", "host - kernel, 8 threads", 1, open_sinks, to_kernel, raw_down, 8, 0.7, 0, 0, 0,
       "eight kernels of one shard, one producer each; raw: a ring and a block each" },
     { "4.1", "kernel - host, 1 thread", 1, open_sources, to_host, raw_up, 1, 0.7, 0, 0, 0,
-      "rk_receive_many of 256; raw: a ring and a block of 1,024 threads" },
+      "rk_receive_many of 256 from a block of 512 threads; raw: a ring and a block of 1,024" },
     { "4.8", "kernel - host, 8 threads", 1, open_sources, to_host, raw_up, 8, 0.7, 0, 0, 0,
       "eight kernels of one shard, one reader each; raw: a ring and a block each" },
 };

@@ -25,6 +25,10 @@ static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which,
         /* What is counted is queued no more, though its head may be on its way. */
         rk_u64 counted = ring->start + delivered + dropped + dead + expired + lost + withdrawn;
         if (rk_index_ahead(counted, head) > 0) head = counted;
+        /* And while it is served, what is given back and not counted yet is still in a handler's hands. */
+        if (!ring->overwritten && rk_index_ahead(head, counted) > 0 &&
+            rk_atomic_u32(&k->life) == RK_LIFE_ACTIVE)
+            head = counted;
         a->delivered += delivered;
         a->evicted += dropped;
         a->dead += dead;

@@ -67,6 +67,11 @@ PROBES = {
     "n2_end_edges": ("rk_context *c", "rk_end_edges(c);", ["st.release.sys.b64"]),
     "b1_batch_release": ("rk_shard *shard", "rk_batch_release(shard);", ["fence.acq_rel.gpu"]),
     "b2_batch_acquire": ("rk_shard *shard", "rk_batch_acquire(shard);", ["fence.acq_rel.gpu"]),
+    "t1_await": ("rk_turnstile *t, rk_u32 *to", "*to = rk_turnstile_await(&t->passed, &t->halted, 1);",
+                 ["ld.acquire.cta.shared.u32+"]),
+    "t2_pass": ("rk_turnstile *t", "rk_turnstile_pass(&t->passed, 1);", ["st.release.cta.shared.u32"]),
+    "t2_claim": ("rk_ring *r, rk_turnstile *t, rk_u64 *to", "*to = rk_port_add_and_tell(1, &r->tail, 1, &t->passed, 1);",
+                 ["atom.relaxed.gpu.global.add.u64", "st.release.cta.shared.u32"]),
     # -- over the bus: no order, but whole units, and what is posted
     "unit_read": ("rk_ring *r, rk_u8 *slot, rk_u64 index, rk_u32 *into, rk_u32 *to",
                   "*to = rk_unit_read(r, slot, index, into);", [UNIT_LOAD + "+"]),

@@ -60,7 +60,8 @@ BEFORE_HEADER = {"device/loop.h": LOOP}
 AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/entry.h": HERE,
                 "device/express_look.h": UNIT, "device/express_handle.h": HERE, "device/express_send.h": HERE,
                 "device/express_turn.h": ENTRY, "device/express_alone.h": ENTRY, "device/express.h": ENTRY,
-                "device/shuttle.h": ENTRY,
+                "device/shuttle.h": ENTRY, "device/shuttle_turnstile.h": ENTRY, "device/shuttle_line.h": ENTRY,
+                "device/shuttle_send.h": ENTRY, "device/shuttle_alone.h": ENTRY, "device/shuttle_run.h": ENTRY,
                 "device/causal.h": UNIT}
 
 

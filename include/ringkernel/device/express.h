@@ -97,7 +97,7 @@ RK_EXPRESS_FN rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *whe
             rk_way in_of_general = in;
             own_of_general.copies += copy * own.room.copy_stride;
             RK_PORT_BLOCK_BARRIER();
-            visit = rk_express_general(entry, x, &own_of_general, &in_of_general, n, now_ns);
+            visit = rk_express_general(entry, x, &own_of_general, &in_of_general, n, 0, n, now_ns);
             if (visit != RK_VISIT_WORKED || ends) break;
             if (thread == 0) { /* the general visit has changed them */
                 x->tail = x->to.target[0].ring->tail;

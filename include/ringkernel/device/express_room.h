@@ -59,6 +59,21 @@ typedef struct rk_aim {
     rk_express_edge edge[RK_EXPRESS_EDGES];
 } rk_aim;
 
+/* Where the warps of a block stand that take a lane's slots by turns (shuttle_run.h). Slots are counted from the first
+ * one of the run on. */
+typedef struct rk_turnstile {
+    rk_u32 found;    /* up to here they are whole, and some warp's; */
+    rk_u32 ends;     /* RK_RUN_*: why nobody finds more; 0: the run goes on */
+    rk_u32 passed;   /* up to here what they send has slots; */
+    rk_u32 halted;   /* 1: nobody passes any more, */
+    rk_u32 out;      /* and so many sends of the next messages are out; */
+    rk_u32 written;  /* up to here all of them are out, and the slots given back */
+    rk_u32 pressed;  /* 1: who passes next lacks room, so nobody else may hold any */
+    rk_u32 reach;    /* slots behind `found` that are looked at */
+    rk_u32 quiet;    /* looks in a row that brought one message or none */
+    rk_u64 began_ns; /* when the run did */
+} rk_turnstile;
+
 /* One message's call of its handler. */
 typedef struct rk_express_call {
     rk_u16 first, sent; /* its staged sends; the first in eights of bytes */
@@ -88,12 +103,12 @@ typedef struct rk_express {
     rk_u32 general;                      /* 1: the general visit has to finish the turn */
     rk_u32 odd;                          /* the next message is one for the general visit */
     rk_u32 ends;                         /* so is what the host has ordered */
-    rk_u32 peeked;                       /* the shuttle has seen something of the host's */
     rk_u32 rounds;                       /* of handlers, in the turn */
-    rk_u32 alone;                        /* RK_ALONE_*: why the first warp doesn't go on alone, */
-    rk_u32 alone_from, alone_band;       /* and where the message lies that the general visit has to finish */
-    rk_u32 place[RK_EXPRESS_SENDS];      /* of each send: the how-manieth to its shard */
-    rk_u32 claim[RK_EXPRESS_CLAIMS];     /* the first message at each place, or RK_EXPRESS_NONE */
+    rk_turnstile turnstile;
+    rk_u32 alone;                    /* RK_ALONE_*: why the first warp doesn't go on alone, */
+    rk_u32 alone_from, alone_band;   /* and where the message lies that the general visit has to finish */
+    rk_u32 place[RK_EXPRESS_SENDS];  /* of each send: the how-manieth to its shard */
+    rk_u32 claim[RK_EXPRESS_CLAIMS]; /* the first message at each place, or RK_EXPRESS_NONE */
     rk_express_call call[RK_EXPRESS_SENDS];
     rk_u16 number[RK_EXPRESS_SENDS]; /* the sends in order: where each is staged, in eights of bytes, */
     rk_u16 aim[RK_EXPRESS_SENDS];    /* and to which shard of the target */

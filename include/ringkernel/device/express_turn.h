@@ -70,10 +70,10 @@ RK_FN void rk_express_count_waits(const rk_express *x, RK_GLOBAL rk_histogram *h
     rk_port_count(&h->count, n);
 }
 
-/* A batch becomes a turn as the general visit knows it, in the device's memory, and that finishes it. Returns
- * RK_VISIT_*. */
+/* A batch becomes a turn as the general visit knows it, in the device's memory, and that finishes it. Its messages lie in
+ * a circle of `copies` from `first` on. Returns RK_VISIT_*. */
 RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_express_own *own,
-                                      const rk_way *in, rk_u32 n, rk_u64 now_ns)
+                                      const rk_way *in, rk_u32 n, rk_u32 first, rk_u32 copies, rk_u64 now_ns)
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_turn *turn = context->turn;
@@ -89,10 +89,11 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
     RK_PORT_BLOCK_BARRIER();
     context->now_ns = now_ns;
     if (k < n) {
-        const rk_express_call call = x->call[k];
+        const rk_u32 copy = first + k < copies ? first + k : first + k - copies;
+        const rk_express_call call = x->call[copy];
         rk_context c;
         rk_express_context(entry, x, own, &c);
-        rk_express_stand(own, &c, in->header_size, k, call.first, 0);
+        rk_express_stand(own, &c, in->header_size, copy, call.first, 0);
         rk_byte *slot = rk_copy_slot(context, k), *stage = context->arena + context->shard->stage;
         rk_express_carry(slot, c.header, (in->header_size + c.header->length + 3u) & ~3u);
         for (rk_u32 i = 0; i < call.sent; i++) {
@@ -311,34 +312,48 @@ RK_FN_LARGE void rk_express_partly(rk_entry *entry, rk_express *x, rk_u32 out, r
     if (x->counter[RK_COUNTS_TURNS]) rk_port_count(x->counter[RK_COUNTS_TURNS], out);
 }
 
-/* A turn whose `out` sends are out: its slots go back, and it is counted, a lane a counter, without a look at what
- * was. By one warp. */
+/* A turn is counted, a lane a counter, without a look at what was; for the lane that it is from if that is still to be
+ * done. By one warp. */
+RK_FN void rk_express_count(const rk_express *x, RK_GLOBAL rk_ring *ring, rk_u32 n, rk_u32 out, rk_u32 rounds,
+                            rk_u64 busy, rk_u64 took, rk_u32 each)
+{
+    const rk_u32 lane = threadIdx.x % 32u;
+    RK_GLOBAL rk_u64 *counter = lane < RK_EXPRESS_COUNTERS ? x->counter[lane] : 0;
+    rk_u64 value = n;
+    if (lane == RK_COUNTS_DELIVERED && ring) counter = &ring->delivered;
+    if (lane == RK_COUNTS_BUCKET) counter += rk_histogram_bucket(each);
+    if (lane == RK_COUNTS_PROGRESS) value = 1;
+    if (lane == RK_COUNTS_BUSY) value = busy;
+    if (lane == RK_COUNTS_SUM) value = took;
+    if (lane == RK_COUNTS_SENT || lane == RK_COUNTS_TURNS) value = out;
+    if (lane == RK_COUNTS_ROUNDS) value = rounds;
+    if (counter) rk_port_count(counter, value);
+}
+
+RK_FN rk_u32 rk_express_each(rk_u64 took, rk_u32 n)
+{
+    return (took < 0xffffffffu ? (rk_u32)took : 0xffffffffu) / n;
+}
+
+/* A turn whose `out` sends are out: its slots go back, and it is counted. By one warp. */
 RK_FN void rk_express_commit(rk_context *context, rk_express *x, const rk_way *in, rk_u32 n, rk_u32 out,
                              rk_u64 now_ns)
 {
     RK_GLOBAL rk_meter *meter = context->meter;
     const rk_u32 lane = threadIdx.x % 32u;
-    const rk_u64 head = in->head + n, done = rk_entry_now(context),
+    const rk_u64 done = rk_entry_now(context),
                  took = done > now_ns ? done - now_ns : 0; /* the clock is set from time to time */
-    const rk_u32 each = (took < 0xffffffffu ? (rk_u32)took : 0xffffffffu) / n;
+    const rk_u32 each = rk_express_each(took, n);
     if (lane == 0) {
-        in->ring->head = head;
-        if (in->far) rk_store_u64(&in->far->head, head, RK_RELAXED, RK_SCOPE_SYSTEM);
+        in->ring->head = in->head + n;
+        if (in->far) rk_store_u64(&in->far->head, in->head + n, RK_RELAXED, RK_SCOPE_SYSTEM);
         if (in->counted) rk_port_give_u32(&in->ring->room, n);
         meter->last_ns = now_ns + took;
         if (n > x->largest) meter->largest_batch = x->largest = n;
         if (each < x->service_min_ns) meter->service.min_ns = x->service_min_ns = each;
         if (each > x->service_max_ns) meter->service.max_ns = x->service_max_ns = each;
     }
-    RK_GLOBAL rk_u64 *counter = lane < RK_EXPRESS_COUNTERS ? x->counter[lane] : 0;
-    rk_u64 value = n;
-    if (lane == RK_COUNTS_DELIVERED) counter = &in->ring->delivered;
-    if (lane == RK_COUNTS_BUCKET) counter += rk_histogram_bucket(each);
-    if (lane == RK_COUNTS_PROGRESS) value = 1;
-    if (lane == RK_COUNTS_BUSY || lane == RK_COUNTS_SUM) value = took;
-    if (lane == RK_COUNTS_SENT || lane == RK_COUNTS_TURNS) value = out;
-    if (lane == RK_COUNTS_ROUNDS) value = x->rounds;
-    if (counter) rk_port_count(counter, value);
+    rk_express_count(x, in->ring, n, out, x->rounds, took, took, each);
     if (lane == 0 && (context->features & RK_FEATURE_TIMESTAMPS))
         rk_express_count_waits(x, &meter->queue_wait, n);
 }

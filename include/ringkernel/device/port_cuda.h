@@ -52,6 +52,10 @@
 #define rk_count_local(pointer, n) ((void)rk_add_u32(pointer, n, RK_RELAXED, RK_SCOPE_BLOCK))
 #define rk_min_u32(pointer, value, order, scope) \
     __nv_atomic_fetch_min((rk_u32 *)(pointer), (rk_u32)(value), order, RK_PORT_SCOPE(scope))
+#define rk_min_u64(pointer, value, order, scope) \
+    __nv_atomic_fetch_min((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
+#define rk_max_u64(pointer, value, order, scope) \
+    __nv_atomic_fetch_max((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
 /* PTX has fences of both sides only: asked for one of a single side, the compiler makes a sequentially consistent one. */
 #define rk_fence(order, scope)                                                                      \
     __nv_atomic_thread_fence((order) == RK_ACQUIRE || (order) == RK_RELEASE ? RK_ACQ_REL : (order), \
@@ -144,6 +148,49 @@ RK_FN rk_u64 rk_port_add_u64(rk_u64 *word, rk_u64 n)
     asm volatile("atom.relaxed.gpu.global.add.u64 %0, [%1], %2;"
                  : "=l"(before)
                  : "l"(word), "l"(n)
+                 : "memory");
+    return before;
+}
+
+/* Words of the block's own memory, which all its threads see in the order of their writes. Where the compiler doesn't know that a
+ * pointer is into it, an access takes twice as long. */
+RK_FN rk_u32 rk_port_in_block(const void *pointer) { return (rk_u32)__cvta_generic_to_shared(pointer); }
+RK_FN rk_u32 rk_port_seen(const rk_u32 *word)
+{
+    rk_u32 value;
+    asm volatile("ld.acquire.cta.shared.u32 %0, [%1];"
+                 : "=r"(value)
+                 : "r"(rk_port_in_block(word))
+                 : "memory");
+    return value;
+}
+RK_FN void rk_port_tell(rk_u32 *word, rk_u32 value)
+{
+    asm volatile("st.release.cta.shared.u32 [%0], %1;"
+                 :
+                 : "r"(rk_port_in_block(word)), "r"(value)
+                 : "memory");
+}
+RK_FN void rk_port_set(rk_u32 *word, rk_u32 bits)
+{
+    asm volatile("red.relaxed.cta.shared.or.b32 [%0], %1;"
+                 :
+                 : "r"(rk_port_in_block(word)), "r"(bits)
+                 : "memory");
+}
+
+/* An addition by the lanes whose condition holds, and behind it, without waiting for its answer, a word of the block's memory by
+ * the first lane. By a whole warp. Without the condition the answer is anything. */
+RK_FN rk_u64 rk_port_add_and_tell(rk_u32 condition, rk_u64 *word, rk_u64 n, rk_u32 *told, rk_u32 value)
+{
+    rk_u64 before;
+    asm volatile("{ .reg .pred p, q; .reg .b32 lane;\n"
+                 "mov.u32 lane, %%laneid; setp.ne.u32 p, %1, 0; setp.eq.u32 q, lane, 0;\n"
+                 "@p atom.relaxed.gpu.global.add.u64 %0, [%2], %3;\n"
+                 "bar.warp.sync 0xffffffff;\n"
+                 "@q st.release.cta.shared.u32 [%4], %5; }"
+                 : "=l"(before)
+                 : "r"(condition), "l"(word), "l"(n), "r"(rk_port_in_block(told)), "r"(value)
                  : "memory");
     return before;
 }

@@ -281,9 +281,13 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
 #if defined(RK_UNIT_SHUTTLE) /* without a loop whose length nobody knows beforehand */
     RK_GLOBAL const rk_word *from =
         (RK_GLOBAL const rk_word *)((RK_GLOBAL const rk_u8 *)header + header_size);
+    const rk_u32 length = header->length; /* and all is read before the first word is written */
+    rk_word word[RK_UNIT_SLOT_WORDS];
+#pragma unroll
+    for (rk_u32 w = 0; w < RK_UNIT_SLOT_WORDS; w++) word[w] = from[w];
 #pragma unroll
     for (rk_u32 w = 0; w < RK_UNIT_SLOT_WORDS; w++)
-        if (4u * w < header->length) ((RK_GLOBAL rk_word *)(entry + 1))[w] = from[w];
+        if (4u * w < length) ((RK_GLOBAL rk_word *)(entry + 1))[w] = word[w];
 #else
     rk_copy_global((rk_byte *)(entry + 1), (RK_GLOBAL const rk_u8 *)header + header_size, header->length);
 #endif

@@ -1,0 +1,177 @@
+/* The shuttle's lanes: what a turn needs of them, in registers, and how a warp looks at them. */
+#ifndef RINGKERNEL_DEVICE_SHUTTLE_LINE_H
+#define RINGKERNEL_DEVICE_SHUTTLE_LINE_H
+
+#include "shuttle_turnstile.h"
+
+#if defined(RK_LANG_CUDA)
+
+/* A lane of the shard, as each thread has it. */
+typedef struct rk_line {
+    const rk_byte *slots;
+    rk_u64 head;
+    rk_u32 mask;
+} rk_line;
+
+RK_FN rk_line rk_line_of(const rk_way *way)
+{
+    rk_line line = { way->slots, way->head, way->mask };
+    return line;
+}
+
+/* What doesn't change from turn to turn. */
+typedef struct rk_shuttle {
+    rk_express_own own;
+    rk_express *x;
+    rk_express_target *target;
+    RK_GLOBAL rk_ring *ring; /* of the one shard of the target, */
+    rk_byte *slots;          /* and its slots */
+    rk_u32 mask, shards, single, tries, mode, max_sends;
+    rk_u32 several;          /* 1: a message may send to several shards, or by several connections */
+    rk_u32 widest;           /* warps that take slots */
+    RK_GLOBAL rk_u64 *count; /* of what goes there; 0: it is the host's */
+    rk_u32 *cell;            /* warps × shards: sends of a warp to a shard; 0 between the turns */
+} rk_shuttle;
+
+/* What a handler's context begins with, the same for all threads: in the block's own memory, since registers are for what
+ * differs. */
+static __shared__ rk_context rk_shuttle_context;
+
+RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
+{
+    rk_shuttle s;
+    s.own = rk_express_known(entry, where);
+    s.x = (rk_express *)s.own.fixed;
+    s.target = (rk_express_target *)(s.own.fixed + sizeof(rk_express));
+    s.ring = s.target->ring;
+    s.slots = s.target->slots;
+    s.mask = s.x->to.mask;
+    s.shards = s.x->to.shards;
+    s.single = s.x->to.single;
+    s.tries = s.x->to.tries;
+    s.mode = s.x->to.edge[0].edge.mode;
+    s.count = s.target->count;
+    s.max_sends = entry->context.shard->max_sends;
+    s.several = s.shards > 1u && (s.max_sends > 1u || s.x->to.edges > 1u);
+    s.widest = rk_express_most(s.x, &s.own, s.max_sends) / 32u;
+    s.cell = (rk_u32 *)(s.target + s.shards);
+    return s;
+}
+
+/* Is it a shard for the shuttle, after rk_express_can? */
+RK_FN rk_u32 rk_shuttle_can(rk_entry *entry, const rk_express *x, const rk_express_own *own)
+{
+    RK_GLOBAL const rk_shard *shard = entry->context.shard;
+    RK_GLOBAL const rk_lane *lane = rk_shard_lane(&entry->context, 0);
+    RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, entry->context.arena, 0);
+    return shard->features == 0 && shard->state_kind == RK_STATELESS && shard->memory != RK_SEQUENTIAL &&
+           lane->bands == 1u && ring->slot_shift == RK_SLOT_MIN_SHIFT &&
+           ring->header_size == RK_HEADER_SHORT && x->to.shift == RK_SLOT_MIN_SHIFT &&
+           x->to.header_size == RK_HEADER_SHORT && !x->to.ordered &&
+           shard->max_sends <= 32u && /* that the first warp publishes alone */
+           rk_express_most(x, own, shard->max_sends) >= 32u;
+}
+
+/* ------------------------------------------------------------------ looking */
+
+/* Units of a message in a slot, as bits; 0: the general visit has to see to it. `unit` is the slot's first. */
+RK_FN rk_u32 rk_shuttle_units(rk_unit unit)
+{
+    const rk_u32 length = unit.word[1] >> 16;
+    const rk_u32 units = 1u | (length > 0u) << 1 | (length > 12u) << 2 | (length > 24u) << 3;
+    return length > 36u || (unit.word[3] >> 24 & RK_EXPRESS_ODD) ? 0u : units;
+}
+
+RK_FN rk_u64 rk_double_of(rk_u32 low, rk_u32 high) { return (rk_u64)high << 32 | low; }
+
+RK_FN void rk_shuttle_copy(rk_byte *copy, rk_u32 u, rk_unit unit)
+{
+    rk_word *to = (rk_word *)copy + 1u + 3u * u;
+    if (u == 0) to[-1] = unit.word[0];
+    for (rk_u32 w = 0; w < 3u; w++) to[w] = unit.word[1 + w];
+}
+
+/* This warp looks at the 32 slots from `first` on, of which `done` were taken before, and copies what is there. Returns
+ * how many behind those are whole; *odd: the first of them is there, and none of the shuttle's.
+ *
+ * Over the bus four lanes share a slot, so that it is one read. */
+RK_FN rk_u32 rk_shuttle_look_far(const rk_line *line, rk_u32 first, rk_u32 done, const rk_express_own *own,
+                                 rk_u32 *odd)
+{
+    const rk_u32 lane = threadIdx.x % 32u, slot = lane / 4u, u = lane % 4u, index = first + slot;
+    rk_byte *copy = own->copies + (threadIdx.x - lane + slot) * own->room.copy_stride;
+    rk_unit unit[4];
+    rk_u32 n = 0, going = 1, strange = 0;
+#pragma unroll
+    for (rk_u32 d = 0; d < 4u; d++)
+        unit[d] = rk_load_unit(
+            (const rk_unit *)(line->slots + ((rk_u64)((index + 8u * d) & line->mask) << RK_SLOT_MIN_SHIFT)) +
+            u);
+#pragma unroll
+    for (rk_u32 d = 0; d < 4u; d++) {
+        const rk_u32 lap = (index + 8u * d) & ~line->mask, of = slot + 8u * d;
+        const rk_u32 fresh = __ballot_sync(RK_ALL_LANES, unit[d].word[0] == lap) >> (lane & 28u);
+        const rk_u32 units = rk_shuttle_units(unit[d]);
+        const rk_u32 whole = units != 0 && (fresh & units) == units;
+        const rk_u32 broken = __ballot_sync(RK_ALL_LANES, u == 0 && of >= done && !whole);
+        strange |= u == 0 && of == done && (fresh & 1u) && units == 0;
+        rk_shuttle_copy(copy + 8u * d * own->room.copy_stride, u, unit[d]);
+        if (going) n += broken ? ((rk_u32)__ffs((int)broken) - 1u) / 4u : 8u;
+        going = going && !broken;
+    }
+    *odd = __any_sync(RK_ALL_LANES, strange) != 0;
+    return n - done;
+}
+
+/* On the device a lane has a slot, and nobody has to agree about its units. */
+RK_FN rk_u32 rk_shuttle_look_near(const rk_line *line, rk_u32 first, rk_u32 done, const rk_express_own *own,
+                                  rk_u32 *odd)
+{
+    const rk_u32 lane = threadIdx.x % 32u, index = first + lane, lap = index & ~line->mask;
+    const rk_unit *slot =
+        (const rk_unit *)(line->slots + ((rk_u64)(index & line->mask) << RK_SLOT_MIN_SHIFT));
+    rk_double_word *to = (rk_double_word *)(own->copies + threadIdx.x * own->room.copy_stride);
+    rk_unit unit[4];
+#pragma unroll
+    for (rk_u32 u = 0; u < 4u; u++) unit[u] = rk_load_unit(slot + u);
+    const rk_u32 units = rk_shuttle_units(unit[0]), begun = unit[0].word[0] == lap;
+    rk_u32 fresh = begun;
+#pragma unroll
+    for (rk_u32 u = 1; u < 4u; u++) fresh |= (unit[u].word[0] == lap) << u;
+    const rk_u32 broken =
+        __ballot_sync(RK_ALL_LANES, lane >= done && (units == 0 || (fresh & units) != units));
+    *odd = __any_sync(RK_ALL_LANES, lane == done && begun && units == 0) != 0;
+    to[0] = rk_double_of(unit[0].word[0], unit[0].word[1]);
+    to[1] = rk_double_of(unit[0].word[2], unit[0].word[3]);
+    to[2] = rk_double_of(unit[1].word[1], unit[1].word[2]);
+    to[3] = rk_double_of(unit[1].word[3], unit[2].word[1]);
+    to[4] = rk_double_of(unit[2].word[2], unit[2].word[3]);
+    to[5] = rk_double_of(unit[3].word[1], unit[3].word[2]);
+    ((rk_word *)to)[12] = unit[3].word[3];
+    return (broken ? (rk_u32)__ffs((int)broken) - 1u : 32u) - done;
+}
+
+/* A look at the host's next slot and at its orders, now and then while messages are handled. Bits: 1 the host has sent
+ * something, 2 its orders are others. */
+RK_FN rk_u32 rk_shuttle_peek(const rk_line *host, const rk_unit *orders, rk_u32 faults)
+{
+    const rk_u32 lane = threadIdx.x % 32u, lap = (rk_u32)host->head & ~host->mask;
+    rk_unit unit = { { lap - 1u, 0, 0, 0 } };
+    if (lane < 2u)
+        unit = rk_load_unit(
+            lane ? orders
+                 : (const rk_unit *)(host->slots + ((host->head & host->mask) << RK_SLOT_MIN_SHIFT)));
+    const rk_u32 ordered = unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != faults;
+    return __ballot_sync(RK_ALL_LANES, lane == 0 ? unit.word[0] == lap : lane == 1u && ordered);
+}
+
+/* While a warp waits for room. */
+RK_FN rk_u32 rk_shuttle_ordered(const rk_unit *orders, rk_u32 faults)
+{
+    rk_unit unit = { { RK_COMMAND_RUN, 0, 0, faults } };
+    if (threadIdx.x % 32u == 0) unit = rk_load_unit(orders);
+    return __any_sync(RK_ALL_LANES, unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != faults);
+}
+
+#endif
+#endif

@@ -1,0 +1,373 @@
+/* The shuttle's handlers, and how a warp publishes what they send.
+ *
+ *     handle → number, aim, ask for room │ claim │ write
+ *
+ * The claim alone is made in the order of the messages: shuttle_run.h says how. */
+#ifndef RINGKERNEL_DEVICE_SHUTTLE_SEND_H
+#define RINGKERNEL_DEVICE_SHUTTLE_SEND_H
+
+#include "shuttle_line.h"
+
+#if defined(RK_LANG_CUDA)
+
+/* ------------------------------------------------------------------ handlers */
+
+/* The handler of the message in copy k, by this thread; the target of a single send is found here. 1: they are plain. */
+RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 number, rk_u32 k, rk_u32 first,
+                               rk_u64 now_ns)
+{
+    c->now_ns = now_ns;
+    c->unusual = 0;
+    rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, s->max_sends);
+    rk_unit_handle_here(c, number);
+    rk_express_types(s->x, c);
+    if (s->count && s->mode != RK_ROUTE_TARGET && !s->several)
+        for (rk_u32 i = 0; i < c->stage_next; i++) {
+            RK_GLOBAL rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, i);
+            rk_header_aim(&staged->header.base, rk_edge_pick(&s->x->to.edge[0].edge, staged, 0, 0));
+        }
+    return !c->failed && !c->unusual;
+}
+
+/* What the general visit has to know of it. */
+RK_FN void rk_shuttle_note(rk_express *x, const rk_context *c, rk_u32 k, rk_u32 first)
+{
+    rk_express_call call = { (rk_u16)first, (rk_u16)c->stage_next, c->failed };
+    x->call[k] = call;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+/* This lane's unit of a staged send into the slot of `index`, if the message reaches so far: behind its end the slot is
+ * the next message's, once the consumer has it back. */
+RK_FN void rk_shuttle_put(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_GLOBAL const rk_staged *staged)
+{
+    const rk_u32 u = threadIdx.x % 4u;
+    RK_GLOBAL const rk_word *header = (RK_GLOBAL const rk_word *)staged;
+    RK_GLOBAL const rk_word *words =
+        header + 1u + 3u * u + (u ? (sizeof(rk_staged) - RK_HEADER_SHORT) / 4u : 0u);
+    rk_unit unit = { { index & ~mask, words[0], words[1], words[2] } };
+    if (u < rk_unit_count(RK_HEADER_SHORT, header[1] >> 16))
+        rk_store_unit((rk_unit *)(slots + ((rk_u64)(index & mask) << RK_SLOT_MIN_SHIFT)) + u, unit);
+}
+
+/* The sends of a warp's threads that have a slot of the host's, four lanes to each, so that each is one write over the bus.
+ * `goes`: this thread's has that of `index`; its stage begins with `first`, and its neighbours' `share` apart. */
+RK_FN void rk_shuttle_write_far(const rk_shuttle *s, rk_u32 goes, rk_u32 index, rk_u32 first, rk_u32 share)
+{
+    const rk_u32 lane = threadIdx.x % 32u, going = __ballot_sync(RK_ALL_LANES, goes);
+#pragma unroll
+    for (rk_u32 d = 0; d < 4u; d++) {
+        const rk_u32 of = 8u * d + lane / 4u;
+        const rk_u32 at = __shfl_sync(RK_ALL_LANES, index, of);
+        if (going >> of & 1u)
+            rk_shuttle_put(s->slots, s->mask, at, rk_express_staged(&s->own, first + (of - lane) * share));
+    }
+}
+
+/* On the device each lane writes its own. */
+RK_FN void rk_shuttle_write_near(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_GLOBAL const rk_staged *staged)
+{
+    const rk_double_word *header = (const rk_double_word *)staged,
+                         *payload = (const rk_double_word *)(staged + 1);
+    const rk_u64 h0 = header[0], h1 = header[1], p0 = payload[0], p1 = payload[1], p2 = payload[2],
+                 p3 = payload[3];
+    const rk_u32 lap = index & ~mask, length = (rk_u32)(h0 >> 48), p8 = (rk_u32)payload[4];
+    rk_unit *slot = (rk_unit *)(slots + ((rk_u64)(index & mask) << RK_SLOT_MIN_SHIFT));
+    const rk_unit unit[4] = { { { lap, (rk_u32)(h0 >> 32), (rk_u32)h1, (rk_u32)(h1 >> 32) } },
+                              { { lap, (rk_u32)p0, (rk_u32)(p0 >> 32), (rk_u32)p1 } },
+                              { { lap, (rk_u32)(p1 >> 32), (rk_u32)p2, (rk_u32)(p2 >> 32) } },
+                              { { lap, (rk_u32)p3, (rk_u32)(p3 >> 32), p8 } } };
+    rk_store_unit(slot, unit[0]);
+    if (length > 0u) rk_store_unit(slot + 1, unit[1]);
+    if (length > 12u) rk_store_unit(slot + 2, unit[2]);
+    if (length > 24u) rk_store_unit(slot + 3, unit[3]);
+}
+
+/* ------------------------------------------------------------------ what a warp sends */
+
+/* As a lane knows it: its message has `sent` sends, staged from `first` on. It claims slots of `shard` for all that the warp
+ * sends there, if `left` isn't 0: it has `granted` of them, from `index` on, and `done` more are out. What a message sends
+ * is claimed by lane `leader`, behind `rank` others. */
+typedef struct rk_shuttle_sends {
+    rk_u32 sent, total, first;
+    rk_u32 shard, leader, rank;
+    rk_u32 left, granted, done, index;
+    rk_i32 room; /* of a counted ring, as the lane found it */
+    rk_u32 list; /* where the warp's part of the express's lists begins, */
+    rk_u32 many; /* 1: it sends to more shards than it has lanes */
+} rk_shuttle_sends;
+
+/* To one shard all sends go after each other, to many behind those that aim at the same. */
+RK_FN void rk_shuttle_number(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    const rk_u32 lane = threadIdx.x % 32u;
+    t->shard = t->leader = t->granted = t->done = t->many = 0;
+    t->rank = rk_warp_before(t->sent, s->max_sends, &t->total);
+    t->left = lane == 0 ? t->total : 0u;
+    if (s->shards == 1u || s->several) return;
+    t->left = 0;
+    const rk_u32 all = __ballot_sync(RK_ALL_LANES, t->sent);
+    if (!t->sent) return;
+    t->shard = rk_express_staged(&s->own, t->first)->header.base.target % s->shards;
+    const rk_u32 peers = __match_any_sync(all, t->shard);
+    t->leader = (rk_u32)__ffs((int)peers) - 1u;
+    t->rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
+    if (t->leader == lane) t->left = (rk_u32)__popc((int)peers);
+}
+
+/* Of messages that may send to several shards each: the sends in order, and how many there are for each shard. A lane
+ * claims for one of these, as far as there are lanes. */
+RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    const rk_u32 lane = threadIdx.x % 32u, stride = s->own.room.stage_stride / 8u;
+    const rk_express_order none = { 0, 0 };
+    rk_express *x = s->x;
+    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards, shards = 0;
+    for (rk_u32 i = 0; i < t->sent; i++) x->number[t->list + t->rank + i] = (rk_u16)(t->first + i * stride);
+    t->left = 0;
+    __syncwarp();
+    for (rk_u32 row = 0; row < t->total; row += 32u) {
+        const rk_u32 mine = row + lane < t->total, j = t->list + row + lane;
+        const rk_u32 all = __ballot_sync(RK_ALL_LANES, mine);
+        rk_u32 shard = 0, peers = 0, begins = 0, leads = 0;
+        if (mine) {
+            shard = rk_express_address(&s->own, x, none, j);
+            peers = __match_any_sync(all, shard);
+            begins = cell[shard];
+            const rk_u32 rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
+            x->place[j] = begins + rank;
+            x->aim[j] = (rk_u16)shard;
+            leads = rank == 0;
+        }
+        __syncwarp();
+        if (leads) cell[shard] = begins + (rk_u32)__popc((int)peers);
+        /* Shards that come first in this row get the next lanes. */
+        rk_u32 fresh = __ballot_sync(RK_ALL_LANES, leads && begins == 0);
+        for (; fresh; fresh &= fresh - 1u, shards++) {
+            const rk_u32 of = __shfl_sync(RK_ALL_LANES, shard, __ffs((int)fresh) - 1);
+            if (lane == shards) t->shard = of;
+        }
+        __syncwarp();
+    }
+    t->many = shards > 32u;
+    if (lane < shards && !t->many) t->left = cell[t->shard];
+}
+
+RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_sends *t)
+{
+    return s->shards > 1u ? s->target[t->shard].ring : s->ring;
+}
+
+/* ------------------------------------------------------------------ slots */
+
+/* Room, which can be asked for in any order; with one producer it is known at the claim. */
+RK_FN void rk_shuttle_ask(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    t->room = 0;
+    if (t->left && !s->single) t->room = (rk_i32)rk_port_add_u32(&rk_shuttle_ring(s, t)->room, 0u - t->left);
+}
+
+/* What there is of it. Returns 1 if all sends of the warp have some. */
+RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    if (s->single) return 1;
+    t->granted = t->room <= 0 ? 0u : (rk_u32)t->room < t->left ? (rk_u32)t->room : t->left;
+    if (t->granted < t->left) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->left - t->granted);
+    return !t->many && __all_sync(RK_ALL_LANES, t->granted == t->left);
+}
+
+/* Slots of a ring with no other producer. Returns 1 if all sends of the warp have some. */
+RK_FN rk_u32 rk_shuttle_claim_single(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    t->granted = 0;
+    if (t->left) t->granted = rk_express_claim_single(s->x, s->target, s->mask + 1u, t->left);
+    if (t->left) t->index = s->target->first;
+    return __all_sync(RK_ALL_LANES, t->granted == t->left);
+}
+
+/* Slots for what there is room for, with the next warp's turn at once behind it: nobody waits in his for the answer. */
+RK_FN void rk_shuttle_claim_and_pass(const rk_shuttle *s, rk_shuttle_sends *t, rk_u32 *turnstile, rk_u32 next)
+{
+    const rk_u64 tail =
+        rk_port_add_and_tell(t->granted, &rk_shuttle_ring(s, t)->tail, t->granted, turnstile, next);
+    t->index = (rk_u32)tail + (rk_u32)(tail >> 63); /* a use of one half alone would be waited for */
+}
+
+RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    if (s->single)
+        rk_shuttle_claim_single(s, t);
+    else if (t->granted)
+        t->index = (rk_u32)rk_port_add_u64(&rk_shuttle_ring(s, t)->tail, t->granted);
+}
+
+/* What is claimed is counted for its connection. */
+RK_FN void rk_shuttle_count(const rk_shuttle *s, const rk_shuttle_sends *t)
+{
+    if (s->count && t->granted)
+        rk_port_count(s->shards > 1u ? s->target[t->shard].count : s->count, t->granted);
+}
+
+/* What has a slot is written. */
+RK_FN void rk_shuttle_put_all(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    const rk_u32 stride = s->own.room.stage_stride / 8u, share = s->own.room.share / 8u;
+    rk_shuttle_count(s, t);
+    const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index - t->done, t->leader);
+    const rk_u32 done = __shfl_sync(RK_ALL_LANES, t->done, t->leader);
+    const rk_u32 granted = __shfl_sync(RK_ALL_LANES, t->granted, t->leader);
+    for (rk_u32 i = 0; i < s->max_sends; i++) {
+        const rk_u32 rank = t->rank + i, goes = i < t->sent && rank - done < granted;
+        if (s->max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
+        if (!s->count)
+            rk_shuttle_write_far(s, goes, index + rank, t->first + i * stride, share);
+        else if (goes)
+            rk_shuttle_write_near(s->shards > 1u ? s->target[t->shard].slots : s->slots, s->mask,
+                                  index + rank, rk_express_staged(&s->own, t->first + i * stride));
+    }
+    t->done += t->granted;
+    t->left -= t->granted;
+}
+
+/* The same of messages that send to several shards, when all have slots. */
+RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
+{
+    rk_express *x = s->x;
+    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards;
+    rk_shuttle_count(s, t);
+    if (t->left) cell[t->shard] = t->index;
+    __syncwarp();
+    for (rk_u32 i = threadIdx.x % 32u; i < t->total; i += 32u) {
+        const rk_u32 j = t->list + i, shard = x->aim[j];
+        rk_shuttle_write_near(s->target[shard].slots, s->mask, cell[shard] + x->place[j],
+                              rk_express_staged(&s->own, x->number[j]));
+    }
+    __syncwarp();
+    if (t->left) cell[t->shard] = 0;
+}
+
+/* ------------------------------------------------------------------ where there isn't room for all */
+
+/* What room it has goes back: who passes before needs it. */
+RK_FN void rk_shuttle_yield(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    if (t->granted && !s->single) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
+    t->granted = 0;
+}
+
+/* So does all of a turn that was prepared and isn't published. */
+RK_FN void rk_shuttle_drop(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards;
+    rk_shuttle_yield(s, t);
+    if (s->several)
+        for (rk_u32 to = threadIdx.x % 32u; to < s->shards; to += 32u) cell[to] = 0;
+}
+
+/* Those that are out go nowhere more: the general visit has the rest. Returns how many they are. */
+RK_FN rk_u32 rk_shuttle_leave(const rk_shuttle *s, const rk_shuttle_sends *t)
+{
+    const rk_u32 done = __shfl_sync(RK_ALL_LANES, t->done, t->leader);
+    rk_u32 out = 0;
+    for (rk_u32 i = 0; i < t->sent; i++) {
+        if (t->rank + i >= done) break;
+        rk_express_staged(&s->own, t->first + i * (s->own.room.stage_stride / 8u))->route = RK_TO_NOWHERE;
+        out++;
+    }
+    rk_warp_before(out, 0, &out);
+    return out;
+}
+
+/* May a warp go on asking for room? Only under Block, and until there are orders. */
+RK_FN rk_u32 rk_shuttle_waits(const rk_entry *entry, const rk_shuttle *s, rk_u32 tries)
+{
+    if (tries >= s->tries) return 0;
+    if (!rk_shuttle_ordered((const rk_unit *)entry->context.told, s->x->faults)) return 1;
+    rk_turnstile_end(&s->x->turnstile, RK_RUN_ORDERED);
+    return 0;
+}
+
+/* Sends go out as room is found, `claimed` those that have slots. Returns how many; the rest is for the general visit. */
+RK_FN_LARGE rk_u32 rk_shuttle_press(rk_entry *entry, const rk_express_own *where,
+                                    const rk_shuttle_sends *sends, rk_u32 claimed)
+{
+    const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
+    rk_shuttle_sends own = *sends, *t = &own;
+    if (!claimed && !s->single && !__any_sync(RK_ALL_LANES, t->granted)) {
+        rk_shuttle_ask(s, t);
+        rk_shuttle_grant(s, t);
+    }
+    for (rk_u32 tries = 0;; tries++) {
+        if (tries || !claimed) rk_shuttle_claim(s, t);
+        rk_shuttle_put_all(s, t);
+        if (!__any_sync(RK_ALL_LANES, t->left)) return t->total;
+        if (!rk_shuttle_waits(entry, s, tries)) return rk_shuttle_leave(s, t);
+        rk_shuttle_ask(s, t);
+        rk_shuttle_grant(s, t);
+    }
+}
+
+/* The same of messages that send to several shards: a lane claims for each 32nd. */
+RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *where,
+                                         const rk_shuttle_sends *sends)
+{
+    const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
+    const rk_shuttle_sends *t = sends;
+    const rk_cut cut = rk_block_cut_slots(entry, RK_SLOT_MIN);
+    const rk_u32 lane = threadIdx.x % 32u;
+    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards, out = 0;
+    if (t->granted) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
+    for (rk_u32 to = lane; to < s->shards; to += 32u) {
+        rk_express_wants(&s->target[to], cell[to]);
+        cell[to] = 0;
+    }
+    for (rk_u32 tries = 0;; tries++) {
+        rk_u32 granted = 0;
+        for (rk_u32 to = lane; to < s->shards; to += 32u) granted += rk_express_claim(s->x, to);
+        rk_warp_before(granted, 0, &granted);
+        __syncwarp();
+        for (rk_u32 row = 0; row < t->total; row += 32u)
+            rk_express_write(&s->own, s->x, &cut, t->list + row, t->total - row < 32u ? t->total - row : 32u);
+        out += granted;
+        if (out == t->total) return out;
+        if (!rk_shuttle_waits(entry, s, tries)) break;
+    }
+    for (rk_u32 j = lane; j < t->total; j += 32u) rk_express_leave(&s->own, s->x, t->list + j);
+    return out;
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+/* What can be done in any order. Returns 1 if there is room, as far as that is known. */
+RK_FN rk_u32 rk_shuttle_prepare(const rk_shuttle *s, rk_shuttle_sends *t, RK_GLOBAL const rk_shard *shard)
+{
+    __syncwarp(); /* behind what is staged */
+    rk_shuttle_number(s, t);
+    if (s->several) rk_shuttle_rank(s, t);
+    rk_shuttle_ask(s, t);
+    if (s->count)
+        rk_batch_release(shard); /* of what sends nothing, too: what comes behind it may tell of it */
+    return rk_shuttle_grant(s, t);
+}
+
+/* Writes what has slots. */
+RK_FN void rk_shuttle_put_claimed(const rk_shuttle *s, rk_shuttle_sends *t)
+{
+    if (s->several)
+        rk_shuttle_put_each(s, t);
+    else
+        rk_shuttle_put_all(s, t);
+}
+
+/* Where there isn't room for all. Returns how many are out. */
+RK_FN rk_u32 rk_shuttle_press_on(rk_entry *entry, const rk_express_own *where, const rk_shuttle *s,
+                                 const rk_shuttle_sends *t, rk_u32 claimed)
+{
+    const rk_shuttle_sends sends = *t; /* its own address is nobody's, or it would lie in memory */
+    return s->several ? rk_shuttle_press_each(entry, where, &sends)
+                      : rk_shuttle_press(entry, where, &sends, claimed);
+}
+
+#endif
+#endif
