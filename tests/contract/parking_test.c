@@ -83,7 +83,7 @@ typedef struct stretch {
 static stretch begin(rk_u32 seed)
 {
     rk_u64 now = contract_now_ns();
-    stretch s = { now + RUN_NS, now + 20 * RUN_NS, sleeps(), 2 * SPIN_NS, seed, 0 };
+    stretch s = { now + RUN_NS, now + 60 * RUN_NS, sleeps(), 2 * SPIN_NS, seed, 0 };
     return s;
 }
 
