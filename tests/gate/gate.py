@@ -181,9 +181,9 @@ def find_jobs(root, cache, kernels):
 
 
 def optimise_one_of_each(jobs):
-    """Of each way to run handlers (device/unit.h)."""
+    """Of each way to run handlers (device/unit.h), the shortest."""
     seen = set()
-    for job in jobs:
+    for job in sorted(jobs, key=lambda j: (len(j.texts["cuda"]), j.name)):
         way = re.search(r"^RK_ENTRY\(.*, (RK_RUN_\w+)\)", job.texts["cuda, first kernel"], re.MULTILINE)
         if way and way.group(1) not in seen:
             job.optimised = True
@@ -230,7 +230,7 @@ class HostCompiler:
 
     def compile(self, job, text):
         # The files of a kernel lie beside it; a header is only parsed, since nothing uses its functions.
-        how = ["-O1", "-fPIC", "-c"] if job.kernel else ["-fsyntax-only"]
+        how = ["-O0", "-fPIC", "-c"] if job.kernel else ["-fsyntax-only"]
         command = [self.command, *self.options, *how, *self.include, "-o", "/dev/null", "-"]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         return done.returncode == 0, done.stdout + done.stderr
@@ -253,8 +253,9 @@ class Nvrtc:
         self.library = self.find(nvrtc)
         major, minor = c_int(), c_int()
         self.library.nvrtcVersion(byref(major), byref(minor))
-        if major.value >= 13:  # older ones may not have it
-            self.quickly.append("--Ofast-compile=max")
+        if major.value >= 13:  # older ones may not have these
+            # Nobody assembles the code for a virtual architecture: what NVRTC could refuse, its front end refuses.
+            self.quickly.append("--Ofast-compile=max" if self.architecture.startswith("sm_") else "--fdevice-syntax-only")
         return f"NVRTC {major.value}.{minor.value} {self.options} {self.optimise} {self.quickly}"
 
     @staticmethod
