@@ -57,4 +57,6 @@ class Check(Case):
 
 
 if __name__ == "__main__":
+    if rk_command.SANITIZERS:  # which see nothing of a device's own compiler, and slow it down
+        os.environ.update(QUICK)
     rk_command.main()
