@@ -77,6 +77,8 @@ class Job:
 # A unit of one kernel has its handlers inside of its loop, one of many calls them: the first kernel of each file is compiled
 # alone as well.
 FORMS = ("cpu", "cuda", "cuda, first kernel", "opencl", "metal")
+# PoCL links its library into every program, so that headers are one program; that each stands alone is seen by the others.
+TOGETHER = "opencl"
 # What the backend says to the compiler for plain launches of kernels whose handlers have a thread each (code.c), so that
 # units are compiled with the shuttle and without.
 SHUTTLE = "#define RK_BLOCK_BOUND 256u\n#define RK_UNIT_PLAIN 1\n#define RK_UNIT_SHUTTLE 1\n"
@@ -174,16 +176,21 @@ def find_jobs(root, cache, kernels):
         return jobs
     include = root / "include/ringkernel"
     device = sorted(str(p.relative_to(include)) for folder in HEADER_FOLDERS for p in (include / folder).glob("*.h"))
-    for name in [n for n in device if not n.startswith("device/port_")] + list(MORE_HEADERS):
+    names = [n for n in device if not n.startswith("device/port_")] + list(MORE_HEADERS)
+    for name in names:
         text = f"{BEFORE_HEADER.get(name, '')}#include <ringkernel/{name}>\n{AFTER_HEADER.get(name, '')}"
-        jobs.append(Job(f"ringkernel/{name}", False, dict.fromkeys(FORMS, text)))
+        jobs.append(Job(f"ringkernel/{name}", False, dict.fromkeys(set(FORMS) - {TOGETHER}, text)))
+    # unit.h first: it is what says to loop.h what others leave to their file.
+    together = sorted((n for n in names if n != "device/loop.h"), key=lambda n: n != "device/unit.h")
+    text = "".join(f"#include <ringkernel/{name}>\n" for name in together) + (UNIT if "device/unit.h" in names else "")
+    jobs.append(Job("all headers of ringkernel/", False, {TOGETHER: text}))
     return jobs
 
 
 def optimise_one_of_each(jobs):
-    """Of each way to run handlers (device/unit.h), the shortest."""
+    """Of each way to run handlers (device/unit.h)."""
     seen = set()
-    for job in sorted(jobs, key=lambda j: (len(j.texts["cuda"]), j.name)):
+    for job in jobs:
         way = re.search(r"^RK_ENTRY\(.*, (RK_RUN_\w+)\)", job.texts["cuda, first kernel"], re.MULTILINE)
         if way and way.group(1) not in seen:
             job.optimised = True
@@ -407,7 +414,7 @@ def run_compiler(compiler, jobs, root, cache, nvrtc, pipe):
         return
     common = digest(compiler.name, version, headers_digest(root), Path(__file__))
     for number, job in enumerate(jobs):
-        if job.kernel and not compiler.kernels:
+        if compiler.form not in job.texts or (job.kernel and not compiler.kernels):
             continue
         pipe.send(("begin", number))
         text = job.texts[compiler.form]

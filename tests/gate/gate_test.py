@@ -72,7 +72,7 @@ class GateTest(unittest.TestCase):
     def test_a_header_that_one_cxx_compiler_rejects_is_reported(self):
         root = self.path / "root"
         for name in ("kernel.h", "message.h"):
-            self.write(f"root/include/ringkernel/{name}", "typedef int rk_nothing;\n")
+            self.write(f"root/include/ringkernel/{name}", f"typedef int rk_no_{name[0]};\n")
         self.write("root/include/ringkernel/device/broken.h",
                    "#if defined(__cplusplus) && !defined(__CUDACC_RTC__) && !defined(__METAL_VERSION__)\n"
                    "#if defined(__clang__)\nno_such_type a;\n"
