@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "job_checkpoints.h"
+#include "topic_lags.h"
 
 /* ------------------------------------------------------------------ checks */
 
@@ -198,13 +199,14 @@ json_t *account_summary(job *j, json_t *checks, bool balanced)
     json_t *letters_of_all =
         json_pack("{s:I, s:o}", "count", (json_int_t)letters_count(j->letters), "by_reason", reasons);
     json_t *summary = json_pack(
-        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:f, s:o, s:o, s:f, s:b, s:o, s:b}",
+        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:f, s:b, s:o, "
+        "s:b}",
         "app", j->app.file->app, "backend", rk_backend_name(j->runtime), "workers",
         (json_int_t)rk_worker_count(j->runtime), "input", input, "rows_read", (json_int_t)j->fed.rows,
         "rows_bad", (json_int_t)j->fed.bad, "rows_sent", (json_int_t)j->fed.sent, "rows_refused",
-        (json_int_t)j->fed.refused, "rows_unsent", (json_int_t)j->fed.unsent, "kernels", kernels,
-        "dead_letters", letters_of_all, "output", output, "seconds", seconds, "phases", phases, "checkpoints",
-        checkpoints_json(j), "rows_per_second",
+        (json_int_t)j->fed.refused, "rows_unsent", (json_int_t)j->fed.unsent, "kernels", kernels, "topics",
+        topic_lags_json(j), "dead_letters", letters_of_all, "output", output, "seconds", seconds, "phases",
+        phases, "checkpoints", checkpoints_json(j), "rows_per_second",
         seconds > 0 ? (double)(j->fed.rows - j->restored_rows) / seconds : 0.0, "interrupted", j->interrupted,
         "checks", checks, "balanced", balanced);
     return summary;

@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "progress.h"
+#include "topic_lags.h"
 
 #define LOOK_EVERY_NS RK_MILLISECONDS(20)
 #define LETTERS_WITHIN_NS RK_SECONDS(5) /* after a drain: letters come through the service thread */
@@ -42,6 +43,7 @@ bool job_watch(job *j)
     rk_u64 now = job_now_ns(), progress = j->fed.sent, queued = 0;
     if (now - j->looked_ns < LOOK_EVERY_NS) return true;
     j->looked_ns = now;
+    topic_lags_look(j);
     for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
         rk_kernel_info info;
         if (rk_kernel_information(j->runtime, j->kernels[i].handle, &info) != RK_OK) continue;

@@ -61,6 +61,7 @@ typedef struct job {
     rk_u32 first;        /* the kernel that the input leads to */
     rk_u32 first_route;
     rk_topics *topics;       /* NULL: the app has none */
+    struct topic_lags *lags; /* NULL: the app has no topics */
     const rk_schema *schema; /* of rows */
     source *from;
     app_format input_as, output_as;

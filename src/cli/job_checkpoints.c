@@ -43,6 +43,7 @@ struct job_checkpoints {
     bool restored;
     note at;        /* of the one that was restored */
     bool unwritten; /* the last cut failed for the output or the journal, and that was told */
+    rk_u64 failed_in_row;
 };
 
 /* ------------------------------------------------------------------ taking */
@@ -75,6 +76,21 @@ static size_t write_note(void *user, void *to, size_t room)
     return sizeof n;
 }
 
+/* A disk stays full for a while, and checkpoints may be due many times a second: the first that fails is told,
+ * and the first that doesn't. */
+static void tell_taken(job_checkpoints *c, rk_status status)
+{
+    if (status == RK_OK && c->failed_in_row)
+        command_error("%s: checkpoints are taken again, after %" PRIu64 " that failed", c->folder,
+                      (uint64_t)c->failed_in_row);
+    c->failed_in_row = status == RK_OK ? 0 : c->failed_in_row + 1;
+    if (c->failed_in_row != 1 || c->unwritten) return;
+    char *what =
+        command_print("%s: no checkpoint was taken; the job goes on, and the next will be tried", c->folder);
+    command_error_text(what, rk_error_text());
+    free(what);
+}
+
 void checkpoints_if_due(job *j)
 {
     job_checkpoints *c = j->checkpoints;
@@ -91,8 +107,7 @@ void checkpoints_if_due(job *j)
     rk_status status = rk_checkpoint(c->store);
     c->rows_then = j->fed.rows;
     c->taken_ns = job_now_ns();
-    if (status != RK_OK && !c->unwritten)
-        command_error_text("no checkpoint was taken; the next one will be tried", rk_error_text());
+    tell_taken(c, status);
 }
 
 /* ------------------------------------------------------------------ going on */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "topic_lags.h"
 
 #define EVERY_NS RK_MILLISECONDS(100)
 #define BAR 28u
@@ -118,6 +119,7 @@ void progress_account(job *j, FILE *out)
             progress_number(a.lost, n[5]), progress_number(a.queued, n[6]),
             a.balanced ? "balanced" : "NOT BALANCED");
     }
+    topic_lags_print(j, out);
     uint64_t letters = letters_count(j->letters), count;
     if (letters) {
         fprintf(out, "%s dead letters:", progress_number(letters, n[0]));

@@ -13,6 +13,7 @@
 #include "interrupt.h"
 #include "job_checkpoints.h"
 #include "progress.h"
+#include "topic_lags.h"
 
 #define PATIENCE_S 30u /* as long as a staged send waits for room by default */
 
@@ -265,6 +266,7 @@ static bool write_summary(job *j, const json_t *summary)
 static int conclude(job *j, int code)
 {
     json_t *checks = json_array();
+    topic_lags_look(j);
     bool holds = account_check(j, checks);
     bool balanced = holds && !account_unfinished(j) && !j->stuck && !j->failed;
     bool stdout_is_output = j->to.out.file == STDOUT_FILENO;
@@ -295,6 +297,7 @@ static int conclude(job *j, int code)
 /* With everything open: feed, drain, conclude. */
 static int run(job *j)
 {
+    topic_lags_begin(j);
     int code = collect_start(j);
     progress_start(j);
     j->feed_ns = job_now_ns();
@@ -334,6 +337,7 @@ static int run_app(job *j)
     code = checkpoints_close(j, code);
     if (interrupt_asked() && code == RK_EXIT_KERNEL)
         code = RK_EXIT_INTERRUPTED; /* the compiler was interrupted, too */
+    topic_lags_end(j);
     rk_topics_close(j->topics);
     if (j->runtime && rk_close(j->runtime) == RK_QUARANTINED)
         command_error_text("a handler did not stop: its memory was left as it is", rk_error_text());

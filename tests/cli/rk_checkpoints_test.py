@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """A job that is killed goes on from its last checkpoint, and its files end as those of one that was not killed."""
+import json
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -8,7 +10,7 @@ import sys
 import time
 
 import rk_command
-from rk_command import INTERRUPTED, IO, KERNEL, RK, SLOW, SOURCE, USAGE, Case
+from rk_command import INTERRUPTED, IO, KERNEL, OK, RK, SLOW, SOURCE, USAGE, Case
 
 WEATHER = SOURCE / "examples" / "weather-watch"
 
@@ -35,6 +37,9 @@ RK_ON_DRAIN(sums, memory, self)
     rk_send(RK_ARG, &out);
 }
 """
+
+# Sums with a state that is larger than a small disk.
+LARGE = SUMS.replace("{ rk_i64 sum, count; }", "{ rk_i64 sum, count, room[40000]; }")
 
 # Ten long lines for each row.
 WIDE = """#include <ringkernel/kernel.h>
@@ -248,6 +253,48 @@ class Checkpoints(Case):
         done = self.run_rk(*self.arguments(app), stdin=rows)
         self.assertIn("going on from checkpoint 4 of", done.errors)
         self.assertEqual(self.out.read_bytes(), whole)
+
+    # ------------------------------------------------------------------ when one can't be written
+
+    def run_on_a_small_disk(self, app, rows, largest, *more, code=OK):
+        """Runs a job to which no file may grow beyond `largest` bytes: writes fail, as on a disk that is full."""
+        def no_larger():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error of the write, and no signal
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        done = subprocess.run([RK, *map(str, self.arguments(app, *more))], input=rows, capture_output=True, check=False,
+                              env=rk_command.environment(), preexec_fn=no_larger, timeout=60 * SLOW)
+        done.errors = done.stderr.decode("utf-8", "replace")
+        self.assertEqual(done.returncode, code, done.errors)
+        return done
+
+    def test_a_disk_without_room_for_a_checkpoint_is_told_once_and_the_job_goes_on(self):
+        app, rows, summary = self.sums(kernel=LARGE), self.numbers(1000, negative=(5,)), self.folder / "summary"
+        whole = self.unbroken(app, rows)
+        done = self.run_on_a_small_disk(app, rows, 200000, "--summary", summary)
+        told = json.loads(summary.read_text())
+        self.assertEqual((told["checkpoints"]["taken"], told["checkpoints"]["failed"]), (0, 10))
+        self.assertTrue(told["balanced"])
+        self.assertEqual(self.out.read_bytes(), whole)
+        self.assertEqual(done.errors.count("no checkpoint was taken; the job goes on, and the next will be tried"), 1)
+        self.assertIn("state: no checkpoint", done.errors)
+        self.assertRegex(done.errors, "a checkpoint: (File too large|Input/output error)")
+
+    def test_a_job_whose_output_finds_no_room_goes_on_from_its_last_checkpoint(self):
+        app, rows = self.sums(), self.numbers(4000, negative=(5, 6, 2000))
+        whole = self.unbroken(app, rows)
+        done = self.run_on_a_small_disk(app, rows, 100000, code=IO)
+        self.assertIn("out.ndjson: File too large", done.errors)
+        self.assertLess(self.written(), whole.count(b"\n"))
+        done = self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertRegex(done.errors, r"going on from checkpoint \d+ of .*: after [1-9]\d* rows")
+        self.assertEqual(self.out.read_bytes(), whole)
+
+    def test_a_folder_that_cannot_be_made_ends_the_job_before_a_row_is_read(self):
+        app = self.sums()
+        self.write("file", "no folder")
+        done = self.run_rk(*self.arguments(app, "--checkpoints", self.folder / "file" / "state"), stdin=self.numbers(5), code=IO)
+        self.assertIn("can't make folder '%s': Not a directory" % (self.folder / "file" / "state"), done.errors)
+        self.assertFalse(self.out.exists())
 
     # ------------------------------------------------------------------ what is refused
 

@@ -84,6 +84,14 @@ class Topics(Case):
         self.write("undertaker.rk.c", UNDERTAKER)
         return self.write("app.yaml", text)
 
+    def slow_archive(self, options=""):
+        """The archive has to calculate for each reading."""
+        self.write("slow.rk.c", LISTENER.replace("HANDLER(listener", "HANDLER(slow").replace(
+            "line out;", "line out;\n    rk_u64 x = 1;\n    for (rk_u32 i = 0; i < 500000; i++) x = x * 6364136223846793005u + 1;").replace(
+            "out.value % 2", "out.value % 2 || x == 0"))
+        return self.topics(APP.replace("source: listener.rk.c, kernel: listener, params: { who: 2 }",
+                                       "source: slow.rk.c, kernel: slow, capacity: 16, %sparams: { who: 2 }" % options))
+
     @staticmethod
     def other_kernel():
         """One that takes lines, not readings."""
@@ -100,6 +108,24 @@ class Topics(Case):
     def test_exact_and_wildcard_subscribers_get_each_message_once(self):
         done = self.got(self.topics(), [50, 150, 60, 160])
         self.assertEqual(done.lines, [(1, 150), (1, 160), (2, 50), (2, 60), (2, 150), (2, 160)])
+
+    def test_the_summary_tells_how_far_a_slow_subscriber_was_behind(self):
+        app = self.slow_archive()
+        done = self.got(app, [50] * 400 + [150], "-v", "--workers", "2")
+        alarm, archive = done.summary["topics"]
+        self.assertEqual([alarm[key] for key in ("subscriber", "accepted", "behind", "missed")], ["alarm", 1, 0, 0])
+        self.assertEqual([archive[key] for key in ("subscriber", "accepted", "behind", "missed", "capacity", "shard")], ["archive", 401, 0, 0, 16, 0])
+        self.assertGreater(archive["most_behind"], 8)
+        self.assertLessEqual(archive["most_behind"], 16)
+
+    def test_what_a_subscriber_missed_is_in_the_summary_and_told(self):
+        app = self.slow_archive("backpressure: drop_oldest, ")
+        done = self.got(app, [50] * 400, "-v", "--workers", "2")
+        archive = done.summary["topics"][1]
+        account = done.summary["kernels"][2]["account"]
+        self.assertEqual(archive["missed"], account["evicted"])
+        self.assertGreater(archive["missed"], 0)
+        self.assertRegex(done.errors, r"subscriber 'archive' was slow: up to \d+ messages of 16 behind in shard 0, %d missed" % archive["missed"])
 
     def test_a_subscription_has_the_options_of_a_route(self):
         app = self.topics(APP.replace("  archive: { source: listener.rk.c,", "  archive: { source: listener.rk.c, shards: 2,")
