@@ -28,7 +28,10 @@
  * kernel has no room, they are the host's, by rk_pipeline_receive_error.
  *
  * The stages are kernels as any other: rk_pipeline_kernel gives their handles, for whatever is not here. They
- * are those that were launched: one that a supervisor has put in a hanging stage's place has another handle.
+ * are those that were launched, and after a stage that hung was replaced by a supervisor (supervise.h), the one
+ * in its place: all calls go on with it. What the one before had sent to the host or refused is still received;
+ * its queue is gone, and its own account says how much that was. Between its end and the replacement calls
+ * answer RK_QUARANTINED or RK_CLOSED, as for any kernel that has ended.
  * Any thread may call these, also at the same time. */
 #ifndef RINGKERNEL_PIPELINE_H
 #define RINGKERNEL_PIPELINE_H
@@ -101,11 +104,11 @@ RK_API rk_status rk_pipeline_terminate(rk_pipeline *pipeline, rk_u64 timeout_ns)
 RK_API rk_status rk_pipeline_kernel(const rk_pipeline *pipeline, rk_u32 stage, rk_kernel *kernel);
 RK_API rk_u32 rk_pipeline_length(const rk_pipeline *pipeline); /* stages, without `errors` */
 
-/* The stage of a kernel's number, as a letter has it; RK_NO_STAGE: it is none of this pipeline. */
+/* The stage of a kernel's number, as a letter has it, also of one that was replaced; RK_NO_STAGE: it is none of this pipeline. */
 #define RK_NO_STAGE 0xffffffffu
 RK_API rk_u32 rk_pipeline_stage_of(const rk_pipeline *pipeline, rk_u32 kernel_no);
 
-/* One stage, since it was launched: in = handled + refused + gone + depth, but for what is on its way at this
+/* One stage, since it was launched, or put in the place of one that hung: in = handled + refused + gone + depth, but for what is on its way at this
  * moment. */
 typedef struct rk_stage_metrics {
     char id[64];

@@ -16,6 +16,8 @@
  * A subscriber that is slow slows its publishers under Block, as any target does; one that must not is launched with
  * DropOldest or Reject, and what it missed is in rk_topic_lag_of.
  *
+ * A kernel that a supervisor has put in the place of one that hung (supervise.h) has its topics and subscriptions.
+ *
  * Any thread may call these; calls on the same topics take turns. */
 #ifndef RINGKERNEL_TOPIC_H
 #define RINGKERNEL_TOPIC_H

@@ -9,6 +9,7 @@
 
 #include "../runtime/core.h"
 #include "../runtime/error.h"
+#include "../runtime/replace.h"
 
 /* Where the key of a message to the first stage lies. */
 typedef struct key_place {
@@ -36,6 +37,13 @@ static rk_status check(const rk_pipeline *p, const char *call)
 }
 
 static rk_u32 link_count(const rk_pipeline *p) { return p->length + p->has_errors; }
+
+/* The kernel that is a stage now: the one that was launched, or that a supervisor has put in its place. */
+static rk_kernel stage_kernel(const rk_pipeline *p, rk_u32 stage)
+{
+    rk_kernel launched = p->link[stage].kernel;
+    return rk_is_open(p->runtime) ? rk_replacement_of(p->runtime, launched) : launched;
+}
 
 /* ------------------------------------------------------------------ opening */
 
@@ -213,14 +221,25 @@ rk_status rk_pipeline_send(rk_pipeline *p, rk_u16 type, const void *body, size_t
     rk_status status = check(p, "rk_pipeline_send");
     if (given) o = *given;
     if (status == RK_OK && p->key_count) status = aim(p, type, body, size, &o.target);
-    return status == RK_OK ? rk_send(p->runtime, p->link[0].kernel, type, body, size, &o) : status;
+    return status == RK_OK ? rk_send(p->runtime, stage_kernel(p, 0), type, body, size, &o) : status;
 }
 
 rk_status rk_pipeline_receive(rk_pipeline *p, void *body, size_t size, rk_received *info, rk_u64 timeout_ns)
 {
     rk_status status = check(p, "rk_pipeline_receive");
     if (status != RK_OK) return status;
-    return rk_receive(p->runtime, p->link[p->length - 1u].kernel, body, size, info, timeout_ns);
+    rk_u64 began = rk_monotonic_ns();
+    for (;;) {
+        rk_u64 took = rk_monotonic_ns() - began;
+        rk_kernel last = stage_kernel(p, p->length - 1u), was;
+        for (rk_u32 i = 0; rk_replaced_kernel(p->runtime, last, i, &was); i++) {
+            status = rk_receive(p->runtime, was, body, size, info, RK_NO_WAIT); /* what it had sent before */
+            if (status == RK_OK || status == RK_TOO_SMALL) return status;
+        }
+        status = rk_receive(p->runtime, last, body, size, info,
+                            took < timeout_ns ? timeout_ns - took : RK_NO_WAIT);
+        if (status == RK_OK || stage_kernel(p, p->length - 1u).number == last.number) return status;
+    }
 }
 
 rk_status rk_pipeline_receive_error(rk_pipeline *p, void *body, size_t size, rk_dead_letter *letter,
@@ -233,7 +252,12 @@ rk_status rk_pipeline_receive_error(rk_pipeline *p, void *body, size_t size, rk_
                         "rk_pipeline_receive_error: no place for the letter or the stage");
     status = RK_EMPTY;
     for (rk_u32 i = 0; i < link_count(p) && status == RK_EMPTY; i++) {
-        status = rk_receive_dead(p->runtime, p->link[i].kernel, body, size, letter, RK_NO_WAIT);
+        rk_kernel now = stage_kernel(p, i), was;
+        for (rk_u32 n = 0; status == RK_EMPTY && rk_replaced_kernel(p->runtime, now, n, &was); n++) {
+            status = rk_receive_dead(p->runtime, was, body, size, letter, RK_NO_WAIT);
+            if (status == RK_STALE) status = RK_EMPTY;
+        }
+        if (status == RK_EMPTY) status = rk_receive_dead(p->runtime, now, body, size, letter, RK_NO_WAIT);
         *stage = i;
     }
     return status;
@@ -245,7 +269,7 @@ rk_status rk_pipeline_activate(rk_pipeline *p)
 {
     rk_status status = check(p, "rk_pipeline_activate");
     for (rk_u32 i = status == RK_OK ? link_count(p) : 0; i-- > 0 && status == RK_OK;) {
-        status = rk_activate(p->runtime, p->link[i].kernel);
+        status = rk_activate(p->runtime, stage_kernel(p, i));
         if (status == RK_ALREADY_ACTIVE) status = RK_OK;
     }
     return status;
@@ -257,7 +281,7 @@ rk_status rk_pipeline_drain(rk_pipeline *p, rk_u64 timeout_ns)
     if (status != RK_OK) return status;
     rk_kernel *all = malloc(link_count(p) * sizeof *all);
     if (!all) return rk_error(RK_OUT_OF_MEMORY, "no memory to drain %u stages", link_count(p));
-    for (rk_u32 i = 0; i < link_count(p); i++) all[i] = p->link[i].kernel;
+    for (rk_u32 i = 0; i < link_count(p); i++) all[i] = stage_kernel(p, i);
     status = rk_drain(p->runtime, all, link_count(p), timeout_ns);
     free(all);
     return status;
@@ -271,7 +295,7 @@ rk_status rk_pipeline_terminate(rk_pipeline *p, rk_u64 timeout_ns)
     for (rk_u32 i = 0; i < link_count(p); i++) {
         rk_u64 took = rk_monotonic_ns() - began;
         rk_status status =
-            rk_terminate(p->runtime, p->link[i].kernel, took < timeout_ns ? timeout_ns - took : RK_NO_WAIT);
+            rk_terminate(p->runtime, stage_kernel(p, i), took < timeout_ns ? timeout_ns - took : RK_NO_WAIT);
         if (first == RK_OK) first = status;
     }
     return first;
@@ -288,14 +312,19 @@ rk_status rk_pipeline_kernel(const rk_pipeline *p, rk_u32 stage, rk_kernel *kern
     if (stage >= link_count(p))
         return rk_error(RK_INVALID_ARGUMENT, "the pipeline has stages 0 to %u, not %u", link_count(p) - 1u,
                         stage);
-    *kernel = p->link[stage].kernel;
+    *kernel = stage_kernel(p, stage);
     return RK_OK;
 }
 
 rk_u32 rk_pipeline_stage_of(const rk_pipeline *p, rk_u32 kernel_no)
 {
     for (rk_u32 i = 0; p && i < link_count(p); i++)
-        if (p->link[i].kernel.number == kernel_no) return i;
+        if (stage_kernel(p, i).number == kernel_no) return i;
+    for (rk_u32 i = 0; p && i < link_count(p) && rk_is_open(p->runtime); i++) { /* or was one */
+        rk_kernel was;
+        for (rk_u32 n = 0; rk_replaced_kernel(p->runtime, stage_kernel(p, i), n, &was); n++)
+            if (was.number == kernel_no) return i;
+    }
     return RK_NO_STAGE;
 }
 

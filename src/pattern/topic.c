@@ -9,6 +9,7 @@
 
 #include "../runtime/core.h"
 #include "../runtime/error.h"
+#include "../runtime/replace.h"
 
 #define NAME_MOST 255u
 
@@ -128,6 +129,19 @@ static rk_status check(rk_topics *topics, const char *name, int is_pattern, cons
                     fault);
 }
 
+/* Who was replaced by a supervisor goes on as the one in its place; lock held. */
+static void follow(rk_topics *topics)
+{
+    for (rk_u32 i = 0; i < topics->publisher_count; i++)
+        topics->publishers[i].kernel = rk_replacement_of(topics->runtime, topics->publishers[i].kernel);
+    for (rk_u32 i = 0; i < topics->subscriber_count; i++)
+        topics->subscribers[i].kernel = rk_replacement_of(topics->runtime, topics->subscribers[i].kernel);
+    for (rk_u32 i = 0; i < topics->link_count; i++) {
+        topics->links[i].from = rk_replacement_of(topics->runtime, topics->links[i].from);
+        topics->links[i].to = rk_replacement_of(topics->runtime, topics->links[i].to);
+    }
+}
+
 /* ------------------------------------------------------------------ calls */
 
 rk_status rk_topics_open(rk_runtime *runtime, rk_topics **topics)
@@ -242,6 +256,7 @@ rk_status rk_topic_subscribe(rk_topics *topics, const char *pattern, rk_kernel k
     if (given) memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
     o.size = sizeof o;
     pthread_mutex_lock(&topics->lock);
+    follow(topics);
     status = subscribe(topics, pattern, kernel, &o);
     pthread_mutex_unlock(&topics->lock);
     return status;
@@ -313,6 +328,7 @@ rk_status rk_topics_connect(rk_topics *topics, rk_u32 *made)
     rk_status status = rk_runtime_check(topics->runtime, "rk_topics_connect");
     if (status != RK_OK) return status;
     pthread_mutex_lock(&topics->lock);
+    follow(topics);
     status = connect_all(topics, 1, &count);
     if (status == RK_OK) status = connect_all(topics, 0, &count);
     pthread_mutex_unlock(&topics->lock);
@@ -347,6 +363,7 @@ rk_status rk_topic_lag_of(rk_topics *topics, rk_u32 index, rk_topic_lag *given)
     rk_status status = rk_runtime_check(topics->runtime, "rk_topic_lag_of");
     if (status != RK_OK) return status;
     pthread_mutex_lock(&topics->lock);
+    follow(topics);
     if (index < topics->subscriber_count)
         lag.kernel = topics->subscribers[index].kernel;
     else

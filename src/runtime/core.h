@@ -237,8 +237,10 @@ struct rk_runtime {
     rk_pending *pending;
     pthread_mutex_t pending_lock;
     rk_u32 pending_next;
-    rk_supervisor *supervisors; /* list lock */
-    rk_u32 failure_event;       /* futex: a kernel has failed or hangs */
+    rk_supervisor *supervisors;        /* list lock */
+    rk_u32 failure_event;              /* futex: a kernel has failed or hangs */
+    struct rk_succession *successions; /* who is in whose place (replace.h); list lock */
+    rk_u32 succession_count;           /* atomic */
     /* Service thread. */
     pthread_t service;
     rk_u32 service_runs, service_event, service_stop;

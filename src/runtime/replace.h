@@ -24,4 +24,9 @@ rk_status rk_replace_finish(rk_runtime *runtime, rk_replacement *replacement, co
                             rk_kernel *kernel);
 void rk_replace_free(rk_replacement *replacement);
 
+/* The kernel that is in the place of this one now: itself, where it wasn't replaced. Any thread, as below. */
+rk_kernel rk_replacement_of(rk_runtime *runtime, rk_kernel kernel);
+/* One of those that were in the place of `now` before, counted from 0; 0: there are no more. */
+int rk_replaced_kernel(rk_runtime *runtime, rk_kernel now, rk_u32 index, rk_kernel *was);
+
 #endif

@@ -173,6 +173,9 @@ rk_status rk_close(rk_runtime *runtime)
     rk_guard_forget(runtime);
     rk_u32 quarantined = runtime->quarantined;
     rk_modules_close(runtime);
+    rk_atomic_set_u32(&runtime->succession_count, 0);
+    free(runtime->successions);
+    runtime->successions = 0;
     if (quarantined) /* its threads may still touch the arena and its kernels: those stay */
         return rk_error(RK_QUARANTINED,
                         "closed, but %u kernel%s did not stop: their memory is kept until the process ends",

@@ -1,6 +1,6 @@
 /* Pipelines: what is sent comes out in order after any number of stages, what is refused goes aside whole,
  * and who is slow holds the source. */
-#include "contract.h"
+#include "probes.h"
 
 #include "../kernels/pattern_pipeline.rk.h"
 
@@ -570,6 +570,71 @@ static void what_cannot_be_says_of_which_stage_and_leaves_nothing(contract *c)
     close_row(&strange);
 }
 
+/* A stage doesn't return from a handler, and the supervisor has put another in its place. */
+static void let_it_be_replaced(contract *c, rk_pipeline *line, rk_supervisor *s, rk_u32 stage)
+{
+    rk_kernel now;
+    rk_supervisor_info info;
+    CLOSE_GATE();
+    c->ends_quarantined = 1;
+    probe first = { .number = 100 };
+    assert_ok(rk_pipeline_kernel(line, stage, &now));
+    assert_ok(rk_send(c->runtime, now, RK_BODY(first), 0));
+    wait_until(c, IN_HANDLERS == 1);
+    wait_until(c, rk_supervisor_information(s, &info) == RK_OK && info.replaced == 1);
+    OPEN_GATE();
+    wait_until(c, IN_HANDLERS == 0);
+}
+
+static void replace_a_stage(contract *c, rk_u32 stage)
+{
+    rk_launch_options o = plain();
+    o.handler_limit_ns = RK_MILLISECONDS(300);
+    rk_pipeline_stage stages[] = { { "first", "held", &o, 0 }, { "last", "held", &o, 0 } };
+    rk_supervised children[2] = { { .state = RK_STATE_KEEP } };
+    rk_runtime_options r = contract_runtime_options(c);
+    rk_pipeline *line;
+    rk_supervisor *s;
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    OPEN_GATE();
+    assert_ok(rk_pipeline_open(c->runtime, 0, stages, 2, &line));
+    assert_ok(rk_pipeline_activate(line));
+    for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_pipeline_kernel(line, i, &children[i].kernel));
+    rk_kernel was = children[stage].kernel;
+    assert_ok(rk_supervise(c->runtime, 0, children, 2, &s));
+
+    /* given what the last one has sent, and nobody has received */
+    probe p = { .number = 7 }, got;
+    assert_ok(rk_pipeline_send(line, RK_BODY(p), 0));
+    wait_until(c, account_of(c, children[1].kernel).output_accepted == 1);
+
+    /* when a stage hangs and is replaced */
+    let_it_be_replaced(c, line, s, stage);
+
+    /* then all calls are about the one in its place, and what was sent before isn't lost */
+    rk_kernel now;
+    rk_stage_metrics m;
+    assert_ok(rk_pipeline_kernel(line, stage, &now));
+    assert_int_not_equal(now.number, was.number);
+    assert_int_equal(rk_pipeline_stage_of(line, now.number), stage);
+    assert_int_equal(rk_pipeline_stage_of(line, was.number), stage);
+    p.number = 8;
+    assert_ok(rk_pipeline_send(line, RK_BODY(p), 0));
+    for (rk_u64 number = 7; number <= 8; number++) {
+        assert_ok(rk_pipeline_receive(line, &got, sizeof got, 0, CONTRACT_PATIENCE));
+        assert_int_equal(got.number, number);
+    }
+    assert_ok(rk_pipeline_metrics(line, stage, &m));
+    assert_int_equal(m.handled, 1);
+    assert_ok(rk_unsupervise(s));
+    assert_ok(rk_pipeline_drain(line, CONTRACT_PATIENCE));
+    rk_pipeline_close(line);
+}
+
+static void a_first_stage_that_was_replaced_is_sent_to(contract *c) { replace_a_stage(c, 0); }
+static void a_last_stage_that_was_replaced_is_received_from(contract *c) { replace_a_stage(c, 1); }
+
 static const contract_case cases[] = {
     { CASE(what_is_sent_comes_out_in_order), ON_EVERY },
     { CASE(one_stage_is_a_pipeline), ON_EVERY },
@@ -586,6 +651,8 @@ static const contract_case cases[] = {
     { CASE(a_stage_without_options_waits_for_room_as_long_as_it_takes), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_pipeline_in_which_nothing_was_is_drained_at_once), ON_EVERY },
     { CASE(the_table_has_a_line_for_each_stage), ON_EVERY },
+    { CASE(a_first_stage_that_was_replaced_is_sent_to), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_last_stage_that_was_replaced_is_received_from), NEEDS_THREADS | NEEDS_CPU },
     { CASE(what_would_break_the_order_is_refused_with_the_reason), NEEDS_REGIONS | ONCE },
     { CASE(what_cannot_be_says_of_which_stage_and_leaves_nothing), NEEDS_REGIONS | ONCE },
 };

@@ -361,6 +361,60 @@ static void a_kernel_that_hangs_is_replaced_and_its_siblings_go_on(contract *c)
     assert_int_equal(account_of(c, sink).delivered, 5);
 }
 
+static void who_was_replaced_has_its_topics_and_subscriptions(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    rk_launch_options o = small(64);
+    o.handler_limit_ns = RK_MILLISECONDS(300);
+    rk_kernel all[] = { launch(c, "one", "held", &o), launch(c, "two", "echo", &o),
+                        launch(c, "three", "echo", &o) };
+    rk_topics *topics;
+    rk_supervisor *s;
+    rk_supervisor_info info;
+    rk_supervised child = { .kernel = all[0] };
+    rk_u32 made;
+    probe p = { .number = 1 };
+    rk_topic_lag lag;
+    assert_ok(rk_topics_open(c->runtime, &topics));
+    assert_ok(rk_topic_publish(topics, "out", all[0], 0));
+    assert_ok(rk_topic_subscribe(topics, "in", all[0], 0));
+    assert_ok(rk_topic_subscribe(topics, "out", all[1], 0));
+    assert_ok(rk_topics_connect(topics, &made));
+    assert_int_equal(made, 1);
+    for (rk_u32 i = 0; i < 3; i++) assert_ok(rk_activate(c->runtime, all[i]));
+    assert_ok(rk_supervise(c->runtime, 0, &child, 1, &s));
+
+    /* when the publisher hangs, and another is put in its place */
+    CLOSE_GATE();
+    c->ends_quarantined = 1;
+    assert_ok(rk_send(c->runtime, all[0], RK_BODY(p), 0));
+    wait_until(c, IN_HANDLERS == 1);
+    wait_until(c, rk_supervisor_information(s, &info) == RK_OK && info.replaced == 1);
+    OPEN_GATE();
+    wait_until(c, IN_HANDLERS == 0);
+
+    /* then a later subscriber gets what that one publishes, and it isn't connected twice */
+    rk_kernel now;
+    assert_ok(rk_supervised_kernel(s, 0, &now));
+    assert_ok(rk_topic_lag_of(topics, 0, &lag));
+    assert_memory_equal(&lag.kernel, &now, sizeof now);
+    assert_ok(rk_deactivate(c->runtime, now));
+    assert_ok(rk_topic_subscribe(topics, "#", all[2], 0));
+    assert_ok(rk_topics_connect(topics, &made));
+    assert_int_equal(made, 1);
+    assert_ok(rk_activate(c->runtime, now));
+    p.number = 2;
+    assert_ok(rk_send(c->runtime, now, RK_BODY(p), 0));
+    for (rk_u32 i = 1; i < 3; i++) {
+        probe got;
+        assert_ok(rk_receive(c->runtime, all[i], &got, sizeof got, 0, CONTRACT_PATIENCE));
+        assert_int_equal(got.number, 2);
+    }
+    rk_topics_close(topics);
+}
+
 static void a_kernel_has_a_limit_of_its_own_for_its_handlers(contract *c)
 {
     static const rk_u64 limits[][2] = { { RK_SECONDS(3600), RK_MILLISECONDS(30) },
@@ -548,6 +602,7 @@ static const contract_case cases[] = {
     { CASE(a_restart_that_is_refused_is_tried_again), NEEDS_REGIONS },
     { CASE(who_was_stopped_or_ended_by_somebody_is_left_alone), NEEDS_REGIONS },
     { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(who_was_replaced_has_its_topics_and_subscriptions), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
     { CASE(a_replacement_has_the_parameters_of_the_old_one), NEEDS_REGIONS | NEEDS_THREADS },
