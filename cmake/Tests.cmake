@@ -195,17 +195,22 @@ foreach(file IN LISTS test_sources)
 endforeach()
 
 # --- programs of tests/gpu, which scripts/gpu-check runs: they link the static library as a user's would ---------
-# rk_gpu_program(NAME KERNEL.rk.c...): tests/gpu/NAME.c and its kernels.
-function(rk_gpu_program name)
-    add_executable(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)
+# rk_gpu_program(NAME FILE KERNEL.rk.c...): tests/gpu/FILE.c and its kernels.
+function(rk_gpu_program name file)
+    add_executable(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${file}.c)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     target_link_libraries(${name} PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
     ringkernel_add_kernels(${name} ${ARGN})
     add_dependencies(gpu_check ${name})
 endfunction()
-file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/flight-delays/*.rk.c)
-rk_gpu_program(flights ${kernels})
-rk_gpu_program(stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
+# The examples that are apps, without `rk`; those that are programs are there anyway.
+foreach(app flight-delays pagerank weather-watch order-matching prime-count)
+    file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/${app}/*.rk.c)
+    rk_gpu_program(app_${app} apps ${kernels})
+    target_compile_definitions(app_${app} PRIVATE RK_APP="${app}")
+endforeach()
+add_dependencies(gpu_check example_bank example_inference)
+rk_gpu_program(stress stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
 # These reach for the driver as the backend does.
 foreach(name litmus residents compile)
     rk_test_program(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)

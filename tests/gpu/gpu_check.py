@@ -4,8 +4,8 @@
     gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
 
 Builds the preset `gpu`, compiles the suite's kernels into the cache, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
-stalls, each contract program once for every CUDA variant, and the flight-delays job on the CPU and on the GPU, whose results
-must be the same bytes; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
+stalls, each contract program once for every CUDA variant, and the examples: apps on the CPU and on the GPU, whose results must
+be the same bytes, and programs with their own tests; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
 Shown are failures, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
 programs of one case have said. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the
 contract suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it
@@ -27,6 +27,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import app_inputs
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/gpu"
 CUDA_VARIANTS = ["cuda-persistent", "cuda-persistent-spmd", "cuda-slices", "cuda-slices-spmd", "cuda-step"]
@@ -34,14 +36,14 @@ NOT_RUN = {"unlisted_refusal_test"}  # of the suite itself, on the CPU
 LIMIT_S = 120  # of a program
 RESTARTS = 4  # of a program whose cases hang or crash
 PATIENCE_S, CASE_LIMIT_S = 6, 45  # the suite's own are 20 and 60; other options than the presets' are compiled in a case
-ROWS, SEED = 200000, 7  # of flights that are made
 STRESS_S = 5  # each
 SANITIZERS = ("memcheck", "racecheck", "synccheck")
 SANITIZED_VARIANTS = ("cuda-step", "cuda-slices")
 SANITIZED_CASES = (("lifecycle_test", "messages_sent_while_inactive*"), ("queues_test", "exactly_the_capacity*"),
                    ("handling_test", "every_message_comes_once*"), ("groups_test", "*"), ("dialect_test", "*"))
 SANITIZED_LIMIT_S = 300
-EXAMPLE = ROOT / "examples/flight-delays"
+EXAMPLE_PROGRAMS = ("bank", "inference")
+EXAMPLE_LIMIT_S = 300  # their tests start them many times
 
 
 @dataclass
@@ -246,60 +248,53 @@ def program_job(program, *arguments, variant="unit", alone=False):
     return Result(program, variant, alone=alone), work
 
 
-def make_flights(folder):
-    """Inputs by name, each with the names of what is expected of it, if that is known: the real flights where they can be
-    unpacked or are so already (build/flights.csv), as many made ones with damaged rows among them, and the example's few damaged ones."""
-    packed, rows, made = EXAMPLE / "flights.csv.zst", folder / "flights.csv", folder / "made.csv"
-    with made.open("wb") as file:
-        subprocess.run([BUILD / "tests/flights", "--make", str(ROWS), str(SEED)], stdout=file, check=True)
-    inputs = {"made": (made, None),
-              "damaged": (EXAMPLE / "damaged.csv", ("damaged-result.ndjson", "damaged-dead-letters.ndjson"))}
-    try:
-        if (unpacked := ROOT / "build/flights.csv").exists():
-            shutil.copyfile(unpacked, rows)
-        elif shutil.which("zstd"):
-            subprocess.run(["zstd", "-dqf", packed, "-o", rows], check=True)
-        else:
-            from compression import zstd  # Python 3.14
-
-            rows.write_bytes(zstd.decompress(packed.read_bytes()))
-        inputs["flights"] = rows, ("result.ndjson", "dead-letters.ndjson")
-    except (ImportError, subprocess.CalledProcessError):
-        say("the real flights are left out: neither zstd nor Python 3.14 is there, nor build/flights.csv")
-    return inputs
-
-
-def flights_job(folder, backend, inputs):
+def example_job(name, backend):
+    """The tests of an example that is a program of its own."""
     def work(result):
         begin = time.monotonic()
-        for name, (rows, _) in inputs.items():
-            written = [folder / f"{name}-{backend}-{what}.ndjson" for what in ("result", "dead")]
-            status, said = run([BUILD / "tests/flights", backend, rows, *written], LIMIT_S)
-            result.notes.append(f"{name}: {said.strip()}")
-            if status != 0 or "balanced" not in said:
-                result.fails(name, f"{said}\nexit status {status}", hung=status is None)
+        command = [sys.executable, ROOT / "examples" / name / f"{name}_test.py", "--backend", backend, "-v"]
+        status, said = run(command, EXAMPLE_LIMIT_S, {"RK_BINARY_DIR": str(BUILD)})
+        result.passed += len(re.findall(r" \.\.\. ok$", said, re.MULTILINE))
+        result.skipped += len(re.findall(r" \.\.\. skipped ", said))
+        if status != 0 or not result.passed:
+            result.fails("(the tests)", f"{said[-4000:]}\nexit status {status}", hung=status is None)
+        result.seconds = round(time.monotonic() - begin, 1)
+        return result
+
+    return Result(name, backend), work
+
+
+def app_job(app, folder, backend, inputs):
+    def work(result):
+        begin = time.monotonic()
+        for given in inputs:
+            written = [folder / f"{app}-{given.name}-{backend}-{what}.ndjson" for what in ("result", "dead")]
+            status, said = run([BUILD / f"tests/app_{app}", backend, given.rows, *written], LIMIT_S)
+            result.notes.append(f"{given.name}: {said.strip()}")
+            if status != 0 or ": balanced" not in said:
+                result.fails(given.name, f"{said}\nexit status {status}", hung=status is None)
             else:
                 result.passed += 1
         result.seconds = round(time.monotonic() - begin, 1)
         return result
 
-    return Result("flights", backend), work
+    return Result(f"app_{app}", backend), work
 
 
-def compare_flights(folder, inputs, results):
+def compare_app(app, folder, inputs, results):
     """Adds to each backend's result that its bytes are those that are expected, and the CPU's."""
     for result in results:
-        for name, (_, expected) in inputs.items():
-            if any(failure["case"] == name for failure in result.failures):
+        for given in inputs:
+            if any(failure["case"] == given.name for failure in result.failures):
                 continue
-            for i, what in enumerate(("result", "dead")):
-                got = (folder / f"{name}-{result.variant}-{what}.ndjson").read_bytes()
-                cpu = folder / f"{name}-cpu-{what}.ndjson"
-                others = [EXAMPLE / "expected" / expected[i]] if expected else []
-                others += [cpu] if cpu.exists() else []
-                differ = [str(other) for other in others if other.read_bytes() != got]
+            for what, expected in (("result", given.result), ("dead", given.dead)):
+                got = app_inputs.in_order(app, (folder / f"{app}-{given.name}-{result.variant}-{what}.ndjson").read_bytes())
+                cpu = folder / f"{app}-{given.name}-cpu-{what}.ndjson"
+                others = {"what is expected": expected} if expected is not None else {}
+                others |= {"the CPU's": cpu.read_bytes()} if cpu.exists() else {}
+                differ = [name for name, other in others.items() if app_inputs.in_order(app, other) != got]
                 if differ:
-                    result.fails(f"{name}: {what}", f"differs from {', '.join(differ)}")
+                    result.fails(f"{given.name}: {what}", f"differs from {' and '.join(differ)}")
                 else:
                     result.passed += 1
 
@@ -321,15 +316,15 @@ def find_jobs(options, folder, inputs):
         jobs += [program_job("residents", part, variant=part, alone=True) for part in ("cycles", "killed", "loading")]
         jobs.append(program_job("residents", "loading", "--backend", "cuda-slices", variant="loading, slices", alone=True))
     backends = ["cpu"] if options.variants else ["cpu", "cuda", "cuda-slices"]
-    jobs += [flights_job(folder, backend, inputs) for backend in backends]
+    jobs += [app_job(app, folder, backend, inputs[app]) for app in app_inputs.APPS for backend in backends]
+    jobs += [example_job(name, backend) for name in EXAMPLE_PROGRAMS for backend in (["cpu"] if options.variants else ["cuda"])]
     jobs += [contract_job(program, variant) for program in programs for variant in patterns]
     if options.sanitize:
         jobs += [contract_job(program, variant, pattern, tool) for tool in SANITIZERS
                  for program, pattern in SANITIZED_CASES for variant in SANITIZED_VARIANTS]
     wanted = options.only or "*"
     chosen = [r.name() for r, _ in jobs if fnmatch.fnmatch(r.name(), wanted) or fnmatch.fnmatch(r.program, wanted)]
-    if any(name.startswith("flights/") for name in chosen):
-        chosen.append("flights/cpu")  # which the others are compared with
+    chosen += [f"{r.program}/cpu" for r, _ in jobs if r.name() in chosen and r.program.startswith("app_")]  # to compare with
     return [(result, work) for result, work in jobs if result.name() in chosen]
 
 
@@ -412,7 +407,9 @@ def main():
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
-    inputs = make_flights(folder)
+    inputs = {app: app_inputs.inputs_of(app, folder) for app in app_inputs.APPS}
+    if any("real" not in [given.name for given in inputs[app]] for app in ("flight-delays", "weather-watch")):
+        say("real rows that are packed are left out: neither zstd nor Python 3.14 is there, nor build/NAME.csv")
 
     jobs = find_jobs(options, folder, inputs)
     told = {}
@@ -421,13 +418,14 @@ def main():
             running = [pool.submit(work, result) for result, work in jobs if result.alone == alone]
             for one in running:
                 result = one.result()
-                if result.program != "flights":
+                if not result.program.startswith("app_"):
                     show_failures(result, told)
     results = [result for result, _ in jobs]
-    flights = [result for result in results if result.program == "flights"]
-    compare_flights(folder, inputs, flights)
-    for result in flights:
-        show_failures(result, told)
+    for app in app_inputs.APPS:
+        of_app = [result for result in results if result.program == f"app_{app}"]
+        compare_app(app, folder, inputs[app], of_app)
+        for result in of_app:
+            show_failures(result, told)
     seconds = time.monotonic() - begin
     show_table(results, seconds)
     if options.json:

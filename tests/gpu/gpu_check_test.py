@@ -80,5 +80,52 @@ fi
         self.assertEqual((result.passed, result.failed, result.hung), (2, 0, 0))
 
 
+class ComparingApps(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        gpu_check.BUILD = self.folder
+        (self.folder / "tests").mkdir()
+
+    def run_app(self, app, lines, given):
+        """Runs a program in an app's place on two backends; on the CPU the first of the lines come out."""
+        program = self.folder / f"tests/app_{app}"
+        program.write_text(f"""#!/bin/bash
+if [ $1 = cpu ]; then printf '{lines[0]}' > $3; else printf '{lines[1]}' > $3; fi
+: > $4
+echo '3 rows: balanced'
+""")
+        program.chmod(0o755)
+        jobs = [gpu_check.app_job(app, self.folder, backend, [given]) for backend in ("cpu", "cuda")]
+        results = [work(result) for result, work in jobs]
+        gpu_check.compare_app(app, self.folder, [given], results)
+        return results
+
+    def test_what_differs_from_the_cpu_and_from_what_is_expected_is_a_failure(self):
+        given = gpu_check.app_inputs.Input("rows", self.folder, b"a\nb\n", b"")
+        cpu, cuda = self.run_app("flight-delays", ("a\\nb\\n", "b\\na\\n"), given)
+        self.assertEqual((cpu.passed, cpu.failed, cuda.failed), (3, 0, 1))
+        self.assertEqual(cuda.failures, [{"case": "rows: result", "text": "differs from what is expected and the CPU's"}])
+
+    def test_lines_that_may_come_in_any_order_are_compared_in_one(self):
+        given = gpu_check.app_inputs.Input("rows", self.folder, b"a\nb\n", b"")
+        self.assertEqual([result.failed for result in self.run_app("pagerank", ("a\\nb\\n", "b\\na\\n"), given)], [0, 0])
+        self.assertEqual([result.failed for result in self.run_app("pagerank", ("a\\nb\\n", "b\\n"), given)], [0, 1])
+
+    def test_an_example_that_has_a_program_is_run_by_its_own_tests(self):
+        gpu_check.ROOT, root = self.folder, gpu_check.ROOT
+        self.addCleanup(setattr, gpu_check, "ROOT", root)
+        (self.folder / "examples/bank").mkdir(parents=True)
+        for line, counts in (("pass", (1, 0)), ("self.fail(sys.argv)", (0, 1))):
+            (self.folder / "examples/bank/bank_test.py").write_text(f"""import sys, unittest
+sys.argv = [a for a in sys.argv if a not in ("--backend", "cuda")]
+class Case(unittest.TestCase):
+    def test_it(self): {line}
+unittest.main()
+""")
+            result, work = gpu_check.example_job("bank", "cuda")
+            work(result)
+            self.assertEqual((result.passed, result.failed), counts, result.failures)
+
+
 if __name__ == "__main__":
     unittest.main()

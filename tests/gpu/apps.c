@@ -1,14 +1,12 @@
-/* The flight-delays job through the public C interface alone, on a backend of choice: what `rk run` makes of
- * the same rows, byte for byte, without the libraries of `rk`. scripts/gpu-check compares backends by it.
+/* The app of an example through the public C interface alone, on a backend of choice: what `rk run` makes of the same
+ * rows, byte for byte, without the libraries of `rk`. scripts/gpu-check compares backends by it. Each example is a
+ * program of its own, app_NAME, built with RK_APP="NAME" and the kernels of that example.
  *
- *     flights BACKEND INPUT OUTPUT DEAD    BACKEND cpu, cuda or cuda-slices; INPUT a CSV, - for standard
- *                                          input; OUTPUT and DEAD are written, as NDJSON
- *     flights --make ROWS SEED             a CSV to standard output, of which a few rows are damaged
+ *     app_NAME BACKEND INPUT OUTPUT DEAD    BACKEND cpu, cuda or cuda-slices; INPUT a CSV, - for standard
+ *                                           input; OUTPUT and DEAD are written, as NDJSON
  *
  * The account goes to standard output. The exit status is 1 if it doesn't balance or anything failed, and 77
  * where the backend isn't there. */
-#include "../../examples/flight-delays/flight.rk.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -26,14 +24,78 @@
 
 static void stop(const char *what)
 {
-    fprintf(stderr, "flights: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "app_" RK_APP ": %s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+/* ------------------------------------------------------------------ the apps */
+
+#define KERNELS_MOST 3u
+#define ROUTES_MOST 5u
+#define TYPES 65536u
+#define ROW_ID \
+    (1ull << 63) /* marks a message's id as the number of a row, which ids that handlers give are not */
+
+/* What an app file says, as far as it isn't what options are anyway. The first kernel gets the rows. */
+typedef struct app {
+    const char *name;
+    const char *row;    /* the message type of a row */
+    const char *output; /* the kernel that sends the lines */
+    struct app_kernel {
+        const char *name;
+        rk_u32 shards, actors, capacity, priority;
+        rk_u64 send_deadline_ns;
+    } kernel[KERNELS_MOST];
+    struct app_route {
+        const char *from, *route, *to;
+        rk_u32 mode;
+        const char *key;
+    } route[ROUTES_MOST];
+} app;
+
+static const app apps[] = {
+    { "flight-delays",
+      "flight",
+      "aggregate",
+      { { "validate" }, { "enrich" }, { "aggregate" } },
+      { { "validate", 0, "enrich" }, { "enrich", 0, "aggregate" } } },
+    { "pagerank",
+      "edge",
+      "rank",
+      { { "spread" }, { "rank", .shards = 4 } },
+      { { "spread", 0, "rank" },
+        { "spread", "begin", "rank", .mode = RK_ROUTE_ALL },
+        { "rank", 0, "rank" } } },
+    { "weather-watch",
+      "reading",
+      "watch",
+      { { "check" }, { "compare", .actors = 24 }, { "watch" } },
+      { { "check", 0, "compare", .mode = RK_ROUTE_KEY, .key = "hour_of_day" }, { "compare", 0, "watch" } } },
+    { "order-matching",
+      "entry",
+      "book",
+      { { "gate", .send_deadline_ns = RK_NO_DEADLINE },
+        { "sequence", .capacity = 64, .priority = 1, .send_deadline_ns = RK_NO_DEADLINE },
+        { "book" } },
+      { { "gate", 0, "sequence" }, { "sequence", 0, "book" } } },
+    { "prime-count",
+      "range",
+      "scatter",
+      { { "scatter" }, { "count", .shards = 4 } },
+      { { "scatter", "parts", "count" }, { "count", 0, "scatter" } } },
+};
+
+static const app *find_app(void)
+{
+    const app *a = apps;
+    while (strcmp(a->name, RK_APP) != 0) a++; /* the build names one of them */
+    return a;
 }
 
 /* ------------------------------------------------------------------ dead letters, by their rows */
 
 typedef struct letter {
-    rk_u64 row;
+    rk_u64 row;         /* ~0: it is of no row */
     const char *reason; /* lives as long as the runtime */
     char *text;         /* as JSON needs it between quotes */
     size_t size;
@@ -42,6 +104,7 @@ typedef struct letter {
 static pthread_mutex_t letters_lock = PTHREAD_MUTEX_INITIALIZER;
 static letter *letters;
 static size_t letter_count, letter_room;
+static const rk_schema *schemas[TYPES]; /* by type id: a callback may not ask the runtime */
 
 static void add_letter(rk_u64 row, const char *reason, const char *text, size_t size)
 {
@@ -58,16 +121,14 @@ static void add_letter(rk_u64 row, const char *reason, const char *text, size_t 
     pthread_mutex_unlock(&letters_lock);
 }
 
-/* By whichever thread; of messages of this app, which carry their rows as ids. */
+/* By whichever thread. */
 static void take_letter(void *user, const rk_dead_letter *dead)
 {
-    const rk_schema *schema = dead->type == RK_TYPE_ID(flight)          ? RK_SCHEMA(flight)
-                              : dead->type == RK_TYPE_ID(banded_flight) ? RK_SCHEMA(banded_flight)
-                                                                        : RK_SCHEMA(band_report);
-    char json[1024];
+    char json[4096];
     (void)user;
-    size_t size = rk_json_print(schema, dead->payload, dead->length, json, sizeof json);
-    add_letter(dead->id, dead->reason, json, size < sizeof json ? size : sizeof json);
+    size_t size = rk_json_print(schemas[dead->type], dead->payload, dead->length, json, sizeof json);
+    add_letter(dead->id & ROW_ID ? dead->id & ~ROW_ID : ~0ull, dead->reason, json,
+               size < sizeof json ? size : sizeof json);
 }
 
 static int by_row(const void *a, const void *b)
@@ -82,8 +143,9 @@ static void write_letters(const char *path)
     if (!to) stop(path);
     if (letter_count) qsort(letters, letter_count, sizeof *letters, by_row);
     for (size_t i = 0; i < letter_count; i++) {
-        fprintf(to, "{\"row\":%llu,\"reason\":\"%s\",\"text\":\"", (unsigned long long)letters[i].row,
-                letters[i].reason);
+        char row[24] = "null";
+        if (letters[i].row != ~0ull) snprintf(row, sizeof row, "%llu", (unsigned long long)letters[i].row);
+        fprintf(to, "{\"row\":%s,\"reason\":\"%s\",\"text\":\"", row, letters[i].reason);
         fwrite(letters[i].text, 1, letters[i].size, to);
         fputs("\"}\n", to);
         free(letters[i].text);
@@ -94,47 +156,63 @@ static void write_letters(const char *path)
 
 /* ------------------------------------------------------------------ the job */
 
-enum { VALIDATE, ENRICH, AGGREGATE, KERNELS };
-static const char *const names[KERNELS] = { "validate", "enrich", "aggregate" };
-
 typedef struct job {
+    const app *app;
     rk_runtime *runtime;
-    rk_kernel kernel[KERNELS];
+    rk_u32 kernels;
+    rk_kernel kernel[KERNELS_MOST];
     FILE *output;
-    rk_u64 rows, bad, sent, lines, unknown;
+    rk_u64 rows, bad, sent, lines;
 } job;
+
+static rk_kernel kernel_named(const job *j, const char *name)
+{
+    rk_kernel kernel;
+    RK_CHECK(rk_find(j->runtime, name, &kernel));
+    return kernel;
+}
 
 static void launch(job *j)
 {
-    for (int k = 0; k < KERNELS; k++) {
+    for (; j->kernels < KERNELS_MOST && j->app->kernel[j->kernels].name; j->kernels++) {
+        const struct app_kernel *k = &j->app->kernel[j->kernels];
         rk_launch_options o = rk_production();
         o.deduplication_window = 0;
         o.requests = 1; /* long headers: they carry the row's number */
-        o.single_producer = k == VALIDATE;
+        o.single_producer = j->kernels == 0;
         o.on_dead_letter = take_letter;
-        RK_CHECK(rk_launch(j->runtime, names[k], &o, &j->kernel[k]));
+        if (k->shards) o.shards = o.blocks = k->shards;
+        if (k->actors) o.actors = k->actors;
+        if (k->capacity) o.queue_capacity = k->capacity;
+        o.priority = k->priority;
+        if (k->send_deadline_ns) o.send_deadline_ns = k->send_deadline_ns;
+        RK_CHECK(rk_launch(j->runtime, k->name, &o, &j->kernel[j->kernels]));
     }
-    RK_CHECK(rk_connect(j->runtime, j->kernel[VALIDATE], 0, j->kernel[ENRICH], 0));
-    RK_CHECK(rk_connect(j->runtime, j->kernel[ENRICH], 0, j->kernel[AGGREGATE], 0));
-    for (int k = 0; k < KERNELS; k++) RK_CHECK(rk_activate(j->runtime, j->kernel[k]));
+    for (const struct app_route *r = j->app->route; r < j->app->route + ROUTES_MOST && r->from; r++) {
+        rk_route_options o = { RK_ROUTE_OPTIONS, .mode = r->mode, .key_field = r->key };
+        RK_CHECK(rk_connect(j->runtime, kernel_named(j, r->from), r->route, kernel_named(j, r->to), &o));
+    }
+    for (rk_u32 type = 0; type < TYPES; type++) schemas[type] = rk_find_schema_of_type(j->runtime, type);
+    for (rk_u32 k = 0; k < j->kernels; k++) RK_CHECK(rk_activate(j->runtime, j->kernel[k]));
 }
 
 /* Takes what comes out, until nothing more will. */
 static void *collect(void *argument)
 {
     job *j = argument;
-    static band_report reports[BATCH];
+    static char bodies[BATCH][RK_INLINE_MAX];
     static rk_received infos[BATCH];
-    char line[1024];
+    static char line[4096];
+    rk_kernel last = kernel_named(j, j->app->output);
     for (;;) {
         size_t count = 0;
-        rk_status status = rk_receive_many(j->runtime, j->kernel[AGGREGATE], reports, sizeof *reports, BATCH,
-                                           infos, RK_MILLISECONDS(100), &count);
+        rk_status status = rk_receive_many(j->runtime, last, bodies, sizeof *bodies, BATCH, infos,
+                                           RK_MILLISECONDS(100), &count);
         if (status != RK_OK && status != RK_TIMED_OUT && status != RK_EMPTY) return 0;
         for (size_t i = 0; i < count; i++) {
-            j->unknown += infos[i].type != RK_TYPE_ID(band_report);
             size_t size =
-                rk_json_print(RK_SCHEMA(band_report), &reports[i], infos[i].length, line, sizeof line);
+                rk_json_print(schemas[infos[i].type], bodies[i], infos[i].length, line, sizeof line);
+            if (size >= sizeof line) stop("a line");
             fwrite(line, 1, size, j->output);
             fputc('\n', j->output);
             j->lines++;
@@ -143,16 +221,17 @@ static void *collect(void *argument)
 }
 
 /* Every row of the batch is accepted, or the job ends here. */
-static void send_batch(job *j, const rk_row_batch *b)
+static void send_batch(job *j, const rk_schema *schema, const rk_row_batch *b)
 {
-    const flight *rows = b->messages;
+    const char *rows = b->messages;
     rk_send_options s = RK_SEND_DEFAULTS;
-    s.id = b->first_row;
+    s.id = b->first_row | ROW_ID;
     s.timeout_ns = PATIENCE_NS;
     for (size_t done = 0, accepted; done < b->count; done += accepted, s.id += accepted) {
         accepted = 0;
-        rk_status status = rk_send_many(j->runtime, j->kernel[VALIDATE], RK_TYPE_ID(flight), rows + done,
-                                        sizeof *rows, b->count - done, &s, &accepted);
+        rk_status status =
+            rk_send_many(j->runtime, j->kernel[0], (rk_u16)schema->type, rows + done * schema->size,
+                         schema->size, b->count - done, &s, &accepted);
         if (status != RK_OK && (status != RK_TIMED_OUT || !accepted))
             rk_die(status, "rk_send_many", __FILE__, __LINE__);
     }
@@ -162,11 +241,12 @@ static void send_batch(job *j, const rk_row_batch *b)
 
 static void feed(job *j, FILE *input, const char *name)
 {
-    static flight rows[BATCH];
+    const rk_schema *schema = rk_find_schema(j->runtime, j->app->row);
     static char piece[PIECE];
     rk_csv_reader *reader;
-    rk_row_batch b = { .messages = rows, .room = BATCH };
-    RK_CHECK(rk_csv_open(RK_SCHEMA(flight), &reader));
+    rk_row_batch b = { .messages = calloc(BATCH, schema->size), .room = BATCH };
+    if (!b.messages) stop("rows");
+    RK_CHECK(rk_csv_open(schema, &reader));
     for (bool last = false; !last;) {
         size_t size = fread(piece, 1, sizeof piece, input);
         const char *data = piece;
@@ -175,10 +255,11 @@ static void feed(job *j, FILE *input, const char *name)
         do {
             rk_status status = rk_csv_next(reader, data, size, last, &b);
             if (status != RK_OK) {
-                fprintf(stderr, "flights: %s: %s\n", name, b.bad.why ? b.bad.why : rk_status_text(status));
+                fprintf(stderr, "app_" RK_APP ": %s: %s\n", name,
+                        b.bad.why ? b.bad.why : rk_status_text(status));
                 exit(1);
             }
-            if (b.count) send_batch(j, &b);
+            if (b.count) send_batch(j, schema, &b);
             if (b.failed) {
                 add_letter(b.bad.row, "parse", b.bad.text, b.bad.text_size);
                 j->rows++;
@@ -189,6 +270,7 @@ static void feed(job *j, FILE *input, const char *name)
         } while (b.more);
     }
     rk_csv_close(reader);
+    free(b.messages);
 }
 
 static rk_u64 now_ns(void)
@@ -201,9 +283,9 @@ static rk_u64 now_ns(void)
 /* The account of each kernel, and whether all of it adds up. */
 static bool account(job *j)
 {
-    rk_u64 dead = 0, arrives = j->sent;
-    bool balanced = j->rows == j->sent + j->bad && j->unknown == 0;
-    for (int k = 0; k < KERNELS; k++) {
+    rk_u64 dead = 0, between = 0, arrived = 0, output = 0;
+    bool balanced = j->rows == j->sent + j->bad;
+    for (rk_u32 k = 0; k < j->kernels; k++) {
         rk_account a;
         for (rk_u64 until = now_ns() + LETTERS_WITHIN_NS;;) {
             RK_CHECK(rk_account_of(j->runtime, j->kernel[k], &a));
@@ -212,17 +294,18 @@ static bool account(job *j)
         }
         printf("%-10s accepted %llu = delivered %llu + dead %llu + evicted %llu + expired %llu + lost %llu + "
                "queued %llu\n",
-               names[k], (unsigned long long)a.accepted, (unsigned long long)a.delivered,
+               j->app->kernel[k].name, (unsigned long long)a.accepted, (unsigned long long)a.delivered,
                (unsigned long long)a.dead, (unsigned long long)a.evicted, (unsigned long long)a.expired,
                (unsigned long long)a.lost, (unsigned long long)a.queued);
         balanced = balanced && a.balanced && !a.lost && !a.queued && !a.evicted && !a.expired &&
-                   !a.dead_sends && a.accepted == arrives;
+                   !a.dead_sends && a.accepted_host == (k == 0 ? j->sent : 0);
         dead += a.dead;
-        arrives = a.delivered;
-        if (k == AGGREGATE) balanced = balanced && a.output_received == j->lines;
+        between += a.sent - a.output_accepted;
+        arrived += a.accepted_device;
+        output += a.output_received;
     }
     pthread_mutex_lock(&letters_lock);
-    balanced = balanced && letter_count == j->bad + dead;
+    balanced = balanced && between == arrived && output == j->lines && letter_count == j->bad + dead;
     printf("%llu rows, %llu lines, %zu dead letters: %s\n", (unsigned long long)j->rows,
            (unsigned long long)j->lines, letter_count, balanced ? "balanced" : "NOT balanced");
     pthread_mutex_unlock(&letters_lock);
@@ -231,14 +314,14 @@ static bool account(job *j)
 
 static int run(const char *backend, const char *input, const char *output, const char *dead)
 {
-    job j = { 0 };
+    job j = { .app = find_app() };
     rk_runtime_options o = { RK_RUNTIME_OPTIONS,
                              .backend = strcmp(backend, "cpu") == 0 ? RK_BACKEND_CPU : RK_BACKEND_CUDA,
                              .slices = strcmp(backend, "cuda-slices") == 0 };
     pthread_t collector;
     rk_status status = rk_open(&o, &j.runtime);
     if (status != RK_OK) {
-        fprintf(stderr, "flights: %s", rk_error_text());
+        fprintf(stderr, "app_" RK_APP ": %s", rk_error_text());
         return status == RK_UNSUPPORTED ? 77 : 1;
     }
     FILE *from = strcmp(input, "-") == 0 ? stdin : fopen(input, "r");
@@ -248,7 +331,7 @@ static int run(const char *backend, const char *input, const char *output, const
     rk_u64 begin = now_ns();
     if (pthread_create(&collector, 0, collect, &j)) stop("a thread");
     feed(&j, from, input);
-    RK_CHECK(rk_drain(j.runtime, j.kernel, KERNELS, PATIENCE_NS));
+    RK_CHECK(rk_drain(j.runtime, j.kernel, j.kernels, PATIENCE_NS));
     pthread_join(collector, 0);
     double seconds = (double)(now_ns() - begin) * 1e-9;
     if (fclose(j.output)) stop(output);
@@ -259,44 +342,11 @@ static int run(const char *backend, const char *input, const char *output, const
     return balanced ? 0 : 1;
 }
 
-/* ------------------------------------------------------------------ rows */
-
-static rk_u64 next_random(rk_u64 *state) { return rk_hash64(*state += 0x9e3779b97f4a7c15ul); }
-
-/* What stands before a row's values, and at its end: a damaged row is no row, or no flight. */
-typedef struct marks {
-    const char *seq, *hour, *distance, *delay, *end;
-} marks;
-static const marks whole = { "", "", "", "", "" };
-static const marks damaged[] = {
-    { "x", "", "", "", "" }, { "\"", "", "", "", "" },   { "", " ", "", "", "" },  { "", "3", "", "", "" },
-    { "", "", "-", "", "" }, { "", "", "1000", "", "" }, { "", "", "\n", "", "" }, { "", "", "", "9000", "" },
-    { "", "", "", "+", "" }, { "", "", "", "", ",1" },   { "", "", "", "", "e1" }, { "", "-", "", "", "" },
-};
-#define DAMAGED (sizeof damaged / sizeof *damaged)
-
-/* Rows in order of the hour, of which one in a hundred is damaged. */
-static int make(rk_u64 rows, rk_u64 seed)
-{
-    puts("seq,hour,distance_mi,delay_min");
-    for (rk_u64 i = 0; i < rows; i++) {
-        rk_u64 random = next_random(&seed);
-        const marks *m = (random >> 33) % 100u == 0 ? &damaged[(random >> 48) % DAMAGED] : &whole;
-        int distance = 30 + (int)(random % 2700u), delay = -20 + (int)(random >> 12 & 63u);
-        if ((random >> 20) % 5u == 0) delay += (int)(random >> 24 & 511u);
-        printf("%s%llu,%s%u.%02u,%s%d,%s%d%s\n", m->seq, (unsigned long long)i, m->hour,
-               (unsigned)(i / 100 % 24), (unsigned)(i % 100), m->distance, distance, m->delay, delay, m->end);
-    }
-    return fflush(stdout) ? 1 : 0;
-}
-
 int main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "--make") == 0)
-        return make(strtoull(argv[2], 0, 10), strtoull(argv[3], 0, 10));
     if (argc == 5 &&
         (strcmp(argv[1], "cpu") == 0 || strcmp(argv[1], "cuda") == 0 || strcmp(argv[1], "cuda-slices") == 0))
         return run(argv[1], argv[2], argv[3], argv[4]);
-    fprintf(stderr, "usage: flights {cpu|cuda|cuda-slices} INPUT OUTPUT DEAD | flights --make ROWS SEED\n");
+    fprintf(stderr, "usage: app_" RK_APP " {cpu|cuda|cuda-slices} INPUT OUTPUT DEAD\n");
     return 2;
 }
