@@ -1,6 +1,6 @@
 # The ways into this repository, one line each; what a target does is in the script of its name.
 # Everything builds under build/<preset> with the presets of CMakePresets.json.
-.PHONY: help run check gpu-check gpu-bench bench-setup bench fuzz format lint gate coverage package clean
+.PHONY: help run check gpu-check gpu-bench gpu-patterns bench-setup bench fuzz format lint gate coverage package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -20,6 +20,9 @@ gpu-check: ## on a machine with a GPU and the CUDA toolkit: build and run what p
 
 gpu-bench: ## on such a machine: measure the CUDA backend beside bare programs; SAVE=FOLDER keeps raw results
 	@scripts/gpu-bench $(if $(SAVE),--save $(SAVE)) $(if $(ONLY),--only '$(ONLY)')
+
+gpu-patterns: ## and the patterns: PageRank beside a launch for each step, inference, building blocks
+	@scripts/gpu-patterns $(if $(SAVE),--save $(SAVE)) $(if $(ONLY),--only '$(ONLY)')
 
 bench-setup: ## install what only the benchmarks need
 	@scripts/setup build bench

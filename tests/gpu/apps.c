@@ -2,8 +2,9 @@
  * rows, byte for byte, without the libraries of `rk`. scripts/gpu-check compares backends by it. Each example is a
  * program of its own, app_NAME, built with RK_APP="NAME" and the kernels of that example.
  *
- *     app_NAME BACKEND INPUT OUTPUT DEAD    BACKEND cpu, cuda or cuda-slices; INPUT a CSV, - for standard
- *                                           input; OUTPUT and DEAD are written, as NDJSON
+ *     app_NAME BACKEND INPUT OUTPUT DEAD [SHARDS]    BACKEND cpu, cuda or cuda-slices; INPUT a CSV, - for
+ *                                                    standard input; OUTPUT and DEAD are written, as NDJSON;
+ *                                                    SHARDS of the kernels that have several
  *
  * The account goes to standard output. The exit status is 1 if it doesn't balance or anything failed, and 77
  * where the backend isn't there. */
@@ -26,6 +27,13 @@ static void stop(const char *what)
 {
     fprintf(stderr, "app_" RK_APP ": %s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+static rk_u64 now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
 }
 
 /* ------------------------------------------------------------------ the apps */
@@ -162,7 +170,9 @@ typedef struct job {
     rk_u32 kernels;
     rk_kernel kernel[KERNELS_MOST];
     FILE *output;
+    rk_u32 shards; /* 0: as many as the app has */
     rk_u64 rows, bad, sent, lines;
+    rk_u64 first_ns, last_ns; /* of the lines */
 } job;
 
 static rk_kernel kernel_named(const job *j, const char *name)
@@ -181,7 +191,7 @@ static void launch(job *j)
         o.requests = 1; /* long headers: they carry the row's number */
         o.single_producer = j->kernels == 0;
         o.on_dead_letter = take_letter;
-        if (k->shards) o.shards = o.blocks = k->shards;
+        if (k->shards) o.shards = o.blocks = j->shards ? j->shards : k->shards;
         if (k->actors) o.actors = k->actors;
         if (k->capacity) o.queue_capacity = k->capacity;
         o.priority = k->priority;
@@ -209,6 +219,8 @@ static void *collect(void *argument)
         rk_status status = rk_receive_many(j->runtime, last, bodies, sizeof *bodies, BATCH, infos,
                                            RK_MILLISECONDS(100), &count);
         if (status != RK_OK && status != RK_TIMED_OUT && status != RK_EMPTY) return 0;
+        j->last_ns = count ? now_ns() : j->last_ns;
+        if (!j->lines) j->first_ns = j->last_ns;
         for (size_t i = 0; i < count; i++) {
             size_t size =
                 rk_json_print(schemas[infos[i].type], bodies[i], infos[i].length, line, sizeof line);
@@ -273,13 +285,6 @@ static void feed(job *j, FILE *input, const char *name)
     free(b.messages);
 }
 
-static rk_u64 now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
-}
-
 /* The account of each kernel, and whether all of it adds up. */
 static bool account(job *j)
 {
@@ -312,9 +317,15 @@ static bool account(job *j)
     return balanced;
 }
 
-static int run(const char *backend, const char *input, const char *output, const char *dead)
+/* 0: it was before, or never. */
+static double seconds_since(rk_u64 begin_ns, rk_u64 end_ns)
 {
-    job j = { .app = find_app() };
+    return end_ns > begin_ns ? (double)(end_ns - begin_ns) * 1e-9 : 0;
+}
+
+static int run(const char *backend, const char *input, const char *output, const char *dead, rk_u32 shards)
+{
+    job j = { .app = find_app(), .shards = shards };
     rk_runtime_options o = { RK_RUNTIME_OPTIONS,
                              .backend = strcmp(backend, "cpu") == 0 ? RK_BACKEND_CPU : RK_BACKEND_CUDA,
                              .slices = strcmp(backend, "cuda-slices") == 0 };
@@ -331,12 +342,14 @@ static int run(const char *backend, const char *input, const char *output, const
     rk_u64 begin = now_ns();
     if (pthread_create(&collector, 0, collect, &j)) stop("a thread");
     feed(&j, from, input);
+    rk_u64 fed = now_ns();
     RK_CHECK(rk_drain(j.runtime, j.kernel, j.kernels, PATIENCE_NS));
     pthread_join(collector, 0);
     double seconds = (double)(now_ns() - begin) * 1e-9;
     if (fclose(j.output)) stop(output);
     bool balanced = account(&j);
-    printf("%.3f s\n", seconds);
+    printf("%.3f s; from the last row to the first line %.6f s, to the last one %.6f s\n", seconds,
+           seconds_since(fed, j.first_ns), seconds_since(fed, j.last_ns));
     write_letters(dead);
     RK_CHECK(rk_close(j.runtime));
     return balanced ? 0 : 1;
@@ -344,9 +357,9 @@ static int run(const char *backend, const char *input, const char *output, const
 
 int main(int argc, char **argv)
 {
-    if (argc == 5 &&
+    if ((argc == 5 || argc == 6) &&
         (strcmp(argv[1], "cpu") == 0 || strcmp(argv[1], "cuda") == 0 || strcmp(argv[1], "cuda-slices") == 0))
-        return run(argv[1], argv[2], argv[3], argv[4]);
-    fprintf(stderr, "usage: app_" RK_APP " {cpu|cuda|cuda-slices} INPUT OUTPUT DEAD\n");
+        return run(argv[1], argv[2], argv[3], argv[4], argc == 6 ? (rk_u32)strtoul(argv[5], 0, 10) : 0);
+    fprintf(stderr, "usage: app_" RK_APP " {cpu|cuda|cuda-slices} INPUT OUTPUT DEAD [SHARDS]\n");
     return 2;
 }
