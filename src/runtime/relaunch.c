@@ -305,6 +305,7 @@ static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
         const rk_shard *from = old->seats[s].shard;
         to->edges = from->edges;
         to->edge_counts = from->edge_counts;
+        to->edge_turns = from->edge_turns;
         to->edge_total = from->edge_total;
         to->turn.replies = from->turn.replies;
         to->turn.clock_hlc = from->turn.clock_hlc;

@@ -99,6 +99,17 @@ static rk_u64 sent_so_far(const rk_host_kernel *k, rk_u32 s, rk_u32 c, rk_u32 t)
     return ((const rk_u64 *)(const void *)(arena + shard->edge_counts))[edge->counts + t];
 }
 
+/* Whose turn it is on connection c of shard s; 0 where that isn't what picks the shard. */
+static rk_u64 turn_so_far(const rk_host_kernel *k, rk_u32 s, rk_u32 c)
+{
+    const rk_shard *shard = k->seats[s].shard;
+    const rk_byte *arena = k->runtime->arena.base;
+    if (!k->wiring || !shard->edges || c >= shard->edge_total) return 0;
+    const rk_edge *edge = (const rk_edge *)(const void *)(arena + shard->edges) + c;
+    if (edge->mode != RK_ROUTE_TURN || edge->kernel_no != k->connections[c].to) return 0;
+    return ((const rk_u64 *)(const void *)(arena + shard->edge_turns))[c];
+}
+
 /* Edges of a route lie together: connections are sorted by route, and within it as they were made. */
 static void sort_connections(rk_host_kernel *k)
 {
@@ -170,7 +181,9 @@ static rk_status make_tables(rk_host_kernel *k, const wiring_plan *p, rk_u64 *pl
         ends[s] = block + p->end_words + 8ull * p->end_sources * s;
         fill_end_table(k, s, (rk_u64 *)(void *)(arena + ends[s]));
         rk_u64 counts = block + p->counts + 8ull * (p->count_words + 1ull) * s;
+        rk_u64 *turns = (rk_u64 *)(void *)(arena + block + p->turns) + (k->connection_count + 1ull) * s;
         rk_u32 word = 0;
+        for (rk_u32 c = 0; c < k->connection_count; c++) turns[c] = turn_so_far(k, s, c);
         for (rk_u32 c = 0; c < k->connection_count; c++)
             for (rk_u32 t = 0; t < shards_of(runtime, &k->connections[c]); t++)
                 ((rk_u64 *)(void *)(arena + counts))[word++] = sent_so_far(k, s, c, t);

@@ -141,6 +141,26 @@ static void a_route_in_turn_gives_each_shard_its_share(contract *c)
     free(seen);
 }
 
+static void a_route_in_turn_goes_on_where_it_was_when_either_side_is_launched_again(contract *c)
+{
+    rk_launch_options o = sharded(), source = source_options();
+    rk_route_options in_turn = route(RK_ROUTE_TURN);
+    routed r = open_route(c, &o, &in_turn);
+    rk_kernel again[] = { r.target, r.source };
+    rk_launch_options *options[] = { &o, &source };
+    rk_u64 number = 0;
+    for (rk_u32 i = 0; i <= 2; i++) {
+        for (rk_u32 n = 0; n < SHARDS + 1; n++) order(&r, number++, 0, 1); /* one more than a round */
+        wait_until(c, account_of(c, r.target).accepted == number);
+        if (i == 2) break;
+        options[i]->kernel_name = in_style(c, i == 0 ? "carry" : "dispatch");
+        assert_ok(rk_relaunch(c->runtime, again[i], options[i], CONTRACT_PATIENCE));
+    }
+    sighting *seen = seen_by(c, r.target, number);
+    for (rk_u64 i = 0; i < number; i++) assert_int_equal(seen[i].shard, seen[i].number % SHARDS);
+    free(seen);
+}
+
 static void a_route_to_all_gives_each_shard_a_copy(contract *c)
 {
     rk_launch_options o = sharded();
@@ -301,6 +321,7 @@ static const contract_case cases[] = {
     { CASE(a_route_by_key_keeps_a_key_at_one_shard), ON_EVERY },
     { CASE(a_route_by_key_to_actors_is_by_its_value), NEEDS_REGIONS },
     { CASE(a_route_in_turn_gives_each_shard_its_share), ON_EVERY },
+    { CASE(a_route_in_turn_goes_on_where_it_was_when_either_side_is_launched_again), ON_EVERY },
     { CASE(a_route_to_all_gives_each_shard_a_copy), ON_EVERY },
     { CASE(a_second_connection_gets_copies), ON_EVERY },
     { CASE(an_unconnected_route_leads_to_the_host), ON_EVERY },
