@@ -114,7 +114,8 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
         rk_u64 at = shard->state + (rk_u64)place * shard->state_size;
         status = rk_fetch(runtime, at, size);
         if (status == RK_OK) memcpy(state, runtime->arena.base + at, size);
-        if (serving && status == RK_OK) status = rk_kernel_serve(k);
+        rk_status served = serving ? rk_kernel_serve(k) : RK_OK; /* whether it could be copied or not */
+        if (status == RK_OK) status = served;
     }
     pthread_mutex_unlock(&runtime->control);
     return status;
