@@ -10,7 +10,7 @@
 RK_REASON(not_a_range)
 RK_REASON(too_many_open)
 RK_ROUTE(parts)
-RK_PARAM(rk_u32, timeout_ms, 0) /* 0: a range waits for all of its parts */
+RK_PARAM(rk_u64, timeout_ns, RK_NO_DEADLINE) /* of a range; without one it waits for all of its parts */
 
 RK_GATHER(ranges, OPEN_RANGES)
 
@@ -35,7 +35,7 @@ RK_HANDLER(scatter, range, msg, desk, self, .state = RK_PER_SHARD, .max_sends = 
         rk_fail(RK_ARG, not_a_range);
         return;
     }
-    if (rk_gather_open(RK_ARG, &self->open, WORKERS, RK_PARAM_OF(timeout_ms) * 1000000ul, &job) != RK_OK) {
+    if (rk_gather_open(RK_ARG, &self->open, WORKERS, RK_PARAM_OF(timeout_ns), &job) != RK_OK) {
         rk_fail(RK_ARG, too_many_open);
         return;
     }

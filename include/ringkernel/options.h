@@ -15,8 +15,6 @@
 
 RK_BEGIN_DECLS
 
-#define RK_NO_WAIT 0u
-#define RK_NO_DEADLINE 0xfffffffffffffffful /* of send_deadline_ns: wait for room as long as it takes */
 
 #define RK_BACKEND_AUTO 0u /* the fastest that is there: today the CPU */
 #define RK_BACKEND_CPU 1u

@@ -22,7 +22,7 @@
  * send_deadline_ns = RK_NO_DEADLINE, so it waits for the next one as long as that takes and nothing is lost,
  * and with timestamps = 1. Stages with options have what these say.
  *
- * Errors. What a stage refuses (rk_fail), or sends and the next doesn't take, is a letter (pattern/letter.h):
+ * Errors. What a stage refuses (rk_fail), or sends and the next doesn't take, is a letter (pattern/dead_letter.h):
  * the message whole, with who refused it and why. With `errors` the letters of all stages go to that kernel,
  * on the device; `rk_letter.kernel_no` is the stage, by rk_pipeline_stage_of. Without it, and when that
  * kernel has no room, they are the host's, by rk_pipeline_receive_error.

@@ -198,7 +198,7 @@ typedef struct rk_route_options {
 #define RK_ROUTE_OPTIONS .size = sizeof(rk_route_options)
 
 /* In place of a route's name: the dead letters of a kernel. They go to `to`, as the messages that they were, with who
- * refused them and why in their headers (pattern/letter.h); each goes there or to the host, never to both. What finds no
+ * refused them and why in their headers (pattern/dead_letter.h); each goes there or to the host, never to both. What finds no
  * room there at once, what `to` isn't connected for by its type, and requests of the host's that were refused, are the
  * host's letters as ever. `to` has long headers (launch it with `requests`), and handlers for the types. */
 #define RK_DEAD_LETTERS "dead letters"

@@ -13,7 +13,7 @@ RK_BEGIN_DECLS
 typedef struct rk_account {
     rk_u64 accepted;
     rk_u64 delivered;
-    rk_u64 evicted; /* DropOldest */
+    rk_u64 evicted; /* accepted, and overwritten by a newer one under DropOldest before any handler had it */
     rk_u64 dead;
     rk_u64 expired;
     rk_u64 lost;
@@ -30,7 +30,7 @@ typedef struct rk_account {
     rk_u64 output_queued;
     rk_u64 dead_letters;      /* letters that reached the host, of both kinds */
     rk_u64 dead_letters_lost; /* evicted from the dead letters kept, without a callback */
-    rk_u64 late_replies, double_replies;
+    rk_u64 late_replies, duplicate_replies;
     rk_u32 balanced; /* 1: both sides are equal */
     rk_u32 account_;
 } rk_account;

@@ -20,9 +20,9 @@ static void the_last_one_to_arrive_passes_it(void **state)
     (void)state;
     rk_barrier b = of(3);
     for (rk_u32 epoch = 1; epoch <= 5; epoch++) {
-        assert_int_equal(rk_barrier_arrive(&b, 2, epoch, 0), RK_BARRIER_WAITS);
-        assert_int_equal(rk_barrier_arrive(&b, 0, epoch, 0), RK_BARRIER_WAITS);
-        assert_int_equal(rk_barrier_arrive(&b, 1, epoch, 0), RK_BARRIER_PASSED);
+        assert_int_equal(rk_barrier_arrive(&b, 2, epoch, RK_NEVER), RK_BARRIER_WAITS);
+        assert_int_equal(rk_barrier_arrive(&b, 0, epoch, RK_NEVER), RK_BARRIER_WAITS);
+        assert_int_equal(rk_barrier_arrive(&b, 1, epoch, RK_NEVER), RK_BARRIER_PASSED);
         assert_int_equal(rk_barrier_end_round(&b), 7);
     }
 }
@@ -31,15 +31,15 @@ static void an_arrival_counts_once_and_for_its_own_round_only(void **state)
 {
     (void)state;
     rk_barrier b = of(3);
-    assert_int_equal(rk_barrier_arrive(&b, 0, 1, 0), RK_BARRIER_WAITS);
-    assert_int_equal(rk_barrier_arrive(&b, 0, 1, 0), RK_BARRIER_AGAIN);
-    assert_int_equal(rk_barrier_arrive(&b, 1, 1, 0), RK_BARRIER_WAITS);
+    assert_int_equal(rk_barrier_arrive(&b, 0, 1, RK_NEVER), RK_BARRIER_WAITS);
+    assert_int_equal(rk_barrier_arrive(&b, 0, 1, RK_NEVER), RK_BARRIER_DUPLICATE);
+    assert_int_equal(rk_barrier_arrive(&b, 1, 1, RK_NEVER), RK_BARRIER_WAITS);
     assert_int_equal(rk_barrier_end_round(&b), 3); /* given up, without the third */
-    assert_int_equal(rk_barrier_arrive(&b, 2, 1, 0), RK_BARRIER_LATE);
-    assert_int_equal(rk_barrier_arrive(&b, 2, 3, 0), RK_BARRIER_AHEAD);
-    assert_int_equal(rk_barrier_arrive(&b, 0, 2, 0), RK_BARRIER_WAITS);
-    assert_int_equal(rk_barrier_arrive(&b, 1, 2, 0), RK_BARRIER_WAITS);
-    assert_int_equal(rk_barrier_arrive(&b, 2, 2, 0), RK_BARRIER_PASSED);
+    assert_int_equal(rk_barrier_arrive(&b, 2, 1, RK_NEVER), RK_BARRIER_LATE);
+    assert_int_equal(rk_barrier_arrive(&b, 2, 3, RK_NEVER), RK_BARRIER_EARLY);
+    assert_int_equal(rk_barrier_arrive(&b, 0, 2, RK_NEVER), RK_BARRIER_WAITS);
+    assert_int_equal(rk_barrier_arrive(&b, 1, 2, RK_NEVER), RK_BARRIER_WAITS);
+    assert_int_equal(rk_barrier_arrive(&b, 2, 2, RK_NEVER), RK_BARRIER_PASSED);
 }
 
 static void epochs_wrap(void **state)
@@ -47,30 +47,30 @@ static void epochs_wrap(void **state)
     (void)state;
     rk_barrier b = of(1);
     b.epoch = ~0u;
-    assert_int_equal(rk_barrier_arrive(&b, 0, 0, 0), RK_BARRIER_AHEAD);
-    assert_int_equal(rk_barrier_arrive(&b, 0, ~0u, 0), RK_BARRIER_PASSED);
+    assert_int_equal(rk_barrier_arrive(&b, 0, 0, RK_NEVER), RK_BARRIER_EARLY);
+    assert_int_equal(rk_barrier_arrive(&b, 0, ~0u, RK_NEVER), RK_BARRIER_PASSED);
     rk_barrier_end_round(&b);
-    assert_int_equal(rk_barrier_arrive(&b, 0, ~0u, 0), RK_BARRIER_LATE);
-    assert_int_equal(rk_barrier_arrive(&b, 0, 0, 0), RK_BARRIER_PASSED);
+    assert_int_equal(rk_barrier_arrive(&b, 0, ~0u, RK_NEVER), RK_BARRIER_LATE);
+    assert_int_equal(rk_barrier_arrive(&b, 0, 0, RK_NEVER), RK_BARRIER_PASSED);
 }
 
 static void who_withdraws_is_not_waited_for(void **state)
 {
     (void)state;
     rk_barrier b = of(3);
-    rk_barrier_arrive(&b, 0, 1, 0);
-    rk_barrier_arrive(&b, 1, 1, 0);
+    rk_barrier_arrive(&b, 0, 1, RK_NEVER);
+    rk_barrier_arrive(&b, 1, 1, RK_NEVER);
     assert_int_equal(rk_barrier_withdraw(&b, 2), RK_BARRIER_PASSED);
     rk_barrier_end_round(&b);
-    assert_int_equal(rk_barrier_arrive(&b, 2, 2, 0), RK_BARRIER_STRANGER);
-    assert_int_equal(rk_barrier_withdraw(&b, 2), RK_BARRIER_STRANGER);
+    assert_int_equal(rk_barrier_arrive(&b, 2, 2, RK_NEVER), RK_BARRIER_UNKNOWN);
+    assert_int_equal(rk_barrier_withdraw(&b, 2), RK_BARRIER_UNKNOWN);
 
     /* one who had arrived, and withdraws, doesn't count any more */
-    rk_barrier_arrive(&b, 0, 2, 0);
+    rk_barrier_arrive(&b, 0, 2, RK_NEVER);
     assert_int_equal(rk_barrier_withdraw(&b, 0), RK_BARRIER_DONE);
     assert_int_equal(rk_barrier_return(&b, 2), RK_BARRIER_DONE);
-    assert_int_equal(rk_barrier_arrive(&b, 1, 2, 0), RK_BARRIER_WAITS);
-    assert_int_equal(rk_barrier_arrive(&b, 2, 2, 0), RK_BARRIER_PASSED);
+    assert_int_equal(rk_barrier_arrive(&b, 1, 2, RK_NEVER), RK_BARRIER_WAITS);
+    assert_int_equal(rk_barrier_arrive(&b, 2, 2, RK_NEVER), RK_BARRIER_PASSED);
     rk_barrier_end_round(&b);
     assert_int_equal(rk_barrier_withdraw(&b, 1), RK_BARRIER_DONE);
     assert_int_equal(rk_barrier_withdraw(&b, 2), RK_BARRIER_DONE);
@@ -81,13 +81,13 @@ static void the_earliest_deadline_holds(void **state)
 {
     (void)state;
     rk_barrier b = of(4);
-    rk_barrier_arrive(&b, 0, 1, 0);
-    assert_int_equal(b.deadline_ns, 0);
+    rk_barrier_arrive(&b, 0, 1, RK_NEVER);
+    assert_true(b.deadline_ns == RK_NEVER);
     rk_barrier_arrive(&b, 1, 1, 500);
     rk_barrier_arrive(&b, 2, 1, 300);
     assert_int_equal(b.deadline_ns, 300);
     rk_barrier_end_round(&b);
-    assert_int_equal(b.deadline_ns, 0);
+    assert_true(b.deadline_ns == RK_NEVER);
 }
 
 /* The model: sets as arrays of bytes. */
@@ -108,18 +108,18 @@ static void any_order_is_as_the_model_has_it(void **state)
             rk_u32 is_member = p < parties && member[p], got, want;
             if (what == 0) {
                 got = rk_barrier_withdraw(&b, p);
-                want = is_member ? RK_BARRIER_DONE : RK_BARRIER_STRANGER;
+                want = is_member ? RK_BARRIER_DONE : RK_BARRIER_UNKNOWN;
                 if (is_member) member[p] = there[p] = 0;
             } else if (what < 4) {
                 got = rk_barrier_return(&b, p);
-                want = p < parties ? RK_BARRIER_DONE : RK_BARRIER_STRANGER;
+                want = p < parties ? RK_BARRIER_DONE : RK_BARRIER_UNKNOWN;
                 if (p < parties) member[p] = 1;
             } else {
-                got = rk_barrier_arrive(&b, p, said_epoch, 0);
-                want = !is_member           ? RK_BARRIER_STRANGER
-                       : said_epoch > epoch ? RK_BARRIER_AHEAD
+                got = rk_barrier_arrive(&b, p, said_epoch, RK_NEVER);
+                want = !is_member           ? RK_BARRIER_UNKNOWN
+                       : said_epoch > epoch ? RK_BARRIER_EARLY
                        : said_epoch < epoch ? RK_BARRIER_LATE
-                       : there[p]           ? RK_BARRIER_AGAIN
+                       : there[p]           ? RK_BARRIER_DUPLICATE
                                             : RK_BARRIER_WAITS;
                 if (want == RK_BARRIER_WAITS) there[p] = 1;
             }

@@ -23,12 +23,12 @@ static void the_last_part_completes_a_job(void **state)
 {
     (void)state;
     jobs g = { 0 };
-    rk_u32 j = open_job(&g, 64, 0);
+    rk_u32 j = open_job(&g, 64, RK_NEVER);
     for (rk_u32 part = 0; part < 64; part++) {
         assert_int_equal(rk_gather_missing(&g, j), ~0ull << part);
         assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, part)),
                          part == 63 ? RK_GATHER_LAST : RK_GATHER_FIRST);
-        assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, part)), RK_GATHER_AGAIN);
+        assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, part)), RK_GATHER_DUPLICATE);
     }
     assert_int_equal(rk_gather_missing(&g, j), 0);
     rk_gather_close(&g, j);
@@ -36,20 +36,20 @@ static void the_last_part_completes_a_job(void **state)
     assert_int_equal(g.table.open, 0);
 }
 
-static void tags_that_cannot_be_are_strange(void **state)
+static void tags_that_cannot_be_are_unknown(void **state)
 {
     (void)state;
     jobs g = { 0 };
-    assert_int_equal(rk_gather_take(&g, 0), RK_GATHER_STRANGE);
-    assert_int_equal(rk_gather_take(&g, 1ull << 32), RK_GATHER_STRANGE); /* its place was never used */
-    rk_u32 j = open_job(&g, 2, 0);
+    assert_int_equal(rk_gather_take(&g, 0), RK_GATHER_UNKNOWN);
+    assert_int_equal(rk_gather_take(&g, 1ull << 32), RK_GATHER_UNKNOWN); /* its place was never used */
+    rk_u32 j = open_job(&g, 2, RK_NEVER);
     rk_u64 tag = rk_gather_tag(&g, j, 0);
-    assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, 2)), RK_GATHER_STRANGE);
-    assert_int_equal(rk_gather_take(&g, tag | 0xff000000u), RK_GATHER_STRANGE);
-    assert_int_equal(rk_gather_take(&g, tag + (1ull << 32)), RK_GATHER_STRANGE); /* of a job to come */
-    assert_int_equal(rk_gather_take(&g, tag + JOBS), RK_GATHER_STRANGE);
-    assert_int_equal(rk_gather_take(&g, ~0ull), RK_GATHER_STRANGE);
-    assert_int_equal(g.table.strange, 7);
+    assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, 2)), RK_GATHER_UNKNOWN);
+    assert_int_equal(rk_gather_take(&g, tag | 0xff000000u), RK_GATHER_UNKNOWN);
+    assert_int_equal(rk_gather_take(&g, tag + (1ull << 32)), RK_GATHER_UNKNOWN); /* of a job to come */
+    assert_int_equal(rk_gather_take(&g, tag + JOBS), RK_GATHER_UNKNOWN);
+    assert_int_equal(rk_gather_take(&g, ~0ull), RK_GATHER_UNKNOWN);
+    assert_int_equal(g.table.unknown, 7);
     assert_int_equal(rk_gather_missing(&g, j), 3);
 }
 
@@ -60,7 +60,7 @@ static void numbers_of_a_place_wrap(void **state)
     g.job[0].number = ~0u - 1;
     rk_u64 before = 0;
     for (rk_u32 i = 0; i < 3; i++) {
-        rk_u32 j = open_job(&g, 1, 0);
+        rk_u32 j = open_job(&g, 1, RK_NEVER);
         rk_u64 tag = rk_gather_tag(&g, j, 0);
         assert_int_equal(j, 0);
         assert_true(tag >> 32 != 0);
@@ -83,7 +83,7 @@ static void parts_come_out_in_order_and_lost_ones_are_passed_over(void **state)
     assert_int_equal(rk_gather_next(&g, j), 1);
     assert_int_equal(rk_gather_next(&g, j), RK_GATHER_NONE);
     assert_int_equal(rk_gather_give_up(&g, rk_gather_tag(&g, j, 2)), RK_GATHER_FIRST);
-    assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, 2)), RK_GATHER_AGAIN);
+    assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, 2)), RK_GATHER_DUPLICATE);
     assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, 4)), RK_GATHER_FIRST);
     assert_int_equal(rk_gather_next(&g, j), RK_GATHER_NONE); /* 3 may still come */
     assert_int_equal(rk_gather_find_due(RK_GATHER_OF_(&g), 99), RK_GATHER_NONE);
@@ -109,14 +109,14 @@ static void the_earliest_deadline_is_next(void **state)
 {
     (void)state;
     jobs g = { 0 };
-    assert_int_equal(rk_gather_next_due(RK_GATHER_OF_(&g)), 0);
-    rk_u32 a = open_job(&g, 1, 300), b = open_job(&g, 1, 200), never = open_job(&g, 1, 0);
+    assert_true(rk_gather_next_due(RK_GATHER_OF_(&g)) == RK_NEVER);
+    rk_u32 a = open_job(&g, 1, 300), b = open_job(&g, 1, 200), never = open_job(&g, 1, RK_NEVER);
     assert_int_equal(rk_gather_next_due(RK_GATHER_OF_(&g)), 200);
     rk_gather_close(&g, b);
     assert_int_equal(rk_gather_next_due(RK_GATHER_OF_(&g)), 300);
     rk_gather_close(&g, a);
-    assert_int_equal(rk_gather_next_due(RK_GATHER_OF_(&g)), 0);
-    assert_int_equal(rk_gather_find_due(RK_GATHER_OF_(&g), ~0ull), RK_GATHER_NONE);
+    assert_true(rk_gather_next_due(RK_GATHER_OF_(&g)) == RK_NEVER);
+    assert_int_equal(rk_gather_find_due(RK_GATHER_OF_(&g), ~0ull - 1), RK_GATHER_NONE);
     rk_gather_close(&g, never);
 }
 
@@ -133,7 +133,7 @@ static void any_order_is_as_the_model_has_it(void **state)
     memset(ever, 0, sizeof ever);
     static jobs g;
     memset(&g, 0, sizeof g);
-    rk_u32 random = 1, count = 0, open = 0, seen[RK_GATHER_STRANGE] = { 0 };
+    rk_u32 random = 1, count = 0, open = 0, seen[RK_GATHER_UNKNOWN] = { 0 };
     for (rk_u32 i = 0; i < RESULTS; i++) {
         random = random * 1664525u + 1013904223u;
         rk_u32 what = (random >> 8) % 8, parts = 1 + (random >> 16) % 20, place;
@@ -152,7 +152,7 @@ static void any_order_is_as_the_model_has_it(void **state)
                part = (random >> 12) % ever[j].parts;
         rk_u32 missing = 0, is = rk_gather_take(&g, ever[j].tag + ((rk_u64)part << 16));
         rk_u32 want = !ever[j].open         ? RK_GATHER_LATE
-                      : ever[j].there[part] ? RK_GATHER_AGAIN
+                      : ever[j].there[part] ? RK_GATHER_DUPLICATE
                                             : RK_GATHER_FIRST;
         if (want == RK_GATHER_FIRST) {
             ever[j].there[part] = 1;
@@ -167,7 +167,7 @@ static void any_order_is_as_the_model_has_it(void **state)
             open--;
         }
     }
-    for (rk_u32 is = 0; is < RK_GATHER_STRANGE; is++) assert_true(seen[is] > 100);
+    for (rk_u32 is = 0; is < RK_GATHER_UNKNOWN; is++) assert_true(seen[is] > 100);
     assert_int_equal(g.table.open, open);
     assert_int_equal(g.table.complete + g.table.partial + open, g.table.opened);
     assert_true(g.table.refused > 100);
@@ -177,7 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_part_completes_a_job),
-        cmocka_unit_test(tags_that_cannot_be_are_strange),
+        cmocka_unit_test(tags_that_cannot_be_are_unknown),
         cmocka_unit_test(numbers_of_a_place_wrap),
         cmocka_unit_test(parts_come_out_in_order_and_lost_ones_are_passed_over),
         cmocka_unit_test(when_the_last_is_given_up_the_job_is_due_at_once),

@@ -24,7 +24,7 @@ static rk_u64 ask(few *f, rk_u64 due_ns, rk_u64 note)
 static rk_u32 reply(few *f, rk_u64 correlation)
 {
     rk_u64 note;
-    return rk_request_end(&f->table, correlation, RK_REPLY_DOUBLE, &note);
+    return rk_request_end(&f->table, correlation, RK_REPLY_DUPLICATE, &note);
 }
 
 static void replies_that_cannot_be_are_unknown(void **state)
@@ -52,7 +52,7 @@ static void how_a_request_ended_is_kept_as_long_as_there_are_other_places(void *
     assert_int_equal(rk_request_expire(&f.table, 30, &note), 1);
     assert_int_equal(note, 3);
     for (rk_u32 i = 0; i < PLACES - 3; i++) assert_int_equal(reply(&f, ask(&f, 99, 9)), RK_REPLY_RIGHT);
-    assert_int_equal(reply(&f, first), RK_REPLY_DOUBLE);
+    assert_int_equal(reply(&f, first), RK_REPLY_DUPLICATE);
     assert_int_equal(reply(&f, second), RK_REPLY_CANCELLED);
     assert_int_equal(reply(&f, third), RK_REPLY_LATE);
     rk_u64 again = ask(&f, 99, 9); /* the place that has been free for longest */
@@ -102,11 +102,11 @@ static void any_order_is_as_the_model_has_it(void **state)
         } else if (what < 8 && count) {
             rk_u32 r = count - 1 - pick % (count < 60 ? count : 60), cancel = what == 7;
             rk_u32 kind = rk_request_end(&m.table, ever[r].correlation,
-                                         cancel ? RK_REPLY_CANCELLED : RK_REPLY_DOUBLE, &note);
+                                         cancel ? RK_REPLY_CANCELLED : RK_REPLY_DUPLICATE, &note);
             if (ever[r].ended == WAITS) {
                 assert_int_equal(kind, RK_REPLY_RIGHT);
                 assert_int_equal(note, r);
-                ever[r].ended = cancel ? RK_REPLY_CANCELLED : RK_REPLY_DOUBLE;
+                ever[r].ended = cancel ? RK_REPLY_CANCELLED : RK_REPLY_DUPLICATE;
                 waiting--;
             } else {
                 assert_true(kind == ever[r].ended || kind == RK_REPLY_FORGOTTEN);

@@ -111,7 +111,7 @@ static void no_message_of_a_later_step_is_seen_whatever_the_order(void **state)
         }
         for (rk_u32 k = 1; k <= STEPS; k++) assert_int_equal(seen_in[k], w->sent_in[k]);
         for (rk_u32 p = 0; p < w->participants; p++)
-            assert_int_equal(w->s[p].again + w->s[p].lost + w->s[p].wrong, 0);
+            assert_int_equal(w->s[p].duplicate + w->s[p].lost + w->s[p].unknown, 0);
         free(w);
     }
 }
@@ -134,17 +134,17 @@ static void a_message_that_comes_twice_counts_once(void **state)
     word m = { 0 };
     rk_superstep_stamp(&s[1], 0, &m);
     assert_int_equal(rk_superstep_take(&s[0], &m), RK_SUPERSTEP_NOW);
-    assert_int_equal(rk_superstep_take(&s[0], &m), RK_SUPERSTEP_AGAIN);
+    assert_int_equal(rk_superstep_take(&s[0], &m), RK_SUPERSTEP_DUPLICATE);
 
     rk_step_end theirs = rk_superstep_end(&s[1], 0, 5, 0), own = rk_superstep_end(&s[0], 0, 7, 0);
     assert_int_equal(rk_superstep_arrive(&s[0], &theirs), RK_SUPERSTEP_NOW);
-    assert_int_equal(rk_superstep_arrive(&s[0], &theirs), RK_SUPERSTEP_AGAIN);
+    assert_int_equal(rk_superstep_arrive(&s[0], &theirs), RK_SUPERSTEP_DUPLICATE);
     assert_int_equal(rk_superstep_is_complete(&s[0]), 0); /* two ends of one are no end of two */
     assert_int_equal(rk_superstep_arrive(&s[0], &own), RK_SUPERSTEP_NOW);
     assert_int_equal(rk_superstep_next(&s[0]), 1);
     assert_int_equal(s[0].total[0], 12);
-    assert_int_equal(rk_superstep_arrive(&s[0], &theirs), RK_SUPERSTEP_AGAIN); /* in the next step, too */
-    assert_int_equal(s[0].again, 3);
+    assert_int_equal(rk_superstep_arrive(&s[0], &theirs), RK_SUPERSTEP_DUPLICATE); /* in the next step, too */
+    assert_int_equal(s[0].duplicate, 3);
 }
 
 static void after_a_message_that_is_missing_the_step_never_completes(void **state)
@@ -179,14 +179,14 @@ static void what_cannot_be_is_refused(void **state)
     begin_two(s);
     word stranger = { .step = 1, .from = 2 }, too_late = { .step = 3, .from = 1 },
          before_all = { .step = 0, .from = 1 }, far = { .step = 1, .from = RK_SUPERSTEP_MAX };
-    assert_int_equal(rk_superstep_take(&s[0], &stranger), RK_SUPERSTEP_WRONG);
-    assert_int_equal(rk_superstep_take(&s[0], &too_late), RK_SUPERSTEP_WRONG);
-    assert_int_equal(rk_superstep_take(&s[0], &before_all), RK_SUPERSTEP_WRONG);
-    assert_int_equal(rk_superstep_take(&s[0], &far), RK_SUPERSTEP_WRONG);
+    assert_int_equal(rk_superstep_take(&s[0], &stranger), RK_SUPERSTEP_UNKNOWN);
+    assert_int_equal(rk_superstep_take(&s[0], &too_late), RK_SUPERSTEP_UNKNOWN);
+    assert_int_equal(rk_superstep_take(&s[0], &before_all), RK_SUPERSTEP_UNKNOWN);
+    assert_int_equal(rk_superstep_take(&s[0], &far), RK_SUPERSTEP_UNKNOWN);
     rk_step_end of_three = rk_superstep_end(&s[1], 0, 0, 0);
     of_three.participants = 3;
-    assert_int_equal(rk_superstep_arrive(&s[0], &of_three), RK_SUPERSTEP_WRONG);
-    assert_int_equal(s[0].wrong, 5);
+    assert_int_equal(rk_superstep_arrive(&s[0], &of_three), RK_SUPERSTEP_UNKNOWN);
+    assert_int_equal(s[0].unknown, 5);
     of_three.participants = 2;
     assert_int_equal(rk_superstep_arrive(&s[0], &of_three),
                      RK_SUPERSTEP_NOW); /* none of those had a number */

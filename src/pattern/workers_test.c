@@ -91,7 +91,7 @@ static void a_lost_workers_jobs_are_others_and_its_late_results_count_once(void 
     for (rk_u32 i = 0; i < 10; i++)
         assert_int_equal(hear(w, rk_worker_done(&with[0][i], 0), 105, &job), RK_DUPLICATE);
     assert_int_equal(w->completed, 20);
-    assert_int_equal(w->twice, 10);
+    assert_int_equal(w->duplicate, 10);
     assert_int_equal(rk_workers_expire(w, 5000), 0); /* nobody has a job: nothing to wait for */
 
     /* it has to register */

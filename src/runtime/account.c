@@ -98,7 +98,7 @@ rk_status rk_account_of(rk_runtime *runtime, rk_kernel handle, rk_account *a)
     a->dead_letters_lost = k->letters_lost;
     pthread_mutex_unlock(&k->letters);
     a->late_replies = load(&k->late_replies);
-    a->double_replies = load(&k->double_replies);
+    a->duplicate_replies = load(&k->duplicate_replies);
     finish(a);
     pthread_mutex_unlock(&runtime->list);
     return RK_OK;

@@ -145,7 +145,7 @@ typedef struct rk_host_kernel {
     rk_u64 letter_total, letters_lost;
     rk_reason_count reasons[RK_REASONS_MAX];
     rk_u32 reason_count;
-    rk_u64 late_replies, double_replies;
+    rk_u64 late_replies, duplicate_replies;
     /* Counts of launches before this epoch, so that the account goes on. */
     rk_u64 output_received;
 } rk_host_kernel;

@@ -238,7 +238,7 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     k->serving = 0;
     k->activated_ns = 0;
     k->failure[0] = 0;
-    k->late_replies = k->double_replies = 0;
+    k->late_replies = k->duplicate_replies = 0;
     k->output_received = 0;
     rk_letters_clear(k);
     status = rk_wiring_make_alone(k);

@@ -146,7 +146,7 @@ static void take_reply(rk_seat *seat, const rk_header_long *header)
         if (status == RK_OK) memcpy(p->reply, payload, length);
         finish_pending(p, status, 0);
     } else {
-        __atomic_fetch_add(done ? &seat->owner->double_replies : &seat->owner->late_replies, 1,
+        __atomic_fetch_add(done ? &seat->owner->duplicate_replies : &seat->owner->late_replies, 1,
                            __ATOMIC_RELAXED);
     }
     if (pool) rk_pool_give_back(pool, runtime->arena.base, reference->block);

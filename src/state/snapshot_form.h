@@ -35,7 +35,7 @@ typedef struct rk_form_type {
 typedef struct rk_form_kernel {
     rk_snapshot_kernel told;
     rk_u64 states; /* where they begin: one for each shard or actor, each of `stride` bytes */
-    rk_u64 letters_lost, letter_total, late_replies, double_replies;
+    rk_u64 letters_lost, letter_total, late_replies, duplicate_replies;
     rk_u32 number; /* what headers of its messages have as source */
     rk_u32 state_count, stride;
     rk_u32 handled_count;

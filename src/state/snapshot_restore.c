@@ -263,7 +263,7 @@ static void put_letters(const restored *r)
     k->letters_lost += r->form->letters_lost;
     pthread_mutex_unlock(&k->letters);
     k->late_replies += r->form->late_replies;
-    k->double_replies += r->form->double_replies;
+    k->duplicate_replies += r->form->duplicate_replies;
 }
 
 /* ------------------------------------------------------------------ the whole */

@@ -178,7 +178,7 @@ static void describe(rk_host_kernel *k, rk_form_kernel *form)
     form->letters_lost = k->letters_lost + k->letter_count; /* those kept stay with this process */
     pthread_mutex_unlock(&k->letters);
     form->late_replies = k->late_replies;
-    form->double_replies = k->double_replies;
+    form->duplicate_replies = k->duplicate_replies;
 }
 
 static void write_states(writer *w, const rk_host_kernel *k, rk_u32 count, rk_u32 stride, rk_u32 size)

@@ -25,7 +25,7 @@ class PrimeCount(Case):
             self.assertEqual(self.rows(*arguments), kept)
 
     def test_a_dead_worker_is_named_and_the_rest_is_counted(self):
-        rows = list(map(json.loads, self.rows("--set", "count.dead=2", "--set", "scatter.timeout_ms=1000")))
+        rows = list(map(json.loads, self.rows("--set", "count.dead=2", "--set", "scatter.timeout_ns=1000000000")))
         self.assertEqual(len(rows), 20)
         for row in rows:
             self.assertTrue(row["missing"] & 4)

@@ -33,7 +33,7 @@ RK_HANDLER(listener, reading, msg, rk_none, self)
 """
 
 UNDERTAKER = """#include <ringkernel/kernel.h>
-#include <ringkernel/pattern/letter.h>
+#include <ringkernel/pattern/dead_letter.h>
 RK_MESSAGE(reading, 1, (rk_i64, value), (rk_i64, place))
 RK_MESSAGE(line, 2, (rk_i64, who), (rk_i64, value))
 RK_REASON(even)

@@ -35,8 +35,11 @@ static square open_square(contract *c)
 
 static rk_kernel kernel_of(const square *s, rk_u32 party) { return party < LEFT ? s->left : s->right; }
 
+#define AT_ONCE 1u /* what is not said is no deadline */
+
 static void call(square *s, rk_u32 party, call_keeper m)
 {
+    m.timeout_ns = m.timeout_ns == 0 ? RK_NO_DEADLINE : m.timeout_ns == AT_ONCE ? RK_NO_WAIT : m.timeout_ns;
     rk_send_options shard = { .target = party < LEFT ? party : party - LEFT };
     m.name = m.name ? m.name : NAME;
     m.party = party;
@@ -75,6 +78,23 @@ static void all_pass_together_round_after_round(contract *c)
         assert_int_equal(a.missing, 0);
         assert_int_equal(came[a.party]++, 0);
     }
+}
+
+static void an_arrival_that_does_not_wait_gives_the_round_up_at_once(contract *c)
+{
+    square s = open_square(c);
+    call(&s, 0, (call_keeper){ .epoch = 1, .parties = 2, .timeout_ns = AT_ONCE });
+    was_answered a = expect_answer(&s, 0, RK_BARRIER_TIMED_OUT);
+    assert_int_equal(a.arrived, 1);
+    assert_int_equal(a.epoch, 2);
+
+    /* and one without a deadline waits, however late the other comes */
+    call(&s, 0, (call_keeper){ .epoch = 2, .parties = 2 });
+    settle(c);
+    if (c->variant->single_step) let_pass(c, RK_SECONDS(3600));
+    settle(c);
+    call(&s, 1, (call_keeper){ .epoch = 2, .parties = 2 });
+    for (rk_u32 i = 0; i < 2; i++) assert_int_equal(answer_of(&s, 0).outcome, RK_BARRIER_PASSED);
 }
 
 static void two_of_three_and_a_timeout(contract *c)
@@ -125,7 +145,7 @@ static void who_withdraws_lets_the_others_pass_and_may_return(contract *c)
     assert_int_equal(outcomes[1], RK_BARRIER_PASSED);
     assert_int_equal(outcomes[2], RK_BARRIER_DONE);
     call(&s, 2, (call_keeper){ .epoch = 2, .parties = 3 });
-    expect_answer(&s, 2, RK_BARRIER_STRANGER);
+    expect_answer(&s, 2, RK_BARRIER_UNKNOWN);
 
     /* it returns, arrives, and withdraws again: its arrival is answered as well */
     call(&s, 2, (call_keeper){ .what = RK_BARRIER_RETURN, .parties = 3 });
@@ -143,11 +163,11 @@ static void what_cannot_be_is_answered_so(contract *c)
     settle(c);
     wait_until(c, account_of(c, s.keeper).delivered == 1);
     call(&s, 1, (call_keeper){ .epoch = 2 });
-    expect_answer(&s, 1, RK_BARRIER_AHEAD);
+    expect_answer(&s, 1, RK_BARRIER_EARLY);
     call(&s, 0, (call_keeper){ .epoch = 1 });
-    expect_answer(&s, 0, RK_BARRIER_AGAIN);
+    expect_answer(&s, 0, RK_BARRIER_DUPLICATE);
     call(&s, 1, (call_keeper){ .epoch = 1, .parties = ALL + 1 });
-    expect_answer(&s, 1, RK_BARRIER_STRANGER);
+    expect_answer(&s, 1, RK_BARRIER_UNKNOWN);
     call(&s, 1, (call_keeper){ .epoch = 1, .name = 5, .parties = RK_BARRIER_PARTIES + 1 });
     expect_answer(&s, 1, RK_BARRIER_NO_ROOM);
     call(&s, 1, (call_keeper){ .what = 3 });
@@ -183,7 +203,9 @@ static void *arrive_from_the_host(void *argument)
 {
     host_party *h = argument;
     for (rk_u32 epoch = 1; epoch <= 20; epoch++) {
-        rk_barrier_call m = { .name = NAME, .party = h->party, .parties = 4, .epoch = epoch };
+        rk_barrier_call m = {
+            .name = NAME, .party = h->party, .parties = 4, .epoch = epoch, .timeout_ns = RK_NO_DEADLINE
+        };
         rk_barrier_answer a;
         if (!expect_ok(h->c, rk_request(h->c->runtime, h->keeper, RK_BODY(m), RK_BODY(a), CONTRACT_PATIENCE)))
             break;
@@ -224,6 +246,7 @@ static void threads_of_the_host_and_kernels_pass_together(contract *c)
 static const contract_case cases[] = {
     { CASE(all_pass_together_round_after_round), NEEDS_REGIONS },
     { CASE(two_of_three_and_a_timeout), NEEDS_REGIONS },
+    { CASE(an_arrival_that_does_not_wait_gives_the_round_up_at_once), NEEDS_REGIONS },
     { CASE(who_withdraws_lets_the_others_pass_and_may_return), NEEDS_REGIONS },
     { CASE(what_cannot_be_is_answered_so), NEEDS_REGIONS },
     { CASE(a_name_without_room_is_refused_until_one_is_free), NEEDS_REGIONS },

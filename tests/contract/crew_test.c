@@ -81,7 +81,7 @@ static void each_job_is_done_once_by_several(contract *c)
     collect(&s, 1000, 200, had, 200, by);
     crew_says says = ask(&s);
     assert_int_equal(says.completed, 200);
-    assert_int_equal(says.outstanding + says.twice + says.lost + says.refused, 0);
+    assert_int_equal(says.outstanding + says.duplicate + says.lost + says.refused, 0);
 }
 
 static void a_worker_that_fails_with_ten_assigned_has_them_reassigned(contract *c)
@@ -109,7 +109,7 @@ static void a_worker_that_fails_with_ten_assigned_has_them_reassigned(contract *
 
     /* and when it does them after all, then none has a second result */
     tell(&s, 2, HAND_IS_LATE, 0);
-    wait_until(c, (says = ask(&s)).twice == 10);
+    wait_until(c, (says = ask(&s)).duplicate == 10);
     assert_int_equal(says.completed, 40);
     finished none;
     assert_status(rk_receive(c->runtime, s.foreman, &none, sizeof none, 0, RK_NO_WAIT), RK_EMPTY);
@@ -141,7 +141,7 @@ static void results_that_are_said_twice_count_once(contract *c)
     want(&s, 1, 60);
     collect(&s, 1, 60, had, 60, by);
     crew_says says;
-    wait_until(c, (says = ask(&s)).twice == 60);
+    wait_until(c, (says = ask(&s)).duplicate == 60);
     assert_int_equal(says.completed, 60);
 }
 

@@ -129,6 +129,29 @@ static void what_comes_back_is_combined_once_and_in_order(contract *c)
     assert_int_equal(counts(&o, 0).complete + counts(&o, 1).complete, 6);
 }
 
+static void a_job_that_does_not_wait_is_due_at_once_and_one_without_a_deadline_never(contract *c)
+{
+    office o = open_office(c);
+    activate_but(&o, 2);
+    sum_job j = job_of(1, 100, RK_NO_WAIT);
+    ask(&o, 0, j);
+    sum_done d = answer(&o);
+    assert_int_equal(d.number, 1);
+    assert_true(d.missing >> 2 & 1u);
+    j = job_of(2, 100, RK_NO_DEADLINE);
+    ask(&o, 0, j);
+    settle(c);
+    if (c->variant->single_step) let_pass(c, RK_SECONDS(3600));
+    settle(c);
+    rk_received info;
+    assert_status(rk_receive(c->runtime, o.desk, &d, sizeof d, &info, RK_NO_WAIT), RK_EMPTY);
+    assert_ok(rk_activate(c->runtime, o.worker[2]));
+    d = answer(&o);
+    assert_int_equal(d.number, 2);
+    assert_int_equal(d.missing, 0);
+    assert_answers(&j, d);
+}
+
 static void with_one_of_four_dead_the_deadline_gives_a_partial_result_that_names_it(contract *c)
 {
     office o = open_office(c);
@@ -171,7 +194,7 @@ static void a_result_that_comes_twice_counts_once(contract *c)
     activate_but(&o, 3); /* keeps the job open until the second one is there */
     sum_job j = with_fault(job_of(5, 40, NEVER_NS), 1, SUM_TWICE);
     ask(&o, 0, j);
-    wait_until(c, counts(&o, 0).again == 1);
+    wait_until(c, counts(&o, 0).duplicate == 1);
     assert_ok(rk_activate(c->runtime, o.worker[3]));
     sum_done d = answer(&o);
     assert_int_equal(d.missing, 0);
@@ -179,13 +202,13 @@ static void a_result_that_comes_twice_counts_once(contract *c)
     assert_int_equal(counts(&o, 0).late, 0);
 }
 
-static void a_result_of_a_part_that_was_never_sent_is_strange(contract *c)
+static void a_result_of_a_part_that_was_never_sent_is_unknown(contract *c)
 {
     office o = open_office(c);
     activate_but(&o, NOBODY);
     sum_job j = with_fault(job_of(6, 40, RK_MILLISECONDS(20)), 0, SUM_MISTAKEN);
     ask(&o, 1, j);
-    wait_until(c, counts(&o, 1).strange == 1);
+    wait_until(c, counts(&o, 1).unknown == 1);
     let_pass(c, RK_MILLISECONDS(20));
     sum_done d = answer(&o);
     assert_misses(c, d, 0);
@@ -255,9 +278,10 @@ static void a_drain_waits_for_jobs_to_be_due(contract *c)
 
 static const contract_case cases[] = {
     { CASE(what_comes_back_is_combined_once_and_in_order), ON_EVERY },
+    { CASE(a_job_that_does_not_wait_is_due_at_once_and_one_without_a_deadline_never), ON_EVERY },
     { CASE(with_one_of_four_dead_the_deadline_gives_a_partial_result_that_names_it), ON_EVERY },
     { CASE(a_result_that_comes_twice_counts_once), ON_EVERY },
-    { CASE(a_result_of_a_part_that_was_never_sent_is_strange), ON_EVERY },
+    { CASE(a_result_of_a_part_that_was_never_sent_is_unknown), ON_EVERY },
     { CASE(a_worker_that_is_gone_is_not_waited_for), ON_EVERY },
     { CASE(open_jobs_are_bounded_and_the_next_one_is_refused), ON_EVERY },
     { CASE(a_job_of_no_parts_or_too_many_is_refused), ON_EVERY },

@@ -143,6 +143,25 @@ static void a_request_without_a_reply_expires_and_one_that_comes_then_is_late(co
     assert_int_equal(counts(&t, 0).expired, 2);
 }
 
+static void a_request_that_does_not_wait_is_due_at_once_and_one_without_a_deadline_never(contract *c)
+{
+    temple t = open_temple(c);
+    ask(&t, 0, ANSWER_HELD, RK_NO_WAIT);
+    asked a = outcome(&t);
+    assert_int_equal(a.number, 0);
+    assert_int_equal(a.outcome, ASKED_EXPIRED);
+    ask(&t, 3, ANSWER_HELD, RK_NO_DEADLINE);
+    settle(c);
+    if (c->variant->single_step) let_pass(c, RK_SECONDS(3600));
+    settle(c);
+    let_all_go(&t, 2);
+    a = outcome(&t);
+    assert_int_equal(a.number, 3);
+    assert_int_equal(a.outcome, ASKED_ANSWERED);
+    rk_kernel both[] = { t.seeker, t.oracle };
+    assert_ok(rk_drain(c->runtime, both, 2, CONTRACT_PATIENCE)); /* nothing is asked of the timer any more */
+}
+
 static void a_second_reply_is_told_from_a_late_one_and_from_one_to_nothing(contract *c)
 {
     temple t = open_temple(c);
@@ -228,6 +247,7 @@ static void asker_and_asked_are_drained_together(contract *c)
 static const contract_case cases[] = {
     { CASE(every_request_gets_its_own_reply_at_its_own_shard), ON_EVERY },
     { CASE(a_request_without_a_reply_expires_and_one_that_comes_then_is_late), ON_EVERY },
+    { CASE(a_request_that_does_not_wait_is_due_at_once_and_one_without_a_deadline_never), ON_EVERY },
     { CASE(a_second_reply_is_told_from_a_late_one_and_from_one_to_nothing), ON_EVERY },
     { CASE(a_cancelled_request_has_no_outcome_and_its_reply_is_counted), ON_EVERY },
     { CASE(a_full_table_refuses_until_a_reply_has_come), ON_EVERY },

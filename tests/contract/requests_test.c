@@ -68,7 +68,7 @@ static void assert_no_reply(contract *c, rk_kernel k)
     assert_status(ask(c, k, 1, ANSWER_NEVER, &r, RK_SECONDS(20)), RK_NO_REPLY);
     assert_answers(c, k, 2);
     wait_until(c, account_of(c, k).delivered == 2);
-    assert_int_equal(account_of(c, k).late_replies + account_of(c, k).double_replies, 0);
+    assert_int_equal(account_of(c, k).late_replies + account_of(c, k).duplicate_replies, 0);
 }
 
 static void a_handler_that_does_not_reply_is_no_reply(contract *c) { in_each_format(c, assert_no_reply); }
@@ -98,7 +98,7 @@ static void a_second_reply_is_counted_and_disturbs_nobody(contract *c)
         assert_int_equal(r.value, 2 * i); /* the first one counts */
         if (i % 3 == 0) assert_answers(c, k, i);
     }
-    wait_until(c, account_of(c, k).double_replies == rounds);
+    wait_until(c, account_of(c, k).duplicate_replies == rounds);
     assert_int_equal(account_of(c, k).late_replies, 0);
 }
 
@@ -113,7 +113,7 @@ static void a_late_reply_is_counted_and_disturbs_nobody(contract *c)
         wait_until(c, account_of(c, k).late_replies == i);
         assert_answers(c, k, 100 + i);
     }
-    assert_int_equal(account_of(c, k).double_replies, 0);
+    assert_int_equal(account_of(c, k).duplicate_replies, 0);
 }
 
 static rk_kernel asked;
@@ -309,10 +309,10 @@ static void eight_threads_get_each_their_own_replies(contract *c)
         twice += askers[i].outcome[ANSWER_TWICE];
     }
     wait_until(c, account_of(c, k).dead_letters == dead);
-    wait_until(c, account_of(c, k).double_replies + account_of(c, k).late_replies == twice);
+    wait_until(c, account_of(c, k).duplicate_replies + account_of(c, k).late_replies == twice);
     rk_account a = account_of(c, k);
     assert_int_equal(a.dead, dead);
-    assert_int_equal(a.double_replies, twice);
+    assert_int_equal(a.duplicate_replies, twice);
     assert_int_equal(a.accepted, ASKERS * contract_rounds(2000));
 }
 

@@ -67,8 +67,8 @@ RK_HANDLER(gatherer, sum_result, msg, sum_desk, self, .state = RK_PER_SHARD)
 RK_HANDLER(gatherer, sum_ask, msg, sum_desk, self, .state = RK_PER_SHARD)
 {
     RK_GLOBAL rk_gather_table *t = &self->open.table;
-    sum_counts counts = { t->opened, t->complete, t->partial, t->again,
-                          t->late,   t->strange,  t->open,    t->refused };
+    sum_counts counts = { t->opened, t->complete, t->partial, t->duplicate,
+                          t->late,   t->unknown,  t->open,    t->refused };
     rk_send(RK_ARG, &counts);
 }
 

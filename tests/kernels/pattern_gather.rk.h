@@ -23,7 +23,7 @@ RK_MESSAGE(sum_done, 763, (rk_u64, number), (rk_u64, sum), (rk_u64, chain), (rk_
 
 /* Tell what was counted. */
 RK_MESSAGE(sum_ask, 764, (rk_u32, pad))
-RK_MESSAGE(sum_counts, 765, (rk_u64, opened), (rk_u64, complete), (rk_u64, partial), (rk_u64, again),
-           (rk_u64, late), (rk_u64, strange), (rk_u32, open), (rk_u32, refused))
+RK_MESSAGE(sum_counts, 765, (rk_u64, opened), (rk_u64, complete), (rk_u64, partial), (rk_u64, duplicate),
+           (rk_u64, late), (rk_u64, unknown), (rk_u32, open), (rk_u32, refused))
 
 #endif

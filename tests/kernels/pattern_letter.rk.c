@@ -1,6 +1,6 @@
 /* A kernel that refuses, and one that gets its letters. */
 #include <ringkernel/kernel.h>
-#include <ringkernel/pattern/letter.h>
+#include <ringkernel/pattern/dead_letter.h>
 
 #include "pattern_letter.rk.h"
 

@@ -1,6 +1,6 @@
 /* Stages of a pipeline, and the kernel that gets what they refuse. */
 #include <ringkernel/kernel.h>
-#include <ringkernel/pattern/letter.h>
+#include <ringkernel/pattern/dead_letter.h>
 
 #include "pattern_pipeline.rk.h"
 

@@ -1,7 +1,7 @@
 /* Kernels of the cases on recovery: one that tries again, one that leaves alone who fails. */
 #include <ringkernel/kernel.h>
 #include <ringkernel/resilience/breaker.h>
-#include <ringkernel/resilience/letters.h>
+#include <ringkernel/resilience/letter_box.h>
 #include <ringkernel/resilience/retry.h>
 
 #include "pattern_recovery.rk.h"

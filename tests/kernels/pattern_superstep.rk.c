@@ -100,7 +100,7 @@ RK_FN void do_step(RK_CTX, RK_GLOBAL stepping *self)
                           step - 1u,
                           self->early,
                           self->mismatches,
-                          self->steps.again + self->steps.lost + self->steps.wrong,
+                          self->steps.duplicate + self->steps.lost + self->steps.unknown,
                           0 };
         rk_send(RK_ARG, &end);
         self->done = 1;

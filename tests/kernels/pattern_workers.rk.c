@@ -40,7 +40,7 @@ RK_HANDLER(foreman, ask_crew, msg, crew, self, .state = RK_PER_SHARD, .max_sends
     RK_GLOBAL const rk_workers *w = &self->workers;
     crew_says out = { rk_workers_outstanding(w),
                       w->completed,
-                      w->twice,
+                      w->duplicate,
                       w->reassigned,
                       w->moved,
                       w->lost,

@@ -272,7 +272,7 @@ RK_FN rk_u32 rk_is_refused(RK_GLOBAL const rk_staged *entry)
 }
 
 /* A dead letter of `length` bytes goes to the kernel that is connected for them. It never waits there, since nobody may
- * be held up by what becomes of letters. Its header says who refused the message and why (pattern/letter.h), and its life
+ * be held up by what becomes of letters. Its header says who refused the message and why (pattern/dead_letter.h), and its life
  * begins anew. 0: the host gets it: nobody is connected for this type, or has no room, or the host waits for the
  * outcome of its request. */
 RK_FN_LARGE rk_u32 rk_letter_put(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32 length)

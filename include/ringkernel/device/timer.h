@@ -12,14 +12,22 @@
 
 #define RK_NEVER 0xfffffffffffffffful /* a time that doesn't come */
 
+/* When a timeout that begins now is over. RK_NO_WAIT: at once; RK_NO_DEADLINE: RK_NEVER. */
+#define rk_due_in(arg, timeout_ns) rk_time_after((arg)->now_ns, timeout_ns)
+RK_FN rk_u64 rk_time_after(rk_u64 now_ns, rk_u64 timeout_ns)
+{
+    return timeout_ns > RK_NEVER - now_ns ? RK_NEVER : now_ns + timeout_ns;
+}
+
 /* Ask for the timer hook at or after `when_ns` on the clock of rk_now_ns(). A shard keeps one such time, the earliest
  * that was asked for; it is forgotten before the hook runs, which asks again for what is due later. By one thread of
- * the group, as a send. A drain waits for the hook: it ends when nobody asks any more.
+ * the group, as a send. A drain waits for the hook: it ends when nobody asks any more. RK_NEVER asks for nothing.
  * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER. */
 RK_FN rk_status rk_wake_at(RK_CTX, rk_u64 when_ns)
 {
     RK_GLOBAL rk_turn *turn = rk_ctx->turn;
     if (!rk_ctx->shard->timer) return RK_UNSUPPORTED;
+    if (when_ns == RK_NEVER) return RK_OK;
     if (when_ns == 0) when_ns = 1;
     if (turn->wake_ns == 0 || when_ns < turn->wake_ns) turn->wake_ns = when_ns;
     return RK_OK;

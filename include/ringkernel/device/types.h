@@ -55,6 +55,9 @@ typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
 #define RK_MICROSECONDS(n) ((rk_u64)(n)*1000u)
 #define RK_MILLISECONDS(n) ((rk_u64)(n)*1000000u)
 #define RK_SECONDS(n) ((rk_u64)(n)*1000000000u)
+/* Of every timeout: at once, and never. */
+#define RK_NO_WAIT 0u
+#define RK_NO_DEADLINE 0xfffffffffffffffful
 
 /* Where a device has no double precision, such a member of a message is carried and not computed with. */
 typedef float rk_f32;

@@ -33,7 +33,7 @@
 
 typedef struct rk_barrier {
     rk_u64 name;        /* 0: a free place */
-    rk_u64 deadline_ns; /* of this epoch; 0: none */
+    rk_u64 deadline_ns; /* of this epoch; RK_NEVER: none */
     rk_u32 parties, epoch;
     rk_u32 members, arrived; /* a bit for each party */
     rk_ticket ticket[RK_BARRIER_PARTIES];
@@ -60,7 +60,7 @@ RK_FN void rk_barrier_open(RK_GLOBAL rk_barrier *b, rk_u64 name, rk_u32 parties)
     b->members = parties == 32u ? ~0u : (1u << parties) - 1u;
     b->arrived = 0;
     b->epoch = 1;
-    b->deadline_ns = 0;
+    b->deadline_ns = RK_NEVER;
 }
 
 /* PASSED: this was the last one that was waited for, and the round is to be ended. WAITS, or why it
@@ -68,11 +68,11 @@ RK_FN void rk_barrier_open(RK_GLOBAL rk_barrier *b, rk_u64 name, rk_u32 parties)
 RK_FN rk_u32 rk_barrier_arrive(RK_GLOBAL rk_barrier *b, rk_u32 party, rk_u32 epoch, rk_u64 deadline_ns)
 {
     rk_u32 bit = 1u << (party & 31u);
-    if (party >= b->parties || !(b->members & bit)) return RK_BARRIER_STRANGER;
-    if (epoch != b->epoch) return (epoch - b->epoch) >> 31 ? RK_BARRIER_LATE : RK_BARRIER_AHEAD;
-    if (b->arrived & bit) return RK_BARRIER_AGAIN;
+    if (party >= b->parties || !(b->members & bit)) return RK_BARRIER_UNKNOWN;
+    if (epoch != b->epoch) return (epoch - b->epoch) >> 31 ? RK_BARRIER_LATE : RK_BARRIER_EARLY;
+    if (b->arrived & bit) return RK_BARRIER_DUPLICATE;
     b->arrived |= bit;
-    if (deadline_ns && (b->deadline_ns == 0 || deadline_ns < b->deadline_ns)) b->deadline_ns = deadline_ns;
+    if (deadline_ns < b->deadline_ns) b->deadline_ns = deadline_ns;
     return b->arrived == b->members ? RK_BARRIER_PASSED : RK_BARRIER_WAITS;
 }
 
@@ -80,7 +80,7 @@ RK_FN rk_u32 rk_barrier_arrive(RK_GLOBAL rk_barrier *b, rk_u32 party, rk_u32 epo
 RK_FN rk_u32 rk_barrier_withdraw(RK_GLOBAL rk_barrier *b, rk_u32 party)
 {
     rk_u32 bit = 1u << (party & 31u);
-    if (party >= b->parties || !(b->members & bit)) return RK_BARRIER_STRANGER;
+    if (party >= b->parties || !(b->members & bit)) return RK_BARRIER_UNKNOWN;
     b->members &= ~bit;
     b->arrived &= ~bit;
     return b->members && b->arrived == b->members ? RK_BARRIER_PASSED : RK_BARRIER_DONE;
@@ -88,7 +88,7 @@ RK_FN rk_u32 rk_barrier_withdraw(RK_GLOBAL rk_barrier *b, rk_u32 party)
 
 RK_FN rk_u32 rk_barrier_return(RK_GLOBAL rk_barrier *b, rk_u32 party)
 {
-    if (party >= b->parties) return RK_BARRIER_STRANGER;
+    if (party >= b->parties) return RK_BARRIER_UNKNOWN;
     b->members |= 1u << party;
     return RK_BARRIER_DONE;
 }
@@ -98,7 +98,7 @@ RK_FN rk_u32 rk_barrier_end_round(RK_GLOBAL rk_barrier *b)
 {
     rk_u32 arrived = b->arrived;
     b->arrived = 0;
-    b->deadline_ns = 0;
+    b->deadline_ns = RK_NEVER;
     b->epoch++;
     return arrived;
 }
@@ -156,10 +156,9 @@ RK_FN void rk_barriers_take(RK_CTX, RK_GLOBAL rk_barriers *all, RK_MSG const rk_
     RK_GLOBAL rk_barrier *b = rk_barriers_find(all, call);
     rk_u32 party = call->party, outcome = RK_BARRIER_NO_ROOM, had_arrived = 0;
     if (b && call->parties != b->parties)
-        outcome = RK_BARRIER_STRANGER;
+        outcome = RK_BARRIER_UNKNOWN;
     else if (b && call->what == RK_BARRIER_ARRIVE)
-        outcome =
-            rk_barrier_arrive(b, party, call->epoch, call->timeout_ns ? rk_now_ns() + call->timeout_ns : 0);
+        outcome = rk_barrier_arrive(b, party, call->epoch, rk_due_in(RK_ARG, call->timeout_ns));
     else if (b && call->what == RK_BARRIER_RETURN)
         outcome = rk_barrier_return(b, party);
     else if (b) {
@@ -171,7 +170,7 @@ RK_FN void rk_barriers_take(RK_CTX, RK_GLOBAL rk_barriers *all, RK_MSG const rk_
         call->what == RK_BARRIER_ARRIVE && (outcome == RK_BARRIER_WAITS || outcome == RK_BARRIER_PASSED);
     if (arrives) {
         b->ticket[party] = caller;
-        if (b->deadline_ns) rk_wake_at(RK_ARG, b->deadline_ns);
+        rk_wake_at(RK_ARG, b->deadline_ns);
     } else {
         rk_u32 said = outcome == RK_BARRIER_PASSED ? RK_BARRIER_DONE : outcome;
         rk_barrier_answer answer = rk_barrier_says(b, call->name, party, said);
@@ -188,7 +187,7 @@ RK_FN void rk_barriers_expire(RK_CTX, RK_GLOBAL rk_barriers *all)
     rk_u32 given_up = 0;
     for (rk_u32 i = 0; i < RK_BARRIERS; i++) {
         RK_GLOBAL rk_barrier *b = &all->barrier[i];
-        if (b->name == 0 || b->deadline_ns == 0) continue;
+        if (b->name == 0) continue;
         if (b->deadline_ns <= rk_now_ns() && !given_up) {
             rk_barrier_release(RK_ARG, b, RK_BARRIER_TIMED_OUT);
             given_up = 1;

@@ -19,7 +19,7 @@
  *     RK_HANDLER(scatter, search_result, msg, desk, self, .state = RK_PER_SHARD, .max_sends = WORKERS)
  *     {
  *         rk_u32 is = rk_gather_take(&self->open, msg->tag), job = rk_gather_job(msg->tag);
- *         if (is > RK_GATHER_LAST) return;                  // again, late or strange: counted
+ *         if (is > RK_GATHER_LAST) return;                  // a duplicate, late or unknown: counted
  *         self->found[job] += msg->found;                   // as they come
  *         if (is == RK_GATHER_LAST) { send self->found[job]; rk_gather_close(&self->open, job); }
  *     }
@@ -53,17 +53,17 @@
 #define RK_GATHER_PARTS_MAX 64u   /* of a job: what is missing is one word */
 #define RK_GATHER_JOBS_MAX 65536u /* of a table: the tag has 16 bits for it */
 
-/* What a result is to its job. From RK_GATHER_AGAIN on it must not be used. */
-#define RK_GATHER_FIRST 0u   /* of its part; others are still missing */
-#define RK_GATHER_LAST 1u    /* of its part, and nothing is missing any more: combine, and close the job */
-#define RK_GATHER_AGAIN 2u   /* its part is there, or was given up */
-#define RK_GATHER_LATE 3u    /* its job was closed before */
-#define RK_GATHER_STRANGE 4u /* no such part was ever sent from here */
+/* What a result is to its job. From RK_GATHER_DUPLICATE on it must not be used. */
+#define RK_GATHER_FIRST 0u     /* of its part; others are still missing */
+#define RK_GATHER_LAST 1u      /* of its part, and nothing is missing any more: combine, and close the job */
+#define RK_GATHER_DUPLICATE 2u /* its part is there, or was given up */
+#define RK_GATHER_LATE 3u      /* its job was closed before */
+#define RK_GATHER_UNKNOWN 4u   /* no such part was ever sent from here */
 
 typedef struct rk_gather_job_state {
     rk_u64 missing;     /* bit p: part p has not come */
     rk_u64 lost;        /* those that were given up: missing, but not waited for */
-    rk_u64 deadline_ns; /* 0: none */
+    rk_u64 deadline_ns; /* RK_NEVER: none */
     rk_u32 number;      /* how often the place was used */
     rk_u16 parts;       /* 0: free */
     rk_u16 next;        /* in the order of fragments */
@@ -74,7 +74,7 @@ typedef struct rk_gather_table {
     rk_u32 open;                      /* jobs */
     rk_u32 refused;                   /* jobs that found no place */
     rk_u64 opened, complete, partial; /* jobs; how they were when they were closed */
-    rk_u64 again, late, strange;      /* results that were not used */
+    rk_u64 duplicate, late, unknown;  /* results that were not used */
 } rk_gather_table;
 
 RK_STATIC_ASSERT(sizeof(rk_gather_job_state) == 32, "job");
@@ -92,8 +92,8 @@ RK_STATIC_ASSERT(sizeof(rk_gather_table) == 56, "table of jobs");
 
 /* ------------------------------------------------------------------ jobs */
 
-/* Open a job of parts 0 … parts - 1, which is due in `timeout_ns`; 0: never. Its place in the table, 0 … count - 1, is
- * written to *job.
+/* Open a job of parts 0 … parts - 1, which is due in `timeout_ns`: RK_NO_WAIT at once, RK_NO_DEADLINE never. Its place in the
+ * table, 0 … count - 1, is written to *job.
  * RK_FULL: all places are taken; counted. Refuse what asked for it, or try again later.
  * RK_INVALID_ARGUMENT: parts is not 1 to 64.
  * RK_UNSUPPORTED: the job is to be due, and the kernel has no RK_ON_TIMER. */
@@ -162,10 +162,10 @@ RK_FN rk_status rk_gather_begin(RK_GLOBAL rk_gather_table *table, rk_u32 count, 
 RK_FN rk_status rk_gather_open_due(RK_CTX, RK_GLOBAL rk_gather_table *table, rk_u32 count, rk_u32 parts,
                                    rk_u64 timeout_ns, rk_u32 *place)
 {
-    rk_u64 due = timeout_ns ? rk_now_ns() + timeout_ns : 0;
-    if (due && !rk_ctx->shard->timer) return RK_UNSUPPORTED;
+    rk_u64 due = rk_due_in(RK_ARG, timeout_ns);
+    if (due != RK_NEVER && !rk_ctx->shard->timer) return RK_UNSUPPORTED;
     rk_status status = rk_gather_begin(table, count, parts, due, place);
-    if (status == RK_OK && due) (void)rk_wake_at(rk_ctx, due);
+    if (status == RK_OK) (void)rk_wake_at(rk_ctx, due);
     return status;
 }
 
@@ -174,28 +174,28 @@ RK_FN rk_u32 rk_gather_settle(RK_GLOBAL rk_gather_table *table, rk_u32 count, rk
     rk_u32 place = rk_gather_job(tag), part = rk_gather_part(tag), number = (rk_u32)(tag >> 32);
     RK_GLOBAL rk_gather_job_state *job = (RK_GLOBAL rk_gather_job_state *)(table + 1) + place;
     if (place >= count || number == 0 || (number - job->number - 1u) >> 31 == 0) { /* numbers wrap */
-        table->strange++;
-        return RK_GATHER_STRANGE;
+        table->unknown++;
+        return RK_GATHER_UNKNOWN;
     }
     if (job->parts == 0 || number != job->number) {
         table->late++;
         return RK_GATHER_LATE;
     }
     if (part >= job->parts) {
-        table->strange++;
-        return RK_GATHER_STRANGE;
+        table->unknown++;
+        return RK_GATHER_UNKNOWN;
     }
     rk_u64 bit = (rk_u64)1 << part;
     if (!(job->missing & ~job->lost & bit)) {
-        table->again++;
-        return RK_GATHER_AGAIN;
+        table->duplicate++;
+        return RK_GATHER_DUPLICATE;
     }
     if (lost)
         job->lost |= bit;
     else
         job->missing &= ~bit;
     if (job->missing != job->lost) return RK_GATHER_FIRST;
-    job->deadline_ns = 1;
+    job->deadline_ns = 0;
     return RK_GATHER_LAST;
 }
 
@@ -210,7 +210,7 @@ RK_FN rk_u32 rk_gather_find_due(RK_GLOBAL rk_gather_table *table, rk_u32 count, 
 {
     RK_GLOBAL rk_gather_job_state *job = (RK_GLOBAL rk_gather_job_state *)(table + 1);
     for (rk_u32 i = 0; i < count; i++) {
-        if (!job[i].parts || !job[i].deadline_ns || job[i].deadline_ns > now_ns) continue;
+        if (!job[i].parts || job[i].deadline_ns == RK_NEVER || job[i].deadline_ns > now_ns) continue;
         job[i].lost = job[i].missing;
         return i;
     }
@@ -227,21 +227,19 @@ RK_FN void rk_gather_end(RK_GLOBAL rk_gather_table *table, RK_GLOBAL rk_gather_j
     table->open--;
 }
 
-/* 0: no open job has a deadline. */
+/* RK_NEVER: no open job has a deadline. */
 RK_FN rk_u64 rk_gather_next_due(RK_GLOBAL const rk_gather_table *table, rk_u32 count)
 {
     RK_GLOBAL const rk_gather_job_state *job = (RK_GLOBAL const rk_gather_job_state *)(table + 1);
-    rk_u64 next = 0;
+    rk_u64 next = RK_NEVER;
     for (rk_u32 i = 0; i < count; i++)
-        if (job[i].parts && job[i].deadline_ns && (next == 0 || job[i].deadline_ns < next))
-            next = job[i].deadline_ns;
+        if (job[i].parts && job[i].deadline_ns < next) next = job[i].deadline_ns;
     return next;
 }
 
 RK_FN void rk_gather_wake_next(RK_CTX, RK_GLOBAL const rk_gather_table *table, rk_u32 count)
 {
-    rk_u64 next = rk_gather_next_due(table, count);
-    if (next) (void)rk_wake_at(rk_ctx, next);
+    (void)rk_wake_at(rk_ctx, rk_gather_next_due(table, count));
 }
 
 #endif

@@ -49,7 +49,7 @@
 
 /* What a reply is. Only RK_REPLY_RIGHT may be used; the others are counted. */
 #define RK_REPLY_RIGHT 0u     /* the one that is waited for */
-#define RK_REPLY_DOUBLE 1u    /* its request has had one */
+#define RK_REPLY_DUPLICATE 1u /* its request has had one */
 #define RK_REPLY_LATE 2u      /* its request's deadline has passed */
 #define RK_REPLY_CANCELLED 3u /* its request was cancelled */
 #define RK_REPLY_FORGOTTEN 4u /* its request ended so long ago that nobody knows how */
@@ -92,8 +92,7 @@ RK_STATIC_ASSERT(sizeof(rk_requests) == 96, "pending requests");
 
 /* ------------------------------------------------------------------ calls */
 
-/* Begin to wait for a reply, for `timeout_ns` from now on; there is no waiting without an end, and with 0 it is due at
- * once. `note` comes back with it. The correlation, never 0, is written to *correlation: send the request with it.
+/* Begin to wait for a reply, for `timeout_ns` from now on: RK_NO_WAIT is due at once, RK_NO_DEADLINE never. `note` comes back with it. The correlation, never 0, is written to *correlation: send the request with it.
  * RK_FULL: all places are taken; counted. Refuse what needed it, or come back to it later.
  * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER, or it was launched without `requests` or another option that makes
  * headers long: replies couldn't say what they reply to. */
@@ -112,7 +111,7 @@ RK_FN rk_send_options rk_as_request(rk_u64 correlation)
 /* A reply has come, as the message that the handler was given. What it is (RK_REPLY_*); of a right one the note is
  * written to *note, and the request is over. */
 #define rk_request_settle(arg, requests, message, note) \
-    rk_request_end(&(requests)->table, rk_correlation_of(arg, message), RK_REPLY_DOUBLE, note)
+    rk_request_end(&(requests)->table, rk_correlation_of(arg, message), RK_REPLY_DUPLICATE, note)
 
 /* Don't wait any longer. RK_REPLY_RIGHT: it was waited for, its note is written to *note, and a reply that comes all the
  * same is counted as cancelled. Else what a reply would be; nothing changes. */
@@ -222,7 +221,7 @@ RK_FN rk_status rk_request_begin(RK_GLOBAL rk_requests *table, rk_u32 count, rk_
 RK_FN rk_status rk_request_open_due(RK_CTX, RK_GLOBAL rk_requests *table, rk_u32 count, rk_u64 timeout_ns,
                                     rk_u64 note, rk_u64 *correlation)
 {
-    rk_u64 due = rk_now_ns() + timeout_ns;
+    rk_u64 due = rk_due_in(RK_ARG, timeout_ns);
     if (!rk_ctx->shard->timer || !(rk_ctx->features & RK_FEATURE_LONG)) return RK_UNSUPPORTED;
     rk_status status = rk_request_begin(table, count, due, note, correlation);
     if (status == RK_OK) (void)rk_wake_at(rk_ctx, due);
@@ -245,7 +244,7 @@ RK_FN rk_u32 rk_request_kind(RK_GLOBAL rk_requests *table, rk_u64 correlation)
 RK_FN rk_u32 rk_request_end(RK_GLOBAL rk_requests *table, rk_u64 correlation, rk_u32 ended, rk_u64 *note)
 {
     rk_u32 kind = rk_request_kind(table, correlation), i = (rk_u32)correlation;
-    if (ended == RK_REPLY_DOUBLE) table->came[kind]++;
+    if (ended == RK_REPLY_DUPLICATE) table->came[kind]++;
     if (kind != RK_REPLY_RIGHT) return kind;
     if (ended == RK_REPLY_CANCELLED) table->cancelled++;
     *note = rk_request_places(table)[i].note;
@@ -256,7 +255,9 @@ RK_FN rk_u32 rk_request_end(RK_GLOBAL rk_requests *table, rk_u64 correlation, rk
 RK_FN rk_u32 rk_request_expire(RK_GLOBAL rk_requests *table, rk_u64 now_ns, rk_u64 *note)
 {
     RK_GLOBAL rk_request_place *places = rk_request_places(table);
-    if (table->waiting == 0 || places[places[0].heap].due_ns > now_ns) return 0;
+    if (table->waiting == 0 || places[places[0].heap].due_ns > now_ns ||
+        places[places[0].heap].due_ns == RK_NEVER)
+        return 0;
     rk_u32 i = places[0].heap;
     *note = places[i].note;
     table->expired++;
@@ -264,7 +265,7 @@ RK_FN rk_u32 rk_request_expire(RK_GLOBAL rk_requests *table, rk_u64 now_ns, rk_u
     return 1;
 }
 
-/* RK_NEVER: no request waits. */
+/* RK_NEVER: no request waits, or none that is ever due. */
 RK_FN rk_u64 rk_request_next_due(RK_GLOBAL rk_requests *table)
 {
     RK_GLOBAL const rk_request_place *places = rk_request_places(table);
@@ -273,7 +274,7 @@ RK_FN rk_u64 rk_request_next_due(RK_GLOBAL rk_requests *table)
 
 RK_FN void rk_request_wake_next(RK_CTX, RK_GLOBAL rk_requests *table)
 {
-    if (table->waiting) (void)rk_wake_at(rk_ctx, rk_request_next_due(table));
+    (void)rk_wake_at(rk_ctx, rk_request_next_due(table));
 }
 
 #endif

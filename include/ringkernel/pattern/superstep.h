@@ -52,13 +52,13 @@
 #endif
 RK_STATIC_ASSERT(RK_SUPERSTEP_MAX >= 1u && RK_SUPERSTEP_MAX <= 4096u, "RK_SUPERSTEP_MAX is 1 to 4096");
 
-/* What a message is to the step that its receiver is in. From RK_SUPERSTEP_AGAIN on it must not be used. */
-#define RK_SUPERSTEP_NOW 0u   /* of this step */
-#define RK_SUPERSTEP_EARLY 1u /* of the next one: keep it aside */
-#define RK_SUPERSTEP_AGAIN 2u /* came before */
+/* What a message is to the step that its receiver is in. From RK_SUPERSTEP_DUPLICATE on it must not be used. */
+#define RK_SUPERSTEP_NOW 0u       /* of this step */
+#define RK_SUPERSTEP_EARLY 1u     /* of the next one: keep it aside */
+#define RK_SUPERSTEP_DUPLICATE 2u /* came before */
 #define RK_SUPERSTEP_LOST \
     3u /* one before it is missing, for ever: its sender counts as missing from now on */
-#define RK_SUPERSTEP_WRONG \
+#define RK_SUPERSTEP_UNKNOWN \
     4u /* of no such participant, of a step that can't be, or of another number of participants */
 
 /* One participant, in a shard's state. All zero is right before rk_superstep_begin: it is in step 0, to
@@ -70,7 +70,7 @@ typedef struct rk_superstep {
     rk_u32 step;
     rk_u32 me, participants;                                /* 0 participants: not begun */
     rk_u32 ended[2];                                        /* participants whose end has come */
-    rk_u32 again, lost, wrong;                              /* messages refused so far */
+    rk_u32 duplicate, lost, unknown;                        /* messages refused so far */
     rk_u32 sent[RK_SUPERSTEP_MAX], taken[RK_SUPERSTEP_MAX]; /* numbers of the next one, to and from each */
     rk_u32 end_of[2][(RK_SUPERSTEP_MAX + 31u) / 32u];       /* whose end has come */
 } rk_superstep;
@@ -103,21 +103,21 @@ RK_FN rk_u32 rk_superstep_has_ended(RK_GLOBAL const rk_superstep *s, rk_u32 part
 RK_FN rk_u32 rk_superstep_admit(RK_GLOBAL rk_superstep *s, rk_u32 step, rk_u32 from, rk_u32 number)
 {
     if (from >= RK_SUPERSTEP_MAX || (s->participants && from >= s->participants)) {
-        s->wrong++;
-        return RK_SUPERSTEP_WRONG;
+        s->unknown++;
+        return RK_SUPERSTEP_UNKNOWN;
     }
     rk_u32 ahead = number - s->taken[from]; /* numbers wrap */
     if (ahead >> 31) {
-        s->again++;
-        return RK_SUPERSTEP_AGAIN;
+        s->duplicate++;
+        return RK_SUPERSTEP_DUPLICATE;
     }
     if (ahead) {
         s->lost++;
         return RK_SUPERSTEP_LOST;
     }
     if (step - s->step > 1u || step == 0) {
-        s->wrong++;
-        return RK_SUPERSTEP_WRONG;
+        s->unknown++;
+        return RK_SUPERSTEP_UNKNOWN;
     }
     s->taken[from]++;
     return step - s->step;
@@ -139,8 +139,8 @@ RK_FN rk_u32 rk_superstep_arrive(RK_GLOBAL rk_superstep *s, RK_MSG const rk_step
 {
     rk_u32 side = end->step & 1u, from = end->from;
     if (s->participants && end->participants != s->participants) {
-        s->wrong++;
-        return RK_SUPERSTEP_WRONG;
+        s->unknown++;
+        return RK_SUPERSTEP_UNKNOWN;
     }
     rk_u32 is = rk_superstep_take(s, end);
     if (is > RK_SUPERSTEP_EARLY) return is;

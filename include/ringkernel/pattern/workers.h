@@ -67,7 +67,7 @@ typedef struct rk_worker {
 typedef struct rk_workers {
     rk_u64 silence_ns, stall_ns;
     rk_u64 submitted, completed;
-    rk_u64 twice;      /* results of jobs that were done already */
+    rk_u64 duplicate;  /* results of jobs that were done already */
     rk_u64 reassigned; /* jobs that a lost worker had */
     rk_u64 moved;      /* jobs that went to a shorter queue */
     rk_u32 window, live, serial;
@@ -222,7 +222,7 @@ RK_FN rk_status rk_workers_finish(RK_GLOBAL rk_workers *w, rk_u32 place, rk_u32 
     if (place >= RK_WORKERS_JOBS || serial - 1u >= w->serial) return RK_INVALID_ARGUMENT;
     RK_GLOBAL rk_job *j = &w->job[place];
     if (j->state == RK_JOB_FREE || j->serial != serial) {
-        w->twice++;
+        w->duplicate++;
         return RK_DUPLICATE;
     }
     if (j->state == RK_JOB_QUEUED)

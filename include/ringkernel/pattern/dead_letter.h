@@ -4,7 +4,7 @@
  *     rk_connect(runtime, worker, RK_DEAD_LETTERS, undertaker, 0);     // on the host; undertaker has `requests`
  *
  *     #include <ringkernel/kernel.h>
- *     #include <ringkernel/pattern/letter.h>
+ *     #include <ringkernel/pattern/dead_letter.h>
  *
  *     RK_HANDLER(undertaker, payment, msg, ledger, self, .state = RK_PER_SHARD)
  *     {
@@ -18,8 +18,8 @@
  * gives (the one that it had, by default). So a kernel has a handler for each type whose letters it wants; the connection
  * may be for one type alone. It is bounded by that kernel's lane, and never waits: what finds no room there is a letter
  * for the host, as all are without the connection. */
-#ifndef RINGKERNEL_PATTERN_LETTER_H
-#define RINGKERNEL_PATTERN_LETTER_H
+#ifndef RINGKERNEL_PATTERN_DEAD_LETTER_H
+#define RINGKERNEL_PATTERN_DEAD_LETTER_H
 
 #include "../device/handler.h"
 

@@ -2,7 +2,7 @@
  * sends them on again. Those that should leave it at once go to the host's dead letters instead, by rk_fail.
  *
  *     #include <ringkernel/kernel.h>
- *     #include <ringkernel/resilience/letters.h>
+ *     #include <ringkernel/resilience/letter_box.h>
  *
  *     RK_REASON(unknown_account)
  *     RK_ROUTE(again)
@@ -25,8 +25,8 @@
  *
  * Without room the oldest is let go, and counted. A message that is kept counts as delivered in the account. Messages of one
  * type, up to 1 KiB; by one thread of the group. Zeros are an empty table. */
-#ifndef RINGKERNEL_RESILIENCE_LETTERS_H
-#define RINGKERNEL_RESILIENCE_LETTERS_H
+#ifndef RINGKERNEL_RESILIENCE_LETTER_BOX_H
+#define RINGKERNEL_RESILIENCE_LETTER_BOX_H
 
 #include "../device/handler.h"
 
