@@ -15,7 +15,6 @@
 
 RK_BEGIN_DECLS
 
-
 #define RK_BACKEND_AUTO 0u /* the fastest that is there: today the CPU */
 #define RK_BACKEND_CPU 1u
 #define RK_BACKEND_CUDA 2u

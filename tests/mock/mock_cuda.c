@@ -34,6 +34,7 @@ rk_cu_result mock_outcome(const char *function, int of_context)
     if (fails && strcmp(fails, function) == 0 &&
         __atomic_fetch_sub(&mock_cuda.after, 1, __ATOMIC_ACQ_REL) <= 0) {
         __atomic_store_n(&mock_cuda.after, 0, __ATOMIC_RELEASE);
+        if (mock_cuda.once) __atomic_store_n(&mock_cuda.fails, 0, __ATOMIC_RELEASE);
         return (rk_cu_result)mock_cuda.failure;
     }
     return RK_CUDA_SUCCESS;

@@ -29,7 +29,8 @@ typedef struct mock_cuda {
     const char *missing;     /* function that the driver doesn't have */
     const char *fails;       /* function that fails, */
     int failure;             /* with this result, */
-    int after;               /* after so many calls that don't */
+    int after;               /* after so many calls that don't, */
+    int once;                /* 1: and only that once */
     int lost;                /* the context is lost: the result that all of this process gives from now on */
     unsigned attributes_off; /* 1: every ability that a device may lack is lacking */
     int strict;              /* 1: a context must be the thread's for what needs one */

@@ -62,6 +62,14 @@ static inline void assert_says(const char *text, const char *part)
 static inline void fails(const char *function, int result, int after)
 {
     mock->failure = result;
+    mock->once = 0;
+    __atomic_store_n(&mock->after, after, __ATOMIC_RELEASE);
+    __atomic_store_n(&mock->fails, function, __ATOMIC_RELEASE);
+}
+static inline void fails_once(const char *function, int result, int after)
+{
+    mock->failure = result;
+    mock->once = 1;
     __atomic_store_n(&mock->after, after, __ATOMIC_RELEASE);
     __atomic_store_n(&mock->fails, function, __ATOMIC_RELEASE);
 }

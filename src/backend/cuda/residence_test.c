@@ -565,6 +565,29 @@ static void reading_state_of_a_lost_device_fails_the_kernel(void **state)
     runtime = 0;
 }
 
+static void a_kernel_whose_state_cannot_be_copied_is_served_again(void **state)
+{
+    (void)state;
+    rk_byte bytes[65536];
+    rk_runtime_options options = given();
+    options.single_step = 1;
+    open_with(&options);
+    rk_kernel kernel;
+    rk_status status = RK_TIMED_OUT;
+    for (int copies = 0; status == RK_TIMED_OUT; copies++) { /* first it is the stop that fails */
+        kernel = active("a", "tally_shards");
+        fails_once("cuMemcpyAsync", RK_CUDA_ERROR_INVALID_VALUE, copies);
+        status = rk_read_state(runtime, kernel, 0, bytes, host_of(kernel)->class->state_size);
+        if (status == RK_TIMED_OUT) OK(rk_terminate(runtime, kernel, 0));
+    }
+    assert_int_equal(status, RK_INTERNAL);
+    assert_error_says("copying from the device");
+    fails_no_more();
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+    assert_true(host_of(kernel)->serving);
+    OK(rk_read_state(runtime, kernel, 0, bytes, host_of(kernel)->class->state_size));
+}
+
 static void on_a_lost_device_nothing_is_launched(void **state)
 {
     (void)state;
@@ -608,6 +631,7 @@ static const struct CMUnitTest tests[] = {
     TEST_LOST(what_finds_the_device_lost_fails_the_kernel),
     TEST_LOST(a_step_on_a_lost_device_fails_the_kernel),
     TEST_LOST(reading_state_of_a_lost_device_fails_the_kernel),
+    TEST(a_kernel_whose_state_cannot_be_copied_is_served_again),
     TEST_LOST(on_a_lost_device_nothing_is_launched),
 };
 CUDA_MAIN(tests)
