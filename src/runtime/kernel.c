@@ -514,6 +514,7 @@ rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
         status = rk_atomic_u32(&k->life) == RK_LIFE_QUARANTINED
                      ? rk_error(RK_QUARANTINED, "'%s' is quarantined", k->id)
                      : rk_kernel_end(k, timeout_ns > ~now ? ~0ull : now + timeout_ns);
+    if (status == RK_QUARANTINED && k->connection_count) (void)rk_wiring_abandon(k);
     pthread_mutex_unlock(&runtime->control);
     return status;
 }

@@ -387,6 +387,18 @@ rk_status rk_wiring_replace(rk_circle *circle, rk_kernel old, rk_host_kernel *qu
     return rk_circle_wire(circle);
 }
 
+rk_status rk_wiring_abandon(rk_host_kernel *kernel)
+{
+    rk_circle circle;
+    rk_status status = rk_circle_stop(kernel, &circle);
+    if (status != RK_OK) return status;
+    remember_gone(kernel);
+    kernel->connection_count = 0;
+    if (circle.count > 1) status = make(kernel->runtime, circle.kernel + 1, circle.count - 1);
+    rk_circle_serve(&circle);
+    return status;
+}
+
 rk_status rk_wiring_cut(rk_host_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;

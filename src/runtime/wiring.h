@@ -26,6 +26,9 @@ void rk_circle_serve(rk_circle *circle);
 rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards);
 /* Wire a kernel that has no connections. */
 rk_status rk_wiring_make_alone(rk_host_kernel *kernel);
+/* A quarantined kernel sends no more: its targets remember what it had sent, and its routes are gone. Its memory stays
+ * as it is. RK_TIMED_OUT: a neighbour is stuck in a handler, and nothing has changed. */
+rk_status rk_wiring_abandon(rk_host_kernel *kernel);
 /* The kernel ends: routes to it lead nowhere, what it sent is remembered by its targets. RK_TIMED_OUT: a
  * neighbour doesn't reach a batch boundary, and the kernel's memory must stay. */
 rk_status rk_wiring_cut(rk_host_kernel *kernel);

@@ -361,6 +361,36 @@ static void a_kernel_that_hangs_is_replaced_and_its_siblings_go_on(contract *c)
     assert_int_equal(account_of(c, sink).delivered, 5);
 }
 
+static void what_a_hanging_kernel_had_sent_is_known_after_it_was_terminated(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel source = launch(c, "source", "echo", &o), middle = launch(c, "middle", "held", &o),
+              sink = launch_active(c, "sink", "echo", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, middle, 0));
+    assert_ok(rk_connect(c->runtime, middle, 0, sink, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    assert_ok(rk_activate(c->runtime, middle));
+    OPEN_GATE();
+    assert_ok(send_probe(c, source, 1));
+    assert_next(c, sink, 1);
+
+    /* when one that doesn't return is terminated */
+    CLOSE_GATE();
+    c->ends_quarantined = 1;
+    assert_ok(send_probe(c, middle, 2));
+    wait_until(c, IN_HANDLERS == 1);
+    assert_status(rk_terminate(c->runtime, middle, RK_NO_WAIT), RK_QUARANTINED);
+    OPEN_GATE();
+    wait_until(c, IN_HANDLERS == 0);
+
+    /* then nobody waits for more of it, and what it is sent has nowhere to go */
+    rk_kernel others[] = { source, sink };
+    assert_ok(send_probe(c, source, 3));
+    wait_until(c, account_of(c, source).dead_sends == 1);
+    assert_ok(rk_drain(c->runtime, others, 2, CONTRACT_PATIENCE));
+    assert_int_equal(account_of(c, sink).delivered, 1);
+}
+
 static void who_was_replaced_has_its_topics_and_subscriptions(contract *c)
 {
     rk_runtime_options r = contract_runtime_options(c);
@@ -602,6 +632,7 @@ static const contract_case cases[] = {
     { CASE(a_restart_that_is_refused_is_tried_again), NEEDS_REGIONS },
     { CASE(who_was_stopped_or_ended_by_somebody_is_left_alone), NEEDS_REGIONS },
     { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(what_a_hanging_kernel_had_sent_is_known_after_it_was_terminated), NEEDS_THREADS | NEEDS_CPU },
     { CASE(who_was_replaced_has_its_topics_and_subscriptions), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
