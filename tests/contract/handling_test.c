@@ -77,6 +77,29 @@ static void a_turn_brings_what_the_mode_says(contract *c)
     }
 }
 
+static void one_band_alone_fills_a_turn(contract *c)
+{
+    static const rk_u8 priorities[] = { 0, 64, 128, 255 };
+    for (size_t p = 0; p < sizeof priorities; p++) {
+        rk_launch_options o = roomy();
+        rk_send_options with = RK_SEND_DEFAULTS;
+        batch_log log;
+        o.kernel_name = "batches_gathered";
+        o.priority = 1;
+        with.priority = priorities[p];
+        rk_kernel kernel = launch(c, "batches", "", &o);
+        for (rk_u32 i = 1; i <= 64; i++) assert_ok(send_package(c, kernel, i, &with));
+        assert_ok(rk_activate(c->runtime, kernel));
+        settle(c);
+        wait_until(c, is_at_rest(c, kernel));
+        assert_ok(rk_read_state(c->runtime, kernel, 0, &log, sizeof log));
+        assert_int_equal(log.calls, 1);
+        assert_int_equal(log.largest, 64);
+        assert_int_equal(log.disorder, 0);
+        assert_ok(rk_terminate(c->runtime, kernel, CONTRACT_PATIENCE));
+    }
+}
+
 static void a_batch_is_gathered_until_it_is_full_or_its_time_is_over(contract *c)
 {
     rk_launch_options o = roomy();
@@ -403,6 +426,7 @@ static void messages_of_one_word_pass_whole_one_beside_the_other(contract *c)
 static const contract_case cases[] = {
     { CASE(the_same_handler_gives_the_same_bytes_in_regions_and_in_fibers), ON_EVERY },
     { CASE(a_turn_brings_what_the_mode_says), NEEDS_REGIONS },
+    { CASE(one_band_alone_fills_a_turn), NEEDS_REGIONS },
     { CASE(a_batch_is_gathered_until_it_is_full_or_its_time_is_over), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(the_launch_bounds_a_turn), ON_EVERY },
     { CASE(a_single_message_waits_for_one_turn_of_a_flooded_shard_at_most), ON_EVERY },

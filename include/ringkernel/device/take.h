@@ -204,17 +204,26 @@ RK_FN rk_u32 rk_take_found_ring(rk_context *context, RK_GLOBAL const rk_lane *la
     return n;
 }
 
+/* Does the batch's last piece end where the next message of this ring is? Then what comes is a part of that piece. */
+RK_FN rk_u32 rk_take_joins(RK_GLOBAL const rk_turn *turn, RK_GLOBAL const rk_ring *ring, rk_u64 ring_offset,
+                           rk_u64 first)
+{
+    RK_GLOBAL const rk_view *last = &turn->view[turn->views ? turn->views - 1u : 0u];
+    return turn->views && last->ring == ring_offset && !ring->overwritten && last->index + last->n == first;
+}
+
 /* Add up to `wanted` messages of one ring to the batch. `again`: some of it may be in the batch already. */
 RK_FN_LARGE rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk_u32 band, rk_u32 wanted,
                                 rk_u32 again)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
-    if (turn->views == RK_VIEWS || wanted == 0) return 0;
+    if (wanted == 0) return 0;
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, band);
-    RK_GLOBAL rk_view *view = &turn->view[turn->views];
     rk_u64 first = ring->head;
     if (again) first += rk_take_pending(turn, lane->rings[band]);
-    rk_u32 n;
+    rk_u32 n, joins = again && rk_take_joins(turn, ring, lane->rings[band], first);
+    if (turn->views == RK_VIEWS && !joins) return 0;
+    RK_GLOBAL rk_view *view = &turn->view[turn->views - joins];
     if (ring->overwritten)
         n = rk_take_overwritten(context, ring, wanted);
     else if (ring->format == RK_FORMAT_UNIT)
@@ -224,16 +233,19 @@ RK_FN_LARGE rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk
     if (n == 0) return 0;
     if (ring->overwritten) first = ring->head - n;
 
-    rk_view_open(context, view, lane->rings[band], first, n, turn->copied);
+    if (joins)
+        view->n += n;
+    else
+        rk_view_open(context, view, lane->rings[band], first, n, turn->copied);
     if (ring->overwritten || ring->format == RK_FORMAT_UNIT) {
         turn->copied += n;
-    } else {
+    } else if (!joins) {
         view->base = ring->slots;
         view->first = first;
         view->mask = ring->mask;
         view->shift = ring->slot_shift;
     }
-    turn->views++;
+    turn->views += 1u - joins;
     turn->n += n;
     return n;
 }
