@@ -154,8 +154,7 @@ typedef struct rk_host_kernel {
  * except ring. */
 typedef struct rk_backend {
     const char *name;
-    rk_u32 rings;    /* 1: it wakes host threads that wait; else they look again by themselves */
-    rk_u32 by_value; /* 1: it refuses messages that travel by reference, so there are no pools */
+    rk_u32 rings; /* 1: it wakes host threads that wait; else they look again by themselves */
     /* Reserve the arena, where the backend has its own kind of memory, and give it back. Unless 0. */
     rk_status (*reserve)(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling);
     void (*release)(rk_runtime *runtime);
@@ -219,6 +218,8 @@ struct rk_runtime {
     rk_runtime_options options;
     const rk_backend *backend;
     void *backend_data;
+    rk_u32 rings;    /* of the backend, unless its device can't */
+    rk_u32 by_value; /* 1: messages that travel by reference are refused, so there are no pools */
     rk_arena arena;
     rk_u64 directory;   /* arena offsets */
     rk_u64 closed_lane; /* where routes to kernels that are gone lead: a lane that takes nothing */

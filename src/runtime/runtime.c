@@ -92,8 +92,7 @@ static rk_status make_tables(rk_runtime *runtime)
     rk_arena *arena = &runtime->arena;
     runtime->directory =
         rk_arena_take(arena, RK_NEAR_DEVICE, sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1));
-    runtime->pool_table =
-        rk_arena_take(arena, RK_NEAR_DEVICE, 8ull * (runtime->backend->by_value ? 1 : RK_POOLS_MAX));
+    runtime->pool_table = rk_arena_take(arena, RK_NEAR_DEVICE, 8ull * (runtime->by_value ? 1 : RK_POOLS_MAX));
     runtime->closed_lane = rk_arena_take(arena, RK_NEAR_DEVICE, closed_size);
     if (!runtime->directory || !runtime->pool_table || !runtime->closed_lane)
         return rk_error(RK_OUT_OF_MEMORY, "no memory for the runtime's tables");
@@ -127,6 +126,7 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     }
     runtime->options = o;
     runtime->backend = backend;
+    runtime->rings = backend->rings;
     runtime->pending = pending;
     runtime->kernels = kernels;
     pthread_mutex_init(&runtime->control, 0);

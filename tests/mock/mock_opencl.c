@@ -1,8 +1,10 @@
 #include "mock_opencl.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ringkernel/device/shard.h>
 
@@ -23,12 +25,16 @@ struct rk_cl_memory_ {
 struct rk_cl_kernel_ {
     char name[160];
     struct rk_cl_memory_ *memory, *parcel, *back;
+    void *shared[8]; /* arguments that both sides see */
+    rk_u32 probe[3]; /* of the probe: rounds, looks */
+    rk_u32 visits;
     rk_u64 table;
     rk_u32 first, count;
 };
 struct rk_cl_event_ {
     rk_i32 stage;
-    rk_u32 launch; /* the number of a launch that it is behind, and that waits; 0: none */
+    rk_u32 launch;  /* the number of a launch that it is behind, and that waits; 0: none */
+    rk_i32 *thread; /* the stage of one that a thread runs; 0: it is no such one */
 };
 
 static mock_opencl state;
@@ -40,6 +46,8 @@ mock_opencl *mock_opencl_state(void) { return &state; }
 
 EXPORTED void *mock_opencl_bytes(rk_cl_memory memory);
 void *mock_opencl_bytes(rk_cl_memory memory) { return memory->bytes; }
+
+static int shares(void) { return getenv("MOCK_OPENCL_SHARES") != 0; }
 
 static rk_u32 how_many(const char *variable)
 {
@@ -77,6 +85,7 @@ static void hand_out(rk_cl_event *event, rk_i32 stage, rk_u32 waits, const rk_cl
 
 static rk_i32 stage_of(rk_cl_event event)
 {
+    if (event->thread) return __atomic_load_n(event->thread, __ATOMIC_ACQUIRE);
     if (!event->launch) return event->stage;
     if (__atomic_load_n(&state.released, __ATOMIC_SEQ_CST) < event->launch) return RK_CL_RUNNING;
     return event->launch == state.fails ? (rk_i32)RK_CL_OUT_OF_RESOURCES : (rk_i32)RK_CL_COMPLETE;
@@ -122,21 +131,35 @@ rk_cl_result clGetDeviceInfo(rk_cl_device device_, rk_u32 what, size_t size, voi
         rk_u32 what;
         rk_u64 value;
     } numbers[] = { { RK_CL_DEVICE_TYPE, RK_CL_DEVICE_TYPE_GPU },
-                    { RK_CL_DEVICE_MAX_COMPUTE_UNITS, 4 },
                     { RK_CL_DEVICE_MAX_WORK_GROUP_SIZE, 256 },
-                    { RK_CL_DEVICE_MAX_MEM_ALLOC_SIZE, 256u << 20 },
+                    { RK_CL_DEVICE_MAX_MEM_ALLOC_SIZE, 1u << 30 },
                     { RK_CL_DEVICE_GLOBAL_MEM_SIZE, 1u << 30 },
                     { RK_CL_DEVICE_LOCAL_MEM_SIZE, 32768 },
                     { RK_CL_DEVICE_ENDIAN_LITTLE, 1 },
                     { RK_CL_DEVICE_AVAILABLE, 1 },
                     { RK_CL_DEVICE_COMPILER_AVAILABLE, 1 } };
+    const struct {
+        rk_u32 what;
+        rk_u64 value;
+    } of_a_cpu[] = { { RK_CL_DEVICE_TYPE, RK_CL_DEVICE_TYPE_CPU },
+                     { RK_CL_DEVICE_SVM_CAPABILITIES, 15 },
+                     { RK_CL_DEVICE_ATOMIC_MEMORY_CAPABILITIES, RK_CL_DEVICE_ATOMIC_ORDER_ACQ_REL |
+                                                                    RK_CL_DEVICE_ATOMIC_ORDER_SEQ_CST |
+                                                                    RK_CL_DEVICE_ATOMIC_SCOPE_DEVICE } };
+    const rk_u64 units = getenv("MOCK_OPENCL_UNITS") ? how_many("MOCK_OPENCL_UNITS") : 4;
+    const rk_cl_name_version version = { .version = 3u << 22 };
     const char *extensions = getenv("MOCK_OPENCL_EXTENSIONS"), *text = "";
     (void)device_;
     MAY_FAIL();
+    if (what == RK_CL_DEVICE_MAX_COMPUTE_UNITS) return answer(&units, size, size, value, needed);
+    for (size_t i = 0; shares() && i < sizeof of_a_cpu / sizeof *of_a_cpu; i++)
+        if (of_a_cpu[i].what == what) return answer(&of_a_cpu[i].value, size, size, value, needed);
+    if (shares() && what == RK_CL_DEVICE_OPENCL_C_ALL_VERSIONS)
+        return answer(&version, sizeof version, size, value, needed);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].what == what) return answer(&numbers[i].value, size, size, value, needed);
     if (what == RK_CL_DEVICE_NAME) text = "Mock device";
-    if (what == RK_CL_DEVICE_VERSION) text = "OpenCL 1.2 Mock";
+    if (what == RK_CL_DEVICE_VERSION) text = shares() ? "OpenCL 3.0 Mock" : "OpenCL 1.2 Mock";
     if (what == RK_CL_DRIVER_VERSION) text = "1.0";
     if (what == RK_CL_DEVICE_OPENCL_C_VERSION) text = "OpenCL C 1.2 Mock";
     if (what == RK_CL_DEVICE_EXTENSIONS)
@@ -328,10 +351,13 @@ EXPORTED rk_cl_result clSetKernelArg(rk_cl_kernel kernel, rk_u32 index, size_t s
 rk_cl_result clSetKernelArg(rk_cl_kernel kernel, rk_u32 index, size_t size, const void *value)
 {
     MAY_FAIL();
+    if (value) kernel->shared[index] = 0;
     if (index == 0 && size == sizeof kernel->memory) memcpy(&kernel->memory, value, size);
     if (index == 1 && size == sizeof kernel->table) memcpy(&kernel->table, value, size);
     if (index == 2 && size == sizeof kernel->first) memcpy(&kernel->first, value, size);
     if (index == 3 && size == sizeof kernel->count) memcpy(&kernel->count, value, size);
+    if (index == 4 && size == sizeof kernel->visits) memcpy(&kernel->visits, value, size);
+    if (index < 3 && size == sizeof kernel->probe[0]) memcpy(&kernel->probe[index], value, size);
     if (index == 6) memcpy(&kernel->parcel, value, size);
     if (index == 7) memcpy(&kernel->back, value, size);
     return RK_CL_SUCCESS;
@@ -348,13 +374,41 @@ rk_cl_result clGetKernelWorkGroupInfo(rk_cl_kernel kernel, rk_cl_device device_,
     return answer(&most, sizeof most, size, value, needed);
 }
 
+EXPORTED void *clSVMAlloc(rk_cl_context context_, rk_u64 flags, size_t size, rk_u32 alignment);
+void *clSVMAlloc(rk_cl_context context_, rk_u64 flags, size_t size, rk_u32 alignment)
+{
+    (void)context_, (void)flags, (void)alignment;
+    if (fails(__func__)) return 0;
+    return aligned_alloc(4096, (size + 4095) / 4096 * 4096);
+}
+
+EXPORTED void clSVMFree(rk_cl_context context_, void *memory);
+void clSVMFree(rk_cl_context context_, void *memory)
+{
+    (void)context_;
+    free(memory);
+}
+
+EXPORTED rk_cl_result clSetKernelArgSVMPointer(rk_cl_kernel kernel, rk_u32 index, const void *memory);
+rk_cl_result clSetKernelArgSVMPointer(rk_cl_kernel kernel, rk_u32 index, const void *memory)
+{
+    MAY_FAIL();
+    memcpy(&kernel->shared[index], &memory, sizeof memory);
+    return RK_CL_SUCCESS;
+}
+
+static unsigned char *argument(rk_cl_kernel kernel, rk_u32 index)
+{
+    struct rk_cl_memory_ *memory = index == 6 ? kernel->parcel : index == 7 ? kernel->back : kernel->memory;
+    return kernel->shared[index] ? kernel->shared[index] : memory->bytes;
+}
+
 /* What a launch does but for the visits: the shards are given what the slice brings, and answer. */
 static void serve(rk_cl_kernel kernel)
 {
-    rk_byte *arena = kernel->memory->bytes;
+    rk_byte *arena = argument(kernel, 0);
     const rk_u64 *table = (const rk_u64 *)(const void *)(arena + kernel->table) + kernel->first;
-    rk_unit *parcel = (rk_unit *)(void *)kernel->parcel->bytes,
-            *back = (rk_unit *)(void *)kernel->back->bytes;
+    rk_unit *parcel = (rk_unit *)(void *)argument(kernel, 6), *back = (rk_unit *)(void *)argument(kernel, 7);
     for (rk_u32 s = 0; s < kernel->count; s++) {
         const rk_shard *shard = (const rk_shard *)(const void *)(arena + table[s]);
         rk_answer *answer = (rk_answer *)(void *)back + s;
@@ -363,6 +417,79 @@ static void serve(rk_cl_kernel kernel)
         rk_answer_pack(back, answer, shard, arena, 0, 1);
         rk_answer_end(answer, shard, arena);
     }
+}
+
+/* ------------------------------------------------------------------ launches that a thread runs */
+
+typedef struct run {
+    struct rk_cl_kernel_ kernel; /* as it was when it was launched */
+    rk_u32 groups;
+    int stay;
+    rk_i32 stage;
+} run;
+
+static rk_i32 *start(void *(*work)(void *), rk_cl_kernel kernel, rk_u32 groups, rk_i32 stage)
+{
+    pthread_t thread;
+    run *r = malloc(sizeof *r); /* the event's for ever */
+    *r = (run){ *kernel, groups, state.stay, stage };
+    if (pthread_create(&thread, 0, work, r)) return 0;
+    pthread_detach(thread);
+    return &r->stage;
+}
+
+/* As the source says that opencl_share.c has. */
+static void *probe(void *argument_)
+{
+    run *r = argument_;
+    rk_unit *units = r->kernel.shared[0];
+    rk_u32 seen = 0;
+    for (rk_u32 look = 0; look < r->kernel.probe[2] && seen < r->kernel.probe[1] && !state.deaf; look++) {
+        rk_unit unit = rk_load_unit(&units[0]);
+        if (unit.word[0] != seen + 1) {
+            usleep(1);
+            continue;
+        }
+        seen = unit.word[0];
+        rk_store_unit(&units[8], unit);
+    }
+    __atomic_store_n(&r->stage, RK_CL_COMPLETE, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Until all shards are told to leave; nobody handles anything. */
+static void *stay(void *argument_)
+{
+    run *r = argument_;
+    rk_parcel *parcel = (rk_parcel *)(void *)argument(&r->kernel, 6);
+    rk_byte *arena = argument(&r->kernel, 0);
+    const rk_u64 *table = (const rk_u64 *)(const void *)(arena + r->kernel.table);
+    while (r->stay == MOCK_STAY_NEVER_BEGINS && !__atomic_load_n(&state.released, __ATOMIC_SEQ_CST))
+        usleep(200);
+    if (__atomic_fetch_add(&parcel->begun, r->groups, __ATOMIC_ACQ_REL) & RK_PARCEL_REVOKED) {
+        __atomic_add_fetch(&state.revoked, 1, __ATOMIC_SEQ_CST);
+    } else {
+        __atomic_store_n(&r->stage, RK_CL_RUNNING, __ATOMIC_RELEASE);
+        for (rk_u32 s = 0; s < r->kernel.count;) {
+            const rk_shard *shard = (const rk_shard *)(const void *)(arena + table[s]);
+            const rk_orders *orders = (const rk_orders *)(const void *)(arena + shard->orders);
+            s += r->stay != MOCK_STAY_NEVER_LEAVES && __atomic_load_n(&orders->leave, __ATOMIC_ACQUIRE);
+            usleep(200);
+        }
+    }
+    __atomic_store_n(&r->stage, RK_CL_COMPLETE, __ATOMIC_RELEASE);
+    return 0;
+}
+
+static int runs_in_a_thread(rk_cl_kernel kernel, rk_u32 groups, rk_cl_event *event)
+{
+    const int is_probe = strcmp(kernel->name, "rk_probe") == 0;
+    if (!is_probe && (!kernel->count || kernel->visits)) return 0;
+    *event = malloc(sizeof **event);
+    **event = (struct rk_cl_event_){ .thread = start(is_probe ? probe : stay, kernel, groups,
+                                                     is_probe ? RK_CL_RUNNING : RK_CL_SUBMITTED) };
+    if (!is_probe) __atomic_add_fetch(&state.stays, 1, __ATOMIC_SEQ_CST);
+    return 1;
 }
 
 EXPORTED rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_u32 dimensions,
@@ -375,10 +502,11 @@ rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_
     static const rk_i32 stages[] = { RK_CL_COMPLETE,         RK_CL_SUBMITTED, RK_CL_RUNNING,
                                      RK_CL_OUT_OF_RESOURCES, RK_CL_COMPLETE,  RK_CL_COMPLETE };
     int how = kernel->count ? __atomic_load_n(&state.launch, __ATOMIC_SEQ_CST) : state.warm_up;
-    (void)queue_, (void)dimensions, (void)offset, (void)global, (void)local;
+    (void)queue_, (void)dimensions, (void)offset;
     MAY_FAIL();
+    if (runs_in_a_thread(kernel, (rk_u32)(*global / *local), event)) return RK_CL_SUCCESS;
     if (strcmp(kernel->name, "rk_layout_check") == 0) {
-        memcpy(kernel->memory->bytes, layout, sizeof layout);
+        memcpy(argument(kernel, 0), layout, sizeof layout);
         how = MOCK_LAUNCH_COMPLETES;
     }
     if (kernel->count && (how == MOCK_LAUNCH_COMPLETES || how == MOCK_LAUNCH_WAITS)) serve(kernel);

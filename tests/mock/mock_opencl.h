@@ -13,12 +13,22 @@
 #define MOCK_LAUNCH_WAITS 4   /* runs until `released` has its number */
 #define MOCK_LAUNCH_IGNORES 5 /* completes, and no shard was served */
 
+/* With MOCK_OPENCL_SHARES its device is a CPU of OpenCL 3.0 whose kernels see what the host writes, with
+ * MOCK_OPENCL_UNITS compute units. Launches that stay: */
+#define MOCK_STAY_BEGINS 0       /* until all shards are told to leave */
+#define MOCK_STAY_NEVER_BEGINS 1 /* until `released` is not 0; then it begins, and ends if it was revoked */
+#define MOCK_STAY_NEVER_LEAVES 2
+
 typedef struct mock_opencl {
     /* The next calls of this function give this result. */
     const char *failing;
     int result;
     int launch;         /* atomic: MOCK_LAUNCH_*, of launches that serve a shard */
     int warm_up;        /* the same, of those that serve none */
+    int stay;           /* MOCK_STAY_* */
+    int deaf;           /* 1: a running kernel does not see what the host writes */
+    unsigned stays;     /* launches that stay, so far; atomic */
+    unsigned revoked;   /* of them, those that began in vain; atomic */
     unsigned builds;    /* from source, so far */
     unsigned binaries;  /* from a binary */
     unsigned launches;  /* that serve a shard: numbers from 1 on */

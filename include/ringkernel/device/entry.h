@@ -13,7 +13,7 @@
  *              had work RK_SLICE_IDLE times in a row; 0: stay until all of them are paused, ended or failed
  *     shared   OpenCL and Metal: the block's shared memory, .shared bytes and 8 more for each thread; a launch
  *              parameter on CUDA
- *     parcel, back   OpenCL: what the slice brings, and where its answer goes: see parcel.h */
+ *     parcel, back   OpenCL: what the launch brings, and where its answer goes: see parcel.h */
 #ifndef RINGKERNEL_DEVICE_ENTRY_H
 #define RINGKERNEL_DEVICE_ENTRY_H
 
@@ -190,7 +190,8 @@ RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
     (void)most;
     if (entry->thread == 0) {
         if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
-        visit = rk_entry_begin(context);
+        visit = rk_load_u32(&context->orders->leave, RK_RELAXED, RK_SCOPE_SYSTEM) ? RK_VISIT_PAUSED
+                                                                                  : rk_entry_begin(context);
         if (visit == RK_VISIT_FAILED) rk_phase(context, RK_PHASE_FAILED);
     }
     return rk_block_agree(entry, visit);
@@ -247,6 +248,23 @@ RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u64 *beat, rk_u64 *heard_ns)
     }
     return rk_block_agree(entry, silent);
 }
+#elif !defined(RK_LANG_METAL)
+/* The same without a clock: so many rounds, looked at now and then. Idle ones are the fastest, and take some seconds. */
+#define RK_SILENCE_ROUNDS (1u << 25)
+#define RK_SILENCE_LOOK 4096u
+
+RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u32 round, rk_u64 *beat, rk_u32 *heard)
+{
+    rk_u32 silent = 0;
+    if (round % RK_SILENCE_LOOK) return 0;
+    if (entry->thread == 0) {
+        rk_u64 now = rk_load_u64(&entry->context.orders->heartbeat, RK_RELAXED, RK_SCOPE_SYSTEM);
+        if (now != *beat) *heard = round;
+        *beat = now;
+        silent = now && round - *heard > RK_SILENCE_ROUNDS;
+    }
+    return rk_block_agree(entry, silent);
+}
 #endif
 
 /* How often a slice finds nothing before it ends. What kernels of one slice send each other comes within it then, and
@@ -270,6 +288,9 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
     rk_express_own express = { { 0, 0, 0, 0, 0 }, 0, 0, 0 };
     if (alone && run == RK_RUN_THREADS)
         express = rk_express_own_of(entry, (RK_GLOBAL rk_shard *)(entry->context.arena + table[own]));
+#elif !defined(RK_LANG_METAL)
+    rk_u64 beat = 0;
+    rk_u32 heard = 0;
 #endif
     rk_u32 idle = 0;
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
@@ -308,6 +329,8 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
         }
 #if defined(RK_LANG_CUDA)
         if (!visits && rk_host_is_silent(entry, &beat, &heard_ns)) break;
+#elif !defined(RK_LANG_METAL)
+        if (!visits && rk_host_is_silent(entry, round, &beat, &heard)) break;
 #endif
         idle = worked ? 0u : idle + 1u;
         if (!served || (visits && idle >= RK_SLICE_IDLE)) break;
@@ -401,18 +424,29 @@ RK_FN void rk_entry_answer(rk_entry *entry, RK_GLOBAL rk_unit *parcel, RK_GLOBAL
     }
 }
 
+/* May this launch serve? One that stays tells that it has begun; the host may have given it up by then. */
+RK_FN rk_u32 rk_entry_begins(rk_entry *entry, RK_GLOBAL rk_parcel *parcel, rk_u32 visits)
+{
+    rk_u32 begun = 0;
+    if (visits) return 1;
+    if (entry->thread == 0) begun = rk_add_u32(&parcel->begun, 1u, RK_ACQ_REL, RK_SCOPE_SYSTEM);
+    return !(rk_block_agree(entry, begun) & RK_PARCEL_REVOKED);
+}
+
 #define RK_KERNEL __kernel void
-#define RK_ENTRY(kernel_, number_, run_)                                                                 \
-    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count,       \
-                                 rk_u32 visits, __local rk_u8 *shared, __global rk_unit *parcel,         \
-                                 __global rk_unit *back)                                                 \
-    {                                                                                                    \
-        __local rk_u32 board[RK_BOARD_WORDS];                                                            \
-        rk_entry entry;                                                                                  \
-        rk_entry_open(&entry, arena, shared, board, number_);                                            \
-        rk_entry_unpack(&entry, parcel, count);                                                          \
-        rk_entry_serve(&entry, shards, first, count, visits, run_);                                      \
-        rk_entry_answer(&entry, parcel, back, (__global const rk_u64 *)(arena + shards) + first, count); \
+#define RK_ENTRY(kernel_, number_, run_)                                                                     \
+    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count,           \
+                                 rk_u32 visits, __local rk_u8 *shared, __global rk_unit *parcel,             \
+                                 __global rk_unit *back)                                                     \
+    {                                                                                                        \
+        __local rk_u32 board[RK_BOARD_WORDS];                                                                \
+        rk_entry entry;                                                                                      \
+        rk_entry_open(&entry, arena, shared, board, number_);                                                \
+        if (rk_entry_begins(&entry, (__global rk_parcel *)parcel, visits)) {                                 \
+            rk_entry_unpack(&entry, parcel, count);                                                          \
+            rk_entry_serve(&entry, shards, first, count, visits, run_);                                      \
+            rk_entry_answer(&entry, parcel, back, (__global const rk_u64 *)(arena + shards) + first, count); \
+        }                                                                                                    \
     }
 #endif
 

@@ -8,6 +8,8 @@
  *     to the device   rk_parcel; rk_parcel_part for each shard; pieces, each an rk_parcel_piece and its units
  *     back            rk_answer for each shard; messages in whole slots
  *
+ * Where both sides have one arena nothing travels: a parcel has no pieces, an answer no messages.
+ *
  * Everything is counted in units of 16 bytes. */
 #ifndef RINGKERNEL_DEVICE_PARCEL_H
 #define RINGKERNEL_DEVICE_PARCEL_H
@@ -18,14 +20,17 @@ typedef struct rk_parcel {
     rk_u32 slice; /* its number, which each answer repeats */
     rk_u32 used;  /* units of the way back that are given out: the blocks take from it */
     rk_u32 room;  /* units of the way back */
-    rk_u32 rest_;
+    rk_u32 begun; /* of a launch that stays: the blocks that have begun, and RK_PARCEL_REVOKED */
 } rk_parcel;
+
+/* Written by the host: no block begins any more. One whose driver starts it late touches nothing then. */
+#define RK_PARCEL_REVOKED 0x80000000u
 
 typedef struct rk_parcel_part {
     rk_u32 first; /* unit of the shard's first piece */
     rk_u32 pieces;
-    rk_u32 most; /* units that each of its lanes may take of the way back */
-    rk_u32 rest_;
+    rk_u32 most;   /* units that each of its lanes may take of the way back */
+    rk_u32 shared; /* 1: its messages are where the host reads them */
 } rk_parcel_part;
 
 typedef struct rk_parcel_piece {
@@ -81,12 +86,12 @@ RK_FN RK_GLOBAL rk_ring *rk_answer_ring(RK_GLOBAL const rk_shard *shard, rk_byte
 
 /* Room on the way back for what a lane holds. Of the device's own header `cached_tail` is free, as the consumer has
  * another: there it stands what has travelled already. */
-RK_FN void rk_answer_reserve(RK_GLOBAL rk_parcel *parcel, rk_u32 most, RK_GLOBAL rk_answer *answer,
-                             RK_GLOBAL const rk_ring *ring, rk_u32 which)
+RK_FN void rk_answer_reserve(RK_GLOBAL rk_parcel *parcel, RK_GLOBAL const rk_parcel_part *part,
+                             RK_GLOBAL rk_answer *answer, RK_GLOBAL const rk_ring *ring, rk_u32 which)
 {
-    rk_u32 shift = ring->slot_shift - 4u, there = (rk_u32)(ring->tail - ring->cached_tail), count = there,
-           first = 0;
-    if (count > most >> shift) count = most >> shift;
+    rk_u32 shift = ring->slot_shift - 4u,
+           there = part->shared ? 0u : (rk_u32)(ring->tail - ring->cached_tail), count = there, first = 0;
+    if (count > part->most >> shift) count = part->most >> shift;
     if (count) first = rk_add_u32(&parcel->used, count << shift, RK_RELAXED, RK_SCOPE_DEVICE);
     if (first + (count << shift) > parcel->room)
         count = first < parcel->room ? (parcel->room - first) >> shift : 0u;
@@ -101,7 +106,7 @@ RK_FN void rk_answer_begin(RK_GLOBAL rk_unit *units, rk_u32 number, RK_GLOBAL rk
                            RK_GLOBAL const rk_shard *shard, rk_byte *arena)
 {
     RK_GLOBAL rk_parcel *parcel = (RK_GLOBAL rk_parcel *)units;
-    rk_u32 most = ((RK_GLOBAL const rk_parcel_part *)(units + 1) + number)->most;
+    RK_GLOBAL const rk_parcel_part *part = (RK_GLOBAL const rk_parcel_part *)(units + 1) + number;
     RK_GLOBAL const rk_orders *orders = (RK_GLOBAL const rk_orders *)(arena + shard->orders);
     RK_GLOBAL const rk_lane *host = (RK_GLOBAL const rk_lane *)(arena + shard->lane[0]);
     answer->phase = orders->phase;
@@ -114,7 +119,7 @@ RK_FN void rk_answer_begin(RK_GLOBAL rk_unit *units, rk_u32 number, RK_GLOBAL rk
         answer->stamp_seen[b] = rk_lane_ring(host, arena, b)->stamp_seen;
     }
     for (rk_u32 w = 0; w < RK_ANSWER_LANES; w++)
-        rk_answer_reserve(parcel, most, answer, rk_answer_ring(shard, arena, w), w);
+        rk_answer_reserve(parcel, part, answer, rk_answer_ring(shard, arena, w), w);
     answer->slice = parcel->slice;
 }
 

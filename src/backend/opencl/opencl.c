@@ -1,4 +1,4 @@
-/* The OpenCL backend: a device opened, a buffer of it as the arena, kernels on it by copy slices. */
+/* The OpenCL backend: a device opened, memory of it as the arena, kernels on it that stay or are served by slices. */
 #include "opencl.h"
 
 #include <stdlib.h>
@@ -31,15 +31,16 @@ static rk_status take_device(rk_opencl_runtime *cl)
     return cl->context ? rk_opencl_queue_open(cl) : rk_opencl_failed(cl, result, "opening the device");
 }
 
-/* A lost device may never give back what it has, its driver would wait, and a launch may still write where copies go: all
+/* A lost device, or a launch that never ends, may never give back what it has, its driver would wait, and a launch may still write where copies go: all
  * of that stays until the process ends. */
 static rk_opencl_runtime *left_behind; /* atomic */
 
 static void free_all(rk_opencl_runtime *cl)
 {
-    for (rk_u32 n = 1; n <= RK_KERNELS_MAX; n++) free(cl->served[n]);
+    for (rk_u32 n = 1; n <= RK_KERNELS_MAX; n++) rk_opencl_served_drop(cl, cl->served[n]);
+    cl->held |= rk_atomic_u32(&cl->lost) || rk_opencl_is_stuck(cl);
     rk_opencl_release(cl);
-    if (rk_atomic_u32(&cl->lost)) {
+    if (cl->held) {
         cl->next = __atomic_load_n(&left_behind, __ATOMIC_RELAXED);
         while (!__atomic_compare_exchange_n(&left_behind, &cl->next, cl, 0, __ATOMIC_RELEASE,
                                             __ATOMIC_RELAXED)) {}
@@ -66,6 +67,16 @@ static void make_locks(rk_opencl_runtime *cl)
     pthread_mutex_init(&cl->device_lock, 0);
 }
 
+static void choose_mode(rk_opencl_runtime *cl)
+{
+    rk_runtime *runtime = cl->runtime;
+    rk_opencl_try_sharing(cl);
+    cl->stays =
+        cl->shares && cl->device.units > 1 && !runtime->options.slices && !runtime->options.single_step;
+    runtime->by_value = !cl->shares;
+    runtime->rings = !cl->stays;
+}
+
 static rk_status opencl_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling)
 {
     rk_opencl_runtime *cl = calloc(1, sizeof *cl);
@@ -73,9 +84,11 @@ static rk_status opencl_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling
     cl->runtime = runtime;
     cl->patience_ns = RK_OPENCL_PATIENCE;
     cl->building_ns = RK_OPENCL_BUILDING;
+    cl->begin_ns = RK_OPENCL_BEGIN;
     make_locks(cl);
     runtime->backend_data = cl;
     rk_status status = take_device(cl);
+    if (status == RK_OK) choose_mode(cl);
     if (status == RK_OK) status = rk_opencl_reserve(cl, size, ceiling);
     if (status == RK_OK) status = rk_opencl_flights_open(cl);
     if (status != RK_OK) {
@@ -109,7 +122,7 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
     const rk_attributes *a = class->attributes;
     const char *name = class->name;
     rk_status found = rk_check_backends(class, RK_ON_OPENCL, "RK_ON_OPENCL", "OpenCL");
-    (void)runtime, (void)options;
+    (void)options;
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
         found =
             rk_error(RK_UNSUPPORTED,
@@ -119,11 +132,12 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
         found = rk_error(
             RK_UNSUPPORTED,
             "kernel '%s': OpenCL has no barrier of device scope; use RK_SCOPE_BLOCK, or messages", name);
-    if (class->largest_in > RK_INLINE_MAX || class->largest_out > RK_INLINE_MAX)
+    if (runtime->by_value && (class->largest_in > RK_INLINE_MAX || class->largest_out > RK_INLINE_MAX))
         found = rk_error(
             RK_UNSUPPORTED,
             "kernel '%s' has messages over %u bytes: those travel by reference, and blocks of them are "
-            "not copied to an OpenCL device; use smaller messages, or the backend cpu or cuda",
+            "not copied to an OpenCL device that doesn't share memory with the host; use smaller messages, "
+            "or the backend cpu or cuda",
             name, RK_INLINE_MAX);
     rk_status invalid = rk_check_values(class);
     return invalid != RK_OK ? invalid : found;
@@ -139,7 +153,6 @@ static rk_status opencl_prepare(rk_runtime *runtime, const rk_class *class, cons
 const rk_backend rk_backend_opencl = {
     .name = "opencl",
     .rings = 1,
-    .by_value = 1,
     .reserve = opencl_reserve,
     .release = opencl_release,
     .open = opencl_open,

@@ -4,12 +4,14 @@
  *   opencl.c          the backend's table: open, close, check
  *   opencl_queue.c    the one queue of commands: copies, launches, waiting with a deadline
  *   opencl_arena.c    the arena: one buffer on the device, and its image on the host
+ *   opencl_share.c    memory that both sides see at once: tried, taken
  *   opencl_code.c     a kernel's code: rendered, compiled or from the cache
  *   opencl_flight.c   slices on their way: a parcel up, a launch, its answer down; two at once
  *   opencl_parcel.c   what goes into a parcel, and what becomes of an answer
  *   opencl_rest.c     a kernel between slices: what it begins with, its counters, what it leaves behind
  *   opencl_serve.c    kernels that are served: taken on, left, given up, stepped
- *   opencl_keeper.c   the thread that launches what has work */
+ *   opencl_reside.c   kernels that stay on the device
+ *   opencl_keeper.c   the thread that launches what has work, and looks after what stays */
 #ifndef RK_BACKEND_OPENCL_OPENCL_H
 #define RK_BACKEND_OPENCL_OPENCL_H
 
@@ -21,14 +23,25 @@
 #define RK_OPENCL_BOUNCE (4ull << 20)        /* bytes of the memory that copies go through */
 #define RK_OPENCL_PATIENCE RK_SECONDS(10)    /* for what takes microseconds */
 #define RK_OPENCL_BUILDING RK_SECONDS(600)   /* for a driver that compiles at the first launch */
+#define RK_OPENCL_BEGIN RK_SECONDS(2)        /* for the work-groups of a kernel that stays to begin */
 #define RK_OPENCL_ARENA_DEFAULT (1ull << 30) /* bytes, where no ceiling is given */
 #define RK_OPENCL_VISITS_MOST 64u            /* of a shard in one launch */
 #define RK_OPENCL_SLICE_NS \
     RK_MILLISECONDS(10) /* what a launch should take at most: a display's watchdog waits for 2 s */
 
+#define RK_OPENCL_TICK_NS RK_MILLISECONDS(1) /* how often kernels that stay are told the time */
+
 #define RK_OPENCL_FLIGHTS 2u
 #define RK_OPENCL_MESSAGES (1ull << 20) /* bytes of messages that go up in one slice */
 #define RK_OPENCL_ANSWERS (4ull << 20)  /* that come down, at most */
+
+/* Memory that a launch is handed. */
+typedef struct rk_opencl_memory {
+    rk_cl_memory device; /* 0: both sides see the same */
+    char *host;          /* whole pages */
+    void *block;         /* that it lies in, if it is both sides' */
+    rk_u64 room;         /* bytes */
+} rk_opencl_memory;
 
 /* A kernel's code. Lives as long as the runtime. */
 typedef struct rk_opencl_code {
@@ -48,6 +61,7 @@ typedef struct rk_opencl_shard {
     rk_u64 taken[2];              /* of the first that is not on the host yet, out lane and report lane */
     rk_u64 head[2];               /* and how far the host had read, as the device was told */
     rk_u32 command, host_ended, faults; /* and its orders */
+    rk_u64 freed[RK_BANDS];             /* the host lane's head, as the last slice left it */
     rk_u64 progress;                    /* at the end of its last slice */
 } rk_opencl_shard;
 
@@ -65,6 +79,12 @@ typedef struct rk_opencl_served {
     rk_u32 worked;                  /* its last slice did something: another may find work */
     rk_u32 crowded;                 /* the last answer had no room for all: each lane gets its share */
     rk_u64 answer;                  /* bytes that the last answer had */
+    /* opencl_reside.c */
+    struct rk_opencl_served *next; /* of those whose launch doesn't end */
+    rk_cl_queue queue;             /* its own */
+    rk_cl_event stay;              /* its launch that stays; 0: there is none */
+    rk_u32 going;                  /* it was told to leave, by one who waits for that */
+    rk_opencl_memory brought, taken;
     rk_opencl_shard shard[];
 } rk_opencl_served;
 
@@ -73,9 +93,7 @@ typedef struct rk_opencl_flight {
     rk_opencl_served *served;   /* 0: on the ground */
     rk_u32 slice, first, count; /* its number; the shards */
     rk_u64 begun_ns;
-    rk_cl_memory up, down;            /* on the device */
-    char *parcel, *back;              /* on the host */
-    rk_u64 up_room, down_room;        /* bytes */
+    rk_opencl_memory up, down;        /* parcel and answers */
     rk_u64 packed, asked;             /* bytes of them that travel */
     rk_cl_event arrived, ended, came; /* the parcel on the device, the launch, the answer here */
 } rk_opencl_flight;
@@ -105,8 +123,16 @@ typedef struct rk_opencl_runtime {
     rk_u32 in_air;    /* flights; atomic, as others ask whether to wake who waits for one */
     rk_u32 slices;    /* departed so far */
     rk_u64 landed_ns; /* when the last one ended */
+    /* opencl_share.c */
+    rk_u32 shares; /* the arena and what travels are both sides' */
+    rk_u32 held;   /* the driver has a launch that may never end, and keeps what it was given */
+    /* opencl_reside.c */
+    rk_u32 stays;    /* kernels stay on the device */
+    rk_u64 begin_ns; /* how long their work-groups may take to begin */
+    rk_u64 beat;     /* the host lives */
+    rk_opencl_served *stuck;
     /* opencl_arena.c */
-    rk_cl_memory arena;
+    rk_opencl_memory arena;
     /* opencl_code.c */
     rk_opencl_code *codes;
     rk_u32 layout_checked;
@@ -182,6 +208,29 @@ rk_status rk_opencl_fetch_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size
 rk_status rk_opencl_store_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size, rk_u64 stride,
                                rk_u32 count);
 
+/* opencl_share.c */
+/* Find out whether host and kernels can share memory: sets `shares`, or tells why not in the log. */
+void rk_opencl_try_sharing(rk_opencl_runtime *cl);
+rk_status rk_opencl_memory_make(rk_opencl_runtime *cl, rk_u64 size, rk_opencl_memory *memory);
+void rk_opencl_memory_drop(rk_opencl_runtime *cl, rk_opencl_memory *memory);
+rk_cl_result rk_opencl_memory_argument(const rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 index,
+                                       const rk_opencl_memory *memory);
+
+/* opencl_reside.c, with the device locked */
+/* Its launch that stays begins, or all kernels go over to slices and the log says why. */
+rk_status rk_opencl_stay(rk_opencl_runtime *cl, rk_opencl_served *served);
+void rk_opencl_order_leave(const rk_host_kernel *kernel, rk_u32 leave);
+/* All kernels go over to slices. RK_TIMED_OUT: one runs a handler and doesn't leave; they stay. */
+rk_status rk_opencl_cease(rk_opencl_runtime *cl, const char *why);
+/* A kernel that stays leaves, by `deadline_ns`; the lock is given up meanwhile. RK_TIMED_OUT: a handler is running. */
+rk_status rk_opencl_go(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u64 deadline_ns);
+/* The time, the host's heartbeat, and what has left unasked. How long nothing is to be done unless somebody rings. */
+rk_u64 rk_opencl_look_after(rk_opencl_runtime *cl);
+/* Nobody serves it any more; what a launch may still use stays. */
+void rk_opencl_served_drop(rk_opencl_runtime *cl, rk_opencl_served *served);
+/* Does a launch that was given up still run? */
+int rk_opencl_is_stuck(rk_opencl_runtime *cl);
+
 /* opencl_code.c */
 /* A class's code, compiled now unless it is there or in the cache, and warmed up for such a layout.
  * RK_COMPILE_FAILED: the compiler's words, with the user's file and line. */
@@ -190,7 +239,8 @@ rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const 
 void rk_opencl_codes_free(rk_opencl_runtime *cl);
 /* Set the arguments of a launch. */
 rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64 table, rk_u32 first,
-                              rk_u32 count, rk_u32 visits, rk_u32 shared, const rk_opencl_flight *flight);
+                              rk_u32 count, rk_u32 visits, rk_u32 shared, const rk_opencl_memory *brought,
+                              const rk_opencl_memory *taken);
 
 /* opencl_flight.c, with the device locked */
 rk_status rk_opencl_flights_open(rk_opencl_runtime *cl);
@@ -207,8 +257,8 @@ rk_status rk_opencl_land(rk_opencl_runtime *cl, rk_opencl_flight *flight);
 
 /* opencl_parcel.c, with the device locked */
 /* Bytes of a parcel and of an answer, at most. */
-rk_u64 rk_opencl_parcel_room(const rk_host_kernel *kernel);
-rk_u64 rk_opencl_answer_room(const rk_host_kernel *kernel);
+rk_u64 rk_opencl_parcel_room(const rk_opencl_runtime *cl, const rk_host_kernel *kernel);
+rk_u64 rk_opencl_answer_room(const rk_opencl_runtime *cl, const rk_host_kernel *kernel);
 /* What the host has for these shards. */
 void rk_opencl_pack(rk_opencl_runtime *cl, rk_opencl_flight *flight);
 /* Bytes that the answer has, of which all but the messages must be there. RK_DEVICE_LOST: a shard has none. */

@@ -66,6 +66,8 @@ typedef rk_i32 rk_cl_result;
     X(DEVICE_ATOMIC_SCOPE_DEVICE, 32)                 \
     X(DEVICE_OPENCL_C_ALL_VERSIONS, 0x1066)           \
     X(MEM_READ_WRITE, 1)                              \
+    X(MEM_SVM_FINE_GRAIN_BUFFER, 1024)                \
+    X(MEM_SVM_ATOMICS, 2048)                          \
     X(PROGRAM_BINARY_SIZES, 0x1165)                   \
     X(PROGRAM_BINARIES, 0x1166)                       \
     X(PROGRAM_BUILD_LOG, 0x1183)                      \
@@ -143,7 +145,14 @@ typedef void (*rk_cl_told)(rk_cl_event event, rk_i32 status, void *user);
     X(clSetEventCallback, rk_cl_result, (rk_cl_event event, rk_i32 when, rk_cl_told told, void *user))      \
     X(clReleaseEvent, rk_cl_result, (rk_cl_event event))
 
+/* Those of 2.0, which an older library hasn't: then 0. */
+#define RK_CL_FUNCTIONS_2(X)                                                                    \
+    X(clSVMAlloc, void *, (rk_cl_context context, rk_u64 flags, size_t size, rk_u32 alignment)) \
+    X(clSVMFree, void, (rk_cl_context context, void *memory))                                   \
+    X(clSetKernelArgSVMPointer, rk_cl_result, (rk_cl_kernel kernel, rk_u32 index, const void *memory))
+
 #define RK_CL_TYPE_(name, result, parameters) typedef result(*rk_##name) parameters;
 RK_CL_FUNCTIONS(RK_CL_TYPE_)
+RK_CL_FUNCTIONS_2(RK_CL_TYPE_)
 
 #endif

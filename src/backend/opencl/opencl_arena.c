@@ -2,7 +2,10 @@
  * is shared, nothing is mapped.
  *
  * The upper half is the device's, and the image is fetched and stored as for every device. The lower half, which other
- * devices reach, here is the host's; what the device needs of it is copied by each slice (opencl_slice.c). */
+ * devices reach, here is the host's; what the device needs of it is copied by each slice (opencl_parcel.c).
+ *
+ * Where both sides see the same memory (opencl_share.c), that is the arena: the halves are the same, and nothing is
+ * copied. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,9 +17,26 @@
 
 /* ------------------------------------------------------------------ memory that comes and goes */
 
+#define RENEWED_LEAST (1u << 20) /* bytes; fewer are cleared in less time */
+
+/* Pages that were dropped are zero when they are touched again, if the driver took them as everybody does: one that was
+ * marked tells. 0: they are not, or it isn't worth it. */
+static int renew_pages(rk_byte *at, rk_u64 size)
+{
+    volatile rk_u64 *first = (volatile rk_u64 *)(void *)at,
+                    *last = (volatile rk_u64 *)(void *)(at + size - GRANULE);
+    if (size < RENEWED_LEAST || size % GRANULE) return 0;
+    *first = *last = 1;
+    return madvise(at, size, MADV_DONTNEED) == 0 && *first == 0 && *last == 0;
+}
+
 static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
     rk_opencl_runtime *cl = arena->owner;
+    if (cl->shares) {
+        if (!renew_pages(arena->base + offset, size)) memset(arena->base + offset, 0, size);
+        return RK_OK;
+    }
     rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status != RK_OK) return status;
     status = rk_opencl_zero(cl, offset, size);
@@ -28,6 +48,7 @@ static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
 /* The device's is cleared when it is taken again. */
 static void given(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
+    if (((rk_opencl_runtime *)arena->owner)->shares) return;
     madvise(arena->base + offset, size, MADV_DONTNEED);
 }
 
@@ -47,6 +68,7 @@ static rk_status copy(void *device, const rk_rows *r, int up)
 
 static rk_status move(rk_opencl_runtime *cl, rk_rows rows, int up)
 {
+    if (cl->shares) return RK_OK;
     const rk_bounce bounce = { (rk_byte *)cl->bounce, cl->runtime->arena.base, RK_OPENCL_BOUNCE, copy, cl };
     rk_status status = rk_opencl_await(cl, rk_opencl_patience(cl)); /* the bounce is this copy's alone */
     rk_opencl_empty(cl);
@@ -66,7 +88,7 @@ rk_status rk_opencl_store_rows(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size
 static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int up)
 {
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
-    if (offset < runtime->arena.device_from) return RK_OK; /* the host's own */
+    if (cl->shares || offset < runtime->arena.device_from) return RK_OK; /* the host's own */
     rk_status status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status != RK_OK) return status;
     status = move(cl, (rk_rows){ offset, size, 0, 1 }, up);
@@ -95,21 +117,30 @@ static rk_u64 half_of(const rk_opencl_runtime *cl, rk_u64 size)
     return (size < most ? size : most) / GRANULE * GRANULE;
 }
 
+/* A buffer, and addresses for its image. */
+static rk_status make_buffer(rk_opencl_runtime *cl, rk_u64 size)
+{
+    rk_cl_result result = RK_CL_SUCCESS;
+    cl->arena.device = cl->api.clCreateBuffer(cl->context, RK_CL_MEM_READ_WRITE, size, 0, &result);
+    if (!cl->arena.device) {
+        rk_status status = rk_opencl_failed(cl, result, "taking device memory for the arena");
+        rk_error_detail("%llu MiB were asked for: set memory_ceiling lower",
+                        (unsigned long long)(size >> 20));
+        return status;
+    }
+    void *image = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (image == MAP_FAILED) return rk_arena_no_addresses(size);
+    cl->arena.host = image;
+    return RK_OK;
+}
+
 rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling)
 {
     rk_u64 half = half_of(cl, size);
-    rk_cl_result result = RK_CL_SUCCESS;
-    cl->arena = cl->api.clCreateBuffer(cl->context, RK_CL_MEM_READ_WRITE, 2 * half, 0, &result);
-    if (!cl->arena) {
-        rk_status status = rk_opencl_failed(cl, result, "taking device memory for the arena");
-        rk_error_detail("%llu MiB were asked for: set memory_ceiling lower",
-                        (unsigned long long)(half >> 19));
-        return status;
-    }
-    void *image =
-        mmap(0, 2 * half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (image == MAP_FAILED) return rk_arena_no_addresses(2 * half);
-    cl->runtime->arena = (rk_arena){ .base = image,
+    rk_status status =
+        cl->shares ? rk_opencl_memory_make(cl, 2 * half, &cl->arena) : make_buffer(cl, 2 * half);
+    if (status != RK_OK) return status;
+    cl->runtime->arena = (rk_arena){ .base = (rk_byte *)cl->arena.host,
                                      .size = 2 * half,
                                      .ceiling = ceiling < 2 * half ? ceiling : 2 * half,
                                      .device_from = half,
@@ -122,9 +153,9 @@ rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling)
 void rk_opencl_release(rk_opencl_runtime *cl)
 {
     rk_arena *arena = &cl->runtime->arena;
-    if (cl->arena && !rk_atomic_u32(&cl->lost)) cl->api.clReleaseMemObject(cl->arena);
-    if (!arena->base) return;
-    rk_arena_forget(arena);
-    munmap(arena->base, arena->size);
+    if (arena->base) rk_arena_forget(arena);
+    if (cl->shares && !cl->held) rk_opencl_memory_drop(cl, &cl->arena);
+    if (cl->arena.device && !cl->held) cl->api.clReleaseMemObject(cl->arena.device);
+    if (!cl->shares && cl->arena.host) munmap(cl->arena.host, arena->size);
     arena->base = 0;
 }

@@ -137,21 +137,19 @@ static void keep(rk_opencl_runtime *cl, const recipe *r, rk_cl_program program)
 /* ------------------------------------------------------------------ what is built can run */
 
 rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64 table, rk_u32 first,
-                              rk_u32 count, rk_u32 visits, rk_u32 shared, const rk_opencl_flight *flight)
+                              rk_u32 count, rk_u32 visits, rk_u32 shared, const rk_opencl_memory *brought,
+                              const rk_opencl_memory *taken)
 {
     const struct {
         size_t size;
         const void *value;
-    } arguments[] = { { sizeof cl->arena, &cl->arena },
-                      { 8, &table },
-                      { 4, &first },
-                      { 4, &count },
-                      { 4, &visits },
-                      { shared, 0 },
-                      { sizeof flight->up, &flight->up },
-                      { sizeof flight->down, &flight->down } };
+        const rk_opencl_memory *memory;
+    } arguments[] = { { 0, 0, &cl->arena }, { 8, &table, 0 }, { 4, &first, 0 },  { 4, &count, 0 },
+                      { 4, &visits, 0 },    { shared, 0, 0 }, { 0, 0, brought }, { 0, 0, taken } };
     for (rk_u32 i = 0; i < sizeof arguments / sizeof *arguments; i++) {
-        rk_cl_result result = cl->api.clSetKernelArg(kernel, i, arguments[i].size, arguments[i].value);
+        rk_cl_result result = arguments[i].memory
+                                  ? rk_opencl_memory_argument(cl, kernel, i, arguments[i].memory)
+                                  : cl->api.clSetKernelArg(kernel, i, arguments[i].size, arguments[i].value);
         if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "setting a kernel's argument");
     }
     return RK_OK;
@@ -161,17 +159,18 @@ rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64
  * of the arena that nobody has (offset 0 is never given). */
 static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
 {
-    rk_u32 room = RK_LAYOUT_WORDS, *words = (rk_u32 *)(void *)cl->bounce;
+    rk_u32 room = RK_LAYOUT_WORDS;
+    const rk_u32 *words = (const rk_u32 *)(const void *)(cl->shares ? cl->arena.host : cl->bounce);
     rk_cl_result result = RK_CL_SUCCESS;
     if (cl->layout_checked) return RK_OK;
     rk_cl_kernel kernel = cl->api.clCreateKernel(program, "rk_layout_check", &result);
     if (!kernel) return rk_opencl_failed(cl, result, "finding the layout's check");
     rk_status status = RK_OK;
-    if (cl->api.clSetKernelArg(kernel, 0, sizeof cl->arena, &cl->arena) ||
+    if (rk_opencl_memory_argument(cl, kernel, 0, &cl->arena) ||
         cl->api.clSetKernelArg(kernel, 1, sizeof room, &room))
         status = rk_error(RK_INTERNAL, "setting the arguments of the layout's check");
     if (status == RK_OK) status = rk_opencl_launch(cl, kernel, 1, 1);
-    if (status == RK_OK) status = rk_opencl_down(cl, 0, cl->bounce, sizeof host_layout);
+    if (status == RK_OK && !cl->shares) status = rk_opencl_down(cl, 0, cl->bounce, sizeof host_layout);
     if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
     for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && status == RK_OK; i++)
         if (words[i] != host_layout[i])
@@ -187,7 +186,8 @@ static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
 /* A launch that serves no shard: a driver that compiles at the first launch does it now, and not in a slice. */
 static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 threads, rk_u32 shared)
 {
-    rk_status status = rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared, cl->flight);
+    rk_status status =
+        rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared, &cl->flight->up, &cl->flight->down);
     if (status == RK_OK) status = rk_opencl_launch(cl, code->kernel, 1, threads);
     if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
     if (status == RK_TIMED_OUT)

@@ -182,14 +182,26 @@ const char *rk_opencl_ability(rk_u32 bit)
     return bit < sizeof names / sizeof *names ? names[bit] : "";
 }
 
+const char *rk_opencl_sharing(const rk_opencl_device *d)
+{
+    if (!(d->can & RK_OPENCL_SVM_FINE)) return "host and running kernel don't see each other's writes";
+    if (!(d->can & RK_OPENCL_SVM_ATOMICS) || !(d->can & RK_OPENCL_ORDERS))
+        return "host and kernel can't order what they share, for want of shared atomics";
+    if (!d->is_cpu) return "sharing is proved on CPUs alone";
+    if (d->largest_buffer < RK_OPENCL_SHARED_LEAST) return "its largest buffer has less than 512 MiB";
+    return 0;
+}
+
 const char *rk_opencl_mode(const rk_opencl_device *d)
 {
-    if (d->can & RK_OPENCL_SVM_ATOMICS)
-        return "copy slices: nothing is assumed of memory that both sides reach, nor of progress between "
-               "work-groups";
-    if (d->can & (RK_OPENCL_SVM_FINE | RK_OPENCL_SVM_SYSTEM))
-        return "copy slices: host and kernel can't order what they share, for want of shared atomics";
-    return "copy slices: host and running kernel don't see each other's writes";
+    static _Thread_local char text[128];
+    const char *why = rk_opencl_sharing(d);
+    if (!why)
+        return d->units > 1 ? "persistent, with one unit left free, where a probe finds memory shared; else "
+                              "copy slices"
+                            : "slices without copies, where a probe finds memory shared; else copy slices";
+    snprintf(text, sizeof text, "copy slices: %s", why);
+    return text;
 }
 
 const char *rk_opencl_standard(const rk_opencl_device *d)

@@ -40,6 +40,12 @@ rk_status rk_opencl_device_check(const rk_opencl_device *device);
 /* The name of the ability of this bit; "" past the last. */
 const char *rk_opencl_ability(rk_u32 bit);
 
+#define RK_OPENCL_SHARED_LEAST \
+    (512ull << 20) /* of which half are the runtime's tables, should all kernels have pools */
+
+/* Why host and kernels can't share memory there; 0: they may, which is then tried (opencl_share.c). */
+const char *rk_opencl_sharing(const rk_opencl_device *device);
+
 /* How kernels are served there, and why. */
 const char *rk_opencl_mode(const rk_opencl_device *device);
 

@@ -10,45 +10,26 @@
 
 /* ------------------------------------------------------------------ what they travel in */
 
-static rk_status make_memory(rk_opencl_runtime *cl, rk_u64 size, rk_cl_memory *device, char **host)
-{
-    rk_cl_result result = RK_CL_SUCCESS;
-    *host = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
-    if (!*host) return rk_error(RK_OUT_OF_MEMORY, "no memory for slices");
-    *device = cl->api.clCreateBuffer(cl->context, RK_CL_MEM_READ_WRITE, size, 0, &result);
-    return *device ? RK_OK : rk_opencl_failed(cl, result, "taking device memory for slices");
-}
-
-static void drop_memory(rk_opencl_runtime *cl, rk_cl_memory *device, char **host)
-{
-    if (*device) cl->api.clReleaseMemObject(*device);
-    free(*host);
-    *device = 0;
-    *host = 0;
-}
-
 /* At least so large. */
-static rk_status fit(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u64 up, rk_u64 down)
+static rk_status fit(rk_opencl_runtime *cl, rk_opencl_memory *memory, rk_u64 size)
 {
-    rk_status status = RK_OK;
-    if (f->up_room < up) {
-        drop_memory(cl, &f->up, &f->parcel);
-        status = make_memory(cl, up, &f->up, &f->parcel);
-        f->up_room = status == RK_OK ? up : 0;
-    }
-    if (status == RK_OK && f->down_room < down) {
-        drop_memory(cl, &f->down, &f->back);
-        status = make_memory(cl, down, &f->down, &f->back);
-        f->down_room = status == RK_OK ? down : 0;
-    }
-    return status;
+    if (memory->room >= size) return RK_OK;
+    rk_opencl_memory_drop(cl, memory);
+    return rk_opencl_memory_make(cl, size, memory);
+}
+
+static rk_status fit_flight(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u64 up, rk_u64 down)
+{
+    rk_status status = fit(cl, &f->up, up);
+    return status == RK_OK ? fit(cl, &f->down, down) : status;
 }
 
 rk_status rk_opencl_flights_fit(rk_opencl_runtime *cl, const rk_host_kernel *kernel)
 {
     rk_status status = RK_OK;
     for (rk_u32 i = 0; i < RK_OPENCL_FLIGHTS && status == RK_OK; i++)
-        status = fit(cl, &cl->flight[i], rk_opencl_parcel_room(kernel), rk_opencl_answer_room(kernel));
+        status = fit_flight(cl, &cl->flight[i], rk_opencl_parcel_room(cl, kernel),
+                            rk_opencl_answer_room(cl, kernel));
     return status;
 }
 
@@ -60,14 +41,14 @@ rk_status rk_opencl_flights_open(rk_opencl_runtime *cl)
         *queues[i] = cl->api.clCreateCommandQueue(cl->context, cl->device.handle, 0, &result);
         if (!*queues[i]) return rk_opencl_failed(cl, result, "making a queue of commands");
     }
-    return fit(cl, cl->flight, sizeof(rk_parcel), sizeof(rk_answer)); /* for launches without shards */
+    return fit_flight(cl, cl->flight, sizeof(rk_parcel), sizeof(rk_answer)); /* for launches without shards */
 }
 
 void rk_opencl_flights_close(rk_opencl_runtime *cl)
 {
     for (rk_u32 i = 0; i < RK_OPENCL_FLIGHTS; i++) {
-        drop_memory(cl, &cl->flight[i].up, &cl->flight[i].parcel);
-        drop_memory(cl, &cl->flight[i].down, &cl->flight[i].back);
+        rk_opencl_memory_drop(cl, &cl->flight[i].up);
+        rk_opencl_memory_drop(cl, &cl->flight[i].down);
     }
     if (cl->up_queue) cl->api.clReleaseCommandQueue(cl->up_queue);
     if (cl->down_queue) cl->api.clReleaseCommandQueue(cl->down_queue);
@@ -82,26 +63,42 @@ static rk_u64 guess(const rk_opencl_flight *f)
 {
     rk_u64 least = f->count * sizeof(rk_answer), ask = f->served->answer + ASK_MORE;
     if (ask < least) ask = least;
-    return ask < f->down_room ? ask : f->down_room;
+    return ask < f->down.room ? ask : f->down.room;
 }
 
-static rk_status enqueue(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u32 visits)
+static rk_status enqueue_launch(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u32 visits)
 {
     const rk_opencl_served *served = f->served;
     const rk_layout *l = &served->kernel->layout;
     const size_t local = served->threads,
                  global = (f->count < served->blocks ? f->count : served->blocks) * local;
-    rk_cl_result result =
-        cl->api.clEnqueueWriteBuffer(cl->up_queue, f->up, 0, 0, f->packed, f->parcel, 0, 0, &f->arrived);
-    if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "copying to the device");
     rk_status status = rk_opencl_arguments(cl, served->code->kernel, rk_layout_common(l, l->table), f->first,
-                                           f->count, visits, served->shared, f);
+                                           f->count, visits, served->shared, &f->up, &f->down);
     if (status != RK_OK) return status;
-    result = cl->api.clEnqueueNDRangeKernel(cl->queue, served->code->kernel, 1, 0, &global, &local, 1,
-                                            &f->arrived, &f->ended);
-    if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "launching a kernel");
-    result =
-        cl->api.clEnqueueReadBuffer(cl->down_queue, f->down, 0, 0, f->asked, f->back, 1, &f->ended, &f->came);
+    rk_cl_result result =
+        cl->api.clEnqueueNDRangeKernel(cl->queue, served->code->kernel, 1, 0, &global, &local,
+                                       f->arrived ? 1 : 0, f->arrived ? &f->arrived : 0, &f->ended);
+    return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "launching a kernel");
+}
+
+/* Nothing travels: the answer is there when the launch has ended. */
+static rk_status enqueue_shared(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u32 visits)
+{
+    rk_status status = enqueue_launch(cl, f, visits);
+    f->came = f->ended;
+    return status;
+}
+
+static rk_status enqueue(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u32 visits)
+{
+    if (cl->shares) return enqueue_shared(cl, f, visits);
+    rk_cl_result result = cl->api.clEnqueueWriteBuffer(cl->up_queue, f->up.device, 0, 0, f->packed,
+                                                       f->up.host, 0, 0, &f->arrived);
+    if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "copying to the device");
+    rk_status status = enqueue_launch(cl, f, visits);
+    if (status != RK_OK) return status;
+    result = cl->api.clEnqueueReadBuffer(cl->down_queue, f->down.device, 0, 0, f->asked, f->down.host, 1,
+                                         &f->ended, &f->came);
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "copying from the device");
 }
 
@@ -109,7 +106,8 @@ static rk_status flush(rk_opencl_runtime *cl)
 {
     const rk_cl_queue queues[] = { cl->up_queue, cl->queue, cl->down_queue };
     rk_cl_result result = RK_CL_SUCCESS;
-    for (rk_u32 i = 0; i < sizeof queues / sizeof *queues && result == RK_CL_SUCCESS; i++)
+    if (cl->shares) result = cl->api.clFlush(cl->queue);
+    for (rk_u32 i = 0; i < sizeof queues / sizeof *queues && result == RK_CL_SUCCESS && !cl->shares; i++)
         result = cl->api.clFlush(queues[i]);
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "starting a slice");
 }
@@ -144,9 +142,9 @@ rk_opencl_flight *rk_opencl_oldest(rk_opencl_runtime *cl)
 static rk_status fetch_rest(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u64 size)
 {
     rk_cl_event came = 0;
-    if (size <= f->asked) return RK_OK;
-    rk_cl_result result = cl->api.clEnqueueReadBuffer(cl->down_queue, f->down, 0, f->asked, size - f->asked,
-                                                      f->back + f->asked, 0, 0, &came);
+    if (cl->shares || size <= f->asked) return RK_OK;
+    rk_cl_result result = cl->api.clEnqueueReadBuffer(cl->down_queue, f->down.device, 0, f->asked,
+                                                      size - f->asked, f->down.host + f->asked, 0, 0, &came);
     if (result == RK_CL_SUCCESS) result = cl->api.clFlush(cl->down_queue);
     if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "copying from the device");
     rk_status status = rk_opencl_tell(cl, came);
@@ -167,8 +165,9 @@ rk_status rk_opencl_land(rk_opencl_runtime *cl, rk_opencl_flight *f)
         rk_opencl_lose(cl, rk_error_text()); /* with the answer */
     }
     rk_cl_event *const events[] = { &f->arrived, &f->ended, &f->came };
+    if (f->came == f->ended) f->came = 0;
     for (rk_u32 i = 0; i < sizeof events / sizeof *events; i++) {
-        cl->api.clReleaseEvent(*events[i]);
+        if (*events[i]) cl->api.clReleaseEvent(*events[i]);
         *events[i] = 0;
     }
     f->served = 0;

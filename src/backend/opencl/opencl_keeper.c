@@ -203,9 +203,9 @@ static void *keeper_main(void *argument)
         while (rk_atomic_u32(&cl->waiting)) sched_yield(); /* a lock is not fair by itself */
         pthread_mutex_lock(&cl->device_lock);
         if (!rk_atomic_u32(&cl->lost)) {
-            fly(cl);
+            if (!cl->stays) fly(cl);
             __atomic_store_n(&cl->keeper_sleeps, SLEEPS, __ATOMIC_SEQ_CST); /* before the last look, as W2 */
-            nap_ns = rest(cl);
+            nap_ns = cl->stays ? rk_opencl_look_after(cl) : rest(cl);
         }
         pthread_mutex_unlock(&cl->device_lock);
         tell_failures(cl);

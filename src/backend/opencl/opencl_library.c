@@ -72,9 +72,11 @@ rk_status rk_opencl_error(rk_cl_result result, const char *format, ...)
 static const struct {
     const char *name;
     size_t place; /* in rk_opencl */
+    int needed;
 } functions[] = {
-#define PLACE(name, result, parameters) { #name, offsetof(rk_opencl, name) },
-    RK_CL_FUNCTIONS(PLACE)
+#define PLACE(name, result, parameters) { #name, offsetof(rk_opencl, name), 1 },
+#define PLACE_2(name, result, parameters) { #name, offsetof(rk_opencl, name), 0 },
+    RK_CL_FUNCTIONS(PLACE) RK_CL_FUNCTIONS_2(PLACE_2)
 };
 
 rk_status rk_opencl_load(const char *file, rk_opencl *cl)
@@ -90,7 +92,7 @@ rk_status rk_opencl_load(const char *file, rk_opencl *cl)
             dlerror());
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         void *function = dlsym(cl->library, functions[i].name);
-        if (!function)
+        if (!function && functions[i].needed)
             return rk_error(RK_UNSUPPORTED, "'%s' has no %s: it is no OpenCL library of version 1.2 or later",
                             name, functions[i].name);
         memcpy((char *)cl + functions[i].place, &function, sizeof function);

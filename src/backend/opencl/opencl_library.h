@@ -13,6 +13,7 @@
 typedef struct rk_opencl {
     void *library; /* never closed */
     RK_CL_FUNCTIONS(RK_CL_MEMBER_)
+    RK_CL_FUNCTIONS_2(RK_CL_MEMBER_)
 } rk_opencl;
 
 /* Load the library. `file`: NULL for the system's; RK_OPENCL_LIBRARY in the environment names another. Any thread, any

@@ -31,8 +31,9 @@ static rk_u64 pieces_of(const rk_host_kernel *kernel)
 }
 
 /* There is always room for one message of each shard. */
-rk_u64 rk_opencl_parcel_room(const rk_host_kernel *kernel)
+rk_u64 rk_opencl_parcel_room(const rk_opencl_runtime *cl, const rk_host_kernel *kernel)
 {
+    if (cl->shares) return sizeof(rk_parcel) + kernel->seat_count * sizeof(rk_parcel_part);
     const rk_lane_plan *host = &kernel->layout.lane[RK_LANE_HOST];
     return sizeof(rk_parcel) + RK_OPENCL_MESSAGES +
            kernel->seat_count * (sizeof(rk_parcel_part) + pieces_of(kernel) + host->slot_size);
@@ -49,8 +50,9 @@ static rk_u64 lanes_of(const rk_host_kernel *kernel, rk_u64 messages)
     return size;
 }
 
-rk_u64 rk_opencl_answer_room(const rk_host_kernel *kernel)
+rk_u64 rk_opencl_answer_room(const rk_opencl_runtime *cl, const rk_host_kernel *kernel)
 {
+    if (cl->shares) return kernel->seat_count * sizeof(rk_answer);
     rk_u64 all = kernel->seat_count * lanes_of(kernel, ~0ull);
     rk_u64 least = kernel->seat_count * 2 * lanes_of(kernel, 1);
     if (all > RK_OPENCL_ANSWERS) all = RK_OPENCL_ANSWERS > least ? RK_OPENCL_ANSWERS : least;
@@ -68,13 +70,13 @@ typedef struct parcel {
 } parcel;
 
 /* Room for a piece, which counts when it is closed. */
-static char *open_piece(const parcel *p) { return p->flight->parcel + p->flight->packed + UNIT; }
+static char *open_piece(const parcel *p) { return p->flight->up.host + p->flight->packed + UNIT; }
 
 static void close_piece(parcel *p, const void *of, rk_u64 size)
 {
     const rk_parcel_piece piece = { .at = (rk_u64)((const rk_byte *)of - p->arena),
                                     .units = (rk_u32)(size / UNIT) };
-    memcpy(p->flight->parcel + p->flight->packed, &piece, sizeof piece);
+    memcpy(p->flight->up.host + p->flight->packed, &piece, sizeof piece);
     p->flight->packed += UNIT + size;
     p->part->pieces++;
 }
@@ -140,6 +142,14 @@ static void put_ring(parcel *p, const rk_ring *ring, rk_opencl_shard *shard, rk_
     shard->stamp_count[b] = stamps;
 }
 
+/* Orders that are known where the shard is. */
+static void note_orders(const rk_seat *seat, rk_opencl_shard *shard)
+{
+    shard->command = rk_atomic_u32(&seat->orders->command);
+    shard->host_ended = rk_atomic_u32(&seat->orders->host_ended);
+    shard->faults = rk_atomic_u32(&seat->orders->faults);
+}
+
 static void put_shard(parcel *p, const rk_seat *seat, rk_opencl_shard *shard)
 {
     const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST);
@@ -151,17 +161,34 @@ static void put_shard(parcel *p, const rk_seat *seat, rk_opencl_shard *shard)
         shard->head[w] = head;
     }
     /* Last: a drain that is ordered after the last message is seen with that message. */
-    shard->command = rk_atomic_u32(&seat->orders->command);
-    shard->host_ended = rk_atomic_u32(&seat->orders->host_ended);
-    shard->faults = rk_atomic_u32(&seat->orders->faults);
+    note_orders(seat, shard);
     put_words(p, seat->orders, HALF);
 }
 
 /* Units of the way back for each lane: as many as there are, but after an answer that had no room for all. */
 static rk_u32 share(const rk_opencl_flight *f)
 {
-    rk_u64 units = (f->down_room - f->count * sizeof(rk_answer)) / UNIT;
+    rk_u64 units = (f->down.room - f->count * sizeof(rk_answer)) / UNIT;
     return (rk_u32)(f->served->crowded ? units / (RK_ANSWER_LANES * f->count) : units);
+}
+
+/* Of a shared arena: all is there. */
+static void pack_shared(rk_opencl_runtime *cl, rk_opencl_flight *f)
+{
+    rk_parcel *head = (rk_parcel *)(void *)f->up.host;
+    rk_parcel_part *parts = (rk_parcel_part *)(void *)(head + 1);
+    rk_u64 now = rk_runtime_now(cl->runtime);
+    *head = (rk_parcel){ .slice = f->slice };
+    for (rk_u32 s = 0; s < f->count; s++) {
+        const rk_seat *seat = &f->served->kernel->seats[f->first + s];
+        rk_opencl_shard *shard = &f->served->shard[f->first + s];
+        parts[s] = (rk_parcel_part){ .shared = 1 };
+        __atomic_store_n(&seat->orders->clock_base, now, __ATOMIC_RELAXED);
+        note_orders(seat, shard);
+        for (rk_u32 w = 0; w < RK_ANSWER_LANES; w++)
+            shard->head[w] = __atomic_load_n(
+                &rk_lane_ring(rk_seat_lane(seat, to_host[w]), arena_of(cl), 0)->head, __ATOMIC_ACQUIRE);
+    }
 }
 
 void rk_opencl_pack(rk_opencl_runtime *cl, rk_opencl_flight *f)
@@ -169,12 +196,16 @@ void rk_opencl_pack(rk_opencl_runtime *cl, rk_opencl_flight *f)
     const rk_host_kernel *kernel = f->served->kernel;
     const rk_parcel head = { .slice = f->slice,
                              .used = f->count * (rk_u32)(sizeof(rk_answer) / UNIT),
-                             .room = (rk_u32)(f->down_room / UNIT) };
-    rk_parcel_part *parts = (rk_parcel_part *)(void *)(f->parcel + sizeof head);
+                             .room = (rk_u32)(f->down.room / UNIT) };
+    rk_parcel_part *parts = (rk_parcel_part *)(void *)(f->up.host + sizeof head);
     parcel p = { .flight = f, .arena = arena_of(cl) };
+    if (cl->shares) {
+        pack_shared(cl, f);
+        return;
+    }
     rk_u64 now = rk_runtime_now(cl->runtime);
     rk_u64 budget = RK_OPENCL_MESSAGES / f->count, slot = kernel->layout.lane[RK_LANE_HOST].slot_size;
-    memcpy(f->parcel, &head, sizeof head);
+    memcpy(f->up.host, &head, sizeof head);
     f->packed = sizeof head + f->count * sizeof *parts;
     for (rk_u32 s = 0; s < f->count; s++) {
         const rk_seat *seat = &kernel->seats[f->first + s];
@@ -186,13 +217,17 @@ void rk_opencl_pack(rk_opencl_runtime *cl, rk_opencl_flight *f)
     }
 }
 
+/* In a shared arena the device says itself how far it came. */
 static int has_message(const rk_seat *seat, const rk_opencl_shard *shard)
 {
-    rk_byte *arena = seat->owner->runtime->arena.base;
+    const rk_runtime *runtime = seat->owner->runtime;
+    rk_byte *arena = runtime->arena.base;
     const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST);
+    const int shares = (int)rk_opencl_of(runtime)->shares;
     for (rk_u32 b = 0; b < host->bands; b++) {
         const rk_ring *ring = rk_lane_ring(host, arena, b);
-        rk_u64 sent = shard->sent[b], tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+        rk_u64 sent = shares ? __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) : shard->sent[b],
+               tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
         const rk_unit *slot = (const rk_unit *)(const void *)rk_ring_slot(ring, arena, sent);
         if (rk_index_ahead(tail, sent) > (rk_i64)ring->capacity) return 1;
         if (tail != sent && rk_load_unit(slot).word[0] == rk_ring_lap(ring, sent)) return 1;
@@ -221,6 +256,7 @@ static int has_room(const rk_seat *seat, const rk_opencl_shard *shard)
 int rk_opencl_has_arrived(const rk_opencl_served *served)
 {
     const rk_host_kernel *kernel = served->kernel;
+    if (served->in_air && rk_opencl_of(kernel->runtime)->shares) return 0; /* its slice finds it */
     for (rk_u32 s = 0; s < kernel->seat_count; s++) {
         const rk_seat *seat = &kernel->seats[s];
         const rk_opencl_shard *shard = &served->shard[s];
@@ -233,7 +269,7 @@ int rk_opencl_has_arrived(const rk_opencl_served *served)
 
 static const rk_answer *answer_of(const rk_opencl_flight *f, rk_u32 s)
 {
-    return (const rk_answer *)(const void *)f->back + s;
+    return (const rk_answer *)(const void *)f->down.host + s;
 }
 
 rk_status rk_opencl_answer_size(rk_opencl_runtime *cl, const rk_opencl_flight *f, rk_u64 *size)
@@ -252,7 +288,7 @@ rk_status rk_opencl_answer_size(rk_opencl_runtime *cl, const rk_opencl_flight *f
         }
     }
     *size = units * UNIT;
-    if (*size > f->down_room)
+    if (*size > f->down.room)
         return rk_error(RK_DEVICE_LOST, "an answer of '%s' says more than fits", f->served->kernel->id);
     return RK_OK;
 }
@@ -261,7 +297,7 @@ rk_status rk_opencl_answer_size(rk_opencl_runtime *cl, const rk_opencl_flight *f
 static void take_messages(const rk_opencl_flight *f, const rk_ring *ring, rk_byte *arena, rk_u64 index,
                           const rk_answer *answer, rk_u32 w)
 {
-    const char *from = f->back + answer->first[w] * UNIT;
+    const char *from = f->down.host + answer->first[w] * UNIT;
     for (rk_u32 m = 0; m < answer->count[w]; m++, from += ring->slot_size) {
         rk_unit *to = (rk_unit *)(void *)rk_ring_slot(ring, arena, index + m);
         const rk_unit *units = (const rk_unit *)(const void *)from;
@@ -276,22 +312,24 @@ static int take_lane(const rk_opencl_flight *f, const rk_seat *seat, const rk_an
     rk_byte *arena = seat->owner->runtime->arena.base;
     rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, to_host[w]), arena, 0);
     rk_u64 *taken = &f->served->shard[seat->number].taken[w];
+    const int shares = (int)rk_opencl_of(seat->owner->runtime)->shares;
     __atomic_store_n(&ring->tail, answer->tail[w], __ATOMIC_RELEASE);
-    if (!answer->count[w]) return 0;
-    take_messages(f, ring, arena, *taken, answer, w);
-    *taken += answer->count[w];
+    if (shares ? *taken == answer->tail[w] : !answer->count[w]) return 0;
+    if (!shares) take_messages(f, ring, arena, *taken, answer, w);
+    *taken = shares ? answer->tail[w] : *taken + answer->count[w];
     return rk_exchange_u32(&ring->asleep, 0, RK_SEQ_CST, RK_SCOPE_SYSTEM) != 0; /* W1 */
 }
 
 /* Slots of the host lane that are free again. 1: somebody waits for one. */
-static int give_room(const rk_seat *seat, const rk_answer *answer)
+static int give_room(const rk_seat *seat, rk_opencl_shard *shard, const rk_answer *answer)
 {
     const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST);
     int waited = 0;
     for (rk_u32 b = 0; b < host->bands; b++) {
         rk_ring *to = rk_lane_ring(host, seat->owner->runtime->arena.base, b);
         __atomic_store_n(&to->stamp_seen, answer->stamp_seen[b], __ATOMIC_RELEASE);
-        if (to->head == answer->head[b]) continue;
+        if (shard->freed[b] == answer->head[b]) continue;
+        shard->freed[b] = answer->head[b];
         __atomic_store_n(&to->head, answer->head[b], __ATOMIC_RELEASE);               /* C2 */
         waited |= rk_exchange_u32(&to->waiting, 0, RK_SEQ_CST, RK_SCOPE_SYSTEM) != 0; /* W1 */
     }
@@ -323,7 +361,7 @@ void rk_opencl_unpack(rk_opencl_runtime *cl, rk_opencl_flight *f)
         const rk_seat *seat = &kernel->seats[f->first + s];
         output |= take_lane(f, seat, answer_of(f, s), RK_ANSWER_OUT);
         reports |= take_lane(f, seat, answer_of(f, s), RK_ANSWER_REPORT);
-        room |= give_room(seat, answer_of(f, s));
+        room |= give_room(seat, &served->shard[f->first + s], answer_of(f, s));
         crowded |= answer_of(f, s)->more != 0;
     }
     for (rk_u32 s = 0; s < f->count; s++)

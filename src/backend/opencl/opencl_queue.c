@@ -123,22 +123,22 @@ rk_status rk_opencl_room(rk_opencl_runtime *cl, rk_u64 size, char **room)
 rk_status rk_opencl_up(rk_opencl_runtime *cl, rk_u64 offset, const char *bounce, rk_u64 size)
 {
     rk_cl_result result =
-        cl->api.clEnqueueWriteBuffer(cl->queue, cl->arena, 0, offset, size, bounce, 0, 0, next(cl));
+        cl->api.clEnqueueWriteBuffer(cl->queue, cl->arena.device, 0, offset, size, bounce, 0, 0, next(cl));
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "copying to the device");
 }
 
 rk_status rk_opencl_down(rk_opencl_runtime *cl, rk_u64 offset, char *bounce, rk_u64 size)
 {
     rk_cl_result result =
-        cl->api.clEnqueueReadBuffer(cl->queue, cl->arena, 0, offset, size, bounce, 0, 0, next(cl));
+        cl->api.clEnqueueReadBuffer(cl->queue, cl->arena.device, 0, offset, size, bounce, 0, 0, next(cl));
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "copying from the device");
 }
 
 rk_status rk_opencl_zero(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size)
 {
     const rk_u64 zero[2] = { 0, 0 };
-    rk_cl_result result =
-        cl->api.clEnqueueFillBuffer(cl->queue, cl->arena, zero, sizeof zero, offset, size, 0, 0, next(cl));
+    rk_cl_result result = cl->api.clEnqueueFillBuffer(cl->queue, cl->arena.device, zero, sizeof zero, offset,
+                                                      size, 0, 0, next(cl));
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "clearing device memory");
 }
 

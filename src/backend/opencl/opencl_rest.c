@@ -65,6 +65,22 @@ static rk_status put_empty(rk_opencl_runtime *cl, const rk_ring *ring)
     return status;
 }
 
+/* What the host knows of a shard that is about to be served. */
+static void note_shard(rk_opencl_runtime *cl, const rk_seat *seat, rk_opencl_shard *shard)
+{
+    const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST);
+    for (rk_u32 b = 0; b < host->bands; b++) {
+        const rk_ring *ring = rk_lane_ring(host, arena_of(cl), b);
+        shard->sent[b] = shard->freed[b] = ring->head;
+        shard->tail[b] = ring->head - 1u; /* whatever it is now, it is told */
+    }
+    for (rk_u32 w = 0; w < 2; w++) {
+        const rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, to_host[w]), arena_of(cl), 0);
+        shard->taken[w] = ring->tail;
+        shard->head[w] = ring->head;
+    }
+}
+
 rk_status rk_opencl_prepare(rk_opencl_runtime *cl, rk_opencl_served *served)
 {
     const rk_host_kernel *kernel = served->kernel;
@@ -73,17 +89,15 @@ rk_status rk_opencl_prepare(rk_opencl_runtime *cl, rk_opencl_served *served)
     for (rk_u32 s = 0; s < kernel->seat_count && status == RK_OK; s++) {
         const rk_seat *seat = &kernel->seats[s];
         const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST);
+        note_shard(cl, seat, &served->shard[s]);
+        if (cl->shares) continue;
         for (rk_u32 b = 0; b < host->bands && status == RK_OK; b++) {
             const rk_ring *ring = rk_lane_ring(host, arena_of(cl), b);
-            served->shard[s].sent[b] = ring->head;
-            served->shard[s].tail[b] = ring->head - 1u; /* whatever it is now, it is told */
             status = put_empty(cl, ring);
             if (status == RK_OK) status = put_words(cl, ring, sizeof *ring);
         }
         for (rk_u32 w = 0; w < 2 && status == RK_OK; w++) {
             const rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, to_host[w]), arena_of(cl), 0);
-            served->shard[s].taken[w] = ring->tail;
-            served->shard[s].head[w] = ring->head;
             status = put_words(cl, ring, sizeof *ring);
         }
         if (status == RK_OK) status = put_words(cl, seat->orders, sizeof *seat->orders);
@@ -141,6 +155,7 @@ static rk_status take_messages(rk_opencl_runtime *cl, const rk_seat *seat, rk_op
     rk_u64 tail = rk_lane_ring(rk_twin_lane(seat, to_host[w]), arena_of(cl), 0)->tail, count = 0;
     rk_status status = RK_OK;
     if (shard->taken[w] == tail) return RK_OK;
+    if (cl->shares) shard->taken[w] = tail;
     while (shard->taken[w] != tail && status == RK_OK) {
         status = take_run(cl, ring, shard->taken[w], tail - shard->taken[w], &count);
         if (status == RK_OK) shard->taken[w] += count;
@@ -158,8 +173,8 @@ static int give_room(const rk_opencl_runtime *cl, const rk_seat *seat)
         rk_ring *to = rk_lane_ring(host, arena_of(cl), b);
         const rk_ring *from = rk_lane_ring(own, arena_of(cl), b);
         __atomic_store_n(&to->stamp_seen, from->stamp_seen, __ATOMIC_RELEASE);
-        if (to->head == from->head) continue;
-        __atomic_store_n(&to->head, from->head, __ATOMIC_RELEASE);                    /* C2 */
+        if (to->head == from->head && !cl->shares) continue;       /* shared: the device has told it */
+        __atomic_store_n(&to->head, from->head, __ATOMIC_RELEASE); /* C2 */
         waited |= rk_exchange_u32(&to->waiting, 0, RK_SEQ_CST, RK_SCOPE_SYSTEM) != 0; /* W1 */
     }
     return waited;
@@ -178,6 +193,7 @@ static rk_status take_orders(rk_opencl_runtime *cl, const rk_host_kernel *kernel
 {
     const rk_u32 most = RK_OPENCL_BOUNCE / sizeof(rk_orders);
     rk_status status = RK_OK;
+    if (cl->shares) return status;
     for (rk_u32 first = 0; first < kernel->seat_count && status == RK_OK; first += most) {
         rk_u32 n = kernel->seat_count - first < most ? kernel->seat_count - first : most;
         rk_orders *orders = (rk_orders *)(void *)cl->bounce;

@@ -70,12 +70,16 @@ rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         status = rk_opencl_flights_fit(cl, kernel);
         if (status == RK_OK) status = rk_opencl_prepare(cl, served);
         if (status == RK_OK) cl->served[kernel->number] = served;
+        if (status == RK_OK && cl->stays) status = rk_opencl_stay(cl, served);
+        if (status != RK_OK) {
+            cl->served[kernel->number] = 0;
+            rk_opencl_served_drop(cl, served);
+        }
         rk_opencl_unlock(cl);
-    }
-    if (status != RK_OK) {
+    } else {
         free(served);
-        return status;
     }
+    if (status != RK_OK) return status;
     rk_opencl_ring(kernel->seats);
     return RK_OK;
 }
@@ -100,7 +104,7 @@ void rk_opencl_look(rk_host_kernel *kernel)
         rk_opencl_lock(cl, rk_opencl_patience(cl)) != RK_OK)
         return;
     rk_opencl_served *served = cl->served[kernel->number];
-    if (served && served->counted != cl->slices && rk_opencl_count(cl, kernel) == RK_OK)
+    if (served && (cl->stays || served->counted != cl->slices) && rk_opencl_count(cl, kernel) == RK_OK)
         served->counted =
             cl->slices; /* till the next slice nothing changes: a kernel at rest costs nothing */
     if (!served)
@@ -118,27 +122,39 @@ rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 de
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
     rk_status status = rk_opencl_lock(cl, deadline_ns);
     if (status == RK_TIMED_OUT) return status;
-    if (status != RK_OK)
-        pthread_mutex_lock(&cl->device_lock);
-    else if (cl->served[kernel->number])
-        status = rk_opencl_gather(cl, cl->served[kernel->number]);
-    free(cl->served[kernel->number]);
-    cl->served[kernel->number] = 0;
+    if (status != RK_OK) pthread_mutex_lock(&cl->device_lock);
+    rk_opencl_served *served = cl->served[kernel->number];
+    if (status == RK_OK && served && served->stay) status = rk_opencl_go(cl, served, deadline_ns);
+    if (status != RK_TIMED_OUT) {
+        if (status == RK_OK && served) status = rk_opencl_gather(cl, served);
+        cl->served[kernel->number] = 0;
+        rk_opencl_served_drop(cl, served);
+    }
     rk_opencl_unlock(cl);
+    if (status == RK_TIMED_OUT) return status;
     if (status != RK_OK) rk_opencl_tell_failure(kernel);
     return RK_OK;
 }
 
-/* A handler that never returns blocks the queue, and with it every kernel of this runtime. */
+/* A handler that never returns. Of a kernel that stays: it has its work-groups to the end, and is told to let nothing
+ * out. In a slice it blocks the queue, and with it every kernel of this runtime. */
 void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 {
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
     char why[160];
     snprintf(why, sizeof why, "'%s' was given up, and what it runs never ended", kernel->id);
     pthread_mutex_lock(&cl->device_lock);
-    if (cl->served[kernel->number]) cl->served[kernel->number]->told = 1; /* by whoever gives it up */
+    rk_opencl_served *served = cl->served[kernel->number];
+    const int stays = served && served->stay;
+    if (stays) {
+        rk_opencl_order_leave(kernel, 1);
+        cl->served[kernel->number] = 0;
+        rk_opencl_served_drop(cl, served);
+    } else if (served) {
+        served->told = 1; /* by whoever gives it up */
+    }
     pthread_mutex_unlock(&cl->device_lock);
-    rk_opencl_lose(cl, why);
+    if (!stays) rk_opencl_lose(cl, why);
 }
 
 void rk_opencl_tell_failure(rk_host_kernel *kernel)

@@ -42,14 +42,36 @@ static void assert_error_says(const char *part)
         if (!(condition)) fail_msg("line %d: never: %s", __LINE__, #condition); \
     } while (0)
 
+static char log_text[4096]; /* of this runtime */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void take_log(void *user, const rk_log_record *record)
+{
+    (void)user;
+    pthread_mutex_lock(&log_lock);
+    size_t length = strlen(log_text);
+    snprintf(log_text + length, sizeof log_text - length, "%s\n", record->text);
+    pthread_mutex_unlock(&log_lock);
+}
+
+static int log_says(const char *part)
+{
+    pthread_mutex_lock(&log_lock);
+    int says = strstr(log_text, part) != 0;
+    pthread_mutex_unlock(&log_lock);
+    return says;
+}
+
 static rk_status open_runtime(void)
 {
     const rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_OPENCL, .cache_folder = folder,
-                                   .memory_ceiling = 16u << 20 };
+                                   .on_log = take_log, .memory_ceiling = 16u << 20 };
+    log_text[0] = 0;
     rk_status status = rk_open(&o, &runtime);
     if (status != RK_OK) return status;
     rk_opencl_of(runtime)->patience_ns = RK_MILLISECONDS(100);
     rk_opencl_of(runtime)->building_ns = RK_MILLISECONDS(100);
+    rk_opencl_of(runtime)->begin_ns = RK_MILLISECONDS(200);
     return RK_OK;
 }
 
@@ -93,6 +115,9 @@ static int set_up(void **state)
     unsetenv("MOCK_OPENCL_PLATFORMS");
     unsetenv("MOCK_OPENCL_DEVICES");
     unsetenv("MOCK_OPENCL_EXTENSIONS");
+    unsetenv("MOCK_OPENCL_SHARES");
+    unsetenv("MOCK_OPENCL_UNITS");
+    unsetenv("RK_OPENCL_SHARING");
     return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -391,7 +416,7 @@ static void a_launch_that_serves_no_shard_loses_the_device(void **state)
 static void send_on_the_device(rk_kernel kernel, rk_u32 count)
 {
     const rk_seat *seat = runtime->kernels[kernel.number]->seats;
-    rk_byte *device = bytes_of(rk_opencl_of(runtime)->arena);
+    rk_byte *device = bytes_of(rk_opencl_of(runtime)->arena.device);
     const rk_shard *shard =
         (const rk_shard *)(const void *)(device + ((rk_byte *)seat->shard - runtime->arena.base));
     rk_ring *ring = rk_answer_ring(shard, device, RK_ANSWER_OUT);
@@ -409,7 +434,7 @@ static void narrow_answers(rk_kernel kernel, rk_u32 messages)
 {
     const rk_lane_plan *out = &runtime->kernels[kernel.number]->layout.lane[RK_LANE_OUT];
     for (rk_u32 i = 0; i < RK_OPENCL_FLIGHTS; i++)
-        rk_opencl_of(runtime)->flight[i].down_room = sizeof(rk_answer) + messages * out->slot_size;
+        rk_opencl_of(runtime)->flight[i].down.room = sizeof(rk_answer) + messages * out->slot_size;
 }
 
 static void what_an_answer_has_no_room_for_comes_with_the_next_slices(void **state)
@@ -433,6 +458,136 @@ static void what_an_answer_has_no_room_for_comes_with_the_next_slices(void **sta
         assert_int_equal(message.number, i);
     }
     assert_true(launches() >= 1 + 1 + 5); /* six, and then threes, as each lane has its share */
+}
+
+/* ------------------------------------------------------------------ kernels that stay */
+
+static rk_u32 stays(void) { return __atomic_load_n(&mock->stays, __ATOMIC_SEQ_CST); }
+
+/* On a device of `units`, whose kernels see what the host writes. */
+static rk_kernel stays_with(const char *units)
+{
+    setenv("MOCK_OPENCL_SHARES", "1", 1);
+    setenv("MOCK_OPENCL_UNITS", units, 1);
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    return kernel;
+}
+
+static void a_kernel_stays_where_memory_is_shared(void **state)
+{
+    (void)state;
+    rk_kernel kernel = stays_with("2");
+    assert_int_equal(stays(), 1);
+    assert_int_equal(launches(), 0);
+    send_one(kernel);
+    OK(rk_close(runtime)); /* it leaves when it is told to */
+    runtime = 0;
+    assert_int_equal(stays(), 1);
+    assert_int_equal(launches(), 0);
+}
+
+static void a_kernel_that_stays_is_told_the_time_and_that_the_host_lives(void **state)
+{
+    (void)state;
+    rk_kernel kernel = stays_with("2");
+    rk_orders *orders = runtime->kernels[kernel.number]->seats[0].orders;
+    for (rk_u32 i = 0; i < 3; i++) {
+        rk_u64 beat = __atomic_load_n(&orders->heartbeat, __ATOMIC_RELAXED),
+               now = __atomic_load_n(&orders->clock_base, __ATOMIC_RELAXED);
+        AWAIT(__atomic_load_n(&orders->heartbeat, __ATOMIC_RELAXED) != beat);
+        AWAIT(__atomic_load_n(&orders->clock_base, __ATOMIC_RELAXED) > now);
+    }
+}
+
+static void a_unit_is_left_free(void **state)
+{
+    (void)state;
+    stays_with("1");
+    AWAIT(launches() > 0);
+    assert_int_equal(stays(), 0);
+    assert_int_equal(rk_opencl_of(runtime)->shares, 1);
+}
+
+static void where_one_more_does_not_fit_all_are_served_by_slices(void **state)
+{
+    rk_kernel other;
+    (void)state;
+    rk_kernel kernel = stays_with("2");
+    assert_int_equal(launches(), 0);
+    OK(launch("b", &other));
+    OK(rk_activate(runtime, other));
+    assert_true(
+        log_says("'b' would stay with 1 work-groups beside 1 others, and of 2 compute units one must be"));
+    AWAIT(launches() > 0);
+    rk_u32 before = launches();
+    send_one(kernel);
+    AWAIT(launches() > before);
+    assert_int_equal(stays(), 1);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+}
+
+static void a_driver_that_never_starts_a_kernel_that_stays_gets_slices(void **state)
+{
+    (void)state;
+    mock->stay = MOCK_STAY_NEVER_BEGINS;
+    rk_kernel kernel = stays_with("4");
+    assert_true(log_says("'a' was to stay, and the driver started 0 of 1 work-groups in time"));
+    AWAIT(launches() > 0);
+    rk_u32 before = launches();
+    send_one(kernel);
+    AWAIT(launches() > before);
+    release(~0u); /* and if it starts at last, nothing is done by it */
+    AWAIT(__atomic_load_n(&mock->revoked, __ATOMIC_SEQ_CST) == 1);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+}
+
+static void a_kernel_that_never_leaves_is_given_up_and_others_go_on(void **state)
+{
+    rk_kernel other;
+    (void)state;
+    mock->stay = MOCK_STAY_NEVER_LEAVES;
+    rk_kernel kernel = stays_with("4");
+    mock->stay = MOCK_STAY_BEGINS;
+    OK(launch("b", &other));
+    OK(rk_activate(runtime, other));
+    assert_int_equal(stays(), 2);
+    assert_int_equal(rk_terminate(runtime, kernel, RK_MILLISECONDS(50)), RK_QUARANTINED);
+    send_one(other);
+    assert_int_equal(life_of(other), RK_LIFE_ACTIVE);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    assert_int_equal(rk_close(runtime), RK_QUARANTINED); /* waits for nothing that never comes */
+    runtime = 0;
+}
+
+static void a_device_that_is_deaf_while_a_kernel_runs_gets_copies(void **state)
+{
+    (void)state;
+    mock->deaf = 1;
+    stays_with("4");
+    assert_true(log_says(
+        "copy slices on Mock device: a running kernel and the host don't see what the other writes"));
+    assert_int_equal(rk_opencl_of(runtime)->shares, 0);
+    AWAIT(launches() > 0);
+    assert_int_equal(stays(), 0);
+}
+
+static void sharing_can_be_turned_off(void **state)
+{
+    (void)state;
+    setenv("RK_OPENCL_SHARING", "0", 1);
+    stays_with("4");
+    assert_true(log_says("copy slices on Mock device: RK_OPENCL_SHARING is 0"));
+    assert_int_equal(stays(), 0);
+}
+
+static void shared_memory_that_can_not_be_had_is_told(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_SHARES", "1", 1);
+    mock->failing = "clSVMAlloc";
+    OK(open_runtime());
+    assert_true(log_says("copy slices on Mock device: the probe of shared memory can't be built"));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -463,6 +618,15 @@ int main(void)
         TEST(a_second_slice_that_fails_leaves_what_the_first_brought),
         TEST(a_launch_that_serves_no_shard_loses_the_device),
         TEST(what_an_answer_has_no_room_for_comes_with_the_next_slices),
+        TEST(a_kernel_stays_where_memory_is_shared),
+        TEST(a_kernel_that_stays_is_told_the_time_and_that_the_host_lives),
+        TEST(a_unit_is_left_free),
+        TEST(where_one_more_does_not_fit_all_are_served_by_slices),
+        TEST(a_driver_that_never_starts_a_kernel_that_stays_gets_slices),
+        TEST(a_kernel_that_never_leaves_is_given_up_and_others_go_on),
+        TEST(a_device_that_is_deaf_while_a_kernel_runs_gets_copies),
+        TEST(sharing_can_be_turned_off),
+        TEST(shared_memory_that_can_not_be_had_is_told),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }
