@@ -43,7 +43,7 @@ static inline rk_u32 rk_wait_round(rk_wait *wait)
 static inline void rk_wait_sleep(const rk_runtime *runtime, rk_wait *wait, rk_u32 *event, rk_u32 seen,
                                  rk_u64 left_ns)
 {
-    if (!runtime->rings) {
+    if (!rk_atomic_u32(&runtime->rings)) {
         wait->nap_ns = wait->nap_ns ? wait->nap_ns * 2 : RK_NAP_LEAST;
         if (wait->nap_ns > RK_NAP_MOST) wait->nap_ns = RK_NAP_MOST;
         if (left_ns > wait->nap_ns) left_ns = wait->nap_ns;

@@ -218,7 +218,8 @@ struct rk_runtime {
     rk_runtime_options options;
     const rk_backend *backend;
     void *backend_data;
-    rk_u32 rings;    /* of the backend, unless its device can't */
+    rk_u32 rings;    /* atomic: of the backend, unless its device can't */
+    rk_u32 locks;    /* RK_LAYOUT_LOCKS, or 0 */
     rk_u32 by_value; /* 1: messages that travel by reference are refused, so there are no pools */
     rk_arena arena;
     rk_u64 directory;   /* arena offsets */

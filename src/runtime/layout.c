@@ -228,6 +228,7 @@ static void plan_lanes(const rk_class *class, const rk_launch_options *o, rk_lay
             .locked =
                 o->deduplication_window || o->priority || o->backpressure == RK_BACKPRESSURE_DROP_OLDEST,
         };
+    l->lane[RK_LANE_DEVICE].locked |= l->locks;
     l->lane[RK_LANE_DEVICE].counted = l->device && !l->lane[RK_LANE_DEVICE].locked;
     l->lane[RK_LANE_HOST].single = o->single_producer && !l->lane[RK_LANE_HOST].locked;
     rk_u32 reported = (rk_u32)sizeof(rk_report) + (in > out ? in : out);
@@ -283,11 +284,13 @@ static void plan_pools(const rk_class *class, const rk_launch_options *o, rk_lay
     l->out_block = block; /* what comes in may be sent on in copies */
 }
 
-void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 device, rk_layout *l)
+void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 traits, rk_layout *l)
 {
     const rk_attributes *a = class->attributes;
+    const rk_u32 device = traits & RK_LAYOUT_DEVICE;
     memset(l, 0, sizeof *l);
     l->device = device;
+    l->locks = (traits & RK_LAYOUT_LOCKS) != 0;
     plan_mode(class, o, l);
     rk_u32 stamps = o->timestamps == RK_FROM_KERNEL ? a->timestamps : o->timestamps;
     if (o->deduplication_window || o->expiry || o->requests || stamps) l->features |= RK_FEATURE_LONG;

@@ -40,6 +40,7 @@ typedef struct rk_layout {
     rk_memory_estimate parts;
     rk_u32
         device; /* 1: what is the device's lies in its own memory, in the second of two blocks; 0: in one */
+    rk_u32 locks; /* 1: the device lane has its lock, whatever its options */
     rk_layout_block block[2];
     /* Within the device's block. */
     rk_u64 parameters;
@@ -67,8 +68,11 @@ void rk_layout_defaults(const struct rk_class *class, rk_launch_options *options
 /* Everything about the options that kernel and attributes make impossible goes on the error stack:
  * RK_UNSUPPORTED or RK_INVALID_OPTIONS. The options need not be valid. */
 rk_status rk_layout_check(const struct rk_class *class, const rk_launch_options *options);
-/* Plan a launch whose options are validated and checked; `device`: the device has memory of its own. */
-void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_u32 device,
+/* Of the device that a launch is planned for. */
+#define RK_LAYOUT_DEVICE 1u /* it has memory of its own */
+#define RK_LAYOUT_LOCKS 2u  /* it has no compare-and-swap of 64 bits: lanes with several producers have a lock */
+/* Plan a launch whose options are validated and checked. */
+void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_u32 traits,
                     rk_layout *layout);
 
 /* Arena offset of shard s's part of a block. */

@@ -113,7 +113,7 @@ static void *service_main(void *argument)
         announce_sleep(runtime, self);
         if (collect(runtime, self)) continue;
         rk_u64 sleep = last_watch + tick - now;
-        if (!runtime->rings && sleep > RK_MILLISECONDS(1)) sleep = RK_MILLISECONDS(1);
+        if (!rk_atomic_u32(&runtime->rings) && sleep > RK_MILLISECONDS(1)) sleep = RK_MILLISECONDS(1);
         rk_futex_wait(&runtime->service_event, seen, sleep);
     }
     return 0;

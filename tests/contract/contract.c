@@ -14,6 +14,7 @@
 
 /* Blocks of pools are not copied to an OpenCL device. */
 #define OPENCL_REFUSES "travel by reference, and blocks of them are not copied"
+#define COPIES "shared atomics" /* as a device of which nothing is known */
 
 /* The CPU refuses nothing: what its fibers can't have, a case says by its needs. */
 static const contract_variant variants[] = {
@@ -28,9 +29,11 @@ static const contract_variant variants[] = {
     { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, { CUDA_REFUSES } },
     { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, { CUDA_REFUSES } },
     { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, { CUDA_REFUSES } },
-    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, { OPENCL_REFUSES }, .copies = 1 },
-    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 1, { OPENCL_REFUSES }, .copies = 1 },
-    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { OPENCL_REFUSES }, .copies = 1 },
+    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, { OPENCL_REFUSES }, COPIES },
+    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 1, { OPENCL_REFUSES }, COPIES },
+    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { OPENCL_REFUSES }, COPIES },
+    { "opencl-32-bit", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, { OPENCL_REFUSES },
+      COPIES ",64-bit atomics,double precision" },
     { "opencl-shared", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, { 0 } },
     { "opencl-shared-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { 0 } },
     { "opencl-persistent", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, { 0 } },
@@ -268,7 +271,7 @@ static int set_up(void **state)
     __atomic_store_n(&running_since_ns, contract_now_ns(), __ATOMIC_RELEASE);
     __atomic_store_n(&running, j, __ATOMIC_RELEASE);
     rk_runtime_options o = contract_runtime_options(c);
-    setenv("RK_OPENCL_SHARING", c->variant->copies ? "0" : "1", 1);
+    setenv("RK_OPENCL_WITHOUT", c->variant->without ? c->variant->without : "", 1);
     rk_status status = rk_open(&o, &c->runtime);
     if (status == RK_OK) return 0;
     if (status == RK_UNSUPPORTED && !on_cpu(c)) {

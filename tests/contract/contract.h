@@ -47,7 +47,7 @@ typedef struct contract_variant {
     rk_u32 slices;      /* of the runtime's options */
     /* What the variant may refuse, by a part of the text that says so; any other refusal fails the case. */
     const char *refuses[CONTRACT_REFUSALS];
-    rk_u32 copies; /* 1: an OpenCL device that could share memory is used as one that can't */
+    const char *without; /* what an OpenCL device is used without, see docs/opencl.md; 0: nothing */
 } contract_variant;
 
 /* What a case needs of a variant; all bits given must hold. */

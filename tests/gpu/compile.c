@@ -25,7 +25,7 @@ static int compile(const rk_nvrtc *nvrtc, const rk_class *class)
     rk_device_code binary;
     char note[RK_CODE_NOTE_ROOM] = "";
     rk_layout_defaults(class, &options);
-    rk_layout_plan(class, &options, 1, &layout);
+    rk_layout_plan(class, &options, RK_LAYOUT_DEVICE, &layout);
     rk_status status =
         rk_cuda_code_get(nvrtc, architecture, 0, class, rk_cuda_build_of(class, &layout, 0), &binary, note);
     if (status == RK_OK && !*note) return 0;

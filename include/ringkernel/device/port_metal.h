@@ -74,21 +74,11 @@ RK_FN int rk_port_cas_u32(volatile device rk_u32 *pointer, rk_u32 expected, rk_u
     return 1;
 }
 
-/* A counter's halves: right once all that add to it have. What was there before is not to be had. */
-RK_FN void rk_port_add_u64(volatile device rk_u64 *pointer, rk_u64 value)
-{
-    volatile device rk_u32 *halves = (volatile device rk_u32 *)pointer;
-    rk_u32 low = (rk_u32)value, before = rk_port_add_u32(halves, low, RK_RELAXED);
-    rk_u32 carried = (rk_u32)(value >> 32) + (before + low < before ? 1u : 0u);
-    if (carried) rk_port_add_u32(halves + 1, carried, RK_RELAXED);
-}
+#include "port_halves.h"
 
-#define rk_add_u64(pointer, value, order, scope) rk_port_add_u64(pointer, value)
 #define rk_count_local(pointer, n)                                                                \
     ((void)metal::atomic_fetch_add_explicit((volatile threadgroup metal::atomic_uint *)(pointer), \
                                             (rk_u32)(n), metal::memory_order_relaxed))
-#define RK_NO_CAS_U64 1
-
 RK_FN void rk_port_barrier(void)
 {
     metal::threadgroup_barrier(metal::mem_flags::mem_device | metal::mem_flags::mem_threadgroup);

@@ -24,6 +24,11 @@
 #if defined(cl_khr_int64_extended_atomics)
 #pragma OPENCL EXTENSION cl_khr_int64_extended_atomics : enable
 #endif
+#if !defined(cl_khr_int64_base_atomics) || !defined(cl_khr_int64_extended_atomics)
+#if !defined(RK_NO_ATOMICS_64)
+#define RK_NO_ATOMICS_64 1
+#endif
+#endif
 
 #define RK_RELAXED 0
 #define RK_ACQUIRE 1
@@ -31,7 +36,7 @@
 #define RK_ACQ_REL 3
 #define RK_SEQ_CST 4
 
-#if __OPENCL_C_VERSION__ >= 300
+#if __OPENCL_C_VERSION__ >= 300 && !defined(RK_NO_ATOMICS_64)
 
 #define RK_PORT_ORDER_0 memory_order_relaxed
 #define RK_PORT_ORDER_1 memory_order_acquire
@@ -135,14 +140,6 @@ RK_PORT_RMW(rk_port_add_u32, rk_u32, atomic_add)
 RK_PORT_RMW(rk_port_or_u32, rk_u32, atomic_or)
 RK_PORT_RMW(rk_port_and_u32, rk_u32, atomic_and)
 RK_PORT_RMW(rk_port_min_u32, rk_u32, atomic_min)
-#if defined(cl_khr_int64_base_atomics)
-RK_PORT_RMW(rk_port_add_u64, rk_u64, atom_add)
-#endif
-#if defined(cl_khr_int64_extended_atomics)
-RK_PORT_RMW(rk_port_or_u64, rk_u64, atom_or)
-#endif
-#undef RK_PORT_RMW
-
 RK_FN int rk_port_cas_u32(volatile __global rk_u32 *pointer, rk_u32 expected, rk_u32 value)
 {
     RK_PORT_FENCE();
@@ -150,7 +147,11 @@ RK_FN int rk_port_cas_u32(volatile __global rk_u32 *pointer, rk_u32 expected, rk
     RK_PORT_FENCE();
     return before == expected;
 }
-#if defined(cl_khr_int64_base_atomics)
+#if defined(RK_NO_ATOMICS_64)
+#include "port_halves.h"
+#else
+RK_PORT_RMW(rk_port_add_u64, rk_u64, atom_add)
+RK_PORT_RMW(rk_port_or_u64, rk_u64, atom_or)
 RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk_u64 value)
 {
     RK_PORT_FENCE();
@@ -158,12 +159,13 @@ RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk
     RK_PORT_FENCE();
     return before == expected;
 }
-#endif
-
 #define rk_add_u64(pointer, value, order, scope) rk_port_add_u64(pointer, value, order)
-#define rk_count_local(pointer, n) ((void)atomic_add((volatile __local rk_u32 *)(pointer), (rk_u32)(n)))
 #define rk_or_u64(pointer, value, order, scope) rk_port_or_u64(pointer, value, order)
 #define rk_cas_u64(pointer, expected, value, order, scope) rk_port_cas_u64(pointer, expected, value)
+#endif
+#undef RK_PORT_RMW
+
+#define rk_count_local(pointer, n) ((void)atomic_add((volatile __local rk_u32 *)(pointer), (rk_u32)(n)))
 
 #endif
 

@@ -61,7 +61,8 @@ typedef rk_u64 __attribute__((__may_alias__)) rk_double_word;
 
 /* Where a device has no double precision, such a member of a message is carried and not computed with. */
 typedef float rk_f32;
-#if defined(RK_LANG_METAL) || (defined(RK_LANG_OPENCL) && !defined(cl_khr_fp64) && !defined(__opencl_c_fp64))
+#if defined(RK_LANG_METAL) || defined(RK_NO_F64) || \
+    (defined(RK_LANG_OPENCL) && !defined(cl_khr_fp64) && !defined(__opencl_c_fp64))
 typedef struct rk_f64 {
     rk_u64 bits;
 } rk_f64;

@@ -74,6 +74,7 @@ static void choose_mode(rk_opencl_runtime *cl)
     cl->stays =
         cl->shares && cl->device.units > 1 && !runtime->options.slices && !runtime->options.single_step;
     runtime->by_value = !cl->shares;
+    runtime->locks = cl->device.can & RK_OPENCL_ATOMICS_64 ? 0 : RK_LAYOUT_LOCKS;
     runtime->rings = !cl->stays;
 }
 

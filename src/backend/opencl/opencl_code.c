@@ -55,7 +55,9 @@ static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_class *class,
     rk_status status = rk_include_folder(include, sizeof include);
     if (status == RK_OK) status = rk_unit_source(class, "opencl", "", &r->unit);
     if (status != RK_OK) return status;
-    snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s", rk_opencl_standard(d), include);
+    snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s%s%s", rk_opencl_standard(d), include,
+             d->can & RK_OPENCL_ATOMICS_64 ? "" : " -DRK_NO_ATOMICS_64",
+             d->can & RK_OPENCL_DOUBLE ? "" : " -DRK_NO_F64");
     const char *told[] = { made_for, d->platform_name, d->name, d->version, d->driver, r->options };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) rk_digest_text(&digest, told[i]);
     if (rk_unit_digest(r->unit, include, &digest) != 0) return RK_OK; /* not kept */

@@ -87,6 +87,20 @@ static rk_u32 abilities(const rk_opencl *cl, rk_opencl_device *d)
     return can;
 }
 
+/* What a device is to be used without, by the names that `rk devices` has for it. */
+static rk_u32 forgone(void)
+{
+    const char *said = getenv("RK_OPENCL_WITHOUT");
+    rk_u32 without = 0;
+    for (rk_u32 bit = 0; said && *rk_opencl_ability(bit); bit++) {
+        const char *name = rk_opencl_ability(bit);
+        size_t length = strlen(name);
+        for (const char *at = said; (at = strstr(at, name)); at += length)
+            if ((at == said || at[-1] == ',') && (at[length] == ',' || !at[length])) without |= 1u << bit;
+    }
+    return without;
+}
+
 /* "OpenCL 3.0 …"; anything else is 0.0. */
 static void read_version(rk_opencl_device *d)
 {
@@ -112,7 +126,7 @@ static void describe(const rk_opencl *cl, rk_opencl_device *d)
     d->is_available = (rk_u32)number(cl, h, RK_CL_DEVICE_AVAILABLE, 4);
     d->has_compiler = (rk_u32)number(cl, h, RK_CL_DEVICE_COMPILER_AVAILABLE, 4);
     d->is_little_endian = (rk_u32)number(cl, h, RK_CL_DEVICE_ENDIAN_LITTLE, 4);
-    d->can = abilities(cl, d);
+    d->can = abilities(cl, d) & ~forgone();
 }
 
 rk_status rk_opencl_devices(const rk_opencl *cl, rk_opencl_device *devices, rk_u32 *count)
@@ -158,12 +172,6 @@ rk_status rk_opencl_device_check(const rk_opencl_device *d)
     if (d->major * 10 + d->minor < 12)
         return rk_error(RK_UNSUPPORTED, "%s has OpenCL %u.%u, and 1.2 is needed", d->name, d->major,
                         d->minor);
-    if (!(d->can & RK_OPENCL_ATOMICS_64))
-        return rk_error(
-            RK_UNSUPPORTED,
-            "%s has no 64-bit atomics (cl_khr_int64_base_atomics and cl_khr_int64_extended_atomics), "
-            "and indices of lanes that several shards send into need them; use the backend cpu",
-            d->name);
     return RK_OK;
 }
 
@@ -185,7 +193,7 @@ const char *rk_opencl_ability(rk_u32 bit)
 const char *rk_opencl_sharing(const rk_opencl_device *d)
 {
     if (!(d->can & RK_OPENCL_SVM_FINE)) return "host and running kernel don't see each other's writes";
-    if (!(d->can & RK_OPENCL_SVM_ATOMICS) || !(d->can & RK_OPENCL_ORDERS))
+    if (!(d->can & RK_OPENCL_SVM_ATOMICS) || strcmp(rk_opencl_standard(d), "CL3.0") != 0)
         return "host and kernel can't order what they share, for want of shared atomics";
     if (!d->is_cpu) return "sharing is proved on CPUs alone";
     if (d->largest_buffer < RK_OPENCL_SHARED_LEAST) return "its largest buffer has less than 512 MiB";
@@ -206,5 +214,6 @@ const char *rk_opencl_mode(const rk_opencl_device *d)
 
 const char *rk_opencl_standard(const rk_opencl_device *d)
 {
-    return d->can & RK_OPENCL_ORDERS ? "CL3.0" : "CL1.2";
+    const rk_u32 needed = RK_OPENCL_ORDERS | RK_OPENCL_ATOMICS_64;
+    return (d->can & needed) == needed ? "CL3.0" : "CL1.2";
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../../runtime/futex.h"
+#include "../../runtime/service.h"
 #include "../slices.h"
 #include "opencl.h"
 
@@ -154,6 +155,18 @@ static rk_status clear(rk_opencl_runtime *cl, rk_opencl_served *served)
     return RK_OK;
 }
 
+/* Slices ring who waits. One that lies down now has seen what kernels that stayed sent, or is woken: they ring nobody. */
+static void ring_from_now_on(rk_opencl_runtime *cl)
+{
+    rk_atomic_set_u32(&cl->runtime->rings, 1);
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cl->runtime->kernel_count); n++) {
+        if (!cl->served[n]) continue;
+        rk_event_raise(&cl->served[n]->kernel->out_event);
+        rk_event_raise(&cl->served[n]->kernel->room_event);
+    }
+    rk_service_ring(cl->runtime);
+}
+
 rk_status rk_opencl_cease(rk_opencl_runtime *cl, const char *why)
 {
     char note[256];
@@ -165,13 +178,14 @@ rk_status rk_opencl_cease(rk_opencl_runtime *cl, const char *why)
         served->due = 1;
         if (served->stay) status = rk_opencl_go(cl, served, rk_opencl_patience(cl));
     }
-    if (status == RK_OK) {
-        snprintf(note, sizeof note, "slices on %.100s: %s", cl->device.name, why);
-        rk_runtime_log(cl->runtime, RK_INFO, "", 0, note);
-    } else {
+    if (status != RK_OK) {
         cl->stays = 1; /* the keeper launches again those that have left */
+        return status;
     }
-    return status;
+    ring_from_now_on(cl);
+    snprintf(note, sizeof note, "slices on %.100s: %s", cl->device.name, why);
+    rk_runtime_log(cl->runtime, RK_INFO, "", 0, note);
+    return RK_OK;
 }
 
 /* ------------------------------------------------------------------ staying */
