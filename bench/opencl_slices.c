@@ -251,7 +251,8 @@ static int find_device(void)
         return 0;
     MUST(wanted < count);
     bare.device = devices[wanted];
-    rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_OPENCL, .slices = 1, .device = wanted };
+    rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_OPENCL, .slices = 1,
+                                   .device = wanted };
     MUST(rk_open(&options, &runtime) == RK_OK);
     return 1;
 }

@@ -2,7 +2,7 @@
  * rows, byte for byte, without the libraries of `rk`. scripts/gpu-check compares backends by it. Each example is a
  * program of its own, app_NAME, built with RK_APP="NAME" and the kernels of that example.
  *
- *     app_NAME BACKEND INPUT OUTPUT DEAD [SHARDS]    BACKEND cpu, cuda or cuda-slices; INPUT a CSV, - for
+ *     app_NAME BACKEND INPUT OUTPUT DEAD [SHARDS]    BACKEND one of the table below; INPUT a CSV, - for
  *                                                    standard input; OUTPUT and DEAD are written, as NDJSON;
  *                                                    SHARDS of the kernels that have several
  *
@@ -323,12 +323,21 @@ static double seconds_since(rk_u64 begin_ns, rk_u64 end_ns)
     return end_ns > begin_ns ? (double)(end_ns - begin_ns) * 1e-9 : 0;
 }
 
-static int run(const char *backend, const char *input, const char *output, const char *dead, rk_u32 shards)
+static const struct {
+    const char *name;
+    rk_u32 backend, slices, copies;
+} ways[] = { { "cpu", RK_BACKEND_CPU, 0, 0 },
+             { "cuda", RK_BACKEND_CUDA, 0, 0 },
+             { "cuda-slices", RK_BACKEND_CUDA, 1, 0 },
+             { "opencl", RK_BACKEND_OPENCL, 0, 0 },
+             { "opencl-slices", RK_BACKEND_OPENCL, 1, 1 } };
+#define WAYS (sizeof ways / sizeof *ways)
+
+static int run(size_t way, const char *input, const char *output, const char *dead, rk_u32 shards)
 {
     job j = { .app = find_app(), .shards = shards };
-    rk_runtime_options o = { RK_RUNTIME_OPTIONS,
-                             .backend = strcmp(backend, "cpu") == 0 ? RK_BACKEND_CPU : RK_BACKEND_CUDA,
-                             .slices = strcmp(backend, "cuda-slices") == 0 };
+    rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = ways[way].backend, .slices = ways[way].slices };
+    if (ways[way].copies) setenv("RK_OPENCL_WITHOUT", "shared atomics", 1);
     pthread_t collector;
     rk_status status = rk_open(&o, &j.runtime);
     if (status != RK_OK) {
@@ -357,9 +366,11 @@ static int run(const char *backend, const char *input, const char *output, const
 
 int main(int argc, char **argv)
 {
-    if ((argc == 5 || argc == 6) &&
-        (strcmp(argv[1], "cpu") == 0 || strcmp(argv[1], "cuda") == 0 || strcmp(argv[1], "cuda-slices") == 0))
-        return run(argv[1], argv[2], argv[3], argv[4], argc == 6 ? (rk_u32)strtoul(argv[5], 0, 10) : 0);
-    fprintf(stderr, "usage: app_" RK_APP " {cpu|cuda|cuda-slices} INPUT OUTPUT DEAD [SHARDS]\n");
+    for (size_t w = 0; (argc == 5 || argc == 6) && w < WAYS; w++)
+        if (strcmp(argv[1], ways[w].name) == 0)
+            return run(w, argv[2], argv[3], argv[4], argc == 6 ? (rk_u32)strtoul(argv[5], 0, 10) : 0);
+    fprintf(stderr, "usage: app_" RK_APP " BACKEND INPUT OUTPUT DEAD [SHARDS]; BACKEND is one of");
+    for (size_t w = 0; w < WAYS; w++) fprintf(stderr, " %s", ways[w].name);
+    fprintf(stderr, "\n");
     return 2;
 }

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """What proves the CUDA backend, on a machine with a GPU, gcc, CMake, Ninja, the CUDA toolkit and Python: no more is needed.
 
-    gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--sanitize] [--jobs N]
+    gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--opencl] [--sanitize] [--jobs N]
 
 Builds the preset `gpu`, compiles the suite's kernels into the cache, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
 stalls, each contract program once for every CUDA variant, and the examples: apps on the CPU and on the GPU, whose results must
 be the same bytes, and programs with their own tests; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
 Shown are failures, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
 programs of one case have said. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the
-contract suite ('step' tries this script without a GPU). A case that hangs or crashes ends its program, and those behind it
+contract suite ('step' tries this script without a GPU). --opencl proves the OpenCL backend on this machine's first OpenCL device
+instead: its variants of the suite, and the examples. Which backends gave an app's bytes is in build/gpu/same-bytes.txt. A case that hangs or crashes ends its program, and those behind it
 run in another. The exit status is 1 if anything failed, 77 without a GPU.
 """
 import argparse
@@ -32,6 +33,9 @@ import app_inputs
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/gpu"
 CUDA_VARIANTS = ["cuda-persistent", "cuda-persistent-spmd", "cuda-slices", "cuda-slices-spmd", "cuda-step"]
+OPENCL_VARIANTS = ["opencl-slices", "opencl-slices-spmd", "opencl-step", "opencl-32-bit", "opencl-shared", "opencl-persistent",
+                   "opencl-persistent-spmd"]
+OPENCL_PATIENCE_S, OPENCL_CASE_LIMIT_S, OPENCL_LIMIT_S = 60, 240, 560  # a driver compiles in a case
 NOT_RUN = {"unlisted_refusal_test"}  # of the suite itself, on the CPU
 LIMIT_S = 120  # of a program
 RESTARTS = 4  # of a program whose cases hang or crash
@@ -219,6 +223,9 @@ def contract_job(program, variant, pattern=None, tool=None):
     if variant.startswith("cuda"):
         environment |= {"RK_CONTRACT_PATIENCE": str(PATIENCE_S), "RK_CONTRACT_LIMIT": str(CASE_LIMIT_S)}
     command, shown, limit_s = [BUILD / "tests" / program], variant, LIMIT_S
+    if variant.startswith("opencl"):
+        environment |= {"RK_CONTRACT_PATIENCE": str(OPENCL_PATIENCE_S), "RK_CONTRACT_LIMIT": str(OPENCL_CASE_LIMIT_S)}
+        limit_s = OPENCL_LIMIT_S
     if pattern:
         command.append(pattern)
     if tool:
@@ -269,7 +276,8 @@ def app_job(app, folder, backend, inputs):
         begin = time.monotonic()
         for given in inputs:
             written = [folder / f"{app}-{given.name}-{backend}-{what}.ndjson" for what in ("result", "dead")]
-            status, said = run([BUILD / f"tests/app_{app}", backend, given.rows, *written], LIMIT_S)
+            limit_s = OPENCL_LIMIT_S if backend.startswith("opencl") else LIMIT_S
+            status, said = run([BUILD / f"tests/app_{app}", backend, given.rows, *written], limit_s)
             result.notes.append(f"{given.name}: {said.strip()}")
             if status != 0 or ": balanced" not in said:
                 result.fails(given.name, f"{said}\nexit status {status}", hung=status is None)
@@ -299,15 +307,24 @@ def compare_app(app, folder, inputs, results):
                     result.passed += 1
 
 
+def same_bytes(app, inputs, results):
+    """Lines of the table of backends whose bytes of an app are those that are expected, and the CPU's."""
+    rows = [f"{app:16}" + "".join(f"  {r.variant:>13}" for r in results)]
+    for given in inputs:
+        cells = ["differs" if any(f["case"].split(":")[0] == given.name for f in r.failures) else "same" for r in results]
+        rows.append(f"{given.name:16}" + "".join(f"  {cell:>13}" for cell in cells))
+    return rows
+
+
 def find_jobs(options, folder, inputs):
-    patterns = options.variants.split(",") if options.variants else CUDA_VARIANTS
+    patterns = options.variants.split(",") if options.variants else OPENCL_VARIANTS if options.opencl else CUDA_VARIANTS
     programs = sorted(p.stem for p in (ROOT / "tests/contract").glob("*_test.c") if p.stem not in NOT_RUN)
     left_out = [p for p in programs if not (BUILD / "tests" / p).exists()]
     programs = [p for p in programs if p not in left_out]
     if left_out:
         say(f"not built, since a package that they need is missing: {', '.join(left_out)}")
     jobs = []
-    if not options.variants:
+    if not options.variants and not options.opencl:
         units = sorted(p.stem for p in (ROOT / "src/backend/cuda").glob("*_test.c"))
         jobs += [unit_job(unit) for unit in units if (BUILD / "tests" / unit).exists()]
         jobs.append(program_job("litmus", "--json", folder / "litmus.jsonl"))
@@ -315,9 +332,10 @@ def find_jobs(options, folder, inputs):
                  for backend in ("cuda", "cuda-slices")]
         jobs += [program_job("residents", part, variant=part, alone=True) for part in ("cycles", "killed", "loading")]
         jobs.append(program_job("residents", "loading", "--backend", "cuda-slices", variant="loading, slices", alone=True))
-    backends = ["cpu"] if options.variants else ["cpu", "cuda", "cuda-slices"]
+    devices = ["opencl", "opencl-slices"] if options.opencl else ["cuda", "cuda-slices"]
+    backends = ["cpu"] if options.variants else ["cpu", *devices]
     jobs += [app_job(app, folder, backend, inputs[app]) for app in app_inputs.APPS for backend in backends]
-    jobs += [example_job(name, backend) for name in EXAMPLE_PROGRAMS for backend in (["cpu"] if options.variants else ["cuda"])]
+    jobs += [example_job(name, backend) for name in EXAMPLE_PROGRAMS for backend in (backends[:1] if options.variants else devices[:1])]
     jobs += [contract_job(program, variant) for program in programs for variant in patterns]
     if options.sanitize:
         jobs += [contract_job(program, variant, pattern, tool) for tool in SANITIZERS
@@ -384,6 +402,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", type=Path, help="write results and a manifest")
     parser.add_argument("--only", metavar="PATTERN", help="programs, or PROGRAM/VARIANT")
     parser.add_argument("--variants", metavar="PATTERNS", help="of the contract suite, between commas; no GPU is looked for")
+    parser.add_argument("--opencl", action="store_true", help="the OpenCL backend instead; no GPU is looked for")
     parser.add_argument("--sanitize", action="store_true", help="a few cases under compute-sanitizer, too")
     parser.add_argument("--jobs", type=int, default=4, help="programs at a time (4)")
     options = parser.parse_args()
@@ -392,7 +411,7 @@ def main():
     if options.sanitize and not shutil.which("compute-sanitizer"):
         sys.exit("gpu-check: compute-sanitizer isn't there: leave out --sanitize")
     gpu, why = find_gpu()
-    if not gpu and not options.variants:
+    if not gpu and not options.variants and not options.opencl:
         say(f"gpu-check: no GPU to check on: {why}")
         return 77
     begin = time.monotonic()
@@ -400,7 +419,7 @@ def main():
     build()
     say(f"{about.get('gpu', 'no GPU')}, driver {about.get('driver', '-')}, {about['revision']}; "
         f"built in {time.monotonic() - begin:.0f} s")
-    if gpu:
+    if gpu and not options.opencl:
         compiling = time.monotonic()
         say(f"{compile_kernels(gpu['architecture'])}; compiled in {time.monotonic() - compiling:.0f} s")
     folder = BUILD / "gpu-check"
@@ -421,11 +440,17 @@ def main():
                 if not result.program.startswith("app_"):
                     show_failures(result, told)
     results = [result for result, _ in jobs]
+    table = []
     for app in app_inputs.APPS:
         of_app = [result for result in results if result.program == f"app_{app}"]
         compare_app(app, folder, inputs[app], of_app)
         for result in of_app:
             show_failures(result, told)
+        if len(of_app) > 1:
+            table += same_bytes(app, inputs[app], of_app)
+    if table:
+        (BUILD / "same-bytes.txt").write_text("\n".join(table) + "\n")
+        say("\n" + "\n".join(table))
     seconds = time.monotonic() - begin
     show_table(results, seconds)
     if options.json:

@@ -29,6 +29,7 @@ typedef struct mock_opencl {
     int deaf;           /* 1: a running kernel does not see what the host writes */
     unsigned stays;     /* launches that stay, so far; atomic */
     unsigned revoked;   /* of them, those that began in vain; atomic */
+    unsigned ends;      /* the number of a kernel whose shards end in the next launch; atomic */
     unsigned builds;    /* from source, so far */
     unsigned binaries;  /* from a binary */
     unsigned launches;  /* that serve a shard: numbers from 1 on */

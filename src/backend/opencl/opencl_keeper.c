@@ -80,12 +80,14 @@ static void depart(rk_opencl_runtime *cl, rk_opencl_served *served)
 
 /* ------------------------------------------------------------------ landings */
 
-/* Do kernels of the device send to each other? Without an edge there are no replies either. */
-static int are_connected(const rk_opencl_runtime *cl)
+/* Do kernels of the device send to each other? Without an edge there are no replies either. The one that has landed may
+ * have ended, and sent its last messages. */
+static int are_connected(const rk_opencl_runtime *cl, const rk_opencl_served *landed)
 {
     for (rk_u32 n = 1; n <= kernels(cl); n++) {
         const rk_opencl_served *served = cl->served[n];
-        if (served && rk_slices_wanted(served->kernel) && served->kernel->seats[0].shard->edge_total)
+        if (served && served->kernel->seats[0].shard->edge_total &&
+            (served == landed || rk_slices_wanted(served->kernel)))
             return 1;
     }
     return 0;
@@ -109,7 +111,7 @@ static void land(rk_opencl_runtime *cl, rk_opencl_flight *f)
     served->in_air--;
     if (rk_opencl_land(cl, f) != RK_OK) return;
     int parked = is_parked(served->kernel); /* perhaps with a part of its batch on its way */
-    if (are_connected(cl) && (served->worked || parked)) {
+    if (are_connected(cl, served) && (served->worked || parked)) {
         all_are_due(cl);
         served->due = served->worked; /* else it waits for the others, or a while */
     } else if (served->worked) {

@@ -283,6 +283,36 @@ static void a_message_is_a_reason_for_a_launch(void **state)
     AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > before);
 }
 
+/* Once everything is at rest; how many launches there were. */
+static rk_u32 rest(void)
+{
+    rk_u32 before, after = 0;
+    do {
+        before = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+        usleep(100000);
+        after = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+    } while (before != after);
+    return after;
+}
+
+static void what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at(void **state)
+{
+    const probe message = { .number = 1 };
+    rk_kernel target;
+    (void)state;
+    OK(open_runtime());
+    rk_kernel source;
+    OK(launch_kernel("echo", "source", &source));
+    OK(launch("target", &target));
+    OK(rk_connect(runtime, source, 0, target, 0));
+    OK(rk_activate(runtime, target));
+    OK(rk_activate(runtime, source));
+    rk_u32 before = rest();
+    __atomic_store_n(&mock->ends, source.number, __ATOMIC_SEQ_CST);
+    OK(rk_send(runtime, source, 200, &message, sizeof message, 0));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) >= before + 2); /* its own, and the target's */
+}
+
 static void a_launch_that_fails_loses_the_device_and_fails_its_kernels(void **state)
 {
     rk_kernel other;
@@ -588,7 +618,8 @@ static void a_device_can_be_used_without_what_it_has(void **state)
     (void)state;
     setenv("RK_OPENCL_WITHOUT", "sub-groups,shared atomics", 1);
     stays_with("4");
-    assert_true(log_says("copy slices on Mock device: host and kernel can't order what they share, for want of"));
+    assert_true(
+        log_says("copy slices on Mock device: host and kernel can't order what they share, for want of"));
     assert_int_equal(stays(), 0);
 }
 
@@ -619,6 +650,7 @@ int main(void)
         TEST(a_driver_that_never_starts_the_first_launch_is_told),
         TEST(a_kernel_at_rest_is_not_launched),
         TEST(a_message_is_a_reason_for_a_launch),
+        TEST(what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at),
         TEST(a_launch_that_fails_loses_the_device_and_fails_its_kernels),
         TEST(a_launch_that_never_starts_loses_the_device),
         TEST(a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel),
