@@ -187,8 +187,9 @@ rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_option
                                 runtime->backend->check(runtime, *class, options) };
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
         if (status == RK_OK || found[i] == RK_INVALID_OPTIONS) status = found[i];
-    if (status == RK_OK) rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks,
-                                        layout);
+    if (status == RK_OK)
+        rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks,
+                       layout);
     return status;
 }
 

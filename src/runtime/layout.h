@@ -39,7 +39,7 @@ typedef struct rk_layout_block {
 typedef struct rk_layout {
     rk_memory_estimate parts;
     rk_u32
-        device; /* 1: what is the device's lies in its own memory, in the second of two blocks; 0: in one */
+        device;   /* 1: what is the device's lies in its own memory, in the second of two blocks; 0: in one */
     rk_u32 locks; /* 1: the device lane has its lock, whatever its options */
     rk_layout_block block[2];
     /* Within the device's block. */
@@ -70,7 +70,8 @@ void rk_layout_defaults(const struct rk_class *class, rk_launch_options *options
 rk_status rk_layout_check(const struct rk_class *class, const rk_launch_options *options);
 /* Of the device that a launch is planned for. */
 #define RK_LAYOUT_DEVICE 1u /* it has memory of its own */
-#define RK_LAYOUT_LOCKS 2u  /* it has no compare-and-swap of 64 bits: lanes with several producers have a lock */
+#define RK_LAYOUT_LOCKS \
+    2u /* it has no compare-and-swap of 64 bits: lanes with several producers have a lock */
 /* Plan a launch whose options are validated and checked. */
 void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_u32 traits,
                     rk_layout *layout);

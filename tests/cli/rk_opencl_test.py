@@ -4,6 +4,7 @@ Skipped where there is no device, and under sanitizers, which would report what 
 import json
 import os
 import sys
+from unittest.mock import patch
 
 import rk_command
 from rk_command import JOB, Case, main
@@ -11,6 +12,7 @@ from rk_command import JOB, Case, main
 # Code that a run compiles is kept beside the build, so that it is compiled once.
 os.environ.setdefault("POCL_CACHE_DIR", os.path.join(os.environ.get("RK_BINARY_DIR", "."), "opencl-cache"))
 
+COPIES = "shared atomics"  # what a device is used without that shares no memory
 COMPILING = 500  # seconds that three kernels may take a loaded machine
 
 
@@ -29,6 +31,29 @@ class OpenCL(Case):
         refused = self.run_rk("run", app, "--backend", "opencl", "--input", "-", stdin=b"value\n4\n", code=rk_command.KERNEL)
         self.assertIn("kernel 'doubler' doesn't build for", refused.errors)
         self.assertIn("doubler.rk.c:7:", refused.errors)
+
+    def test_a_kernel_has_a_body_for_each_precision(self):
+        # 2^24 + 1 is no float: the product says in which of them it was computed.
+        kernel = rk_command.DOUBLER.replace("number out = {msg->value * RK_PARAM_OF(factor)};", """
+#if defined(RK_HAS_F64)
+    rk_f64 product = (rk_f64)msg->value * RK_PARAM_OF(factor);
+#else
+    rk_f32 product = (rk_f32)msg->value * RK_PARAM_OF(factor);
+#endif
+    number out = {(rk_i64)product};""")
+        app, row = self.app(kernel=kernel), b"value\n16777217\n"
+        for without, expected in (COPIES, b'{"value":33554434}\n'), (COPIES + ",double precision", b'{"value":33554432}\n'):
+            with self.subTest(without=without):
+                with patch.dict(os.environ, RK_OPENCL_WITHOUT=without):
+                    done = self.run_rk("run", app, "--backend", "opencl", "--input", "-", stdin=row, seconds=COMPILING)
+                self.assertEqual(done.stdout, expected)
+
+    def test_a_kernel_that_needs_doubles_is_refused_where_there_are_none(self):
+        app = self.app(kernel=rk_command.DOUBLER.replace("RK_REASON(negative)", "RK_REASON(negative)\nRK_NEEDS_F64"))
+        with patch.dict(os.environ, RK_OPENCL_WITHOUT=COPIES + ",double precision"):
+            refused = self.run_rk("run", app, "--backend", "opencl", "--input", "-", stdin=b"value\n4\n", code=rk_command.KERNEL)
+        self.assertIn("this source computes with doubles, which this device doesn't have", refused.errors)
+        self.assertIn("doubler.rk.c:4:", refused.errors)
 
     def test_the_device_is_told_with_its_mode_and_why(self):
         told = json.loads(self.run_rk("devices", "--json").stdout)[2]
