@@ -431,13 +431,16 @@ typedef struct run {
     rk_u32 groups;
     int stay;
     rk_i32 stage;
+    struct run *next; /* kept to the end */
 } run;
+static run *runs; /* atomic */
 
 static rk_i32 *start(void *(*work)(void *), rk_cl_kernel kernel, rk_u32 groups, rk_i32 stage)
 {
     pthread_t thread;
-    run *r = malloc(sizeof *r); /* the event's for ever */
-    *r = (run){ *kernel, groups, state.stay, stage };
+    run *r = malloc(sizeof *r);
+    *r = (run){ *kernel, groups, state.stay, stage, __atomic_load_n(&runs, __ATOMIC_RELAXED) };
+    while (!__atomic_compare_exchange_n(&runs, &r->next, r, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {}
     if (pthread_create(&thread, 0, work, r)) return 0;
     pthread_detach(thread);
     return &r->stage;

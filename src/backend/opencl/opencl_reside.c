@@ -148,7 +148,14 @@ static rk_status clear(rk_opencl_runtime *cl, rk_opencl_served *served)
     if (status == RK_TIMED_OUT)
         rk_opencl_lose(cl, "a kernel that was to stay began in part, and does not end");
     if (groups) return status == RK_TIMED_OUT ? rk_opencl_usable(cl) : status;
-    cl->held = 1; /* the launch is the driver's for ever, with what it may look at */
+    rk_opencl_served *given_up = calloc(1, sizeof *given_up); /* without groups: nothing of it runs */
+    if (!given_up) return rk_error(RK_OUT_OF_MEMORY, "no memory to give a launch up");
+    given_up->queue = served->queue;
+    given_up->stay = served->stay;
+    given_up->brought = served->brought;
+    given_up->taken = served->taken;
+    given_up->next = cl->stuck;
+    cl->stuck = given_up;
     served->queue = 0;
     served->stay = 0;
     served->brought = served->taken = (rk_opencl_memory){ .room = 0 };

@@ -20,11 +20,11 @@ rk_status rk_opencl_memory_make(rk_opencl_runtime *cl, rk_u64 size, rk_opencl_me
     rk_cl_result result = RK_CL_SUCCESS;
     if (cl->shares) {
         m->block = cl->api.clSVMAlloc(cl->context, SHARED_FLAGS, size + PAGE, 0);
-        m->host = (char *)m->block + (PAGE - (size_t)m->block % PAGE) % PAGE;
         if (!m->block)
             return rk_error(RK_OUT_OF_MEMORY,
                             "%s gives no %llu bytes of shared memory: set memory_ceiling lower",
                             cl->device.name, (unsigned long long)size);
+        m->host = (char *)m->block + (PAGE - (size_t)m->block % PAGE) % PAGE;
     } else {
         m->host = aligned_alloc(PAGE, (size + PAGE - 1) / PAGE * PAGE);
         if (!m->host) return rk_error(RK_OUT_OF_MEMORY, "no memory for slices");
