@@ -79,8 +79,14 @@ typedef struct rk_runtime_options {
      * shards in such a way anyhow: RK_UNSUPPORTED. */
     rk_u32 slices;
     rk_u32 device; /* CUDA, OpenCL: number of the device, as `rk devices` lists them */
-    rk_u32 options_;
+    /* CUDA: several devices of this machine instead of that one, by the same numbers. A kernel runs on one of
+     * them (rk_launch_options.device), and routes lead from each to each. RK_UNSUPPORTED: two of them don't
+     * reach each other's memory with atomics of their own. A number may stand twice: then parts of one device
+     * stand for two. */
+    rk_u32 device_count;   /* 0: `device` alone; at most RK_DEVICES_MAX */
+    const rk_u32 *devices; /* read by rk_open alone */
 } rk_runtime_options;
+#define RK_DEVICES_MAX 16u
 #define RK_RUNTIME_OPTIONS .size = sizeof(rk_runtime_options)
 
 typedef struct rk_parameter {
@@ -144,6 +150,10 @@ typedef struct rk_launch_options {
     /* How long one call of a handler may run before the kernel counts as hanging, its worker is replaced, and a
      * supervisor replaces the kernel. From 10 ms; 0: the runtime's stall_limit_ns. On the CPU, with workers. */
     rk_u64 handler_limit_ns;
+    /* The kernel's device: its place in the runtime's list of devices, from 0 on. RK_FROM_KERNEL: at a launch
+     * the one with the fewest blocks, at a relaunch the one where it is; another place moves it there. */
+    rk_u32 device;
+    rk_u32 launch_;
 } rk_launch_options;
 
 /* 4096, 1024, Block, FIFO. The default. */

@@ -178,6 +178,8 @@ typedef struct rk_kernel_info {
     rk_u32 healthy;   /* 0: pending messages and no progress for the stall limit, or failed */
     rk_u32 stalled;
     char failure[256]; /* why it failed */
+    rk_u32 device;     /* its place in the runtime's list of devices; 0 where there is one */
+    rk_u32 info_;
 } rk_kernel_info;
 RK_API rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel kernel, rk_kernel_info *info);
 

@@ -44,9 +44,13 @@ rk_u64 rk_arena_take(rk_arena *arena, rk_u32 near, rk_u64 size)
 {
     size = (size + PAGE - 1) / PAGE * PAGE;
     if (size > arena->ceiling || arena->taken > arena->ceiling - size) return 0;
-    rk_u32 upper = near == RK_NEAR_DEVICE && arena->device_from;
-    rk_u64 at = upper ? arena->device_from : PAGE; /* offset 0 stays free: it stands for "none" */
-    rk_u64 end = arena->device_from && !upper ? arena->device_from : arena->size;
+    rk_u32 upper = near >= RK_NEAR_DEVICE && arena->device_from;
+    rk_u64 at = PAGE,
+           end = arena->device_from ? arena->device_from : arena->size; /* offset 0 stands for "none" */
+    if (upper) {
+        at = arena->device_from + (near - RK_NEAR_DEVICE) * arena->device_part;
+        end = at + arena->device_part;
+    }
     rk_arena_block **link = &arena->blocks;
     for (; *link && (*link)->offset < end; link = &(*link)->next) {
         if ((*link)->offset < at) continue;

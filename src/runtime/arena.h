@@ -1,9 +1,9 @@
 /* The arena: one reserved range of addresses, suballocated. What is shared holds offsets into it, not
  * pointers.
  *
- * A device with memory of its own has the upper half: what the host finds at those offsets is an image, which a
- * backend brings up to date (fetch) and gives to the device (store). What is allocated is always zero. Not
- * thread-safe: the runtime's control lock is held. */
+ * Devices with memory of their own have the upper part, one behind the other: what the host finds at those
+ * offsets is an image, which a backend brings up to date (fetch) and gives to the device (store). What is
+ * allocated is always zero. Not thread-safe: the runtime's control lock is held. */
 #ifndef RK_RUNTIME_ARENA_H
 #define RK_RUNTIME_ARENA_H
 
@@ -14,15 +14,17 @@ typedef struct rk_arena_block {
     struct rk_arena_block *next; /* by offset */
 } rk_arena_block;
 
-#define RK_NEAR_HOST 0u   /* the memory that host and device both reach */
-#define RK_NEAR_DEVICE 1u /* the device's own, where it has some */
+#define RK_NEAR_HOST 0u /* the memory that host and device both reach */
+#define RK_NEAR_DEVICE \
+    1u /* the device's own, where it has some; of several + the device's place in the list */
 
 typedef struct rk_arena {
     rk_byte *base;
     rk_u64 size;    /* reserved */
     rk_u64 ceiling; /* most that may be taken at once */
     rk_u64 taken;
-    rk_u64 device_from;     /* where the device's half begins; 0: there is one memory */
+    rk_u64 device_from;     /* where the first device's part begins; 0: there is one memory */
+    rk_u64 device_part;     /* bytes of each device's */
     rk_arena_block *blocks; /* taken, by offset */
     /* Of a backend that has its own kind of memory; 0: pages come and go with their use. */
     rk_status (*provide)(struct rk_arena *arena, rk_u64 offset, rk_u64 size); /* there, and zero */

@@ -127,6 +127,8 @@ typedef struct rk_host_kernel {
     rk_u64 inbox_lanes,
         end_tables; /* in it: u64 offset for each shard of its device lane, and of its end table */
     rk_u32 end_sources;
+    rk_u32 far_place; /* of several devices the one where far_lanes is */
+    rk_u64 far_lanes; /* arena offset of the device lanes' headers there; 0: see lane_home.h */
     rk_connection connections[RK_EDGES_MAX];
     rk_u32 connection_count;
     rk_u32 epoch;
@@ -188,6 +190,8 @@ typedef struct rk_backend {
     void (*watch)(rk_runtime *runtime, rk_u64 now_ns);
     /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
     rk_u32 (*step)(rk_seat *seat);
+    /* Of several devices, the place of the one for a kernel that says none; unless 0: there is one. */
+    rk_u32 (*choose)(const rk_runtime *runtime);
 } rk_backend;
 extern const rk_backend rk_backend_cpu, rk_backend_cuda, rk_backend_opencl;
 
@@ -222,7 +226,9 @@ struct rk_runtime {
     rk_u32 locks;    /* RK_LAYOUT_LOCKS, or 0 */
     rk_u32 by_value; /* 1: messages that travel by reference are refused, so there are no pools */
     rk_arena arena;
-    rk_u64 directory;   /* arena offsets */
+    rk_u32 device_count;            /* at least 1 */
+    rk_u32 devices[RK_DEVICES_MAX]; /* numbers of them, by place */
+    rk_u64 directory;               /* arena offsets */
     rk_u64 closed_lane; /* where routes to kernels that are gone lead: a lane that takes nothing */
     rk_u64 pool_table;
     rk_pools *pools; /* of all launches, and of former ones whose blocks are not all back */

@@ -11,6 +11,7 @@
 #include "dead_letters.h"
 #include "futex.h"
 #include "guard.h"
+#include "lane_home.h"
 #include "module.h"
 #include "parameter.h"
 #include "report.h"
@@ -89,7 +90,8 @@ static void give_blocks(rk_runtime *runtime, rk_layout *l)
 static int take_blocks(rk_runtime *runtime, rk_layout *l)
 {
     for (rk_u32 near = 0; near <= l->device; near++) {
-        l->block[near].base = rk_arena_take(&runtime->arena, near, l->block[near].size);
+        l->block[near].base =
+            rk_arena_take(&runtime->arena, near ? RK_NEAR_DEVICE + l->place : near, l->block[near].size);
         if (l->block[near].base) continue;
         give_blocks(runtime, l);
         return 0;
@@ -147,6 +149,7 @@ rk_status rk_kernel_store(const rk_host_kernel *kernel)
 {
     const rk_layout_block *block = &kernel->layout.block[kernel->layout.device];
     rk_status status = rk_store(kernel->runtime, block->base, block->size);
+    if (status == RK_OK && kernel->far_lanes) status = rk_lane_home_store(kernel);
     const rk_backend *backend = kernel->runtime->backend;
     return status == RK_OK && backend->renew ? backend->renew((rk_host_kernel *)kernel) : status;
 }
@@ -160,6 +163,7 @@ void rk_kernel_unplace(rk_host_kernel *kernel)
     kernel->seat_count = 0;
     rk_seats_unlock(kernel->runtime);
     rk_pools_leave(kernel);
+    rk_lane_home_leave(kernel);
     give_blocks(kernel->runtime, &kernel->layout);
 }
 
@@ -169,6 +173,13 @@ static int is_blank(const char *id)
 {
     while (isspace((unsigned char)*id)) id++;
     return *id == 0;
+}
+
+static rk_status check_place(const rk_runtime *runtime, const rk_launch_options *options)
+{
+    if (options->device == RK_FROM_KERNEL || options->device < runtime->device_count) return RK_OK;
+    return rk_error(RK_INVALID_OPTIONS, "device %u: the runtime has %u, from 0 on", options->device,
+                    runtime->device_count);
 }
 
 rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
@@ -183,14 +194,16 @@ rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_option
         rk_class_names(runtime, names, sizeof names);
         return rk_error(RK_NO_SUCH_KERNEL, "there is no kernel '%s'; linked or loaded are: %s", name, names);
     }
-    const rk_status found[] = { status, rk_layout_check(*class, options),
+    const rk_status found[] = { status, check_place(runtime, options), rk_layout_check(*class, options),
                                 runtime->backend->check(runtime, *class, options) };
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
         if (status == RK_OK || found[i] == RK_INVALID_OPTIONS) status = found[i];
-    if (status == RK_OK)
-        rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks,
-                       layout);
-    return status;
+    if (status != RK_OK) return status;
+    rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks, layout);
+    layout->place = options->device;
+    if (options->device == RK_FROM_KERNEL)
+        layout->place = runtime->backend->choose ? runtime->backend->choose(runtime) : 0;
+    return RK_OK;
 }
 
 /* The options as given, in a structure of this version. */

@@ -38,6 +38,7 @@ rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel handle, rk_kernel
         info->width = k->class->attributes->width;
         info->state = k->class->attributes->state;
         info->epoch = k->epoch;
+        info->device = k->layout.place;
         rk_look(k);
         for (rk_u32 s = 0; s < k->seat_count; s++)
             info->processed += __atomic_load_n(&k->seats[s].shard->meter.handled, __ATOMIC_RELAXED);

@@ -41,6 +41,7 @@ typedef struct rk_layout {
     rk_u32
         device;   /* 1: what is the device's lies in its own memory, in the second of two blocks; 0: in one */
     rk_u32 locks; /* 1: the device lane has its lock, whatever its options */
+    rk_u32 place; /* which device that is, of the runtime's */
     rk_layout_block block[2];
     /* Within the device's block. */
     rk_u64 parameters;

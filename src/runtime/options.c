@@ -22,6 +22,7 @@ static rk_launch_options preset(rk_u32 capacity, rk_u32 window, rk_u32 strategy)
     o.output_capacity = RK_FROM_KERNEL;
     o.timestamps = RK_FROM_KERNEL;
     o.max_batch = RK_FROM_KERNEL;
+    o.device = RK_FROM_KERNEL;
     return o;
 }
 

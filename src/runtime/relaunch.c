@@ -323,6 +323,7 @@ static rk_host_kernel placing_of(const rk_host_kernel *k)
                             .class = k->class,
                             .options = k->options,
                             .layout = k->layout,
+                            .far_lanes = k->far_lanes,
                             .pools = k->pools,
                             .seats = k->seats,
                             .seat_count = k->seat_count };
@@ -356,9 +357,11 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     if (was != RK_LIFE_LAUNCHED && was != RK_LIFE_ACTIVE && was != RK_LIFE_INACTIVE && was != RK_LIFE_FAILED)
         return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
     rk_host_kernel fresh = placing_of(k);
+    fresh.far_lanes = 0;
     rk_status status = rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : k->class->name,
                                       options, &class, &fresh.layout);
     if (status != RK_OK) return status;
+    if (options->device == RK_FROM_KERNEL) fresh.layout.place = k->layout.place;
     if (class != k->class)
         return rk_error(RK_UNSUPPORTED, "'%s' runs kernel '%s': launch '%s' under an id of its own", k->id,
                         k->class->name, class->name);
@@ -395,6 +398,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
             rk_seats_lock(runtime);
             k->options = fresh.options;
             k->layout = fresh.layout;
+            k->far_lanes = 0; /* the old ones' */
             k->pools = fresh.pools;
             k->seats = fresh.seats;
             k->seat_count = fresh.seat_count;

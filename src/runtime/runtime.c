@@ -52,6 +52,13 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
     if (o->single_step && o->workers)
         return rk_error(RK_INVALID_OPTIONS, "single_step runs without workers: workers must be 0, not %u",
                         o->workers);
+    if (o->device_count > RK_DEVICES_MAX || (o->device_count && !o->devices))
+        return rk_error(RK_INVALID_OPTIONS, "device_count %u: devices must list them, and 1 to %u can be",
+                        o->device_count, RK_DEVICES_MAX);
+    if (o->device_count && o->device)
+        return rk_error(RK_INVALID_OPTIONS, "device %u: with a list of devices, leave it 0", o->device);
+    if (o->device_count && o->backend != RK_BACKEND_CUDA)
+        return rk_error(RK_UNSUPPORTED, "a list of devices is for the CUDA backend: leave device_count 0");
     if (!o->stall_limit_ns) o->stall_limit_ns = RK_STALL_DEFAULT;
     if (!o->spin_ns) o->spin_ns = RK_SPIN_DEFAULT;
     return RK_OK;
@@ -125,6 +132,10 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
         return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
     }
     runtime->options = o;
+    runtime->options.devices = 0; /* the caller's */
+    runtime->device_count = o.device_count ? o.device_count : 1;
+    for (rk_u32 d = 0; d < runtime->device_count; d++)
+        runtime->devices[d] = o.device_count ? o.devices[d] : o.device;
     runtime->backend = backend;
     runtime->rings = backend->rings;
     runtime->pending = pending;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel.h"
+#include "lane_home.h"
 
 static rk_host_kernel *target_of(const rk_runtime *runtime, const rk_connection *c)
 {
@@ -170,14 +171,12 @@ static rk_status make_tables(rk_host_kernel *k, const wiring_plan *p, rk_u64 *pl
 {
     rk_runtime *runtime = k->runtime;
     rk_byte *arena = runtime->arena.base;
-    rk_u64 block = rk_arena_take(&runtime->arena, RK_NEAR_DEVICE, p->size);
+    rk_u64 block = rk_arena_take(&runtime->arena, RK_NEAR_DEVICE + k->layout.place, p->size);
     if (!block)
         return rk_error(RK_OUT_OF_MEMORY, "'%s': no room for its routes: %llu bytes", k->id,
                         (unsigned long long)p->size);
-    rk_u64 *inbox = (rk_u64 *)(void *)(arena + block + p->inbox),
-           *ends = (rk_u64 *)(void *)(arena + block + p->ends);
+    rk_u64 *ends = (rk_u64 *)(void *)(arena + block + p->ends);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
-        inbox[s] = k->seats[s].shard->lane[1];
         ends[s] = block + p->end_words + 8ull * p->end_sources * s;
         fill_end_table(k, s, (rk_u64 *)(void *)(arena + ends[s]));
         rk_u64 counts = block + p->counts + 8ull * (p->count_words + 1ull) * s;
@@ -222,6 +221,11 @@ static void make_edges(rk_host_kernel *k, const wiring_plan *p, rk_u64 block)
     }
 }
 
+static void fill_inbox(const rk_host_kernel *k, rk_u64 *lanes)
+{
+    for (rk_u32 s = 0; s < k->seat_count; s++) lanes[s] = k->seats[s].shard->lane[1];
+}
+
 /* A kernel's entry of the directory, as other kernels find it. */
 static rk_status store_entry(const rk_host_kernel *k)
 {
@@ -234,16 +238,23 @@ static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 coun
     rk_status status = RK_OK;
     wiring_plan *plans = calloc(count, sizeof *plans);
     rk_u64 *blocks = calloc(count, sizeof *blocks);
-    if (!plans || !blocks) status = rk_error(RK_OUT_OF_MEMORY, "no memory to connect %u kernels", count);
+    rk_lane_home *homes = calloc(count, sizeof *homes);
+    if (!plans || !blocks || !homes)
+        status = rk_error(RK_OUT_OF_MEMORY, "no memory to connect %u kernels", count);
     for (rk_u32 i = 0; i < count && status == RK_OK; i++) {
         plans[i] = plan(kernels[i]);
-        status = make_tables(kernels[i], &plans[i], &blocks[i]);
+        status = rk_lane_home_take(kernels[i], &homes[i]);
+        if (status == RK_OK) status = make_tables(kernels[i], &plans[i], &blocks[i]);
     }
     if (status != RK_OK) {
+        for (rk_u32 i = 0; homes && i < count; i++) rk_lane_home_give(kernels[i], &homes[i]);
         for (rk_u32 i = 0; blocks && i < count && blocks[i]; i++) rk_arena_give(&runtime->arena, blocks[i]);
     } else {
         for (rk_u32 i = 0; i < count; i++) {
             rk_host_kernel *k = kernels[i];
+            const rk_status moved = rk_lane_home_move(k, &homes[i]);
+            if (moved != RK_OK) status = moved;
+            fill_inbox(k, (rk_u64 *)(void *)(runtime->arena.base + blocks[i] + plans[i].inbox));
             k->inbox_lanes = blocks[i] + plans[i].inbox;
             k->end_tables = blocks[i] + plans[i].ends;
             k->end_sources = plans[i].end_sources;
@@ -264,6 +275,7 @@ static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 coun
     }
     free(plans);
     free(blocks);
+    free(homes);
     return status;
 }
 
@@ -321,6 +333,7 @@ rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle)
         const rk_host_kernel *k = circle->kernel[i];
         rk_runtime *runtime = k->runtime;
         rk_status status = k->wiring ? rk_fetch(runtime, k->wiring, k->wiring_size) : RK_OK;
+        if (status == RK_OK) status = rk_lane_home_fetch(k);
         if (status == RK_OK) continue;
         rk_circle_serve(circle);
         return status;

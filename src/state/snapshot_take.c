@@ -12,6 +12,7 @@
 #include "../runtime/futex.h"
 #include "../runtime/guard.h"
 #include "../runtime/kernel.h"
+#include "../runtime/lane_home.h"
 #include "../runtime/pause.h"
 #include "../runtime/report.h"
 #include "../runtime/wiring.h"
@@ -248,6 +249,7 @@ static rk_status bring(rk_host_kernel *k)
     const rk_layout_block *own = &k->layout.block[k->layout.device];
     rk_status status = rk_fetch(k->runtime, own->base, own->size);
     if (status == RK_OK && k->wiring) status = rk_fetch(k->runtime, k->wiring, k->wiring_size);
+    if (status == RK_OK && k->far_lanes) status = rk_lane_home_fetch(k);
     if (status == RK_OK) rk_reports_collect(k);
     return status;
 }

@@ -139,17 +139,22 @@ def compiler(architecture, root):
     return nvrtc
 
 
-def differences(architecture, root, label=""):
-    """Of the probes of a label, or of all, those that aren't what the table says, and what they are."""
-    names = [name for name in PROBES if name.startswith(label.lower())]
-    text = ("#include <ringkernel/device/unit.h>\n#include <ringkernel/kernel.h>\n"
+def compiled(architecture, root, names, head=""):
+    """What these probes compile to, in a unit that begins with `head`."""
+    text = (f"{head}#include <ringkernel/device/unit.h>\n#include <ringkernel/kernel.h>\n"
             f"#include <ringkernel/device/entry.h>\n{gate.HERE}")
     for name in names:
         parameters, body, _ = PROBES[name]
         text += f'extern "C" __global__ void probe_{name}({parameters}) {{ {body} }}\n'
     ok, said, ptx = compiler(architecture, root).translate("the orders' probes", text)
     assert ok, said
-    found = instructions(ptx, names)
+    return instructions(ptx, names)
+
+
+def differences(architecture, root, label=""):
+    """Of the probes of a label, or of all, those that aren't what the table says, and what they are."""
+    names = [name for name in PROBES if name.startswith(label.lower())]
+    found = compiled(architecture, root, names)
     return {name: found[name] for name in names if not is_expected(found[name], PROBES[name][2])}
 
 
@@ -175,6 +180,13 @@ class Orders(unittest.TestCase):
         for architecture in ARCHITECTURES:
             with self.subTest(architecture):
                 self.assertEqual(differences(architecture, ROOT), {})
+
+    def test_between_devices_atomics_are_system_wide_and_nothing_else_differs(self):
+        alone, several = (compiled("compute_90", ROOT, PROBES, head) for head in ("", "#define RK_UNIT_PEERS 1\n"))
+        for name in PROBES:
+            with self.subTest(name):
+                wide = sorted(one if one.startswith("fence") else one.replace(".gpu", ".sys") for one in alone[name])
+                self.assertEqual(wide, sorted(several[name]))
 
     def test_every_labelled_order_that_is_weakened_is_noticed(self):
         noticed = set()

@@ -9,14 +9,17 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 mock_cuda_state mock_cuda;
+__thread rk_cu_context mock_current;
+char mock_contexts[DEVICES_MOST]; /* a device's context is the address of its byte */
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *version = getenv("MOCK_CUDA_VERSION"), *devices = getenv("MOCK_CUDA_DEVICES"),
-               *fail = getenv("MOCK_CUDA_FAIL");
+               *fail = getenv("MOCK_CUDA_FAIL"), *links = getenv("MOCK_CUDA_LINKS");
     static char fails[NAME_ROOM];
     mock_cuda = (mock_cuda_state){ .version = version ? (int)strtol(version, 0, 10) : 13000,
                                    .devices = devices ? (int)strtol(devices, 0, 10) : 1,
+                                   .links = links ? (int)strtol(links, 0, 10) : 0,
                                    .bytes_left = (size_t)80 << 30 };
     const char *colon = fail ? strchr(fail, ':') : 0;
     if (!colon) return;
@@ -25,12 +28,20 @@ __attribute__((constructor)) static void begin(void)
     mock_cuda.failure = (int)strtol(colon + 1, 0, 10);
 }
 
+int mock_device(void) { return mock_current ? (int)((char *)mock_current - mock_contexts) : 0; }
+
+int mock_lost(int device)
+{
+    return (int)(__atomic_load_n(&mock_cuda.lost_devices, __ATOMIC_ACQUIRE) >> device & 1u);
+}
+
 /* What this call is to give, before it does anything. */
 rk_cu_result mock_outcome(const char *function, int of_context)
 {
     int lost = __atomic_load_n(&mock_cuda.lost, __ATOMIC_ACQUIRE);
     const char *fails = __atomic_load_n(&mock_cuda.fails, __ATOMIC_ACQUIRE);
     if (of_context && lost) return (rk_cu_result)lost;
+    if (of_context && mock_lost(mock_device())) return RK_CUDA_ERROR_ILLEGAL_ADDRESS;
     if (fails && strcmp(fails, function) == 0 &&
         __atomic_fetch_sub(&mock_cuda.after, 1, __ATOMIC_ACQ_REL) <= 0) {
         __atomic_store_n(&mock_cuda.after, 0, __ATOMIC_RELEASE);
@@ -52,10 +63,10 @@ void mock_note(const char *what)
 }
 
 /* A call that waits until all kernels have ended. Here it doesn't wait, and is told. */
-void mock_waits(const char *what)
+void mock_waits(const char *what, int device)
 {
     mock_note(what);
-    if (mock_is_busy()) mock_count(&mock_cuda.waits, 1);
+    if (mock_is_busy(device)) mock_count(&mock_cuda.waits, 1);
 }
 
 void mock_cuda_reset(void)
@@ -133,6 +144,16 @@ rk_cu_result cuDeviceTotalMem(size_t *bytes, rk_cu_device device)
     return check_device(device);
 }
 
+rk_cu_result cuDeviceGetP2PAttribute(int *value, rk_cu_peer_attribute attribute, rk_cu_device from,
+                                     rk_cu_device to)
+{
+    BEGIN(0);
+    *value = attribute == RK_CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED ? mock_cuda.links == 0
+                                                                             : mock_cuda.links != 1;
+    if (from == to) return RK_CUDA_ERROR_INVALID_DEVICE;
+    return check_device(from) == RK_CUDA_SUCCESS ? check_device(to) : RK_CUDA_ERROR_INVALID_DEVICE;
+}
+
 rk_cu_result cuDeviceGetAttribute(int *value, rk_cu_device_attribute attribute, rk_cu_device device)
 {
     static const struct {
@@ -170,7 +191,7 @@ rk_cu_result cuDevicePrimaryCtxRetain(rk_cu_context *context, rk_cu_device devic
 {
     BEGIN(1);
     mock_count(&mock_cuda.contexts, 1);
-    *context = (rk_cu_context)&mock_cuda;
+    *context = (rk_cu_context)(void *)&mock_contexts[device];
     return check_device(device);
 }
 rk_cu_result cuDevicePrimaryCtxRelease(rk_cu_device device)
@@ -181,7 +202,6 @@ rk_cu_result cuDevicePrimaryCtxRelease(rk_cu_device device)
     return check_device(device);
 }
 
-__thread rk_cu_context mock_current;
 #define current mock_current
 static __thread rk_cu_context pushed[8]; /* what was current before */
 static __thread int pushes;
@@ -216,7 +236,7 @@ rk_cu_result cuCtxGetCurrent(rk_cu_context *context)
 rk_cu_result cuCtxGetDevice(rk_cu_device *device)
 {
     BEGIN(0);
-    *device = 0;
+    *device = mock_device();
     return current ? RK_CUDA_SUCCESS : RK_CUDA_ERROR_INVALID_CONTEXT;
 }
 rk_cu_result cuCtxGetStreamPriorityRange(int *least, int *greatest)
@@ -234,7 +254,7 @@ rk_cu_result cuModuleLoadDataEx(rk_cu_module *module, const void *image, unsigne
     for (unsigned i = 0; outcome != RK_CUDA_SUCCESS && i < count; i++)
         if (options[i] == RK_CU_JIT_ERROR_LOG_BUFFER) strcpy(values[i], "the mock's assembler: line 1");
     if (outcome != RK_CUDA_SUCCESS) return outcome;
-    mock_waits(__func__);
+    mock_waits(__func__, mock_device());
     snprintf(mock_cuda.image, sizeof mock_cuda.image, "%s",
              (const char *)image); /* the mock compiler's are text */
     static size_t serial;
@@ -245,7 +265,7 @@ rk_cu_result cuModuleLoadDataEx(rk_cu_module *module, const void *image, unsigne
 rk_cu_result cuModuleUnload(rk_cu_module module)
 {
     BEGIN(1);
-    mock_waits(__func__);
+    mock_waits(__func__, mock_device());
     if (!module) return RK_CUDA_ERROR_INVALID_VALUE;
     mock_count(&mock_cuda.modules, -1);
     return RK_CUDA_SUCCESS;

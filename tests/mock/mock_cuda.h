@@ -4,7 +4,7 @@
  * function of the test, and fails where it is told to. Device memory is memory of its own behind the device's
  * addresses: the host may map what it likes there. Tests load it by its path and reach its controls by
  * dlsym(library, "mock_cuda"); a program as a whole gets it by LD_LIBRARY_PATH and is steered by environment:
- *     MOCK_CUDA_VERSION=12040   MOCK_CUDA_DEVICES=2   MOCK_CUDA_FAIL=cuInit:999 */
+ *     MOCK_CUDA_VERSION=12040   MOCK_CUDA_DEVICES=2   MOCK_CUDA_LINKS=1   MOCK_CUDA_FAIL=cuInit:999 */
 #ifndef RINGKERNEL_TESTS_MOCK_CUDA_H
 #define RINGKERNEL_TESTS_MOCK_CUDA_H
 
@@ -22,6 +22,7 @@ typedef struct mock_entry {
     unsigned first, count, visits;
     unsigned number; /* of all launches of entries, from 1 */
     int priority;    /* of its stream */
+    int device;      /* of its stream */
 } mock_entry;
 
 typedef struct mock_cuda {
@@ -32,6 +33,9 @@ typedef struct mock_cuda {
     int after;               /* after so many calls that don't, */
     int once;                /* 1: and only that once */
     int lost;                /* the context is lost: the result that all of this process gives from now on */
+    unsigned lost_devices;   /* a bit for each device whose context alone is lost: an illegal address */
+    int links;               /* between devices; 0: whole, 1: no access, 2: no atomics */
+    unsigned reached_by;     /* devices that got access to what was mapped last */
     unsigned attributes_off; /* 1: every ability that a device may lack is lacking */
     int strict;              /* 1: a context must be the thread's for what needs one */
     int sparse;          /* of code that isn't dense a multiprocessor holds so many; 0: as of other code */

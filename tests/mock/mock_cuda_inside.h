@@ -10,11 +10,18 @@
 extern mock_cuda_state mock_cuda;
 extern __thread rk_cu_context mock_current;
 
+#define DEVICES_MOST 16
+extern char mock_contexts[DEVICES_MOST];
+
 rk_cu_result mock_outcome(const char *function, int of_context);
+int mock_lost(int device);
 void mock_note(const char *what);
-void mock_waits(const char *what);
+/* Of a device's kernels, or with -1 of all. */
+void mock_waits(const char *what, int device);
 /* Is a kernel on the device? */
-int mock_is_busy(void);
+int mock_is_busy(int device);
+/* Of the thread's context; 0 without one. */
+int mock_device(void);
 /* The device does nothing in between: copies are not made in the midst of what a test's function writes. */
 void mock_hold(void);
 void mock_go_on(void);

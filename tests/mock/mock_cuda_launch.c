@@ -20,6 +20,7 @@ typedef struct stream {
     int taken;
     int busy; /* an entry is on the device; stays when the stream is destroyed meanwhile */
     int priority;
+    int device;
     mock_entry entry;
     int asked; /* a clock's probe waits here until there is room */
     rk_cu_address words;
@@ -53,11 +54,12 @@ static int play(const mock_entry *entry)
     return 1;
 }
 
-static int has_room(void)
+static int has_room(int device)
 {
     rk_u32 kernels = 0, threads = 32;
     for (int i = 0; i < STREAMS; i++)
-        if (streams[i].busy) kernels++, threads += streams[i].entry.blocks * streams[i].entry.threads;
+        if (streams[i].busy && streams[i].device == device)
+            kernels++, threads += streams[i].entry.blocks * streams[i].entry.threads;
     return kernels < KERNELS_MOST && threads <= THREADS_MOST;
 }
 
@@ -76,7 +78,7 @@ static void tell_time(stream *s)
 static int look_at(stream *s)
 {
     char what[80];
-    if (s->asked && has_room()) tell_time(s);
+    if (s->asked && has_room(s->device)) tell_time(s);
     if (s->asked || !s->busy || !play(&s->entry)) return !s->asked && !s->busy;
     s->busy = 0;
     snprintf(what, sizeof what, "end %s", s->entry.function);
@@ -84,11 +86,12 @@ static int look_at(stream *s)
     return 1;
 }
 
-int mock_is_busy(void)
+int mock_is_busy(int device)
 {
     int busy = 0;
     pthread_mutex_lock(&keeping);
-    for (int i = 0; i < STREAMS; i++) busy |= !look_at(&streams[i]);
+    for (int i = 0; i < STREAMS; i++)
+        busy |= !look_at(&streams[i]) && (device < 0 || streams[i].device == device);
     pthread_mutex_unlock(&keeping);
     return busy;
 }
@@ -136,7 +139,8 @@ static rk_cu_result enter(const char *function, const rk_cu_launch *launch, void
                                  .count = *(unsigned *)arguments[3],
                                  .visits = *(unsigned *)arguments[4],
                                  .number = mock_cuda.entries + 1,
-                                 .priority = s->priority };
+                                 .priority = s->priority,
+                                 .device = s->device };
         snprintf(s->entry.function, sizeof s->entry.function, "%s", function);
         s->busy = 1;
         mock_cuda.last = s->entry;
@@ -195,7 +199,7 @@ rk_cu_result cuStreamCreateWithPriority(rk_cu_stream *made, unsigned flags, int 
     pthread_mutex_lock(&keeping);
     for (int i = 0; i < STREAMS && !*made; i++) {
         if (streams[i].taken || streams[i].busy) continue;
-        streams[i] = (stream){ .taken = 1, .priority = priority };
+        streams[i] = (stream){ .taken = 1, .priority = priority, .device = mock_device() };
         *made = (rk_cu_stream)(void *)&streams[i];
     }
     pthread_mutex_unlock(&keeping);
@@ -222,6 +226,7 @@ rk_cu_result cuStreamQuery(rk_cu_stream asked)
     pthread_mutex_lock(&keeping);
     int idle = look_at(s), is_stream = s->taken;
     pthread_mutex_unlock(&keeping);
+    if (mock_lost(s->device)) return RK_CUDA_ERROR_ILLEGAL_ADDRESS;
     return !is_stream ? RK_CUDA_ERROR_INVALID_VALUE : idle ? RK_CUDA_SUCCESS : RK_CUDA_ERROR_NOT_READY;
 }
 

@@ -136,7 +136,7 @@ rk_cu_result cuMemHostAlloc(void **memory, size_t bytes, unsigned flags)
 rk_cu_result cuMemFreeHost(void *memory)
 {
     BEGIN_CURRENT;
-    mock_waits(__func__);
+    mock_waits(__func__, -1);
     return free_allocated((rk_cu_address)memory);
 }
 rk_cu_result cuMemAlloc(rk_cu_address *address, size_t bytes)
@@ -150,7 +150,7 @@ rk_cu_result cuMemAlloc(rk_cu_address *address, size_t bytes)
 rk_cu_result cuMemFree(rk_cu_address address)
 {
     BEGIN_CURRENT;
-    mock_waits(__func__);
+    mock_waits(__func__, -1);
     return free_allocated(address);
 }
 rk_cu_result cuMemHostRegister(void *memory, size_t bytes, unsigned flags)
@@ -166,7 +166,7 @@ rk_cu_result cuMemHostUnregister(void *memory)
 {
     range ended;
     BEGIN_CURRENT;
-    mock_waits(__func__);
+    mock_waits(__func__, -1);
     if (!end(REGISTERED, (rk_cu_address)memory, 0, &ended)) return RK_CUDA_ERROR_INVALID_VALUE;
     mock_count(&mock_cuda.registrations, -1);
     return RK_CUDA_SUCCESS;
@@ -265,7 +265,8 @@ rk_cu_result cuMemUnmap(rk_cu_address address, size_t bytes)
 rk_cu_result cuMemSetAccess(rk_cu_address address, size_t bytes, const rk_cu_access *access, size_t count)
 {
     BEGIN_CURRENT;
-    (void)access;
+    mock_cuda.reached_by = 0;
+    for (size_t i = 0; i < count; i++) mock_cuda.reached_by |= 1u << access[i].location.id;
     pthread_mutex_lock(&keeping);
     range *r = find(address, 0);
     int there = count && r && r->kind == MAPPED && address + bytes <= r->at + r->bytes;

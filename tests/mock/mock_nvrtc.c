@@ -64,6 +64,7 @@ rk_nvrtc_result nvrtcCreateProgram(rk_nvrtc_program *program, const char *text, 
 {
     BEGIN;
     (void)name, (void)headers, (void)header_texts, (void)header_names;
+    if (mock_nvrtc.on_source) mock_nvrtc.on_source(text);
     *program = calloc(1, sizeof **program);
     if (mock_nvrtc.breaks_at) find_error(text, mock_nvrtc.breaks_at, (*program)->error);
     (*program)->dense = strstr(text, "RK_BLOCKS_BOUND 2") != 0;

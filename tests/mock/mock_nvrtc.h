@@ -17,6 +17,7 @@ typedef struct mock_nvrtc_state {
     int programs;          /* alive */
     char options[512];     /* of the last, each followed by a space */
     void (*on_compile)(void);
+    void (*on_source)(const char *text);
 } mock_nvrtc_state;
 
 #endif

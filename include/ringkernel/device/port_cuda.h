@@ -23,7 +23,13 @@
 #define RK_PORT_SCOPE_0 __NV_THREAD_SCOPE_BLOCK
 #define RK_PORT_SCOPE_1 __NV_THREAD_SCOPE_BLOCK
 #define RK_PORT_SCOPE_2 __NV_THREAD_SCOPE_BLOCK
+#if defined(RK_UNIT_PEERS) /* kernels of several devices share words that are otherwise one device's */
+#define RK_PORT_SCOPE_3 __NV_THREAD_SCOPE_SYSTEM
+#define RK_PORT_WIDE "sys"
+#else
 #define RK_PORT_SCOPE_3 __NV_THREAD_SCOPE_DEVICE
+#define RK_PORT_WIDE "gpu"
+#endif
 #define RK_PORT_SCOPE_4 __NV_THREAD_SCOPE_SYSTEM
 #define RK_PORT_SCOPE__(scope) RK_PORT_SCOPE_##scope
 #define RK_PORT_SCOPE_(scope) RK_PORT_SCOPE__(scope)
@@ -56,10 +62,12 @@
     __nv_atomic_fetch_min((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
 #define rk_max_u64(pointer, value, order, scope) \
     __nv_atomic_fetch_max((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
-/* PTX has fences of both sides only: asked for one of a single side, the compiler makes a sequentially consistent one. */
+/* A fence of device scope stays one between devices, too: there lanes carry messages, as they do over the
+ * bus, and a fence of system scope would wait for all that was posted over the link. PTX has fences of both
+ * sides only: asked for one of a single side, the compiler makes a sequentially consistent one. */
 #define rk_fence(order, scope)                                                                      \
     __nv_atomic_thread_fence((order) == RK_ACQUIRE || (order) == RK_RELEASE ? RK_ACQ_REL : (order), \
-                             RK_PORT_SCOPE(scope))
+                             (scope) == RK_SCOPE_DEVICE ? __NV_THREAD_SCOPE_DEVICE : RK_PORT_SCOPE(scope))
 
 #define rk_cas_u32(pointer, expected, value, order, scope) \
     rk_port_cas_u32((rk_u32 *)(pointer), (rk_u32)(expected), (rk_u32)(value))
@@ -70,18 +78,18 @@
 RK_FN int rk_port_cas_u32(rk_u32 *pointer, rk_u32 expected, rk_u32 value)
 {
     return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL,
-                                          __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_DEVICE);
+                                          __NV_ATOMIC_ACQUIRE, RK_PORT_SCOPE_3);
 }
 RK_FN int rk_port_cas_u64(rk_u64 *pointer, rk_u64 expected, rk_u64 value)
 {
     return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_ACQ_REL,
-                                          __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_DEVICE);
+                                          __NV_ATOMIC_ACQUIRE, RK_PORT_SCOPE_3);
 }
 
 RK_FN int rk_port_cas_u64_relaxed(rk_u64 *pointer, rk_u64 expected, rk_u64 value)
 {
     return __nv_atomic_compare_exchange_n(pointer, &expected, value, false, __NV_ATOMIC_RELAXED,
-                                          __NV_ATOMIC_RELAXED, __NV_THREAD_SCOPE_DEVICE);
+                                          __NV_ATOMIC_RELAXED, RK_PORT_SCOPE_3);
 }
 
 typedef struct __align__(16) rk_unit { rk_u32 word[4]; }
@@ -123,20 +131,20 @@ RK_FN void rk_put_unit(void *to, rk_unit value)
                  : "memory");
 }
 
-/* Relaxed additions to words of global memory, device-wide. Where the compiler doesn't know which memory a pointer is into,
- * an atomic is twenty instructions and a branch. */
+/* Relaxed additions to words of global memory, as wide as the kernels that share them. Where the compiler
+ * doesn't know which memory a pointer is into, an atomic is twenty instructions and a branch. */
 RK_FN void rk_port_count(rk_u64 *counter, rk_u64 n)
 {
-    asm volatile("red.relaxed.gpu.global.add.u64 [%0], %1;" : : "l"(counter), "l"(n) : "memory");
+    asm volatile("red.relaxed." RK_PORT_WIDE ".global.add.u64 [%0], %1;" : : "l"(counter), "l"(n) : "memory");
 }
 RK_FN void rk_port_give_u32(rk_u32 *word, rk_u32 n)
 {
-    asm volatile("red.relaxed.gpu.global.add.u32 [%0], %1;" : : "l"(word), "r"(n) : "memory");
+    asm volatile("red.relaxed." RK_PORT_WIDE ".global.add.u32 [%0], %1;" : : "l"(word), "r"(n) : "memory");
 }
 RK_FN rk_u32 rk_port_add_u32(rk_u32 *word, rk_u32 n)
 {
     rk_u32 before;
-    asm volatile("atom.relaxed.gpu.global.add.u32 %0, [%1], %2;"
+    asm volatile("atom.relaxed." RK_PORT_WIDE ".global.add.u32 %0, [%1], %2;"
                  : "=r"(before)
                  : "l"(word), "r"(n)
                  : "memory");
@@ -145,7 +153,7 @@ RK_FN rk_u32 rk_port_add_u32(rk_u32 *word, rk_u32 n)
 RK_FN rk_u64 rk_port_add_u64(rk_u64 *word, rk_u64 n)
 {
     rk_u64 before;
-    asm volatile("atom.relaxed.gpu.global.add.u64 %0, [%1], %2;"
+    asm volatile("atom.relaxed." RK_PORT_WIDE ".global.add.u64 %0, [%1], %2;"
                  : "=l"(before)
                  : "l"(word), "l"(n)
                  : "memory");
@@ -186,7 +194,7 @@ RK_FN rk_u64 rk_port_add_and_tell(rk_u32 condition, rk_u64 *word, rk_u64 n, rk_u
     rk_u64 before;
     asm volatile("{ .reg .pred p, q; .reg .b32 lane;\n"
                  "mov.u32 lane, %%laneid; setp.ne.u32 p, %1, 0; setp.eq.u32 q, lane, 0;\n"
-                 "@p atom.relaxed.gpu.global.add.u64 %0, [%2], %3;\n"
+                 "@p atom.relaxed." RK_PORT_WIDE ".global.add.u64 %0, [%2], %3;\n"
                  "bar.warp.sync 0xffffffff;\n"
                  "@q st.release.cta.shared.u32 [%4], %5; }"
                  : "=l"(before)

@@ -18,9 +18,10 @@ static const rk_u32 host_layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_)
 static rk_status render(const rk_class *class, rk_cuda_build build, char **unit)
 {
     char head[160];
-    snprintf(head, sizeof head, "#define RK_BLOCK_BOUND %uu\n%s%s%s", build.bound,
+    snprintf(head, sizeof head, "#define RK_BLOCK_BOUND %uu\n%s%s%s%s", build.bound,
              build.dense ? "#define RK_BLOCKS_BOUND 2\n" : "", build.plain ? "#define RK_UNIT_PLAIN 1\n" : "",
-             build.shuttle ? "#define RK_UNIT_SHUTTLE 1\n" : "");
+             build.shuttle ? "#define RK_UNIT_SHUTTLE 1\n" : "",
+             build.peers ? "#define RK_UNIT_PEERS 1\n" : "");
     return rk_unit_source(class, "cuda", head, unit);
 }
 
@@ -63,7 +64,7 @@ rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, r
     rk_cuda_build build = { threads <= 256   ? 256
                             : threads <= 512 ? 512
                                              : 1024,
-                            host->bands == 1 && !host->overwritten, 0, 0 };
+                            host->bands == 1 && !host->overwritten, 0, 0, 0 };
     build.dense = dense && build.bound == 256;
     build.shuttle = build.plain && !class->spmd && !class->batch && !class->timer &&
                     class->attributes->width == RK_THREAD && class->attributes->state == RK_STATELESS &&
@@ -75,7 +76,8 @@ rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, r
 rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
                           rk_cuda_code **found)
 {
-    const rk_cuda_build build = rk_cuda_build_of(class, layout, cuda->dense);
+    rk_cuda_build build = rk_cuda_build_of(class, layout, cuda->dense);
+    build.peers = cuda->all->count > 1;
     for (rk_cuda_code *code = cuda->codes; code; code = code->next)
         if (code->class == class && code->build.bound == build.bound && code->build.plain == build.plain &&
             code->build.shuttle == build.shuttle && code->build.dense == build.dense) {

@@ -26,6 +26,7 @@ typedef struct rk_cuda_build {
     rk_u32 plain;   /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
     rk_u32 shuttle; /* 1: with device/shuttle.h, which its messages, handlers and slots suit */
     rk_u32 dense; /* 1: two blocks fit a multiprocessor, where they would have its registers for themselves */
+    rk_u32 peers; /* 1: kernels of other devices share its lanes */
 } rk_cuda_build;
 
 /* A kernel's code on the device. Lives as long as the runtime. */
@@ -54,8 +55,13 @@ typedef struct rk_residence {
     rk_u64 progress[];              /* of each shard, at the end of its last slice */
 } rk_residence;
 
+struct rk_cuda_devices;
+
+/* What a runtime has on one of its devices. */
 typedef struct rk_cuda_runtime {
     rk_runtime *runtime;
+    struct rk_cuda_devices *all;
+    rk_u32 place; /* among them */
     rk_cuda api;
     rk_cuda_device device;
     rk_cu_context context;
@@ -63,8 +69,6 @@ typedef struct rk_cuda_runtime {
     rk_u32 has_nvrtc;
     int priority_least, priority_greatest;
     /* memory.c */
-    unsigned char *granules; /* 1: there */
-    rk_u64 granule_count;
     rk_cu_stream service;
     pthread_mutex_t copying; /* the bounce and the service stream; any thread, by rk_cuda_lock */
     rk_u32 waiting;          /* atomic: threads that wait for it, but for the keeper, */
@@ -91,7 +95,28 @@ typedef struct rk_cuda_runtime {
     rk_i64 clock_drift_ns;                         /* from the calibration before to this one */
 } rk_cuda_runtime;
 
-static inline rk_cuda_runtime *rk_cuda_of(const rk_runtime *runtime) { return runtime->backend_data; }
+/* The devices of a runtime, each with a keeper and a copying lock of its own; of the arena each has a part,
+ * which all can use. */
+typedef struct rk_cuda_devices {
+    rk_u32 count;
+    rk_cuda_runtime *at[RK_DEVICES_MAX]; /* by place */
+    unsigned char *granules; /* of the arena, 1: there; those of a part under its device's copying lock, */
+    rk_u64 granule_count;    /* and those of the host's under the first one's */
+} rk_cuda_devices;
+
+static inline rk_cuda_devices *rk_cuda_all(const rk_runtime *runtime) { return runtime->backend_data; }
+/* The first device, and a kernel's. */
+static inline rk_cuda_runtime *rk_cuda_of(const rk_runtime *runtime) { return rk_cuda_all(runtime)->at[0]; }
+static inline rk_cuda_runtime *rk_cuda_on(const rk_host_kernel *kernel)
+{
+    return rk_cuda_all(kernel->runtime)->at[kernel->layout.place];
+}
+/* The next place, from `d` on, that stands for the same device as `cuda`; the count: there is none. */
+static inline rk_u32 rk_cuda_same(const rk_cuda_runtime *cuda, rk_u32 d)
+{
+    while (d < cuda->all->count && cuda->all->at[d]->context != cuda->context) d++;
+    return d;
+}
 
 /* The context is the calling thread's in between; a context of the caller's own is back afterwards. */
 void rk_cuda_enter(rk_cuda_runtime *cuda);
@@ -104,8 +129,11 @@ rk_status rk_cuda_failed(rk_cuda_runtime *cuda, int result, const char *what);
 rk_status rk_cuda_await(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_u64 deadline_ns);
 
 /* memory.c */
-rk_status rk_cuda_reserve(rk_cuda_runtime *cuda, rk_u64 size, rk_u64 ceiling);
+/* The range of addresses, and what copies to a device need; each device's memory, and then the range, go. */
+rk_status rk_cuda_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling);
+rk_status rk_cuda_prepare_copies(rk_cuda_runtime *cuda);
 void rk_cuda_release(rk_cuda_runtime *cuda);
+void rk_cuda_release_range(rk_runtime *runtime);
 rk_status rk_cuda_fetch(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
 rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
 /* With the copying lock held and the context entered: the same. `count` pieces of `size` bytes, each
@@ -141,7 +169,7 @@ rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 
 rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel);
 /* Blocks of a class and these options: threads and shared memory of each. */
 rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout);
-/* All residents leave (1) and come back (0), for what waits behind resident kernels. */
+/* All residents of the device leave and come back, for what waits behind resident kernels. */
 rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda);
 rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda);
 

@@ -93,6 +93,8 @@ typedef enum rk_cu_result { RK_CU_RESULTS(RK_CU_RESULT_) } rk_cu_result;
     V(DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 102)    \
     V(DEVICE_ATTRIBUTE_CLUSTER_LAUNCH, 120)                         \
     V(DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED, 124)                      \
+    V(DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED, 2)                     \
+    V(DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED, 3)              \
     V(COMPUTEMODE_PROHIBITED, 2)                                    \
     V(COMPUTEMODE_EXCLUSIVE_PROCESS, 3)                             \
     V(FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, 0)                      \
@@ -198,6 +200,8 @@ typedef struct rk_cu_launch {
     F(cuDeviceGetPCIBusId, 4010, (char *id, int room, rk_cu_device device))                                \
     F(cuDeviceGetAttribute, 2000, (int *value, rk_cu_device_attribute attribute, rk_cu_device device))     \
     F(cuDeviceTotalMem, 3020, (size_t *bytes, rk_cu_device device))                                        \
+    F(cuDeviceGetP2PAttribute, 8000, (int *value, rk_cu_peer_attribute attribute, rk_cu_device from,       \
+                                      rk_cu_device to))                                                    \
     F(cuDevicePrimaryCtxRetain, 7000, (rk_cu_context *context, rk_cu_device device))                       \
     F(cuDevicePrimaryCtxRelease, 11000, (rk_cu_device device))                                             \
     F(cuCtxPushCurrent, 4000, (rk_cu_context context))                                                     \
@@ -263,6 +267,7 @@ typedef struct rk_cu_launch {
 
 /* Enumerations as parameters; the values above are passed. */
 typedef unsigned rk_cu_device_attribute;
+typedef unsigned rk_cu_peer_attribute;
 typedef unsigned rk_cu_function_attribute;
 typedef unsigned rk_cu_jit_option;
 typedef unsigned rk_cu_granularity_flag;

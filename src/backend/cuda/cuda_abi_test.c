@@ -79,6 +79,7 @@ SAME_FIELD(rk_cu_launch, attribute_count, CUlaunchConfig, numAttrs);
 #define rk_cu_stream CUstream
 #define rk_cu_event CUevent
 #define rk_cu_device_attribute CUdevice_attribute
+#define rk_cu_peer_attribute CUdevice_P2PAttribute
 #define rk_cu_function_attribute CUfunction_attribute
 #define rk_cu_jit_option CUjit_option
 #define rk_cu_granularity_flag CUmemAllocationGranularity_flags

@@ -99,6 +99,22 @@ rk_status rk_cuda_device_check(const rk_cuda_device *device)
     return status;
 }
 
+static rk_u32 peer_attribute_of(const rk_cuda *cuda, const rk_cuda_device *from, const rk_cuda_device *to,
+                                rk_cu_peer_attribute attribute)
+{
+    int value = 0;
+    return cuda->cuDeviceGetP2PAttribute(&value, attribute, from->handle, to->handle) == RK_CUDA_SUCCESS &&
+           value;
+}
+
+rk_cuda_link rk_cuda_link_of(const rk_cuda *cuda, const rk_cuda_device *from, const rk_cuda_device *to)
+{
+    return (rk_cuda_link){
+        peer_attribute_of(cuda, from, to, RK_CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED),
+        peer_attribute_of(cuda, from, to, RK_CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED),
+    };
+}
+
 const char *rk_cuda_ability(rk_u32 bit)
 {
 #define WORDS_(bit_, name, words) [bit_] = (words),

@@ -47,6 +47,13 @@ rk_status rk_cuda_describe(const rk_cuda *cuda, rk_u32 ordinal, rk_cuda_device *
 /* Can ring kernels run on it? RK_UNSUPPORTED: no, and the error names all that is missing. */
 rk_status rk_cuda_device_check(const rk_cuda_device *device);
 
+/* What one device can do in another's memory. */
+typedef struct rk_cuda_link {
+    rk_u32 access;  /* 1: reads and writes it */
+    rk_u32 atomics; /* 1: with read-modify-writes of its own, as over NVLink; over PCIe there are none */
+} rk_cuda_link;
+rk_cuda_link rk_cuda_link_of(const rk_cuda *cuda, const rk_cuda_device *from, const rk_cuda_device *to);
+
 /* The words of an ability; "" for a bit that is none. */
 const char *rk_cuda_ability(rk_u32 bit);
 

@@ -30,9 +30,11 @@ rk_status rk_cuda_load(const char *library, rk_cuda *cuda);
  * its end. */
 rk_status rk_cuda_check_environment(void);
 
-/* Does this result end the context? What was in it is gone: memory, modules, streams. So is the device, for this
- * process: after an illegal address or a trap every context gives the same result, a new one and one that was
- * open beside it too, and no release or reset helps (tried: driver 580, H100). A new process can go on. */
+/* Does this result end the context? What was in it is gone: memory, modules, streams. So is the device, for
+ * this process: after an illegal address or a trap every context gives the same result, a new one and one
+ * that was open beside it too, and no release or reset helps (tried: driver 580, H100). The contexts of other
+ * devices are lost with it, where memory of each is mapped for the other (tried: driver 580, two H200). A new
+ * process can go on. */
 int rk_cuda_lost(int result);
 
 /* The status of a result other than CUDA_SUCCESS, with what was tried (printf style), the driver's words and

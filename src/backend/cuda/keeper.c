@@ -68,7 +68,7 @@ static void set_clocks(rk_cuda_runtime *cuda)
 void rk_cuda_tell_failure(rk_host_kernel *kernel)
 {
     if (rk_atomic_u32(&kernel->life) == RK_LIFE_FAILED) return;
-    rk_kernel_failed(kernel, rk_atomic_u32(&rk_cuda_of(kernel->runtime)->lost)
+    rk_kernel_failed(kernel, rk_atomic_u32(&rk_cuda_on(kernel)->lost)
                                  ? "the device is lost, with all that was on it"
                                  : "stopped between publishing and committing a batch");
 }
@@ -163,6 +163,12 @@ static void tell_failures(rk_cuda_runtime *cuda)
     }
 }
 
+static void raise_all(const rk_cuda_devices *all, const rk_cuda_runtime *but)
+{
+    for (rk_u32 d = 0; d < all->count; d++)
+        if (all->at[d] != but) rk_event_raise(&all->at[d]->keeper_event);
+}
+
 static void *keeper_main(void *argument)
 {
     rk_cuda_runtime *cuda = argument;
@@ -198,6 +204,7 @@ static void *keeper_main(void *argument)
         pthread_mutex_unlock(&cuda->copying);
         tell_failures(cuda);
         if (worked) {
+            if (runtime->options.slices) raise_all(cuda->all, cuda); /* something may have been sent there */
             sched_yield();
             continue;
         }
@@ -229,17 +236,16 @@ void rk_cuda_keeper_stop(rk_cuda_runtime *cuda)
 
 void rk_cuda_ring(rk_seat *seat)
 {
-    rk_cuda_runtime *cuda = rk_cuda_of(seat->owner->runtime);
-    if (seat->owner->runtime->options.slices) rk_event_raise(&cuda->keeper_event);
+    if (seat->owner->runtime->options.slices) rk_event_raise(&rk_cuda_on(seat->owner)->keeper_event);
 }
 
 void rk_cuda_ring_parked(rk_runtime *runtime)
 {
-    if (runtime->options.slices) rk_event_raise(&rk_cuda_of(runtime)->keeper_event);
+    if (runtime->options.slices) raise_all(rk_cuda_all(runtime), 0);
 }
 
 void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns)
 {
     (void)now_ns; /* a stuck block stops nobody else's: nothing is to be replaced */
-    rk_event_raise(&rk_cuda_of(runtime)->keeper_event);
+    raise_all(rk_cuda_all(runtime), 0);
 }

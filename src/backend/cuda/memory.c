@@ -1,15 +1,23 @@
-/* The arena of a device with memory of its own: one range of addresses, the same for both sides. Below, pinned
- * memory that both reach. Above, the device finds its own memory and the host an image of ordinary pages; copies
- * go through pinned memory of their own, since the driver takes an address of the upper half for the device's.
+/* The arena of devices with memory of their own: one range of addresses, the same for all sides. Below,
+ * pinned memory that all reach. Above, a part for each device, where it finds its own memory, the other
+ * devices find that too, and the host finds an image of ordinary pages; copies go through pinned memory of
+ * their own, since the driver takes an address up there for the device's.
  *
- * Memory is pinned and mapped in granules, when a block needs it first, and kept: giving any back would wait for
- * every kernel that stays (docs/cuda-arena.md). */
+ * Memory is pinned and mapped in granules, when a block needs it first, and kept: giving any back would wait
+ * for every kernel that stays (docs/cuda-arena.md). */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "../bounce.h"
 #include "cuda.h"
+
+/* The device whose part an offset lies in; of the host's part the first. */
+static rk_cuda_runtime *owner_of(const rk_arena *arena, rk_u64 offset)
+{
+    const rk_cuda_devices *all = arena->owner;
+    return all->at[offset < arena->device_from ? 0 : (offset - arena->device_from) / arena->device_part];
+}
 
 static rk_cu_address address_of(const rk_cuda_runtime *cuda, rk_u64 offset)
 {
@@ -30,12 +38,18 @@ static rk_status pin(rk_cuda_runtime *cuda, rk_u64 offset)
 #define GRANULE_FRESH 1u /* zero, but for what is taken of it */
 #define GRANULE_USED 2u
 
-/* What is mapped becomes the device's own, and zero. */
+/* What is mapped becomes all devices' own, and zero. */
 static rk_status make_usable(rk_cuda_runtime *cuda, rk_cu_address at, rk_u64 size)
 {
-    const rk_cu_location here = { RK_CU_MEM_LOCATION_TYPE_DEVICE, cuda->device.handle };
-    const rk_cu_access access = { here, RK_CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
-    int result = cuda->api.cuMemSetAccess(at, size, &access, 1);
+    const rk_cuda_devices *all = cuda->all;
+    rk_cu_access access[RK_DEVICES_MAX];
+    rk_u32 count = 0;
+    for (rk_u32 d = 0; d < all->count; d++) {
+        if (rk_cuda_same(all->at[d], 0) < d) continue; /* a device that stands for two */
+        access[count++] = (rk_cu_access){ { RK_CU_MEM_LOCATION_TYPE_DEVICE, all->at[d]->device.handle },
+                                          RK_CU_MEM_ACCESS_FLAGS_PROT_READWRITE };
+    }
+    int result = cuda->api.cuMemSetAccess(at, size, access, count);
     if (result == RK_CUDA_SUCCESS) result = cuda->api.cuMemsetD8Async(at, 0, size, cuda->service);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "mapping device memory for a kernel");
     return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
@@ -76,31 +90,32 @@ static rk_status make_zero(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size)
 
 static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
-    rk_cuda_runtime *cuda = arena->owner;
+    rk_cuda_runtime *cuda = owner_of(arena, offset);
+    unsigned char *granules = cuda->all->granules;
     rk_status status = RK_OK;
     rk_u64 g = offset / RK_CUDA_GRANULE, end = (offset + size - 1) / RK_CUDA_GRANULE + 1;
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
     while (g < end && status == RK_OK) {
         rk_u64 n = 0;
-        if (cuda->granules[g]) {
+        if (granules[g]) {
             rk_u64 from = g * RK_CUDA_GRANULE, to;
-            rk_u32 used = cuda->granules[g] == GRANULE_USED;
-            while (g < end && cuda->granules[g] && (cuda->granules[g] == GRANULE_USED) == used) g++;
+            rk_u32 used = granules[g] == GRANULE_USED;
+            while (g < end && granules[g] && (granules[g] == GRANULE_USED) == used) g++;
             to = g * RK_CUDA_GRANULE;
             from = from > offset ? from : offset;
             to = to < offset + size ? to : offset + size;
             if (used) status = make_zero(cuda, from, to - from);
             continue;
         }
-        while (g + n < end && !cuda->granules[g + n]) n++;
+        while (g + n < end && !granules[g + n]) n++;
         if (g * RK_CUDA_GRANULE >= arena->device_from) {
             status = map(cuda, g * RK_CUDA_GRANULE, n * RK_CUDA_GRANULE);
         } else {
             n = 1;
             status = pin(cuda, g * RK_CUDA_GRANULE);
         }
-        if (status == RK_OK) memset(&cuda->granules[g], GRANULE_FRESH, n);
+        if (status == RK_OK) memset(&granules[g], GRANULE_FRESH, n);
         g += n;
     }
     pthread_mutex_unlock(&cuda->copying);
@@ -111,10 +126,10 @@ static rk_status provide(rk_arena *arena, rk_u64 offset, rk_u64 size)
 /* What is given back is made zero when it is taken again: a kernel's end has no time for that. */
 static void given(rk_arena *arena, rk_u64 offset, rk_u64 size)
 {
-    rk_cuda_runtime *cuda = arena->owner;
+    rk_cuda_runtime *cuda = owner_of(arena, offset);
     rk_cuda_lock(cuda);
     for (rk_u64 g = offset / RK_CUDA_GRANULE; g * RK_CUDA_GRANULE < offset + size; g++)
-        cuda->granules[g] = GRANULE_USED;
+        cuda->all->granules[g] = GRANULE_USED;
     pthread_mutex_unlock(&cuda->copying);
 }
 
@@ -150,10 +165,20 @@ rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, 
     return move(cuda, (rk_rows){ offset, size, stride, count }, 1);
 }
 
+/* With one of several lost, the others' kernels are still wired anew beside what it had. */
+static int all_are_lost(const rk_cuda_devices *all)
+{
+    rk_u32 lost = 0;
+    for (rk_u32 d = 0; d < all->count; d++) lost += rk_atomic_u32(&all->at[d]->lost) != RK_OK;
+    return lost == all->count;
+}
+
 static rk_status move_range(rk_runtime *runtime, rk_u64 offset, rk_u64 size, int up)
 {
-    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    rk_cuda_runtime *cuda = owner_of(&runtime->arena, offset);
     if (offset < runtime->arena.device_from) return RK_OK; /* one memory */
+    if (rk_atomic_u32(&cuda->lost) && !all_are_lost(cuda->all))
+        return RK_OK; /* the image has what was seen last */
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
     rk_status status = move(cuda, (rk_rows){ offset, size, 0, 1 }, up);
@@ -174,69 +199,93 @@ rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size)
 
 /* ------------------------------------------------------------------ the range */
 
-static rk_status take_range(rk_cuda_runtime *cuda, rk_u64 half, rk_u64 ceiling)
+rk_status rk_cuda_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling)
 {
-    rk_arena *arena = &cuda->runtime->arena;
+    rk_cuda_devices *all = rk_cuda_all(runtime);
+    rk_cuda_runtime *first = all->at[0];
+    const rk_u64 part = (size + RK_CUDA_GRANULE - 1) / RK_CUDA_GRANULE * RK_CUDA_GRANULE,
+                 whole = part * (1 + all->count);
+    all->granule_count = whole / RK_CUDA_GRANULE;
+    all->granules = calloc(all->granule_count, 1);
+    if (!all->granules) return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
     rk_cu_address base = 0;
-    int result = cuda->api.cuMemAddressReserve(&base, 2 * half, RK_CUDA_GRANULE, 0, 0);
+    rk_cuda_enter(first);
+    int result = first->api.cuMemAddressReserve(&base, whole, RK_CUDA_GRANULE, 0, 0);
+    rk_cuda_exit(first);
     if (result != RK_CUDA_SUCCESS)
-        return rk_cuda_failed(cuda, result, "reserving addresses for the arena: lower memory_ceiling");
-    void *image = mmap((void *)(size_t)base, 2 * half, PROT_READ | PROT_WRITE,
+        return rk_cuda_failed(first, result, "reserving addresses for the arena: lower memory_ceiling");
+    void *image = mmap((void *)(size_t)base, whole, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (image == MAP_FAILED) {
-        cuda->api.cuMemAddressFree(base, 2 * half);
-        return rk_arena_no_addresses(2 * half);
+        first->api.cuMemAddressFree(base, whole);
+        return rk_arena_no_addresses(whole);
     }
-    *arena = (rk_arena){ .base = image,
-                         .size = 2 * half,
-                         .ceiling = ceiling,
-                         .device_from = half,
-                         .provide = provide,
-                         .given = given,
-                         .owner = cuda };
+    runtime->arena = (rk_arena){ .base = image,
+                                 .size = whole,
+                                 .ceiling = ceiling,
+                                 .device_from = part,
+                                 .device_part = part,
+                                 .provide = provide,
+                                 .given = given,
+                                 .owner = all };
     return RK_OK;
 }
 
-rk_status rk_cuda_reserve(rk_cuda_runtime *cuda, rk_u64 size, rk_u64 ceiling)
+rk_status rk_cuda_prepare_copies(rk_cuda_runtime *cuda)
 {
-    rk_u64 half = (size + RK_CUDA_GRANULE - 1) / RK_CUDA_GRANULE * RK_CUDA_GRANULE;
-    cuda->granule_count = 2 * half / RK_CUDA_GRANULE;
-    cuda->granules = calloc(cuda->granule_count, 1);
-    if (!cuda->granules) return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
     int result = cuda->api.cuStreamCreateWithPriority(&cuda->service, RK_CU_STREAM_NON_BLOCKING,
                                                       cuda->priority_greatest);
     if (result == RK_CUDA_SUCCESS)
         result = cuda->api.cuMemHostAlloc((void **)&cuda->bounce, RK_CUDA_BOUNCE,
                                           RK_CU_MEMHOSTALLOC_PORTABLE | RK_CU_MEMHOSTALLOC_DEVICEMAP);
-    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "pinning memory for copies");
-    return take_range(cuda, half, ceiling);
+    return result == RK_CUDA_SUCCESS ? RK_OK : rk_cuda_failed(cuda, result, "pinning memory for copies");
+}
+
+/* What was mapped together goes together. */
+static void unmap(const rk_cuda_runtime *cuda)
+{
+    const rk_cuda_devices *all = cuda->all;
+    const rk_arena *arena = &cuda->runtime->arena;
+    rk_u64 g = (arena->device_from + cuda->place * arena->device_part) / RK_CUDA_GRANULE;
+    const rk_u64 end = g + arena->device_part / RK_CUDA_GRANULE;
+    for (rk_u64 n = 0; g < end; g += n + 1) {
+        for (n = 0; g + n < end && all->granules[g + n];) n++;
+        if (n) cuda->api.cuMemUnmap(address_of(cuda, g * RK_CUDA_GRANULE), n * RK_CUDA_GRANULE);
+    }
+}
+
+static void unpin(const rk_cuda_runtime *first)
+{
+    const rk_arena *arena = &first->runtime->arena;
+    for (rk_u64 g = 0; g * RK_CUDA_GRANULE < arena->device_from; g++)
+        if (first->all->granules[g]) first->api.cuMemHostUnregister(arena->base + g * RK_CUDA_GRANULE);
 }
 
 /* With nothing resident, or with the device lost: then the driver takes nothing back, and need not. */
 void rk_cuda_release(rk_cuda_runtime *cuda)
 {
-    rk_arena *arena = &cuda->runtime->arena;
-    int lost = rk_atomic_u32(&cuda->lost) != RK_OK;
-    for (rk_u64 g = 0; arena->base && g < cuda->granule_count && !lost; g++) {
-        rk_u64 n = 0, at = g * RK_CUDA_GRANULE;
-        while (at >= arena->device_from && g + n < cuda->granule_count && cuda->granules[g + n]) n++;
-        if (n) { /* what was mapped together goes together */
-            cuda->api.cuMemUnmap(address_of(cuda, at), n * RK_CUDA_GRANULE);
-            g += n;
-        } else if (at < arena->device_from && cuda->granules[g]) {
-            cuda->api.cuMemHostUnregister(arena->base + at);
-        }
-    }
-    if (cuda->bounce && !lost) cuda->api.cuMemFreeHost(cuda->bounce);
-    if (cuda->service && !lost) cuda->api.cuStreamDestroy(cuda->service);
-    for (rk_u32 p = 0; p < 3 && !lost; p++)
+    if (rk_atomic_u32(&cuda->lost)) return;
+    if (cuda->runtime->arena.base) unmap(cuda);
+    if (cuda->runtime->arena.base && cuda->place == 0) unpin(cuda);
+    if (cuda->bounce) cuda->api.cuMemFreeHost(cuda->bounce);
+    if (cuda->service) cuda->api.cuStreamDestroy(cuda->service);
+    for (rk_u32 p = 0; p < 3; p++)
         if (cuda->spare[p]) cuda->api.cuStreamDestroy(cuda->spare[p]);
+}
+
+void rk_cuda_release_range(rk_runtime *runtime)
+{
+    rk_cuda_devices *all = rk_cuda_all(runtime);
+    rk_arena *arena = &runtime->arena;
+    rk_u32 lost = 0;
+    for (rk_u32 d = 0; d < all->count; d++) lost |= rk_atomic_u32(&all->at[d]->lost);
     if (arena->base) {
         rk_arena_forget(arena);
         madvise(arena->base, arena->size, MADV_DONTNEED);
-        if (lost || cuda->api.cuMemAddressFree(address_of(cuda, 0), arena->size) != RK_CUDA_SUCCESS)
+        if (lost || all->at[0]->api.cuMemAddressFree((rk_cu_address)(size_t)arena->base, arena->size) !=
+                        RK_CUDA_SUCCESS)
             munmap(arena->base, arena->size);
         arena->base = 0;
     }
-    free(cuda->granules);
+    free(all->granules);
 }

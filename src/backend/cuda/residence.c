@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../runtime/futex.h"
+#include "../../runtime/lane_home.h"
 #include <ringkernel/device/express_room.h>
 
 #include "../slices.h"
@@ -22,11 +23,11 @@ static rk_u64 control_at(const rk_host_kernel *kernel)
     return rk_layout_part(&kernel->layout, RK_NEAR_DEVICE, 0);
 }
 
-/* The producing line of a ring in every shard. */
-static rk_status fetch_producing(rk_cuda_runtime *cuda, const rk_host_kernel *kernel, const rk_lane *first)
+/* The producing line of a ring in every shard, whose lanes lie so far apart. */
+static rk_status fetch_producing(rk_cuda_runtime *cuda, const rk_host_kernel *kernel, const rk_lane *first,
+                                 rk_u64 stride)
 {
     rk_status status = RK_OK;
-    rk_u64 stride = kernel->layout.block[kernel->layout.device].shard_stride;
     for (rk_u32 b = 0; b < first->bands && status == RK_OK; b++)
         status = rk_cuda_fetch_rows(cuda, first->rings[b], RK_LINE, stride, kernel->seat_count);
     return status;
@@ -38,16 +39,21 @@ rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
 {
     const rk_layout *l = &kernel->layout;
     const rk_residence *residence = cuda->residence[kernel->number];
+    const rk_u64 stride = l->block[l->device].shard_stride, far = rk_lane_home_stride(kernel);
     rk_u64 from = residence ? 0 : l->own; /* at rest the host's is right, but for what others send here */
-    rk_status status = rk_cuda_fetch_rows(cuda, control_at(kernel) + from, l->control - from,
-                                          l->block[l->device].shard_stride, kernel->seat_count);
+    rk_status status =
+        rk_cuda_fetch_rows(cuda, control_at(kernel) + from, l->control - from, stride, kernel->seat_count);
+    if (status == RK_OK && kernel->far_lanes)
+        status = rk_cuda_fetch_rows(cuda, kernel->far_lanes, far, far, kernel->seat_count);
     if (status != RK_OK || !residence) return status;
     for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_take_consumer(&kernel->seats[s]);
-    if (cuda->residents > 1 || rk_atomic_u32(&residence->launched)) {
-        status = fetch_producing(cuda, kernel, rk_seat_lane(kernel->seats, RK_LANE_DEVICE));
-        if (status == RK_OK) status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_OUT));
+    if (cuda->residents > 1 || cuda->all->count > 1 || rk_atomic_u32(&residence->launched)) {
+        status = fetch_producing(cuda, kernel, rk_seat_lane(kernel->seats, RK_LANE_DEVICE),
+                                 kernel->far_lanes ? far : stride);
         if (status == RK_OK)
-            status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_REPORT));
+            status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_OUT), stride);
+        if (status == RK_OK)
+            status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_REPORT), stride);
     }
     for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_take_producer(&kernel->seats[s]);
     return status;
@@ -55,7 +61,7 @@ rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
 
 void rk_cuda_look(rk_host_kernel *kernel)
 {
-    rk_cuda_runtime *cuda = rk_cuda_of(kernel->runtime);
+    rk_cuda_runtime *cuda = rk_cuda_on(kernel);
     if (!kernel->seat_count || rk_atomic_u32(&cuda->lost)) return;
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
@@ -90,11 +96,23 @@ rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 
 /* Of all multiprocessors, in 1024ths: what the residents have, but for this one. */
 static rk_u64 occupied(const rk_cuda_runtime *cuda)
 {
-    rk_u64 sum = cuda->stuck;
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
-        if (cuda->residence[n])
-            sum += (cuda->residence[n]->blocks * 1024ull + cuda->residence[n]->per_processor - 1) /
-                   cuda->residence[n]->per_processor;
+    rk_u64 sum = 0;
+    for (rk_u32 d = rk_cuda_same(cuda, 0); d < cuda->all->count; d = rk_cuda_same(cuda, d + 1)) {
+        const rk_cuda_runtime *of = cuda->all->at[d];
+        sum += of->stuck;
+        for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
+            if (of->residence[n])
+                sum += (of->residence[n]->blocks * 1024ull + of->residence[n]->per_processor - 1) /
+                       of->residence[n]->per_processor;
+    }
+    return sum;
+}
+
+static rk_u32 resident_kernels(const rk_cuda_runtime *cuda)
+{
+    rk_u32 sum = 0;
+    for (rk_u32 d = rk_cuda_same(cuda, 0); d < cuda->all->count; d = rk_cuda_same(cuda, d + 1))
+        sum += cuda->all->at[d]->residents;
     return sum;
 }
 
@@ -139,9 +157,9 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
                         "'%s': %u blocks can't all be resident beside what runs on %s: the largest grid that "
                         "can has %llu",
                         id, r->blocks, cuda->device.name, (unsigned long long)most);
-    if (cuda->residents >= RK_CUDA_RESIDENT_MOST)
+    if (resident_kernels(cuda) >= RK_CUDA_RESIDENT_MOST)
         return rk_error(RK_LIMIT, "'%s': %u kernels are resident, and the device runs no more at once", id,
-                        cuda->residents);
+                        resident_kernels(cuda));
     return RK_OK;
 }
 
@@ -187,7 +205,7 @@ static rk_status store_own(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
 
 rk_status rk_cuda_renew(rk_host_kernel *kernel)
 {
-    rk_cuda_runtime *cuda = rk_cuda_of(kernel->runtime);
+    rk_cuda_runtime *cuda = rk_cuda_on(kernel);
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
     rk_status status = store_own(cuda, kernel);
@@ -272,7 +290,7 @@ static rk_status crowd(rk_cuda_runtime *cuda)
 
 rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
 {
-    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    rk_cuda_runtime *cuda = rk_cuda_on(kernel);
     int stays = !runtime->options.single_step && !runtime->options.slices;
     if (rk_atomic_u32(&cuda->lost)) return rk_error(RK_DEVICE_LOST, "the device is lost");
     rk_residence *r = calloc(1, sizeof *r + kernel->seat_count * sizeof *r->progress);
@@ -331,7 +349,7 @@ static void await_slice(rk_cuda_runtime *cuda, const rk_residence *r, rk_u64 dea
 
 rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
-    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    rk_cuda_runtime *cuda = rk_cuda_on(kernel);
     rk_residence *r = cuda->residence[kernel->number];
     if (!r || rk_atomic_u32(&cuda->lost)) {
         rk_cuda_lock(cuda);
@@ -363,7 +381,8 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
 /* A handler that never returns: nothing ends it but the end of the process. It is told to let nothing out. */
 void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 {
-    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    (void)runtime;
+    rk_cuda_runtime *cuda = rk_cuda_on(kernel);
     order_leave(kernel, 1);
     rk_cuda_lock(cuda);
     rk_residence *r = cuda->residence[kernel->number];
@@ -380,8 +399,7 @@ void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 rk_u32 rk_cuda_step(rk_seat *seat)
 {
     rk_host_kernel *kernel = seat->owner;
-    rk_runtime *runtime = kernel->runtime;
-    rk_cuda_runtime *cuda = rk_cuda_of(runtime);
+    rk_cuda_runtime *cuda = rk_cuda_on(kernel);
     rk_u32 visit = RK_VISIT_FAILED;
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
@@ -402,12 +420,10 @@ rk_u32 rk_cuda_step(rk_seat *seat)
 
 /* ------------------------------------------------------------------ a device without residents */
 
-rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
+/* The residents that one place of the device has. */
+static rk_status clear_place(rk_cuda_runtime *cuda, rk_u64 deadline)
 {
     rk_status status = RK_OK;
-    rk_u64 deadline = rk_monotonic_ns() + RK_CUDA_PATIENCE;
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
-        if (cuda->residence[n]) order_leave(cuda->residence[n]->kernel, 1);
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_atomic_u32(&r->launched)) continue;
@@ -422,7 +438,20 @@ rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
     return status;
 }
 
-rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda)
+rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
+{
+    const rk_cuda_devices *all = cuda->all;
+    rk_status status = RK_OK;
+    rk_u64 deadline = rk_monotonic_ns() + RK_CUDA_PATIENCE;
+    for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count; d = rk_cuda_same(cuda, d + 1))
+        for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
+            if (all->at[d]->residence[n]) order_leave(all->at[d]->residence[n]->kernel, 1);
+    for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count && status == RK_OK; d = rk_cuda_same(cuda, d + 1))
+        status = clear_place(all->at[d], deadline);
+    return status;
+}
+
+static rk_status resume_place(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     int stays = !cuda->runtime->options.single_step && !cuda->runtime->options.slices;
@@ -433,5 +462,14 @@ rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda)
         if (stays && !rk_atomic_u32(&r->launched))
             status = rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
     }
+    return status;
+}
+
+rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda)
+{
+    rk_status status = RK_OK;
+    for (rk_u32 d = rk_cuda_same(cuda, 0); d < cuda->all->count && status == RK_OK;
+         d = rk_cuda_same(cuda, d + 1))
+        status = resume_place(cuda->all->at[d]);
     return status;
 }

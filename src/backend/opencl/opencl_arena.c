@@ -144,6 +144,7 @@ rk_status rk_opencl_reserve(rk_opencl_runtime *cl, rk_u64 size, rk_u64 ceiling)
                                      .size = 2 * half,
                                      .ceiling = ceiling < 2 * half ? ceiling : 2 * half,
                                      .device_from = half,
+                                     .device_part = half,
                                      .provide = provide,
                                      .given = given,
                                      .owner = cl };
