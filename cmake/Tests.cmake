@@ -211,6 +211,7 @@ foreach(app flight-delays pagerank weather-watch order-matching prime-count)
 endforeach()
 add_dependencies(gpu_check example_bank example_inference)
 rk_gpu_program(stress stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
+rk_gpu_program(peers peers ${PROJECT_SOURCE_DIR}/tests/gpu/peers.rk.c)
 # These reach for the driver as the backend does.
 foreach(name litmus residents compile)
     rk_test_program(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)

@@ -199,7 +199,8 @@ rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_option
     for (size_t i = 0; i < sizeof found / sizeof *found; i++)
         if (status == RK_OK || found[i] == RK_INVALID_OPTIONS) status = found[i];
     if (status != RK_OK) return status;
-    rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks, layout);
+    rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks,
+                   layout);
     layout->place = options->device;
     if (options->device == RK_FROM_KERNEL)
         layout->place = runtime->backend->choose ? runtime->backend->choose(runtime) : 0;

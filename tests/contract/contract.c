@@ -18,32 +18,36 @@
 
 /* The CPU refuses nothing: what its fibers can't have, a case says by its needs. */
 static const contract_variant variants[] = {
-    { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0, 0, { 0 } },
-    { "regions-3", RK_BACKEND_CPU, STYLE_REGIONS, 3, 0, 0, { 0 } },
-    { "fibers-1", RK_BACKEND_CPU, STYLE_FIBERS, 1, 0, 0, { 0 } },
-    { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0, 0, { 0 } },
-    { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1, 0, { 0 } },
-    { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1, 0, { 0 } },
-    { "cuda-persistent", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, { CUDA_REFUSES } },
-    { "cuda-persistent-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, { CUDA_REFUSES } },
-    { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, { CUDA_REFUSES } },
-    { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, { CUDA_REFUSES } },
-    { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, { CUDA_REFUSES } },
-    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, { OPENCL_REFUSES }, COPIES },
-    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 1, { OPENCL_REFUSES }, COPIES },
-    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { OPENCL_REFUSES }, COPIES },
+    { "regions-1", RK_BACKEND_CPU, STYLE_REGIONS, 1, 0, 0, 0, { 0 } },
+    { "regions-3", RK_BACKEND_CPU, STYLE_REGIONS, 3, 0, 0, 0, { 0 } },
+    { "fibers-1", RK_BACKEND_CPU, STYLE_FIBERS, 1, 0, 0, 0, { 0 } },
+    { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0, 0, 0, { 0 } },
+    { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1, 0, 0, { 0 } },
+    { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1, 0, 0, { 0 } },
+    { "cuda-persistent", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, 0, { CUDA_REFUSES } },
+    { "cuda-persistent-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, 0, { CUDA_REFUSES } },
+    { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, 0, { CUDA_REFUSES } },
+    { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, 0, { CUDA_REFUSES } },
+    { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, 0, { CUDA_REFUSES } },
+    { "cuda-split", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, 1, { CUDA_REFUSES } },
+    { "cuda-split-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, 1, { CUDA_REFUSES } },
+    { "cuda-split-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, 1, { CUDA_REFUSES } },
+    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, 0, { OPENCL_REFUSES }, COPIES },
+    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 1, 0, { OPENCL_REFUSES }, COPIES },
+    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, 0, { OPENCL_REFUSES }, COPIES },
     { "opencl-32-bit",
       RK_BACKEND_OPENCL,
       STYLE_REGIONS,
       0,
       0,
       1,
+      0,
       { OPENCL_REFUSES },
       COPIES ",64-bit atomics,double precision" },
-    { "opencl-shared", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, { 0 } },
-    { "opencl-shared-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, { 0 } },
-    { "opencl-persistent", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, { 0 } },
-    { "opencl-persistent-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, { 0 } },
+    { "opencl-shared", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, 0, { 0 } },
+    { "opencl-shared-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, 0, { 0 } },
+    { "opencl-persistent", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, 0, { 0 } },
+    { "opencl-persistent-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, 0, { 0 } },
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
 
@@ -174,6 +178,20 @@ static rk_u64 injected_clock(void *user)
     return __atomic_load_n(&((contract *)user)->clock_ns, __ATOMIC_RELAXED);
 }
 
+/* Of a split variant: RK_CONTRACT_DEVICES, two numbers and a comma between them; the first two otherwise. */
+static const rk_u32 *split_devices(void)
+{
+    static rk_u32 devices[2] = { 0, 1 };
+    const char *said = getenv("RK_CONTRACT_DEVICES");
+    char *end;
+    if (!said) return devices;
+    devices[0] = (rk_u32)strtoul(said, &end, 10);
+    if (*end == ',') devices[1] = (rk_u32)strtoul(end + 1, &end, 10);
+    if (!*end) return devices;
+    fprintf(stderr, "RK_CONTRACT_DEVICES is '%s': two numbers and a comma between them\n", said);
+    exit(2);
+}
+
 rk_runtime_options contract_runtime_options(contract *c)
 {
     rk_runtime_options o = { RK_RUNTIME_OPTIONS,
@@ -184,6 +202,10 @@ rk_runtime_options contract_runtime_options(contract *c)
                              .on_log = take_log,
                              .log_user = c,
                              .unpinned = 1 };
+    if (c->variant->split) {
+        o.devices = split_devices();
+        o.device_count = 2;
+    }
     if (c->variant->single_step) {
         o.clock_ns = injected_clock;
         o.clock_user = c;
@@ -280,7 +302,7 @@ static int set_up(void **state)
     setenv("RK_OPENCL_WITHOUT", c->variant->without ? c->variant->without : "", 1);
     rk_status status = rk_open(&o, &c->runtime);
     if (status == RK_OK) return 0;
-    if (status == RK_UNSUPPORTED && !on_cpu(c)) {
+    if ((status == RK_UNSUPPORTED || (c->variant->split && status == RK_INVALID_ARGUMENT)) && !on_cpu(c)) {
         snprintf(j->refused, sizeof j->refused, "%.255s", rk_error_text());
         j->outcome = SKIPPED;
         return 0; /* run() goes by that */
@@ -504,6 +526,7 @@ rk_kernel launch(contract *c, const char *id, const char *kernel, const rk_launc
     rk_launch_options o = options ? *options : rk_production();
     rk_kernel handle = { 0, 0 };
     if (!o.kernel_name) o.kernel_name = in_style(c, kernel);
+    if (c->variant->split && o.device == RK_FROM_KERNEL) o.device = c->launched++ % 2u;
     rk_status status = rk_launch(c->runtime, id, &o, &handle);
     if (status == RK_UNSUPPORTED) contract_refuse(c, rk_error_text());
     contract_assert_status(status, RK_OK, id, __FILE__, __LINE__);

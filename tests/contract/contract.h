@@ -45,6 +45,7 @@ typedef struct contract_variant {
     rk_u32 workers;
     rk_u32 single_step; /* 1: no threads and an injected clock; the helpers below step the runtime */
     rk_u32 slices;      /* of the runtime's options */
+    rk_u32 split;       /* 1: the runtime has two devices, and what launch() launches goes to them in turn */
     /* What the variant may refuse, by a part of the text that says so; any other refusal fails the case. */
     const char *refuses[CONTRACT_REFUSALS];
     const char *without; /* what an OpenCL device is used without, see docs/opencl.md; 0: nothing */
@@ -83,6 +84,7 @@ typedef struct contract {
     const contract_variant *variant;
     rk_runtime *runtime;
     rk_u64 clock_ns;         /* of single-step variants; atomic, see let_pass */
+    rk_u32 launched;         /* kernels, of split variants */
     rk_u32 failures;         /* of expect(), by any thread; atomic */
     rk_u32 stop;             /* background threads leave when it is 1; atomic */
     rk_u32 ends_quarantined; /* 1: the case leaves a handler that never returns, and closing has to say so */

@@ -1,10 +1,10 @@
-/* Compiles the kernels of the contract suite for a device ahead of its tests, into the cache, several at a time: a case
- * that meets a compiler would wait longer than it has patience. Needs no device.
+/* Compiles the kernels of the contract suite for a device ahead of its tests, into the cache, several at a
+ * time: a case that meets a compiler would wait longer than it has patience. Needs no device.
  *
- *     compile [--architecture N] [--jobs N]
+ *     compile [--architecture N] [--jobs N] [--peers 1]
  *
- * N: 90 is sm_90. Each is compiled as launches with default options need it. The exit status is 1 if one doesn't compile,
- * 77 without NVRTC. */
+ * N: 90 is sm_90. Each is compiled as launches with default options need it, with --peers 1 of a runtime over
+ * several devices. The exit status is 1 if one doesn't compile, 77 without NVRTC. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 #include "backend/cuda/cuda.h"
 
-static rk_u32 architecture = 90, jobs = 2;
+static rk_u32 architecture = 90, jobs = 2, peers;
 
 /* In a process of its own. Returns its exit status. */
 static int compile(const rk_nvrtc *nvrtc, const rk_class *class)
@@ -26,8 +26,9 @@ static int compile(const rk_nvrtc *nvrtc, const rk_class *class)
     char note[RK_CODE_NOTE_ROOM] = "";
     rk_layout_defaults(class, &options);
     rk_layout_plan(class, &options, RK_LAYOUT_DEVICE, &layout);
-    rk_status status =
-        rk_cuda_code_get(nvrtc, architecture, 0, class, rk_cuda_build_of(class, &layout, 0), &binary, note);
+    rk_cuda_build build = rk_cuda_build_of(class, &layout, 0);
+    build.peers = peers;
+    rk_status status = rk_cuda_code_get(nvrtc, architecture, 0, class, build, &binary, note);
     if (status == RK_OK && !*note) return 0;
     fprintf(stderr, "compile: %s: %s\n", class->name, status == RK_OK ? note : rk_error_text());
     return 1;
@@ -44,6 +45,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i += 2) {
         rk_u32 *number = strcmp(argv[i], "--architecture") == 0 ? &architecture
                          : strcmp(argv[i], "--jobs") == 0       ? &jobs
+                         : strcmp(argv[i], "--peers") == 0      ? &peers
                                                                 : NULL;
         if (!number || i + 1 == argc) {
             fprintf(stderr, "compile: '%s' is no option, or has no number\n", argv[i]);

@@ -36,6 +36,7 @@ CUDA_VARIANTS = ["cuda-persistent", "cuda-persistent-spmd", "cuda-slices", "cuda
 OPENCL_VARIANTS = ["opencl-slices", "opencl-slices-spmd", "opencl-step", "opencl-32-bit", "opencl-shared", "opencl-persistent",
                    "opencl-persistent-spmd"]
 OPENCL_PATIENCE_S, OPENCL_CASE_LIMIT_S, OPENCL_LIMIT_S = 60, 240, 560  # a driver compiles in a case
+SPLIT_VARIANTS = ["cuda-split", "cuda-split-spmd", "cuda-split-slices"]  # with two devices
 NOT_RUN = {"unlisted_refusal_test"}  # of the suite itself, on the CPU
 LIMIT_S = 120  # of a program
 RESTARTS = 4  # of a program whose cases hang or crash
@@ -129,9 +130,9 @@ def build():
             sys.exit(f"{done.stdout}\ngpu-check: {' '.join(command)} failed")
 
 
-def compile_kernels(architecture):
+def compile_kernels(architecture, peers):
     """By all cores, so that no case waits for a compiler. What doesn't compile shows in the cases that launch it."""
-    command = [BUILD / "tests/compile", "--architecture", str(architecture), "--jobs", str(os.cpu_count())]
+    command = [BUILD / "tests/compile", "--architecture", str(architecture), "--jobs", str(os.cpu_count()), "--peers", str(peers)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout.strip()
 
@@ -316,8 +317,9 @@ def same_bytes(app, inputs, results):
     return rows
 
 
-def find_jobs(options, folder, inputs):
-    patterns = options.variants.split(",") if options.variants else OPENCL_VARIANTS if options.opencl else CUDA_VARIANTS
+def find_jobs(options, folder, inputs, gpu):
+    several = SPLIT_VARIANTS if gpu and gpu["gpus"] > 1 and not options.opencl else []
+    patterns = options.variants.split(",") if options.variants else OPENCL_VARIANTS if options.opencl else CUDA_VARIANTS + several
     programs = sorted(p.stem for p in (ROOT / "tests/contract").glob("*_test.c") if p.stem not in NOT_RUN)
     left_out = [p for p in programs if not (BUILD / "tests" / p).exists()]
     programs = [p for p in programs if p not in left_out]
@@ -331,6 +333,7 @@ def find_jobs(options, folder, inputs):
         jobs += [program_job("stress", "--backend", backend, "--seconds", STRESS_S, variant=backend)
                  for backend in ("cuda", "cuda-slices")]
         jobs += [program_job("residents", part, variant=part, alone=True) for part in ("cycles", "killed", "loading")]
+        jobs += [program_job("peers", part, variant=part, alone=True) for part in ("moved", "lost") if several]
         jobs.append(program_job("residents", "loading", "--backend", "cuda-slices", variant="loading, slices", alone=True))
     devices = ["opencl", "opencl-slices"] if options.opencl else ["cuda", "cuda-slices"]
     backends = ["cpu"] if options.variants else ["cpu", *devices]
@@ -421,7 +424,9 @@ def main():
         f"built in {time.monotonic() - begin:.0f} s")
     if gpu and not options.opencl:
         compiling = time.monotonic()
-        say(f"{compile_kernels(gpu['architecture'])}; compiled in {time.monotonic() - compiling:.0f} s")
+        several = gpu["gpus"] > 1
+        told = [compile_kernels(gpu["architecture"], peers) for peers in range(1 + several)]
+        say(f"{'; for several devices '.join(told)}; compiled in {time.monotonic() - compiling:.0f} s")
     folder = BUILD / "gpu-check"
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
@@ -430,7 +435,7 @@ def main():
     if any("real" not in [given.name for given in inputs[app]] for app in ("flight-delays", "weather-watch")):
         say("real rows that are packed are left out: neither zstd nor Python 3.14 is there, nor build/NAME.csv")
 
-    jobs = find_jobs(options, folder, inputs)
+    jobs = find_jobs(options, folder, inputs, gpu)
     told = {}
     for alone in (False, True):
         with ThreadPoolExecutor(1 if alone else options.jobs) as pool:
