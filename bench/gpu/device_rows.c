@@ -6,11 +6,10 @@
 
 /* --- messages that stay on the device: rows 5 to 8 */
 
-#define UNDER_WAY 1024u /* of each pair or shard */
 static uint64_t circulating;
 
 /* One for each of `each` numbers to each of `targets`, a piece at a time since an inbox holds so many. */
-static void scatter(rk_kernel to, unsigned targets, unsigned each)
+void scatter(rk_kernel to, unsigned targets, unsigned each)
 {
     rk_send_options o = RK_SEND_DEFAULTS;
     item m;
@@ -24,7 +23,7 @@ static void scatter(rk_kernel to, unsigned targets, unsigned each)
 
 /* Messages handled while they circulate: two looks, and the time between them. None may be lost or come
  * twice. */
-static void circulate(const row *self, trial *t, double s)
+void circulate(const row *self, trial *t, double s)
 {
     (void)self;
     activate_all();
@@ -58,12 +57,9 @@ static void open_relaxed_pairs(const row *self)
 }
 static int raw_pairs_of(const row *self, trial *t, double s) { return raw_pairs(t, self->n, UNDER_WAY, s); }
 
-/* Where all messages circulate among all shards they gather before the slowest, and while shards leave one after the other, those that
- * still serve go on sending to those that have left. So a shard has room for all there are: else turns would be half out at
- * the end, and the messages of such a turn count twice. */
-#define ROOMY 32768u
-#define ROAMING 248u /* of each of 132 shards */
-
+/* Where all messages circulate among all shards they gather before the slowest, and while shards leave one after the other,
+ * those that still serve go on sending to those that have left. So a shard has room for all there are: else turns would be
+ * half out at the end, and the messages of such a turn count twice: hence ROOMY. */
 static void open_roam(const row *self)
 {
     rk_launch_options o = plain("roam", self->n);
@@ -107,7 +103,7 @@ static int raw_states(const row *self, trial *t, double s)
 
 static void open_trip(const row *self) { scatter(open_two("relay", self->n / 2), 1, 1); }
 static void open_relaxed_trip(const row *self) { scatter(open_two("relay_relaxed", self->n / 2), 1, 1); }
-static void device_trip(const row *self, trial *t, double s)
+void device_trip(const row *self, trial *t, double s)
 {
     circulate(self, t, s);
     t->in = t->out = (t->out + 1) / 2; /* there and back */
@@ -138,10 +134,10 @@ static uint64_t table_count(void)
     return bits;
 }
 
-static void open_stages(const row *self)
+void open_stages_on(unsigned shards, const rk_u32 places[4])
 {
     char at[32], bits[32];
-    rk_u32 chains = self->n * CHAINS_OF_SHARD, each = (rk_u32)(RAW_TABLE_BITS / chains);
+    rk_u32 chains = shards * CHAINS_OF_SHARD, each = (rk_u32)(RAW_TABLE_BITS / chains);
     rk_parameter p[] = { { "table", at }, { "chain_bits", bits } };
     static const char *const names[] = { "source", "relay", "relay", "last" };
     if (run.has_device ? raw_table_clear() : !(own_table = calloc(1, RAW_TABLE_BITS / 8)))
@@ -150,8 +146,9 @@ static void open_stages(const row *self)
              (unsigned long long)(run.has_device ? raw_table() : (uint64_t)(size_t)own_table));
     snprintf(bits, sizeof bits, "%u", each);
     for (unsigned i = 0; i < 4; i++) {
-        rk_launch_options o = plain(names[i], self->n);
+        rk_launch_options o = plain(names[i], shards);
         o.queue_capacity = 8192;
+        o.device = places[i];
         o.parameters = p;
         o.parameter_count = 2;
         launch(&o);
@@ -161,8 +158,14 @@ static void open_stages(const row *self)
     send_ticks(kernels[0], chains, each);
 }
 
+static void open_stages(const row *self)
+{
+    static const rk_u32 places[4] = { 0 };
+    open_stages_on(self->n, places);
+}
+
 /* Everything that the first stage has sent is a bit of the last one, once. */
-static void stages(const row *self, trial *t, double s)
+void stages(const row *self, trial *t, double s)
 {
     uint64_t total = account(3).delivered;
     (void)self;

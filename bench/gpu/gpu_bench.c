@@ -153,7 +153,7 @@ static int is_chosen(const row *r)
 
 int main(int argc, char **argv)
 {
-    static const rows *const all[] = { &host_rows, &device_rows, &life_rows };
+    static const rows *const all[] = { &host_rows, &device_rows, &life_rows, &peer_rows };
     pthread_t dog;
     unsigned missed = 0, failed = 0;
     options(argc, argv);
@@ -172,6 +172,7 @@ int main(int argc, char **argv)
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         for (size_t i = 0; i < all[k]->count; i++) {
             const row *r = &all[k]->at[i];
+            if (all[k] == &peer_rows && run.device.count < 2) continue;
             if (is_chosen(r) && (r->ours || run.has_device)) run_row(r);
         }
     __atomic_store_n(&row_ends_ns, now_ns() + ROW_LIMIT_S * 1000000000ull, __ATOMIC_RELEASE);

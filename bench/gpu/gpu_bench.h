@@ -34,7 +34,7 @@ typedef struct rows {
     const row *at;
     size_t count;
 } rows;
-extern const rows host_rows, device_rows, life_rows;
+extern const rows host_rows, device_rows, life_rows, peer_rows; /* the last with two devices */
 #define ROWS(table)                         \
     {                                       \
         table, sizeof table / sizeof *table \
@@ -83,6 +83,7 @@ extern unsigned kernel_count;
 extern uint64_t number; /* of the next message: rows go on where the trial before ended */
 
 void open_runtime(void);
+void open_runtime_over(const rk_u32 *devices, rk_u32 count);
 void close_runtime(void);
 /* Options that the rows begin with, for a kernel of so many shards. */
 rk_launch_options plain(const char *name, unsigned shards);
@@ -100,6 +101,16 @@ int is_damaged(const item *m);
 void send_ticks(rk_kernel kernel, rk_u32 chains, rk_u32 limit);
 void sleep_s(double s);
 void bind_thread(int core); /* bind_to */
+
+/* What rows of one device and of two share: device_rows.c. */
+#define UNDER_WAY 1024u /* of each pair or shard */
+#define ROAMING 248u    /* of each of 132 shards, among which they go */
+#define ROOMY 32768u
+void scatter(rk_kernel to, unsigned targets, unsigned each);
+void circulate(const row *self, trial *t, double s);
+void device_trip(const row *self, trial *t, double s);
+void open_stages_on(unsigned shards, const rk_u32 places[4]);
+void stages(const row *self, trial *t, double s);
 
 /* Kernels of row 1, and of the restarts. */
 void open_bounce(const row *self);

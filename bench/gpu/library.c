@@ -11,9 +11,12 @@ unsigned kernel_count;
 uint64_t number;
 static uint64_t dead_before;
 
-void open_runtime(void)
+void open_runtime(void) { open_runtime_over(NULL, 0); }
+
+void open_runtime_over(const rk_u32 *devices, rk_u32 count)
 {
-    rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = run.backend };
+    rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = run.backend, .device_count = count,
+                             .devices = devices };
     kernel_count = 0;
     number = dead_before = 0;
     MUST(rk_open(&o, &runtime));

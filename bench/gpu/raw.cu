@@ -157,27 +157,30 @@ __global__ void __launch_bounds__(1024)
 }
 
 /* Rings before a run: `under_way` messages in every first ring of a pair, none elsewhere. */
-__global__ void lay(char *rings, u32 under_way, u32 every)
+__device__ void lay_ring(char *ring, u32 full)
 {
-    char *ring = rings + (u64)blockIdx.x * CAP * SLOT;
-    u32 full = blockIdx.x % 2u == 0 && (every || blockIdx.x == 0) ? under_way : 0;
     for (u32 j = threadIdx.x; j < CAP * 4u; j += blockDim.x) {
         u32 n = j / 4u, u = j % 4u;
         uint4 v = { n < full ? 0u : 0u - CAP, word_y(n, u), word_z(n, u), word_w(n, u) };
         store(ring + j * 16ull, v);
     }
 }
+__global__ void lay(char *rings, u32 under_way, u32 every)
+{
+    lay_ring(rings + (u64)blockIdx.x * CAP * SLOT,
+             blockIdx.x % 2u == 0 && (every || blockIdx.x == 0) ? under_way : 0);
+}
+__global__ void lay_far(char *rings, u32 full) { lay_ring(rings + (u64)blockIdx.x * CAP * SLOT, full); }
 
-/* Blocks 2p and 2p + 1 pass on to each other what they find. The second one's messages come back
- * `under_way` later. */
+/* Two blocks pass on to each other what they find. The second one's messages come back `under_way` later: it
+ * is `ahead` by so many. */
 template <u32 DEEP>
-__device__ void pass_on(char *rings, u32 under_way, volatile u32 *stop, u64 life, u64 *result)
+__device__ void pass_on(const char *in, char *out, u32 ahead, u32 under_way, volatile u32 *stop, u64 life,
+                        u64 *result)
 {
     __shared__ u32 least[3], quit;
     __shared__ u64 wrongs;
-    const char *in = rings + (u64)blockIdx.x * CAP * SLOT;
-    char *out = rings + (u64)(blockIdx.x ^ 1u) * CAP * SLOT;
-    u32 t = threadIdx.x, slots = blockDim.x / 4u, ahead = blockIdx.x % 2u ? under_way : 0, wrong = 0;
+    u32 t = threadIdx.x, slots = blockDim.x / 4u, wrong = 0;
     u64 start = timer(), i = 0;
     if (t < 3) least[t] = ~0u;
     if (t == 0) quit = 0, wrongs = 0;
@@ -212,15 +215,20 @@ __device__ void pass_on(char *rings, u32 under_way, volatile u32 *stop, u64 life
 }
 __global__ void pass_many(char *rings, u32 under_way, volatile u32 *stop, u64 life, u64 *result)
 {
-    pass_on<4>(rings, under_way, stop, life, result);
+    pass_on<4>(rings + (u64)blockIdx.x * CAP * SLOT, rings + (u64)(blockIdx.x ^ 1u) * CAP * SLOT,
+               blockIdx.x % 2u ? under_way : 0, under_way, stop, life, result);
+}
+__global__ void pass_many_far(char *own, char *far, u32 ahead, u32 under_way, volatile u32 *stop, u64 life,
+                              u64 *result)
+{
+    pass_on<4>(own + (u64)blockIdx.x * CAP * SLOT, far + (u64)blockIdx.x * CAP * SLOT, ahead, under_way, stop,
+               life, result);
 }
 
 /* One message at a time: four lanes of a warp poll the next slot. stop lies in device memory. */
-__global__ void pass_one(char *rings, volatile u32 *stop, u64 life, u64 *result)
+__device__ void pass_one_on(const char *in, char *out, u32 ahead, volatile u32 *stop, u64 life, u64 *result)
 {
-    const char *in = rings + (u64)blockIdx.x * CAP * SLOT;
-    char *out = rings + (u64)(blockIdx.x ^ 1u) * CAP * SLOT;
-    u32 lane = threadIdx.x, ahead = blockIdx.x % 2u, wrong = 0;
+    u32 lane = threadIdx.x, wrong = 0;
     u64 start = timer(), i = 0;
     for (u32 k = 1;; k++) {
         uint4 v;
@@ -238,6 +246,16 @@ __global__ void pass_one(char *rings, volatile u32 *stop, u64 life, u64 *result)
     }
     wrong = warp_sum(wrong);
     if (lane == 0) result[blockIdx.x * 2u] = i, result[blockIdx.x * 2u + 1u] = wrong;
+}
+
+__global__ void pass_one(char *rings, volatile u32 *stop, u64 life, u64 *result)
+{
+    pass_one_on(rings + (u64)blockIdx.x * CAP * SLOT, rings + (u64)(blockIdx.x ^ 1u) * CAP * SLOT,
+                blockIdx.x % 2u, stop, life, result);
+}
+__global__ void pass_one_far(char *own, char *far, u32 ahead, volatile u32 *stop, u64 life, u64 *result)
+{
+    pass_one_on(own, far, ahead, stop, life, result);
 }
 
 __global__ void change(uint4 *states, u32 count, volatile u32 *stop, u64 life, u64 *result)
@@ -337,6 +355,14 @@ static char *states;   /* also the lines of raw_per_message */
 static uint4 *table;
 static cudaStream_t resident, side;
 static cudaGraphExec_t graph;
+/* Of two devices: each one's rings, result and stop word. Device 0's are those above. */
+static struct end {
+    char *rings;
+    u64 *result;
+    u32 *stop;
+    cudaStream_t resident, side;
+} ends[2];
+static int has_peer;
 #define STATE_BYTES (64ull << 20)
 
 static int failed(const char *format, ...)
@@ -391,6 +417,38 @@ static int results(trial *t, u32 blocks, int into_in, int into_out)
     return 0;
 }
 
+/* The second device, if there is one that reaches the first and is reached. */
+static int open_peer(int count)
+{
+    int there = 0, back = 0;
+    cudaFuncAttributes a;
+    const void *both[] = { (void *)lay_far, (void *)pass_many_far, (void *)pass_one_far };
+    if (count < 2) return 0;
+    CU(cudaDeviceCanAccessPeer(&there, 0, 1));
+    CU(cudaDeviceCanAccessPeer(&back, 1, 0));
+    if (!there || !back) return 0;
+    ends[0] = { rings, result, stop_near, resident, side };
+    for (const void *f : both) CU(cudaFuncGetAttributes(&a, f));
+    cudaError_t r = cudaDeviceEnablePeerAccess(1, 0);
+    if (r != cudaSuccess && r != cudaErrorPeerAccessAlreadyEnabled)
+        return failed("peer access: %s", cudaGetErrorString(r));
+    CU(cudaSetDevice(1));
+    r = cudaDeviceEnablePeerAccess(0, 0);
+    if (r != cudaSuccess && r != cudaErrorPeerAccessAlreadyEnabled)
+        return failed("peer access: %s", cudaGetErrorString(r));
+    cudaGetLastError();
+    CU(cudaMalloc((void **)&ends[1].rings, (u64)BLOCKS_MOST * CAP * SLOT));
+    CU(cudaMalloc((void **)&ends[1].result, 4096));
+    CU(cudaMalloc((void **)&ends[1].stop, 128));
+    CU(cudaMemset(ends[1].stop, 0, 128));
+    CU(cudaStreamCreateWithFlags(&ends[1].resident, cudaStreamNonBlocking));
+    CU(cudaStreamCreateWithFlags(&ends[1].side, cudaStreamNonBlocking));
+    for (const void *f : both) CU(cudaFuncGetAttributes(&a, f));
+    CU(cudaSetDevice(0));
+    has_peer = 1;
+    return 0;
+}
+
 extern "C" int raw_open(raw_device *device)
 {
     cudaDeviceProp p;
@@ -400,6 +458,7 @@ extern "C" int raw_open(raw_device *device)
     snprintf(device->name, sizeof device->name, "%.127s", p.name);
     device->multiprocessors = p.multiProcessorCount;
     device->capability = p.major * 10 + p.minor;
+    CU(cudaGetDeviceCount(&device->count));
     CU(cudaDriverGetVersion(&device->driver));
     CU(cudaRuntimeGetVersion(&device->runtime));
     cudaDeviceGetAttribute(&device->clock_khz, cudaDevAttrClockRate, 0);
@@ -427,7 +486,9 @@ extern "C" int raw_open(raw_device *device)
     CU(cudaStreamEndCapture(side, &made));
     CU(cudaGraphInstantiate(&graph, made, 0));
     CU(cudaGraphLaunch(graph, side));
-    return await(side);
+    if (await(side) || open_peer(device->count)) return 1;
+    if (!has_peer) device->count = 1; /* the others are none to these programs */
+    return 0;
 }
 
 /* ---- one message under way */
@@ -621,6 +682,88 @@ extern "C" int raw_device_round_trip(trial *t, unsigned blocks, double seconds)
     if (set_near(1) || await(resident)) return 1;
     t->seconds = (double)(now_ns() - begin) / 1e9;
     if (check_pairs(t, 1, 1)) return 1;
+    t->in = t->out = t->out / 2; /* round trips */
+    if (t->out) trial_sample(t, (u64)(t->seconds * 1e9 / (double)t->out));
+    return 0;
+}
+
+/* ---- two devices */
+
+static int set_ends(u32 value)
+{
+    *(volatile u32 *)(pinned + WORDS_AT + 2048) = value;
+    for (const end &e : ends) {
+        CU(cudaSetDevice(&e - ends));
+        CU(cudaMemcpyAsync(e.stop, pinned + WORDS_AT + 2048, 4, cudaMemcpyHostToDevice, e.side));
+    }
+    for (const end &e : ends)
+        if (await(e.side)) return 1;
+    CU(cudaSetDevice(0));
+    return 0;
+}
+
+/* All messages lie before the first device, whose peer is ahead by as many. */
+static int lay_ends(u32 blocks, u32 under_way)
+{
+    for (const end &e : ends) {
+        CU(cudaSetDevice(&e - ends));
+        lay_far<<<blocks, 256, 0, e.resident>>>(e.rings, &e == ends ? under_way : 0);
+        CU(cudaGetLastError());
+        if (await(e.resident)) return 1;
+    }
+    CU(cudaSetDevice(0));
+    return 0;
+}
+
+static int check_ends(trial *t, u32 pairs, u32 under_way)
+{
+    static u64 r[2][BLOCKS_MOST * 2];
+    for (const end &e : ends) {
+        CU(cudaSetDevice(&e - ends));
+        CU(cudaMemcpyAsync(r[&e - ends], e.result, pairs * 16u, cudaMemcpyDeviceToHost, e.side));
+        if (await(e.side)) return 1;
+    }
+    CU(cudaSetDevice(0));
+    for (u32 p = 0; p < pairs; p++) {
+        u64 a = r[0][p * 2u], b = r[1][p * 2u];
+        t->wrong += r[0][p * 2u + 1u] + r[1][p * 2u + 1u] + (a < b || a - b > under_way);
+        t->in += a + b;
+        t->out += a + b;
+    }
+    return 0;
+}
+
+static int run_ends(trial *t, u32 pairs, u32 under_way, double seconds)
+{
+    if (!has_peer) return failed("there are no two devices that reach each other's memory");
+    if (set_ends(0) || lay_ends(pairs, under_way)) return 1;
+    u64 begin = now_ns();
+    for (u32 d = 0; d < 2; d++) {
+        CU(cudaSetDevice((int)d));
+        char *own = ends[d].rings, *far = ends[!d].rings;
+        if (under_way == 1)
+            pass_one_far<<<1, 32, 0, ends[d].resident>>>(own, far, d, ends[d].stop, life_of(seconds),
+                                                         ends[d].result);
+        else
+            pass_many_far<<<pairs, 256, 0, ends[d].resident>>>(own, far, d * under_way, under_way, ends[d].stop,
+                                                               life_of(seconds), ends[d].result);
+        CU(cudaGetLastError());
+    }
+    CU(cudaSetDevice(0));
+    wait_seconds(seconds);
+    if (set_ends(1) || await(ends[0].resident) || await(ends[1].resident)) return 1;
+    t->seconds = (double)(now_ns() - begin) / 1e9;
+    return check_ends(t, pairs, under_way);
+}
+
+extern "C" int raw_peer_pairs(trial *t, unsigned pairs, unsigned under_way, double seconds)
+{
+    return run_ends(t, pairs, under_way, seconds);
+}
+
+extern "C" int raw_peer_round_trip(trial *t, double seconds)
+{
+    if (run_ends(t, 1, 1, seconds)) return 1;
     t->in = t->out = t->out / 2; /* round trips */
     if (t->out) trial_sample(t, (u64)(t->seconds * 1e9 / (double)t->out));
     return 0;

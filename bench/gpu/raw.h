@@ -18,6 +18,7 @@ extern "C" {
 typedef struct raw_device {
     char name[128];
     int multiprocessors, driver, runtime, clock_khz, capability;
+    int count; /* devices */
 } raw_device;
 
 /* Opens the device and loads all code and memory, since nothing may be loaded or freed beside a resident
@@ -35,6 +36,10 @@ int raw_to_host(trial *t, unsigned threads, double seconds);
 /* Pairs of blocks of 256 threads in device memory, `under_way` messages that circulate in each. A transfer
  * from block to block counts as one. */
 int raw_pairs(trial *t, unsigned pairs, unsigned under_way, double seconds);
+/* The same two with the blocks of a pair on two devices, each of which polls memory of its own and writes
+ * into the other's: nothing is read over the link. */
+int raw_peer_pairs(trial *t, unsigned pairs, unsigned under_way, double seconds);
+int raw_peer_round_trip(trial *t, double seconds);
 /* One message between two warps in device memory while all `blocks` are resident, each polling a ring of
  * its own: `out` is round trips; their mean is the sample. */
 int raw_device_round_trip(trial *t, unsigned blocks, double seconds);
