@@ -125,10 +125,23 @@ static json_t *describe_cuda_device(const rk_cuda_device *d)
     return told;
 }
 
+/* From one device to each of the others. */
+static json_t *describe_links(const rk_cuda *cuda, const rk_cuda_device *devices, int from)
+{
+    json_t *links = json_array();
+    for (int to = 0; to < cuda->device_count; to++) {
+        if (to == from) continue;
+        const rk_cuda_link link = rk_cuda_link_of(cuda, &devices[from], &devices[to]);
+        json_array_append_new(
+            links, json_pack("{s:i, s:b, s:b}", "to", to, "access", link.access, "atomics", link.atomics));
+    }
+    return links;
+}
+
 static json_t *describe_cuda(void)
 {
     rk_cuda cuda;
-    rk_cuda_device device;
+    rk_cuda_device *found = NULL;
     char version[32] = "", compiler[64] = "", why[256];
     json_t *devices = json_array();
     bool usable = false;
@@ -136,16 +149,19 @@ static json_t *describe_cuda(void)
     if (compiles) snprintf(compiler, sizeof compiler, "NVRTC %s", version);
     rk_error_begin();
     rk_status status = rk_cuda_load(NULL, &cuda);
+    if (status == RK_OK) found = command_resize(NULL, (size_t)cuda.device_count * sizeof *found);
+    for (int i = 0; status == RK_OK && i < cuda.device_count; i++)
+        status = rk_cuda_describe(&cuda, (rk_u32)i, &found[i]);
     for (int i = 0; status == RK_OK && i < cuda.device_count; i++) {
-        status = rk_cuda_describe(&cuda, (rk_u32)i, &device);
-        if (status != RK_OK) break;
-        json_t *described = describe_cuda_device(&device);
+        json_t *described = describe_cuda_device(&found[i]);
+        json_object_set_new(described, "links", describe_links(&cuda, found, i));
         usable |= json_object_get(described, "unusable") == NULL;
         json_array_append_new(devices, described);
     }
     json_t *told = describe_backend("cuda", compiles && usable, compiles, compiler, devices,
                                     status == RK_OK ? "" : rk_error_text());
     if (status == RK_OK) json_object_set_new(told, "driver", json_integer(cuda.version));
+    free(found);
     return told;
 }
 
@@ -163,6 +179,23 @@ static void print_list(const char *what, const json_t *words)
     for (i = 0; (word = json_array_get(words, i)); i++)
         printf("%s%s%s%s", i ? ", " : "           ", i ? "" : what, i ? "" : ": ", json_string_value(word));
     if (i) putchar('\n');
+}
+
+/* Beneath a device: the others that it reaches. Atomics over a link are NVLink's: PCIe has none between
+ * devices. */
+static void print_links(const json_t *links)
+{
+    size_t i;
+    json_t *link;
+    for (i = 0; (link = json_array_get(links, i)); i++) {
+        const int access = json_is_true(json_object_get(link, "access")),
+                  atomics = json_is_true(json_object_get(link, "atomics"));
+        printf("           device %" JSON_INTEGER_FORMAT ": %s\n",
+               json_integer_value(json_object_get(link, "to")),
+               !access   ? "not reached; no runtime over both"
+               : atomics ? "reached over NVLink, with atomics: lanes lead there"
+                         : "reached over PCIe, without atomics; no runtime over both");
+    }
 }
 
 static void print_lines(const char *what, const char *text)
@@ -198,6 +231,7 @@ static void print_backend(const json_t *backend)
                (double)json_integer_value(json_object_get(device, "memory")) / (double)(1u << 30), can);
         print_list("has", json_object_get(device, "can"));
         print_list("has not", json_object_get(device, "cannot"));
+        print_links(json_object_get(device, "links"));
         if (*text_of(device, "c_versions"))
             printf("           OpenCL C: %s, compiled as %s\n", text_of(device, "c_versions"),
                    text_of(device, "compiled_as"));

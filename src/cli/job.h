@@ -54,6 +54,7 @@ typedef struct job {
     rk_u32 patience_s;
     bool json, verbose;
     rk_u32 backend;
+    rk_u32 devices[RK_DEVICES_MAX], device_count; /* 0: the backend's first */
 
     app app;
     rk_runtime *runtime;

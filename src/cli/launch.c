@@ -296,8 +296,10 @@ static bool connect_topics(job *j)
 int job_launch(job *j)
 {
     const app_file *file = j->app.file;
-    rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = j->backend, .workers = j->workers,
-                                   .on_log = forward_log, .log_user = j };
+    rk_runtime_options options = { RK_RUNTIME_OPTIONS,    .backend = j->backend,
+                                   .workers = j->workers, .device_count = j->device_count,
+                                   .devices = j->devices, .on_log = forward_log,
+                                   .log_user = j };
     rk_status status = rk_open(&options, &j->runtime);
     if (status != RK_OK) {
         command_error_text(rk_status_name(status), rk_error_text());

@@ -27,6 +27,7 @@ enum {
     CHECKPOINTS,
     NO_RESTORE,
     SET,
+    DEVICES,
     WORKERS,
     JSON,
     PATIENCE
@@ -54,6 +55,10 @@ static const struct argp_option options[] = {
     { "set", SET, "KERNEL.NAME=VALUE", 0,
       "Set an option or a parameter of a kernel, over what the app file says. Any number of times", 0 },
     { "backend", 'b', "NAME", 0, "cpu, cuda, opencl, or auto, which is cpu", 0 },
+    { "devices", DEVICES, "LIST", 0,
+      "CUDA devices to run on, as `rk devices` numbers them: 0,1. A kernel's `device` is a place in this "
+      "list",
+      0 },
     { "workers", WORKERS, "N", 0,
       "CPU threads that run kernels. Default: one fewer than the cores, at least one", 0 },
     { "patience", PATIENCE, "SECONDS", 0, "Give up when messages wait and none moves for so long (30)", 0 },
@@ -71,6 +76,22 @@ static rk_u32 parse_count(struct argp_state *state, const char *name, const char
     if (text[0] < '0' || text[0] > '9' || *end || errno || value == 0 || value > most)
         argp_error(state, "--%s is '%s': it must be a whole number from 1 to %lu", name, text, most);
     return (rk_u32)value;
+}
+
+static void parse_devices(struct argp_state *state, job *j, const char *text)
+{
+    for (const char *at = text;; at++) {
+        char *end;
+        errno = 0;
+        unsigned long value = strtoul(at, &end, 10);
+        if (*at < '0' || *at > '9' || errno || value > 0xffffffffu || (*end && *end != ',') ||
+            j->device_count == RK_DEVICES_MAX)
+            argp_error(state, "--devices is '%s': it must be up to %u numbers with commas, as in 0,1", text,
+                       RK_DEVICES_MAX);
+        j->devices[j->device_count++] = (rk_u32)value;
+        if (!*end) return;
+        at = end;
+    }
 }
 
 static error_t take_option(int key, char *argument, struct argp_state *state)
@@ -98,6 +119,10 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
                      : strcmp(argument, "opencl") == 0 ? RK_BACKEND_OPENCL
                                                        : RK_BACKEND_AUTO;
         break;
+    case DEVICES:
+        j->device_count = 0;
+        parse_devices(state, j, argument);
+        break;
     case WORKERS: j->workers = parse_count(state, "workers", argument, 1024); break;
     case PATIENCE: j->patience_s = parse_count(state, "patience", argument, 1000000); break;
     case JSON: j->json = true; break;
@@ -108,6 +133,8 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         break;
     case ARGP_KEY_END:
         if (!j->app_path) argp_error(state, "an app file is needed");
+        if (j->device_count && j->backend != RK_BACKEND_CUDA)
+            argp_error(state, "--devices needs --backend cuda");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -4,7 +4,7 @@ import os
 import pathlib
 import unittest.mock
 
-from rk_command import Case, main
+from rk_command import APP, KERNEL, USAGE, Case, main
 
 MOCKS = pathlib.Path(os.environ.get("RK_BINARY_DIR", "")) / "tests" / "mock"
 
@@ -32,6 +32,16 @@ class Devices(Case):
         self.assertIn("has: cooperative launch, clusters", text)
         self.assertIn("has not: atomics over the bus", text)
 
+    def test_each_device_with_those_that_it_reaches(self):
+        for links, access, atomics, said in (("0", True, True, "reached over NVLink, with atomics"),
+                                             ("1", False, False, "not reached; no runtime over both"),
+                                             ("2", True, False, "reached over PCIe, without atomics")):
+            told = self.cuda(MOCK_CUDA_DEVICES="3", MOCK_CUDA_LINKS=links)
+            self.assertEqual([device["links"] for device in told["devices"]],
+                             [[{"to": to, "access": access, "atomics": atomics} for to in range(3) if to != i] for i in range(3)])
+            self.assertIn(f"device 2: {said}", self.told(MOCK_CUDA_DEVICES="3", MOCK_CUDA_LINKS=links))
+        self.assertEqual(self.cuda(MOCK_CUDA_DEVICES="1")["devices"][0]["links"], [])
+
     def test_why_there_is_none(self):
         for variables, reason in (({"MOCK_CUDA_DEVICES": "0"}, "CUDA_VISIBLE_DEVICES hides it"),
                                   ({"MOCK_CUDA_VERSION": "11080"}, "it supports CUDA 11.8, and 12.0 is needed"),
@@ -46,6 +56,26 @@ class Devices(Case):
         told = self.cuda(CUDA_LAUNCH_BLOCKING="1")
         self.assertIn("each launch would wait", told["devices"][0]["unusable"])
         self.assertIn("unusable: CUDA_LAUNCH_BLOCKING is '1'", self.told(CUDA_LAUNCH_BLOCKING="1"))
+
+    def run_on(self, devices, *arguments, code, backend="cuda", app=APP, **variables):
+        path = self.app(app)
+        with unittest.mock.patch.dict(os.environ, {"LD_LIBRARY_PATH": str(MOCKS), **variables}):
+            return self.run_rk("run", path, "--input", "-", "--backend", backend, "--devices", devices, *arguments, code=code).errors
+
+    def test_a_list_of_devices_that_is_none_is_refused(self):
+        for devices in ("", "x", "0,", ",1", "0 1", "-1", "0,x", ",".join("0" * 17)):
+            self.assertIn(f"--devices is '{devices}': it must be up to 16 numbers with commas", self.run_on(devices, code=USAGE))
+        self.assertIn("--devices needs --backend cuda", self.run_on("0", code=USAGE, backend="cpu"))
+
+    def test_devices_that_do_not_reach_each_other_are_refused(self):
+        told = self.run_on("1,0", code=USAGE, MOCK_CUDA_DEVICES="2", MOCK_CUDA_LINKS="2")
+        self.assertIn("CUDA devices 1 (Mock GPU 1) and 0 (Mock GPU 0): one has no atomics in the other's memory", told)
+
+    def test_a_kernel_on_a_device_that_the_list_has_not_is_told_with_its_place(self):
+        app = APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, device: 2 }")
+        told = self.run_on("0,1", code=KERNEL, app=app, MOCK_CUDA_DEVICES="2")
+        self.assertIn("kernel 'doubler': RK_INVALID_OPTIONS", told)
+        self.assertIn("device 2: the runtime has 2, from 0 on", told)
 
 
 if __name__ == "__main__":
