@@ -50,12 +50,12 @@ typedef struct rk_quantiles {
 
 typedef struct rk_metrics {
     rk_u64 processed;
-    rk_u64 depth; /* in the inbox now */
-    rk_u64 turns; /* batches */
-    rk_u64 largest_batch;
-    rk_u64 parks;             /* how often a shard parked for want of room */
-    rk_u64 slices;            /* event-driven */
-    rk_u64 busy_ns;           /* in handlers and publishing, all shards */
+    rk_u64 depth;         /* in the inbox now */
+    rk_u64 turns;         /* batches */
+    rk_u64 largest_batch; /* messages of the largest; on CUDA a warp of a block may take turns of its own */
+    rk_u64 parks;         /* how often a shard parked for want of room */
+    rk_u64 slices;        /* event-driven */
+    rk_u64 busy_ns;       /* in handlers and publishing, all shards */
     rk_u64 last_activity_ns;  /* on the runtime's clock; 0: never */
     rk_u64 uptime_ns;         /* since it was activated first */
     double throughput;        /* processed a second of uptime */
