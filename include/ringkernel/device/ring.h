@@ -211,6 +211,7 @@ RK_FN_LARGE rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
  * other out. A batch is best filled and published from its last slot to its first: the consumer waits at the
  * first, and reads no line that is still being written. */
 #define RK_PREPARED_MOST 32u
+#define RK_EXPECTED_LEAST 8u /* messages of a batch, of which the next may be looked for beforehand */
 
 RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_claim claim)
 {
@@ -288,6 +289,19 @@ RK_FN void rk_slots_put(rk_slots slots, rk_u64 index, RK_GLOBAL const rk_u32 *he
 
 /* ------------------------------------------------------------------ consuming */
 
+/* Where so many are ready, there are more behind: the next lines come while those at hand are worked on. Fewer are all
+ * there was, and a line that is being written would only be taken from who writes it. */
+RK_FN void rk_ring_expect(rk_slots slots, rk_u64 index, rk_u32 n)
+{
+#if defined(RK_LANG_HOST)
+    if (n < RK_EXPECTED_LEAST) return;
+    if (n > RK_PREPARED_MOST) n = RK_PREPARED_MOST;
+    for (rk_u32 i = 0; i < n; i++) __builtin_prefetch(rk_slots_at(slots, index + i));
+#else
+    (void)slots, (void)index, (void)n;
+#endif
+}
+
 /* How many `seq` slots from head on are published, at most `wanted`. Stops at the first that is not: a
  * claimed slot is waited for, whoever owns it. */
 RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64 head, rk_u32 wanted)
@@ -300,6 +314,7 @@ RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64
         if (rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) != (index & ~slots.mask)) break; /* C1 */
         n++;
     }
+    if (n == wanted) rk_ring_expect(slots, head + n, n);
     return n;
 }
 
