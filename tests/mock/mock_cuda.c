@@ -28,7 +28,13 @@ __attribute__((constructor)) static void begin(void)
     mock_cuda.failure = (int)strtol(colon + 1, 0, 10);
 }
 
-int mock_device(void) { return mock_current ? (int)((char *)mock_current - mock_contexts) : 0; }
+/* Whose context is current; the first one's stands for none, and for a context of the caller's own. */
+int mock_device(void)
+{
+    for (int device = 0; device < (int)DEVICES_MOST; device++)
+        if ((char *)mock_current == &mock_contexts[device]) return device;
+    return 0;
+}
 
 int mock_lost(int device)
 {
