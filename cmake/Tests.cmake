@@ -224,9 +224,9 @@ ringkernel_add_kernels(residents ${PROJECT_SOURCE_DIR}/tests/gpu/residents.rk.c)
 if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
     # Another way to compile, for 32-bit atomics or SPMD, is tried by one suite; large messages are refused where copies are
     # made.
-    set(opencl_queues_variants "opencl-slices,opencl-step,opencl-persistent,opencl-32-bit")
-    set(opencl_lifecycle_variants "opencl-slices,opencl-slices-spmd,opencl-shared,opencl-persistent")
-    set(opencl_relaunch_variants "opencl-slices,opencl-shared,opencl-persistent")
+    set(opencl_queues_variants "opencl-step,opencl-persistent,opencl-32-bit")
+    set(opencl_lifecycle_variants "opencl-slices-spmd,opencl-persistent")
+    set(opencl_relaunch_variants "opencl-slices,opencl-shared")
     set(opencl_large_messages_variants "opencl-persistent")
     foreach(suite queues lifecycle relaunch large_messages)
         set(name opencl_${suite})
