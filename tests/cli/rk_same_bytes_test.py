@@ -25,7 +25,7 @@ WAYS = {
     "opencl, 32-bit": (("--backend", "opencl"), "shared atomics,64-bit atomics", None),
     "opencl, basic": (("--backend", "opencl"), "", "basic"),
 }
-APART = {"opencl, 32-bit": (), "opencl, basic": ("prime-count",)}  # compiled for apart: of these alone, unless all are asked for
+APART = {"opencl, copies": (), "opencl, 32-bit": (), "opencl, basic": ("prime-count",)}  # of these alone, unless all are asked for
 
 
 def chosen():
