@@ -106,7 +106,10 @@ static void run_moved(void)
     for (rk_u32 m = 0; m < moves; m++) {
         rk_launch_options o = on("mover", m % 2);
         const rk_u32 before = __atomic_load_n(&sent, __ATOMIC_ACQUIRE);
-        while (__atomic_load_n(&sent, __ATOMIC_ACQUIRE) - before < 1000) usleep(100);
+        const rk_u64 end = rk_clock_ns(runtime) + PATIENCE_NS;
+        while (__atomic_load_n(&sent, __ATOMIC_ACQUIRE) - before < 1000 && rk_clock_ns(runtime) < end)
+            usleep(100);
+        expect(__atomic_load_n(&sent, __ATOMIC_ACQUIRE) - before >= 1000, "messages flow before each move");
         const rk_u64 begin = rk_clock_ns(runtime);
         RK_CHECK(rk_relaunch(runtime, to, &o, PATIENCE_NS));
         pause_ns[m] = rk_clock_ns(runtime) - begin;

@@ -1,8 +1,8 @@
 /* Shuttle: the express (express.h) on its shortest line.
  *
  * Kernels without state, whose messages have a short header and a slot of 64 bytes on each side, are what most rates
- * are made of. For them nothing is asked twice: what a turn needs of its lanes stays in registers, a lane of a warp reads a
- * unit of each eighth slot, and a thread handles one message.
+ * are made of. For them nothing is asked twice: what a turn needs of its lanes stays in registers, and a
+ * thread handles one message. On the device a lane of a warp has a slot, over the bus four share one.
  *
  *     shuttle_line.h        the lanes, and a look at them
  *     shuttle_turnstile.h   how warps keep the order of messages
