@@ -94,7 +94,8 @@ typedef struct rk_parameter {
     const char *value; /* as text; refused if it isn't of the parameter's type */
 } rk_parameter;
 
-#define RK_FROM_KERNEL 0xffffffffu /* what the kernel's attributes say */
+#define RK_FROM_KERNEL 0xffffffffu      /* what the kernel's attributes say */
+#define RK_BESIDE_NEIGHBOUR 0xfffffffeu /* see rk_launch_options.device */
 
 #define RK_STREAM_LOW 0u
 #define RK_STREAM_NORMAL 1u
@@ -151,7 +152,10 @@ typedef struct rk_launch_options {
      * supervisor replaces the kernel. From 10 ms; 0: the runtime's stall_limit_ns. On the CPU, with workers. */
     rk_u64 handler_limit_ns;
     /* The kernel's device: its place in the runtime's list of devices, from 0 on. RK_FROM_KERNEL: at a launch
-     * the one with the fewest blocks, at a relaunch the one where it is; another place moves it there. */
+     * the one with the fewest blocks, at a relaunch the one where it is; another place moves it there.
+     * RK_BESIDE_NEIGHBOUR, at a relaunch: the one of the kernel with which this one has exchanged the most
+     * messages; before there were any, of the one that it has the most shards of on its routes. Without a
+     * neighbour it stays where it is. */
     rk_u32 device;
     rk_u32 launch_;
 } rk_launch_options;

@@ -151,6 +151,7 @@ static json_t *account_json(const rk_account *a)
 static json_t *kernel_json(job *j, rk_u32 i)
 {
     rk_metrics metrics;
+    rk_kernel_info info;
     const char *reason;
     rk_u64 count;
     json_t *reasons = json_object();
@@ -158,6 +159,8 @@ static json_t *kernel_json(job *j, rk_u32 i)
         json_object_set_new(reasons, reason, number(count));
     json_t *kernel = json_pack("{s:s, s:o, s:o}", "name", j->app.file->kernels[i].name, "account",
                                account_json(&j->kernels[i].account), "dead_by_reason", reasons);
+    if (j->device_count > 1 && rk_kernel_information(j->runtime, j->kernels[i].handle, &info) == RK_OK)
+        json_object_set_new(kernel, "device", number(j->devices[info.device]));
     if (rk_metrics_of(j->runtime, j->kernels[i].handle, &metrics) == RK_OK) {
         json_object_set_new(kernel, "throughput", json_real(metrics.throughput));
         json_object_set_new(kernel, "queue_wait_ns", quantiles(&metrics.queue_wait));

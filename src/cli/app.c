@@ -62,6 +62,10 @@ static void check_kernels(const app *app, app_mistakes *mistakes)
             app_mistake(mistakes, at,
                         "'%s' is no name of a kernel: letters, digits, _ and -, at most %u, no digit first",
                         name, LONGEST_NAME);
+        if (app->file->kernels[i].beside_neighbour && app_kernel_place(app, i, "device") != at)
+            app_mistake(mistakes, app_kernel_place(app, i, "beside_neighbour"),
+                        "kernel '%s' has a device of its own: leave 'device' or 'beside_neighbour' out",
+                        name);
     }
 }
 

@@ -37,6 +37,7 @@ typedef struct app_kernel {
     char *kernel; /* the kernel of the source; NULL: the one called `name` */
     rk_u32 preset;
     rk_launch_options given; /* only what the file says: app_options puts it over the preset */
+    bool beside_neighbour;   /* of several devices, on that of the kernel whose routes it shares */
     app_parameter *params;
     rk_u32 params_count;
 } app_kernel;

@@ -50,6 +50,7 @@ static const cyaml_schema_field_t kernel_fields[] = {
     CYAML_FIELD_UINT("blocks", MAY, app_kernel, given.blocks),
     CYAML_FIELD_UINT("threads", MAY, app_kernel, given.threads),
     CYAML_FIELD_UINT("device", MAY, app_kernel, given.device),
+    CYAML_FIELD_BOOL("beside_neighbour", MAY, app_kernel, beside_neighbour),
     CYAML_FIELD_UINT("actors", MAY, app_kernel, given.actors),
     CYAML_FIELD_UINT("output_capacity", MAY, app_kernel, given.output_capacity),
     CYAML_FIELD_UINT("max_batch", MAY, app_kernel, given.max_batch),

@@ -202,16 +202,22 @@ static bool takes_letters(const job *j, rk_u32 i)
     return false;
 }
 
-static bool launch(job *j, rk_u32 i)
+static rk_launch_options options_of_kernel(job *j, rk_u32 i, rk_parameter *parameters)
 {
-    const app_kernel *kernel = &j->app.file->kernels[i];
-    rk_parameter *parameters = command_allocate(kernel->params_count * sizeof *parameters);
     rk_launch_options options = app_options(&j->app, i, parameters);
     options.on_dead_letter = take_letter;
     options.dead_letter_user = &j->kernels[i];
     if (i == j->first || takes_letters(j, i) || ids_are_wanted(j))
         options.requests = 1;                       /* for long headers: they carry the row's number */
     if (i == j->first) options.single_producer = 1; /* the source is one thread */
+    return options;
+}
+
+static bool launch(job *j, rk_u32 i)
+{
+    const app_kernel *kernel = &j->app.file->kernels[i];
+    rk_parameter *parameters = command_allocate(kernel->params_count * sizeof *parameters);
+    rk_launch_options options = options_of_kernel(j, i, parameters);
     rk_kernel_description is;
     rk_status status = rk_describe_named(j->runtime, options.kernel_name, &is);
     bool fine = true;
@@ -293,6 +299,21 @@ static bool connect_topics(job *j)
     return false;
 }
 
+/* Who a kernel's neighbours are is known once all routes are there. None has run, so nothing waits for it. */
+static bool move_beside_neighbour(job *j, rk_u32 i)
+{
+    const app_kernel *kernel = &j->app.file->kernels[i];
+    if (!kernel->beside_neighbour) return true;
+    rk_parameter *parameters = command_allocate(kernel->params_count * sizeof *parameters);
+    rk_launch_options options = options_of_kernel(j, i, parameters);
+    options.device = RK_BESIDE_NEIGHBOUR;
+    rk_status status = rk_relaunch(j->runtime, j->kernels[i].handle, &options, RK_SECONDS(30));
+    free(parameters);
+    if (status != RK_OK)
+        tell(j, app_kernel_place(&j->app, i, "beside_neighbour"), "beside_neighbour", status);
+    return status == RK_OK;
+}
+
 int job_launch(job *j)
 {
     const app_file *file = j->app.file;
@@ -315,6 +336,8 @@ int job_launch(job *j)
     for (rk_u32 r = 0; r < file->routes_count && code == RK_EXIT_OK; r++)
         if (!connect(j, r)) code = RK_EXIT_KERNEL;
     if (code == RK_EXIT_OK && !connect_topics(j)) code = RK_EXIT_KERNEL;
+    for (rk_u32 i = 0; i < file->kernels_count && code == RK_EXIT_OK; i++)
+        if (!move_beside_neighbour(j, i)) code = RK_EXIT_KERNEL;
     return code;
 }
 

@@ -177,7 +177,9 @@ static int is_blank(const char *id)
 
 static rk_status check_place(const rk_runtime *runtime, const rk_launch_options *options)
 {
-    if (options->device == RK_FROM_KERNEL || options->device < runtime->device_count) return RK_OK;
+    if (options->device == RK_FROM_KERNEL || options->device == RK_BESIDE_NEIGHBOUR ||
+        options->device < runtime->device_count)
+        return RK_OK;
     return rk_error(RK_INVALID_OPTIONS, "device %u: the runtime has %u, from 0 on", options->device,
                     runtime->device_count);
 }
@@ -202,7 +204,7 @@ rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_option
     rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks,
                    layout);
     layout->place = options->device;
-    if (options->device == RK_FROM_KERNEL)
+    if (options->device == RK_FROM_KERNEL || options->device == RK_BESIDE_NEIGHBOUR)
         layout->place = runtime->backend->choose ? runtime->backend->choose(runtime) : 0;
     return RK_OK;
 }
@@ -226,6 +228,11 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     rk_modules_linked(runtime);
     if (rk_kernel_find_live(runtime, id))
         return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
+    if (options->device == RK_BESIDE_NEIGHBOUR)
+        return rk_error(RK_INVALID_OPTIONS,
+                        "device RK_BESIDE_NEIGHBOUR: '%s' is being launched and has no neighbours "
+                        "yet: connect it, then rk_relaunch it with that",
+                        id);
     rk_status status =
         rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
     if (status == RK_OK && runtime->backend->prepare)

@@ -19,6 +19,7 @@
 #include "futex.h"
 #include "guard.h"
 #include "kernel.h"
+#include "neighbour.h"
 #include "parameter.h"
 #include "pause.h"
 #include "report.h"
@@ -371,6 +372,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
                         "function; keep %u",
                         k->id, options->shards, k->seat_count, k->seat_count);
     fresh.options = *options;
+    if (options->device == RK_BESIDE_NEIGHBOUR) fresh.options.device = RK_FROM_KERNEL;
     fresh.options.kernel_name = class->name;
     fresh.options.parameters = 0;
 
@@ -384,6 +386,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
             rk_fetch(runtime, k->layout.block[k->layout.device].base, k->layout.block[k->layout.device].size);
     if (status == RK_OK) {
         rk_reports_collect(k);
+        if (options->device == RK_BESIDE_NEIGHBOUR) fresh.layout.place = rk_neighbour_place(k);
         status = check_room(k, &fresh.layout, options);
         if (status == RK_OK) status = build(k, &fresh, options);
         if (status == RK_OK && state && (status = rk_kernel_restore(&fresh, state)) != RK_OK)

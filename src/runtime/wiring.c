@@ -100,6 +100,15 @@ static rk_u64 sent_so_far(const rk_host_kernel *k, rk_u32 s, rk_u32 c, rk_u32 t)
     return ((const rk_u64 *)(const void *)(arena + shard->edge_counts))[edge->counts + t];
 }
 
+rk_u64 rk_wiring_sent(const rk_host_kernel *k, rk_u32 connection)
+{
+    rk_u64 sent = 0;
+    for (rk_u32 s = 0; s < k->seat_count; s++)
+        for (rk_u32 t = 0; t < shards_of(k->runtime, &k->connections[connection]); t++)
+            sent += sent_so_far(k, s, connection, t);
+    return sent;
+}
+
 /* Whose turn it is on connection c of shard s; 0 where that isn't what picks the shard. */
 static rk_u64 turn_so_far(const rk_host_kernel *k, rk_u32 s, rk_u32 c)
 {

@@ -37,6 +37,8 @@ rk_status rk_wiring_cut(rk_host_kernel *kernel);
  * one sent, if it is `quarantined`, is remembered by its targets. */
 rk_status rk_wiring_replace(rk_circle *circle, rk_kernel old, rk_host_kernel *quarantined,
                             rk_host_kernel *fresh, const rk_connection *connections, rk_u32 count);
+/* What all shards of `kernel` have sent on a connection so far. With the circle at rest. */
+rk_u64 rk_wiring_sent(const rk_host_kernel *kernel, rk_u32 connection);
 rk_u32 rk_connection_is_live(const rk_runtime *runtime, const rk_connection *connection);
 
 #endif

@@ -55,6 +55,8 @@ MISTAKES = [
     ("  first: { source: k.rk.c }", "  first: k.rk.c", "3:10: kernel 'first' must be a mapping: { source: FILE.rk.c }"),
     ("  first:", "  second:", "4:3: 'second' is here twice; the first is on line 3"),
     ("  first:", "  output:", "3:3: a kernel can't be called 'output'"),
+    ("capacity: 64", "beside_neighbour: yes please", "6:23: kernel 'second': 'beside_neighbour' is 'yes please': valid are true and false"),
+    ("    capacity: 64", "    device: 0\n    beside_neighbour: true", "7:23: kernel 'second' has a device of its own: leave 'device' or 'beside_neighbour' out"),
     ("  first:", "  1st:", "3:3: '1st' is no name of a kernel"),
     ("- input -> first", "- input -> frist", "12:14: route 'input -> frist' leads to 'frist', which isn't there: valid are output, first and second"),
     ("- first -> second:", "- fist -> second:", "13:5: route 'fist -> second' comes from 'fist', which isn't there: valid are input, first and second"),
@@ -127,6 +129,11 @@ class AppFile(Case):
             self.assertEqual(done.stdout, b'{"value":%d}\n' % value)
         self.run_app(app, "--input", "-", "--set", "doubler.capacity=15", stdin=b"value\n1\n", code=KERNEL)
         self.run_app(app, "--input", "-", "--set", "doubler.capacity=16", "--set", "doubler.preset=low_latency", stdin=b"value\n1\n")
+
+    def test_a_kernel_beside_its_neighbour_works_where_there_is_one_device(self):
+        app = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, shards: 2, beside_neighbour: true }"))
+        done = self.run_app(app, "--input", "-", stdin=b"value\n1\n", code=OK)
+        self.assertEqual(done.stdout, b'{"value":2}\n')
 
     def test_files_that_are_no_app_file(self):
         self.assertIn("No such file", self.run_rk("run", self.folder / "none.yaml", code=USAGE).errors)

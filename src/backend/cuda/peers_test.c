@@ -160,6 +160,52 @@ static void a_kernel_without_a_device_goes_where_the_fewest_blocks_are(void **st
     assert_int_equal(device_of(launched("at last", "sink")), 0);
 }
 
+/* As if the kernel's only shard had sent so much on its only connection. */
+static void has_sent(rk_kernel from, rk_u64 messages)
+{
+    const rk_shard *shard = host_of(from)->seats[0].shard;
+    rk_u64 *counts = (rk_u64 *)(void *)(runtime->arena.base + shard->edge_counts);
+    counts[0] = messages;
+    OK(rk_store(runtime, shard->edge_counts, sizeof *counts));
+}
+
+static void a_kernel_beside_its_neighbour_goes_where_most_of_its_messages_come_from_or_go_to(void **state)
+{
+    (void)state;
+    open_two();
+    rk_launch_options wide = on("echo", 1), beside = small("echo");
+    wide.shards = 2;
+    rk_kernel before = launched_on("before", "echo", 0), after = launch_with("after", &wide);
+    rk_kernel moved = launched_on("moved", "echo", 0), alone = launched_on("alone", "echo", 1);
+    beside.device = RK_BESIDE_NEIGHBOUR;
+    OK(rk_relaunch(runtime, alone, &beside, RK_SECONDS(1)));
+    assert_int_equal(device_of(alone), 1); /* there is nobody */
+    OK(rk_connect(runtime, before, 0, moved, 0));
+    OK(rk_connect(runtime, moved, 0, after, 0));
+    OK(rk_relaunch(runtime, moved, &beside, RK_SECONDS(1)));
+    assert_int_equal(device_of(moved), 1); /* nothing was sent yet: it has more shards */
+    has_sent(before, 10);
+    has_sent(moved, 9);
+    OK(rk_relaunch(runtime, moved, &beside, RK_SECONDS(1)));
+    assert_int_equal(device_of(moved), 0);
+    has_sent(moved, 11);
+    OK(rk_relaunch(runtime, moved, &beside, RK_SECONDS(1)));
+    assert_int_equal(device_of(moved), 1);
+    OK(rk_terminate(runtime, after, 0));
+    OK(rk_relaunch(runtime, moved, &beside, RK_SECONDS(1)));
+    assert_int_equal(device_of(moved), 0); /* the busiest is gone */
+}
+
+static void a_kernel_that_is_launched_has_no_neighbour_to_be_beside(void **state)
+{
+    (void)state;
+    open_two();
+    const rk_launch_options o = on("sink", RK_BESIDE_NEIGHBOUR);
+    rk_kernel kernel;
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_INVALID_OPTIONS);
+    assert_error_says("'a' is being launched and has no neighbours yet: connect it, then rk_relaunch");
+}
+
 static void a_place_that_is_none_is_refused(void **state)
 {
     (void)state;
@@ -400,6 +446,8 @@ static const struct CMUnitTest tests[] = {
     TEST(what_fails_while_the_second_is_opened_leaves_nothing),
     TEST(a_kernel_lies_and_runs_on_its_device),
     TEST(a_kernel_without_a_device_goes_where_the_fewest_blocks_are),
+    TEST(a_kernel_beside_its_neighbour_goes_where_most_of_its_messages_come_from_or_go_to),
+    TEST(a_kernel_that_is_launched_has_no_neighbour_to_be_beside),
     TEST(a_place_that_is_none_is_refused),
     TEST(kernels_between_gpus_need_several),
     TEST(a_route_leads_into_the_other_devices_memory_and_claims_stay_with_the_sender),
