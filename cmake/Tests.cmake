@@ -133,6 +133,20 @@ rk_mock(mock_cuda libcuda.so.1 ${mock_cuda_sources})
 rk_mock(mock_opencl libOpenCL.so.1 ${PROJECT_SOURCE_DIR}/tests/mock/mock_opencl.c)
 rk_mock(mock_nvrtc libnvrtc.so.13 ${PROJECT_SOURCE_DIR}/tests/mock/mock_nvrtc.c)
 
+# A driver and a compiler that run kernels, on the CPU: tests/emulator.
+if(CMAKE_CXX_COMPILER)
+    rk_mock(emulated_cuda libcuda.so.1 ${mock_cuda_sources} ${PROJECT_SOURCE_DIR}/tests/emulator/emulator.c
+        ${PROJECT_SOURCE_DIR}/src/backend/cpu/fiber.c ${PROJECT_SOURCE_DIR}/src/backend/cpu/fiber_jump.S)
+    rk_mock(emulated_nvrtc libnvrtc.so.13 ${PROJECT_SOURCE_DIR}/tests/emulator/compiler.c)
+    set_target_properties(emulated_cuda emulated_nvrtc PROPERTIES LIBRARY_OUTPUT_DIRECTORY
+        ${PROJECT_BINARY_DIR}/tests/emulator)
+    target_compile_definitions(emulated_cuda PRIVATE RK_FIBER_STACK_BYTES=1048576u)
+    target_include_directories(emulated_cuda PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_include_directories(emulated_nvrtc PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_definitions(emulated_nvrtc PRIVATE EMU_COMPILER="${CMAKE_CXX_COMPILER}"
+        EMU_HEADERS="${PROJECT_SOURCE_DIR}/tests/emulator")
+endif()
+
 # --- unit tests and tests of several parts --------------------------------------------------------------------
 file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/kernels/*.rk.c
      ${PROJECT_SOURCE_DIR}/examples/pagerank/*.rk.c) # a contract case runs that example on a small graph
@@ -236,6 +250,20 @@ if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
             XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
         set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
     endforeach()
+endif()
+
+# --- the contract on the emulated GPU: the kernels' own code, for what a mock can't say of it --------------------
+if(TARGET emulated_cuda AND NOT RK_SANITIZE)
+    set(emulated LD_LIBRARY_PATH=${PROJECT_BINARY_DIR}/tests/emulator XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/emulated-cache)
+    foreach(suite queues routes)
+        set(name emulated_${suite})
+        rk_add_test(${name} ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c ${suite}_test)
+        set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${emulated} RK_CONTRACT_VARIANTS=cuda-persistent
+            RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120)
+    endforeach()
+    rk_add_test(emulated_stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.c stress --backend cuda --seconds 2
+        --queue 256 --threads 64)
+    set_property(TEST emulated_stress APPEND PROPERTY ENVIRONMENT ${emulated})
 endif()
 
 # --- tests that are scripts -----------------------------------------------------------------------------------

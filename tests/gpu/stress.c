@@ -1,8 +1,10 @@
 /* Stress with random stalls: three graphs of kernels at once, whose handlers, producers and consumers stall for random
  * times, over queues of sixteen, while a thread stops, restarts, relaunches and looks at kernels. At the end each event
- * has come out exactly once and every account balances.
+ * has come out exactly once, those of a producer through the line in their order, and every account balances.
  *
- *     stress [--backend cpu|cuda|cuda-slices] [--seconds N] [--seed N]
+ *     stress [--backend cpu|cuda|cuda-slices] [--seconds N] [--seed N] [--queue N] [--threads N]
+ *
+ * With long queues batches are long, too; `threads` are those of a block.
  *
  *     mesh   spread → work (with state) → hand_on → host, each shard to each shard
  *     line   hand_on → hand_on → host, one shard each
@@ -20,13 +22,12 @@
 
 #include <ringkernel/ringkernel.h>
 
-#define QUEUE 16u
 #define SHARDS 4u
 #define RING_QUEUE 64u
 #define RING_INSIDE 48u
 #define RING_HOPS 7u
 #define PRODUCERS 2u /* of the mesh and of the line */
-#define BATCH 40u
+#define BATCH_MOST 1024u
 #define NUMBERS (1u << 24) /* of a graph, at most */
 #define PATIENCE_S 30u
 #define LETTERS_WITHIN_S 5u
@@ -39,6 +40,8 @@ typedef struct graph {
     rk_u32 *seen;                                         /* a bit for each number */
     rk_u32 sent[PRODUCERS];             /* atomic; producer p sends the numbers p + PRODUCERS * i */
     rk_u64 received, sum, twice, wrong; /* atomic; the sum is of numbers */
+    rk_u32 next[PRODUCERS],
+        disordered; /* of one shard: the least number that a producer's next event may have */
 } graph;
 
 static graph mesh = {
@@ -58,7 +61,7 @@ static graph *const graphs[] = { &mesh, &line, &ring };
 #define GRAPHS (sizeof graphs / sizeof *graphs)
 
 static rk_runtime *runtime;
-static rk_u32 seed = 1, seconds = 5;
+static rk_u32 seed = 1, seconds = 5, queue = 16, threads = RK_FROM_KERNEL;
 static rk_u32 stopping, over; /* atomic: producers end; everything has ended */
 /* Of the disturber. Late: it was told to wait longer; overdrawn: accounts with more gone than accepted. */
 static rk_u32 stops, relaunches, looks, late, overdrawn;
@@ -82,17 +85,27 @@ static void stall(rk_u32 *state)
         usleep(random % 1000u);
 }
 
+/* The most that is sent or received at once. */
+static rk_u32 batch(void) { return 5u * queue / 2u < BATCH_MOST ? 5u * queue / 2u : BATCH_MOST; }
+
 /* ------------------------------------------------------------------ the graphs */
 
-static rk_kernel launch(const char *id, const char *name, rk_u32 shards, rk_u32 queue)
+static rk_launch_options options_for(const char *name, rk_u32 shards, rk_u32 capacity)
 {
     rk_launch_options o = rk_production();
-    rk_kernel kernel;
     o.kernel_name = name;
     o.deduplication_window = 0;
-    o.queue_capacity = queue;
-    o.output_capacity = queue;
+    o.queue_capacity = capacity;
+    o.output_capacity = capacity;
     o.shards = o.blocks = shards;
+    o.threads = threads;
+    return o;
+}
+
+static rk_kernel launch(const char *id, const char *name, rk_u32 shards, rk_u32 capacity)
+{
+    const rk_launch_options o = options_for(name, shards, capacity);
+    rk_kernel kernel;
     RK_CHECK(rk_launch(runtime, id, &o, &kernel));
     return kernel;
 }
@@ -100,11 +113,11 @@ static rk_kernel launch(const char *id, const char *name, rk_u32 shards, rk_u32 
 static void build(void)
 {
     const rk_route_options anywhere = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_TARGET };
-    mesh.kernels[0] = launch("mesh-1", "spread", SHARDS, QUEUE);
-    mesh.kernels[1] = launch("mesh-2", "work", SHARDS, QUEUE);
-    mesh.kernels[2] = launch("mesh-3", "hand_on", SHARDS, QUEUE);
-    line.kernels[0] = launch("line-1", "hand_on", 1, QUEUE);
-    line.kernels[1] = launch("line-2", "hand_on", 1, QUEUE);
+    mesh.kernels[0] = launch("mesh-1", "spread", SHARDS, queue);
+    mesh.kernels[1] = launch("mesh-2", "work", SHARDS, queue);
+    mesh.kernels[2] = launch("mesh-3", "hand_on", SHARDS, queue);
+    line.kernels[0] = launch("line-1", "hand_on", 1, queue);
+    line.kernels[1] = launch("line-2", "hand_on", 1, queue);
     ring.kernels[0] = launch("ring", "roundabout", SHARDS, RING_QUEUE);
     RK_CHECK(rk_connect(runtime, mesh.kernels[0], 0, mesh.kernels[1], &anywhere));
     RK_CHECK(rk_connect(runtime, mesh.kernels[1], 0, mesh.kernels[2], &anywhere));
@@ -148,11 +161,11 @@ static void *produce(void *argument)
     const producer *p = argument;
     graph *g = p->of;
     rk_u32 random = hash(seed ^ hash(g->salt + p->number));
-    stressed events[BATCH];
-    rk_send_options options[BATCH];
+    stressed events[BATCH_MOST];
+    rk_send_options options[BATCH_MOST];
     while (!__atomic_load_n(&stopping, __ATOMIC_ACQUIRE) &&
-           g->sent[p->number] < NUMBERS / PRODUCERS - BATCH) {
-        rk_u32 n = room(g, 1u + next_random(&random) % BATCH), first = g->sent[p->number];
+           g->sent[p->number] < NUMBERS / PRODUCERS - BATCH_MOST) {
+        rk_u32 n = room(g, 1u + next_random(&random) % batch()), first = g->sent[p->number];
         size_t accepted = 0;
         for (rk_u32 i = 0; i < n; i++) {
             stressed *e = &events[i];
@@ -187,17 +200,22 @@ static void note(graph *g, const stressed *e)
     if (__atomic_fetch_or(&g->seen[e->number / 32u], bit, __ATOMIC_RELAXED) & bit)
         __atomic_add_fetch(&g->twice, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&g->sum, e->number, __ATOMIC_RELAXED);
+    if (g->shards == 1) {
+        rk_u32 *next = &g->next[e->number % PRODUCERS];
+        g->disordered += e->number < *next;
+        *next = e->number + 1u;
+    }
 }
 
 static void *consume(void *argument)
 {
     graph *g = argument;
     rk_u32 random = hash(seed ^ hash(g->salt + 77u));
-    stressed events[BATCH];
+    stressed events[BATCH_MOST];
     for (;;) {
         size_t n = 0;
         rk_status status = rk_receive_many(runtime, g->kernels[g->kernel_count - 1u], events, sizeof *events,
-                                           1u + next_random(&random) % BATCH, 0, RK_MILLISECONDS(50), &n);
+                                           1u + next_random(&random) % batch(), 0, RK_MILLISECONDS(50), &n);
         if (status == RK_CLOSED) return 0;
         if (status != RK_OK && status != RK_TIMED_OUT && status != RK_EMPTY) RK_CHECK(status);
         for (size_t i = 0; i < n; i++) note(g, &events[i]);
@@ -225,14 +243,9 @@ static void stop_and_go_on(rk_kernel kernel, rk_u32 *random)
     stops++;
 }
 
-static void relaunch(rk_kernel kernel, const char *name, rk_u32 shards, rk_u32 queue)
+static void relaunch(rk_kernel kernel, const char *name, rk_u32 shards, rk_u32 capacity)
 {
-    rk_launch_options o = rk_production();
-    o.kernel_name = name;
-    o.deduplication_window = 0;
-    o.queue_capacity = queue;
-    o.output_capacity = queue;
-    o.shards = o.blocks = shards;
+    const rk_launch_options o = options_for(name, shards, capacity);
     rk_status status = rk_relaunch(runtime, kernel, &o, RK_MILLISECONDS(500));
     if (!is_late(status)) RK_CHECK(status);
     relaunches++;
@@ -270,7 +283,7 @@ static void *disturb(void *unused)
         const graph *g = graphs[next_random(&random) % GRAPHS];
         rk_u32 k = next_random(&random) % g->kernel_count;
         if (what == 0)
-            relaunch(line.kernels[1], "hand_on", 1, QUEUE << next_random(&random) % 2u);
+            relaunch(line.kernels[1], "hand_on", 1, queue << next_random(&random) % 2u);
         else if (what < 5)
             stop_and_go_on(g->kernels[k], &random);
         else
@@ -322,6 +335,18 @@ static int account_is_clean(const graph *g)
     return clean;
 }
 
+/* Messages of the largest turn that a kernel of it had. */
+static rk_u32 largest_turn(const graph *g)
+{
+    rk_u64 most = 0;
+    for (rk_u32 k = 0; k < g->kernel_count; k++) {
+        rk_metrics m;
+        RK_CHECK(rk_metrics_of(runtime, g->kernels[k], &m));
+        if (m.largest_batch > most) most = m.largest_batch;
+    }
+    return (rk_u32)most;
+}
+
 /* Each number that was sent is there once, and no other. */
 static int all_came_once(const graph *g)
 {
@@ -332,10 +357,12 @@ static int all_came_once(const graph *g)
             missing += !(g->seen[number / 32u] >> (number % 32u) & 1u);
             sum += number;
         }
-    printf("%s: %u sent, %llu received, %llu missing, %llu twice, %llu wrong\n", g->name, sent_of(g),
-           (unsigned long long)received_of(g), (unsigned long long)missing, (unsigned long long)g->twice,
-           (unsigned long long)g->wrong);
-    return !missing && !g->twice && !g->wrong && sum == g->sum && received_of(g) == sent_of(g);
+    printf("%s: %u sent, %llu received, %llu missing, %llu twice, %llu wrong, %u disordered; turns of up to "
+           "%u\n",
+           g->name, sent_of(g), (unsigned long long)received_of(g), (unsigned long long)missing,
+           (unsigned long long)g->twice, (unsigned long long)g->wrong, g->disordered, largest_turn(g));
+    return !missing && !g->twice && !g->wrong && !g->disordered && sum == g->sum &&
+           received_of(g) == sent_of(g);
 }
 
 /* The shards of `work` have counted each event of the mesh once. */
@@ -392,6 +419,10 @@ static int take(const char *option, const char *value, rk_runtime_options *o)
         seconds = (rk_u32)strtoul(value, 0, 10);
     else if (strcmp(option, "--seed") == 0)
         seed = (rk_u32)strtoul(value, 0, 10);
+    else if (strcmp(option, "--queue") == 0)
+        queue = (rk_u32)strtoul(value, 0, 10);
+    else if (strcmp(option, "--threads") == 0)
+        threads = (rk_u32)strtoul(value, 0, 10);
     else if (strcmp(option, "--backend") == 0 && strcmp(value, "cpu") == 0)
         o->backend = RK_BACKEND_CPU;
     else if (strcmp(option, "--backend") == 0 &&
@@ -407,7 +438,8 @@ int main(int argc, char **argv)
     rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_CUDA };
     for (int i = 1; i < argc; i += 2)
         if (i + 1 == argc || !take(argv[i], argv[i + 1], &o)) {
-            fprintf(stderr, "usage: stress [--backend cpu|cuda|cuda-slices] [--seconds N] [--seed N]\n");
+            fprintf(stderr, "usage: stress [--backend cpu|cuda|cuda-slices] [--seconds N] [--seed N] "
+                            "[--queue N] [--threads N]\n");
             return 2;
         }
     rk_status status = rk_open(&o, &runtime);

@@ -39,7 +39,7 @@ RK_FN void event_next(RK_MSG const stressed *e, stressed *next)
 }
 
 /* To some shard of what is behind. */
-RK_HANDLER(spread, stressed, msg, rk_none, self, .max_batch = 64)
+RK_HANDLER(spread, stressed, msg, rk_none, self, .max_batch = 1024)
 {
     rk_send_options to = RK_SEND_DEFAULTS;
     stressed next;
@@ -65,7 +65,7 @@ RK_HANDLER(work, stressed, msg, worked, self, .state = RK_PER_SHARD, .max_batch 
 }
 
 /* To the one lane behind, or to the host. */
-RK_HANDLER(hand_on, stressed, msg, rk_none, self, .max_batch = 256)
+RK_HANDLER(hand_on, stressed, msg, rk_none, self, .max_batch = 1024)
 {
     stressed next;
     if (!event_is_whole(msg)) rk_fail(RK_ARG, damaged);
@@ -75,7 +75,7 @@ RK_HANDLER(hand_on, stressed, msg, rk_none, self, .max_batch = 256)
 }
 
 /* From shard to shard of its own kernel, until its hops are made. */
-RK_HANDLER(roundabout, stressed, msg, rk_none, self, .max_batch = 64)
+RK_HANDLER(roundabout, stressed, msg, rk_none, self, .max_batch = 1024)
 {
     rk_send_options to = RK_SEND_DEFAULTS;
     stressed next;

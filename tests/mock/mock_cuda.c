@@ -9,6 +9,7 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 mock_cuda_state mock_cuda;
+const mock_machine *mock_machine_is;
 __thread rk_cu_context mock_current;
 char mock_contexts[DEVICES_MOST]; /* a device's context is the address of its byte */
 
@@ -265,6 +266,8 @@ rk_cu_result cuModuleLoadDataEx(rk_cu_module *module, const void *image, unsigne
              (const char *)image); /* the mock compiler's are text */
     static size_t serial;
     *module = (rk_cu_module)(void *)(__atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED) * 16);
+    if (mock_machine_is) *module = (rk_cu_module)mock_machine_is->load(image);
+    if (!*module) return RK_CUDA_ERROR_INVALID_VALUE;
     mock_count(&mock_cuda.modules, 1);
     return RK_CUDA_SUCCESS;
 }
@@ -273,19 +276,27 @@ rk_cu_result cuModuleUnload(rk_cu_module module)
     BEGIN(1);
     mock_waits(__func__, mock_device());
     if (!module) return RK_CUDA_ERROR_INVALID_VALUE;
+    if (mock_machine_is) mock_machine_is->unload(module);
     mock_count(&mock_cuda.modules, -1);
     return RK_CUDA_SUCCESS;
 }
 
-static char names[32][NAME_ROOM]; /* of functions: a function is its name */
+static mock_function functions[1024];
 rk_cu_result cuModuleGetFunction(rk_cu_function *function, rk_cu_module module, const char *name)
 {
     BEGIN(1);
-    (void)module; /* called by one thread at a time */
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!names[i][0]) snprintf(names[i], sizeof *names, "%s", name);
-        *function = (rk_cu_function)names[i];
-        if (strcmp(names[i], name) == 0) return RK_CUDA_SUCCESS;
+    void *of = mock_machine_is ? (void *)module : 0, *found = of ? mock_machine_is->find(of, name) : 0;
+    if (of && !found) return RK_CUDA_ERROR_NOT_FOUND;
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) { /* called by one thread at a time */
+        mock_function *f = &functions[i];
+        if (!f->name[0]) {
+            snprintf(f->name, sizeof f->name, "%s", name);
+            f->module = of;
+        }
+        *function = (rk_cu_function)(void *)f;
+        if (strcmp(f->name, name) || f->module != of) continue;
+        f->found = found; /* where a module was, there may be another one now */
+        return RK_CUDA_SUCCESS;
     }
     return RK_CUDA_ERROR_NOT_FOUND;
 }

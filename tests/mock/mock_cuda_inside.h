@@ -29,6 +29,25 @@ void *mock_cuda_at(rk_cu_address address, size_t bytes);
 void mock_streams_reset(void);
 void mock_memory_reset(void);
 
+/* What runs kernels, in a program that has one (tests/emulator); without it a test's function plays them. A function of a
+ * module is where the machine found it. */
+typedef struct mock_machine {
+    void *(*load)(const void *image); /* 0: it is none */
+    void (*unload)(void *module);
+    void *(*find)(void *module, const char *name);
+    void *(*start)(void *function, void *module, const mock_entry *entry, void *arena);
+    int (*ended)(void *running); /* 1: and it is forgotten */
+} mock_machine;
+extern const mock_machine *mock_machine_is;
+/* Where the device has what is in a reserved range. */
+void *mock_cuda_shadow(rk_cu_address address);
+
+/* As the mock gives out functions: first the name. */
+typedef struct mock_function {
+    char name[NAME_ROOM];
+    void *module, *found;
+} mock_function;
+
 static inline void mock_count(int *counter, int by) { __atomic_add_fetch(counter, by, __ATOMIC_ACQ_REL); }
 
 /* A call that needs a context which is not lost (1), or needs none (0). */

@@ -22,7 +22,8 @@ typedef struct stream {
     int priority;
     int device;
     mock_entry entry;
-    int asked; /* a clock's probe waits here until there is room */
+    void *running; /* what the machine has of it, if there is one */
+    int asked;     /* a clock's probe waits here until there is room */
     rk_cu_address words;
     rk_u32 rounds;
 } stream;
@@ -45,8 +46,9 @@ static int has_to_leave(const mock_entry *entry, unsigned s)
     return !orders || __atomic_load_n(&orders->leave, __ATOMIC_ACQUIRE);
 }
 
-static int play(const mock_entry *entry)
+static int play(const mock_entry *entry, void *running)
 {
+    if (running) return mock_machine_is->ended(running);
     int (*own)(const mock_entry *) = __atomic_load_n(&mock_cuda.play, __ATOMIC_ACQUIRE);
     if (own) return own(entry);
     for (unsigned s = 0; s < entry->count && !entry->visits; s++)
@@ -79,8 +81,9 @@ static int look_at(stream *s)
 {
     char what[80];
     if (s->asked && has_room(s->device)) tell_time(s);
-    if (s->asked || !s->busy || !play(&s->entry)) return !s->asked && !s->busy;
+    if (s->asked || !s->busy || !play(&s->entry, s->running)) return !s->asked && !s->busy;
     s->busy = 0;
+    s->running = 0;
     snprintf(what, sizeof what, "end %s", s->entry.function);
     mock_note(what);
     return 1;
@@ -121,7 +124,7 @@ static rk_cu_result ask_time(const rk_cu_launch *launch, void **arguments)
     return RK_CUDA_SUCCESS;
 }
 
-static rk_cu_result enter(const char *function, const rk_cu_launch *launch, void **arguments)
+static rk_cu_result enter(const mock_function *function, const rk_cu_launch *launch, void **arguments)
 {
     stream *s = (stream *)(void *)launch->stream;
     rk_cu_result result = RK_CUDA_SUCCESS;
@@ -141,10 +144,13 @@ static rk_cu_result enter(const char *function, const rk_cu_launch *launch, void
                                  .number = mock_cuda.entries + 1,
                                  .priority = s->priority,
                                  .device = s->device };
-        snprintf(s->entry.function, sizeof s->entry.function, "%s", function);
+        snprintf(s->entry.function, sizeof s->entry.function, "%s", function->name);
+        if (mock_machine_is)
+            s->running = mock_machine_is->start(function->found, function->module, &s->entry,
+                                                mock_cuda_shadow(s->entry.arena));
         s->busy = 1;
         mock_cuda.last = s->entry;
-        snprintf(what, sizeof what, "launch %s", function);
+        snprintf(what, sizeof what, "launch %s", function->name);
         mock_note(what);
         __atomic_add_fetch(&mock_cuda.entries, 1, __ATOMIC_ACQ_REL);
     }
@@ -160,7 +166,9 @@ static rk_cu_result run(const rk_cu_launch *launch, rk_cu_function function, voi
     if (mock_cuda.launch) return mock_cuda.launch(name, launch, arguments);
     if (strcmp(name, "rk_layout_check") == 0) return tell_layout(arguments);
     if (strcmp(name, "rk_clock_probe") == 0) return ask_time(launch, arguments);
-    return strncmp(name, "rk_entry_", 9) == 0 ? enter(name, launch, arguments) : RK_CUDA_SUCCESS;
+    return strncmp(name, "rk_entry_", 9) == 0
+               ? enter((const mock_function *)(void *)function, launch, arguments)
+               : RK_CUDA_SUCCESS;
 }
 
 rk_cu_result cuLaunchKernelEx(const rk_cu_launch *launch, rk_cu_function function, void **arguments,

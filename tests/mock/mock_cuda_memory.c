@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #pragma GCC visibility push(default)
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
@@ -17,6 +18,7 @@ typedef struct range {
     size_t bytes; /* 0: none */
     char *memory; /* the device's */
     int kind, accessible;
+    int file; /* of a reservation: pages that host and machine both have, where there is one; else -1 */
 } range;
 enum { RESERVED = 1, MAPPED, REGISTERED, ALLOCATED };
 
@@ -44,7 +46,7 @@ static int add(int kind, rk_cu_address at, size_t bytes, void *memory)
         }
     for (int i = 0; i < RANGES && !added; i++)
         if (!ranges[i].bytes) {
-            ranges[i] = (range){ at, bytes, memory, kind, kind != MAPPED };
+            ranges[i] = (range){ at, bytes, memory, kind, kind != MAPPED, -1 };
             added = 1;
         }
     pthread_mutex_unlock(&keeping);
@@ -153,12 +155,38 @@ rk_cu_result cuMemFree(rk_cu_address address)
     mock_waits(__func__, -1);
     return free_allocated(address);
 }
+void *mock_cuda_shadow(rk_cu_address address)
+{
+    pthread_mutex_lock(&keeping);
+    const range *r = find(address, 1);
+    void *shadow = r ? r->memory + (address - r->at) : 0;
+    pthread_mutex_unlock(&keeping);
+    return shadow;
+}
+
+/* Pinned pages of a reserved range become those of its shadow, or ordinary ones again, with what is in them. */
+static void share(char *memory, size_t bytes, int shared)
+{
+    pthread_mutex_lock(&keeping);
+    const range *r = find((rk_cu_address)memory, 1);
+    if (r && r->file >= 0) {
+        const size_t offset = (rk_cu_address)memory - r->at;
+        if (shared) memcpy(r->memory + offset, memory, bytes);
+        void *now = mmap(memory, bytes, PROT_READ | PROT_WRITE,
+                         (shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS) | MAP_FIXED,
+                         shared ? r->file : -1, shared ? (off_t)offset : 0);
+        if (now == MAP_FAILED) abort();
+        if (!shared) memcpy(memory, r->memory + offset, bytes);
+    }
+    pthread_mutex_unlock(&keeping);
+}
 rk_cu_result cuMemHostRegister(void *memory, size_t bytes, unsigned flags)
 {
     BEGIN_CURRENT;
     (void)flags;
     if (bytes == 0 || !add(REGISTERED, (rk_cu_address)memory, bytes, memory))
         return RK_CUDA_ERROR_INVALID_VALUE;
+    share(memory, bytes, 1);
     mock_count(&mock_cuda.registrations, 1);
     return RK_CUDA_SUCCESS;
 }
@@ -168,6 +196,7 @@ rk_cu_result cuMemHostUnregister(void *memory)
     BEGIN_CURRENT;
     mock_waits(__func__, -1);
     if (!end(REGISTERED, (rk_cu_address)memory, 0, &ended)) return RK_CUDA_ERROR_INVALID_VALUE;
+    share(ended.memory, ended.bytes, 0);
     mock_count(&mock_cuda.registrations, -1);
     return RK_CUDA_SUCCESS;
 }
@@ -202,8 +231,12 @@ rk_cu_result cuMemAddressReserve(rk_cu_address *address, size_t bytes, size_t al
     if (before) munmap(range, before);
     munmap(range + before + bytes, GRANULARITY - before);
     *address = (rk_cu_address)(range + before);
-    void *shadow = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const int file = mock_machine_is ? memfd_create("mock", MFD_CLOEXEC) : -1;
+    if (file >= 0 && ftruncate(file, (off_t)bytes)) return RK_CUDA_ERROR_OUT_OF_MEMORY;
+    void *shadow = mmap(0, bytes, PROT_READ | PROT_WRITE,
+                        (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_NORESERVE, file, 0);
     if (shadow == MAP_FAILED || !add(RESERVED, *address, bytes, shadow)) return RK_CUDA_ERROR_OUT_OF_MEMORY;
+    find(*address, 1)->file = file;
     mock_count(&mock_cuda.reservations, 1);
     return RK_CUDA_SUCCESS;
 }
@@ -214,6 +247,7 @@ rk_cu_result cuMemAddressFree(rk_cu_address address, size_t bytes)
     if (!end(RESERVED, address, bytes, &ended)) return RK_CUDA_ERROR_INVALID_VALUE;
     mock_count(&mock_cuda.reservations, -1);
     munmap(ended.memory, bytes);
+    if (ended.file >= 0) close(ended.file);
     return munmap((void *)address, bytes) ? RK_CUDA_ERROR_INVALID_VALUE : RK_CUDA_SUCCESS;
 }
 rk_cu_result cuMemCreate(rk_cu_memory *memory, size_t bytes, const rk_cu_memory_properties *properties,

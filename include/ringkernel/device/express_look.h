@@ -16,13 +16,6 @@
 
 #define RK_EXPRESS_ODD (RK_FLAG_HOLE | RK_FLAG_REFERENCE | RK_FLAG_REPLY | RK_FLAG_REQUEST)
 
-RK_FN rk_u32 rk_block_memory_size(void)
-{
-    rk_u32 bytes;
-    asm("mov.u32 %0, %%dynamic_smem_size;" : "=r"(bytes));
-    return bytes;
-}
-
 /* The block's memory that the express has, and where. */
 typedef struct rk_express_own {
     rk_express_room room;
@@ -33,7 +26,7 @@ typedef struct rk_express_own {
 RK_FN rk_express_own rk_express_own_of(const rk_entry *entry, RK_GLOBAL const rk_shard *shard)
 {
     rk_express_own own;
-    rk_u32 used = (shard->shared_size + 8u * entry->threads + 15u) & ~15u, size = rk_block_memory_size();
+    rk_u32 used = (shard->shared_size + 8u * entry->threads + 15u) & ~15u, size = rk_port_block_bytes();
     own.room = rk_express_room_for(shard, entry->threads, size > used ? size - used : 0u);
     own.fixed = entry->context.shared + used;
     own.copies = own.fixed + RK_EXPRESS_FIXED;
