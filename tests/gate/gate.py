@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """The kernel-compile gate: every kernel and every device header, with every compiler of the dialect.
 
-    gate.py [--root DIR] [--cache DIR] [--nvrtc FILE] [KERNEL.rk.c ...]
+    gate.py [--root DIR] [--cache DIR] [--nvrtc FILE] [--only COMPILER] [KERNEL.rk.c ...]
 
 Kernels are the files NAME.rk.c of the repository, and those that `rk` carries as text. One is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
 that src/codegen renders by NVRTC (for compute capability 7.5 and 9.0), by PoCL (OpenCL C 1.2 and 3.0) and, as the
 Metal Shading Language, by clang's C++ for OpenCL with tests/gate/metal as Metal's library. A header is compiled alone,
 by the C++ compilers too. A device's compilers optimise one kernel of each way to run handlers, and for 9.0 make machine
 code of it, not PTX alone: that takes seconds a kernel, and the assembly that it could refuse is in the headers, which
-all kernels share. Each compiler is one process, and remembers in the cache what it has compiled before from the same
+all kernels share. What is assembled is optimised for threads alone: the assembler takes ten seconds for it. For OpenCL C 1.2,
+PoCL links its library to those alone. Each compiler is one process, and remembers in the cache what it has compiled before from the same
 text, the same headers and with the same version. Only NVRTC may be missing. The exit status is 1 if anything failed.
 """
 import argparse
@@ -71,7 +72,7 @@ class Job:
     kernel: bool
     texts: dict  # by FORMS; a text that begins with "error:" is why there is none
     source: str = ""  # of a kernel, as it was written
-    optimised: bool = False  # by the compilers of devices
+    optimised: str = ""  # by the compilers of devices, for this way to run handlers
 
 
 # A unit of one kernel has its handlers inside of its loop, one of many calls them: the first kernel of each file is compiled
@@ -193,7 +194,7 @@ def optimise_one_of_each(jobs):
     for job in jobs:
         way = re.search(r"^RK_ENTRY\(.*, (RK_RUN_\w+)\)", job.texts["cuda, first kernel"], re.MULTILINE)
         if way and way.group(1) not in seen:
-            job.optimised = True
+            job.optimised = way.group(1)
             seen.add(way.group(1))
 
 
@@ -253,17 +254,19 @@ class Nvrtc:
 
     def open(self, root, nvrtc):
         self.options = ["--std=c++20", f"-I{root}/include"]
-        self.optimise = [f"--gpu-architecture={self.architecture}"]
-        self.quickly = [f"--gpu-architecture={self.architecture.replace('sm_', 'compute_')}"]
-        if self.architecture.startswith("sm_"):
-            self.optimise.append("--ptxas-options=-O0")  # the assembler is to accept it, and soon
+        real = self.architecture.startswith("sm_")
+        self.optimise = [f"--gpu-architecture={self.architecture.replace('sm_', 'compute_')}"]
+        self.quickly = list(self.optimise)
+        self.assemble = [f"--gpu-architecture={self.architecture}"] if real else []
+        self.assemble_optimised = [*self.assemble, "--ptxas-options=-O0"] if real else self.optimise
         self.library = self.find(nvrtc)
         major, minor = c_int(), c_int()
         self.library.nvrtcVersion(byref(major), byref(minor))
         if major.value >= 13:  # older ones may not have these
             # Nobody assembles the code for a virtual architecture: what NVRTC could refuse, its front end refuses.
-            self.quickly.append("--Ofast-compile=max" if self.architecture.startswith("sm_") else "--fdevice-syntax-only")
-        return f"NVRTC {major.value}.{minor.value} {self.options} {self.optimise} {self.quickly}"
+            self.quickly.append("--Ofast-compile=max" if real else "--fdevice-syntax-only")
+            self.assemble += ["--Ofast-compile=max"] if real else []
+        return f"NVRTC {major.value}.{minor.value} {self.options} {self.optimise} {self.quickly} {self.assemble}"
 
     @staticmethod
     def find(nvrtc):
@@ -277,17 +280,23 @@ class Nvrtc:
         raise Missing("NVRTC not found")
 
     def compile(self, job, text):
-        ok, said, _ = self.translate(f"{job.name} for cuda", text, self.optimise if job.optimised else self.quickly)
+        ways = [self.optimise, self.assemble] if job.optimised else [self.quickly]
+        if job.optimised == "RK_RUN_THREADS":
+            ways = [self.assemble_optimised]
+        for how in filter(None, ways):
+            ok, said, _ = self.translate(f"{job.name} for cuda", text, how)
+            if not ok:
+                break
         return ok, said
 
     def translate(self, name, text, how=None):
-        """Whether there was nothing to say, what was said, and of a virtual architecture the PTX."""
+        """Whether there was nothing to say, what was said, and the optimised PTX unless another way is asked for."""
         program = c_void_p()
         self.library.nvrtcCreateProgram(byref(program), text.encode(), name.encode(), 0, None, None)
         given = [option.encode() for option in (*self.options, *(how or self.optimise))]
         result = self.library.nvrtcCompileProgram(program, len(given), (c_char_p * len(given))(*given))
         said = self.ask(program, "ProgramLog")
-        ptx = self.ask(program, "PTX") if result == 0 and self.architecture.startswith("compute_") else ""
+        ptx = self.ask(program, "PTX") if result == 0 and how is None else ""
         self.library.nvrtcDestroyProgram(byref(program))
         return result == 0 and not said.strip(), said, ptx
 
@@ -319,6 +328,7 @@ class Pocl:
         cl.clCreateContext.argtypes = [c_void_p, c_uint32, c_void_p, c_void_p, c_void_p, POINTER(c_int)]
         cl.clCreateProgramWithSource.argtypes = [c_void_p, c_uint32, c_void_p, c_void_p, POINTER(c_int)]
         cl.clBuildProgram.argtypes = [c_void_p, c_uint32, c_void_p, c_char_p, c_void_p, c_void_p]
+        cl.clCompileProgram.argtypes = [c_void_p, c_uint32, c_void_p, c_char_p, c_uint32] + [c_void_p] * 4
         cl.clGetProgramBuildInfo.argtypes = [c_void_p, c_void_p, c_uint32, c_size_t, c_void_p, c_void_p]
         cl.clReleaseProgram.argtypes = [c_void_p]
         count, platforms, self.device = c_uint32(), (c_void_p * 16)(), c_void_p()
@@ -345,7 +355,10 @@ class Pocl:
         source, size = c_char_p(text.encode()), c_size_t()
         program = self.cl.clCreateProgramWithSource(self.context, 1, byref(source), None, None)
         options = self.options + ("" if job.optimised else self.quickly)
-        result = self.cl.clBuildProgram(program, 1, byref(self.device), options.encode(), None, None)
+        if self.standard == "1.2" and job.kernel and not job.optimised:
+            result = self.cl.clCompileProgram(program, 1, byref(self.device), options.encode(), 0, None, None, None, None)
+        else:
+            result = self.cl.clBuildProgram(program, 1, byref(self.device), options.encode(), None, None)
         self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, 0, None, byref(size))
         log = ctypes.create_string_buffer(size.value + 1)
         self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, size.value, log, None)
@@ -363,7 +376,7 @@ class Metal:
     name, form, kernels = "clang as metal", "metal", True
 
     def open(self, root, _nvrtc):
-        library = Path(__file__).parent / "metal"
+        library, self.seen = Path(__file__).parent / "metal", set()
         self.command = ["clang", "-x", "cl", "-cl-std=clc++1.0", "-cl-no-stdinc", "-D__METAL_VERSION__=320",
                         f"-I{library}", "-include", "metal_stdlib", f"-I{root}/include", "-Wall", "-Wextra", "-Werror",
                         "-Wno-unknown-attributes", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
@@ -379,6 +392,11 @@ class Metal:
             return self.NO_DOUBLES in done.stderr, done.stdout + done.stderr
         if done.returncode:
             return False, done.stdout + done.stderr
+        # The arguments are those of the kernel's way to run handlers (RK_ENTRY): seen once, of each.
+        ways = set(re.findall(r"^RK_ENTRY\(.*, (RK_RUN_\w+)\)", text, re.MULTILINE))
+        if ways <= self.seen:
+            return True, ""
+        self.seen |= ways
         read = subprocess.run([*self.command, "-E", "-P", "-"], input=text, capture_output=True, text=True, check=True)
         said = self.find_twice_bound(read.stdout)
         return not said, said
@@ -419,7 +437,7 @@ def run_compiler(compiler, jobs, root, cache, nvrtc, pipe):
         pipe.send(("begin", number))
         text = job.texts[compiler.form]
         content = (root / job.name).read_text() if job.kernel else ""
-        entry = cache / digest(common, job.name, text, content, str(job.optimised))
+        entry = cache / digest(common, job.name, text, content, job.optimised)
         if not entry.exists():
             ok, said = (False, text) if text.startswith("error:") else compiler.compile(job, text)
             Path(f"{entry}.new").write_text(json.dumps([ok, said.replace(f"{root}/", "")]))
@@ -430,9 +448,9 @@ def run_compiler(compiler, jobs, root, cache, nvrtc, pipe):
     pipe.send(("end", None, used.user + used.system + used.children_user + used.children_system))
 
 
-def run_all(jobs, root, cache, nvrtc):
+def run_all(compilers, jobs, root, cache, nvrtc):
     """Of each compiler its results, why there are none, and its seconds; AT_ONCE of them at work."""
-    waiting, running, outcome = list(COMPILERS), [], {}
+    waiting, running, outcome = list(compilers), [], {}
     while waiting or running:
         while waiting and len(running) < AT_ONCE:
             compiler = waiting.pop(0)
@@ -474,9 +492,9 @@ def cell(outcome, compiler, number):
     return "-" if number not in results else "ok" if results[number][0] else "FAILED"
 
 
-def report(jobs, outcome):
+def report(compilers, jobs, outcome):
     failures = 0
-    for compiler in COMPILERS:
+    for compiler in compilers:
         results, missing, _ = outcome[compiler.name]
         for number, (ok, said) in sorted(results.items()):
             if not ok:
@@ -485,14 +503,14 @@ def report(jobs, outcome):
         if missing and not isinstance(compiler, Nvrtc):
             failures += 1
             print(f"-- {compiler.name}: {missing}\n")
-    order = sorted(COMPILERS, key=lambda c: c.form[:3] != "cpu")
+    order = sorted(compilers, key=lambda c: c.form[:3] != "cpu")
     rows = [[""] + [c.name for c in order]]
     rows += [[job.name] + [cell(outcome, c, number) for c in order] for number, job in enumerate(jobs)]
     rows += [["processor seconds"] + [f"{outcome[c.name][2]:.1f}" for c in order]]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print(f"{row[0]:{widths[0]}}", *(f"{text:>{width + 1}}" for text, width in zip(row[1:], widths[1:])))
-    for compiler in COMPILERS:
+    for compiler in compilers:
         if outcome[compiler.name][1]:
             print(f"{compiler.name}: skipped: {outcome[compiler.name][1]}")
     done = sum(len(results) for results, _, _ in outcome.values())
@@ -507,13 +525,16 @@ def main():
     parser.add_argument("--root", type=Path, default=here, help="the repository")
     parser.add_argument("--cache", type=Path, help="results; default: build/gate-cache in the repository")
     parser.add_argument("--nvrtc", help="the NVRTC library; default: searched for")
+    parser.add_argument("--only", action="append", choices=[c.name for c in COMPILERS], metavar="COMPILER",
+                        help="only this compiler, and others that are named so; default: all")
     parser.add_argument("kernels", nargs="*", help="only these kernels, and no headers")
     arguments = parser.parse_args()
     root = arguments.root.resolve()
     cache = (arguments.cache or root / "build/gate-cache").resolve()
     cache.mkdir(parents=True, exist_ok=True)
     jobs = find_jobs(root, cache, arguments.kernels)
-    failures = report(jobs, run_all(jobs, root, cache, arguments.nvrtc)) if jobs else 0
+    compilers = [c for c in COMPILERS if not arguments.only or c.name in arguments.only]
+    failures = report(compilers, jobs, run_all(compilers, jobs, root, cache, arguments.nvrtc)) if jobs else 0
     return 1 if failures else 0
 
 

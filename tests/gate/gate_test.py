@@ -78,7 +78,7 @@ class GateTest(unittest.TestCase):
                    "#if defined(__clang__)\nno_such_type a;\n"
                    "#else\nno_such_type b;\n#endif\n#else\ntypedef int rk_something;\n#endif\n")
 
-        status, output = self.gate("--root", str(root))
+        status, output = self.gate("--only", "gcc", "--only", "g++", "--only", "clang++", "--root", str(root))
 
         self.assertEqual(status, 1, output)
         self.assertRegex(self.said_by("clang++", output), r"broken\.h:3\b")
@@ -89,7 +89,7 @@ class GateTest(unittest.TestCase):
     def test_a_source_that_cannot_be_rendered_is_reported_with_its_line(self):
         kernel = self.write("no_body.rk.c", GOOD + "RK_ON_DRAIN(gate_echo, rk_none, self);\n")
 
-        status, output = self.gate(kernel)
+        status, output = self.gate("--only", "pocl 3.0", kernel)
 
         self.assertEqual(status, 1, output)
         said = self.said_by("pocl 3.0", output)
@@ -101,7 +101,7 @@ class GateTest(unittest.TestCase):
                                                ("rk_u32 f(RK_MSG rk_u32 *a) { RK_LOCAL rk_u32 *b = a; return *b; }", "cannot initialize"))):
             kernel = self.write(f"only_{number}.rk.c", f"{GOOD}#if defined(RK_LANG_METAL)\nRK_FN {line}\n#endif\n")
 
-            status, output = self.gate("--nvrtc", "/nonexistent", kernel)
+            status, output = self.gate("--only", "clang as metal", kernel)
 
             self.assertEqual(status, 1, output)
             self.assertRegex(self.said_by("clang as metal", output), rf"only_{number}\.rk\.c:{GOOD.count(chr(10)) + 2}\b.*{said}")
@@ -135,14 +135,15 @@ class GateTest(unittest.TestCase):
         self.assertLessEqual(folders, set(gate.KERNEL_FOLDERS))
 
     def test_a_compiler_other_than_nvrtc_must_be_there(self):
+        hosts = ("--only", "gcc", "--only", "clang")
         kernel = self.write("good.rk.c", GOOD)
-        self.assertEqual(self.gate("--nvrtc", "/nonexistent", kernel)[0], 0)
+        self.assertEqual(self.gate(*hosts, kernel)[0], 0)
         tools = self.path / "tools"
         tools.mkdir()
         os.symlink("/usr/bin/gcc", tools / "gcc")  # everything is remembered, so no other program is needed
 
         poor = {**os.environ, "PATH": str(tools)}
-        status, output = self.gate("--nvrtc", "/nonexistent", kernel, environment=poor)
+        status, output = self.gate(*hosts, kernel, environment=poor)
 
         self.assertEqual(status, 1, output)
         self.assertIn("clang not found", output)
