@@ -1,4 +1,5 @@
 """What the tests of the command share: how `rk` is run, where the example lies, and small apps to run."""
+import hashlib
 import json
 import os
 import pathlib
@@ -17,10 +18,23 @@ sys.path.insert(0, str(JOB))
 OK, FOUND, USAGE, KERNEL, IO, UNBALANCED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 
+CACHE = pathlib.Path(os.environ.get("RK_BINARY_DIR", tempfile.gettempdir())) / "kernel-cache"
+
+
 def environment():
     """One cache of compiled kernels for all tests of a build."""
-    cache = pathlib.Path(os.environ.get("RK_BINARY_DIR", tempfile.gettempdir())) / "kernel-cache"
-    return dict(os.environ, XDG_CACHE_HOME=str(cache), LC_ALL="C.UTF-8")
+    return dict(os.environ, XDG_CACHE_HOME=str(CACHE), LC_ALL="C.UTF-8")
+
+
+def shared_kernel(name, text):
+    """Where this source lies for all tests: a module's name in the cache says where its source is, so that it is compiled once."""
+    path = CACHE / "sources" / hashlib.sha256(text).hexdigest()[:16] / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(text)
+        os.replace(file.name, path)
+    return path
 
 
 def rk(*arguments, stdin=b"", cwd=None, seconds=60):
@@ -75,9 +89,15 @@ class Case(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
 
     def write(self, name, text):
+        """A file in the test's folder; a kernel's source is a link to where all tests have it."""
         path = self.folder / name
+        text = text if isinstance(text, bytes) else text.encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        if name.endswith(".rk.c"):
+            path.unlink(missing_ok=True)
+            path.symlink_to(shared_kernel(path.name, text))
+        else:
+            path.write_bytes(text)
         return path
 
     def app(self, app=APP, kernel=DOUBLER, name="doubler.rk.c"):
