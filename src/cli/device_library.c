@@ -35,7 +35,7 @@ device_compiled nvrtc_compile(const char *text, const char *include, unsigned ar
 {
     rk_nvrtc nvrtc;
     rk_device_code code;
-    const rk_nvrtc_target target = { architecture, 0 };
+    const rk_nvrtc_target target = { .architecture = architecture, .is_quick = 1 };
     rk_error_begin();
     if (rk_nvrtc_load(NULL, 0, &nvrtc) != RK_OK) {
         *log = command_copy(rk_error_text());

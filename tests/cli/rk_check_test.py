@@ -7,7 +7,7 @@ from unittest.mock import patch
 import rk_command
 from rk_command import FOUND, IO, OK, USAGE, Case
 
-# A compiler that takes everything, and none: the devices' own take half a minute for a kernel.
+# A compiler that takes everything, and none: the devices' own take seconds for a kernel.
 QUICK = {"LD_LIBRARY_PATH": os.path.join(os.environ.get("RK_BINARY_DIR", ""), "tests", "mock"), "RK_OPENCL_LIBRARY": "/nonexistent"}
 
 
@@ -30,6 +30,8 @@ class Check(Case):
         told = self.run_rk("check", kernel, code=FOUND, seconds=110).stdout.decode()
         self.assertRegex(told, r"cpu +the compiler of this build +REFUSED")
         self.assertIn("doubler.rk.c:7", told)
+        for device in ("cuda", "opencl"):
+            self.assertRegex(told, rf"{device} +\w+[ .0-9]* +(REFUSED|not at hand)")
 
     @patch.dict(os.environ, QUICK)
     def test_a_pitfall_that_every_compiler_takes_is_told_with_its_line_and_remedy(self):

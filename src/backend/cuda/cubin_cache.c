@@ -18,7 +18,7 @@ static int name_of(const rk_nvrtc *nvrtc, const rk_code_request *request, const 
     rk_digest digest = RK_DIGEST_BEGIN;
     rk_nvrtc_options options = { .option = { 0 } };
     char version[64];
-    rk_nvrtc_options_for(target, request->include, &options);
+    rk_nvrtc_options_for(nvrtc, target, request->include, &options);
     snprintf(version, sizeof version, "NVRTC %d for " RK_BUILD_VERSION, nvrtc->version);
     rk_digest_text(&digest, version);
     for (size_t i = 0; i < RK_NVRTC_OPTIONS; i++) rk_digest_text(&digest, options.option[i]);

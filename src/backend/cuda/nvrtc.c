@@ -121,11 +121,12 @@ rk_status rk_nvrtc_target_for(const rk_nvrtc *nvrtc, rk_u32 architecture, rk_nvr
             "install an older one, from 12.8 on, or use the backend cpu",
             nvrtc->version / 1000, nvrtc->version % 1000 / 10, nvrtc->architectures[0] / 10,
             nvrtc->architectures[0] % 10, architecture / 10, architecture % 10);
-    *target = (rk_nvrtc_target){ (rk_u32)newest, newest != (int)architecture };
+    *target = (rk_nvrtc_target){ (rk_u32)newest, newest != (int)architecture, 0 };
     return RK_OK;
 }
 
-void rk_nvrtc_options_for(const rk_nvrtc_target *target, const char *include, rk_nvrtc_options *options)
+void rk_nvrtc_options_for(const rk_nvrtc *nvrtc, const rk_nvrtc_target *target, const char *include,
+                          rk_nvrtc_options *options)
 {
     snprintf(options->architecture, sizeof options->architecture, "--gpu-architecture=%s_%u",
              target->is_ptx ? "compute" : "sm", target->architecture);
@@ -134,7 +135,9 @@ void rk_nvrtc_options_for(const rk_nvrtc_target *target, const char *include, rk
     options->option[1] = options->architecture;
     options->option[2] = options->include;
     options->option[3] = "--generate-line-info"; /* compute-sanitizer and profilers name the user's lines */
-    options->option[4] = "--split-compile=0";    /* by as many threads as there are cores */
+    options->option[4] = target->is_quick && nvrtc->version >= 13000
+                             ? "--Ofast-compile=max"
+                             : "--split-compile=0"; /* by as many threads as there are cores */
 }
 
 /* ------------------------------------------------------------------ compiling */
@@ -197,7 +200,7 @@ rk_status rk_nvrtc_compile(const rk_nvrtc *nvrtc, const char *unit, const rk_nvr
     rk_nvrtc_program program = 0;
     rk_nvrtc_options options = { .option = { 0 } };
     *code = (rk_device_code){ .target = *target };
-    rk_nvrtc_options_for(target, include, &options);
+    rk_nvrtc_options_for(nvrtc, target, include, &options);
     int result = nvrtc->nvrtcCreateProgram(&program, unit, "ringkernel_unit.cu", 0, 0, 0);
     if (result != RK_NVRTC_SUCCESS) return failure(nvrtc, result, "");
     result = nvrtc->nvrtcCompileProgram(program, RK_NVRTC_OPTIONS, options.option);

@@ -30,6 +30,7 @@ rk_status rk_nvrtc_load(const char *library, int driver_version, rk_nvrtc *nvrtc
 typedef struct rk_nvrtc_target {
     rk_u32 architecture;
     rk_u32 is_ptx;
+    rk_u32 is_quick; /* only to know whether it compiles: not optimised, if this NVRTC can leave that out */
 } rk_nvrtc_target;
 
 /* What to compile for a device of that architecture. RK_UNSUPPORTED: it is older than all that this NVRTC
@@ -43,7 +44,8 @@ typedef struct rk_nvrtc_options {
     char architecture[64];
     char include[4200];
 } rk_nvrtc_options;
-void rk_nvrtc_options_for(const rk_nvrtc_target *target, const char *include, rk_nvrtc_options *options);
+void rk_nvrtc_options_for(const rk_nvrtc *nvrtc, const rk_nvrtc_target *target, const char *include,
+                          rk_nvrtc_options *options);
 
 /* What the driver loads. */
 typedef struct rk_device_code {

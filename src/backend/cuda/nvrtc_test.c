@@ -111,6 +111,19 @@ static void a_device_that_it_knows_gets_machine_code(void **state)
     assert_int_equal(mock->programs, 0);
 }
 
+static void what_is_only_checked_is_not_optimised_where_that_can_be_left_out(void **state)
+{
+    (void)state;
+    const rk_nvrtc_target target = { .architecture = 80, .is_quick = 1 };
+    for (int version = 12080; version <= 13000; version += 920) {
+        nvrtc.version = version;
+        assert_int_equal(rk_nvrtc_compile(&nvrtc, "unit", &target, "/headers", &code), RK_OK);
+        assert_int_equal(strstr(mock->options, " --Ofast-compile=max ") != 0, version == 13000);
+        assert_non_null(strstr(mock->options, "--gpu-architecture=sm_80 "));
+        rk_device_code_free(&code);
+    }
+}
+
 static void a_newer_device_gets_ptx_of_the_nearest_before_it(void **state)
 {
     (void)state;
@@ -233,6 +246,7 @@ int main(void)
         TEST(one_that_cannot_be_used_is_named_with_the_reason),
         TEST(an_older_one_serves_a_newer_driver),
         TEST(a_device_that_it_knows_gets_machine_code),
+        TEST(what_is_only_checked_is_not_optimised_where_that_can_be_left_out),
         TEST(a_newer_device_gets_ptx_of_the_nearest_before_it),
         TEST(an_older_device_than_all_is_refused),
         TEST(each_failure_has_its_status_and_leaves_nothing),
