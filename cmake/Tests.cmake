@@ -46,6 +46,9 @@ function(rk_add_test name file)
     if(name IN_LIST RK_LONG_TESTS)
         set_tests_properties(${name} PROPERTIES COST 100)
     endif()
+    if(name STREQUAL rk_job_test) # the one of its folder that ThreadSanitizer sees in CI
+        set_property(TEST ${name} APPEND PROPERTY LABELS job)
+    endif()
 endfunction()
 
 # rk_test_code(NAME): what all code of tests is compiled with.
