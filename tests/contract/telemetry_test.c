@@ -403,6 +403,61 @@ static void a_kernel_that_logs_too_much_is_limited_and_the_rest_counted(contract
     assert_int_equal(logged(c, "of 1"), 5);
 }
 
+/* Each of `lines` lines of each voice was logged once and whole. */
+static void assert_all_sung(contract *c, rk_u32 voices, rk_u32 lines)
+{
+    char line[64];
+    for (rk_u32 v = 1; v <= voices; v++) {
+        for (rk_u32 i = 0; i < lines; i++) {
+            snprintf(line, sizeof line, "voice %u sings %u", v, i);
+            rk_u32 heard = 0;
+            pthread_mutex_lock(&c->lock);
+            for (rk_u32 l = 0; l < c->logged; l++) heard += strcmp(c->log[l].text, line) == 0;
+            pthread_mutex_unlock(&c->lock);
+            if (heard != 1) fail_msg("'%s' was logged %u times", line, heard);
+        }
+    }
+}
+
+static void given_voices(contract *c, rk_kernel k, rk_u32 voices, rk_u32 lines)
+{
+    for (rk_u32 v = 1; v <= voices; v++) {
+        chatter talk = { lines, v };
+        assert_ok(rk_send(c->runtime, k, RK_BODY(talk), 0));
+    }
+    assert_ok(rk_activate(c->runtime, k));
+}
+
+static void what_threads_log_at_the_same_time_comes_whole_and_once(contract *c)
+{
+    rk_kernel k = launch(c, "chorus", "chorus", 0);
+    given_voices(c, k, 32, 8); /* the first batch has all of them */
+    wait_until(c, logged(c, "voice ") == 256);
+    assert_all_sung(c, 32, 8);
+    assert_int_equal(metrics_of(c, k).logs_suppressed, 0);
+}
+
+static void what_threads_log_at_the_same_time_is_counted_beyond_the_limit(contract *c)
+{
+    rk_launch_options o = rk_production();
+    rk_kernel k = launch(c, "chorus", "chorus", &o);
+    given_voices(c, k, 30, 40); /* 1000 a second are let through */
+    wait_until(c, metrics_of(c, k).processed == 30);
+    wait_until(c, logged(c, "voice ") + metrics_of(c, k).logs_suppressed == 1200);
+    assert_true(metrics_of(c, k).logs_suppressed >= 200);
+}
+
+static void the_threads_of_a_region_log_a_line_each_and_one_thread_one_line(contract *c)
+{
+    rk_kernel k = launch(c, "choir", "choir", 0);
+    given_voices(c, k, 3, 100);
+    wait_until(c, logged(c, "voice ") == 303);
+    assert_all_sung(c, 3, 100);
+    for (rk_u32 v = 1; v <= 3; v++)
+        assert_int_equal(logged(c, v == 1 ? "1 rests" : v == 2 ? "2 rests" : "3 rests"), 1);
+    assert_int_equal(metrics_of(c, k).logs_suppressed, 0);
+}
+
 /* ------------------------------------------------------------------ state */
 
 typedef struct adder_copy {
@@ -579,6 +634,9 @@ static const contract_case cases[] = {
     { CASE(a_kernel_that_nobody_receives_from_is_stalled_too), NEEDS_THREADS },
     { CASE(a_kernels_log_has_its_numbers_and_where_they_come_from), ON_EVERY },
     { CASE(a_kernel_that_logs_too_much_is_limited_and_the_rest_counted), ON_EVERY },
+    { CASE(what_threads_log_at_the_same_time_comes_whole_and_once), ON_EVERY },
+    { CASE(what_threads_log_at_the_same_time_is_counted_beyond_the_limit), ON_EVERY },
+    { CASE(the_threads_of_a_region_log_a_line_each_and_one_thread_one_line), NEEDS_REGIONS },
     { CASE(state_is_read_by_shard_and_by_actor), NEEDS_REGIONS },
     { CASE(state_of_an_active_kernel_is_of_a_batch_boundary), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(clearing_an_inactive_kernel_makes_room_and_counts_what_it_throws_away), ON_EVERY },

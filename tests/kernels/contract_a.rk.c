@@ -361,6 +361,26 @@ RK_SPMD_KERNEL(logger_spmd, chatter, chatter, .threads = 32, .log_limit = 5)
     for (rk_u32 i = 0; i < mine.lines; i++) rk_log2(RK_ARG, RK_WARNING, "line %u of %u", i, mine.number);
 }
 
+/* Many threads log at the same time where a device has them. */
+RK_HANDLER(chorus, chatter, msg, rk_none, self, .log_limit = 1000)
+{
+    for (rk_u32 i = 0; i < msg->lines; i++) rk_log2(RK_ARG, RK_INFO, "voice %u sings %u", msg->number, i);
+}
+
+RK_SPMD_KERNEL(chorus_spmd, chatter, chatter, .threads = 32, .log_limit = 1000)
+{
+    chatter mine;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    for (rk_u32 i = 0; i < mine.lines; i++) rk_log2(RK_ARG, RK_INFO, "voice %u sings %u", mine.number, i);
+}
+
+RK_HANDLER(choir, chatter, msg, rk_none, self, .width = RK_BLOCK, .threads = 64, .log_limit = 1000)
+{
+    RK_PARALLEL(i, msg->lines) rk_log2(RK_ARG, RK_INFO, "voice %u sings %u", msg->number, i);
+    RK_ONCE
+        rk_log1(RK_ARG, RK_INFO, "voice %u rests", msg->number);
+}
+
 RK_HANDLER(tuned, probe, msg, rk_none, self)
 {
     factors now = { RK_PARAM_OF(offset), RK_PARAM_OF(factor), RK_PARAM_OF(ratio) };

@@ -361,25 +361,38 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     return status;
 }
 
+/* The place of a log line in the report lane. None: the lane has no room, or the second has had its lines, which is
+ * counted. Threads of a block log at the same time, and this is done by one of them after the other. Who has the lock
+ * gives it back before the loop goes round: where a warp runs in step, those that wait would never let it. */
+RK_FN rk_claim rk_log_claim(rk_context *context, RK_GLOBAL rk_ring *ring)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_claim claim;
+    claim.first = claim.count = 0;
+    for (rk_u32 mine = 0; !mine;) {
+        mine = rk_exchange_u32(&turn->log_lock, 1u, RK_ACQUIRE, RK_SCOPE_BLOCK) == 0;
+        if (mine) {
+            if (context->now_ns - turn->log_window_ns >= 1000000000ul) {
+                turn->log_window_ns = context->now_ns;
+                turn->log_lines = 0;
+            }
+            if (turn->log_lines < context->shard->log_limit) claim = rk_ring_claim(ring, 1);
+            turn->log_lines += claim.count;
+            if (claim.count == 0) rk_count(&RK_METER(context)->logs_suppressed, 1);
+            rk_store_u32(&turn->log_lock, 0, RK_RELEASE, RK_SCOPE_BLOCK);
+        }
+    }
+    return claim;
+}
+
 /* A log line goes straight to the report lane; without room, or over the limit, it is counted instead. */
 RK_FN_LARGE void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *text, rk_u32 values, rk_u64 a,
                               rk_u64 b)
 {
-    RK_GLOBAL rk_turn *turn = context->turn;
     RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
-    rk_claim claim;
-    claim.count = 0;
-    if (context->now_ns - turn->log_window_ns >= 1000000000ul) {
-        turn->log_window_ns = context->now_ns;
-        turn->log_lines = 0;
-    }
-    if (turn->log_lines < context->shard->log_limit) claim = rk_ring_claim(ring, 1);
-    if (claim.count == 0) {
-        rk_count(&RK_METER(context)->logs_suppressed, 1);
-        return;
-    }
-    turn->log_lines++;
+    const rk_claim claim = rk_log_claim(context, ring);
+    if (claim.count == 0) return;
     rk_log_message log;
     for (rk_u32 w = 0; w < sizeof log / 4u; w++) ((rk_word *)&log)[w] = 0;
     log.header.base.length = sizeof log.report + sizeof log.line;

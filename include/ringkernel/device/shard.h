@@ -190,7 +190,7 @@ typedef struct rk_turn {
     rk_u64 slice_ns;   /* event-driven: when this slice began; 0: none is under way */
     rk_u64 log_window_ns;
     rk_u32 log_lines;
-    rk_u32 log_suppressed;
+    rk_u32 log_lock;  /* of threads that log at the same time: window, lines, and the report lane's tail */
     rk_u64 clock_hlc; /* hybrid logical clock, with RK_FEATURE_CAUSAL */
     rk_u64 wake_ns;   /* when the timer hook is to run; 0: nobody asked */
     rk_u64 wake_told; /* of it, what the host was told */
