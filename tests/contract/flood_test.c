@@ -3,14 +3,14 @@
 #include "lines.h"
 
 /* Each spark of h hops is worth 2^h that reach the host in the end; what dies on the way is worth as much. */
-static rk_u64 take_sparks(contract *c, rk_kernel kernel)
+static rk_u64 take_sparks(contract *c, rk_kernel kernel, rk_status why)
 {
     spark s;
     rk_dead_letter letter;
     rk_u64 worth = 0;
     while (rk_receive(c->runtime, kernel, &s, sizeof s, 0, RK_NO_WAIT) == RK_OK) worth++;
     while (rk_receive_dead(c->runtime, kernel, &s, sizeof s, &letter, RK_NO_WAIT) == RK_OK) {
-        assert_string_equal(letter.reason, rk_status_name(RK_TIMED_OUT));
+        assert_string_equal(letter.reason, rk_status_name(why));
         worth += 1ull << s.hops;
     }
     return worth;
@@ -34,9 +34,10 @@ static int are_calm(contract *c, const rk_kernel *kernels, rk_u32 count, rk_u64 
     return calm;
 }
 
-static void flood(contract *c, const rk_kernel *kernels, rk_u32 count)
+enum { FIRST = 8, HOPS = 10 };
+
+static void flood(contract *c, const rk_kernel *kernels, rk_u32 count, rk_status why)
 {
-    enum { FIRST = 8, HOPS = 10 };
     for (rk_u32 i = 0; i < FIRST; i++) {
         spark s = { HOPS, 0 };
         assert_ok(rk_send(c->runtime, kernels[i % count], RK_BODY(s), 0));
@@ -49,7 +50,7 @@ static void flood(contract *c, const rk_kernel *kernels, rk_u32 count)
     rk_u64 worth = 0, dead = 0, accepted = 0, sent = 0;
     for (rk_u32 i = 0; i < count; i++) {
         rk_account a = account_of(c, kernels[i]);
-        worth += take_sparks(c, kernels[i]);
+        worth += take_sparks(c, kernels[i], why);
         dead += a.dead_sends;
         accepted += a.accepted_device;
         sent += a.sent - a.output_accepted;
@@ -81,15 +82,76 @@ static void two_kernels_that_flood_each_other_go_on_and_nothing_vanishes(contrac
     rk_kernel pair[2] = { launch(c, "ping", "breed", &o), launch(c, "pong", "breed", &o) };
     assert_ok(rk_connect(c->runtime, pair[0], 0, pair[1], 0));
     assert_ok(rk_connect(c->runtime, pair[1], 0, pair[0], 0));
-    flood(c, pair, 2);
+    flood(c, pair, 2, RK_TIMED_OUT);
 }
 
+/* Nobody else could make room in its own lane: it doesn't wait for the deadline, which is half a minute. */
 static void a_kernel_that_floods_itself_goes_on_and_nothing_vanishes(contract *c)
 {
-    rk_launch_options o = flooded();
-    rk_kernel self = launch(c, "self", "breed", &o);
-    assert_ok(rk_connect(c->runtime, self, 0, self, 0));
-    flood(c, &self, 1);
+    static const rk_u32 answers_full[] = { RK_BACKPRESSURE_BLOCK, RK_BACKPRESSURE_REJECT };
+    for (rk_u32 i = 0; i < 2; i++) {
+        rk_launch_options o = flooded();
+        o.backpressure = answers_full[i];
+        o.send_deadline_ns = 0;
+        rk_kernel self = launch(c, "self", "breed", &o);
+        assert_ok(rk_connect(c->runtime, self, 0, self, 0));
+        flood(c, &self, 1, RK_FULL);
+        assert_ok(rk_terminate(c->runtime, self, CONTRACT_PATIENCE));
+    }
+}
+
+static void a_kernel_that_floods_itself_drops_what_its_lane_says_and_counts_it(contract *c)
+{
+    static const rk_u32 drops[] = { RK_BACKPRESSURE_DROP_NEWEST, RK_BACKPRESSURE_DROP_OLDEST };
+    for (rk_u32 i = 0; i < 2; i++) {
+        rk_launch_options o = flooded();
+        o.backpressure = drops[i];
+        rk_kernel self = launch(c, "self", "breed", &o);
+        assert_ok(rk_connect(c->runtime, self, 0, self, 0));
+        for (rk_u32 f = 0; f < FIRST; f++) {
+            spark s = { HOPS, 0 };
+            assert_ok(rk_send(c->runtime, self, RK_BODY(s), 0));
+        }
+        assert_ok(rk_activate(c->runtime, self));
+        rk_u64 moved = 0;
+        wait_until(c, are_calm(c, &self, 1, &moved));
+        rk_account a = account_of(c, self);
+        rk_u64 to_itself =
+            2 * (a.delivered - a.output_accepted); /* each that didn't go to the host sent two */
+        assert_int_equal(a.accepted_device + a.refused_dropped, to_itself);
+        assert_int_equal(a.dead_letters, 0);
+        assert_true(a.refused_dropped + a.evicted > 0);
+        assert_int_equal(i ? a.refused_dropped : a.evicted, 0);
+        assert_ok(rk_terminate(c->runtime, self, CONTRACT_PATIENCE));
+    }
+}
+
+/* As many as its lane holds, each sent on once: there is always room for them, as its own batch gives it back. */
+static void what_goes_round_in_a_full_lane_arrives(contract *c)
+{
+    for (rk_u32 batch = 1; batch <= 17; batch += 4) {
+        rk_launch_options o = flooded();
+        o.send_deadline_ns = 0;
+        o.max_batch = batch;
+        rk_kernel self = launch(c, "self", "pass_token", &o);
+        assert_ok(rk_connect(c->runtime, self, 0, self, 0));
+        for (rk_u32 i = 0; i < CAPACITY; i++) {
+            token t = { 0, 100 + i };
+            assert_ok(rk_send(c->runtime, self, RK_BODY(t), 0));
+        }
+        assert_ok(rk_activate(c->runtime, self));
+        rk_u32 seen[CAPACITY] = { 0 };
+        for (rk_u32 i = 0; i < CAPACITY; i++) {
+            token t;
+            receive(c, self, &t);
+            assert_int_equal(t.count, t.limit);
+            assert_int_equal(seen[t.limit - 100]++, 0);
+        }
+        assert_int_equal(account_of(c, self).dead_letters, 0);
+        assert_ok(rk_drain(c->runtime, &self, 1, CONTRACT_PATIENCE));
+        assert_true(account_of(c, self).balanced);
+        assert_ok(rk_terminate(c->runtime, self, CONTRACT_PATIENCE));
+    }
 }
 
 static void a_cycle_that_would_block_for_ever_is_refused(contract *c)
@@ -111,6 +173,8 @@ static void a_cycle_that_would_block_for_ever_is_refused(contract *c)
 static const contract_case cases[] = {
     { CASE(two_kernels_that_flood_each_other_go_on_and_nothing_vanishes), ON_EVERY },
     { CASE(a_kernel_that_floods_itself_goes_on_and_nothing_vanishes), ON_EVERY },
+    { CASE(a_kernel_that_floods_itself_drops_what_its_lane_says_and_counts_it), ON_EVERY },
+    { CASE(what_goes_round_in_a_full_lane_arrives), ON_EVERY },
     { CASE(a_cycle_that_would_block_for_ever_is_refused), ONCE },
 };
 

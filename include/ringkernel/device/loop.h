@@ -74,11 +74,61 @@ RK_FN void rk_end_edges(rk_context *context)
     }
 }
 
+/* The host learns when the shard wants to be served although nothing comes: before the batch that asked leaves the lane,
+ * so that a lane is never seen empty with a wish that nobody knows of; and when nothing is queued, so after what the
+ * hook sent. models/drain_cycle.pml has both. */
+RK_FN void rk_turn_tell_wake(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (turn->wake_told == turn->wake_ns) return;
+    turn->wake_told = turn->wake_ns;
+    rk_store_u64(&context->told->wake_ns, turn->wake_ns, RK_RELEASE, RK_SCOPE_SYSTEM);
+}
+
+/* Give the slots of the batch back and count it. */
+RK_FN_LARGE void rk_turn_give_back(rk_context *context)
+{
+    RK_GLOBAL rk_shard *shard = context->shard;
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 n = turn->n;
+    rk_u64 done = RK_LOOP_NOW(context);
+    rk_u64 took = done > turn->taken_ns ? done - turn->taken_ns : 0;
+    if (turn->references) rk_release_references(context);
+    rk_turn_tell_wake(context);
+    rk_take_commit(context);
+    for (rk_u32 l = 0; l < 2u; l++) RK_WAKE_PRODUCERS(context, rk_shard_lane(context, l));
+    if (shard->event_driven) turn->slice_left = turn->slice_left > n ? turn->slice_left - n : 0;
+    rk_histogram_add(&shard->meter.service, took / (n ? n : 1u), n);
+    rk_count(&shard->meter.busy_ns, took);
+    rk_store_u64(&shard->meter.last_ns, done, RK_RELAXED, RK_SCOPE_SYSTEM);
+    rk_count(&shard->meter.handled, n);
+    if (n > shard->meter.largest_batch)
+        rk_store_u64(&shard->meter.largest_batch, n, RK_RELAXED, RK_SCOPE_SYSTEM);
+    rk_store_u64(&shard->meter.progress, shard->meter.progress + 1u, RK_RELEASE, RK_SCOPE_SYSTEM);
+}
+
+/* Nobody but the shard makes room in its own lane: what its batch took is given back before what it has staged is out,
+ * which stands whole in the stage. A drain that finds the lane empty then finds the shard parked, or its figure another
+ * than before. */
+RK_FN rk_u32 rk_turn_make_room(rk_context *context)
+{
+    if (context->turn->n == 0 || context->blocked != rk_shard_lane(context, 1)) return 0;
+    rk_phase(context, RK_PHASE_PARKED);
+    rk_count_released(&context->shard->meter.progress, 1);
+    rk_turn_give_back(context);
+    return rk_publish(context);
+}
+
+RK_FN rk_u32 rk_turn_all_out(rk_context *context)
+{
+    return rk_publish(context) || rk_turn_make_room(context);
+}
+
 /* Publish what is staged; without room, tell the lane that somebody waits and look once more (W2). */
 RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;
-    if (rk_publish(context)) {
+    if (rk_turn_all_out(context)) {
         turn->parked = 0;
         return 1;
     }
@@ -95,7 +145,7 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
         if (blocked)
             (void)rk_exchange_u32(&rk_lane_ring(blocked, context->arena, 0)->waiting, 1, RK_SEQ_CST,
                                   RK_SCOPE_DEVICE); /* W2 */
-        if (rk_publish(context)) {
+        if (rk_turn_all_out(context)) {
             turn->parked = 0;
             return 1;
         }
@@ -104,39 +154,12 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
     return 0;
 }
 
-/* The host learns when the shard wants to be served although nothing comes: before the batch that asked leaves the lane,
- * so that a lane is never seen empty with a wish that nobody knows of; and when nothing is queued, so after what the
- * hook sent. models/drain_cycle.pml has both. */
-RK_FN void rk_turn_tell_wake(rk_context *context)
+/* The batch is out. */
+RK_FN void rk_turn_commit(rk_context *context)
 {
-    RK_GLOBAL rk_turn *turn = context->turn;
-    if (turn->wake_told == turn->wake_ns) return;
-    turn->wake_told = turn->wake_ns;
-    rk_store_u64(&context->told->wake_ns, turn->wake_ns, RK_RELEASE, RK_SCOPE_SYSTEM);
-}
-
-/* The batch is out: give its slots back and count. */
-RK_FN_LARGE void rk_turn_commit(rk_context *context)
-{
-    RK_GLOBAL rk_shard *shard = context->shard;
-    RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 n = turn->n;
-    rk_u64 done = RK_LOOP_NOW(context);
-    rk_u64 took = done > turn->taken_ns ? done - turn->taken_ns : 0;
-    if (turn->references) rk_release_references(context);
-    rk_turn_tell_wake(context);
-    rk_take_commit(context);
-    for (rk_u32 l = 0; l < 2u; l++) RK_WAKE_PRODUCERS(context, rk_shard_lane(context, l));
-    turn->staged = 0;
-    turn->published = 0;
-    if (shard->event_driven) turn->slice_left = turn->slice_left > n ? turn->slice_left - n : 0;
-    rk_histogram_add(&shard->meter.service, took / (n ? n : 1u), n);
-    rk_count(&shard->meter.busy_ns, took);
-    rk_store_u64(&shard->meter.last_ns, done, RK_RELAXED, RK_SCOPE_SYSTEM);
-    rk_count(&shard->meter.handled, n);
-    if (n > shard->meter.largest_batch)
-        rk_store_u64(&shard->meter.largest_batch, n, RK_RELAXED, RK_SCOPE_SYSTEM);
-    rk_store_u64(&shard->meter.progress, shard->meter.progress + 1u, RK_RELEASE, RK_SCOPE_SYSTEM);
+    if (context->turn->n) rk_turn_give_back(context);
+    context->turn->staged = 0;
+    context->turn->published = 0;
 }
 
 /* A batch that was handled and is staged goes out. */
@@ -148,7 +171,7 @@ RK_FN rk_u32 rk_turn_finish(rk_context *context)
     }
     if (context->shard->memory == RK_SEQUENTIAL) rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
     rk_u32 faults = rk_load_u32(&context->orders->faults, RK_RELAXED, RK_SCOPE_SYSTEM);
-    if (faults != context->turn->faults) {
+    if (faults != context->turn->faults && context->turn->n) { /* not given back already */
         context->turn->faults = faults;
         rk_store_u32(&context->turn->failed, RK_FAILED, RK_RELAXED, RK_SCOPE_SYSTEM);
         rk_phase(context, RK_PHASE_FAILED);

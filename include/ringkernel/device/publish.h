@@ -565,11 +565,13 @@ RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
             /* Who serves the shard may have changed since it parked, and its clock be a little behind. */
             rk_u32 late = turn->parked && shard->send_deadline_ns && context->now_ns > turn->parked_ns &&
                           context->now_ns - turn->parked_ns >= shard->send_deadline_ns;
-            if (!late || entry->route == RK_TO_REPORT) {
+            /* The shard's own lane, and its batch is given back: nobody will ever make room there. */
+            rk_u32 never = !no_block && turn->n == 0 && to.lane == rk_shard_lane(context, 1);
+            if ((!late && !never) || entry->route == RK_TO_REPORT) {
                 context->blocked = no_block ? (RK_GLOBAL rk_lane *)0 : to.lane;
                 return 0;
             }
-            status = RK_TIMED_OUT;
+            if (!never) status = RK_TIMED_OUT;
         }
         if (!rk_publish_refused(context, entry, to.lane, status)) return 0;
     }
