@@ -60,6 +60,12 @@ RK_HANDLER(one_a_turn, short_note, msg, rk_none, self, .mode = RK_CONTINUOUS) { 
 RK_HANDLER(small_inbox, short_note, msg, rk_none, self, .input_queue = 16) { rk_forward(RK_ARG); }
 RK_HANDLER(odd_inbox, short_note, msg, rk_none, self, .input_queue = 5000) { rk_forward(RK_ARG); }
 
+RK_HANDLER(uneven, short_note, msg, rk_none, self, .width = RK_WARP, .threads = 80) { rk_forward(RK_ARG); }
+RK_BATCH_HANDLER(idle_warps, short_note, n, rk_none, self, .width = RK_WARP, .threads = 64) { (void)n; }
+RK_BATCH_HANDLER(idle_threads, short_note, n, rk_none, self, .threads = 64) { (void)n; }
+RK_BATCH_HANDLER(a_warp, short_note, n, rk_none, self, .width = RK_WARP) { (void)n; }
+RK_SPMD_KERNEL(by_warps, short_note, short_note, .width = RK_WARP) {}
+
 RK_SPMD_KERNEL(too_wide, short_note, short_note, .threads = 64, .barrier = RK_SCOPE_WARP)
 {
     short_note note = { 0 };
@@ -178,6 +184,23 @@ static void sizes_beyond_reason_are_refused(contract *c)
     assert_error_says("dead_letter_capacity 4294967295");
 }
 
+static void threads_that_would_have_no_part_are_refused(contract *c)
+{
+    rk_launch_options o = small(64);
+    assert_status(launch_status(c, "uneven", o), RK_INVALID_OPTIONS);
+    assert_error_says("are no whole warps: the nearest are 64 and 96");
+    assert_status(launch_status(c, "idle_warps", o), RK_INVALID_OPTIONS);
+    assert_error_says("one warp handles a batch: make its .width RK_BLOCK");
+    assert_status(launch_status(c, "idle_threads", o), RK_INVALID_OPTIONS);
+    assert_error_says("one thread handles a batch: make its .width RK_BLOCK");
+    assert_status(launch_status(c, "by_warps", o), RK_INVALID_OPTIONS);
+    assert_error_says("RK_SCOPE_WARP at its barriers");
+    assert_ok(launch_status(c, "a_warp", o));
+    o.threads = 96;
+    assert_ok(launch_status(c, "uneven", o));
+    assert_status(launch_status(c, "a_warp", o), RK_INVALID_OPTIONS);
+}
+
 static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
 {
     rk_launch_options o = small(64);
@@ -258,6 +281,7 @@ static const contract_case cases[] = {
     { CASE(a_wide_message_that_is_tried_is_refused_at_once), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_refused_message_from_itself_was_received), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(sizes_beyond_reason_are_refused), ONCE },
+    { CASE(threads_that_would_have_no_part_are_refused), ONCE },
     { CASE(mistakes_of_options_and_of_attributes_are_told_together), ONCE },
     { CASE(a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(workers_without_threads_are_refused), ONCE },
