@@ -118,8 +118,8 @@ RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
 RK_API rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel);
 
 /* Stop for good, by `timeout_ns` at the latest: intake closes, what is queued is handled if the kernel is
- * active and time allows, the rest is counted lost, and the memory is freed. A handler that is running then
- * has 100 ms to return; one that doesn't is reported: RK_QUARANTINED; its memory is kept, its worker
+ * active and time allows, the rest is counted lost, what it had sent and found no room is told to on_dead_letter, and the
+ * memory is freed. A handler that is running then has 100 ms to return; one that doesn't is reported: RK_QUARANTINED; its memory is kept, its worker
  * replaced. RK_TIMED_OUT: stopped, but not drained in time. */
 RK_API rk_status rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 timeout_ns);
 

@@ -469,6 +469,17 @@ static void close_lanes(rk_host_kernel *kernel)
         kernel->runtime); /* who waits for room here learns that it is closed */
 }
 
+/* What its parked shards had to send. */
+static rk_u64 end_unsent(rk_host_kernel *kernel)
+{
+    const rk_layout_block *own = &kernel->layout.block[kernel->layout.device];
+    rk_u32 parked = 0;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        parked |= __atomic_load_n(&kernel->seats[s].orders->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED;
+    if (!parked || rk_fetch(kernel->runtime, own->base, own->size) != RK_OK) return 0;
+    return rk_reports_of_unsent(kernel, RK_CLOSED);
+}
+
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = kernel->runtime;
@@ -504,9 +515,13 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
                         kernel->id);
     }
     rk_reports_collect(kernel);
+    const rk_u64 unsent = end_unsent(kernel);
     if (status == RK_TIMED_OUT)
-        rk_error(status, "'%s' stopped, but %llu messages were not handled in time: they are counted lost",
-                 kernel->id, (unsigned long long)rk_kernel_queued(kernel));
+        rk_error(
+            status,
+            "'%s' stopped, but %llu messages were not handled in time: they are counted lost; %llu that it "
+            "had sent found no room: they are dead letters",
+            kernel->id, (unsigned long long)rk_kernel_queued(kernel), (unsigned long long)unsent);
     rk_requests_fail(kernel);
     rk_atomic_set_u32(&kernel->life, RK_LIFE_TERMINATED);
     rk_atomic_set_u32(&kernel->generation, kernel->generation + 1); /* handles are stale from here on */

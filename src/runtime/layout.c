@@ -161,19 +161,21 @@ static rk_status check_width(const rk_class *class, const rk_layout *l)
 {
     const rk_u32 width = class->attributes->width;
     if (class->spmd && width == RK_WARP)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "kernel '%s': .width RK_WARP, but all threads of a block run the body of an SPMD kernel: leave "
-                        "it out, and say RK_SCOPE_WARP at its barriers",
-                        class->name);
+        return rk_error(
+            RK_INVALID_OPTIONS,
+            "kernel '%s': .width RK_WARP, but all threads of a block run the body of an SPMD kernel: leave "
+            "it out, and say RK_SCOPE_WARP at its barriers",
+            class->name);
     if (class->spmd || width == RK_BLOCK) return RK_OK;
     if (class->batch && l->threads > (width == RK_WARP ? 32u : 1u))
         return rk_error(RK_INVALID_OPTIONS,
                         "kernel '%s': .threads %u, of which one %s handles a batch: make its .width RK_BLOCK",
                         class->name, l->threads, width == RK_WARP ? "warp" : "thread");
     if (width == RK_WARP && l->threads > 32 && l->threads % 32)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "kernel '%s': .threads %u of .width RK_WARP are no whole warps: the nearest are %u and %u",
-                        class->name, l->threads, l->threads / 32 * 32, (l->threads / 32 + 1) * 32);
+        return rk_error(
+            RK_INVALID_OPTIONS,
+            "kernel '%s': .threads %u of .width RK_WARP are no whole warps: the nearest are %u and %u",
+            class->name, l->threads, l->threads / 32 * 32, (l->threads / 32 + 1) * 32);
     return RK_OK;
 }
 

@@ -392,6 +392,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
         if (status == RK_OK && state && (status = rk_kernel_restore(&fresh, state)) != RK_OK)
             rk_kernel_unplace(&fresh);
         if (status == RK_OK) {
+            rk_reports_of_unsent(k, RK_FAILED);
             for (rk_u32 s = 0; s < k->seat_count; s++) rk_blocks_unstage(&k->seats[s]);
             move_lanes(k, &fresh);
             if (!state) move_state(k, &fresh);

@@ -86,7 +86,9 @@ void rk_requests_fail(rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ one report */
 
-static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_report *report)
+/* `body` may be a reference to the payload. */
+static void keep_letter(rk_seat *seat, const rk_header_long *header, const rk_report *report,
+                        const void *body, rk_u32 length)
 {
     rk_host_kernel *kernel = seat->owner;
     rk_runtime *runtime = kernel->runtime;
@@ -102,26 +104,33 @@ static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_re
         .priority = header->base.priority,
         .attempts = header->attempts,
         .was_sent = report->kind == RK_REPORT_UNSENT,
-        .length = header->base.length - (rk_u32)sizeof *report,
-        .payload = report + 1,
+        .length = length,
+        .payload = body,
     };
-    const rk_reference *reference = 0;
-    const rk_pool *pool = 0;
     if (header->base.flags & RK_FLAG_REFERENCE) {
-        reference = (const rk_reference *)(const void *)(report + 1);
-        pool = rk_pool_at(runtime, reference->pool);
-        letter.payload = rk_pool_block(pool, runtime->arena.base, reference->block);
+        const rk_reference *reference = body;
+        letter.payload =
+            rk_pool_block(rk_pool_at(runtime, reference->pool), runtime->arena.base, reference->block);
         letter.length = (rk_u32)reference->length;
     }
     if (kernel->options.on_dead_letter)
         kernel->options.on_dead_letter(kernel->options.dead_letter_user, &letter);
     rk_letters_keep(kernel, &letter);
-    if (reference) rk_pool_give_back(pool, runtime->arena.base, reference->block);
     if ((header->base.flags & RK_FLAG_REQUEST) &&
         header->base.source == 0) { /* the host's; kernels number theirs as they like */
         rk_u32 done;
         rk_pending *p = claim_pending(runtime, header->correlation, &done);
         if (p) finish_pending(p, RK_DEAD, letter.reason);
+    }
+}
+
+static void take_letter(rk_seat *seat, const rk_header_long *header, const rk_report *report)
+{
+    rk_runtime *runtime = seat->owner->runtime;
+    keep_letter(seat, header, report, report + 1, header->base.length - (rk_u32)sizeof *report);
+    if (header->base.flags & RK_FLAG_REFERENCE) {
+        const rk_reference *reference = (const rk_reference *)(const void *)(report + 1);
+        rk_pool_give_back(rk_pool_at(runtime, reference->pool), runtime->arena.base, reference->block);
     }
 }
 
@@ -175,12 +184,18 @@ static void take_log(rk_seat *seat, const rk_report *report)
         fprintf(stderr, "rk: %s/%u: %s\n", seat->owner->id, seat->number, text);
 }
 
+/* The handler of a request sent no reply, or refused it. */
+static void take_no_reply(const rk_seat *seat, const rk_header_long *header, const rk_report *report)
+{
+    rk_u32 done;
+    rk_pending *p =
+        header->base.source == 0 ? claim_pending(seat->owner->runtime, header->correlation, &done) : 0;
+    if (p) finish_pending(p, report->kind == RK_REPORT_NO_REPLY ? RK_NO_REPLY : RK_EXPIRED, 0);
+}
+
 static void take_report(rk_seat *seat, const rk_header_long *header)
 {
-    rk_runtime *runtime = seat->owner->runtime;
     const rk_report *report = (const rk_report *)(const void *)(header + 1);
-    rk_u32 done;
-    rk_pending *p;
     if (header->base.flags & RK_FLAG_REPLY) {
         take_reply(seat, header);
         return;
@@ -190,10 +205,7 @@ static void take_report(rk_seat *seat, const rk_header_long *header)
     case RK_REPORT_UNSENT: take_letter(seat, header, report); break;
     case RK_REPORT_LOG: take_log(seat, report); break;
     case RK_REPORT_NO_REPLY:
-    case RK_REPORT_FAILED_REPLY:
-        p = header->base.source == 0 ? claim_pending(runtime, header->correlation, &done) : 0;
-        if (p) finish_pending(p, report->kind == RK_REPORT_NO_REPLY ? RK_NO_REPLY : RK_EXPIRED, 0);
-        break;
+    case RK_REPORT_FAILED_REPLY: take_no_reply(seat, header, report); break;
     default: break;
     }
 }
@@ -237,4 +249,38 @@ rk_u32 rk_reports_collect(rk_host_kernel *kernel)
         pthread_mutex_unlock(&kernel->seats[s].report);
     }
     return taken;
+}
+
+static rk_u32 keep_unsent(rk_seat *seat, const rk_staged *entry, rk_status why)
+{
+    const rk_header_long *header = &entry->header;
+    const rk_u32 told = (rk_u32)sizeof(rk_report);
+    const rk_report report = { RK_REPORT_UNSENT, RK_REASON_STATUS + (rk_u32)why,
+                               rk_runtime_now(seat->owner->runtime) };
+    if (entry->route == RK_TO_NOWHERE) return 0;
+    if (entry->route == RK_TO_REPORT) {
+        if (entry->report.kind == RK_REPORT_DEAD)
+            keep_letter(seat, header, &entry->report, entry + 1, header->base.length - told);
+        else
+            take_no_reply(seat, header, &entry->report);
+        return 0;
+    }
+    keep_letter(seat, header, &report, entry + 1, header->base.length);
+    seat->shard->meter.dead_sends++;
+    return 1;
+}
+
+rk_u64 rk_reports_of_unsent(rk_host_kernel *kernel, rk_status why)
+{
+    rk_u64 unsent = 0;
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        rk_seat *seat = &kernel->seats[s];
+        const rk_shard *shard = seat->shard;
+        const rk_turn *turn = &shard->turn;
+        for (rk_u32 i = turn->published; turn->parked && turn->n == 0 && i < turn->staged; i++)
+            unsent += keep_unsent(
+                seat, rk_stage_entry(kernel->runtime->arena.base + shard->stage, shard->stage_stride, i),
+                why);
+    }
+    return unsent;
 }

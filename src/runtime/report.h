@@ -11,6 +11,11 @@
 rk_u32 rk_reports_collect(rk_host_kernel *kernel);
 /* The same for one shard, unless somebody does it at this moment. */
 rk_u32 rk_reports_try_collect(rk_seat *seat);
+/* What shards that are served no more have staged and not sent, and what will not be staged again, since the batch is
+ * committed that it came from, or a hook staged it: each a dead letter, for `why`, and what the report lane had no room
+ * for is told as if it had. Returns how many messages that the kernel had sent are letters now; their blocks are
+ * rk_blocks_unstage's. Control lock held. */
+rk_u64 rk_reports_of_unsent(rk_host_kernel *kernel, rk_status why);
 /* Requests to a kernel that ends are answered with RK_CLOSED. */
 void rk_requests_fail(rk_host_kernel *kernel);
 

@@ -80,13 +80,14 @@ static void a_turn_brings_what_the_mode_says(contract *c)
 static void one_band_alone_fills_a_turn(contract *c)
 {
     static const rk_u8 priorities[] = { 0, 64, 128, 255 };
-    for (size_t p = 0; p < sizeof priorities; p++) {
+    for (size_t p = 0; p < 2 * sizeof priorities; p++) {
         rk_launch_options o = roomy();
         rk_send_options with = RK_SEND_DEFAULTS;
         batch_log log;
         o.kernel_name = "batches_gathered";
         o.priority = 1;
-        with.priority = priorities[p];
+        if (p >= sizeof priorities) o.backpressure = RK_BACKPRESSURE_DROP_OLDEST; /* which takes by copying */
+        with.priority = priorities[p % sizeof priorities];
         rk_kernel kernel = launch(c, "batches", "", &o);
         for (rk_u32 i = 1; i <= 64; i++) assert_ok(send_package(c, kernel, i, &with));
         assert_ok(rk_activate(c->runtime, kernel));

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void set_alarm(contract *c, rk_kernel k, timed a) { assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0)); }
@@ -113,6 +114,73 @@ static void what_a_hook_sends_waits_for_room_and_arrives_whole(contract *c)
     assert_silent(c, k);
 }
 
+/* Of two shards the first has sent 28 by its hook, of which 16 have room. */
+static rk_kernel given_a_hook_that_has_no_room(contract *c, rk_launch_options *o)
+{
+    *o = small(16);
+    o->shards = o->blocks = 2;
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", o);
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(1), 0, 14, 0, 0 });
+    set_alarm(c, k, (timed){ 2, RK_MILLISECONDS(1), 0, 14, 0, 0 });
+    settle(c);
+    let_pass(c, RK_MILLISECONDS(2));
+    wait_until(c, metrics_of(c, k).parks > 0);
+    return k;
+}
+
+static void what_a_hook_had_sent_is_a_dead_letter_when_another_shard_fails(contract *c)
+{
+    rk_launch_options o;
+    rk_kernel k = given_a_hook_that_has_no_room(c, &o);
+    rk_send_options second = RK_SEND_DEFAULTS;
+    second.target = 1;
+    timed later = { 3, RK_SECONDS(3600), 0, 1, 0, 0 };
+    ringing r;
+    rk_dead_letter letter;
+
+    /* when the other shard fails, and the kernel is launched again */
+    assert_ok(rk_fail_before_commit(c->runtime, k));
+    assert_ok(rk_send(c->runtime, k, RK_BODY(later), &second));
+    wait_until(c, info_of(c, k).life == RK_LIFE_FAILED);
+    assert_ok(rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE));
+
+    /* then what had found room is there, and the rest is told of */
+    for (rk_u32 i = 0; i < 16; i++) assert_int_equal(take_ringing(c, k).number, i < 14 ? 1 : 2);
+    for (rk_u32 i = 0; i < 12; i++) {
+        assert_ok(rk_receive_dead(c->runtime, k, &r, sizeof r, &letter, RK_NO_WAIT));
+        assert_string_equal(letter.reason, "kernel failed");
+        assert_int_equal(letter.was_sent, 1);
+        assert_int_equal(r.number, 2);
+    }
+    assert_status(rk_receive_dead(c->runtime, k, &r, sizeof r, &letter, RK_NO_WAIT), RK_EMPTY);
+    assert_int_equal(account_of(c, k).dead_sends, 12);
+    assert_int_equal(account_of(c, k).dead_letters, 12);
+}
+
+static void count_letter(void *user, const rk_dead_letter *letter)
+{
+    if (letter->was_sent && strcmp(letter->reason, rk_status_name(RK_CLOSED)) == 0)
+        __atomic_fetch_add((rk_u32 *)user, 1, __ATOMIC_RELAXED);
+}
+
+static void what_a_hook_had_sent_is_a_dead_letter_when_its_kernel_terminates(contract *c)
+{
+    rk_u32 letters = 0;
+    rk_launch_options o;
+    rk_kernel k = given_a_hook_that_has_no_room(c, &o);
+    o.on_dead_letter = count_letter;
+    o.dead_letter_user = &letters;
+    for (rk_u32 i = 0; i < 28; i++) (void)take_ringing(c, k);
+    assert_ok(rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE));
+    set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(1), 0, 20, 0, 0 });
+    settle(c);
+    let_pass(c, RK_MILLISECONDS(2));
+    wait_until(c, account_of(c, k).output_queued == 16 && metrics_of(c, k).parks > 1);
+    assert_status(rk_terminate(c->runtime, k, RK_MILLISECONDS(20)), RK_TIMED_OUT);
+    assert_error_says("4 that it had sent found no room");
+    assert_int_equal(letters, 4);
+}
+
 static void an_inactive_kernel_keeps_its_time(contract *c)
 {
     rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
@@ -180,6 +248,38 @@ static void a_drain_of_a_cycle_waits_as_well(contract *c)
     assert_int_equal(account_of(c, k[0]).delivered, 21);
 }
 
+static void a_drain_does_not_wait_for_what_nobody_wants_any_more(contract *c)
+{
+    /* given an alarm in an hour, which is forgotten, and one that is not */
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    set_alarm(c, k, (timed){ 1, RK_SECONDS(3600), 0, 1, 0, 0 });
+    set_alarm(c, k, (timed){ 2, RK_MILLISECONDS(20), 0, 1, 0, 0 });
+    set_alarm(c, k, (timed){ 1, 0, 0, 0, FORGET, 0 });
+    settle(c);
+    start_thread(c, pass_time, c);
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    stop_threads(c);
+    ringing r = take_ringing(c, k);
+    assert_int_equal(r.number, 2);
+    assert_true(r.rung_ns >= r.due_ns);
+    assert_true(rk_receive(c->runtime, k, &r, sizeof r, 0, RK_NO_WAIT) != RK_OK);
+}
+
+static void a_drain_of_a_cycle_does_not_wait_for_it_either(contract *c)
+{
+    rk_kernel k[] = { launch(c, "clockwork", "clockwork", 0), launch(c, "rewind", "rewind", 0) };
+    assert_ok(rk_connect(c->runtime, k[0], 0, k[1], 0));
+    assert_ok(rk_connect(c->runtime, k[1], 0, k[0], 0));
+    for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_activate(c->runtime, k[i]));
+    set_alarm(c, k[0], (timed){ 100, RK_SECONDS(3600), 0, 1, 0, 0 });
+    set_alarm(c, k[0], (timed){ 0, RK_MILLISECONDS(5), 0, 1, 0, 0 });
+    set_alarm(c, k[0], (timed){ 100, 0, 0, 0, FORGET, 0 });
+    start_thread(c, pass_time, c);
+    assert_ok(rk_drain(c->runtime, k, 2, CONTRACT_PATIENCE));
+    stop_threads(c);
+    assert_int_equal(account_of(c, k[1]).delivered, 21); /* and all that is wanted came */
+}
+
 static void a_drain_of_a_kernel_that_asks_for_ever_says_so(contract *c)
 {
     rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
@@ -225,10 +325,14 @@ static const contract_case cases[] = {
     { CASE(a_kernel_that_sleeps_is_woken_without_a_message), NEEDS_REGIONS },
     { CASE(messages_are_handled_while_a_hook_is_always_due), NEEDS_REGIONS },
     { CASE(what_a_hook_sends_waits_for_room_and_arrives_whole), NEEDS_REGIONS },
+    { CASE(what_a_hook_had_sent_is_a_dead_letter_when_another_shard_fails), NEEDS_REGIONS },
+    { CASE(what_a_hook_had_sent_is_a_dead_letter_when_its_kernel_terminates), NEEDS_REGIONS },
     { CASE(an_inactive_kernel_keeps_its_time), NEEDS_REGIONS },
     { CASE(a_relaunched_kernel_keeps_its_time), NEEDS_REGIONS },
     { CASE(a_drain_waits_for_the_times_that_were_asked_for), NEEDS_REGIONS },
     { CASE(a_drain_of_a_cycle_waits_as_well), NEEDS_REGIONS },
+    { CASE(a_drain_does_not_wait_for_what_nobody_wants_any_more), NEEDS_REGIONS },
+    { CASE(a_drain_of_a_cycle_does_not_wait_for_it_either), NEEDS_REGIONS },
     { CASE(a_drain_of_a_kernel_that_asks_for_ever_says_so), NEEDS_REGIONS },
     { CASE(a_kernel_without_a_hook_is_told_so), NEEDS_REGIONS },
     { CASE(a_hook_without_the_state_of_a_shard_is_refused), ONCE | NEEDS_CPU },

@@ -17,6 +17,11 @@ RK_HANDLER(clockwork, timed, msg, alarm_clock, self, .state = RK_PER_SHARD, .mod
            .max_batch = 16)
 {
     rk_u32 i = 0;
+    if (msg->flags & FORGET) {
+        for (; i < ALARMS; i++)
+            if (self->alarm[i].number == msg->number) self->alarm[i].set = 0;
+        return;
+    }
     while (i < ALARMS && self->alarm[i].set) i++;
     if (i == ALARMS) return;
     RK_GLOBAL pending_alarm *a = &self->alarm[i];

@@ -7,6 +7,7 @@
 #define ALARMS 32u       /* that one shard keeps */
 #define FOR_EVER ~0u     /* again and again, until the kernel is drained */
 #define EVEN_DRAINING 1u /* and then as well */
+#define FORGET 2u        /* no alarm: those of this number are not to ring */
 
 /* Ring in so many ns, `again` times more after each as many; `copies` at once. */
 RK_MESSAGE(timed, 506, (rk_u64, number), (rk_u64, delay_ns), (rk_u32, again), (rk_u32, copies),

@@ -104,7 +104,6 @@ RK_FN_LARGE void rk_turn_give_back(rk_context *context)
     rk_count(&shard->meter.handled, n);
     if (n > shard->meter.largest_batch)
         rk_store_u64(&shard->meter.largest_batch, n, RK_RELAXED, RK_SCOPE_SYSTEM);
-    rk_store_u64(&shard->meter.progress, shard->meter.progress + 1u, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
 /* Nobody but the shard makes room in its own lane: what its batch took is given back before what it has staged is out,
@@ -157,7 +156,10 @@ RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
 /* The batch is out. */
 RK_FN void rk_turn_commit(rk_context *context)
 {
-    if (context->turn->n) rk_turn_give_back(context);
+    if (context->turn->n) {
+        rk_turn_give_back(context);
+        rk_count_released(&context->shard->meter.progress, 1);
+    }
     context->turn->staged = 0;
     context->turn->published = 0;
 }
@@ -211,18 +213,18 @@ RK_FN_LARGE rk_u32 rk_turn_drain(rk_context *context)
     turn->published = 0;
     if (turn->drained < hooks) return RK_VISIT_WORKED;
     rk_end_edges(context);
+    turn->wake_ns = 0; /* a drain hook's own wish comes to nothing */
+    rk_turn_tell_wake(context);
     rk_phase(context, RK_PHASE_ENDED);
     return RK_VISIT_ENDED;
 }
 
-/* The timer hook, when its time has come. It asks again for what is due later. 1: what it has staged is out; 0: the
- * shard is parked with it. */
-RK_FN_LARGE rk_u32 rk_turn_tick(rk_context *context)
+/* The timer hook. It asks again for what is due later. 1: what it has staged is out; 0: the shard is parked with it. */
+RK_FN_LARGE rk_u32 rk_turn_hook(rk_context *context)
 {
     RK_GLOBAL rk_shard *shard = context->shard;
     RK_GLOBAL rk_turn *turn = context->turn;
     context->now_ns = RK_LOOP_NOW(context);
-    if (context->now_ns < turn->wake_ns) return 1;
     turn->wake_ns = 0;
     turn->ticked = 1;
     context->header = 0;
@@ -244,6 +246,21 @@ RK_FN_LARGE rk_u32 rk_turn_tick(rk_context *context)
     rk_count(&shard->meter.progress, turn->published != 0);
     turn->published = 0;
     return 1;
+}
+
+RK_FN rk_u32 rk_turn_tick(rk_context *context)
+{
+    return RK_LOOP_NOW(context) < context->turn->wake_ns || rk_turn_hook(context);
+}
+
+/* A drain doesn't wait for a time that nobody wants any more: the hook is asked beforehand, once nothing else is left to
+ * do. It finds nothing due, and what it asks for then does matter. */
+RK_FN rk_u32 rk_turn_asks(rk_context *context, rk_u32 ended)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    if (turn->wake_ns == 0 || turn->wake_asked > ended) return 1;
+    turn->wake_asked = 1u + ended;
+    return rk_turn_hook(context);
 }
 
 /* Event-driven: a slice begins with the first message after the last one ended, and ends at its bounds. */
@@ -297,16 +314,16 @@ RK_FN rk_u32 rk_visit_taken(rk_context *context)
     RK_GLOBAL rk_turn *turn = context->turn;
     if (turn->n == 0) {
         rk_u32 command = rk_load_u32(&context->orders->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 */
-        if (command == RK_COMMAND_END ||
-            (command == RK_COMMAND_DRAIN && !turn->wake_ns && rk_sources_ended(context)))
-            return rk_turn_drain(context);
+        rk_u32 drains = command == RK_COMMAND_DRAIN, ended = drains && rk_sources_ended(context);
+        if (command == RK_COMMAND_END || (ended && !turn->wake_ns)) return rk_turn_drain(context);
+        if (drains && !rk_turn_asks(context, ended)) return RK_VISIT_PARKED;
         rk_turn_tell_wake(context);
         rk_phase(context, RK_PHASE_IDLE);
         if (!turn->ticked) return RK_VISIT_IDLE;
         turn->ticked = 0;
         return RK_VISIT_WORKED;
     }
-    turn->ticked = 0;
+    turn->ticked = turn->wake_asked = 0;
     context->now_ns = turn->taken_ns = RK_LOOP_NOW(context);
     if (shard->event_driven && turn->slice_ns == 0) turn->slice_ns = context->now_ns;
     for (rk_u32 v = 0; v < turn->views; v++) rk_take_stamp(context, &turn->view[v]);

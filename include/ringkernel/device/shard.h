@@ -194,7 +194,10 @@ typedef struct rk_turn {
     rk_u64 clock_hlc; /* hybrid logical clock, with RK_FEATURE_CAUSAL */
     rk_u64 wake_ns;   /* when the timer hook is to run; 0: nobody asked */
     rk_u64 wake_told; /* of it, what the host was told */
-    rk_u64 ticked;    /* 1: the hook ran in this visit */
+    rk_u32 ticked;    /* 1: the hook ran in this visit */
+    rk_u32
+        wake_asked; /* of a shard that drains, since its last batch: 1: the hook was asked whether wake_ns still
+                          matters; 2: and again when the sources had ended */
     rk_view view[RK_VIEWS];
 } rk_turn;
 

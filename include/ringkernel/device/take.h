@@ -205,11 +205,10 @@ RK_FN rk_u32 rk_take_found_ring(rk_context *context, RK_GLOBAL const rk_lane *la
 }
 
 /* Does the batch's last piece end where the next message of this ring is? Then what comes is a part of that piece. */
-RK_FN rk_u32 rk_take_joins(RK_GLOBAL const rk_turn *turn, RK_GLOBAL const rk_ring *ring, rk_u64 ring_offset,
-                           rk_u64 first)
+RK_FN rk_u32 rk_take_joins(RK_GLOBAL const rk_turn *turn, rk_u64 ring_offset, rk_u64 first)
 {
     RK_GLOBAL const rk_view *last = &turn->view[turn->views ? turn->views - 1u : 0u];
-    return turn->views && last->ring == ring_offset && !ring->overwritten && last->index + last->n == first;
+    return turn->views && last->ring == ring_offset && last->index + last->n == first;
 }
 
 /* Add up to `wanted` messages of one ring to the batch. `again`: some of it may be in the batch already. */
@@ -221,9 +220,9 @@ RK_FN_LARGE rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, band);
     rk_u64 first = ring->head;
     if (again) first += rk_take_pending(turn, lane->rings[band]);
-    rk_u32 n, joins = again && rk_take_joins(turn, ring, lane->rings[band], first);
-    if (turn->views == RK_VIEWS && !joins) return 0;
-    RK_GLOBAL rk_view *view = &turn->view[turn->views - joins];
+    rk_u32 n, joins = again && rk_take_joins(turn, lane->rings[band], first);
+    /* An overwritten ring may go on behind what is evicted meanwhile, and taking is committing there. */
+    if (turn->views == RK_VIEWS && (!joins || ring->overwritten)) return 0;
     if (ring->overwritten)
         n = rk_take_overwritten(context, ring, wanted);
     else if (ring->format == RK_FORMAT_UNIT)
@@ -231,7 +230,11 @@ RK_FN_LARGE rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk
     else
         n = rk_ring_ready(ring, context->arena, first, wanted);
     if (n == 0) return 0;
-    if (ring->overwritten) first = ring->head - n;
+    if (ring->overwritten) {
+        first = ring->head - n;
+        joins = again && rk_take_joins(turn, lane->rings[band], first);
+    }
+    RK_GLOBAL rk_view *view = &turn->view[turn->views - joins];
 
     if (joins)
         view->n += n;

@@ -21,7 +21,10 @@ RK_FN rk_u64 rk_time_after(rk_u64 now_ns, rk_u64 timeout_ns)
 
 /* Ask for the timer hook at or after `when_ns` on the clock of rk_now_ns(). A shard keeps one such time, the earliest
  * that was asked for; it is forgotten before the hook runs, which asks again for what is due later. By one thread of
- * the group, as a send. A drain waits for the hook: it ends when nobody asks any more. RK_NEVER asks for nothing.
+ * the group, as a send. A drain waits for the hook: it ends when nobody asks any more. So that no
+ * time holds it up which nobody wants any more, it asks the hook beforehand, once nothing else is left to do; a hook that
+ * then asks for nothing is waited for no longer. In a drain hook there is nothing to wait for: it is the last call.
+ * RK_NEVER asks for nothing.
  * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER. */
 RK_FN rk_status rk_wake_at(RK_CTX, rk_u64 when_ns)
 {
