@@ -118,9 +118,9 @@ RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
 RK_API rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel);
 
 /* Stop for good, by `timeout_ns` at the latest: intake closes, what is queued is handled if the kernel is
- * active and time allows, the rest is counted lost, what it had sent and found no room is told to on_dead_letter, and the
- * memory is freed. A handler that is running then has 100 ms to return; one that doesn't is reported: RK_QUARANTINED; its memory is kept, its worker
- * replaced. RK_TIMED_OUT: stopped, but not drained in time. */
+ * active and time allows, the rest is counted lost; what it had sent and found no room is told to on_dead_letter,
+ * and the memory is freed. A handler that is running then has 100 ms to return; one that doesn't is reported:
+ * RK_QUARANTINED; its memory is kept, its worker replaced. RK_TIMED_OUT: stopped, but not drained in time. */
 RK_API rk_status rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 timeout_ns);
 
 /* Close the intake of the host to all given kernels and wait until everything that was sent has passed
@@ -231,6 +231,7 @@ RK_API rk_status rk_connect(rk_runtime *runtime, rk_kernel from, const char *rou
  *   RK_TOO_SMALL         `size` isn't the state's size, which rk_describe_named tells
  *   RK_NO_SUCH_ACTOR     no such shard or actor, or the kernel keeps no state
  *   RK_TIMED_OUT         a handler has been running for two seconds: try again when it has returned
+ *   RK_FAILED            an active kernel failed on the way there, or its device could not be copied from
  *   RK_STALE, RK_NO_SUCH_KERNEL, RK_INVALID_ARGUMENT (no place for it), RK_CLOSED (the runtime) */
 RK_API rk_status rk_read_state(rk_runtime *runtime, rk_kernel kernel, rk_u32 which, void *state, size_t size);
 

@@ -98,7 +98,7 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
                   : kind == RK_PER_ACTOR ? k->options.actors
                   : kind == RK_PER_SHARD ? k->seat_count
                                          : 0;
-    rk_u32 serving = status == RK_OK && k->serving;
+    rk_u32 serving = status == RK_OK && k->serving, was = status == RK_OK ? rk_atomic_u32(&k->life) : 0;
     if (status == RK_OK && which >= last)
         status = rk_error(RK_NO_SUCH_ACTOR, "'%s' has %u %s; there is no %u", k->id, last,
                           kind == RK_PER_ACTOR ? "actors" : "shards with state", which);
@@ -115,7 +115,11 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
         rk_u64 at = shard->state + (rk_u64)place * shard->state_size;
         status = rk_fetch(runtime, at, size);
         if (status == RK_OK) memcpy(state, runtime->arena.base + at, size);
-        rk_status served = serving ? rk_kernel_serve(k) : RK_OK; /* whether it could be copied or not */
+        const int failed = was != RK_LIFE_FAILED && rk_atomic_u32(&k->life) == RK_LIFE_FAILED;
+        rk_status served =
+            serving && !failed ? rk_kernel_serve(k) : RK_OK; /* whether it could be copied or not */
+        if (status == RK_OK && failed)
+            status = rk_error(RK_FAILED, "'%s' failed on its way to a batch boundary: %s", k->id, k->failure);
         if (status == RK_OK) status = served;
     }
     pthread_mutex_unlock(&runtime->control);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../runtime/futex.h"
+#include "../../runtime/kernel.h"
 #include "../../runtime/lane_home.h"
 #include <ringkernel/device/express_room.h>
 
@@ -373,9 +374,12 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
     }
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
-    if (status != RK_DEVICE_LOST) return status;
-    rk_cuda_tell_failure(kernel); /* the keeper finds it no more */
-    return RK_OK;                 /* nothing runs there any more */
+    if (status == RK_TIMED_OUT) return status;
+    if (status == RK_DEVICE_LOST)
+        rk_cuda_tell_failure(kernel); /* the keeper finds it no more */
+    else if (status != RK_OK)
+        rk_kernel_failed(kernel, "it was stopped, and what it did could not be copied from the device");
+    return RK_OK; /* nothing runs there any more */
 }
 
 /* A handler that never returns: nothing ends it but the end of the process. It is told to let nothing out. */
