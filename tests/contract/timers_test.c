@@ -44,10 +44,11 @@ static void a_hook_runs_at_the_time_that_was_asked_for(contract *c)
 
 static void of_two_times_the_earlier_is_kept_and_the_hook_asks_for_the_other(contract *c)
 {
-    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    rk_kernel k = launch(c, "clockwork", "clockwork", 0);
     set_alarm(c, k, (timed){ 2, RK_MILLISECONDS(60), 0, 1, 0, 0 });
     set_alarm(c, k, (timed){ 1, RK_MILLISECONDS(20), 0, 1, 0, 0 });
     set_alarm(c, k, (timed){ 3, RK_MILLISECONDS(90), 0, 1, 0, 0 });
+    assert_ok(rk_activate(c->runtime, k)); /* so that they begin at the same time */
     settle(c);
     for (rk_u64 i = 1; i <= 3; i++) {
         let_pass(c, RK_MILLISECONDS(30));
@@ -285,6 +286,7 @@ static void a_drain_of_a_kernel_that_asks_for_ever_says_so(contract *c)
     rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
     set_alarm(c, k, (timed){ 1, RK_SECONDS(3600), FOR_EVER, 1, EVEN_DRAINING, 0 });
     settle(c);
+    wait_until(c, account_of(c, k).queued == 0);
     assert_status(rk_drain(c->runtime, &k, 1, RK_MILLISECONDS(100)), RK_TIMED_OUT);
     assert_error_says("waits for a time that it asked for");
     assert_ok(rk_terminate(c->runtime, k, RK_MILLISECONDS(100)));
