@@ -47,8 +47,13 @@
 #else
 #define RK_BLOCK_NUMBER(entry) ((rk_u32)get_group_id(0))
 #define RK_BLOCK_COUNT(entry) ((rk_u32)get_num_groups(0))
+#if defined(RK_UNIT_ALONE)
+#define RK_BLOCK_THREAD(entry) 0u
+#define RK_BLOCK_THREADS(entry) 1u
+#else
 #define RK_BLOCK_THREAD(entry) ((rk_u32)get_local_id(0))
 #define RK_BLOCK_THREADS(entry) ((rk_u32)get_local_size(0))
+#endif
 #endif
 
 RK_FN rk_u64 rk_entry_now(rk_context *rk_ctx)
@@ -435,9 +440,9 @@ RK_FN rk_u32 rk_entry_begins(rk_entry *entry, RK_GLOBAL rk_parcel *parcel, rk_u3
 
 #define RK_KERNEL __kernel void
 #define RK_ENTRY(kernel_, number_, run_)                                                                     \
-    RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count,           \
-                                 rk_u32 visits, __local rk_u8 *shared, __global rk_unit *parcel,             \
-                                 __global rk_unit *back)                                                     \
+    RK_PORT_GROUP RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first,           \
+                                               rk_u32 count, rk_u32 visits, __local rk_u8 *shared,           \
+                                               __global rk_unit *parcel, __global rk_unit *back)             \
     {                                                                                                        \
         __local rk_u32 board[RK_BOARD_WORDS];                                                                \
         rk_entry entry;                                                                                      \

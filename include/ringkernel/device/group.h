@@ -33,7 +33,7 @@
 #elif defined(RK_LANG_METAL)
 #define RK_PORT_BLOCK_BARRIER() rk_port_barrier()
 #define RK_PORT_WARP_BARRIER() rk_port_barrier()
-#elif defined(RK_LANG_OPENCL)
+#elif defined(RK_LANG_OPENCL) && !defined(RK_UNIT_ALONE)
 #define RK_PORT_BLOCK_BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define RK_PORT_WARP_BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #else

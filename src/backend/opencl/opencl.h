@@ -47,6 +47,7 @@ typedef struct rk_opencl_memory {
 typedef struct rk_opencl_code {
     struct rk_opencl_code *next;
     const rk_class *class;
+    rk_u32 threads; /* of the work-groups that it was built for */
     rk_cl_program program;
     rk_cl_kernel kernel;
     rk_u32 group_most; /* threads of a work-group that it can run in */

@@ -46,18 +46,19 @@ static rk_status with_digest(recipe *r, const rk_digest *digest)
     return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");
 }
 
-static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_class *class, recipe *r)
+static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_opencl_code *code, recipe *r)
 {
     const rk_opencl_device *d = &cl->device;
-    char include[4096], folder[4096], name[RK_DIGEST_ROOM];
+    char include[4096], folder[4096], name[RK_DIGEST_ROOM], group[32] = "";
     rk_digest digest = RK_DIGEST_BEGIN;
-    *r = (recipe){ .class = class };
+    *r = (recipe){ .class = code->class };
     rk_status status = rk_include_folder(include, sizeof include);
-    if (status == RK_OK) status = rk_unit_source(class, "opencl", "", &r->unit);
+    if (status == RK_OK) status = rk_unit_source(code->class, "opencl", "", &r->unit);
     if (status != RK_OK) return status;
-    snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s%s%s", rk_opencl_standard(d), include,
+    if (code->threads <= d->group_most) snprintf(group, sizeof group, " -DRK_UNIT_GROUP=%u", code->threads);
+    snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s%s%s%s", rk_opencl_standard(d), include,
              d->can & RK_OPENCL_ATOMICS_64 ? "" : " -DRK_NO_ATOMICS_64",
-             d->can & RK_OPENCL_DOUBLE ? "" : " -DRK_NO_F64");
+             d->can & RK_OPENCL_DOUBLE ? "" : " -DRK_NO_F64", group);
     const char *told[] = { made_for, d->platform_name, d->name, d->version, d->driver, r->options };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) rk_digest_text(&digest, told[i]);
     if (rk_unit_digest(r->unit, include, &digest) != 0) return RK_OK; /* not kept */
@@ -186,11 +187,11 @@ static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
 }
 
 /* A launch that serves no shard: a driver that compiles at the first launch does it now, and not in a slice. */
-static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 threads, rk_u32 shared)
+static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 shared)
 {
     rk_status status =
         rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared, &cl->flight->up, &cl->flight->down);
-    if (status == RK_OK) status = rk_opencl_launch(cl, code->kernel, 1, threads);
+    if (status == RK_OK) status = rk_opencl_launch(cl, code->kernel, 1, code->threads);
     if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
     if (status == RK_TIMED_OUT)
         rk_opencl_lose(cl, rk_opencl_stage(cl, cl->last) == RK_CL_RUNNING
@@ -224,7 +225,7 @@ static void drop(rk_opencl_runtime *cl, rk_opencl_code *code)
 /* Built, without a look at the device. */
 static rk_status build(rk_opencl_runtime *cl, rk_opencl_code *code, recipe *r, int *kept)
 {
-    rk_status status = make_recipe(cl, code->class, r);
+    rk_status status = make_recipe(cl, code, r);
     *kept = status == RK_OK && build_kept(cl, r, &code->program);
     if (status == RK_OK && !*kept) status = build_source(cl, r, &code->program);
     return status == RK_OK ? make_kernel(cl, code) : status;
@@ -235,21 +236,22 @@ rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const 
 {
     recipe r;
     int kept = 0;
+    const rk_u32 threads = rk_opencl_threads(cl, class, layout);
     for (rk_opencl_code *code = cl->codes; code; code = code->next)
-        if (code->class == class) {
+        if (code->class == class && code->threads == threads) {
             *found = code;
             return RK_OK;
         }
     rk_opencl_code *code = calloc(1, sizeof *code);
     if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
     code->class = class;
+    code->threads = threads;
     rk_status status = build(cl, code, &r, &kept);
     if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status == RK_OK) {
-        rk_u32 threads = rk_opencl_threads(cl, class, layout);
         status = check_layout(cl, code->program);
         if (status == RK_OK && threads <= code->group_most)
-            status = warm_up(cl, code, threads, rk_opencl_shared(layout, threads));
+            status = warm_up(cl, code, rk_opencl_shared(layout, threads));
         rk_opencl_unlock(cl);
     }
     if (status == RK_OK && !kept) keep(cl, &r, code->program);

@@ -219,6 +219,28 @@ static void code_is_built_once_and_then_taken_from_the_cache(void **state)
     assert_int_equal(mock->binaries, 1);
 }
 
+/* A compiler that isn't told makes code for work-groups of any size. */
+static void code_is_built_for_the_work_groups_that_are_launched(void **state)
+{
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    (void)state;
+    launched();
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_GROUP=64"));
+    OK(launch("b", &kernel));
+    assert_int_equal(mock->builds, 1);
+    o.kernel_name = "sink";
+    o.threads = 128;
+    OK(rk_launch(runtime, "c", &o, &kernel));
+    assert_int_equal(mock->builds, 2);
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_GROUP=128"));
+    setenv("MOCK_OPENCL_SHARES", "1", 1); /* a CPU */
+    OK(rk_close(runtime));
+    launched();
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_GROUP=1"));
+    assert_null(strstr(mock->options, " -DRK_UNIT_GROUP=128"));
+}
+
 static void a_device_with_32_bit_atomics_gets_lanes_with_locks(void **state)
 {
     (void)state;
@@ -645,6 +667,7 @@ int main(void)
         TEST(memory_that_can_not_be_had_is_told),
         TEST(a_build_that_fails_gives_the_compilers_words),
         TEST(code_is_built_once_and_then_taken_from_the_cache),
+        TEST(code_is_built_for_the_work_groups_that_are_launched),
         TEST(a_device_with_32_bit_atomics_gets_lanes_with_locks),
         TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),
         TEST(a_driver_that_never_starts_the_first_launch_is_told),
