@@ -14,12 +14,12 @@
 #define RK_TEXT __constant
 #define RK_CONSTANT __constant
 #define RK_FN static inline __attribute__((unused))
-#define RK_FN_LARGE RK_FN
 #define RK_UNUSED __attribute__((unused))
 #define RK_RESTRICT restrict
 
-/* The host says how many threads it launches in a work-group. A compiler that isn't told makes code for any number, which
- * in PoCL is five times as much and takes ten times as long. One thread needs no barrier. */
+/* What the host says of the work-groups that it launches. A compiler for CPUs makes of each piece of code between two
+ * barriers a loop over the threads, and copies of what lies behind a barrier that not all ways lead to: one thread needs
+ * none (RK_UNIT_ALONE), and for several what is large is better called (RK_UNIT_CALLS). */
 #if defined(RK_UNIT_GROUP)
 #define RK_PORT_GROUP __attribute__((reqd_work_group_size(RK_UNIT_GROUP, 1, 1)))
 #if RK_UNIT_GROUP == 1
@@ -27,6 +27,11 @@
 #endif
 #else
 #define RK_PORT_GROUP
+#endif
+#if defined(RK_UNIT_CALLS)
+#define RK_FN_LARGE static __attribute__((noinline, unused))
+#else
+#define RK_FN_LARGE RK_FN
 #endif
 
 #if defined(cl_khr_int64_base_atomics)

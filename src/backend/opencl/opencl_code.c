@@ -49,13 +49,15 @@ static rk_status with_digest(recipe *r, const rk_digest *digest)
 static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_opencl_code *code, recipe *r)
 {
     const rk_opencl_device *d = &cl->device;
-    char include[4096], folder[4096], name[RK_DIGEST_ROOM], group[32] = "";
+    char include[4096], folder[4096], name[RK_DIGEST_ROOM], group[64] = "";
     rk_digest digest = RK_DIGEST_BEGIN;
     *r = (recipe){ .class = code->class };
     rk_status status = rk_include_folder(include, sizeof include);
     if (status == RK_OK) status = rk_unit_source(code->class, "opencl", "", &r->unit);
     if (status != RK_OK) return status;
-    if (code->threads <= d->group_most) snprintf(group, sizeof group, " -DRK_UNIT_GROUP=%u", code->threads);
+    if (code->threads <= d->group_most)
+        snprintf(group, sizeof group, " -DRK_UNIT_GROUP=%u%s", code->threads,
+                 d->is_cpu && code->threads > 1 ? " -DRK_UNIT_CALLS" : "");
     snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s%s%s%s", rk_opencl_standard(d), include,
              d->can & RK_OPENCL_ATOMICS_64 ? "" : " -DRK_NO_ATOMICS_64",
              d->can & RK_OPENCL_DOUBLE ? "" : " -DRK_NO_F64", group);
