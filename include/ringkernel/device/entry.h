@@ -429,12 +429,12 @@ RK_FN void rk_entry_answer(rk_entry *entry, RK_GLOBAL rk_unit *parcel, RK_GLOBAL
     }
 }
 
-/* May this launch serve? One that stays tells that it has begun; the host may have given it up by then. */
+/* May this launch serve? One that stays tells that it has begun; the host may have given it up by then. (All launches pass
+ * these barriers: PoCL copies what comes behind a barrier that only some ways lead to, which here is the whole kernel.) */
 RK_FN rk_u32 rk_entry_begins(rk_entry *entry, RK_GLOBAL rk_parcel *parcel, rk_u32 visits)
 {
     rk_u32 begun = 0;
-    if (visits) return 1;
-    if (entry->thread == 0) begun = rk_add_u32(&parcel->begun, 1u, RK_ACQ_REL, RK_SCOPE_SYSTEM);
+    if (entry->thread == 0 && !visits) begun = rk_add_u32(&parcel->begun, 1u, RK_ACQ_REL, RK_SCOPE_SYSTEM);
     return !(rk_block_agree(entry, begun) & RK_PARCEL_REVOKED);
 }
 
