@@ -188,6 +188,15 @@ RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
     return rk_block_agree(entry, visit);
 }
 #else
+/* Is the block to leave? As ordered, or since the host has fallen silent. */
+RK_FN rk_u32 rk_entry_leaves(const rk_entry *entry)
+{
+#if !defined(RK_LANG_METAL)
+    if (entry->silent) return 1;
+#endif
+    return rk_load_u32(&entry->context.orders->leave, RK_RELAXED, RK_SCOPE_SYSTEM);
+}
+
 RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
 {
     rk_context *context = &entry->context;
@@ -195,8 +204,7 @@ RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
     (void)most;
     if (entry->thread == 0) {
         if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
-        visit = rk_load_u32(&context->orders->leave, RK_RELAXED, RK_SCOPE_SYSTEM) ? RK_VISIT_PAUSED
-                                                                                  : rk_entry_begin(context);
+        visit = rk_entry_leaves(entry) ? RK_VISIT_PAUSED : rk_entry_begin(context);
         if (visit == RK_VISIT_FAILED) rk_phase(context, RK_PHASE_FAILED);
     }
     return rk_block_agree(entry, visit);
@@ -254,21 +262,18 @@ RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u64 *beat, rk_u64 *heard_ns)
     return rk_block_agree(entry, silent);
 }
 #elif !defined(RK_LANG_METAL)
-/* The same without a clock: so many rounds, looked at now and then. Idle ones are the fastest, and take some seconds. */
+/* The same without a clock, by the leader: so many rounds, looked at now and then. Idle ones are the fastest, and take some
+ * seconds. */
 #define RK_SILENCE_ROUNDS (1u << 25)
 #define RK_SILENCE_LOOK 4096u
 
 RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u32 round, rk_u64 *beat, rk_u32 *heard)
 {
-    rk_u32 silent = 0;
     if (round % RK_SILENCE_LOOK) return 0;
-    if (entry->thread == 0) {
-        rk_u64 now = rk_load_u64(&entry->context.orders->heartbeat, RK_RELAXED, RK_SCOPE_SYSTEM);
-        if (now != *beat) *heard = round;
-        *beat = now;
-        silent = now && round - *heard > RK_SILENCE_ROUNDS;
-    }
-    return rk_block_agree(entry, silent);
+    rk_u64 now = rk_load_u64(&entry->context.orders->heartbeat, RK_RELAXED, RK_SCOPE_SYSTEM);
+    if (now != *beat) *heard = round;
+    *beat = now;
+    return now && round - *heard > RK_SILENCE_ROUNDS;
 }
 #endif
 
@@ -335,7 +340,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #if defined(RK_LANG_CUDA)
         if (!visits && rk_host_is_silent(entry, &beat, &heard_ns)) break;
 #elif !defined(RK_LANG_METAL)
-        if (!visits && rk_host_is_silent(entry, round, &beat, &heard)) break;
+        if (!visits && entry->thread == 0) entry->silent |= rk_host_is_silent(entry, round, &beat, &heard);
 #endif
         idle = worked ? 0u : idle + 1u;
         if (!served || (visits && idle >= RK_SLICE_IDLE)) break;
@@ -353,6 +358,9 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
     entry->context.view = 0;
     entry->context.blocked = 0;
     entry->context.now_ns = 0;
+#if defined(RK_LANG_OPENCL)
+    entry->silent = 0;
+#endif
     entry->number = number;
     entry->thread = RK_BLOCK_THREAD(entry);
     entry->threads = RK_BLOCK_THREADS(entry);

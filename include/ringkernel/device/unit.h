@@ -48,6 +48,8 @@ typedef struct rk_entry {
     rk_u16 *numbers; /* one for each thread */
 #elif defined(RK_LANG_METAL)
     rk_place place;
+#else
+    rk_u32 silent; /* the host, as the leader of a launch that stays has found */
 #endif
 } rk_entry;
 
