@@ -7,7 +7,8 @@
  * are spread over the block; two actors that share a claim only wait for each other.
  *
  * Message k stages its sends from entry k * (max_sends + RK_STAGE_EXTRA) on, whoever handles it, so what
- * goes out is in the order of the causes; what it leaves unused goes nowhere.
+ * goes out is in the order of the causes; what it leaves unused goes nowhere. One group that handles them all
+ * stages one behind the other, and what it has staged goes out as one run.
  *
  * A barrier is reached by all threads of a group or by none: a thread-wide message passes none of ours,
  * since on OpenCL even a barrier that is never executed makes a compiler treat the loop around it as one
@@ -62,6 +63,17 @@ RK_FN void rk_block_cut(rk_entry *entry, rk_u32 width)
 
 RK_FN rk_u32 rk_stage_share(const rk_context *context) { return context->shard->max_sends + RK_STAGE_EXTRA; }
 
+/* Does one group handle all messages, in order? (On CUDA the block publishes, from places that it can count on.) */
+RK_FN rk_u32 rk_stage_is_dense(const rk_entry *entry)
+{
+#if defined(RK_LANG_CUDA)
+    (void)entry;
+    return 0;
+#else
+    return entry->groups == 1u;
+#endif
+}
+
 /* What was not staged up to `end` goes nowhere. */
 RK_FN void rk_stage_rest(rk_context *context, rk_u32 end)
 {
@@ -69,17 +81,29 @@ RK_FN void rk_stage_rest(rk_context *context, rk_u32 end)
         rk_stage_entry(context->stage, context->stage_stride, i)->route = RK_TO_NOWHERE;
 }
 
+/* Before and behind message k. */
+RK_FN void rk_stage_stand(rk_entry *entry, rk_u32 k)
+{
+    if (!rk_stage_is_dense(entry)) entry->context.stage_next = k * rk_stage_share(&entry->context);
+}
+
+RK_FN void rk_stage_leave(rk_entry *entry, rk_u32 k)
+{
+    if (!rk_stage_is_dense(entry))
+        rk_stage_rest(&entry->context, (k + 1u) * rk_stage_share(&entry->context));
+}
+
 /* Message k, by this thread alone. */
 RK_FN_LARGE void rk_thread_message(rk_entry *entry, rk_u32 k)
 {
     rk_context *context = &entry->context;
     rk_byte *slot = rk_batch_slot(context, k);
-    context->stage_next = k * rk_stage_share(context);
+    rk_stage_stand(entry, k);
     if (rk_message_begin(context, slot)) {
         rk_unit_handle(context, entry->number);
         rk_message_end(context);
     }
-    rk_stage_rest(context, (k + 1u) * rk_stage_share(context));
+    rk_stage_leave(entry, k);
 }
 
 /* What rk_message_begin does, for the threads that don't lead: they see the message, count nothing and may
@@ -116,7 +140,7 @@ RK_FN_LARGE void rk_group_message(rk_entry *entry, rk_u32 k)
     rk_context *rk_ctx = &entry->context;
     RK_LOCAL volatile rk_u32 *board = entry->board + 2u * entry->group;
     rk_byte *slot = rk_batch_slot(rk_ctx, k);
-    rk_ctx->stage_next = k * rk_stage_share(rk_ctx);
+    rk_stage_stand(entry, k);
     if (rk_ctx->thread == 0) {
         board[0] = rk_message_begin(rk_ctx, slot);
         board[1] = 0;
@@ -132,7 +156,7 @@ RK_FN_LARGE void rk_group_message(rk_entry *entry, rk_u32 k)
     if (rk_ctx->thread == 0) {
         rk_ctx->failed = board[1];
         if (wanted) rk_message_end(rk_ctx);
-        rk_stage_rest(rk_ctx, (k + 1u) * rk_stage_share(rk_ctx));
+        rk_stage_leave(entry, k);
     }
 }
 
@@ -219,13 +243,14 @@ RK_FN void rk_run_messages(rk_entry *entry, rk_u32 n, rk_u32 width)
     if (state == RK_PER_ACTOR && entry->groups > 1u) {
         rk_run_rounds(entry, n, width);
     } else {
-        rk_u32 groups = state == RK_STATELESS ? entry->groups : 1u;
+        if (state != RK_STATELESS) entry->groups = 1u;
+        const rk_u32 groups = entry->groups;
         if (entry->group < groups)
             for (rk_u32 k = entry->group; k < n; k += groups) rk_width_message(entry, k, width);
         if (entry->thread == 0) entry->context.shard->meter.rounds++;
         RK_PORT_BLOCK_BARRIER();
     }
-    entry->context.stage_next = n * rk_stage_share(&entry->context);
+    if (!rk_stage_is_dense(entry)) entry->context.stage_next = n * rk_stage_share(&entry->context);
 }
 
 /* Stand at the group of messages that a batch handler is called for. */
