@@ -368,15 +368,39 @@ RK_FN void rk_unit_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 in
     rk_port_units_apart();
 #else
     RK_GLOBAL rk_unit *units = (RK_GLOBAL rk_unit *)slot;
-    rk_u32 header_words = ring->header_size / 4u;
-    rk_u32 words = header_words + (length + 3u) / 4u - 1u; /* without the lap */
-    rk_u32 count = (words + 2u) / 3u;
+    RK_GLOBAL const rk_word *head = (RK_GLOBAL const rk_word *)header;
+    RK_GLOBAL const rk_word *body = (RK_GLOBAL const rk_word *)payload;
+    rk_u32 words = (length + 3u) / 4u, u = 1, at = 0; /* of the payload */
     rk_unit unit;
     unit.word[0] = rk_ring_lap(ring, index);
-    for (rk_u32 u = 0, at = 0; u < count; u++, at += 3u) { /* no loop over words: they stay in registers */
-        unit.word[1] = rk_message_word(header, payload, header_words, 1u + at);
-        unit.word[2] = at + 1u < words ? rk_message_word(header, payload, header_words, 2u + at) : 0u;
-        unit.word[3] = at + 2u < words ? rk_message_word(header, payload, header_words, 3u + at) : 0u;
+    unit.word[1] = head[1]; /* no loop over words: they stay in registers */
+    unit.word[2] = head[2];
+    unit.word[3] = head[3];
+    rk_store_unit(&units[0], unit);
+    if (ring->header_size == RK_HEADER_LONG) {
+        for (; u < 3u; u++) {
+            unit.word[1] = head[1u + 3u * u];
+            unit.word[2] = head[2u + 3u * u];
+            unit.word[3] = head[3u + 3u * u];
+            rk_store_unit(&units[u], unit);
+        }
+        unit.word[1] = head[10];
+        unit.word[2] = head[11];
+        unit.word[3] = words ? body[at] : 0u;
+        rk_store_unit(&units[u], unit);
+        u++;
+        at++;
+    }
+    for (; at + 2u < words; u++, at += 3u) {
+        unit.word[1] = body[at];
+        unit.word[2] = body[at + 1u];
+        unit.word[3] = body[at + 2u];
+        rk_store_unit(&units[u], unit);
+    }
+    if (at < words) {
+        unit.word[1] = body[at];
+        unit.word[2] = at + 1u < words ? body[at + 1u] : 0u;
+        unit.word[3] = 0;
         rk_store_unit(&units[u], unit);
     }
 #endif
@@ -421,8 +445,9 @@ RK_FN rk_u32 rk_unit_read(RK_GLOBAL const rk_ring *ring, rk_byte *slot, rk_u64 i
     if (count * 16u > ring->slot_size) return 0;
     image[0] = lap;
     for (rk_u32 u = 0;;) {
-        for (rk_u32 w = 0; w < 3u; w++)
-            if (u * 3u + w < words) image[1u + u * 3u + w] = unit.word[1 + w];
+        image[1u + u * 3u] = unit.word[1]; /* all three: there is room, and no loop keeps them in registers */
+        image[2u + u * 3u] = unit.word[2];
+        image[3u + u * 3u] = unit.word[3];
         if (++u == count) return 1;
         unit = rk_load_unit(&units[u]);
         if (unit.word[0] != lap) return 0;
