@@ -71,7 +71,9 @@ typedef struct rk_runtime_options {
     void (*on_log)(void *user, const rk_log_record *record);
     void *log_user;
     rk_u64 stall_limit_ns; /* a handler that runs longer is reported and its worker replaced; 0: one second */
-    rk_u64 spin_ns;        /* how long an idle worker spins before it yields and parks; 0: 50 µs */
+    /* How long who waits, worker or caller, spins before it sleeps. 0: 50 µs, and not at all where slices run on the
+     * caller's own processors. */
+    rk_u64 spin_ns;
     const char
         *cache_folder; /* compiled kernels; 0: $XDG_CACHE_HOME/ringkernel, ~/.cache/ringkernel or /tmp */
     rk_u32 unpinned;   /* 1: workers are not bound to cores (they are where hwloc is there) */

@@ -60,7 +60,6 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
     if (o->device_count && o->backend != RK_BACKEND_CUDA)
         return rk_error(RK_UNSUPPORTED, "a list of devices is for the CUDA backend: leave device_count 0");
     if (!o->stall_limit_ns) o->stall_limit_ns = RK_STALL_DEFAULT;
-    if (!o->spin_ns) o->spin_ns = RK_SPIN_DEFAULT;
     return RK_OK;
 }
 
@@ -147,6 +146,8 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     rk_u64 tables = sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * RK_POOLS_MAX;
     rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
     status = reserve(runtime, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
+    if (!runtime->options.spin_ns)
+        runtime->options.spin_ns = RK_SPIN_DEFAULT; /* unless the backend knows better */
     if (status == RK_OK) {
         status = make_tables(runtime);
         if (status == RK_OK) status = rk_modules_linked(runtime);

@@ -89,8 +89,7 @@ RK_FN void rk_stage_stand(rk_entry *entry, rk_u32 k)
 
 RK_FN void rk_stage_leave(rk_entry *entry, rk_u32 k)
 {
-    if (!rk_stage_is_dense(entry))
-        rk_stage_rest(&entry->context, (k + 1u) * rk_stage_share(&entry->context));
+    if (!rk_stage_is_dense(entry)) rk_stage_rest(&entry->context, (k + 1u) * rk_stage_share(&entry->context));
 }
 
 /* Message k, by this thread alone. */

@@ -67,6 +67,8 @@ static void make_locks(rk_opencl_runtime *cl)
     pthread_mutex_init(&cl->device_lock, 0);
 }
 
+#define SPIN_NONE_NS 1u
+
 static void choose_mode(rk_opencl_runtime *cl)
 {
     rk_runtime *runtime = cl->runtime;
@@ -76,6 +78,8 @@ static void choose_mode(rk_opencl_runtime *cl)
     runtime->by_value = !cl->shares;
     runtime->locks = cl->device.can & RK_OPENCL_ATOMICS_64 ? 0 : RK_LAYOUT_LOCKS;
     runtime->rings = !cl->stays;
+    /* A slice is handed from thread to thread, and who spins has the processor that one of them needs. */
+    if (cl->device.is_cpu && !cl->stays && !runtime->options.spin_ns) runtime->options.spin_ns = SPIN_NONE_NS;
 }
 
 static rk_status opencl_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling)

@@ -293,6 +293,25 @@ static void a_kernel_at_rest_is_not_launched(void **state)
     assert_int_equal(before, after);
 }
 
+static rk_u64 spin_with(const char *units)
+{
+    if (units) setenv("MOCK_OPENCL_SHARES", "1", 1); /* as a CPU does */
+    if (units) setenv("MOCK_OPENCL_UNITS", units, 1);
+    OK(open_runtime());
+    rk_u64 spin_ns = runtime->options.spin_ns;
+    OK(rk_close(runtime));
+    runtime = 0;
+    return spin_ns;
+}
+
+static void who_waits_for_slices_of_a_cpu_leaves_it_the_processor(void **state)
+{
+    (void)state;
+    assert_int_equal(spin_with(0), RK_SPIN_DEFAULT); /* a GPU */
+    assert_int_equal(spin_with("1"), 1);
+    assert_int_equal(spin_with("2"), RK_SPIN_DEFAULT); /* kernels stay, and need no thread beside them */
+}
+
 static void a_message_is_a_reason_for_a_launch(void **state)
 {
     const probe message = { .number = 1 };
@@ -672,6 +691,7 @@ int main(void)
         TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),
         TEST(a_driver_that_never_starts_the_first_launch_is_told),
         TEST(a_kernel_at_rest_is_not_launched),
+        TEST(who_waits_for_slices_of_a_cpu_leaves_it_the_processor),
         TEST(a_message_is_a_reason_for_a_launch),
         TEST(what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at),
         TEST(a_launch_that_fails_loses_the_device_and_fails_its_kernels),
