@@ -63,6 +63,11 @@ typedef struct rk_metrics {
     rk_quantiles queue_wait;  /* sampled one in 64; every message with timestamps */
     rk_quantiles service;     /* per message: time of its batch / messages in it */
     rk_u64 logs_suppressed;
+    /* Times of its handlers and stamps are a device's, set to the runtime's clock each second: how far they were off then
+     * at most, and by how much they had moved against it since the time before (less than 0: the device's timer is
+     * faster). 0: they are the runtime's. */
+    rk_u64 clock_error_ns;
+    rk_i64 clock_drift_ns;
 } rk_metrics;
 RK_API rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel kernel, rk_metrics *metrics);
 

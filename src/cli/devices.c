@@ -107,7 +107,7 @@ static json_t *describe_opencl(void)
 
 static json_t *describe_cuda_device(const rk_cuda_device *d)
 {
-    char version[64];
+    char version[64], window[192];
     json_t *can = json_array(), *cannot = json_array();
     for (rk_u32 bit = 0; *rk_cuda_ability(bit); bit++)
         json_array_append_new(d->can >> bit & 1u ? can : cannot, json_string(rk_cuda_ability(bit)));
@@ -117,6 +117,8 @@ static json_t *describe_cuda_device(const rk_cuda_device *d)
                   "version", version, "bus", d->bus_id, "units", (json_int_t)d->multiprocessors, "memory",
                   (json_int_t)d->memory, "cache", (json_int_t)d->cache, "block_shared",
                   (json_int_t)d->block_shared, "can", can, "cannot", cannot);
+    rk_cuda_host_window(d, RK_CUDA_GDRCOPY, window, sizeof window);
+    json_object_set_new(told, "memory_in_host", command_json_text(window));
     if (d->numa_node != RK_CUDA_NO_NODE)
         json_object_set_new(told, "numa_node", json_integer((json_int_t)d->numa_node));
     rk_error_begin();
@@ -231,6 +233,8 @@ static void print_backend(const json_t *backend)
                (double)json_integer_value(json_object_get(device, "memory")) / (double)(1u << 30), can);
         print_list("has", json_object_get(device, "can"));
         print_list("has not", json_object_get(device, "cannot"));
+        if (*text_of(device, "memory_in_host"))
+            printf("           its memory in the host: %s\n", text_of(device, "memory_in_host"));
         print_links(json_object_get(device, "links"));
         if (*text_of(device, "c_versions"))
             printf("           OpenCL C: %s, compiled as %s\n", text_of(device, "c_versions"),

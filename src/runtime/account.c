@@ -193,6 +193,8 @@ rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
     rk_quantiles_of(&service, &m->service);
     rk_u64 now = rk_runtime_now(runtime), since = load(&k->activated_ns);
     m->uptime_ns = since && now > since ? now - since : 0;
+    if (runtime->backend->clock && !runtime->options.clock_ns)
+        runtime->backend->clock(k, &m->clock_error_ns, &m->clock_drift_ns);
     m->throughput = m->uptime_ns ? (double)m->processed * 1e9 / (double)m->uptime_ns : 0;
     pthread_mutex_unlock(&runtime->list);
     return RK_OK;

@@ -181,6 +181,8 @@ typedef struct rk_backend {
     rk_status (*renew)(rk_host_kernel *kernel);
     /* Bring what the host sees of a kernel's counters up to date, served or not. Any thread, in microseconds. */
     void (*look)(rk_host_kernel *kernel);
+    /* A device's timer against the runtime's clock, unless 0: there is one clock. Any thread, never waits. */
+    void (*clock)(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns);
     /* Visit this shard soon. Any thread, never waits. */
     void (*ring)(rk_seat *seat);
     /* Shards that wait for room anywhere are visited soon. */

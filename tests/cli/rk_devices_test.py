@@ -31,6 +31,8 @@ class Devices(Case):
         self.assertIn("cuda    1  Mock GPU 1, compute capability 9.0, 132 units, 80.0 GiB", text)
         self.assertIn("has: cooperative launch, clusters", text)
         self.assertIn("has not: atomics over the bus", text)
+        self.assertRegex(first["memory_in_host"], r"GDRCopy.*\(/dev/gdrdrv")
+        self.assertIn("its memory in the host: " + first["memory_in_host"], text)
 
     def test_each_device_with_those_that_it_reaches(self):
         for links, access, atomics, said in (("0", True, True, "reached over NVLink, with atomics"),

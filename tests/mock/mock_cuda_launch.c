@@ -71,8 +71,9 @@ static void tell_time(stream *s)
     struct timespec now;
     rk_u64 *words = mock_cuda_at(s->words, (16 + s->rounds) * sizeof *words);
     clock_gettime(CLOCK_MONOTONIC, &now);
+    const rk_u64 now_ns = (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec;
     for (rk_u32 i = 0; words && i < s->rounds; i++)
-        words[16 + i] = (rk_u64)now.tv_sec * 1000000000u + (rk_u64)now.tv_nsec - MOCK_TIMER_LATE;
+        words[16 + i] = now_ns - MOCK_TIMER_LATE + now_ns / 1000u * (rk_u64)mock_cuda.timer_gains;
     s->asked = 0;
 }
 

@@ -68,7 +68,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
             why = RK_ALONE_MORE;
             break;
         }
-        if (slot == 0) rk_shuttle_copy(s->own.copies, u, unit);
+        if (slot == 0) rk_shuttle_copy((rk_word *)s->own.copies, u, unit);
         if (from && memory == RK_RELEASE_ACQUIRE) rk_batch_acquire(shard);
         __syncwarp();
         rk_u32 general = 0, sent = 0, out = 0;

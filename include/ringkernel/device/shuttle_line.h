@@ -84,11 +84,17 @@ RK_FN rk_u32 rk_shuttle_units(rk_unit unit)
 
 RK_FN rk_u64 rk_double_of(rk_u32 low, rk_u32 high) { return (rk_u64)high << 32 | low; }
 
-RK_FN void rk_shuttle_copy(rk_byte *copy, rk_u32 u, rk_unit unit)
+/* Unit u of a slot has three words of the message behind the lap, which has the place of its first word. */
+#define RK_SHUTTLE_WORDS 13u
+RK_FN void rk_shuttle_copy(rk_word *words, rk_u32 u, rk_unit unit)
 {
-    rk_word *to = (rk_word *)copy + 1u + 3u * u;
-    if (u == 0) to[-1] = unit.word[0];
-    for (rk_u32 w = 0; w < 3u; w++) to[w] = unit.word[1 + w];
+    if (u == 0) words[0] = unit.word[0];
+    for (rk_u32 w = 0; w < 3u; w++) words[1u + 3u * u + w] = unit.word[1 + w];
+}
+RK_FN rk_unit rk_shuttle_unit(const rk_word *words, rk_u32 u, rk_u32 lap)
+{
+    const rk_unit unit = { { lap, words[1u + 3u * u], words[2u + 3u * u], words[3u + 3u * u] } };
+    return unit;
 }
 
 /* This warp looks at the 32 slots from `first` on, of which `done` were taken before, and copies what is there. Returns
@@ -115,7 +121,7 @@ RK_FN rk_u32 rk_shuttle_look_far(const rk_line *line, rk_u32 first, rk_u32 done,
         const rk_u32 whole = units != 0 && (fresh & units) == units;
         const rk_u32 broken = __ballot_sync(RK_ALL_LANES, u == 0 && of >= done && !whole);
         strange |= u == 0 && of == done && (fresh & 1u) && units == 0;
-        rk_shuttle_copy(copy + 8u * d * own->room.copy_stride, u, unit[d]);
+        rk_shuttle_copy((rk_word *)(copy + 8u * d * own->room.copy_stride), u, unit[d]);
         if (going) n += broken ? ((rk_u32)__ffs((int)broken) - 1u) / 4u : 8u;
         going = going && !broken;
     }
@@ -131,6 +137,7 @@ RK_FN rk_u32 rk_shuttle_look_near(const rk_line *line, rk_u32 first, rk_u32 done
     const rk_unit *slot =
         (const rk_unit *)(line->slots + ((rk_u64)(index & line->mask) << RK_SLOT_MIN_SHIFT));
     rk_double_word *to = (rk_double_word *)(own->copies + threadIdx.x * own->room.copy_stride);
+    rk_word words[RK_SHUTTLE_WORDS];
     rk_unit unit[4];
 #pragma unroll
     for (rk_u32 u = 0; u < 4u; u++) unit[u] = rk_load_unit(slot + u);
@@ -141,13 +148,11 @@ RK_FN rk_u32 rk_shuttle_look_near(const rk_line *line, rk_u32 first, rk_u32 done
     const rk_u32 broken =
         __ballot_sync(RK_ALL_LANES, lane >= done && (units == 0 || (fresh & units) != units));
     *odd = __any_sync(RK_ALL_LANES, lane == done && begun && units == 0) != 0;
-    to[0] = rk_double_of(unit[0].word[0], unit[0].word[1]);
-    to[1] = rk_double_of(unit[0].word[2], unit[0].word[3]);
-    to[2] = rk_double_of(unit[1].word[1], unit[1].word[2]);
-    to[3] = rk_double_of(unit[1].word[3], unit[2].word[1]);
-    to[4] = rk_double_of(unit[2].word[2], unit[2].word[3]);
-    to[5] = rk_double_of(unit[3].word[1], unit[3].word[2]);
-    ((rk_word *)to)[12] = unit[3].word[3];
+#pragma unroll
+    for (rk_u32 u = 0; u < 4u; u++) rk_shuttle_copy(words, u, unit[u]);
+#pragma unroll
+    for (rk_u32 w = 0; w + 1u < RK_SHUTTLE_WORDS; w += 2u) to[w / 2u] = rk_double_of(words[w], words[w + 1u]);
+    ((rk_word *)to)[RK_SHUTTLE_WORDS - 1u] = words[RK_SHUTTLE_WORDS - 1u];
     return (broken ? (rk_u32)__ffs((int)broken) - 1u : 32u) - done;
 }
 

@@ -44,9 +44,8 @@ RK_FN void rk_shuttle_put(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_GLOBAL c
 {
     const rk_u32 u = threadIdx.x % 4u;
     RK_GLOBAL const rk_word *header = (RK_GLOBAL const rk_word *)staged;
-    RK_GLOBAL const rk_word *words =
-        header + 1u + 3u * u + (u ? (sizeof(rk_staged) - RK_HEADER_SHORT) / 4u : 0u);
-    rk_unit unit = { { index & ~mask, words[0], words[1], words[2] } };
+    const rk_unit unit =
+        rk_shuttle_unit(header + (u ? (sizeof(rk_staged) - RK_HEADER_SHORT) / 4u : 0u), u, index & ~mask);
     if (u < rk_unit_count(RK_HEADER_SHORT, header[1] >> 16))
         rk_store_unit((rk_unit *)(slots + ((rk_u64)(index & mask) << RK_SLOT_MIN_SHIFT)) + u, unit);
 }
@@ -70,18 +69,20 @@ RK_FN void rk_shuttle_write_near(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_G
 {
     const rk_double_word *header = (const rk_double_word *)staged,
                          *payload = (const rk_double_word *)(staged + 1);
-    const rk_u64 h0 = header[0], h1 = header[1], p0 = payload[0], p1 = payload[1], p2 = payload[2],
-                 p3 = payload[3];
-    const rk_u32 lap = index & ~mask, length = (rk_u32)(h0 >> 48), p8 = (rk_u32)payload[4];
+    rk_word words[RK_SHUTTLE_WORDS + 1u];
+#pragma unroll
+    for (rk_u32 w = 0; w < RK_SHUTTLE_WORDS; w += 2u) {
+        const rk_u64 both =
+            w < RK_HEADER_SHORT / 4u ? header[w / 2u] : payload[(w - RK_HEADER_SHORT / 4u) / 2u];
+        words[w] = (rk_u32)both;
+        words[w + 1u] = (rk_u32)(both >> 32);
+    }
+    const rk_u32 lap = index & ~mask, length = words[1] >> 16;
     rk_unit *slot = (rk_unit *)(slots + ((rk_u64)(index & mask) << RK_SLOT_MIN_SHIFT));
-    const rk_unit unit[4] = { { { lap, (rk_u32)(h0 >> 32), (rk_u32)h1, (rk_u32)(h1 >> 32) } },
-                              { { lap, (rk_u32)p0, (rk_u32)(p0 >> 32), (rk_u32)p1 } },
-                              { { lap, (rk_u32)(p1 >> 32), (rk_u32)p2, (rk_u32)(p2 >> 32) } },
-                              { { lap, (rk_u32)p3, (rk_u32)(p3 >> 32), p8 } } };
-    rk_store_unit(slot, unit[0]);
-    if (length > 0u) rk_store_unit(slot + 1, unit[1]);
-    if (length > 12u) rk_store_unit(slot + 2, unit[2]);
-    if (length > 24u) rk_store_unit(slot + 3, unit[3]);
+    rk_store_unit(slot, rk_shuttle_unit(words, 0, lap));
+    if (length > 0u) rk_store_unit(slot + 1, rk_shuttle_unit(words, 1, lap));
+    if (length > 12u) rk_store_unit(slot + 2, rk_shuttle_unit(words, 2, lap));
+    if (length > 24u) rk_store_unit(slot + 3, rk_shuttle_unit(words, 3, lap));
 }
 
 /* ------------------------------------------------------------------ what a warp sends */

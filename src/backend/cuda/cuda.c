@@ -242,6 +242,7 @@ const rk_backend rk_backend_cuda = {
     .store = rk_cuda_store,
     .renew = rk_cuda_renew,
     .look = rk_cuda_look,
+    .clock = rk_cuda_clock,
     .ring = rk_cuda_ring,
     .ring_parked = rk_cuda_ring_parked,
     .watch = rk_cuda_watch,

@@ -91,8 +91,8 @@ typedef struct rk_cuda_runtime {
     rk_u64 beat;                                   /* atomic: the keeper's rounds */
     rk_cu_function clock_probe;                    /* 0: no code is loaded yet */
     rk_u64 clock_base;                             /* atomic: the runtime's clock less the device's timer */
-    rk_u64 clock_error_ns;                         /* of that, at most */
-    rk_i64 clock_drift_ns;                         /* from the calibration before to this one */
+    rk_u64 clock_error_ns;                         /* atomic: of that, at most */
+    rk_i64 clock_drift_ns;                         /* atomic: from the calibration before to this one */
 } rk_cuda_runtime;
 
 /* The devices of a runtime, each with a keeper and a copying lock of its own; of the arena each has a part,
@@ -180,6 +180,7 @@ void rk_cuda_ring(rk_seat *seat);
 void rk_cuda_ring_parked(rk_runtime *runtime);
 /* Set clock_base. Copying lock held, context entered. */
 rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda);
+void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns);
 /* Its kernel has failed: say so, once. Without the copying lock. */
 void rk_cuda_tell_failure(rk_host_kernel *kernel);
 void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns);

@@ -1,7 +1,9 @@
 #include "cuda_device.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/error.h"
 
@@ -113,6 +115,16 @@ rk_cuda_link rk_cuda_link_of(const rk_cuda *cuda, const rk_cuda_device *from, co
         peer_attribute_of(cuda, from, to, RK_CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED),
         peer_attribute_of(cuda, from, to, RK_CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED),
     };
+}
+
+void rk_cuda_host_window(const rk_cuda_device *device, const char *node, char *text, size_t size)
+{
+    if (device->can & RK_CUDA_CAN_INTEGRATED)
+        snprintf(text, size, "it is the host's");
+    else if (access(node, R_OK | W_OK) == 0)
+        snprintf(text, size, "could be mapped by GDRCopy (%s); lanes use pinned memory all the same", node);
+    else
+        snprintf(text, size, "not mapped: GDRCopy's driver can't be used (%s: %s)", node, strerror(errno));
 }
 
 const char *rk_cuda_ability(rk_u32 bit)

@@ -54,6 +54,11 @@ typedef struct rk_cuda_link {
 } rk_cuda_link;
 rk_cuda_link rk_cuda_link_of(const rk_cuda *cuda, const rk_cuda_device *from, const rk_cuda_device *to);
 
+/* Could the host map its memory, in words, or why not: `node` is that of GDRCopy's driver, RK_CUDA_GDRCOPY. Nothing else
+ * maps it: a process that maps a dma-buf of it is refused by the driver. */
+#define RK_CUDA_GDRCOPY "/dev/gdrdrv"
+void rk_cuda_host_window(const rk_cuda_device *device, const char *node, char *text, size_t size);
+
 /* The words of an ability; "" for a bit that is none. */
 const char *rk_cuda_ability(rk_u32 bit);
 

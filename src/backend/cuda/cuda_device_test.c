@@ -94,6 +94,24 @@ static void a_device_that_lacks_what_is_needed_is_refused_with_all_of_it(void **
     assert_says("lacks what ring kernels need: kernels side by side");
 }
 
+static void assert_window(const char *node, const char *part)
+{
+    char text[192];
+    rk_cuda_host_window(&device, node, text, sizeof text);
+    if (!strstr(text, part)) fail_msg("\"%s\" is not in: %s", part, text);
+}
+
+static void whether_the_host_can_map_its_memory_is_told_or_why_not(void **state)
+{
+    (void)state;
+    assert_int_equal(rk_cuda_describe(&cuda, 0, &device), RK_OK);
+    assert_window("/dev/null", "could be mapped by GDRCopy (/dev/null)"); /* a node that can be used */
+    assert_window("/dev/no such node",
+                  "not mapped: GDRCopy's driver can't be used (/dev/no such node: No such file");
+    device.can |= RK_CUDA_CAN_INTEGRATED;
+    assert_window("/dev/no such node", "it is the host's");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, load)
@@ -103,6 +121,7 @@ int main(void)
         TEST(a_device_that_does_not_answer_is_an_error),
         TEST(an_attribute_that_the_driver_does_not_know_is_an_ability_less),
         TEST(a_device_that_lacks_what_is_needed_is_refused_with_all_of_it),
+        TEST(whether_the_host_can_map_its_memory_is_told_or_why_not),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }

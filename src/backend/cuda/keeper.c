@@ -44,10 +44,17 @@ rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda)
     rk_status status = rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
     if (status != RK_OK || best == ~0ull) return status;
     rk_u64 before = __atomic_load_n(&cuda->clock_base, __ATOMIC_RELAXED);
-    if (before) cuda->clock_drift_ns = (rk_i64)(base - before);
-    cuda->clock_error_ns = best / 2;
+    if (before) __atomic_store_n(&cuda->clock_drift_ns, (rk_i64)(base - before), __ATOMIC_RELAXED);
+    __atomic_store_n(&cuda->clock_error_ns, best / 2, __ATOMIC_RELAXED);
     __atomic_store_n(&cuda->clock_base, base, __ATOMIC_RELEASE);
     return RK_OK;
+}
+
+void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns)
+{
+    const rk_cuda_runtime *cuda = rk_cuda_on(kernel);
+    *error_ns = __atomic_load_n(&cuda->clock_error_ns, __ATOMIC_RELAXED);
+    *drift_ns = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
 }
 
 static void set_clocks(rk_cuda_runtime *cuda)

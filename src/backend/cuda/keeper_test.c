@@ -166,6 +166,42 @@ static void the_clock_is_set_anew_each_second(void **state)
     assert_true(error < RK_SECONDS(1));
 }
 
+static rk_u64 stopped_clock(void *user)
+{
+    (void)user;
+    return RK_SECONDS(7);
+}
+
+static rk_metrics metrics_of(rk_kernel kernel)
+{
+    rk_metrics metrics;
+    OK(rk_metrics_of(runtime, kernel, &metrics));
+    return metrics;
+}
+
+static void how_far_the_clock_is_off_and_drifts_is_told(void **state)
+{
+    (void)state;
+    open_runtime();
+    mock->timer_gains = 100; /* a tenth */
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(metrics_of(kernel).clock_drift_ns < -(rk_i64)RK_MILLISECONDS(90));
+    assert_in_range(metrics_of(kernel).clock_error_ns, 1, RK_SECONDS(1));
+}
+
+static void a_clock_of_ones_own_is_not_off(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.clock_ns = stopped_clock;
+    open_with(&options);
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(cuda_of_runtime()->clock_probe &&
+          __atomic_load_n(&cuda_of_runtime()->clock_error_ns, __ATOMIC_RELAXED));
+    assert_int_equal(metrics_of(kernel).clock_error_ns, 0);
+    assert_int_equal(metrics_of(kernel).clock_drift_ns, 0);
+}
+
 /* The heartbeat goes on through the second in which the clock is set. */
 static void assert_beats_for(rk_kernel kernel, rk_u64 duration_ns)
 {
@@ -407,6 +443,8 @@ static const struct CMUnitTest tests[] = {
     TEST(a_kernel_that_failed_is_launched_again_by_its_owner_alone),
     TEST_LOST(a_lost_device_is_logged_once),
     TEST(the_clock_is_set_anew_each_second),
+    TEST(how_far_the_clock_is_off_and_drifts_is_told),
+    TEST(a_clock_of_ones_own_is_not_off),
     TEST(a_device_as_full_as_can_be_has_room_for_the_clock),
     TEST(as_many_kernels_as_can_be_leave_room_for_the_clock),
     TEST(in_slices_a_message_brings_a_launch_and_idleness_few),
