@@ -237,9 +237,8 @@ class HostCompiler:
         return asked.stdout + " ".join(self.options)
 
     def compile(self, job, text):
-        # The files of a kernel lie beside it; a header is only parsed, since nothing uses its functions.
-        how = ["-O0", "-fPIC", "-c"] if job.kernel else ["-fsyntax-only"]
-        command = [self.command, *self.options, *how, *self.include, "-o", "/dev/null", "-"]
+        # What is there to see without optimisation is seen by parsing; builds make code of the kernels.
+        command = [self.command, *self.options, "-fsyntax-only", *self.include, "-"]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         return done.returncode == 0, done.stdout + done.stderr
 
@@ -256,7 +255,7 @@ class Nvrtc:
         self.options = ["--std=c++20", f"-I{root}/include"]
         real = self.architecture.startswith("sm_")
         self.optimise = [f"--gpu-architecture={self.architecture.replace('sm_', 'compute_')}"]
-        self.quickly = list(self.optimise)
+        self.quickly, self.parse = list(self.optimise), list(self.optimise)
         self.assemble = [f"--gpu-architecture={self.architecture}"] if real else []
         self.assemble_optimised = [*self.assemble, "--ptxas-options=-O0"] if real else self.optimise
         self.library = self.find(nvrtc)
@@ -265,8 +264,9 @@ class Nvrtc:
         if major.value >= 13:  # older ones may not have these
             # Nobody assembles the code for a virtual architecture: what NVRTC could refuse, its front end refuses.
             self.quickly.append("--Ofast-compile=max" if real else "--fdevice-syntax-only")
+            self.parse.append("--fdevice-syntax-only")  # a header alone has nothing to make code of
             self.assemble += ["--Ofast-compile=max"] if real else []
-        return f"NVRTC {major.value}.{minor.value} {self.options} {self.optimise} {self.quickly} {self.assemble}"
+        return f"NVRTC {major.value}.{minor.value} {self.options} {self.optimise} {self.quickly} {self.parse} {self.assemble}"
 
     @staticmethod
     def find(nvrtc):
@@ -280,7 +280,7 @@ class Nvrtc:
         raise Missing("NVRTC not found")
 
     def compile(self, job, text):
-        ways = [self.optimise, self.assemble] if job.optimised else [self.quickly]
+        ways = [self.optimise, self.assemble] if job.optimised else [self.quickly if job.kernel else self.parse]
         if job.optimised == "RK_RUN_THREADS":
             ways = [self.assemble_optimised]
         for how in filter(None, ways):
