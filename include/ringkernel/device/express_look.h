@@ -27,8 +27,7 @@ RK_FN rk_express_own rk_express_own_of(const rk_entry *entry, RK_GLOBAL const rk
 {
     rk_express_own own;
     rk_u32 used = (shard->shared_size + 8u * entry->threads + 15u) & ~15u, size = rk_port_block_bytes();
-    own.room =
-        rk_express_room_for(shard, entry->threads, RK_SHUTTLE_DEEP_MOST, size > used ? size - used : 0u);
+    own.room = rk_express_room_for(shard, entry->threads, size > used ? size - used : 0u);
     own.fixed = entry->context.shared + used;
     own.copies = own.fixed + RK_EXPRESS_FIXED;
     own.stage = own.copies + own.room.messages * own.room.copy_stride;

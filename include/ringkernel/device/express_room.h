@@ -9,16 +9,7 @@
 #include "stage.h"
 
 #define RK_EXPRESS_APART 8u
-#define RK_EXPRESS_DEEP 4u /* looks that a lane has under way at once, after a full batch */
-/* Messages that a thread of the shuttle (shuttle.h) has in one turn, at most, and threads of the largest block that has
- * registers and memory for more than one each. */
-#define RK_SHUTTLE_DEEP_MOST 3u
-#define RK_SHUTTLE_DEEP_THREADS 256u
-#if defined(RK_BLOCK_BOUND) && RK_BLOCK_BOUND > RK_SHUTTLE_DEEP_THREADS
-#define RK_SHUTTLE_DEEP 1u
-#else
-#define RK_SHUTTLE_DEEP RK_SHUTTLE_DEEP_MOST
-#endif
+#define RK_EXPRESS_DEEP 4u      /* looks that a lane has under way at once, after a full batch */
 #define RK_EXPRESS_SENDS 1024u  /* that all threads may stage in one turn, and messages of one */
 #define RK_EXPRESS_CLAIMS 2048u /* places by which messages of one actor find each other */
 #define RK_EXPRESS_COUNTERS 10u
@@ -124,7 +115,7 @@ typedef struct rk_express {
 } rk_express;
 
 typedef struct rk_express_room {
-    rk_u32 messages; /* that are copied at a time; 0: there is no room for the express */
+    rk_u32 messages; /* of one turn; 0: there is no room for the express */
     rk_u32 copy_stride, stage_stride;
     rk_u32 share; /* bytes of stage for each message */
     rk_u32 bytes;
@@ -132,9 +123,7 @@ typedef struct rk_express_room {
 
 #define RK_EXPRESS_FIXED ((rk_u32)sizeof(rk_express) + RK_EXPRESS_AIM)
 
-/* With a copy for each thread, or for `deep` of each where the shuttle may have use for them. */
-RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u32 threads, rk_u32 deep,
-                                          rk_u32 memory)
+RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u32 threads, rk_u32 memory)
 {
     rk_express_room room;
     room.copy_stride = (1u << shard->copy_shift) + RK_EXPRESS_APART;
@@ -145,9 +134,7 @@ RK_FN rk_express_room rk_express_room_for(RK_GLOBAL const rk_shard *shard, rk_u3
     room.share = (room.stage_stride * shard->max_sends) | RK_EXPRESS_APART;
     rk_u32 each = room.copy_stride + room.share;
     rk_u32 fit = memory > RK_EXPRESS_FIXED ? (memory - RK_EXPRESS_FIXED) / each : 0u;
-    const rk_u32 plain = !shard->features && shard->state_kind == RK_STATELESS;
-    const rk_u32 most = plain && threads <= RK_SHUTTLE_DEEP_THREADS ? deep * threads : threads;
-    room.messages = shard->max_batch < most ? shard->max_batch : most;
+    room.messages = shard->max_batch < threads ? shard->max_batch : threads;
     if (room.messages > RK_EXPRESS_SENDS / shard->max_sends)
         room.messages = RK_EXPRESS_SENDS / shard->max_sends;
     if (room.messages > fit) room.messages = fit >= 32u ? fit & ~31u : fit;

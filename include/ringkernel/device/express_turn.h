@@ -77,9 +77,9 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
 {
     rk_context *context = &entry->context;
     RK_GLOBAL rk_turn *turn = context->turn;
-    const rk_u32 share = rk_stage_share(context), stride = context->shard->stage_stride;
-    rk_u32 visit = 0;
-    if (entry->thread == 0) {
+    rk_u32 share = rk_stage_share(context), k = entry->thread, stride = context->shard->stage_stride,
+           visit = 0;
+    if (k == 0) {
         turn->views = 1;
         turn->n = turn->copied = n;
         turn->references = turn->published = 0;
@@ -88,7 +88,7 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
     }
     RK_PORT_BLOCK_BARRIER();
     context->now_ns = now_ns;
-    for (rk_u32 k = entry->thread; k < n; k += entry->threads) {
+    if (k < n) {
         const rk_u32 copy = first + k < copies ? first + k : first + k - copies;
         const rk_express_call call = x->call[copy];
         rk_context c;
@@ -115,7 +115,7 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
     }
     context->stage_next = n * share;
     RK_PORT_BLOCK_BARRIER();
-    if (entry->thread == 0) {
+    if (k == 0) {
         rk_causal_begin(context, n);
         if (context->features & RK_FEATURE_TIMESTAMPS)
             rk_express_count_waits(x, &context->shard->meter.queue_wait, n); /* the buckets have them */
@@ -390,7 +390,6 @@ RK_FN void rk_express_open(rk_entry *entry, rk_express *x)
 RK_FN rk_u32 rk_express_most(const rk_express *x, const rk_express_own *own, rk_u32 max_sends)
 {
     rk_u32 most = x->to.rows * 32u / max_sends;
-    if (most > blockDim.x) most = blockDim.x;
     return most < own->room.messages ? most : own->room.messages;
 }
 

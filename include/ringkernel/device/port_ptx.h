@@ -93,18 +93,6 @@ RK_FN void rk_port_set(rk_u32 *word, rk_u32 bits)
                  : "memory");
 }
 
-/* An addition by the lanes whose condition holds; without it the answer is anything. */
-RK_FN rk_u64 rk_port_add_if(rk_u32 condition, rk_u64 *word, rk_u64 n)
-{
-    rk_u64 before;
-    asm volatile("{ .reg .pred p; setp.ne.u32 p, %1, 0;\n"
-                 "@p atom.relaxed." RK_PORT_WIDE ".global.add.u64 %0, [%2], %3; }"
-                 : "=l"(before)
-                 : "r"(condition), "l"(word), "l"(n)
-                 : "memory");
-    return before;
-}
-
 /* An addition by the lanes whose condition holds, and behind it, without waiting for its answer, a word of the block's memory by
  * the first lane. By a whole warp. Without the condition the answer is anything. */
 RK_FN rk_u64 rk_port_add_and_tell(rk_u32 condition, rk_u64 *word, rk_u64 n, rk_u32 *told, rk_u32 value)

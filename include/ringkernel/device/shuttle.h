@@ -1,9 +1,8 @@
 /* Shuttle: the express (express.h) on its shortest line.
  *
  * Kernels without state, whose messages have a short header and a slot of 64 bytes on each side, are what most rates
- * are made of. For them nothing is asked twice: what a turn needs of its lanes stays in registers. A thread handles one
- * message in a turn, or a few, since what a turn waits for is the same for few and for many. On the device a lane of a warp
- * has a slot of each 32, over the bus four share one.
+ * are made of. For them nothing is asked twice: what a turn needs of its lanes stays in registers, and a
+ * thread handles one message. On the device a lane of a warp has a slot, over the bus four share one.
  *
  *     shuttle_line.h        the lanes, and a look at them
  *     shuttle_turnstile.h   how warps keep the order of messages
@@ -30,7 +29,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_express *x = s->x;
     rk_turnstile *t = &x->turnstile;
-    const rk_u32 thread = threadIdx.x;
+    const rk_u32 thread = threadIdx.x, copies = 32u * s->widest;
     const rk_u32 sources = context->shard->end_sources > 1u || context->shard->edge_total;
     rk_u32 from = 0, alone = 1, visit = RK_VISIT_IDLE, patience = RK_RUN_PATIENCE, slots = 0;
     rk_context c;
@@ -42,7 +41,6 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
     }
     for (rk_u32 rounds = 0; rounds < RK_SHUTTLE_ROUNDS && slots < RK_RUN_LONGEST; rounds++) {
         rk_u32 n, first = 0, out = 0, ends = 0, of = from;
-        const rk_u32 copies = 32u * s->widest * (from ? s->deep : 1u); /* a circle of them */
         if (thread == 0) rk_run_open(x, patience, rk_entry_now(&c));
         RK_PORT_BLOCK_BARRIER();
         if (alone) {

@@ -13,12 +13,11 @@ RK_FN rk_u32 rk_shuttle_alone_send(rk_entry *entry, const rk_express_own *where,
     const rk_u32 stride = s->own.room.stage_stride / 8u, lane = threadIdx.x;
     rk_u32 room = rk_shuttle_prepare(s, t, entry->context.shard);
     if (s->shards > 1u && !room) return rk_shuttle_press_on(entry, where, s, t, 0);
-    rk_shuttle_round *claim = &t->round[0];
-    rk_shuttle_claim(s, t, claim);
+    rk_shuttle_claim(s, t);
     if (s->shards > 1u) return rk_shuttle_put_claimed(s, t), t->total;
-    rk_shuttle_count(s, claim);
-    const rk_u32 out = __shfl_sync(RK_ALL_LANES, claim->granted, 0);
-    const rk_u32 index = __shfl_sync(RK_ALL_LANES, claim->index, 0);
+    rk_shuttle_count(s, t);
+    const rk_u32 out = __shfl_sync(RK_ALL_LANES, t->granted, 0);
+    const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index, 0);
     for (rk_u32 i = lane / 4u; i < out; i += 8u)
         rk_shuttle_put(s->slots, s->mask, index + i, rk_express_staged(&s->own, i * stride));
     if (out < t->total && lane < out) rk_express_staged(&s->own, lane * stride)->route = RK_TO_NOWHERE;
@@ -81,8 +80,9 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
         general = __shfl_sync(RK_ALL_LANES, general, 0);
         if (!general && __any_sync(RK_ALL_LANES, sent)) {
             rk_shuttle_sends t;
-            rk_shuttle_open(s, &t, 1, 1, lane * (s->own.room.share / 8u), 0); /* staged where lane 0 has it */
-            t.round[0].sent = sent;
+            t.sent = sent;
+            t.list = 0;
+            t.first = lane * (s->own.room.share / 8u); /* that of lane 0 is where it is staged */
             out = rk_shuttle_alone_send(entry, where, s, &t);
             general = out < t.total;
         }
@@ -90,7 +90,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
         in.head = line.head;
         if (general) {
             if (lane == 0) {
-                rk_shuttle_note(x, 0, 0, c->stage_next, c->failed);
+                rk_shuttle_note(x, c, 0, 0);
                 x->rounds = 1;
                 x->now_ns = now_ns;
                 rk_express_partly(entry, x, out, 1, now_ns);

@@ -28,9 +28,7 @@ typedef struct rk_shuttle {
     rk_byte *slots;          /* and its slots */
     rk_u32 mask, shards, single, tries, mode, max_sends;
     rk_u32 several;          /* 1: a message may send to several shards, or by several connections */
-    rk_u32 one;              /* 1: what a warp sends is claimed at once; 0: by each 32 of its messages */
-    rk_u32 widest;           /* warps that take slots, */
-    rk_u32 deep;             /* from kernels so many for each of their threads in one turn */
+    rk_u32 widest;           /* warps that take slots */
     RK_GLOBAL rk_u64 *count; /* of what goes there; 0: it is the host's */
     rk_u32 *cell;            /* warps × shards: sends of a warp to a shard; 0 between the turns */
 } rk_shuttle;
@@ -55,11 +53,7 @@ RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
     s.count = s.target->count;
     s.max_sends = entry->context.shard->max_sends;
     s.several = s.shards > 1u && (s.max_sends > 1u || s.x->to.edges > 1u);
-    s.one = s.shards == 1u || s.several;
     s.widest = rk_express_most(s.x, &s.own, s.max_sends) / 32u;
-    s.deep = s.own.room.messages / 32u / s.widest;
-    if (s.deep > RK_SHUTTLE_DEEP) s.deep = RK_SHUTTLE_DEEP;
-    if (s.several) s.deep = 1;
     s.cell = (rk_u32 *)(s.target + s.shards);
     return s;
 }
@@ -103,18 +97,6 @@ RK_FN rk_unit rk_shuttle_unit(const rk_word *words, rk_u32 u, rk_u32 lap)
     return unit;
 }
 
-/* A whole slot, by eight bytes. */
-RK_FN void rk_shuttle_copy_whole(rk_byte *copy, const rk_unit *unit)
-{
-    rk_double_word *to = (rk_double_word *)copy;
-    rk_word words[RK_SHUTTLE_WORDS];
-#pragma unroll
-    for (rk_u32 u = 0; u < 4u; u++) rk_shuttle_copy(words, u, unit[u]);
-#pragma unroll
-    for (rk_u32 w = 0; w + 1u < RK_SHUTTLE_WORDS; w += 2u) to[w / 2u] = rk_double_of(words[w], words[w + 1u]);
-    ((rk_word *)to)[RK_SHUTTLE_WORDS - 1u] = words[RK_SHUTTLE_WORDS - 1u];
-}
-
 /* This warp looks at the 32 slots from `first` on, of which `done` were taken before, and copies what is there. Returns
  * how many behind those are whole; *odd: the first of them is there, and none of the shuttle's.
  *
@@ -147,40 +129,31 @@ RK_FN rk_u32 rk_shuttle_look_far(const rk_line *line, rk_u32 first, rk_u32 done,
     return n - done;
 }
 
-/* On the device a lane has a slot of each 32, and nobody has to agree about its units. `first` is that of the warp's range, of
- * which `most` slots are looked at, by 32; the lane's first has its copy at `copy`. */
-RK_FN rk_u32 rk_shuttle_look_near(const rk_line *line, rk_u32 first, rk_u32 done, rk_u32 most,
-                                  const rk_express_own *own, rk_u32 copy, rk_u32 *odd)
+/* On the device a lane has a slot, and nobody has to agree about its units. */
+RK_FN rk_u32 rk_shuttle_look_near(const rk_line *line, rk_u32 first, rk_u32 done, const rk_express_own *own,
+                                  rk_u32 *odd)
 {
-    const rk_u32 lane = threadIdx.x % 32u;
-    rk_byte *to = own->copies + copy * own->room.copy_stride;
-    rk_unit unit[RK_SHUTTLE_DEEP][4];
-    rk_u32 n = 0, strange = 0, going = 1;
+    const rk_u32 lane = threadIdx.x % 32u, index = first + lane, lap = index & ~line->mask;
+    const rk_unit *slot =
+        (const rk_unit *)(line->slots + ((rk_u64)(index & line->mask) << RK_SLOT_MIN_SHIFT));
+    rk_double_word *to = (rk_double_word *)(own->copies + threadIdx.x * own->room.copy_stride);
+    rk_word words[RK_SHUTTLE_WORDS];
+    rk_unit unit[4];
 #pragma unroll
-    for (rk_u32 d = 0; d < RK_SHUTTLE_DEEP; d++) {
-        if (32u * d >= most) break;
-        const rk_unit *slot = (const rk_unit *)(line->slots + ((rk_u64)((first + 32u * d + lane) & line->mask)
-                                                               << RK_SLOT_MIN_SHIFT));
+    for (rk_u32 u = 0; u < 4u; u++) unit[u] = rk_load_unit(slot + u);
+    const rk_u32 units = rk_shuttle_units(unit[0]), begun = unit[0].word[0] == lap;
+    rk_u32 fresh = begun;
 #pragma unroll
-        for (rk_u32 u = 0; u < 4u; u++) unit[d][u] = rk_load_unit(slot + u);
-    }
+    for (rk_u32 u = 1; u < 4u; u++) fresh |= (unit[u].word[0] == lap) << u;
+    const rk_u32 broken =
+        __ballot_sync(RK_ALL_LANES, lane >= done && (units == 0 || (fresh & units) != units));
+    *odd = __any_sync(RK_ALL_LANES, lane == done && begun && units == 0) != 0;
 #pragma unroll
-    for (rk_u32 d = 0; d < RK_SHUTTLE_DEEP; d++) {
-        if (32u * d >= most) break;
-        const rk_unit *at = unit[d];
-        const rk_u32 lap = (first + 32u * d + lane) & ~line->mask, units = rk_shuttle_units(at[0]);
-        rk_u32 fresh = at[0].word[0] == lap;
-        strange |= 32u * d + lane == done && fresh && units == 0;
+    for (rk_u32 u = 0; u < 4u; u++) rk_shuttle_copy(words, u, unit[u]);
 #pragma unroll
-        for (rk_u32 u = 1; u < 4u; u++) fresh |= (at[u].word[0] == lap) << u;
-        const rk_u32 broken =
-            __ballot_sync(RK_ALL_LANES, 32u * d + lane >= done && (units == 0 || (fresh & units) != units));
-        if (going) n += broken ? (rk_u32)__ffs((int)broken) - 1u : 32u;
-        going = going && !broken;
-        rk_shuttle_copy_whole(to + 32u * d * own->room.copy_stride, at);
-    }
-    *odd = __any_sync(RK_ALL_LANES, strange) != 0;
-    return n - done;
+    for (rk_u32 w = 0; w + 1u < RK_SHUTTLE_WORDS; w += 2u) to[w / 2u] = rk_double_of(words[w], words[w + 1u]);
+    ((rk_word *)to)[RK_SHUTTLE_WORDS - 1u] = words[RK_SHUTTLE_WORDS - 1u];
+    return (broken ? (rk_u32)__ffs((int)broken) - 1u : 32u) - done;
 }
 
 /* A look at the host's next slot and at its orders, now and then while messages are handled. Bits: 1 the host has sent

@@ -1,7 +1,6 @@
 /* A run of the shuttle: the warps of a block take the slots of one lane, each for itself.
  *
- * The slots are dealt out in ranges of 32, or of a few times 32, in turn to all warps, so nobody has to ask whose the next one
- * is. Two
+ * The slots are dealt out in ranges of 32, in turn to all warps, so nobody has to ask whose the next one is. Two
  * turnstiles keep the order:
  *
  *     look │ found │ acquire, handle, number, ask for room, release │ passed: claim, give back │ write, count
@@ -21,7 +20,7 @@
 #if defined(RK_LANG_CUDA)
 
 #define RK_RUN_PATIENCE 8u /* looks that bring one message or none, before the first warp goes on alone */
-#define RK_RUN_PEEK 512u   /* slots of which one range has a look at the host's lane and orders beside it */
+#define RK_RUN_PEEK 16u    /* ranges of which one has a look at the host's lane and orders beside it */
 #define RK_RUN_MISSES 4u   /* looks of a warp that bring nothing, of which one has such a look beside it */
 #define RK_RUN_TALLY 8u    /* turns of a warp that are counted at once */
 #define RK_RUN_SHARE 2048u /* slots of the host's, before kernels that send have a turn */
@@ -37,15 +36,15 @@ RK_FN void rk_run_open(rk_express *x, rk_u32 patience, rk_u64 now_ns)
     t->began_ns = now_ns;
 }
 
-/* How far ahead looks are worth it, of `most` slots, once n messages were found; `rest` of the range are still to come. What
- * warps tell each other here is a guess, in no order. */
-RK_FN void rk_run_guess(rk_turnstile *t, rk_u32 n, rk_u32 rest, rk_u32 most)
+/* How far ahead looks are worth it, once n messages were found; `rest` of the range are still to come. What warps tell each
+ * other here is a guess, in no order. */
+RK_FN void rk_run_guess(rk_turnstile *t, rk_u32 n, rk_u32 rest, rk_u32 widest)
 {
     if (threadIdx.x % 32u) return;
     const rk_u32 reach = t->reach;
     t->quiet = n == 1u ? t->quiet + 1u : 0u;
     if (t->quiet >= RK_RUN_PATIENCE) rk_turnstile_end(t, RK_RUN_QUIET);
-    if (!rest && reach < most)
+    if (!rest && reach < 32u * widest)
         t->reach = 2u * reach;
     else if (rest && n < 8u && reach > 32u)
         t->reach = reach / 2u;
@@ -60,25 +59,16 @@ RK_FN void rk_run_miss(rk_turnstile *t)
 }
 
 /* Until a range is so near that it is worth a look: 1, or 2 where the next message is to come there, at `at`. Until the run
- * ends: 0. *until: slots from `range` on are worth it so far, by what the first lane has seen. */
-RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 at, rk_u32 *until)
+ * ends: 0. */
+RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 at)
 {
     for (;;) {
         const rk_u32 ends = rk_port_seen(&t->ends), found = rk_port_seen(&t->found);
-        const rk_u32 near = range < found + (*until = rk_port_seen(&t->reach));
-        *until += found - range;
+        const rk_u32 near = range < found + rk_port_seen(&t->reach);
         if (__any_sync(RK_ALL_LANES, ends)) return 0;
         if (__all_sync(RK_ALL_LANES, found == at)) return 2;
         if (__any_sync(RK_ALL_LANES, near)) return 1;
     }
-}
-
-/* As a part of a range, which is looked at by 32 slots, and behind those that were taken. */
-RK_FN rk_u32 rk_run_reach(rk_u32 until, rk_u32 done, rk_u32 span)
-{
-    const rk_u32 seen = __shfl_sync(RK_ALL_LANES, until, 0);
-    if ((rk_i32)seen <= (rk_i32)done) return done + 1u;
-    return seen < span ? seen : span;
 }
 
 /* A look at what the host wants, and over its lane. */
@@ -141,16 +131,6 @@ RK_FN void rk_run_close(rk_express *x, RK_GLOBAL rk_meter *meter, rk_way *in, rk
     meter->service.max_ns = x->service_max_ns;
 }
 
-/* A turn that isn't finished here: what of its n messages, from slot `begin` of the range on, the general visit has to know.
- * `sent` has a byte for the sends of each round, `noted` a bit for what it knows already. */
-RK_FN void rk_run_note(rk_express *x, const rk_shuttle_sends *sends, rk_u32 copy, rk_u32 begin, rk_u32 n,
-                       rk_u32 sent, rk_u32 noted)
-{
-    for (rk_u32 d = begin / 32u; d < sends->rounds; d++)
-        if (32u * d + threadIdx.x % 32u - begin < n && !(noted >> d & 1u))
-            rk_shuttle_note(x, copy + 32u * d, sends->first + d * sends->step, sent >> 8u * d & 255u, 0);
-}
-
 /* This warp's part of a run over lane `from` of the shard. */
 RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 from, rk_u32 sources)
 {
@@ -160,18 +140,15 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
     RK_GLOBAL const rk_shard *shard = entry->context.shard;
     const rk_unit *orders = (const rk_unit *)entry->context.told;
     const rk_u32 thread = threadIdx.x, lane = thread % 32u, number = entry->number, widest = s->widest;
-    const rk_u32 span = from ? 32u * s->deep : 32u, circle = span * widest;
-    const rk_u32 copy = thread / 32u * span + lane, first = copy * (s->own.room.share / 8u),
-                 list = (thread - lane) * s->max_sends;
+    const rk_u32 first = thread * (s->own.room.share / 8u), list = (thread - lane) * s->max_sends;
     const rk_u32 acquires = from && shard->memory == RK_RELEASE_ACQUIRE, faults = x->faults;
     const rk_line host = rk_line_of(&x->in[0][0]), line = from ? rk_line_of(&x->in[1][0]) : host;
     const rk_way *in = &x->in[from][0];
     rk_tally tally = { 0, 0, 0, 0, 0 };
-    rk_u32 range = copy - lane, done = 0, misses = 0, near, until, odd;
-    while ((near = rk_run_near(t, range, range + done, &until)) != 0) {
+    rk_u32 range = thread - lane, done = 0, misses = 0, near, odd;
+    while ((near = rk_run_near(t, range, range + done)) != 0) {
         const rk_u32 index = (rk_u32)line.head + range, at = range + done;
-        const rk_u32 n = from ? rk_shuttle_look_near(&line, index, done, rk_run_reach(until, done, span),
-                                                     &s->own, copy, &odd)
+        const rk_u32 n = from ? rk_shuttle_look_near(&line, index, done, &s->own, &odd)
                               : rk_shuttle_look_far(&line, index, done, &s->own, &odd);
         if (!rk_turnstile_await(&t->found, &t->ends, at)) break;
         if (n == 0) {
@@ -184,28 +161,23 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         }
         rk_turnstile_pass(&t->found, at + n);
 
-        const rk_u32 begin = done, rounds = (begin + n + 31u) / 32u;
+        const rk_u32 mine = lane - done < n; /* the message of this lane's slot */
         done += n;
-        rk_run_guess(t, n, span - done, circle);
+        rk_run_guess(t, n, 32u - done, widest);
         if (acquires) rk_batch_acquire(shard);
 
         rk_shuttle_sends sends;
-        rk_u32 room = 1, claimed = 0, out = 0, sent = 0, noted = 0;
+        rk_u32 plain = 1, room = 1, claimed = 0, out = 0;
         rk_context context = rk_shuttle_context, *c = &context;
         const rk_u64 began_ns = rk_entry_now(c);
-        rk_shuttle_open(s, &sends, rounds, from ? RK_SHUTTLE_DEEP : 1u, first, list);
-#pragma unroll 1
-        for (rk_u32 d = begin / 32u; d < rounds; d++) {
-            if (32u * d + lane - begin >= n) continue; /* that slot isn't the turn's */
-            const rk_u32 plain =
-                rk_shuttle_handle(s, c, number, copy + 32u * d, first + d * sends.step, began_ns);
-            sent |= c->stage_next << 8u * d;
-            if (plain) continue;
-            rk_shuttle_note(x, copy + 32u * d, first + d * sends.step, c->stage_next, c->failed);
-            noted |= 1u << d;
+        sends.sent = sends.total = 0;
+        sends.first = first;
+        sends.list = list;
+        if (mine) {
+            plain = rk_shuttle_handle(s, c, number, thread, first, began_ns);
+            sends.sent = c->stage_next;
         }
-        RK_EACH_ROUND(d, &sends) sends.round[d].sent = sent >> 8u * d & 255u;
-        const rk_u32 strange = __any_sync(RK_ALL_LANES, noted);
+        const rk_u32 strange = __any_sync(RK_ALL_LANES, !plain);
         if (!strange) room = rk_shuttle_prepare(s, &sends, shard);
 
         rk_u32 turn = rk_turnstile_await(&t->passed, &t->pressed, at);
@@ -215,7 +187,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             turn = rk_turnstile_await(&t->passed, &t->halted, at);
         }
         if (!turn) { /* and hasn't found any */
-            rk_run_note(x, &sends, copy, begin, n, sent, noted);
+            if (mine) rk_shuttle_note(x, c, thread, first);
             if (!strange) rk_shuttle_drop(s, &sends);
             break;
         }
@@ -234,7 +206,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             rk_turnstile_pass(&t->pressed, 1);
             if (!strange) out = rk_shuttle_press_on(entry, where, s, &sends, claimed);
             if (strange || out < sends.total) {
-                rk_run_note(x, &sends, copy, begin, n, sent, noted);
+                if (mine) rk_shuttle_note(x, c, thread, first);
                 rk_run_halt(t, out);
                 break;
             }
@@ -251,11 +223,13 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         tally.most = n > tally.most ? n : tally.most;
         tally.took_ns += done_ns > began_ns ? done_ns - began_ns : 0;
         if (++tally.turns == RK_RUN_TALLY) rk_tally_count(x, &tally);
-        if (done == span) {
-            if (range % RK_RUN_PEEK < span) rk_run_peek(t, &host, orders, faults, from);
+        if (done == 32u && range / 32u % RK_RUN_PEEK == 0) {
+            rk_run_peek(t, &host, orders, faults, from);
             if (!from && sources && at >= RK_RUN_SHARE) rk_turnstile_end(t, RK_RUN_OTHER);
             if (at >= RK_RUN_LONGEST) rk_turnstile_end(t, RK_RUN_LONG);
-            range += circle;
+        }
+        if (done == 32u) {
+            range += 32u * widest;
             done = 0;
         }
         __syncwarp(); /* what the lanes have read is written again */

@@ -30,9 +30,9 @@ RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 number
 }
 
 /* What the general visit has to know of it. */
-RK_FN void rk_shuttle_note(rk_express *x, rk_u32 k, rk_u32 first, rk_u32 sent, rk_u32 failed)
+RK_FN void rk_shuttle_note(rk_express *x, const rk_context *c, rk_u32 k, rk_u32 first)
 {
-    rk_express_call call = { (rk_u16)first, (rk_u16)sent, failed };
+    rk_express_call call = { (rk_u16)first, (rk_u16)c->stage_next, c->failed };
     x->call[k] = call;
 }
 
@@ -87,81 +87,46 @@ RK_FN void rk_shuttle_write_near(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_G
 
 /* ------------------------------------------------------------------ what a warp sends */
 
-/* One message of a lane in a turn has `sent` sends. They are claimed by lane `leader`, behind `rank` others. And what the lane
- * claims, if `left` isn't 0: slots of `shard` for all that 32 messages, or the warp, send there. It has `granted` of them,
- * from `index` on, and `done` more are out. */
-typedef struct rk_shuttle_round {
-    rk_u32 sent, leader, rank;
-    rk_u32 shard, left, granted, done, index;
-    rk_i32 room; /* of a counted ring, as the lane found it */
-} rk_shuttle_round;
-
-/* What a warp sends in a turn. To one shard the first round claims for all, to many each round for itself, in their order. */
+/* As a lane knows it: its message has `sent` sends, staged from `first` on. It claims slots of `shard` for all that the warp
+ * sends there, if `left` isn't 0: it has `granted` of them, from `index` on, and `done` more are out. What a message sends
+ * is claimed by lane `leader`, behind `rank` others. */
 typedef struct rk_shuttle_sends {
-    rk_shuttle_round round[RK_SHUTTLE_DEEP];
-    rk_u32 rounds, claims; /* in use; */
-    rk_u32 most;           /* as the compiler knows it: that may be */
-    rk_u32 total;
-    rk_u32 first,
-        step;    /* where the lane's message of the first round is staged, and how far that of the next */
+    rk_u32 sent, total, first;
+    rk_u32 shard, leader, rank;
+    rk_u32 left, granted, done, index;
+    rk_i32 room; /* of a counted ring, as the lane found it */
     rk_u32 list; /* where the warp's part of the express's lists begins, */
     rk_u32 many; /* 1: it sends to more shards than it has lanes */
 } rk_shuttle_sends;
-
-/* The rounds of a turn, by which the compiler takes them apart. */
-#define RK_EACH_ROUND(d, t) \
-    _Pragma("unroll") for (rk_u32 d = 0; d < RK_SHUTTLE_DEEP && d < (t)->most && d < (t)->rounds; d++)
-#define RK_EACH_CLAIM(d, t) \
-    _Pragma("unroll") for (rk_u32 d = 0; d < RK_SHUTTLE_DEEP && d < (t)->most && d < (t)->claims; d++)
-
-/* A lane's messages in a turn of up to `most` rounds; none is sent yet. */
-RK_FN void rk_shuttle_open(const rk_shuttle *s, rk_shuttle_sends *t, rk_u32 rounds, rk_u32 most, rk_u32 first,
-                           rk_u32 list)
-{
-    t->rounds = rounds;
-    t->claims = s->one ? 1u : rounds;
-    t->most = most;
-    t->total = t->many = 0;
-    t->first = first;
-    t->step = 4u * s->own.room.share; /* of 32 messages, in eights of bytes */
-    t->list = list;
-    RK_EACH_ROUND(d, t) t->round[d].sent = 0;
-}
 
 /* To one shard all sends go after each other, to many behind those that aim at the same. */
 RK_FN void rk_shuttle_number(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 lane = threadIdx.x % 32u;
-    RK_EACH_ROUND(d, t)
-    {
-        rk_shuttle_round *r = &t->round[d];
-        rk_u32 of_round;
-        r->shard = r->leader = r->left = r->granted = r->done = 0;
-        r->rank = t->total + rk_warp_before(r->sent, s->max_sends, &of_round);
-        t->total += of_round;
-        if (s->one) continue;
-        const rk_u32 all = __ballot_sync(RK_ALL_LANES, r->sent);
-        if (!r->sent) continue;
-        r->shard = rk_express_staged(&s->own, t->first + d * t->step)->header.base.target % s->shards;
-        const rk_u32 peers = __match_any_sync(all, r->shard);
-        r->leader = (rk_u32)__ffs((int)peers) - 1u;
-        r->rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
-        if (r->leader == lane) r->left = (rk_u32)__popc((int)peers);
-    }
-    if (s->one && lane == 0) t->round[0].left = t->total;
+    t->shard = t->leader = t->granted = t->done = t->many = 0;
+    t->rank = rk_warp_before(t->sent, s->max_sends, &t->total);
+    t->left = lane == 0 ? t->total : 0u;
+    if (s->shards == 1u || s->several) return;
+    t->left = 0;
+    const rk_u32 all = __ballot_sync(RK_ALL_LANES, t->sent);
+    if (!t->sent) return;
+    t->shard = rk_express_staged(&s->own, t->first)->header.base.target % s->shards;
+    const rk_u32 peers = __match_any_sync(all, t->shard);
+    t->leader = (rk_u32)__ffs((int)peers) - 1u;
+    t->rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
+    if (t->leader == lane) t->left = (rk_u32)__popc((int)peers);
 }
 
 /* Of messages that may send to several shards each: the sends in order, and how many there are for each shard. A lane
- * claims for one of these, as far as there are lanes. Such a turn has one round. */
+ * claims for one of these, as far as there are lanes. */
 RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 lane = threadIdx.x % 32u, stride = s->own.room.stage_stride / 8u;
     const rk_express_order none = { 0, 0 };
-    rk_shuttle_round *r = &t->round[0];
     rk_express *x = s->x;
     rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards, shards = 0;
-    for (rk_u32 i = 0; i < r->sent; i++) x->number[t->list + r->rank + i] = (rk_u16)(t->first + i * stride);
-    r->left = 0;
+    for (rk_u32 i = 0; i < t->sent; i++) x->number[t->list + t->rank + i] = (rk_u16)(t->first + i * stride);
+    t->left = 0;
     __syncwarp();
     for (rk_u32 row = 0; row < t->total; row += 32u) {
         const rk_u32 mine = row + lane < t->total, j = t->list + row + lane;
@@ -182,132 +147,97 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
         rk_u32 fresh = __ballot_sync(RK_ALL_LANES, leads && begins == 0);
         for (; fresh; fresh &= fresh - 1u, shards++) {
             const rk_u32 of = __shfl_sync(RK_ALL_LANES, shard, __ffs((int)fresh) - 1);
-            if (lane == shards) r->shard = of;
+            if (lane == shards) t->shard = of;
         }
         __syncwarp();
     }
     t->many = shards > 32u;
-    if (lane < shards && !t->many) r->left = cell[r->shard];
+    if (lane < shards && !t->many) t->left = cell[t->shard];
 }
 
-RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_round *claim)
+RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    return s->shards > 1u ? s->target[claim->shard].ring : s->ring;
+    return s->shards > 1u ? s->target[t->shard].ring : s->ring;
 }
 
 /* ------------------------------------------------------------------ slots */
 
-RK_FN void rk_shuttle_give_back(const rk_shuttle *s, const rk_shuttle_round *claim, rk_u32 n)
-{
-    rk_port_give_u32(&rk_shuttle_ring(s, claim)->room, n);
-}
-
 /* Room, which can be asked for in any order; with one producer it is known at the claim. */
-RK_FN void rk_shuttle_ask(const rk_shuttle *s, rk_shuttle_round *claim)
+RK_FN void rk_shuttle_ask(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    claim->room = 0;
-    if (claim->left && !s->single)
-        claim->room = (rk_i32)rk_port_add_u32(&rk_shuttle_ring(s, claim)->room, 0u - claim->left);
+    t->room = 0;
+    if (t->left && !s->single) t->room = (rk_i32)rk_port_add_u32(&rk_shuttle_ring(s, t)->room, 0u - t->left);
 }
 
-/* What there is of it. */
-RK_FN void rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_round *claim)
+/* What there is of it. Returns 1 if all sends of the warp have some. */
+RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    const rk_u32 room = claim->room <= 0 ? 0u : (rk_u32)claim->room;
-    claim->granted = room < claim->left ? room : claim->left;
-    if (claim->granted < claim->left) rk_shuttle_give_back(s, claim, claim->left - claim->granted);
+    if (s->single) return 1;
+    t->granted = t->room <= 0 ? 0u : (rk_u32)t->room < t->left ? (rk_u32)t->room : t->left;
+    if (t->granted < t->left) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->left - t->granted);
+    return !t->many && __all_sync(RK_ALL_LANES, t->granted == t->left);
 }
 
 /* Slots of a ring with no other producer. Returns 1 if all sends of the warp have some. */
 RK_FN rk_u32 rk_shuttle_claim_single(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    rk_shuttle_round *claim = &t->round[0];
-    claim->granted = 0;
-    if (claim->left) claim->granted = rk_express_claim_single(s->x, s->target, s->mask + 1u, claim->left);
-    if (claim->left) claim->index = s->target->first;
-    return __all_sync(RK_ALL_LANES, claim->granted == claim->left);
+    t->granted = 0;
+    if (t->left) t->granted = rk_express_claim_single(s->x, s->target, s->mask + 1u, t->left);
+    if (t->left) t->index = s->target->first;
+    return __all_sync(RK_ALL_LANES, t->granted == t->left);
 }
 
-/* Slots for what there is room for, with the next warp's turn at once behind it: nobody waits in his for the answers. */
+/* Slots for what there is room for, with the next warp's turn at once behind it: nobody waits in his for the answer. */
 RK_FN void rk_shuttle_claim_and_pass(const rk_shuttle *s, rk_shuttle_sends *t, rk_u32 *turnstile, rk_u32 next)
 {
-    rk_u64 tail[RK_SHUTTLE_DEEP];
-    RK_EACH_CLAIM(d, t)
-    {
-        const rk_shuttle_round *claim = &t->round[d];
-        rk_u64 *word = &rk_shuttle_ring(s, claim)->tail;
-        if (d + 1u < t->claims)
-            tail[d] = rk_port_add_if(claim->granted, word, claim->granted);
-        else
-            tail[d] = rk_port_add_and_tell(claim->granted, word, claim->granted, turnstile, next);
-    }
-    RK_EACH_CLAIM(d, t)
-    t->round[d].index =
-        (rk_u32)tail[d] + (rk_u32)(tail[d] >> 63); /* a use of one half alone would be waited for */
+    const rk_u64 tail =
+        rk_port_add_and_tell(t->granted, &rk_shuttle_ring(s, t)->tail, t->granted, turnstile, next);
+    t->index = (rk_u32)tail + (rk_u32)(tail >> 63); /* a use of one half alone would be waited for */
 }
 
-RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t, rk_shuttle_round *claim)
+RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     if (s->single)
         rk_shuttle_claim_single(s, t);
-    else if (claim->granted)
-        claim->index = (rk_u32)rk_port_add_u64(&rk_shuttle_ring(s, claim)->tail, claim->granted);
+    else if (t->granted)
+        t->index = (rk_u32)rk_port_add_u64(&rk_shuttle_ring(s, t)->tail, t->granted);
 }
 
 /* What is claimed is counted for its connection. */
-RK_FN void rk_shuttle_count(const rk_shuttle *s, const rk_shuttle_round *claim)
+RK_FN void rk_shuttle_count(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    if (s->count && claim->granted)
-        rk_port_count(s->shards > 1u ? s->target[claim->shard].count : s->count, claim->granted);
+    if (s->count && t->granted)
+        rk_port_count(s->shards > 1u ? s->target[t->shard].count : s->count, t->granted);
 }
 
-/* What of round d has a slot by a claim is written. */
-RK_FN void rk_shuttle_put_round(const rk_shuttle *s, const rk_shuttle_sends *t, rk_u32 d,
-                                const rk_shuttle_round *claim)
+/* What has a slot is written. */
+RK_FN void rk_shuttle_put_all(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 stride = s->own.room.stage_stride / 8u, share = s->own.room.share / 8u;
-    const rk_shuttle_round *r = &t->round[d];
-    const rk_u32 index = __shfl_sync(RK_ALL_LANES, claim->index - claim->done, r->leader);
-    const rk_u32 done = __shfl_sync(RK_ALL_LANES, claim->done, r->leader);
-    const rk_u32 granted = __shfl_sync(RK_ALL_LANES, claim->granted, r->leader);
-    const rk_u32 first = t->first + d * t->step;
+    rk_shuttle_count(s, t);
+    const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index - t->done, t->leader);
+    const rk_u32 done = __shfl_sync(RK_ALL_LANES, t->done, t->leader);
+    const rk_u32 granted = __shfl_sync(RK_ALL_LANES, t->granted, t->leader);
     for (rk_u32 i = 0; i < s->max_sends; i++) {
-        const rk_u32 rank = r->rank + i, goes = i < r->sent && rank - done < granted;
-        if (s->max_sends > 1u && !__any_sync(RK_ALL_LANES, i < r->sent)) break;
+        const rk_u32 rank = t->rank + i, goes = i < t->sent && rank - done < granted;
+        if (s->max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
         if (!s->count)
-            rk_shuttle_write_far(s, goes, index + rank, first + i * stride, share);
+            rk_shuttle_write_far(s, goes, index + rank, t->first + i * stride, share);
         else if (goes)
-            rk_shuttle_write_near(s->shards > 1u ? s->target[r->shard].slots : s->slots, s->mask,
-                                  index + rank, rk_express_staged(&s->own, first + i * stride));
+            rk_shuttle_write_near(s->shards > 1u ? s->target[t->shard].slots : s->slots, s->mask,
+                                  index + rank, rk_express_staged(&s->own, t->first + i * stride));
     }
-}
-
-RK_FN void rk_shuttle_put_all(const rk_shuttle *s, const rk_shuttle_sends *t)
-{
-    RK_EACH_CLAIM(d, t) rk_shuttle_count(s, &t->round[d]);
-    RK_EACH_ROUND(d, t)
-    {
-        const rk_shuttle_round claim = s->one ? t->round[0] : t->round[d];
-        rk_shuttle_put_round(s, t, d, &claim);
-    }
-}
-
-/* What is out is out. */
-RK_FN void rk_shuttle_put_done(rk_shuttle_round *claim)
-{
-    claim->done += claim->granted;
-    claim->left -= claim->granted;
-    claim->granted = 0;
+    t->done += t->granted;
+    t->left -= t->granted;
 }
 
 /* The same of messages that send to several shards, when all have slots. */
 RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
     rk_express *x = s->x;
-    const rk_shuttle_round *claim = &t->round[0];
     rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards;
-    rk_shuttle_count(s, claim);
-    if (claim->left) cell[claim->shard] = claim->index;
+    rk_shuttle_count(s, t);
+    if (t->left) cell[t->shard] = t->index;
     __syncwarp();
     for (rk_u32 i = threadIdx.x % 32u; i < t->total; i += 32u) {
         const rk_u32 j = t->list + i, shard = x->aim[j];
@@ -315,7 +245,7 @@ RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
                               rk_express_staged(&s->own, x->number[j]));
     }
     __syncwarp();
-    if (claim->left) cell[claim->shard] = 0;
+    if (t->left) cell[t->shard] = 0;
 }
 
 /* ------------------------------------------------------------------ where there isn't room for all */
@@ -323,12 +253,8 @@ RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
 /* What room it has goes back: who passes before needs it. */
 RK_FN void rk_shuttle_yield(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    RK_EACH_CLAIM(d, t)
-    {
-        rk_shuttle_round *claim = &t->round[d];
-        if (claim->granted && !s->single) rk_shuttle_give_back(s, claim, claim->granted);
-        claim->granted = 0;
-    }
+    if (t->granted && !s->single) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
+    t->granted = 0;
 }
 
 /* So does all of a turn that was prepared and isn't published. */
@@ -343,16 +269,14 @@ RK_FN void rk_shuttle_drop(const rk_shuttle *s, rk_shuttle_sends *t)
 /* Those that are out go nowhere more: the general visit has the rest. Returns how many they are. */
 RK_FN rk_u32 rk_shuttle_leave(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
+    const rk_u32 done = __shfl_sync(RK_ALL_LANES, t->done, t->leader);
     rk_u32 out = 0;
-    RK_EACH_ROUND(d, t)
-    {
-        const rk_shuttle_round *r = &t->round[d];
-        const rk_u32 done = __shfl_sync(RK_ALL_LANES, s->one ? t->round[0].done : r->done, r->leader);
-        for (rk_u32 i = 0; i < r->sent && r->rank + i < done; i++, out++)
-            rk_express_staged(&s->own, t->first + d * t->step + i * (s->own.room.stage_stride / 8u))->route =
-                RK_TO_NOWHERE;
+    for (rk_u32 i = 0; i < t->sent; i++) {
+        if (t->rank + i >= done) break;
+        rk_express_staged(&s->own, t->first + i * (s->own.room.stage_stride / 8u))->route = RK_TO_NOWHERE;
+        out++;
     }
-    rk_warp_before(out, 32u * RK_SHUTTLE_DEEP, &out);
+    rk_warp_before(out, 0, &out);
     return out;
 }
 
@@ -365,34 +289,24 @@ RK_FN rk_u32 rk_shuttle_waits(const rk_entry *entry, const rk_shuttle *s, rk_u32
     return 0;
 }
 
-/* Sends go out as room is found, `claimed` those that have slots. Where each round claims for itself, the next one only gets
- * any once all before are out. Returns how many; the rest is for the general visit. */
+/* Sends go out as room is found, `claimed` those that have slots. Returns how many; the rest is for the general visit. */
 RK_FN_LARGE rk_u32 rk_shuttle_press(rk_entry *entry, const rk_express_own *where,
                                     const rk_shuttle_sends *sends, rk_u32 claimed)
 {
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_shuttle_sends own = *sends, *t = &own;
-    if (t->claims > 1u) rk_shuttle_yield(s, t);
-    for (rk_u32 d = 0, tries = 0; d < t->claims; d++) {
-        rk_shuttle_round *claim = &t->round[d];
-        for (;; tries++) {
-            if (!claimed && !s->single && !__any_sync(RK_ALL_LANES, claim->granted)) {
-                rk_shuttle_ask(s, claim);
-                rk_shuttle_grant(s, claim);
-            }
-            if (!claimed) rk_shuttle_claim(s, t, claim);
-            claimed = 0;
-            rk_shuttle_count(s, claim);
-            if (s->one)
-                for (rk_u32 of = 0; of < t->rounds; of++) rk_shuttle_put_round(s, t, of, claim);
-            else
-                rk_shuttle_put_round(s, t, d, claim);
-            rk_shuttle_put_done(claim);
-            if (!__any_sync(RK_ALL_LANES, claim->left)) break;
-            if (!rk_shuttle_waits(entry, s, tries)) return rk_shuttle_leave(s, t);
-        }
+    if (!claimed && !s->single && !__any_sync(RK_ALL_LANES, t->granted)) {
+        rk_shuttle_ask(s, t);
+        rk_shuttle_grant(s, t);
     }
-    return t->total;
+    for (rk_u32 tries = 0;; tries++) {
+        if (tries || !claimed) rk_shuttle_claim(s, t);
+        rk_shuttle_put_all(s, t);
+        if (!__any_sync(RK_ALL_LANES, t->left)) return t->total;
+        if (!rk_shuttle_waits(entry, s, tries)) return rk_shuttle_leave(s, t);
+        rk_shuttle_ask(s, t);
+        rk_shuttle_grant(s, t);
+    }
 }
 
 /* The same of messages that send to several shards: a lane claims for each 32nd. */
@@ -401,11 +315,10 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
 {
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     const rk_shuttle_sends *t = sends;
-    const rk_shuttle_round *claim = &t->round[0];
     const rk_cut cut = rk_block_cut_slots(entry, RK_SLOT_MIN);
     const rk_u32 lane = threadIdx.x % 32u;
     rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards, out = 0;
-    if (claim->granted) rk_shuttle_give_back(s, claim, claim->granted);
+    if (t->granted) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
     for (rk_u32 to = lane; to < s->shards; to += 32u) {
         rk_express_wants(&s->target[to], cell[to]);
         cell[to] = 0;
@@ -430,20 +343,13 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
 /* What can be done in any order. Returns 1 if there is room, as far as that is known. */
 RK_FN rk_u32 rk_shuttle_prepare(const rk_shuttle *s, rk_shuttle_sends *t, RK_GLOBAL const rk_shard *shard)
 {
-    rk_u32 all = 1;
     __syncwarp(); /* behind what is staged */
     rk_shuttle_number(s, t);
     if (s->several) rk_shuttle_rank(s, t);
-    RK_EACH_CLAIM(d, t) rk_shuttle_ask(s, &t->round[d]);
+    rk_shuttle_ask(s, t);
     if (s->count)
         rk_batch_release(shard); /* of what sends nothing, too: what comes behind it may tell of it */
-    if (s->single) return 1;
-    RK_EACH_CLAIM(d, t)
-    {
-        rk_shuttle_grant(s, &t->round[d]);
-        all &= t->round[d].granted == t->round[d].left;
-    }
-    return !t->many && __all_sync(RK_ALL_LANES, all);
+    return rk_shuttle_grant(s, t);
 }
 
 /* Writes what has slots. */

@@ -164,18 +164,16 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
     return RK_OK;
 }
 
-/* With as much memory for each block as its turns can use; where so many blocks don't fit like that, with what smaller turns
- * use, and then with what they need. */
+/* With as much memory for each block as its turns can use; where so many blocks don't fit like that, with what they
+ * need. */
 static rk_status fit(rk_cuda_runtime *cuda, rk_residence *r, int stays)
 {
     const rk_host_kernel *kernel = r->kernel;
-    const rk_u32 needed = (kernel->layout.shared_size + 8u * r->threads + 15u) / 16u * 16u;
-    const rk_u32 most =
-        cuda->device.block_shared < STATIC_SHARED ? 0 : cuda->device.block_shared - STATIC_SHARED;
-    const rk_u32 deep[] = { RK_SHUTTLE_DEEP_MOST, 1 };
-    for (size_t d = 0; stays && r->blocks == kernel->seat_count && needed < most && d < 2; d++) {
-        const rk_u32 memory = most - needed < RK_EXPRESS_MEMORY ? most - needed : RK_EXPRESS_MEMORY;
-        r->shared = needed + rk_express_room_for(kernel->seats[0].shard, r->threads, deep[d], memory).bytes;
+    rk_u32 needed = (kernel->layout.shared_size + 8u * r->threads + 15u) / 16u * 16u;
+    rk_u32 most = cuda->device.block_shared < STATIC_SHARED ? 0 : cuda->device.block_shared - STATIC_SHARED;
+    if (stays && r->blocks == kernel->seat_count && needed < most) {
+        rk_u32 memory = most - needed < RK_EXPRESS_MEMORY ? most - needed : RK_EXPRESS_MEMORY;
+        r->shared = needed + rk_express_room_for(kernel->seats[0].shard, r->threads, memory).bytes;
         rk_status status = check_fit(cuda, r);
         if (status != RK_LIMIT) return status;
         rk_error_begin();
