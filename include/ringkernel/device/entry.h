@@ -182,7 +182,7 @@ RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
     if (visit != RK_VISIT_HANDLE) return visit;
     rk_block_take(entry, limit < most ? limit : most);
     if (entry->thread == 0) {
-        if (context->turn->n) rk_batch_acquire(context->shard);
+        if (context->turn->n) rk_batch_acquire(context->shard->memory);
         visit = rk_entry_taken(context);
     }
     return rk_block_agree(entry, visit);
@@ -232,7 +232,7 @@ RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run, rk_u32 mo
     if (entry->thread == 0) {
         context->turn->published = 0;
         rk_plain_know(entry);
-        rk_batch_release(context->shard);
+        rk_batch_release(context->shard->memory);
     }
     RK_PORT_BLOCK_BARRIER();
     rk_block_publish(entry);

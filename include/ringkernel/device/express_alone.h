@@ -124,7 +124,7 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
         if (shard->memory == RK_SEQUENTIAL)
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
         else if (from)
-            rk_batch_acquire(shard);
+            rk_batch_acquire(shard->memory);
         if (lane == 0) {
             c.now_ns = now_ns;
             c.unusual = 0;

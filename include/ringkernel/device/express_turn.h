@@ -123,7 +123,7 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
         rk_causal_end(context, turn->clock_hlc);
         context->thread = 0;
         context->threads = 1;
-        rk_batch_release(context->shard);
+        rk_batch_release(context->shard->memory);
         visit = rk_entry_end(context);
     }
     return rk_block_agree(entry, visit);
@@ -404,7 +404,7 @@ RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_ow
         if (shard->memory == RK_SEQUENTIAL)
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
         else if (from && thread < n)
-            rk_batch_acquire(shard);
+            rk_batch_acquire(shard->memory);
         if (entry->context.features & (RK_FEATURE_CAUSAL | RK_FEATURE_TIMESTAMPS)) {
             const rk_express_own own_of_stamps = *own;
             rk_express_stamps(entry, x, &own_of_stamps, found->copy, n, now_ns);

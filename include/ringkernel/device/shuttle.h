@@ -29,15 +29,17 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_express *x = s->x;
     rk_turnstile *t = &x->turnstile;
-    const rk_u32 thread = threadIdx.x, copies = 32u * s->widest;
+    const rk_u32 thread = threadIdx.x;
     const rk_u32 sources = context->shard->end_sources > 1u || context->shard->edge_total;
     rk_u32 from = 0, alone = 1, visit = RK_VISIT_IDLE, patience = RK_RUN_PATIENCE, slots = 0;
     rk_context c;
     rk_express_context(entry, x, &s->own, &c);
     rk_express_open(entry, x);
+    rk_tally_open();
     if (thread == 0) {
         x->rounds = 1;
         rk_shuttle_context = c;
+        rk_shuttle_find(entry, s);
     }
     for (rk_u32 rounds = 0; rounds < RK_SHUTTLE_ROUNDS && slots < RK_RUN_LONGEST; rounds++) {
         rk_u32 n, first = 0, out = 0, ends = 0, of = from;
@@ -53,16 +55,16 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;
             if (x->alone == RK_ALONE_LEAVE) break;
         } else {
-            if (thread / 32u < s->widest && from)
+            if (thread / 32u < rk_facts.widest && from)
                 rk_shuttle_run_device(entry, where);
-            else if (thread / 32u < s->widest)
+            else if (thread / 32u < rk_facts.widest)
                 rk_shuttle_run_host(entry, where, sources);
             RK_PORT_BLOCK_BARRIER();
             const rk_u32 passed = t->passed;
             n = t->found - passed;
             out = t->out;
             ends = t->ends;
-            first = passed % copies;
+            first = passed % (32u * rk_facts.widest);
             if (passed || n) visit = RK_VISIT_WORKED;
             if (thread == 0) {
                 x->now_ns = rk_entry_now(&c);
@@ -85,11 +87,12 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
                 x->in[of][0].head += n;
                 rk_express_partly(entry, x, out, n, x->now_ns);
             }
-            visit = rk_express_general(entry, x, where, &in, n, first, copies, x->now_ns);
+            visit = rk_express_general(entry, x, where, &in, n, first, 32u * rk_facts.widest, x->now_ns);
             if (visit != RK_VISIT_WORKED) break;
             if (thread == 0) { /* the general visit has changed them */
                 x->tail = s->target->ring->tail;
                 rk_express_counters(context, x);
+                rk_shuttle_find(entry, s);
             }
         }
         if (ends & (RK_RUN_ODD | RK_RUN_ORDERED | RK_RUN_LONG)) break;

@@ -11,15 +11,15 @@ RK_FN rk_u32 rk_shuttle_alone_send(rk_entry *entry, const rk_express_own *where,
                                    rk_shuttle_sends *t)
 {
     const rk_u32 stride = s->own.room.stage_stride / 8u, lane = threadIdx.x;
-    rk_u32 room = rk_shuttle_prepare(s, t, entry->context.shard);
-    if (s->shards > 1u && !room) return rk_shuttle_press_on(entry, where, s, t, 0);
+    rk_u32 room = rk_shuttle_prepare(s, t);
+    if (rk_facts.shards > 1u && !room) return rk_shuttle_press_on(entry, where, s, t, 0);
     rk_shuttle_claim(s, t);
-    if (s->shards > 1u) return rk_shuttle_put_claimed(s, t), t->total;
+    if (rk_facts.shards > 1u) return rk_shuttle_put_claimed(s, t), t->total;
     rk_shuttle_count(s, t);
     const rk_u32 out = __shfl_sync(RK_ALL_LANES, t->granted, 0);
     const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index, 0);
     for (rk_u32 i = lane / 4u; i < out; i += 8u)
-        rk_shuttle_put(s->slots, s->mask, index + i, rk_express_staged(&s->own, i * stride));
+        rk_shuttle_put(rk_facts.slots, rk_facts.mask, index + i, rk_express_staged(&s->own, i * stride));
     if (out < t->total && lane < out) rk_express_staged(&s->own, lane * stride)->route = RK_TO_NOWHERE;
     return out;
 }
@@ -30,10 +30,9 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
 {
     rk_context *context = &entry->context;
     rk_express *x = s->x;
-    RK_GLOBAL const rk_shard *shard = c->shard;
     const rk_u32 number = entry->number;
     const rk_u32 lane = threadIdx.x, slot = lane / 4u, u = lane % 4u; /* slots: next, behind it, the orders */
-    const rk_u32 faults = x->faults, memory = shard->memory;
+    const rk_u32 faults = x->faults;
     const rk_unit *orders = (const rk_unit *)context->told;
     rk_line host = rk_line_of(&x->in[0][0]), device = rk_line_of(&x->in[1][0]);
     rk_u32 from_kernels = 0, near = 0, why = RK_ALONE_LEAVE, from = 0;
@@ -69,7 +68,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
             break;
         }
         if (slot == 0) rk_shuttle_copy((rk_word *)s->own.copies, u, unit);
-        if (from && memory == RK_RELEASE_ACQUIRE) rk_batch_acquire(shard);
+        if (from) rk_batch_acquire(rk_facts.memory);
         __syncwarp();
         rk_u32 general = 0, sent = 0, out = 0;
         const rk_u64 now_ns = rk_entry_now(c);

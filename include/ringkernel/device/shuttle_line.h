@@ -19,18 +19,26 @@ RK_FN rk_line rk_line_of(const rk_way *way)
     return line;
 }
 
-/* What doesn't change from turn to turn. */
+/* What doesn't change from turn to turn, as the block knows it: in its own memory, since registers are for what differs, and a
+ * word that has none is read from the device's cache behind each fence. */
+typedef struct rk_shuttle_facts {
+    RK_GLOBAL rk_ring *ring; /* of the one shard of the target, */
+    rk_byte *slots;          /* and its slots */
+    RK_GLOBAL rk_u64 *count; /* of what goes there; 0: it is the host's */
+    rk_u32 mask, shards, single, tries, mode, max_sends;
+    rk_u32 several;        /* 1: a message may send to several shards, or by several connections */
+    rk_u32 widest;         /* warps that take slots */
+    rk_u32 memory;         /* RK_RELAXED_MEMORY, or RK_RELEASE_ACQUIRE: fences */
+    const rk_unit *orders; /* the host's */
+    rk_u32 faults;         /* those that were */
+} rk_shuttle_facts;
+static __shared__ rk_shuttle_facts rk_facts;
+
+/* And where all of it lies: pointers of which the compiler sees that they are into the block's memory. */
 typedef struct rk_shuttle {
     rk_express_own own;
     rk_express *x;
     rk_express_target *target;
-    RK_GLOBAL rk_ring *ring; /* of the one shard of the target, */
-    rk_byte *slots;          /* and its slots */
-    rk_u32 mask, shards, single, tries, mode, max_sends;
-    rk_u32 several;          /* 1: a message may send to several shards, or by several connections */
-    rk_u32 widest;           /* warps that take slots */
-    RK_GLOBAL rk_u64 *count; /* of what goes there; 0: it is the host's */
-    rk_u32 *cell;            /* warps × shards: sends of a warp to a shard; 0 between the turns */
 } rk_shuttle;
 
 /* What a handler's context begins with, the same for all threads: in the block's own memory, since registers are for what
@@ -43,19 +51,34 @@ RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
     s.own = rk_express_known(entry, where);
     s.x = (rk_express *)s.own.fixed;
     s.target = (rk_express_target *)(s.own.fixed + sizeof(rk_express));
-    s.ring = s.target->ring;
-    s.slots = s.target->slots;
-    s.mask = s.x->to.mask;
-    s.shards = s.x->to.shards;
-    s.single = s.x->to.single;
-    s.tries = s.x->to.tries;
-    s.mode = s.x->to.edge[0].edge.mode;
-    s.count = s.target->count;
-    s.max_sends = entry->context.shard->max_sends;
-    s.several = s.shards > 1u && (s.max_sends > 1u || s.x->to.edges > 1u);
-    s.widest = rk_express_most(s.x, &s.own, s.max_sends) / 32u;
-    s.cell = (rk_u32 *)(s.target + s.shards);
     return s;
+}
+
+/* By one thread, before the others need them. */
+RK_FN void rk_shuttle_find(const rk_entry *entry, const rk_shuttle *s)
+{
+    RK_GLOBAL const rk_shard *shard = (RK_GLOBAL const rk_shard *)s->x->shard;
+    const rk_aim *to = &s->x->to;
+    rk_facts.ring = s->target->ring;
+    rk_facts.slots = s->target->slots;
+    rk_facts.count = s->target->count;
+    rk_facts.mask = to->mask;
+    rk_facts.shards = to->shards;
+    rk_facts.single = to->single;
+    rk_facts.tries = to->tries;
+    rk_facts.mode = to->edge[0].edge.mode;
+    rk_facts.max_sends = shard->max_sends;
+    rk_facts.several = to->shards > 1u && (shard->max_sends > 1u || to->edges > 1u);
+    rk_facts.widest = rk_express_most(s->x, &s->own, shard->max_sends) / 32u;
+    rk_facts.memory = shard->memory;
+    rk_facts.orders = (const rk_unit *)entry->context.told;
+    rk_facts.faults = s->x->faults;
+}
+
+/* Sends of this warp to each shard of the target; 0 between the turns. */
+RK_FN rk_u32 *rk_shuttle_cell(const rk_shuttle *s)
+{
+    return (rk_u32 *)(s->target + rk_facts.shards) + threadIdx.x / 32u * rk_facts.shards;
 }
 
 /* Is it a shard for the shuttle, after rk_express_can? */
@@ -101,7 +124,7 @@ RK_FN rk_unit rk_shuttle_unit(const rk_word *words, rk_u32 u, rk_u32 lap)
  * how many behind those are whole; *odd: the first of them is there, and none of the shuttle's.
  *
  * Over the bus four lanes share a slot, so that it is one read. */
-RK_FN rk_u32 rk_shuttle_look_far(const rk_line *line, rk_u32 first, rk_u32 done, const rk_express_own *own,
+RK_FN rk_u32 rk_shuttle_look_far(const rk_way *line, rk_u32 first, rk_u32 done, const rk_express_own *own,
                                  rk_u32 *odd)
 {
     const rk_u32 lane = threadIdx.x % 32u, slot = lane / 4u, u = lane % 4u, index = first + slot;
@@ -130,7 +153,7 @@ RK_FN rk_u32 rk_shuttle_look_far(const rk_line *line, rk_u32 first, rk_u32 done,
 }
 
 /* On the device a lane has a slot, and nobody has to agree about its units. */
-RK_FN rk_u32 rk_shuttle_look_near(const rk_line *line, rk_u32 first, rk_u32 done, const rk_express_own *own,
+RK_FN rk_u32 rk_shuttle_look_near(const rk_way *line, rk_u32 first, rk_u32 done, const rk_express_own *own,
                                   rk_u32 *odd)
 {
     const rk_u32 lane = threadIdx.x % 32u, index = first + lane, lap = index & ~line->mask;
@@ -158,24 +181,25 @@ RK_FN rk_u32 rk_shuttle_look_near(const rk_line *line, rk_u32 first, rk_u32 done
 
 /* A look at the host's next slot and at its orders, now and then while messages are handled. Bits: 1 the host has sent
  * something, 2 its orders are others. */
-RK_FN rk_u32 rk_shuttle_peek(const rk_line *host, const rk_unit *orders, rk_u32 faults)
+RK_FN rk_u32 rk_shuttle_peek(const rk_way *host)
 {
     const rk_u32 lane = threadIdx.x % 32u, lap = (rk_u32)host->head & ~host->mask;
     rk_unit unit = { { lap - 1u, 0, 0, 0 } };
     if (lane < 2u)
         unit = rk_load_unit(
-            lane ? orders
+            lane ? rk_facts.orders
                  : (const rk_unit *)(host->slots + ((host->head & host->mask) << RK_SLOT_MIN_SHIFT)));
-    const rk_u32 ordered = unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != faults;
+    const rk_u32 ordered = unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != rk_facts.faults;
     return __ballot_sync(RK_ALL_LANES, lane == 0 ? unit.word[0] == lap : lane == 1u && ordered);
 }
 
 /* While a warp waits for room. */
-RK_FN rk_u32 rk_shuttle_ordered(const rk_unit *orders, rk_u32 faults)
+RK_FN rk_u32 rk_shuttle_ordered(void)
 {
-    rk_unit unit = { { RK_COMMAND_RUN, 0, 0, faults } };
-    if (threadIdx.x % 32u == 0) unit = rk_load_unit(orders);
-    return __any_sync(RK_ALL_LANES, unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != faults);
+    rk_unit unit = { { RK_COMMAND_RUN, 0, 0, rk_facts.faults } };
+    if (threadIdx.x % 32u == 0) unit = rk_load_unit(rk_facts.orders);
+    return __any_sync(RK_ALL_LANES,
+                      unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != rk_facts.faults);
 }
 
 #endif

@@ -72,10 +72,9 @@ RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 at)
 }
 
 /* A look at what the host wants, and over its lane. */
-RK_FN void rk_run_peek(rk_turnstile *t, const rk_line *host, const rk_unit *orders, rk_u32 faults,
-                       rk_u32 from)
+RK_FN void rk_run_peek(rk_turnstile *t, const rk_way *host, rk_u32 from)
 {
-    const rk_u32 peeked = rk_shuttle_peek(host, orders, faults);
+    const rk_u32 peeked = rk_shuttle_peek(host);
     if (peeked & 2u) rk_turnstile_end(t, RK_RUN_ORDERED);
     if (from && (peeked & 1u)) rk_turnstile_end(t, RK_RUN_OTHER);
 }
@@ -97,25 +96,50 @@ RK_FN void rk_run_give(const rk_way *in, rk_u64 head, rk_u32 n)
     rk_port_count(&in->ring->delivered, n);
 }
 
-/* What a warp has done since it last counted. */
+/* What each warp has done since it last counted. */
 typedef struct rk_tally {
     rk_u32 turns, n, out, most;
     rk_u64 took_ns;
 } rk_tally;
+static __shared__ rk_tally rk_tallies[32];
 
-/* Messages are counted, with the time that the warp was at them. */
-RK_FN void rk_tally_count(rk_express *x, rk_tally *tally)
+RK_FN void rk_tally_open(void)
 {
     const rk_tally none = { 0, 0, 0, 0, 0 };
-    if (!tally->turns) return;
-    const rk_u32 each = rk_express_each(tally->took_ns, tally->n);
-    rk_express_count(x, 0, tally->n, tally->out, tally->turns, 0, tally->took_ns, each);
+    if (threadIdx.x % 32u == 0) rk_tallies[threadIdx.x / 32u] = none;
+}
+
+/* Messages are counted, with the time that the warp was at them. */
+RK_FN void rk_tally_count(rk_express *x)
+{
+    rk_tally *tally = &rk_tallies[threadIdx.x / 32u];
+    const rk_u32 turns = tally->turns, n = tally->n, out = tally->out, most = tally->most;
+    const rk_u64 took_ns = tally->took_ns;
+    if (!turns) return;
+    const rk_u32 each = rk_express_each(took_ns, n);
+    rk_express_count(x, 0, n, out, turns, 0, took_ns, each);
     if (threadIdx.x % 32u == 0) {
-        if (tally->most > x->largest) rk_max_u64(&x->largest, tally->most, RK_RELAXED, RK_SCOPE_BLOCK);
+        if (most > x->largest) rk_max_u64(&x->largest, most, RK_RELAXED, RK_SCOPE_BLOCK);
         if (each < x->service_min_ns) rk_min_u64(&x->service_min_ns, each, RK_RELAXED, RK_SCOPE_BLOCK);
         if (each > x->service_max_ns) rk_max_u64(&x->service_max_ns, each, RK_RELAXED, RK_SCOPE_BLOCK);
     }
-    *tally = none;
+    __syncwarp(); /* all have read it */
+    rk_tally_open();
+}
+
+/* A turn of n messages with `out` sends, which took as long. Returns how many turns are to be counted. By a whole warp. */
+RK_FN rk_u32 rk_tally_add(rk_u32 n, rk_u32 out, rk_u64 began_ns, rk_u64 done_ns)
+{
+    rk_tally *tally = &rk_tallies[threadIdx.x / 32u];
+    if (threadIdx.x % 32u == 0) {
+        tally->n += n;
+        tally->out += out;
+        tally->most = n > tally->most ? n : tally->most;
+        tally->took_ns += done_ns > began_ns ? done_ns - began_ns : 0;
+        tally->turns++;
+    }
+    __syncwarp();
+    return tally->turns;
 }
 
 /* Behind a run, by one thread: what the warps have left to be done once. */
@@ -137,26 +161,21 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_express *x = s->x;
     rk_turnstile *t = &x->turnstile;
-    RK_GLOBAL const rk_shard *shard = entry->context.shard;
-    const rk_unit *orders = (const rk_unit *)entry->context.told;
-    const rk_u32 thread = threadIdx.x, lane = thread % 32u, number = entry->number, widest = s->widest;
-    const rk_u32 first = thread * (s->own.room.share / 8u), list = (thread - lane) * s->max_sends;
-    const rk_u32 acquires = from && shard->memory == RK_RELEASE_ACQUIRE, faults = x->faults;
-    const rk_line host = rk_line_of(&x->in[0][0]), line = from ? rk_line_of(&x->in[1][0]) : host;
+    const rk_u32 thread = threadIdx.x, lane = thread % 32u, number = entry->number, widest = rk_facts.widest;
+    const rk_u32 first = thread * (s->own.room.share / 8u), list = (thread - lane) * rk_facts.max_sends;
     const rk_way *in = &x->in[from][0];
-    rk_tally tally = { 0, 0, 0, 0, 0 };
     rk_u32 range = thread - lane, done = 0, misses = 0, near, odd;
     while ((near = rk_run_near(t, range, range + done)) != 0) {
-        const rk_u32 index = (rk_u32)line.head + range, at = range + done;
-        const rk_u32 n = from ? rk_shuttle_look_near(&line, index, done, &s->own, &odd)
-                              : rk_shuttle_look_far(&line, index, done, &s->own, &odd);
+        const rk_u32 index = (rk_u32)in->head + range, at = range + done;
+        const rk_u32 n = from ? rk_shuttle_look_near(in, index, done, &s->own, &odd)
+                              : rk_shuttle_look_far(in, index, done, &s->own, &odd);
         if (!rk_turnstile_await(&t->found, &t->ends, at)) break;
         if (n == 0) {
             if (near == 1u && !odd) continue; /* it was a look ahead, and may be old */
             if (odd) rk_turnstile_end(t, RK_RUN_ODD);
             rk_run_miss(t);
-            rk_tally_count(x, &tally);
-            if (++misses % RK_RUN_MISSES == 0) rk_run_peek(t, &host, orders, faults, from);
+            rk_tally_count(x);
+            if (++misses % RK_RUN_MISSES == 0) rk_run_peek(t, &x->in[0][0], from);
             continue;
         }
         rk_turnstile_pass(&t->found, at + n);
@@ -164,7 +183,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         const rk_u32 mine = lane - done < n; /* the message of this lane's slot */
         done += n;
         rk_run_guess(t, n, 32u - done, widest);
-        if (acquires) rk_batch_acquire(shard);
+        if (from) rk_batch_acquire(rk_facts.memory);
 
         rk_shuttle_sends sends;
         rk_u32 plain = 1, room = 1, claimed = 0, out = 0;
@@ -178,7 +197,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             sends.sent = c->stage_next;
         }
         const rk_u32 strange = __any_sync(RK_ALL_LANES, !plain);
-        if (!strange) room = rk_shuttle_prepare(s, &sends, shard);
+        if (!strange) room = rk_shuttle_prepare(s, &sends);
 
         rk_u32 turn = rk_turnstile_await(&t->passed, &t->pressed, at);
         if (!turn) { /* somebody before lacks room */
@@ -191,12 +210,12 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             if (!strange) rk_shuttle_drop(s, &sends);
             break;
         }
-        if (!strange && room && s->single) {
+        if (!strange && room && rk_facts.single) {
             room = rk_shuttle_claim_single(s, &sends);
             claimed = 1;
         }
         if (!strange && (room || !sends.total)) {
-            if (s->single || !sends.total)
+            if (rk_facts.single || !sends.total)
                 rk_turnstile_pass(&t->passed, at + n);
             else
                 rk_shuttle_claim_and_pass(s, &sends, &t->passed, at + n);
@@ -214,17 +233,12 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             rk_turnstile_pass(&t->passed, at + n);
         }
         rk_turnstile_await(&t->written, 0, at);
-        if (lane == 0) rk_run_give(in, line.head + at + n, n);
+        if (lane == 0) rk_run_give(in, in->head + at + n, n);
         rk_turnstile_pass(&t->written, at + n);
 
-        const rk_u64 done_ns = rk_entry_now(c);
-        tally.n += n;
-        tally.out += out;
-        tally.most = n > tally.most ? n : tally.most;
-        tally.took_ns += done_ns > began_ns ? done_ns - began_ns : 0;
-        if (++tally.turns == RK_RUN_TALLY) rk_tally_count(x, &tally);
+        if (rk_tally_add(n, out, began_ns, rk_entry_now(c)) == RK_RUN_TALLY) rk_tally_count(x);
         if (done == 32u && range / 32u % RK_RUN_PEEK == 0) {
-            rk_run_peek(t, &host, orders, faults, from);
+            rk_run_peek(t, &x->in[0][0], from);
             if (!from && sources && at >= RK_RUN_SHARE) rk_turnstile_end(t, RK_RUN_OTHER);
             if (at >= RK_RUN_LONGEST) rk_turnstile_end(t, RK_RUN_LONG);
         }
@@ -234,7 +248,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         }
         __syncwarp(); /* what the lanes have read is written again */
     }
-    rk_tally_count(x, &tally);
+    rk_tally_count(x);
     __syncwarp();
 }
 

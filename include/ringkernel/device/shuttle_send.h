@@ -18,10 +18,10 @@ RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 number
 {
     c->now_ns = now_ns;
     c->unusual = 0;
-    rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, s->max_sends);
+    rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, rk_facts.max_sends);
     rk_unit_handle_here(c, number);
     rk_express_types(s->x, c);
-    if (s->count && s->mode != RK_ROUTE_TARGET && !s->several)
+    if (rk_facts.count && rk_facts.mode != RK_ROUTE_TARGET && !rk_facts.several)
         for (rk_u32 i = 0; i < c->stage_next; i++) {
             RK_GLOBAL rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, i);
             rk_header_aim(&staged->header.base, rk_edge_pick(&s->x->to.edge[0].edge, staged, 0, 0));
@@ -60,7 +60,8 @@ RK_FN void rk_shuttle_write_far(const rk_shuttle *s, rk_u32 goes, rk_u32 index, 
         const rk_u32 of = 8u * d + lane / 4u;
         const rk_u32 at = __shfl_sync(RK_ALL_LANES, index, of);
         if (going >> of & 1u)
-            rk_shuttle_put(s->slots, s->mask, at, rk_express_staged(&s->own, first + (of - lane) * share));
+            rk_shuttle_put(rk_facts.slots, rk_facts.mask, at,
+                           rk_express_staged(&s->own, first + (of - lane) * share));
     }
 }
 
@@ -104,13 +105,13 @@ RK_FN void rk_shuttle_number(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 lane = threadIdx.x % 32u;
     t->shard = t->leader = t->granted = t->done = t->many = 0;
-    t->rank = rk_warp_before(t->sent, s->max_sends, &t->total);
+    t->rank = rk_warp_before(t->sent, rk_facts.max_sends, &t->total);
     t->left = lane == 0 ? t->total : 0u;
-    if (s->shards == 1u || s->several) return;
+    if (rk_facts.shards == 1u || rk_facts.several) return;
     t->left = 0;
     const rk_u32 all = __ballot_sync(RK_ALL_LANES, t->sent);
     if (!t->sent) return;
-    t->shard = rk_express_staged(&s->own, t->first)->header.base.target % s->shards;
+    t->shard = rk_express_staged(&s->own, t->first)->header.base.target % rk_facts.shards;
     const rk_u32 peers = __match_any_sync(all, t->shard);
     t->leader = (rk_u32)__ffs((int)peers) - 1u;
     t->rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
@@ -124,7 +125,7 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
     const rk_u32 lane = threadIdx.x % 32u, stride = s->own.room.stage_stride / 8u;
     const rk_express_order none = { 0, 0 };
     rk_express *x = s->x;
-    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards, shards = 0;
+    rk_u32 *cell = rk_shuttle_cell(s), shards = 0;
     for (rk_u32 i = 0; i < t->sent; i++) x->number[t->list + t->rank + i] = (rk_u16)(t->first + i * stride);
     t->left = 0;
     __syncwarp();
@@ -157,7 +158,7 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
 
 RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    return s->shards > 1u ? s->target[t->shard].ring : s->ring;
+    return rk_facts.shards > 1u ? s->target[t->shard].ring : rk_facts.ring;
 }
 
 /* ------------------------------------------------------------------ slots */
@@ -166,13 +167,14 @@ RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_s
 RK_FN void rk_shuttle_ask(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     t->room = 0;
-    if (t->left && !s->single) t->room = (rk_i32)rk_port_add_u32(&rk_shuttle_ring(s, t)->room, 0u - t->left);
+    if (t->left && !rk_facts.single)
+        t->room = (rk_i32)rk_port_add_u32(&rk_shuttle_ring(s, t)->room, 0u - t->left);
 }
 
 /* What there is of it. Returns 1 if all sends of the warp have some. */
 RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (s->single) return 1;
+    if (rk_facts.single) return 1;
     t->granted = t->room <= 0 ? 0u : (rk_u32)t->room < t->left ? (rk_u32)t->room : t->left;
     if (t->granted < t->left) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->left - t->granted);
     return !t->many && __all_sync(RK_ALL_LANES, t->granted == t->left);
@@ -182,7 +184,7 @@ RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
 RK_FN rk_u32 rk_shuttle_claim_single(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     t->granted = 0;
-    if (t->left) t->granted = rk_express_claim_single(s->x, s->target, s->mask + 1u, t->left);
+    if (t->left) t->granted = rk_express_claim_single(s->x, s->target, rk_facts.mask + 1u, t->left);
     if (t->left) t->index = s->target->first;
     return __all_sync(RK_ALL_LANES, t->granted == t->left);
 }
@@ -197,7 +199,7 @@ RK_FN void rk_shuttle_claim_and_pass(const rk_shuttle *s, rk_shuttle_sends *t, r
 
 RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (s->single)
+    if (rk_facts.single)
         rk_shuttle_claim_single(s, t);
     else if (t->granted)
         t->index = (rk_u32)rk_port_add_u64(&rk_shuttle_ring(s, t)->tail, t->granted);
@@ -206,8 +208,8 @@ RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
 /* What is claimed is counted for its connection. */
 RK_FN void rk_shuttle_count(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    if (s->count && t->granted)
-        rk_port_count(s->shards > 1u ? s->target[t->shard].count : s->count, t->granted);
+    if (rk_facts.count && t->granted)
+        rk_port_count(rk_facts.shards > 1u ? s->target[t->shard].count : rk_facts.count, t->granted);
 }
 
 /* What has a slot is written. */
@@ -218,14 +220,15 @@ RK_FN void rk_shuttle_put_all(const rk_shuttle *s, rk_shuttle_sends *t)
     const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index - t->done, t->leader);
     const rk_u32 done = __shfl_sync(RK_ALL_LANES, t->done, t->leader);
     const rk_u32 granted = __shfl_sync(RK_ALL_LANES, t->granted, t->leader);
-    for (rk_u32 i = 0; i < s->max_sends; i++) {
+    for (rk_u32 i = 0; i < rk_facts.max_sends; i++) {
         const rk_u32 rank = t->rank + i, goes = i < t->sent && rank - done < granted;
-        if (s->max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
-        if (!s->count)
+        if (rk_facts.max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
+        if (!rk_facts.count)
             rk_shuttle_write_far(s, goes, index + rank, t->first + i * stride, share);
         else if (goes)
-            rk_shuttle_write_near(s->shards > 1u ? s->target[t->shard].slots : s->slots, s->mask,
-                                  index + rank, rk_express_staged(&s->own, t->first + i * stride));
+            rk_shuttle_write_near(rk_facts.shards > 1u ? s->target[t->shard].slots : rk_facts.slots,
+                                  rk_facts.mask, index + rank,
+                                  rk_express_staged(&s->own, t->first + i * stride));
     }
     t->done += t->granted;
     t->left -= t->granted;
@@ -235,13 +238,13 @@ RK_FN void rk_shuttle_put_all(const rk_shuttle *s, rk_shuttle_sends *t)
 RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
     rk_express *x = s->x;
-    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards;
+    rk_u32 *cell = rk_shuttle_cell(s);
     rk_shuttle_count(s, t);
     if (t->left) cell[t->shard] = t->index;
     __syncwarp();
     for (rk_u32 i = threadIdx.x % 32u; i < t->total; i += 32u) {
         const rk_u32 j = t->list + i, shard = x->aim[j];
-        rk_shuttle_write_near(s->target[shard].slots, s->mask, cell[shard] + x->place[j],
+        rk_shuttle_write_near(s->target[shard].slots, rk_facts.mask, cell[shard] + x->place[j],
                               rk_express_staged(&s->own, x->number[j]));
     }
     __syncwarp();
@@ -253,17 +256,17 @@ RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
 /* What room it has goes back: who passes before needs it. */
 RK_FN void rk_shuttle_yield(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (t->granted && !s->single) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
+    if (t->granted && !rk_facts.single) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
     t->granted = 0;
 }
 
 /* So does all of a turn that was prepared and isn't published. */
 RK_FN void rk_shuttle_drop(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards;
+    rk_u32 *cell = rk_shuttle_cell(s);
     rk_shuttle_yield(s, t);
-    if (s->several)
-        for (rk_u32 to = threadIdx.x % 32u; to < s->shards; to += 32u) cell[to] = 0;
+    if (rk_facts.several)
+        for (rk_u32 to = threadIdx.x % 32u; to < rk_facts.shards; to += 32u) cell[to] = 0;
 }
 
 /* Those that are out go nowhere more: the general visit has the rest. Returns how many they are. */
@@ -281,10 +284,10 @@ RK_FN rk_u32 rk_shuttle_leave(const rk_shuttle *s, const rk_shuttle_sends *t)
 }
 
 /* May a warp go on asking for room? Only under Block, and until there are orders. */
-RK_FN rk_u32 rk_shuttle_waits(const rk_entry *entry, const rk_shuttle *s, rk_u32 tries)
+RK_FN rk_u32 rk_shuttle_waits(const rk_shuttle *s, rk_u32 tries)
 {
-    if (tries >= s->tries) return 0;
-    if (!rk_shuttle_ordered((const rk_unit *)entry->context.told, s->x->faults)) return 1;
+    if (tries >= rk_facts.tries) return 0;
+    if (!rk_shuttle_ordered()) return 1;
     rk_turnstile_end(&s->x->turnstile, RK_RUN_ORDERED);
     return 0;
 }
@@ -295,7 +298,7 @@ RK_FN_LARGE rk_u32 rk_shuttle_press(rk_entry *entry, const rk_express_own *where
 {
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_shuttle_sends own = *sends, *t = &own;
-    if (!claimed && !s->single && !__any_sync(RK_ALL_LANES, t->granted)) {
+    if (!claimed && !rk_facts.single && !__any_sync(RK_ALL_LANES, t->granted)) {
         rk_shuttle_ask(s, t);
         rk_shuttle_grant(s, t);
     }
@@ -303,7 +306,7 @@ RK_FN_LARGE rk_u32 rk_shuttle_press(rk_entry *entry, const rk_express_own *where
         if (tries || !claimed) rk_shuttle_claim(s, t);
         rk_shuttle_put_all(s, t);
         if (!__any_sync(RK_ALL_LANES, t->left)) return t->total;
-        if (!rk_shuttle_waits(entry, s, tries)) return rk_shuttle_leave(s, t);
+        if (!rk_shuttle_waits(s, tries)) return rk_shuttle_leave(s, t);
         rk_shuttle_ask(s, t);
         rk_shuttle_grant(s, t);
     }
@@ -317,22 +320,22 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
     const rk_shuttle_sends *t = sends;
     const rk_cut cut = rk_block_cut_slots(entry, RK_SLOT_MIN);
     const rk_u32 lane = threadIdx.x % 32u;
-    rk_u32 *cell = s->cell + threadIdx.x / 32u * s->shards, out = 0;
+    rk_u32 *cell = rk_shuttle_cell(s), out = 0;
     if (t->granted) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
-    for (rk_u32 to = lane; to < s->shards; to += 32u) {
+    for (rk_u32 to = lane; to < rk_facts.shards; to += 32u) {
         rk_express_wants(&s->target[to], cell[to]);
         cell[to] = 0;
     }
     for (rk_u32 tries = 0;; tries++) {
         rk_u32 granted = 0;
-        for (rk_u32 to = lane; to < s->shards; to += 32u) granted += rk_express_claim(s->x, to);
+        for (rk_u32 to = lane; to < rk_facts.shards; to += 32u) granted += rk_express_claim(s->x, to);
         rk_warp_before(granted, 0, &granted);
         __syncwarp();
         for (rk_u32 row = 0; row < t->total; row += 32u)
             rk_express_write(&s->own, s->x, &cut, t->list + row, t->total - row < 32u ? t->total - row : 32u);
         out += granted;
         if (out == t->total) return out;
-        if (!rk_shuttle_waits(entry, s, tries)) break;
+        if (!rk_shuttle_waits(s, tries)) break;
     }
     for (rk_u32 j = lane; j < t->total; j += 32u) rk_express_leave(&s->own, s->x, t->list + j);
     return out;
@@ -341,21 +344,22 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
 /* ------------------------------------------------------------------ all of it */
 
 /* What can be done in any order. Returns 1 if there is room, as far as that is known. */
-RK_FN rk_u32 rk_shuttle_prepare(const rk_shuttle *s, rk_shuttle_sends *t, RK_GLOBAL const rk_shard *shard)
+RK_FN rk_u32 rk_shuttle_prepare(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     __syncwarp(); /* behind what is staged */
     rk_shuttle_number(s, t);
-    if (s->several) rk_shuttle_rank(s, t);
+    if (rk_facts.several) rk_shuttle_rank(s, t);
     rk_shuttle_ask(s, t);
-    if (s->count)
-        rk_batch_release(shard); /* of what sends nothing, too: what comes behind it may tell of it */
+    if (rk_facts.count)
+        rk_batch_release(
+            rk_facts.memory); /* of what sends nothing, too: what comes behind it may tell of it */
     return rk_shuttle_grant(s, t);
 }
 
 /* Writes what has slots. */
 RK_FN void rk_shuttle_put_claimed(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (s->several)
+    if (rk_facts.several)
         rk_shuttle_put_each(s, t);
     else
         rk_shuttle_put_all(s, t);
@@ -366,8 +370,8 @@ RK_FN rk_u32 rk_shuttle_press_on(rk_entry *entry, const rk_express_own *where, c
                                  const rk_shuttle_sends *t, rk_u32 claimed)
 {
     const rk_shuttle_sends sends = *t; /* its own address is nobody's, or it would lie in memory */
-    return s->several ? rk_shuttle_press_each(entry, where, &sends)
-                      : rk_shuttle_press(entry, where, &sends, claimed);
+    return rk_facts.several ? rk_shuttle_press_each(entry, where, &sends)
+                            : rk_shuttle_press(entry, where, &sends, claimed);
 }
 
 #endif
