@@ -338,10 +338,8 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
 #if defined(RK_LANG_HOST)
     rk_straight_pull_in(context); /* it may go to the very slot that the first straight one lies in */
 #endif
-    context->stage_limit++;       /* borrows the entry of the report, which is not staged yet */
-    RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
-    context->stage_limit--;
-    if (!entry) return RK_LIMIT;
+    if (context->stage_next > context->stage_limit) return RK_LIMIT; /* it borrows the entry of the report, */
+    RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length); /* not staged yet */
     context->stage_next--;
 #endif
     rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);

@@ -30,7 +30,6 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
 {
     rk_context *context = &entry->context;
     rk_express *x = s->x;
-    const rk_u32 number = entry->number;
     const rk_u32 lane = threadIdx.x, slot = lane / 4u, u = lane % 4u; /* slots: next, behind it, the orders */
     const rk_u32 faults = x->faults;
     const rk_unit *orders = (const rk_unit *)context->told;
@@ -73,14 +72,13 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
         rk_u32 general = 0, sent = 0, out = 0;
         const rk_u64 now_ns = rk_entry_now(c);
         if (lane == 0) {
-            general = !rk_shuttle_handle(s, c, number, 0, 0, now_ns);
+            general = !rk_shuttle_handle(s, c, 0, 0, now_ns);
             sent = c->stage_next;
         }
         general = __shfl_sync(RK_ALL_LANES, general, 0);
         if (!general && __any_sync(RK_ALL_LANES, sent)) {
             rk_shuttle_sends t;
             t.sent = sent;
-            t.list = 0;
             t.first = lane * (s->own.room.share / 8u); /* that of lane 0 is where it is staged */
             out = rk_shuttle_alone_send(entry, where, s, &t);
             general = out < t.total;

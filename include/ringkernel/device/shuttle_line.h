@@ -31,6 +31,7 @@ typedef struct rk_shuttle_facts {
     rk_u32 memory;         /* RK_RELAXED_MEMORY, or RK_RELEASE_ACQUIRE: fences */
     const rk_unit *orders; /* the host's */
     rk_u32 faults;         /* those that were */
+    rk_u32 number;         /* the kernel's in its unit */
 } rk_shuttle_facts;
 static __shared__ rk_shuttle_facts rk_facts;
 
@@ -73,7 +74,11 @@ RK_FN void rk_shuttle_find(const rk_entry *entry, const rk_shuttle *s)
     rk_facts.memory = shard->memory;
     rk_facts.orders = (const rk_unit *)entry->context.told;
     rk_facts.faults = s->x->faults;
+    rk_facts.number = entry->number;
 }
+
+/* Where this warp's part of the express's lists begins. */
+RK_FN rk_u32 rk_shuttle_list(void) { return (threadIdx.x & ~31u) * rk_facts.max_sends; }
 
 /* Sends of this warp to each shard of the target; 0 between the turns. */
 RK_FN rk_u32 *rk_shuttle_cell(const rk_shuttle *s)

@@ -161,8 +161,8 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_express *x = s->x;
     rk_turnstile *t = &x->turnstile;
-    const rk_u32 thread = threadIdx.x, lane = thread % 32u, number = entry->number, widest = rk_facts.widest;
-    const rk_u32 first = thread * (s->own.room.share / 8u), list = (thread - lane) * rk_facts.max_sends;
+    const rk_u32 thread = threadIdx.x, lane = thread % 32u, widest = rk_facts.widest;
+    const rk_u32 first = thread * (s->own.room.share / 8u);
     const rk_way *in = &x->in[from][0];
     rk_u32 range = thread - lane, done = 0, misses = 0, near, odd;
     while ((near = rk_run_near(t, range, range + done)) != 0) {
@@ -191,9 +191,8 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         const rk_u64 began_ns = rk_entry_now(c);
         sends.sent = sends.total = 0;
         sends.first = first;
-        sends.list = list;
         if (mine) {
-            plain = rk_shuttle_handle(s, c, number, thread, first, began_ns);
+            plain = rk_shuttle_handle(s, c, thread, first, began_ns);
             sends.sent = c->stage_next;
         }
         const rk_u32 strange = __any_sync(RK_ALL_LANES, !plain);

@@ -13,13 +13,12 @@
 /* ------------------------------------------------------------------ handlers */
 
 /* The handler of the message in copy k, by this thread; the target of a single send is found here. 1: they are plain. */
-RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 number, rk_u32 k, rk_u32 first,
-                               rk_u64 now_ns)
+RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 k, rk_u32 first, rk_u64 now_ns)
 {
     c->now_ns = now_ns;
     c->unusual = 0;
     rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, rk_facts.max_sends);
-    rk_unit_handle_here(c, number);
+    rk_unit_handle_here(c, rk_facts.number);
     rk_express_types(s->x, c);
     if (rk_facts.count && rk_facts.mode != RK_ROUTE_TARGET && !rk_facts.several)
         for (rk_u32 i = 0; i < c->stage_next; i++) {
@@ -96,15 +95,13 @@ typedef struct rk_shuttle_sends {
     rk_u32 shard, leader, rank;
     rk_u32 left, granted, done, index;
     rk_i32 room; /* of a counted ring, as the lane found it */
-    rk_u32 list; /* where the warp's part of the express's lists begins, */
-    rk_u32 many; /* 1: it sends to more shards than it has lanes */
 } rk_shuttle_sends;
 
 /* To one shard all sends go after each other, to many behind those that aim at the same. */
 RK_FN void rk_shuttle_number(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 lane = threadIdx.x % 32u;
-    t->shard = t->leader = t->granted = t->done = t->many = 0;
+    t->shard = t->leader = t->granted = t->done = 0;
     t->rank = rk_warp_before(t->sent, rk_facts.max_sends, &t->total);
     t->left = lane == 0 ? t->total : 0u;
     if (rk_facts.shards == 1u || rk_facts.several) return;
@@ -126,11 +123,12 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
     const rk_express_order none = { 0, 0 };
     rk_express *x = s->x;
     rk_u32 *cell = rk_shuttle_cell(s), shards = 0;
-    for (rk_u32 i = 0; i < t->sent; i++) x->number[t->list + t->rank + i] = (rk_u16)(t->first + i * stride);
+    for (rk_u32 i = 0; i < t->sent; i++)
+        x->number[rk_shuttle_list() + t->rank + i] = (rk_u16)(t->first + i * stride);
     t->left = 0;
     __syncwarp();
     for (rk_u32 row = 0; row < t->total; row += 32u) {
-        const rk_u32 mine = row + lane < t->total, j = t->list + row + lane;
+        const rk_u32 mine = row + lane < t->total, j = rk_shuttle_list() + row + lane;
         const rk_u32 all = __ballot_sync(RK_ALL_LANES, mine);
         rk_u32 shard = 0, peers = 0, begins = 0, leads = 0;
         if (mine) {
@@ -152,8 +150,7 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
         }
         __syncwarp();
     }
-    t->many = shards > 32u;
-    if (lane < shards && !t->many) t->left = cell[t->shard];
+    if (lane < shards && shards <= 32u) t->left = cell[t->shard];
 }
 
 RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_sends *t)
@@ -177,7 +174,9 @@ RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
     if (rk_facts.single) return 1;
     t->granted = t->room <= 0 ? 0u : (rk_u32)t->room < t->left ? (rk_u32)t->room : t->left;
     if (t->granted < t->left) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->left - t->granted);
-    return !t->many && __all_sync(RK_ALL_LANES, t->granted == t->left);
+    if (!__all_sync(RK_ALL_LANES, t->granted == t->left)) return 0;
+    return !rk_facts.several || !t->total ||
+           __any_sync(RK_ALL_LANES, t->left); /* to more shards than lanes */
 }
 
 /* Slots of a ring with no other producer. Returns 1 if all sends of the warp have some. */
@@ -243,7 +242,7 @@ RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
     if (t->left) cell[t->shard] = t->index;
     __syncwarp();
     for (rk_u32 i = threadIdx.x % 32u; i < t->total; i += 32u) {
-        const rk_u32 j = t->list + i, shard = x->aim[j];
+        const rk_u32 j = rk_shuttle_list() + i, shard = x->aim[j];
         rk_shuttle_write_near(s->target[shard].slots, rk_facts.mask, cell[shard] + x->place[j],
                               rk_express_staged(&s->own, x->number[j]));
     }
@@ -332,12 +331,13 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
         rk_warp_before(granted, 0, &granted);
         __syncwarp();
         for (rk_u32 row = 0; row < t->total; row += 32u)
-            rk_express_write(&s->own, s->x, &cut, t->list + row, t->total - row < 32u ? t->total - row : 32u);
+            rk_express_write(&s->own, s->x, &cut, rk_shuttle_list() + row,
+                             t->total - row < 32u ? t->total - row : 32u);
         out += granted;
         if (out == t->total) return out;
         if (!rk_shuttle_waits(s, tries)) break;
     }
-    for (rk_u32 j = lane; j < t->total; j += 32u) rk_express_leave(&s->own, s->x, t->list + j);
+    for (rk_u32 j = lane; j < t->total; j += 32u) rk_express_leave(&s->own, s->x, rk_shuttle_list() + j);
     return out;
 }
 

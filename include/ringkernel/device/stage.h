@@ -165,11 +165,15 @@ RK_FN void rk_stage_begin(rk_context *context)
 #endif
 }
 
-/* Open the next entry, header filled but for what the caller knows better. 0: this call has staged all that
- * it may. */
+/* Has this call staged all that it may? */
+RK_FN rk_u32 rk_stage_is_full(const rk_context *context)
+{
+    return context->stage_next >= context->stage_limit;
+}
+
+/* Open the next entry of a stage that isn't full, header filled but for what the caller knows better. */
 RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
 {
-    if (context->stage_next >= context->stage_limit) return 0;
 #if defined(RK_LANG_HOST)
     rk_straight_close(context);
 #endif
@@ -233,8 +237,8 @@ RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const v
         return RK_OK;
     }
 #endif
+    if (rk_stage_is_full(context)) return rk_stage_refused(context);
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
-    if (!entry) return rk_stage_refused(context);
     if (options) rk_stage_apply(entry, options);
     if (length > RK_INLINE_MAX) {
         RK_STAGE_UNUSUAL(context, 1);
@@ -271,8 +275,8 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
 #if defined(RK_LANG_HOST)
     if (route == RK_TO_DEFAULT && rk_straight_forward(context, header)) return RK_OK;
 #endif
+    if (rk_stage_is_full(context)) return rk_stage_refused(context);
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, header->type, header->length);
-    if (!entry) return rk_stage_refused(context);
     RK_STAGE_UNUSUAL(context, header->flags & RK_FLAG_REFERENCE);
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     rk_header_address(&entry->header.base, header->target, entry->header.base.source, header->priority,
@@ -304,8 +308,8 @@ typedef struct rk_ticket {
 RK_FN rk_status rk_stage_reply_later(rk_context *context, rk_ticket ticket, rk_u16 type, const void *payload,
                                      rk_u64 length)
 {
+    if (rk_stage_is_full(context)) return rk_stage_refused(context);
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPLY, type, (rk_u32)length);
-    if (!entry) return rk_stage_refused(context);
     rk_header_address(&entry->header.base, ticket.shard, entry->header.base.source, 0, RK_FLAG_REPLY);
     entry->header.correlation = ticket.correlation;
     entry->kernel_no = ticket.kernel_no;

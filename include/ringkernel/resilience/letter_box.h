@@ -147,8 +147,8 @@ RK_FN rk_u32 rk_letter_take_of(RK_GLOBAL rk_letters *book, rk_u32 count)
 RK_FN rk_status rk_letter_replay_on(RK_CTX, RK_GLOBAL const rk_kept_letter *kept, rk_u32 route)
 {
     RK_GLOBAL const rk_header_long *header = &kept->header;
+    if (rk_stage_is_full(rk_ctx)) return rk_stage_refused(rk_ctx);
     RK_GLOBAL rk_staged *entry = rk_stage_open(rk_ctx, route, header->base.type, header->base.length);
-    if (!entry) return rk_stage_refused(rk_ctx);
     rk_header_address(&entry->header.base, header->base.target, entry->header.base.source,
                       header->base.priority, 0);
     entry->header.id = header->id;

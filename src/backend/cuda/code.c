@@ -57,19 +57,35 @@ static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_b
     return status;
 }
 
+static rk_u32 is_plain(const rk_layout *layout)
+{
+    return layout->lane[RK_LANE_HOST].bands == 1 && !layout->lane[RK_LANE_HOST].overwritten;
+}
+
+static rk_u32 suits_shuttle(const rk_class *class, const rk_layout *layout)
+{
+    return is_plain(layout) && !class->spmd && !class->batch && !class->timer &&
+           class->attributes->width == RK_THREAD && class->attributes->state == RK_STATELESS &&
+           layout->features == 0 && layout->mode != RK_BATCH && layout->max_sends <= 32 &&
+           layout->lane[RK_LANE_HOST].slot_size == RK_SLOT_MIN;
+}
+
+/* A thread a message: as many as share a turn well. The shuttle's warps share none, and its code has no word spilled with
+ * as many as half of the registers of a thread: more warps are under way at once. */
+rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout, rk_u32 dense)
+{
+    rk_u32 whole = (layout->threads + 31u) / 32u * 32u;
+    if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
+    if (layout->threads > 1) return whole;
+    return !dense && layout->max_batch >= 512 && suits_shuttle(class, layout) ? 512 : 256;
+}
+
 rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, rk_u32 dense)
 {
-    const rk_lane_plan *host = &layout->lane[RK_LANE_HOST];
-    const rk_u32 threads = rk_cuda_threads(class, layout);
-    rk_cuda_build build = { threads <= 256   ? 256
-                            : threads <= 512 ? 512
-                                             : 1024,
-                            host->bands == 1 && !host->overwritten, 0, 0, 0 };
+    const rk_u32 threads = rk_cuda_threads(class, layout, dense);
+    rk_cuda_build build = { threads <= 256 ? 256 : threads <= 512 ? 512 : 1024, is_plain(layout), 0, 0, 0 };
     build.dense = dense && build.bound == 256;
-    build.shuttle = build.plain && !class->spmd && !class->batch && !class->timer &&
-                    class->attributes->width == RK_THREAD && class->attributes->state == RK_STATELESS &&
-                    layout->features == 0 && layout->mode != RK_BATCH && layout->max_sends <= 32 &&
-                    host->slot_size == RK_SLOT_MIN;
+    build.shuttle = suits_shuttle(class, layout);
     return build;
 }
 

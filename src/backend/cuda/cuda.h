@@ -168,7 +168,7 @@ rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 
 /* Bring all counters of a kernel to the host; at rest, or not. Copying lock held, context entered. */
 rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel);
 /* Blocks of a class and these options: threads and shared memory of each. */
-rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout);
+rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout, rk_u32 dense);
 /* All residents of the device leave and come back, for what waits behind resident kernels. */
 rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda);
 rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda);

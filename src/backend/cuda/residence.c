@@ -73,13 +73,6 @@ void rk_cuda_look(rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ launching */
 
-rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout)
-{
-    rk_u32 whole = (layout->threads + 31u) / 32u * 32u;
-    if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
-    return layout->threads > 1 ? whole : 256; /* a thread a message: as many as share a turn well */
-}
-
 rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 first, rk_u32 count,
                          rk_u32 visits)
 {
@@ -164,20 +157,26 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
     return RK_OK;
 }
 
-/* With as much memory for each block as its turns can use; where so many blocks don't fit like that, with what they
- * need. */
-static rk_status fit(rk_cuda_runtime *cuda, rk_residence *r, int stays)
+/* Memory that a block needs, and as much as its turns can use if it may. */
+static rk_u32 memory_of(const rk_cuda_runtime *cuda, const rk_residence *r, int roomy)
 {
     const rk_host_kernel *kernel = r->kernel;
     rk_u32 needed = (kernel->layout.shared_size + 8u * r->threads + 15u) / 16u * 16u;
     rk_u32 most = cuda->device.block_shared < STATIC_SHARED ? 0 : cuda->device.block_shared - STATIC_SHARED;
-    if (stays && r->blocks == kernel->seat_count && needed < most) {
-        rk_u32 memory = most - needed < RK_EXPRESS_MEMORY ? most - needed : RK_EXPRESS_MEMORY;
-        r->shared = needed + rk_express_room_for(kernel->seats[0].shard, r->threads, memory).bytes;
-        rk_status status = check_fit(cuda, r);
-        if (status != RK_LIMIT) return status;
-        rk_error_begin();
-    }
+    if (!roomy || r->blocks != kernel->seat_count || needed >= most) return needed;
+    rk_u32 memory = most - needed < RK_EXPRESS_MEMORY ? most - needed : RK_EXPRESS_MEMORY;
+    return needed + rk_express_room_for(kernel->seats[0].shard, r->threads, memory).bytes;
+}
+
+/* With as much memory for each block as its turns can use; where so many blocks don't fit like that, with what they
+ * need. */
+static rk_status fit(rk_cuda_runtime *cuda, rk_residence *r, int stays)
+{
+    const rk_u32 needed = memory_of(cuda, r, 0);
+    r->shared = memory_of(cuda, r, stays);
+    rk_status status = check_fit(cuda, r);
+    if (status != RK_LIMIT || r->shared == needed) return status;
+    rk_error_begin();
     r->shared = needed;
     return check_fit(cuda, r);
 }
@@ -261,6 +260,7 @@ static rk_status place(rk_cuda_runtime *cuda, rk_residence *r, int stays)
     rk_cuda_lock(cuda);
     r->code = code;
     r->function = code->function;
+    r->threads = rk_cuda_threads(r->kernel->class, &r->kernel->layout, cuda->dense);
     status = fit(cuda, r, stays);
     pthread_mutex_unlock(&cuda->copying);
     return status;
@@ -280,6 +280,9 @@ static rk_status crowd(rk_cuda_runtime *cuda)
         rk_cuda_lock(cuda);
         r->code = code;
         r->function = code->function;
+        const int roomy = r->shared > memory_of(cuda, r, 0);
+        r->threads = rk_cuda_threads(r->kernel->class, &r->kernel->layout, 1);
+        r->shared = memory_of(cuda, r, roomy);
         status = ask_occupancy(cuda, r);
         r->per_processor = code->per_processor;
         pthread_mutex_unlock(&cuda->copying);
@@ -299,7 +302,6 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     rk_cuda_enter(cuda);
     r->kernel = kernel;
     r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
-    r->threads = rk_cuda_threads(kernel->class, &kernel->layout);
     rk_status status = place(cuda, r, stays);
     if (status == RK_LIMIT && !cuda->dense && !cuda->stuck) {
         rk_error_begin();
