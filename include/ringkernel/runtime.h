@@ -50,7 +50,7 @@ RK_API rk_status rk_close(rk_runtime *runtime);
 
 /* "cpu". Static text. */
 RK_API const char *rk_backend_name(const rk_runtime *runtime);
-/* CPU workers; 0 in a single-step runtime. */
+/* CPU workers; 0 in a single-step runtime, and in one of a device. */
 RK_API rk_u32 rk_worker_count(const rk_runtime *runtime);
 /* Now, on the runtime's clock, in ns. */
 RK_API rk_u64 rk_clock_ns(const rk_runtime *runtime);
@@ -245,7 +245,8 @@ RK_API rk_status rk_read_state(rk_runtime *runtime, rk_kernel kernel, rk_u32 whi
 #define RK_STEP_PARKED 3u
 #define RK_STEP_ENDED 5u
 RK_API rk_status rk_step(rk_runtime *runtime, rk_kernel kernel, rk_u32 *result);
-/* Step all active kernels until all are idle, parked or ended; at most `visits` visits: then RK_TIMED_OUT. */
+/* Step all active kernels until all are idle, parked or ended; at most `visits` visits: then RK_TIMED_OUT.
+ *   RK_UNSUPPORTED  both: the runtime isn't a single-step one */
 RK_API rk_status rk_step_all(rk_runtime *runtime, rk_u32 visits);
 /* The next batch of this kernel that has published what it sent is not committed: the kernel fails there, as
  * if the process had died (the fault point of redelivery tests). That may be a batch which is being published just

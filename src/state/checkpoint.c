@@ -206,10 +206,13 @@ static void *look_again_and_again(void *argument)
     return 0;
 }
 
+/* Asks for no step, only whether there can be one: a runtime of a device has no workers either. */
+static int is_single_step(rk_runtime *runtime) { return rk_step_all(runtime, 0) != RK_UNSUPPORTED; }
+
 static rk_status start_thread(rk_checkpoints *c)
 {
     if (!c->options.every_messages && !c->options.every_ns) return RK_OK;
-    if (rk_worker_count(c->runtime) == 0) return RK_OK; /* single-step: its owner looks */
+    if (is_single_step(c->runtime)) return RK_OK; /* its owner looks */
     if (pthread_create(&c->thread, 0, look_again_and_again, c))
         return rk_error(RK_OUT_OF_MEMORY, "can't start the thread of the checkpoints");
     pthread_setname_np(c->thread, "rk-checkpoint");

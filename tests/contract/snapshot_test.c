@@ -21,6 +21,16 @@ static void start_anew(contract *c)
     contract_reopen(c, &options);
 }
 
+/* The same on the CPU, whatever the variant's backend is. */
+static void start_anew_on_the_cpu(contract *c)
+{
+    rk_runtime_options options = contract_runtime_options(c);
+    options.backend = RK_BACKEND_CPU;
+    options.slices = options.device_count = 0;
+    options.devices = 0;
+    contract_reopen(c, &options);
+}
+
 static void restore(contract *c, const rk_kernel *kernels, size_t count, rk_snapshot *s)
 {
     assert_ok(rk_snapshot_restore(c->runtime, kernels, count, s->bytes, s->size));
@@ -83,6 +93,45 @@ static void a_kernel_goes_on_from_a_snapshot_with_its_state_inbox_output_and_win
     for (rk_i64 i = 1; i <= 20; i++) assert_total(c, k, 55 + 100 * i, 10 + (rk_u32)i);
     wait_until(c, account_of(c, k).delivered == 30);
     assert_int_equal(account_of(c, k).refused_duplicate, before.refused_duplicate + 1);
+}
+
+static void a_snapshot_of_one_backend_goes_into_another_and_back(contract *c)
+{
+    /* given an adder with ten in its state, of which the host has six to receive, and twenty more queued */
+    rk_launch_options o = small(64);
+    o.deduplication_window = 64;
+    rk_kernel k = launch_active(c, "adder", "adder", &o);
+    for (rk_u32 i = 1; i <= 10; i++) add_amount(c, k, 1, i, 0);
+    wait_until(c, account_of(c, k).delivered == 10);
+    for (rk_u32 i = 1; i <= 4; i++) assert_total(c, k, i, i);
+    assert_ok(rk_deactivate(c->runtime, k));
+    for (rk_u32 i = 11; i <= 30; i++) add_amount(c, k, 1, i, 0);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+
+    /* when it goes on elsewhere for a while */
+    start_anew_on_the_cpu(c);
+    k = launch(c, "adder", "adder", &o);
+    restore(c, &k, 1, &s);
+    assert_ok(rk_activate(c->runtime, k));
+    wait_until(c, account_of(c, k).delivered == 30);
+    for (rk_u32 i = 5; i <= 12; i++) assert_total(c, k, i, i);
+    assert_ok(rk_deactivate(c->runtime, k));
+    for (rk_u32 i = 31; i <= 35; i++) add_amount(c, k, 1, i, 0);
+    s = snapshot_of(c, &k, 1);
+
+    /* then it comes back as it was there: state, inbox, output and window */
+    start_anew(c);
+    k = launch(c, "adder", "adder", &o);
+    restore(c, &k, 1, &s);
+    assert_int_equal(account_of(c, k).queued, 5);
+    assert_int_equal(account_of(c, k).output_queued, 18);
+    amount again = { 1 };
+    rk_send_options known = RK_SEND_DEFAULTS;
+    known.id = 7;
+    assert_status(rk_send(c->runtime, k, RK_BODY(again), &known), RK_DUPLICATE);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 13; i <= 35; i++) assert_total(c, k, i, i);
+    wait_until(c, account_of(c, k).delivered == 35);
 }
 
 static void every_shard_has_its_own_state_again(contract *c)
@@ -443,6 +492,7 @@ static void a_batch_that_finds_no_room_is_waited_for_and_then_named(contract *c)
 
 static const contract_case cases[] = {
     { CASE(a_kernel_goes_on_from_a_snapshot_with_its_state_inbox_output_and_window), NEEDS_REGIONS },
+    { CASE(a_snapshot_of_one_backend_goes_into_another_and_back), NEEDS_REGIONS },
     { CASE(every_shard_has_its_own_state_again), NEEDS_REGIONS },
     { CASE(actors_and_what_is_queued_for_them_find_their_shards_anew), NEEDS_REGIONS },
     { CASE(priorities_keep_their_bands), ON_EVERY },
