@@ -38,7 +38,8 @@ typedef struct rk_checkpoint_options {
 } rk_checkpoint_options;
 #define RK_CHECKPOINT_OPTIONS .size = sizeof(rk_checkpoint_options)
 
-/* Open the store in a folder, which is made, for these kernels. With every_messages or every_ns, and unless the
+/* Open the store in a folder, which is made, for these kernels. A kernel that a supervisor replaces (supervise.h) is
+ * followed: from then on the one in its place is taken. With every_messages or every_ns, and unless the
  * runtime is single-step, a thread looks each millisecond whether one is due. One process at a time, and once in it,
  * opens a folder. Close before the runtime.
  *   RK_INVALID_OPTIONS, RK_INVALID_ARGUMENT
@@ -81,6 +82,23 @@ RK_API rk_status rk_checkpoints_restore(rk_checkpoints *checkpoints, rk_restored
  * RK_NO_SUCH_KERNEL ends it; RK_EMPTY: none was. */
 RK_API rk_status rk_checkpoints_describe(rk_checkpoints *checkpoints, rk_u32 index,
                                          rk_snapshot_kernel *kernel);
+
+/* A kernel that a supervisor restarts (supervise.h) may begin with its state of the newest checkpoint:
+ *
+ *     rk_checkpoint_child of_price = { checkpoints, "price" };
+ *     rk_supervised child = { price, RK_STATE_RESTORE, 0, rk_checkpoint_state, &of_price };
+ *
+ * Only the state is taken from there, not the queue. */
+typedef struct rk_checkpoint_child {
+    rk_checkpoints *checkpoints;
+    const char *id; /* of the kernel; stays the caller's */
+} rk_checkpoint_child;
+/* `restore` of rk_supervised: `user` is an rk_checkpoint_child. Takes the newest checkpoint that is whole and has such
+ * a kernel with states of that size, the same for all states of one restart. While there is none at all, and for
+ * actors that it hasn't, the state stays zeros. End the supervisor before the checkpoints are closed.
+ *   RK_CORRUPT  there are some, and none could be used: the text says why
+ *   RK_IO, RK_OUT_OF_MEMORY, RK_INVALID_ARGUMENT (null) */
+RK_API rk_status rk_checkpoint_state(void *user, rk_u32 which, void *state, size_t size);
 
 typedef struct rk_checkpoint_metrics {
     rk_u64 taken, failed; /* by this process */

@@ -73,6 +73,12 @@ RK_API rk_status rk_snapshot_restore(rk_runtime *runtime, const rk_kernel *kerne
 /* What is in a snapshot: kernel `index`, counted from 0; RK_NO_SUCH_KERNEL ends it. RK_CORRUPT, RK_INCOMPATIBLE. */
 RK_API rk_status rk_snapshot_describe(const void *bytes, size_t size, rk_u32 index,
                                       rk_snapshot_kernel *kernel);
+/* The state of shard or actor `which` of that kernel, as rk_read_state gave it at the cut.
+ *   RK_TOO_SMALL       `size` isn't the state's size, which rk_snapshot_describe tells
+ *   RK_NO_SUCH_ACTOR   no such shard or actor, or the kernel keeps no state
+ *   RK_NO_SUCH_KERNEL, RK_CORRUPT, RK_INCOMPATIBLE, RK_INVALID_ARGUMENT (no place for it) */
+RK_API rk_status rk_snapshot_state(const void *bytes, size_t size, rk_u32 index, rk_u32 which, void *state,
+                                   size_t state_size);
 /* Its note: points into `bytes`. */
 RK_API rk_status rk_snapshot_note(const void *bytes, size_t size, const void **note, size_t *note_size);
 

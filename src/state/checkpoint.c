@@ -19,9 +19,19 @@
 #define HOLD_OFF_LEAST RK_MILLISECONDS(10)
 #define HOLD_OFF_MOST RK_SECONDS(1)
 
+/* A snapshot from which a supervisor's restarts take their states. */
+typedef struct source {
+    pthread_mutex_t
+        lock; /* apart: who asks holds the runtime's, for which a checkpoint that is being taken may wait */
+    void *bytes; /* 0: there is none */
+    size_t size;
+    rk_u32 index; /* of the kernel in it */
+} source;
+
 struct rk_checkpoints {
     rk_runtime *runtime;
-    rk_kernel *kernels;
+    rk_kernel *kernels; /* those that were given, or have their places */
+    char (*ids)[64];
     size_t count;
     rk_checkpoint_options options;
     pthread_mutex_t lock; /* one checkpoint at a time; all below is its */
@@ -35,6 +45,7 @@ struct rk_checkpoints {
     rk_u64 handled_then, taken_ns; /* when the last one was taken */
     rk_histogram pause, stored;
     rk_checkpoint_metrics told;
+    source source;
 
     pthread_t thread;
     pthread_cond_t stop_cond;
@@ -82,6 +93,18 @@ static rk_manifest *compare(const rk_checkpoints *c)
     return m;
 }
 
+/* Where a kernel hung and was replaced, the other one has its id. */
+static void follow(rk_checkpoints *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        rk_kernel_info info;
+        rk_kernel now;
+        rk_status status = rk_kernel_information(c->runtime, c->kernels[i], &info);
+        if (status == RK_OK && info.life != RK_LIFE_QUARANTINED && info.life != RK_LIFE_TERMINATED) continue;
+        if (rk_find(c->runtime, c->ids[i], &now) == RK_OK) c->kernels[i] = now;
+    }
+}
+
 static rk_u64 handled(const rk_checkpoints *c)
 {
     rk_u64 sum = 0;
@@ -109,6 +132,7 @@ static void remember(rk_checkpoints *c, rk_manifest *m, rk_u64 written)
 
 static rk_status take(rk_checkpoints *c)
 {
+    follow(c);
     rk_u64 written = 0, began_ns, now_ns = rk_clock_ns(c->runtime), handled_now = handled(c);
     rk_manifest *m = 0;
     rk_status status = rk_snapshot_take(c->runtime, c->kernels, c->count, c->options.timeout_ns,
@@ -130,6 +154,7 @@ static rk_status take(rk_checkpoints *c)
     return RK_OK;
 }
 
+/* Where a kernel was replaced the other one counts from 0, so the difference wraps: one is due at once. */
 static int is_due(const rk_checkpoints *c)
 {
     const rk_checkpoint_options *o = &c->options;
@@ -158,6 +183,7 @@ rk_status rk_checkpoint_if_due(rk_checkpoints *c)
     rk_status status = check(c, "rk_checkpoint_if_due");
     if (status != RK_OK) return status;
     pthread_mutex_lock(&c->lock);
+    follow(c);
     status = is_due(c) ? take(c) : RK_EMPTY;
     pthread_mutex_unlock(&c->lock);
     return status;
@@ -262,6 +288,7 @@ static void init_locks(rk_checkpoints *c)
     pthread_condattr_t by_monotonic;
     pthread_mutex_init(&c->lock, 0);
     pthread_mutex_init(&c->stop_lock, 0);
+    pthread_mutex_init(&c->source.lock, 0);
     pthread_condattr_init(&by_monotonic);
     pthread_condattr_setclock(&by_monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&c->stop_cond, &by_monotonic);
@@ -275,11 +302,14 @@ void rk_checkpoints_close(rk_checkpoints *c)
     rk_store_close(&c->store);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->stop_lock);
+    pthread_mutex_destroy(&c->source.lock);
     pthread_cond_destroy(&c->stop_cond);
     rk_snapshot_free(&c->snapshot);
+    free(c->source.bytes);
     free(c->restored);
     free(c->last);
     free(c->kernels);
+    free(c->ids);
     free(c);
 }
 
@@ -293,22 +323,28 @@ rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_
                         "rk_checkpoints_open: a pointer is null, or the folder or count is empty");
     *out = 0;
     rk_status status = take_options(given, &options);
-    for (size_t i = 0; i < count && status == RK_OK; i++) {
-        rk_kernel_info info;
-        status = rk_kernel_information(runtime, kernels[i], &info);
-    }
     if (status != RK_OK) return status;
     rk_checkpoints *c = calloc(1, sizeof *c);
     rk_kernel *copy = calloc(count, sizeof *copy);
-    if (!c || !copy) {
+    char(*ids)[64] = calloc(count, sizeof *ids);
+    if (!c || !copy || !ids)
+        status = rk_error(RK_OUT_OF_MEMORY, "no memory for checkpoints of %zu kernels", count);
+    for (size_t i = 0; i < count && status == RK_OK; i++) {
+        rk_kernel_info info;
+        status = rk_kernel_information(runtime, kernels[i], &info);
+        if (status == RK_OK) memcpy(ids[i], info.id, sizeof ids[i]);
+    }
+    if (status != RK_OK) {
         free(c);
         free(copy);
-        return rk_error(RK_OUT_OF_MEMORY, "no memory for checkpoints of %zu kernels", count);
+        free(ids);
+        return status;
     }
     init_locks(c);
     memcpy(copy, kernels, count * sizeof *copy);
     c->runtime = runtime;
     c->kernels = copy;
+    c->ids = ids;
     c->count = count;
     c->options = options;
     c->store.lock = -1;
@@ -353,13 +389,13 @@ static void tell(rk_checkpoints *c, const rk_manifest *m, void *bytes, rk_restor
     c->restored_size = m->size;
 }
 
-static rk_status restore_one(rk_checkpoints *c, rk_u64 number, rk_restored *restored)
+static rk_status restore_one(rk_checkpoints *c, rk_u64 below, rk_u64 *number, rk_restored *restored)
 {
-    rk_manifest *m = 0;
-    void *bytes = 0;
-    rk_status status = rk_store_manifest(&c->store, number, &m);
-    if (status == RK_OK) status = rk_store_read(&c->store, m, &bytes);
-    if (status == RK_OK) status = rk_snapshot_restore(c->runtime, c->kernels, c->count, bytes, m->size);
+    rk_manifest *m;
+    void *bytes;
+    rk_status status = rk_store_load(&c->store, below, number, &m, &bytes);
+    if (status != RK_OK || *number == 0) return status;
+    status = rk_snapshot_restore(c->runtime, c->kernels, c->count, bytes, m->size);
     if (status == RK_OK) {
         tell(c, m, bytes, restored);
         free(c->last);
@@ -381,24 +417,80 @@ rk_status rk_checkpoints_restore(rk_checkpoints *c, rk_restored *restored)
     if (!restored) return rk_error(RK_INVALID_ARGUMENT, "rk_checkpoints_restore: restored is null");
     memset(restored, 0, sizeof *restored);
     pthread_mutex_lock(&c->lock);
-    for (rk_u64 below = ~0ull;;) {
-        rk_u64 number = 0;
-        status = rk_store_newest(&c->store, below, &number, 0);
-        if (status != RK_OK) break;
-        if (number == 0) {
-            status = restored->refused ? RK_CORRUPT : RK_EMPTY;
-            break;
-        }
+    for (rk_u64 number = 0, below = ~0ull;; below = number) {
         rk_error_begin();
-        status = restore_one(c, number, restored);
-        if (status != RK_CORRUPT && status != RK_INCOMPATIBLE) break;
+        status = restore_one(c, below, &number, restored);
+        if (number == 0 && status == RK_OK) status = restored->refused ? RK_CORRUPT : RK_EMPTY;
+        if (number == 0 || (status != RK_CORRUPT && status != RK_INCOMPATIBLE)) break;
         note_reason(restored, number);
-        below = number;
     }
     pthread_mutex_unlock(&c->lock);
     if (status == RK_CORRUPT && restored->refused)
         rk_error(RK_CORRUPT, "none of %u checkpoints can be used:\n%s", restored->refused, restored->reasons);
     return status;
+}
+
+/* ------------------------------------------------------------------ states for a supervisor */
+
+/* Kernel `id` of a snapshot, if its states have that size. */
+static rk_status find_kernel(const void *bytes, size_t size, const char *id, size_t state_size, rk_u32 *index)
+{
+    rk_snapshot_kernel told;
+    rk_status status;
+    for (*index = 0; (status = rk_snapshot_describe(bytes, size, *index, &told)) == RK_OK; ++*index) {
+        if (strcmp(told.id, id) != 0) continue;
+        if (told.state_size == state_size) return RK_OK;
+        return rk_error(RK_INCOMPATIBLE, "'%s' kept a state of %u bytes then and %zu now", id,
+                        told.state_size, state_size);
+    }
+    if (status != RK_NO_SUCH_KERNEL) return status;
+    rk_error_begin();
+    return rk_error(RK_INCOMPATIBLE, "it has no kernel '%s'", id);
+}
+
+/* The newest checkpoint that can be used, beside whoever is adding one. */
+static rk_status load_source(rk_checkpoints *c, const char *id, size_t state_size)
+{
+    rk_restored passed = { .number = 0 };
+    source *to = &c->source;
+    free(to->bytes);
+    to->bytes = 0;
+    for (rk_u64 number = 0, below = ~0ull;; below = number) {
+        rk_manifest *m;
+        void *bytes;
+        rk_error_begin();
+        rk_status status = rk_store_load(&c->store, below, &number, &m, &bytes);
+        if (status == RK_OK && number == 0) break;
+        if (status == RK_OK) {
+            status = find_kernel(bytes, m->size, id, state_size, &to->index);
+            to->size = m->size;
+            free(m);
+            if (status == RK_OK)
+                to->bytes = bytes;
+            else
+                free(bytes);
+        }
+        if (number == 0 || (status != RK_CORRUPT && status != RK_INCOMPATIBLE)) return status;
+        note_reason(&passed, number);
+    }
+    if (!passed.refused) return RK_OK;
+    return rk_error(RK_CORRUPT, "none of %u checkpoints has a state of '%s':\n%s", passed.refused, id,
+                    passed.reasons);
+}
+
+rk_status rk_checkpoint_state(void *user, rk_u32 which, void *state, size_t size)
+{
+    const rk_checkpoint_child *child = user;
+    rk_error_begin();
+    if (!child || !child->checkpoints || !child->id || !state)
+        return rk_error(RK_INVALID_ARGUMENT, "rk_checkpoint_state: the child, or a part of it, is null");
+    rk_checkpoints *c = child->checkpoints;
+    pthread_mutex_lock(&c->source.lock);
+    rk_status status = which == 0 ? load_source(c, child->id, size) : RK_OK; /* a restart begins with 0 */
+    if (status == RK_OK && c->source.bytes)
+        status = rk_snapshot_state(c->source.bytes, c->source.size, c->source.index, which, state, size);
+    pthread_mutex_unlock(&c->source.lock);
+    return status == RK_NO_SUCH_ACTOR ? RK_OK : status;
 }
 
 /* ------------------------------------------------------------------ looking */

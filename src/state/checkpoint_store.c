@@ -221,38 +221,18 @@ static rk_status get_manifest(MDB_txn *txn, MDB_dbi manifests, rk_u64 number, rk
     return RK_OK;
 }
 
-rk_status rk_store_manifest(rk_checkpoint_store *store, rk_u64 number, rk_manifest **manifest)
-{
-    MDB_txn *txn;
-    rk_status status = answer(mdb_txn_begin(store->env, 0, MDB_RDONLY, &txn), "a manifest");
-    if (status != RK_OK) return status;
-    status = get_manifest(txn, store->manifests, number, manifest);
-    mdb_txn_abort(txn);
-    return status;
-}
-
 static size_t block_bytes(const rk_manifest *manifest, rk_u64 i)
 {
     return i + 1 < manifest->blocks ? RK_CHECKPOINT_BLOCK : manifest->size - i * RK_CHECKPOINT_BLOCK;
 }
 
-rk_status rk_store_read(rk_checkpoint_store *store, const rk_manifest *manifest, void **out)
+static rk_status get_blocks(MDB_txn *txn, MDB_dbi blocks, const rk_manifest *manifest, rk_u8 *bytes)
 {
-    MDB_txn *txn;
-    rk_u8 *bytes = malloc(manifest->size + 1);
-    *out = 0;
-    if (!bytes)
-        return rk_error(RK_OUT_OF_MEMORY, "no memory for a checkpoint of %llu bytes",
-                        (unsigned long long)manifest->size);
-    rk_status status = answer(mdb_txn_begin(store->env, 0, MDB_RDONLY, &txn), "a checkpoint");
-    if (status != RK_OK) {
-        free(bytes);
-        return status;
-    }
+    rk_status status = RK_OK;
     for (rk_u64 i = 0; i < manifest->blocks && status == RK_OK; i++) {
         key at = key_of(manifest->entry[i].origin, i);
         MDB_val name = BLOCK_KEY(&at), value;
-        int code = mdb_get(txn, store->blocks, &name, &value);
+        int code = mdb_get(txn, blocks, &name, &value);
         if (code == MDB_NOTFOUND)
             status = rk_error(RK_CORRUPT, "block %llu of %llu is missing", (unsigned long long)i,
                               (unsigned long long)manifest->blocks);
@@ -265,11 +245,39 @@ rk_status rk_store_read(rk_checkpoint_store *store, const rk_manifest *manifest,
         else
             memcpy(bytes + i * RK_CHECKPOINT_BLOCK, value.mv_data, value.mv_size);
     }
+    return status;
+}
+
+static rk_status load(MDB_txn *txn, const rk_checkpoint_store *store, rk_u64 below, rk_u64 *number,
+                      rk_manifest **manifest, void **bytes)
+{
+    rk_status status = newest(txn, store->manifests, below, number);
+    if (status != RK_OK || *number == 0) return status;
+    status = get_manifest(txn, store->manifests, *number, manifest);
+    if (status != RK_OK) return status;
+    *bytes = malloc((*manifest)->size + 1);
+    if (!*bytes)
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for a checkpoint of %llu bytes",
+                        (unsigned long long)(*manifest)->size);
+    return get_blocks(txn, store->blocks, *manifest, *bytes);
+}
+
+rk_status rk_store_load(rk_checkpoint_store *store, rk_u64 below, rk_u64 *number, rk_manifest **manifest,
+                        void **bytes)
+{
+    MDB_txn *txn;
+    *number = 0;
+    *manifest = 0;
+    *bytes = 0;
+    rk_status status = answer(mdb_txn_begin(store->env, 0, MDB_RDONLY, &txn), "a checkpoint");
+    if (status != RK_OK) return status;
+    status = load(txn, store, below, number, manifest, bytes);
     mdb_txn_abort(txn);
-    if (status == RK_OK)
-        *out = bytes;
-    else
-        free(bytes);
+    if (status == RK_OK) return RK_OK;
+    free(*bytes);
+    free(*manifest);
+    *bytes = 0;
+    *manifest = 0;
     return status;
 }
 

@@ -50,18 +50,44 @@ const rk_schema *rk_form_schema(const rk_class *class, rk_u32 type)
     return 0;
 }
 
-rk_status rk_snapshot_describe(const void *bytes, size_t size, rk_u32 index, rk_snapshot_kernel *kernel)
+/* The record of kernel `index`. */
+static rk_status find(const void *bytes, size_t size, rk_u32 index, const rk_form_kernel **kernel)
 {
     const rk_form_head *head;
-    const rk_form_kernel *kernels;
-    rk_error_begin();
-    if (!kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_snapshot_describe: kernel is null");
-    rk_status status = rk_form_open(bytes, size, &head, &kernels);
+    rk_status status = rk_form_open(bytes, size, &head, kernel);
     if (status != RK_OK) return status;
     if (index >= head->kernels)
         return rk_error(RK_NO_SUCH_KERNEL, "the snapshot has %u kernels, counted from 0; there is no %u",
                         head->kernels, index);
-    *kernel = kernels[index].told;
+    *kernel += index;
+    return RK_OK;
+}
+
+rk_status rk_snapshot_describe(const void *bytes, size_t size, rk_u32 index, rk_snapshot_kernel *kernel)
+{
+    const rk_form_kernel *form;
+    rk_error_begin();
+    if (!kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_snapshot_describe: kernel is null");
+    rk_status status = find(bytes, size, index, &form);
+    if (status == RK_OK) *kernel = form->told;
+    return status;
+}
+
+rk_status rk_snapshot_state(const void *bytes, size_t size, rk_u32 index, rk_u32 which, void *state,
+                            size_t state_size)
+{
+    const rk_form_kernel *form;
+    rk_error_begin();
+    if (!state) return rk_error(RK_INVALID_ARGUMENT, "rk_snapshot_state: state is null");
+    rk_status status = find(bytes, size, index, &form);
+    if (status != RK_OK) return status;
+    if (which >= form->state_count)
+        return rk_error(RK_NO_SUCH_ACTOR, "'%s' kept %u states, counted from 0; there is no %u",
+                        form->told.id, form->state_count, which);
+    if (state_size != form->told.state_size)
+        return rk_error(RK_TOO_SMALL, "'%s' kept states of %u bytes, and %zu are asked for", form->told.id,
+                        form->told.state_size, state_size);
+    memcpy(state, (const rk_byte *)bytes + form->states + (rk_u64)form->stride * which, state_size);
     return RK_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <ringkernel/checkpoint.h>
+#include <ringkernel/supervise.h>
 
 typedef struct adder {
     rk_i64 sum;
@@ -481,6 +482,132 @@ static void after_a_clear_there_is_none_and_the_next_has_all_blocks(contract *c)
     remove_folder();
 }
 
+/* ------------------------------------------------------------------ with a supervisor */
+
+static rk_supervisor *supervise(contract *c, rk_kernel k, rk_checkpoint_child *of)
+{
+    rk_supervision_options o = { RK_SUPERVISION_OPTIONS };
+    rk_supervised child = { k, RK_STATE_RESTORE, 0, rk_checkpoint_state, of };
+    rk_supervisor *s;
+    assert_ok(rk_supervise(c->runtime, &o, &child, 1, &s));
+    return s;
+}
+
+static rk_supervisor_info info_of_supervisor(contract *c, rk_supervisor *s)
+{
+    rk_supervisor_info i;
+    if (c->variant->single_step) rk_supervisor_look(s);
+    assert_ok(rk_supervisor_information(s, &i));
+    return i;
+}
+
+/* The next batch is published and fails before it is committed: what comes of it is this total. */
+static void fail_at_one_more(contract *c, rk_kernel k, rk_i64 sum)
+{
+    amount a = { 1 };
+    total t;
+    assert_ok(rk_fail_before_commit(c->runtime, k));
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+    receive(c, k, &t);
+    assert_int_equal(t.sum, sum);
+}
+
+static void a_kernel_that_failed_begins_with_its_state_of_the_newest_checkpoint(contract *c)
+{
+    new_folder();
+    rk_kernel k = launch_adder(c, 1);
+    rk_checkpoints *checkpoints = open_with(c, &k, 0);
+    rk_checkpoint_child of = { checkpoints, "adder" };
+    rk_supervisor *s = supervise(c, k, &of);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 0; i < 2; i++) {
+        /* given one with and one without a checkpoint behind it */
+        add(c, k, 10);
+        if (i) assert_ok(rk_checkpoint(checkpoints));
+        add(c, k, 5);
+
+        /* when it fails, then the batch comes again, to the state that the checkpoint has, or to zeros */
+        fail_at_one_more(c, k, i ? 17 : 16);
+        wait_until(c, info_of_supervisor(c, s).restarted == i + 1);
+        total again;
+        receive(c, k, &again);
+        assert_int_equal(again.sum, i ? 12 : 1);
+        assert_int_equal(again.count, i ? 12 : 1);
+    }
+    assert_ok(rk_unsupervise(s));
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void a_kernel_in_the_place_of_one_that_hung_has_its_state_and_its_checkpoints(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.handler_limit_ns = RK_MILLISECONDS(300);
+    new_folder();
+    rk_kernel k = launch_active(c, "adder", "held_adder", &o), now;
+    rk_checkpoints *checkpoints = open_with(c, &k, 0);
+    rk_checkpoint_child of = { checkpoints, "adder" };
+    rk_supervisor *s = supervise(c, k, &of);
+    add(c, k, 10);
+    assert_ok(rk_checkpoint(checkpoints));
+    add(c, k, 5);
+
+    /* when a handler doesn't return, with another message behind it */
+    CLOSE_GATE();
+    c->ends_quarantined = 1;
+    for (rk_u32 i = 0; i < 2; i++) {
+        amount a = { 1 };
+        assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+    }
+    wait_until(c, info_of_supervisor(c, s).replaced == 1);
+    OPEN_GATE();
+    wait_until(c, IN_HANDLERS == 0);
+
+    /* then the next one goes on from the checkpoint, and the old account says what is gone */
+    assert_ok(rk_supervised_kernel(s, 0, &now));
+    assert_int_equal(account_of(c, k).delivered, 15);
+    assert_int_equal(account_of(c, k).queued, 2);
+    assert_int_equal(state_of(c, now, 0).sum, 10);
+    add(c, now, 1);
+    assert_int_equal(state_of(c, now, 0).sum, 11);
+
+    /* and is what the next checkpoint has */
+    assert_ok(rk_checkpoint(checkpoints));
+    assert_int_equal(metrics_of_checkpoints(checkpoints).newest, 2);
+    rk_snapshot_kernel told;
+    assert_ok(rk_checkpoints_describe(checkpoints, 0, &told));
+    assert_int_equal(told.account.accepted, 1);
+    assert_ok(rk_unsupervise(s));
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void states_are_those_of_a_checkpoint_that_can_be_used(contract *c)
+{
+    adder state = { .sum = -1 };
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS };
+    make_three(c, 1);
+    damage("blocks", 3, 0, flip_first);
+    rk_kernel k;
+    assert_ok(rk_find(c->runtime, "adder", &k));
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    rk_checkpoint_child of = { checkpoints, "adder" }, of_other = { checkpoints, "other" };
+    assert_ok(rk_checkpoint_state(&of, 0, &state, sizeof state));
+    assert_int_equal(state.sum, 20); /* the newest is damaged */
+    state.sum = -1;
+    assert_ok(rk_checkpoint_state(&of, 1, &state, sizeof state));
+    assert_int_equal(state.sum, -1); /* there is none of shard 1: nothing is written */
+    assert_status(rk_checkpoint_state(&of_other, 0, &state, sizeof state), RK_CORRUPT);
+    assert_error_says("checkpoint 3: block 0 of 1");
+    assert_error_says("checkpoint 2: it has no kernel 'other'");
+    assert_status(rk_checkpoint_state(&of, 0, &state, sizeof state - 1), RK_CORRUPT);
+    assert_error_says("'adder' kept a state of 16 bytes then and 15 now");
+    assert_status(rk_checkpoint_state(0, 0, &state, sizeof state), RK_INVALID_ARGUMENT);
+    assert_status(rk_checkpoint_state(&of, 0, 0, sizeof state), RK_INVALID_ARGUMENT);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
 static const contract_case cases[] = {
     { CASE(the_newest_checkpoint_is_restored_and_the_next_follows_it), NEEDS_REGIONS },
     { CASE(an_empty_folder_has_none), NEEDS_REGIONS | ONCE },
@@ -493,6 +620,10 @@ static const contract_case cases[] = {
     { CASE(one_is_taken_each_so_much_time), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(after_a_clear_there_is_none_and_the_next_has_all_blocks), NEEDS_REGIONS },
     { CASE(a_checkpoint_that_fails_is_told_and_the_one_before_stays), NEEDS_REGIONS },
+    { CASE(a_kernel_that_failed_begins_with_its_state_of_the_newest_checkpoint), NEEDS_REGIONS },
+    { CASE(a_kernel_in_the_place_of_one_that_hung_has_its_state_and_its_checkpoints),
+      NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(states_are_those_of_a_checkpoint_that_can_be_used), NEEDS_REGIONS | ONCE },
 };
 
 CONTRACT_MAIN("checkpoint", cases)

@@ -158,6 +158,38 @@ static void every_shard_has_its_own_state_again(contract *c)
     assert_int_equal(account_of(c, k).output_queued, 40);
 }
 
+static void a_state_can_be_read_from_the_bytes(contract *c)
+{
+    rk_launch_options o = small(64);
+    struct {
+        rk_u32 actor, count;
+    } state;
+    o.actors = 5;
+    o.shards = 2;
+    rk_kernel k = launch_active(c, "counter", "counter", &o);
+    for (rk_u32 actor = 0; actor < 5; actor++)
+        for (rk_u32 n = 0; n <= actor; n++) {
+            tick t = { actor };
+            rk_send_options to = RK_SEND_DEFAULTS;
+            to.target = actor;
+            assert_ok(rk_send(c->runtime, k, RK_BODY(t), &to));
+        }
+    wait_until(c, account_of(c, k).delivered == 15);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    for (rk_u32 actor = 0; actor < 5; actor++) {
+        assert_ok(rk_snapshot_state(s.bytes, s.size, 0, actor, &state, sizeof state));
+        assert_int_equal(state.actor, actor);
+        assert_int_equal(state.count, actor + 1);
+    }
+    assert_status(rk_snapshot_state(s.bytes, s.size, 0, 5, &state, sizeof state), RK_NO_SUCH_ACTOR);
+    assert_status(rk_snapshot_state(s.bytes, s.size, 1, 0, &state, sizeof state), RK_NO_SUCH_KERNEL);
+    assert_status(rk_snapshot_state(s.bytes, s.size, 0, 0, &state, sizeof state - 1), RK_TOO_SMALL);
+    assert_status(rk_snapshot_state(s.bytes, s.size, 0, 0, 0, sizeof state), RK_INVALID_ARGUMENT);
+    assert_status(rk_snapshot_state(s.bytes, s.size - 8, 0, 0, &state, sizeof state), RK_CORRUPT);
+    assert_status(rk_snapshot_state(0, 0, 0, 0, &state, sizeof state), RK_CORRUPT);
+    rk_snapshot_free(&s);
+}
+
 static void actors_and_what_is_queued_for_them_find_their_shards_anew(contract *c)
 {
     rk_launch_options o = small(64);
@@ -494,6 +526,7 @@ static const contract_case cases[] = {
     { CASE(a_kernel_goes_on_from_a_snapshot_with_its_state_inbox_output_and_window), NEEDS_REGIONS },
     { CASE(a_snapshot_of_one_backend_goes_into_another_and_back), NEEDS_REGIONS },
     { CASE(every_shard_has_its_own_state_again), NEEDS_REGIONS },
+    { CASE(a_state_can_be_read_from_the_bytes), NEEDS_REGIONS },
     { CASE(actors_and_what_is_queued_for_them_find_their_shards_anew), NEEDS_REGIONS },
     { CASE(priorities_keep_their_bands), ON_EVERY },
     { CASE(large_messages_come_with_their_bytes), NEEDS_REGIONS },

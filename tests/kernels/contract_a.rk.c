@@ -168,6 +168,17 @@ RK_HANDLER(adder, amount, msg, adder_state, self, .state = RK_PER_SHARD)
     rk_send(RK_ARG, &now);
 }
 
+/* The same at the test's command. */
+RK_HANDLER(held_adder, amount, msg, adder_state, self, .state = RK_PER_SHARD, .max_batch = 1,
+           .backends = RK_ON_CPU)
+{
+    pass_gate();
+    self->sum += msg->value;
+    self->count++;
+    total now = { self->sum, self->count, rk_shard_number() };
+    rk_send(RK_ARG, &now);
+}
+
 RK_HANDLER(counter, tick, msg, ticked, self, .state = RK_PER_ACTOR)
 {
     self->actor = msg->actor;
