@@ -363,8 +363,10 @@ rk_status rk_kernel_activate(rk_host_kernel *k)
     rk_service_watch(k->runtime, k->options.handler_limit_ns);
     rk_atomic_set_u32(&k->life, RK_LIFE_ACTIVE); /* before it is served: it may fail at once */
     rk_status status = rk_kernel_serve(k);
+    if (status == RK_DEVICE_LOST) rk_kernel_failed(k, "the device is lost, with all that was on it");
     if (status != RK_OK) {
-        rk_atomic_set_u32(&k->life, was);
+        rk_u32 life = RK_LIFE_ACTIVE; /* if it hasn't failed */
+        __atomic_compare_exchange_n(&k->life, &life, was, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
         return status;
     }
     if (!k->activated_ns) __atomic_store_n(&k->activated_ns, rk_runtime_now(k->runtime), __ATOMIC_RELAXED);

@@ -533,6 +533,22 @@ static void what_finds_the_device_lost_fails_the_kernel(void **state)
     runtime = 0;
 }
 
+static void who_is_activated_on_a_lost_device_has_failed(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.single_step = 1; /* nobody else finds it */
+    open_with(&options);
+    rk_kernel kernel = active("a", "sink");
+    OK(rk_deactivate(runtime, kernel));
+    lose_device();
+    assert_int_equal(rk_activate(runtime, kernel), RK_DEVICE_LOST);
+    assert_lost(kernel);
+    assert_int_equal(rk_activate(runtime, kernel), RK_FAILED);
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
 static void a_step_on_a_lost_device_fails_the_kernel(void **state)
 {
     (void)state;
@@ -637,6 +653,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_step_that_fails_fails_the_kernel),
     TEST_LOST(a_lost_device_fails_its_kernels_and_closing_works),
     TEST_LOST(what_finds_the_device_lost_fails_the_kernel),
+    TEST_LOST(who_is_activated_on_a_lost_device_has_failed),
     TEST_LOST(a_step_on_a_lost_device_fails_the_kernel),
     TEST_LOST(reading_state_of_a_lost_device_fails_the_kernel),
     TEST(a_kernel_whose_state_cannot_be_copied_is_served_again),
