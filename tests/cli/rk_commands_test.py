@@ -58,7 +58,9 @@ class Init(Case):
             self.assertTrue(ran.summary["balanced"])
 
     def test_an_example_that_init_copies_runs_and_gives_what_its_folder_says(self):
-        for name in ("order-matching", "prime-count"):
+        apps = sorted(path.parent.name for path in (SOURCE / "examples").glob("*/app.yaml"))
+        self.assertEqual(apps, ["flight-delays", "order-matching", "pagerank", "prime-count", "weather-watch"])
+        for name in apps:
             folder, example = self.folder / name, SOURCE / "examples" / name
             told = self.run_rk("init", folder, "--from", name).stdout.decode().splitlines()
             self.assertEqual(told.pop(), f"Run it: rk run {folder}/app.yaml")
@@ -68,8 +70,9 @@ class Init(Case):
             for path in files:
                 self.assertEqual((folder / path).read_bytes(), (example / path).read_bytes(), path)
                 self.assertEqual(os.access(folder / path, os.X_OK), os.access(example / path, os.X_OK), path)
-            if name == "order-matching":
-                self.assertEqual(self.run_app(folder / "app.yaml").stdout, (example / "expected/result.ndjson").read_bytes())
+            expected = example / "expected" / ("ranks.ndjson" if name == "pagerank" else "result.ndjson")
+            got = self.run_app(folder / "app.yaml").stdout
+            self.assertEqual(sorted(got.splitlines()), sorted(expected.read_bytes().splitlines()), name)
 
     def test_an_example_is_written_over_nothing(self):
         self.write("expected/result.ndjson", "mine")

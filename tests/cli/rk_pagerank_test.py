@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The ranks of examples/pagerank equal a reference in double precision, and are the same by any number of parts."""
 import json
+import shutil
 import subprocess
 import sys
 
@@ -56,6 +57,17 @@ class PageRank(Case):
         self.assertEqual(done.stdout, b"")
         self.assertIn("too_many_vertices", [letter["reason"] for letter in done.letters])
         self.assertIn("incomplete", [letter["reason"] for letter in done.letters])
+
+    def test_debians_packages_have_the_ranks_of_the_reference(self):
+        known = subprocess.run(["apt-cache", "pkgnames"], capture_output=True, check=False) if shutil.which("apt-cache") else None
+        if known is None or len(known.stdout.split()) < 10000:
+            self.skipTest("apt knows no packages here: apt-get update")
+        done = subprocess.run([APP / "packages.py", rk_command.RK, self.folder], env=rk_command.environment(),
+                              capture_output=True, text=True, timeout=120 * rk_command.SLOW, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^\d{5,} packages, \d{5,} dependencies\n")
+        self.assertRegex(done.stdout, r"\nfarthest apart: .*[0-9.]+e-0[67] from reference\.py")
+        self.assertTrue(json.loads((self.folder / "summary.json").read_text())["balanced"])
 
     def test_edges_between_names_get_the_numbers_of_the_kept_routes(self):
         airports = (APP / "airports.txt").read_text().splitlines()

@@ -76,7 +76,7 @@ RK_FN rk_u32 rk_barrier_arrive(RK_GLOBAL rk_barrier *b, rk_u32 party, rk_u32 epo
     return b->arrived == b->members ? RK_BARRIER_PASSED : RK_BARRIER_WAITS;
 }
 
-/* PASSED: all others are there, and the round is to be ended. DONE, or STRANGER. */
+/* PASSED: all others are there, and the round is to be ended. DONE, or UNKNOWN. */
 RK_FN rk_u32 rk_barrier_withdraw(RK_GLOBAL rk_barrier *b, rk_u32 party)
 {
     rk_u32 bit = 1u << (party & 31u);
