@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Every mistake of an app file is told with its line and column and what is valid, and nothing is started."""
+import re
+
 import rk_command
-from rk_command import APP, KERNEL, OK, USAGE, Case
+from rk_command import APP, KERNEL, OK, SOURCE, USAGE, Case
 
 GOOD = """app: small
 kernels:
@@ -107,6 +109,15 @@ class AppFile(Case):
                 self.assertIn(old, GOOD)
                 text = GOOD.encode().replace(old.encode(), new if isinstance(new, bytes) else new.encode(), 1)
                 self.assertIn(told, self.refused(text))
+
+    def test_the_book_names_every_key_and_no_other(self):
+        schema = (SOURCE / "src/cli/app_schema.c").read_text()
+        keys = set(re.findall(r'\b(?:TEXT|WORD|CYAML_FIELD_\w+)\("(\w+)"', schema))
+        page = (SOURCE / "docs/app-files.md").read_text()
+        rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+        shape = {"name", "value", "from", "to"}  # what `a: 1` and `a -> b` are read as
+        self.assertEqual(keys - shape - set(re.findall(r"`(\w+)`", page)), set())
+        self.assertEqual(set(re.findall(r"`(\w+)`", "".join(rows))) - keys, set())
 
     def test_all_mistakes_are_told_together_in_the_order_of_the_file(self):
         text = GOOD.replace("app: small", "colour: red").replace("64", "x").replace("reject", "y").replace("-> first", "-> z").replace("turn", "w")
