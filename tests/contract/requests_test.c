@@ -363,6 +363,137 @@ static void messages_of_a_closed_runtime_are_refused(contract *c)
     assert_error_says("closed");
 }
 
+/* ------------------------------------------------------------------ many outstanding, of one thread */
+
+#define OUTSTANDING 64u
+
+static rk_outstanding start(contract *c, rk_kernel k, rk_u32 value, rk_u32 how, response *reply,
+                            rk_u64 timeout_ns)
+{
+    inquiry q = { value, how };
+    rk_outstanding o;
+    assert_ok(rk_request_start(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), reply, sizeof *reply, 0,
+                               timeout_ns, &o));
+    return o;
+}
+
+static void many_requests_of_one_thread_are_answered_each_by_its_own_reply(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    rk_outstanding o[OUTSTANDING];
+    response r[OUTSTANDING];
+    for (rk_u32 round = 0; round < 10; round++) {
+        for (rk_u32 i = 0; i < OUTSTANDING; i++)
+            o[i] = start(c, k, 100 * round + i, ANSWER_ONCE, &r[i], CONTRACT_PATIENCE);
+        settle(c);
+        for (rk_u32 i = OUTSTANDING; i-- > 0;) { /* in another order than they were sent */
+            assert_ok(rk_request_await(c->runtime, &o[i], CONTRACT_PATIENCE));
+            assert_int_equal(r[i].value, 2 * (100 * round + i));
+            assert_int_equal(r[i].asked, 100 * round + i);
+        }
+    }
+    assert_int_equal(account_of(c, k).late_replies, 0);
+}
+
+static void a_request_that_is_looked_at_too_early_goes_on(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r = { 0, 0 };
+    rk_outstanding o = start(c, k, 21, ANSWER_LATER, &r, CONTRACT_PATIENCE);
+    assert_status(rk_request_await(c->runtime, &o, RK_NO_WAIT), RK_EMPTY);
+    assert_status(rk_request_await(c->runtime, &o, RK_MILLISECONDS(2)), RK_EMPTY);
+    settle(c);
+    wait_until(c, account_of(c, k).delivered == 1);
+    remind(c, k);
+    settle(c);
+    assert_ok(rk_request_await(c->runtime, &o, CONTRACT_PATIENCE));
+    assert_int_equal(r.value, 42);
+    assert_status(rk_request_await(c->runtime, &o, RK_NO_WAIT), RK_STALE);
+    assert_status(rk_request_abandon(c->runtime, &o), RK_STALE);
+}
+
+static void the_reply_to_an_abandoned_request_is_late(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r = { 0, 0 };
+    rk_outstanding o = start(c, k, 21, ANSWER_LATER, &r, CONTRACT_PATIENCE), copy = o;
+    settle(c);
+    wait_until(c, account_of(c, k).delivered == 1);
+    assert_ok(rk_request_abandon(c->runtime, &o));
+    assert_status(rk_request_abandon(c->runtime, &o), RK_STALE);
+    assert_status(rk_request_await(c->runtime, &copy, RK_NO_WAIT), RK_STALE);
+    remind(c, k);
+    settle(c);
+    wait_until(c, account_of(c, k).late_replies == 1);
+    assert_int_equal(r.value, 0);
+}
+
+static void a_request_is_over_at_its_deadline_whenever_it_is_looked_at(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r = { 0, 0 };
+    for (rk_u32 i = 0; i < 2; i++) {
+        rk_u64 before = contract_now_ns();
+        rk_outstanding o = start(c, k, 21, ANSWER_LATER, &r, RK_MILLISECONDS(5));
+        rk_u64 started = contract_now_ns();
+        while (i && contract_now_ns() - started < RK_MILLISECONDS(5)) {}
+        assert_status(rk_request_await(c->runtime, &o, i ? RK_NO_WAIT : CONTRACT_PATIENCE), RK_TIMED_OUT);
+        assert_true(contract_now_ns() - before >= RK_MILLISECONDS(5));
+        assert_status(rk_request_await(c->runtime, &o, RK_NO_WAIT), RK_STALE);
+    }
+}
+
+static void an_outstanding_request_has_the_outcomes_of_others(contract *c)
+{
+    rk_kernel k = launch_replier(c);
+    response r = { 0, 0 };
+    static const struct {
+        rk_u32 how;
+        rk_status status;
+    } row[] = { { ANSWER_NEVER, RK_NO_REPLY },
+                { ANSWER_REFUSED, RK_DEAD },
+                { ANSWER_OTHER, RK_UNKNOWN_TYPE } };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        rk_outstanding o = start(c, k, 1, row[i].how, &r, CONTRACT_PATIENCE);
+        settle(c);
+        assert_status(rk_request_await(c->runtime, &o, CONTRACT_PATIENCE), row[i].status);
+        if (row[i].how == ANSWER_REFUSED) assert_error_says("odd");
+    }
+    rk_outstanding o = start(c, k, 1, ANSWER_LATER, &r, CONTRACT_PATIENCE);
+    settle(c);
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    assert_status(rk_request_await(c->runtime, &o, CONTRACT_PATIENCE), RK_CLOSED);
+    assert_int_equal(r.value, 0);
+}
+
+static void one_outstanding_request_too_many_is_refused(contract *c)
+{
+    static rk_outstanding o[4096];
+    rk_launch_options options = rk_production();
+    options.requests = 1;
+    options.queue_capacity = 8192;
+    options.deduplication_window = 0;
+    rk_kernel k = launch(c, "replier", "replier", &options); /* not active */
+    response r;
+    inquiry q = { 1, ANSWER_ONCE };
+    rk_outstanding more = { .correlation = 7 };
+    for (rk_u32 i = 0; i < 4096; i++) o[i] = start(c, k, i, ANSWER_ONCE, &r, CONTRACT_PATIENCE);
+    assert_status(rk_request_start(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, 0,
+                                   CONTRACT_PATIENCE, &more),
+                  RK_LIMIT);
+    assert_status(rk_request_await(c->runtime, &more, RK_NO_WAIT), RK_STALE);
+    for (rk_u32 i = 0; i < 4096; i++) assert_ok(rk_request_abandon(c->runtime, &o[i]));
+    assert_int_equal(info_of(c, k).queued, 4096);
+    more = start(c, k, 1, ANSWER_ONCE, &r, CONTRACT_PATIENCE);
+    assert_ok(rk_request_abandon(c->runtime, &more));
+    assert_status(rk_request_start(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), 0, sizeof r, 0, 1, &more),
+                  RK_INVALID_ARGUMENT);
+    assert_status(rk_request_start(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, 0, 1, 0),
+                  RK_INVALID_ARGUMENT);
+    assert_status(rk_request_await(c->runtime, 0, 1), RK_INVALID_ARGUMENT);
+    assert_status(rk_request_abandon(0, &more), RK_INVALID_ARGUMENT);
+}
+
 static const contract_case cases[] = {
     { CASE(a_request_gets_its_reply), NEEDS_THREADS | SPMD_NEEDS_CPU },
     { CASE(a_handler_that_does_not_reply_is_no_reply), NEEDS_THREADS | SPMD_NEEDS_CPU },
@@ -379,5 +510,11 @@ static const contract_case cases[] = {
     { CASE(eight_threads_get_each_their_own_replies), NEEDS_THREADS | SPMD_NEEDS_CPU },
     { CASE(requests_that_wait_in_a_row_are_answered_in_turn), NEEDS_THREADS | NEEDS_CPU },
     { CASE(messages_of_a_closed_runtime_are_refused), NEEDS_THREADS | ONCE },
+    { CASE(many_requests_of_one_thread_are_answered_each_by_its_own_reply), SPMD_NEEDS_CPU },
+    { CASE(a_request_that_is_looked_at_too_early_goes_on), SPMD_NEEDS_CPU },
+    { CASE(the_reply_to_an_abandoned_request_is_late), SPMD_NEEDS_CPU },
+    { CASE(a_request_is_over_at_its_deadline_whenever_it_is_looked_at), SPMD_NEEDS_CPU },
+    { CASE(an_outstanding_request_has_the_outcomes_of_others), SPMD_NEEDS_CPU },
+    { CASE(one_outstanding_request_too_many_is_refused), SPMD_NEEDS_CPU },
 };
 CONTRACT_MAIN("requests", cases)
