@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import subprocess
+import time
 import unittest
 
 import rk_command
@@ -54,6 +55,15 @@ class Weather(Case):
             done = self.run_app(JOB / "app.yaml", "--backend", backend, seconds=300)  # a device's compiler is slow
             self.assertEqual(done.stdout, (JOB / "expected" / "result.ndjson").read_bytes(), backend)
             self.assertTrue(done.summary["balanced"], backend)
+
+    def test_a_live_stream_at_a_chosen_rate_gives_the_kept_result(self):
+        rate, rows, began = 8000, len(self.data.splitlines()) - 1, time.monotonic()
+        with subprocess.Popen([JOB / "stream.py", str(rate)], stdout=subprocess.PIPE) as station:
+            done = subprocess.run([rk_command.RK, "run", JOB / "app.yaml", "--input", "-", "--input-format", "csv"], stdin=station.stdout,
+                                  capture_output=True, env=rk_command.environment(), timeout=60 * rk_command.SLOW, check=False)
+        self.assertEqual((done.returncode, station.returncode, done.stderr), (0, 0, b""))
+        self.assertGreaterEqual(time.monotonic() - began, (rows - 1) / rate)
+        self.assertEqual(done.stdout, (JOB / "expected" / "result.ndjson").read_bytes())
 
     def test_plain_run_equals_the_kept_result(self):
         done = self.run_app(JOB / "app.yaml")
