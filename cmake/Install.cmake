@@ -13,7 +13,8 @@ endif()
 install(EXPORT ringkernelTargets NAMESPACE ringkernel:: DESTINATION ${package_dir})
 if(TARGET rk)
     install(TARGETS rk)
-    file(GLOB apps CONFIGURE_DEPENDS examples/*/app.yaml)
+    file(GLOB apps CONFIGURE_DEPENDS examples/*/app.yaml examples/*/CMakeLists.txt)
+    install(FILES examples/host.h DESTINATION ${CMAKE_INSTALL_DATADIR}/ringkernel/examples)
     foreach(app IN LISTS apps) # what `rk init --from` copies
         cmake_path(GET app PARENT_PATH folder)
         install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_DATADIR}/ringkernel/examples USE_SOURCE_PERMISSIONS

@@ -35,7 +35,7 @@ def used_by(example):
     used = set()
     for path in example.glob("*.[ch]"):
         used |= names_in(path)
-        if '"../host.h"' in path.read_text():
+        if '"host.h"' in path.read_text():
             used |= names_in(EXAMPLES / "host.h")
     if (example / "app.yaml").exists():
         used |= keys_of(example / "app.yaml")

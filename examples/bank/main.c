@@ -6,7 +6,7 @@
 #define USAGE                                                                                      \
     PROGRAM " [--backend NAME] [--workers N] [--seed N] [--crashes N] ACCOUNTS.csv TRANSFERS.csv " \
             "JOURNAL.csv"
-#include "../host.h"
+#include "host.h"
 
 #define SHARDS 4u
 #define AT_ONCE 2048u     /* orders that wait for their answers; the bank's queues have room for all */

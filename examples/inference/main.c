@@ -5,7 +5,7 @@
 #define PROGRAM "inference"
 #define USAGE \
     PROGRAM " [--backend NAME] [--workers N] [--images N] [--batch N] WEIGHTS.csv IMAGES.csv ANSWERS.csv"
-#include "../host.h"
+#include "host.h"
 
 #define SHARDS 2u
 #define ROWS_MAX 1024u /* rows of a file; images are all queued at once, and a lane has room for as many */

@@ -101,7 +101,7 @@ int command_init(int argc, char **argv)
         options,
         take_option,
         "FOLDER",
-        "Write an app that runs, to start from: kernels, an app file, sample data.\v"
+        "Write an app that runs, or copy an example, to start from: kernels, an app file, sample data.\v"
         "Exit codes: 0 written; 2 the command line is wrong; 4 a file can't be written, or is there already.",
         NULL,
         NULL,
@@ -115,7 +115,11 @@ int command_init(int argc, char **argv)
     }
     bool fine = r.from ? nothing_there(&r) && write_files(&r)
                        : init_example_fits(r.example, r.folder) && init_example_copy(r.example, r.folder);
-    if (fine) printf("Run it: rk run %s/app.yaml\n", r.folder);
+    if (fine && r.example && init_example_is_program(r.example))
+        printf("Build it: cmake -S %s -B %s/build -DCMAKE_BUILD_TYPE=Release && cmake --build %s/build\n",
+               r.folder, r.folder, r.folder);
+    else if (fine)
+        printf("Run it: rk run %s/app.yaml\n", r.folder);
     free(r.example);
     return fflush(stdout) || !fine ? RK_EXIT_IO : RK_EXIT_OK;
 }

@@ -37,18 +37,28 @@ static char *find_folder(void)
     return NULL;
 }
 
-static char *app_in(const char *folder, const char *name)
+static bool has(const char *folder, const char *name)
 {
-    char *app = command_print("%s/%s/app.yaml", folder, name);
-    char *found = access(app, R_OK) == 0 ? command_print("%s/%s", folder, name) : NULL;
-    free(app);
-    return found;
+    char *path = command_print("%s/%s", folder, name);
+    bool there = access(path, R_OK) == 0;
+    free(path);
+    return there;
+}
+
+bool init_example_is_program(const char *example) { return has(example, "CMakeLists.txt"); }
+
+static char *example_in(const char *folder, const char *name)
+{
+    char *example = command_print("%s/%s", folder, name);
+    if (has(example, "app.yaml") || init_example_is_program(example)) return example;
+    free(example);
+    return NULL;
 }
 
 char *init_example_find(const char *name)
 {
     char *folder = strchr(name, '/') || name[0] == '.' ? NULL : find_folder();
-    char *found = folder ? app_in(folder, name) : NULL;
+    char *found = folder ? example_in(folder, name) : NULL;
     free(folder);
     return found;
 }
@@ -65,7 +75,7 @@ char *init_example_names(void)
     char *folder = find_folder(), *all = command_copy("");
     int count = folder ? scandir(folder, &entries, is_ours, alphasort) : 0;
     for (int i = 0; i < count; i++) {
-        char *found = app_in(folder, entries[i]->d_name);
+        char *found = example_in(folder, entries[i]->d_name);
         if (found) {
             char *longer = command_print("%s%s%s", all, *all ? ", " : "", entries[i]->d_name);
             free(all);
@@ -158,5 +168,16 @@ static bool walk(const char *from, const char *to, visit_function *visit)
     return fine;
 }
 
-bool init_example_fits(const char *from, const char *to) { return walk(from, to, look); }
-bool init_example_copy(const char *from, const char *to) { return walk(from, to, copy); }
+static bool visit_all(const char *from, const char *to, visit_function *visit)
+{
+    if (!walk(from, to, visit)) return false;
+    if (!init_example_is_program(from)) return true;
+    char *shared = command_print("%s/../host.h", from), *target = command_print("%s/host.h", to);
+    bool fine = visit(shared, target, S_IFREG);
+    free(shared);
+    free(target);
+    return fine;
+}
+
+bool init_example_fits(const char *from, const char *to) { return visit_all(from, to, look); }
+bool init_example_copy(const char *from, const char *to) { return visit_all(from, to, copy); }

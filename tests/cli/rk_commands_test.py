@@ -35,7 +35,7 @@ class Help(Case):
                                 (("check",), "is needed"), (("devices", "x"), "nothing to name"), (("bench", "x"), "valid are"),
                                 (("codegen", "a"), "--backend is needed"), (("codegen", "a", "--backend", "tpu"), "valid are cpu, cuda, opencl and metal"),
                                 (("codegen", "--backend", "cpu"), "is needed"), (("init",), "a folder is needed"),
-                                (("init", "a", "--from", "x"), "valid are filter, totals, flight-delays, order-matching, ")):
+                                (("init", "a", "--from", "x"), "valid are filter, totals, bank, flight-delays, inference, ")):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
 
     def test_standard_output_on_a_full_disk(self):
@@ -74,12 +74,23 @@ class Init(Case):
             got = self.run_app(folder / "app.yaml").stdout
             self.assertEqual(sorted(got.splitlines()), sorted(expected.read_bytes().splitlines()), name)
 
+    def test_a_program_is_copied_with_what_builds_it(self):
+        for name in ("bank", "inference"):
+            folder, example = self.folder / name, SOURCE / "examples" / name
+            told = self.run_rk("init", folder, "--from", name).stdout.decode().splitlines()
+            self.assertEqual(told.pop(), f"Build it: cmake -S {folder} -B {folder}/build -DCMAKE_BUILD_TYPE=Release && "
+                                         f"cmake --build {folder}/build")
+            for path in [*example.glob("*.*"), example.parent / "host.h"]:
+                self.assertIn(str(folder / path.name), told)
+                self.assertEqual((folder / path.name).read_bytes(), path.read_bytes())
+            self.assertIn("is there already: nothing was written", self.run_rk("init", folder, "--from", name, code=IO).errors)
+
     def test_an_example_is_written_over_nothing(self):
         self.write("expected/result.ndjson", "mine")
         done = self.run_rk("init", self.folder, "--from", "order-matching", code=IO)
         self.assertIn("expected/result.ndjson is there already: nothing was written", done.errors)
         self.assertEqual(os.listdir(self.folder), ["expected"])
-        for name in ("../examples/order-matching", ".", "bank"):
+        for name in ("../examples/order-matching", ".", "host.h", "none"):
             self.assertIn("valid are filter", self.run_rk("init", "x", "--from", name, code=USAGE).errors)
 
     def test_init_writes_over_nothing(self):
