@@ -120,6 +120,30 @@ static void a_heartbeat_keeps_a_worker_but_not_one_that_finishes_nothing(void **
     free(w);
 }
 
+static void a_worker_that_may_be_silent_or_take_its_time_for_good_is_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        rk_u64 silence_ns, stall_ns, next_ns;
+    } row[] = { { RK_NO_DEADLINE, RK_NO_DEADLINE, 0 },
+                { RK_NO_DEADLINE, 1000, 1005 },
+                { 100, RK_NO_DEADLINE, 105 } };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        rk_workers *w = calloc(1, sizeof *w);
+        rk_assignment a = { 0 };
+        assert_non_null(w);
+        assert_int_equal(rk_workers_open(w, 1, row[i].silence_ns, row[i].stall_ns), RK_OK);
+        rk_workers_register(w, 0);
+        assert_int_equal(rk_workers_submit(w, 1), RK_OK);
+        assert_int_equal(rk_workers_next(w, 5, &a), 1);
+        assert_int_equal(rk_workers_expire(w, 6), row[i].next_ns);
+        assert_int_equal(w->lost, 0);
+        if (row[i].next_ns) rk_workers_expire(w, row[i].next_ns);
+        assert_int_equal(w->lost, row[i].next_ns != 0);
+        free(w);
+    }
+}
+
 static void a_queue_of_one_and_a_half_times_the_mean_is_shortened(void **state)
 {
     (void)state;
@@ -234,6 +258,7 @@ int main(void)
         cmocka_unit_test(without_a_worker_jobs_wait_and_beyond_the_room_they_are_refused),
         cmocka_unit_test(a_lost_workers_jobs_are_others_and_its_late_results_count_once),
         cmocka_unit_test(a_heartbeat_keeps_a_worker_but_not_one_that_finishes_nothing),
+        cmocka_unit_test(a_worker_that_may_be_silent_or_take_its_time_for_good_is_kept),
         cmocka_unit_test(a_queue_of_one_and_a_half_times_the_mean_is_shortened),
         cmocka_unit_test(who_leaves_or_registers_anew_has_forgotten_what_it_had),
         cmocka_unit_test(what_cannot_be_is_refused),

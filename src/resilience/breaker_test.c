@@ -157,6 +157,18 @@ static void probes_whose_outcome_nobody_tells_have_failed(void **state)
     assert_int_equal(breaker.state, RK_BREAKER_CLOSED);
 }
 
+static void one_that_opens_for_good_stays_open(void **state)
+{
+    (void)state;
+    const rk_breaker_rule rule = { .failures = 1, .open_ns = RK_NO_DEADLINE };
+    call(rule, 0);
+    assert_int_equal(breaker.state, RK_BREAKER_OPEN);
+    assert_int_equal(rk_breaker_open_until(&breaker, rule, now), RK_NEVER);
+    now += RK_SECONDS(1000000000);
+    assert_int_equal(ask(rule), RK_NO_PASS);
+    assert_int_equal(breaker.state, RK_BREAKER_OPEN);
+}
+
 static void failures_that_are_older_than_the_window_do_not_count(void **state)
 {
     (void)state;
@@ -227,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup(a_half_open_one_passes_no_more_than_its_probes, given_a_fresh_breaker),
         cmocka_unit_test_setup(an_outcome_of_an_earlier_period_changes_nothing, given_a_fresh_breaker),
         cmocka_unit_test_setup(probes_whose_outcome_nobody_tells_have_failed, given_a_fresh_breaker),
+        cmocka_unit_test_setup(one_that_opens_for_good_stays_open, given_a_fresh_breaker),
         cmocka_unit_test_setup(failures_that_are_older_than_the_window_do_not_count, given_a_fresh_breaker),
         cmocka_unit_test_setup(the_rate_counts_once_there_were_enough_calls, given_a_fresh_breaker),
         cmocka_unit_test_setup(the_window_has_the_outcomes_of_its_time_and_no_others, given_a_fresh_breaker),

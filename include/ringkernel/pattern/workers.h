@@ -78,7 +78,7 @@ typedef struct rk_workers {
 } rk_workers;
 
 /* Up to `window` jobs are with a worker at a time. One that has any is lost after `silence_ns` without a
- * word, or `stall_ns` without a result. RK_INVALID_ARGUMENT: one of them is 0. */
+ * word, or `stall_ns` without a result; RK_NO_DEADLINE: never for that. RK_INVALID_ARGUMENT: one of them is 0. */
 RK_FN rk_status rk_workers_open(RK_GLOBAL rk_workers *w, rk_u32 window, rk_u64 silence_ns, rk_u64 stall_ns)
 {
     if (window == 0 || silence_ns == 0 || stall_ns == 0) return RK_INVALID_ARGUMENT;
@@ -287,15 +287,18 @@ RK_FN rk_u32 rk_workers_next(RK_GLOBAL rk_workers *w, rk_u64 now_ns, rk_assignme
     return 0;
 }
 
-/* Give up workers whose time is over. When to look again (the clock of now_ns); 0: nobody has a job. */
+/* Give up workers whose time is over. When to look again (the clock of now_ns); 0: nobody has a job whose time
+ * is ever over. */
 RK_FN rk_u64 rk_workers_expire(RK_GLOBAL rk_workers *w, rk_u64 now_ns)
 {
     rk_u64 next_ns = 0;
     for (rk_u32 i = 0; i < RK_WORKERS_MAX; i++) {
         RK_GLOBAL rk_worker *at = &w->worker[i];
         if (!at->registered || at->sent == 0) continue;
-        rk_u64 silent_ns = at->heard_ns + w->silence_ns, stalled_ns = at->finished_ns + w->stall_ns;
+        rk_u64 silent_ns = rk_time_after(at->heard_ns, w->silence_ns);
+        rk_u64 stalled_ns = rk_time_after(at->finished_ns, w->stall_ns);
         rk_u64 end_ns = silent_ns < stalled_ns ? silent_ns : stalled_ns;
+        if (end_ns == RK_NEVER) continue;
         if (end_ns <= now_ns) {
             rk_workers_drop(w, i);
             w->lost++;

@@ -27,12 +27,11 @@
  * sixteen parts, of which the oldest is forgotten as a whole.
  *
  * Zeros are a closed breaker. Times are of rk_now_ns(). Nothing needs a timer: who asks finds the state that the time has
- * made. By one thread of the group. A rule goes by value, and may be
- * filled from parameters. */
+ * made. By one thread of the group. A rule goes by value, and may be filled from parameters. */
 #ifndef RINGKERNEL_RESILIENCE_BREAKER_H
 #define RINGKERNEL_RESILIENCE_BREAKER_H
 
-#include "../device/port.h"
+#include "../device/timer.h"
 
 /* When a breaker opens, and for how long. */
 typedef struct rk_breaker_rule {
@@ -43,7 +42,7 @@ typedef struct rk_breaker_rule {
     rk_u32 successes; /* of probes, that close it; 0: 1 */
     rk_u32 rule_;
     rk_u64 window_ns; /* in which outcomes count; 0: failures in a row, and no rate */
-    rk_u64 open_ns;   /* that it stays open, and that a probe may take; 0: 30 s */
+    rk_u64 open_ns;   /* that it stays open, and that a probe may take; 0: 30 s; RK_NO_DEADLINE: for good */
 } rk_breaker_rule;
 
 #define RK_BREAKER_CLOSED 0u
@@ -113,10 +112,16 @@ RK_FN rk_u64 rk_breaker_open_ns(rk_breaker_rule rule)
     return rule.open_ns ? rule.open_ns : RK_BREAKER_OPEN_DEFAULT;
 }
 
+/* When the time that it is open, or that a probe may take, is over. */
+RK_FN rk_u64 rk_breaker_end_ns(RK_GLOBAL const rk_breaker *breaker, rk_breaker_rule rule)
+{
+    return rk_time_after(breaker->since_ns, rk_breaker_open_ns(rule));
+}
+
 /* What the time has made of it: RK_BREAKER_*. */
 RK_FN rk_u32 rk_breaker_look(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, rk_u64 now_ns)
 {
-    if (now_ns < breaker->since_ns + rk_breaker_open_ns(rule)) return breaker->state;
+    if (now_ns < rk_breaker_end_ns(breaker, rule)) return breaker->state;
     if (breaker->state == RK_BREAKER_OPEN)
         rk_breaker_enter(breaker, RK_BREAKER_HALF_OPEN, now_ns);
     else if (breaker->state == RK_BREAKER_HALF_OPEN && breaker->under_way)
@@ -180,9 +185,7 @@ RK_FN void rk_breaker_tell(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, 
 /* When an open breaker is half-open, for who keeps the work until then; 0: it isn't open. */
 RK_FN rk_u64 rk_breaker_open_until(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, rk_u64 now_ns)
 {
-    return rk_breaker_look(breaker, rule, now_ns) == RK_BREAKER_OPEN
-               ? breaker->since_ns + rk_breaker_open_ns(rule)
-               : 0;
+    return rk_breaker_look(breaker, rule, now_ns) == RK_BREAKER_OPEN ? rk_breaker_end_ns(breaker, rule) : 0;
 }
 
 #endif

@@ -155,7 +155,7 @@ RK_FN rk_status rk_retry_plan(RK_CTX, rk_retry_table table, rk_u32 place, rk_ret
 {
     rk_u64 draw = (rk_u64)rk_ctx->shard->shard << 40 | ++table.book->drawn;
     rk_u64 pause = rk_retry_jittered(rule, rk_retry_at(table, place)->attempts, draw);
-    return rk_timer_set_of(rk_ctx, table.wheel, table.count, place, rk_ctx->now_ns + pause);
+    return rk_timer_set_of(rk_ctx, table.wheel, table.count, place, rk_time_after(rk_ctx->now_ns, pause));
 }
 
 /* ------------------------------------------------------------------ places */
