@@ -288,7 +288,15 @@ static void what_cannot_be_is_refused(void **state)
     assert_int_equal(rk_steal_hear(s, &word), RK_INVALID_ARGUMENT);
     word = (rk_steal_word){ .what = RK_STEAL_GIVES, .count = 1, .serial = 5 }; /* nothing was asked for */
     assert_int_equal(rk_steal_hear(s, &word), RK_DUPLICATE);
+    word.serial = 0;
+    assert_int_equal(rk_steal_hear(s, &word), RK_DUPLICATE);
     assert_int_equal(rk_steal_queued(s), 0);
+    word = (rk_steal_word){ .what = RK_STEAL_ASKS,
+                            .serial = 1,
+                            .from = 2 }; /* of two shards there is no third */
+    assert_int_equal(rk_steal_hear(s, &word), RK_INVALID_ARGUMENT);
+    word.from = 0;
+    assert_int_equal(rk_steal_hear(s, &word), RK_OK);
     free(s);
 }
 

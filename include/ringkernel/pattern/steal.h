@@ -143,7 +143,8 @@ RK_FN rk_u32 rk_steal_has_ended(RK_GLOBAL rk_steal *s)
 RK_FN rk_status rk_steal_hear(RK_GLOBAL rk_steal *s, RK_MSG const rk_steal_word *word)
 {
     rk_u32 from = word->from;
-    if (from >= RK_STEAL_SHARDS || word->what > RK_STEAL_TOKEN || word->count > RK_STEAL_BATCH)
+    if (from >= RK_STEAL_SHARDS || (s->shards && from >= s->shards) || word->what > RK_STEAL_TOKEN ||
+        word->count > RK_STEAL_BATCH)
         return RK_INVALID_ARGUMENT;
     if (word->what == RK_STEAL_TOKEN) {
         rk_u32 is_next =
@@ -155,7 +156,7 @@ RK_FN rk_status rk_steal_hear(RK_GLOBAL rk_steal *s, RK_MSG const rk_steal_word 
         s->token_balance = word->balance;
         s->token_black = word->black;
     } else if (word->what == RK_STEAL_GIVES) {
-        if (word->serial != s->open) return RK_DUPLICATE;
+        if (s->open == 0 || word->serial != s->open) return RK_DUPLICATE;
         s->open = 0;
         s->tries = word->count ? 0 : s->tries + 1u;
         for (rk_u32 i = 0; i < word->count; i++) {
