@@ -24,8 +24,8 @@ rk_status rk_form_open(const void *bytes, size_t size, const rk_form_head **head
                        const rk_form_kernel **kernels)
 {
     const rk_form_head *h = bytes;
-    const rk_form_kernel *k = (const rk_form_kernel *)(h + 1);
     rk_status status = check_head(h, bytes ? size : 0);
+    const rk_form_kernel *k = status == RK_OK ? (const rk_form_kernel *)(h + 1) : 0;
     for (rk_u32 i = 0; status == RK_OK && i < h->kernels; i++) {
         const rk_snapshot_kernel *told = &k[i].told;
         rk_u32 states = told->state == RK_PER_ACTOR   ? told->actors
