@@ -172,6 +172,12 @@ static void what_cannot_be_is_answered_so(contract *c)
     expect_answer(&s, 1, RK_BARRIER_NO_ROOM);
     call(&s, 1, (call_keeper){ .what = 3 });
     expect_answer(&s, 1, RK_BARRIER_NO_ROOM);
+    for (rk_u64 name = 1000; name < 1100; name++) { /* and takes nobody's place */
+        call(&s, 3, (call_keeper){ .name = name, .epoch = 1, .parties = 1 });
+        expect_answer(&s, 3, RK_BARRIER_UNKNOWN);
+        call(&s, 0, (call_keeper){ .name = name, .epoch = 2, .parties = 1 });
+        expect_answer(&s, 0, RK_BARRIER_EARLY);
+    }
 }
 
 static void a_name_without_room_is_refused_until_one_is_free(contract *c)

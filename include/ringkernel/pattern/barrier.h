@@ -103,6 +103,12 @@ RK_FN rk_u32 rk_barrier_end_round(RK_GLOBAL rk_barrier *b)
     return arrived;
 }
 
+/* 1: nothing has happened to it, so its name may be free. */
+RK_FN rk_u32 rk_barrier_is_fresh(RK_GLOBAL const rk_barrier *b)
+{
+    return b->epoch == 1u && b->arrived == 0 && rk_barrier_count(b->members) == b->parties;
+}
+
 /* ------------------------------------------------------------------ the keeper */
 
 /* What a barrier has to say of itself, to one party. `b` may be 0. */
@@ -178,7 +184,9 @@ RK_FN void rk_barriers_take(RK_CTX, RK_GLOBAL rk_barriers *all, RK_MSG const rk_
         if (had_arrived) rk_reply_later(RK_ARG, b->ticket[party], &answer);
     }
     if (outcome == RK_BARRIER_PASSED) rk_barrier_release(RK_ARG, b, RK_BARRIER_PASSED);
-    if (b && b->members == 0) b->name = 0;
+    if (b && (b->members == 0 ||
+              (outcome >= RK_BARRIER_LATE && outcome != RK_BARRIER_WAITS && rk_barrier_is_fresh(b))))
+        b->name = 0; /* nobody is left, or the call that opened it came to nothing */
 }
 
 /* Give up the rounds whose time is over, one in each run of the timer hook, and ask for the next. */
