@@ -38,10 +38,10 @@ typedef struct rk_checkpoint_options {
 } rk_checkpoint_options;
 #define RK_CHECKPOINT_OPTIONS .size = sizeof(rk_checkpoint_options)
 
-/* Open the store in a folder, which is made, for these kernels. A kernel that a supervisor replaces (supervise.h) is
- * followed: from then on the one in its place is taken. With every_messages or every_ns, and unless the
- * runtime is single-step, a thread looks each millisecond whether one is due. One process at a time, and once in it,
- * opens a folder. Close before the runtime.
+/* Open the store in a folder, which is made, for these kernels. A kernel that a supervisor replaces
+ * (supervise.h) is followed: from then on the one in its place is taken. With every_messages or every_ns, and
+ * unless the runtime is single-step, a thread looks each millisecond whether one is due. One process at a
+ * time, and once in it, opens a folder. Close before the runtime.
  *   RK_INVALID_OPTIONS, RK_INVALID_ARGUMENT
  *   RK_INCOMPATIBLE  the folder has another store, or one of another version
  *   RK_CORRUPT       what is there is no LMDB store: move it away
@@ -93,9 +93,10 @@ typedef struct rk_checkpoint_child {
     rk_checkpoints *checkpoints;
     const char *id; /* of the kernel; stays the caller's */
 } rk_checkpoint_child;
-/* `restore` of rk_supervised: `user` is an rk_checkpoint_child. Takes the newest checkpoint that is whole and has such
- * a kernel with states of that size, the same for all states of one restart. While there is none at all, and for
- * actors that it hasn't, the state stays zeros. End the supervisor before the checkpoints are closed.
+/* `restore` of rk_supervised: `user` is an rk_checkpoint_child. Takes the newest checkpoint that is whole and
+ * has such a kernel with states of that size, the same for all states of one restart. While there is none at
+ * all, and for actors that it hasn't, the state stays zeros. End the supervisor before the checkpoints are
+ * closed.
  *   RK_CORRUPT  there are some, and none could be used: the text says why
  *   RK_IO, RK_OUT_OF_MEMORY, RK_INVALID_ARGUMENT (null) */
 RK_API rk_status rk_checkpoint_state(void *user, rk_u32 which, void *state, size_t size);

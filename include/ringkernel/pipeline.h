@@ -104,13 +104,13 @@ RK_API rk_status rk_pipeline_terminate(rk_pipeline *pipeline, rk_u64 timeout_ns)
 RK_API rk_status rk_pipeline_kernel(const rk_pipeline *pipeline, rk_u32 stage, rk_kernel *kernel);
 RK_API rk_u32 rk_pipeline_length(const rk_pipeline *pipeline); /* stages, without `errors` */
 
-/* The stage of a kernel's number, as a letter has it, also of one that was replaced; RK_NO_STAGE: it is none of this
- * pipeline. */
+/* The stage of a kernel's number, as a letter has it, also of one that was replaced; RK_NO_STAGE: it is none
+ * of this pipeline. */
 #define RK_NO_STAGE 0xffffffffu
 RK_API rk_u32 rk_pipeline_stage_of(const rk_pipeline *pipeline, rk_u32 kernel_no);
 
-/* One stage, since it was launched, or put in the place of one that hung: in = handled + refused + gone + depth, but
- * for what is on its way at this moment. */
+/* One stage, since it was launched, or put in the place of one that hung: in = handled + refused + gone +
+ * depth, but for what is on its way at this moment. */
 typedef struct rk_stage_metrics {
     char id[64];
     rk_u64 in;      /* messages that it accepted */

@@ -111,8 +111,8 @@ RK_API rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_
 RK_API rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_options *options,
                              rk_memory_estimate *estimate);
 
-/* Start handling. RK_ALREADY_ACTIVE; RK_FAILED after a failure; RK_CLOSED once draining. RK_DEVICE_LOST: and it has
- * failed. */
+/* Start handling. RK_ALREADY_ACTIVE; RK_FAILED after a failure; RK_CLOSED once draining. RK_DEVICE_LOST: and
+ * it has failed. */
 RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
 /* Stop handling at a batch boundary, keep what is queued. Returns when it has stopped; a handler that runs
  * longer than the stall limit: RK_TIMED_OUT. RK_NOT_ACTIVE. RK_FAILED: it failed before it got there. */

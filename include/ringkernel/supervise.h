@@ -4,13 +4,14 @@
  *     rk_supervision_options o = { RK_SUPERVISION_OPTIONS, .strategy = RK_REST_FOR_ONE };
  *     RK_CHECK(rk_supervise(rt, &o, children, 2, &supervisor));
  *
- * A kernel that *failed* (a batch that stopped between publishing and committing, a divergent barrier) is launched again
- * under its handle: its queue is kept, the batch comes again, flagged as redelivered. A kernel that *hangs* (a handler
- * has been running for longer than handler_limit_ns, or the stall limit) is ended and quarantined, and another is
- * launched under its id with the same options, parameters and routes, to it and from it. The old memory is still in
- * the hands of that handler, so its queue and its state are not used again: its account, under the old handle, says
- * what was queued. Who sends from the host finds the new handle by rk_find, rk_supervised_kernel or the event. Kernels
- * that send to it pause at a batch boundary meanwhile; no other kernel notices.
+ * A kernel that *failed* (a batch that stopped between publishing and committing, a divergent barrier) is
+ * launched again under its handle: its queue is kept, the batch comes again, flagged as redelivered. A kernel
+ * that *hangs* (a handler has been running for longer than handler_limit_ns, or the stall limit) is ended and
+ * quarantined, and another is launched under its id with the same options, parameters and routes, to it and
+ * from it. The old memory is still in the hands of that handler, so its queue and its state are not used
+ * again: its account, under the old handle, says what was queued. Who sends from the host finds the new
+ * handle by rk_find, rk_supervised_kernel or the event. Kernels that send to it pause at a batch boundary
+ * meanwhile; no other kernel notices.
  *
  * The strategies are those of Erlang's supervisors (Armstrong, "Making reliable distributed systems in the presence
  * of software errors", 2003). More restarts than the budget within the window *escalate*: the children that are active are
@@ -36,9 +37,10 @@ typedef struct rk_supervised {
     rk_kernel kernel; /* launched */
     rk_u32 state;     /* RK_STATE_*, when it is restarted */
     rk_u32 supervised_;
-    /* Fill the fresh state of a shard or an actor, `which` as in rk_read_state; for each of them from 0 on, while the
-     * kernel isn't served. It holds the runtime's lock: no call into the library, but rk_checkpoint_state
-     * (checkpoint.h), which may also be given here. Anything but RK_OK fails the restart. */
+    /* Fill the fresh state of a shard or an actor, `which` as in rk_read_state; for each of them from 0 on,
+     * while the kernel isn't served. It holds the runtime's lock: no call into the library, but
+     * rk_checkpoint_state (checkpoint.h), which may also be given here. Anything but RK_OK fails the
+     * restart. */
     rk_status (*restore)(void *user, rk_u32 which, void *state, size_t size);
     void *restore_user;
 } rk_supervised;

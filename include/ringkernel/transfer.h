@@ -91,8 +91,8 @@ RK_API rk_status rk_request_with(rk_runtime *runtime, rk_kernel kernel, rk_u16 t
                                  size_t size, rk_u16 reply_type, void *reply, size_t reply_size,
                                  const rk_send_options *options, rk_u64 timeout_ns);
 
-/* A request that is under way while its thread does other things: many may be, of one thread as of several, up to the
- * 4,096 of the runtime. What is in it is the library's; one thread at a time uses it, whichever. */
+/* A request that is under way while its thread does other things: many may be, of one thread as of several,
+ * up to the 4,096 of the runtime. What is in it is the library's; one thread at a time uses it, whichever. */
 typedef struct rk_outstanding {
     rk_kernel kernel;
     rk_u64 correlation; /* 0: none is under way */
@@ -101,8 +101,9 @@ typedef struct rk_outstanding {
     rk_u32 outstanding_;
 } rk_outstanding;
 
-/* Send a request and return: as rk_request_with, but the reply is waited for by rk_request_await. `timeout_ns` from now
- * on it is given up; until then it also waits for room, if there is none. `reply` must be there until it is over. */
+/* Send a request and return: as rk_request_with, but the reply is waited for by rk_request_await.
+ * `timeout_ns` from now on it is given up; until then it also waits for room, if there is none. `reply` must
+ * be there until it is over. */
 RK_API rk_status rk_request_start(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body,
                                   size_t size, rk_u16 reply_type, void *reply, size_t reply_size,
                                   const rk_send_options *options, rk_u64 timeout_ns, rk_outstanding *request);
@@ -111,8 +112,8 @@ RK_API rk_status rk_request_start(rk_runtime *runtime, rk_kernel kernel, rk_u16 
  *   RK_STALE      it is over already
  *   and everything that rk_request answers after it has sent: then it is over */
 RK_API rk_status rk_request_await(rk_runtime *runtime, rk_outstanding *request, rk_u64 timeout_ns);
-/* Don't wait for it any longer: `reply` isn't touched any more, and a reply that comes all the same counts as late.
- * RK_STALE: it is over already. RK_CLOSED, RK_INVALID_ARGUMENT. */
+/* Don't wait for it any longer: `reply` isn't touched any more, and a reply that comes all the same counts as
+ * late. RK_STALE: it is over already. RK_CLOSED, RK_INVALID_ARGUMENT. */
 RK_API rk_status rk_request_abandon(rk_runtime *runtime, rk_outstanding *request);
 
 /* A slot to write a message into in place (a unit slot: beside it), of a plain lane (no window, priority or

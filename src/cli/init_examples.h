@@ -1,6 +1,6 @@
 /* The examples that `rk init --from NAME` copies: those of the source tree, or of where ringkernel is
- * installed. They are apps, or programs, which have a CMakeLists.txt; a program gets the header, too, that programs
- * share and that lies beside their folders. */
+ * installed. They are apps, or programs, which have a CMakeLists.txt; a program gets the header, too, that
+ * programs share and that lies beside their folders. */
 #ifndef RINGKERNEL_CLI_INIT_EXAMPLES_H
 #define RINGKERNEL_CLI_INIT_EXAMPLES_H
 

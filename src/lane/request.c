@@ -29,7 +29,8 @@ static rk_u32 look(rk_runtime *runtime, rk_kernel handle, rk_u32 target, rk_pend
     return rk_atomic_u32(&p->state);
 }
 
-/* Nobody fills its reply any more, unless that is what is being done at this moment: then it has come. 0: it has. */
+/* Nobody fills its reply any more, unless that is what is being done at this moment: then it has come. 0: it
+ * has. */
 static int give_up(rk_pending *p)
 {
     rk_u32 waits = RK_PENDING_WAITS;

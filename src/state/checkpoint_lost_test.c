@@ -1,8 +1,8 @@
-/* A process that loses its device, as after a trap: its kernels fail, their accounts say what was queued, and the next
- * process goes on from the checkpoint, on that device or on the CPU.
+/* A process that loses its device, as after a trap: its kernels fail, their accounts say what was queued, and
+ * the next process goes on from the checkpoint, on that device or on the CPU.
  *
- * The device is the emulated one (tests/emulator), which runs the kernel's own code and is lost on demand. What the
- * processes find is told by their exit codes; without the emulator the test is skipped. */
+ * The device is the emulated one (tests/emulator), which runs the kernel's own code and is lost on demand.
+ * What the processes find is told by their exit codes; without the emulator the test is skipped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

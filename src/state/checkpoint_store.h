@@ -1,9 +1,9 @@
 /* The store of checkpoints: an LMDB environment in a folder, with manifests by number and blocks by number and place.
  *
- * A checkpoint's manifest says for each block of the snapshot which checkpoint brought it, and its hash; so an
- * incremental one is read as a full one is, block by block, and any one of them can be removed: a block goes when no
- * manifest names it. Whatever is done is one transaction. Nothing here knows what a snapshot is. One thread at a time, but
- * for rk_store_load. */
+ * A checkpoint's manifest says for each block of the snapshot which checkpoint brought it, and its hash; so
+ * an incremental one is read as a full one is, block by block, and any one of them can be removed: a block
+ * goes when no manifest names it. Whatever is done is one transaction. Nothing here knows what a snapshot is.
+ * One thread at a time, but for rk_store_load. */
 #ifndef RK_STATE_CHECKPOINT_STORE_H
 #define RK_STATE_CHECKPOINT_STORE_H
 
@@ -46,9 +46,9 @@ rk_status rk_store_open(rk_checkpoint_store *store, const char *folder, rk_u64 m
 void rk_store_close(rk_checkpoint_store *store);
 /* The largest number below `below`; *number 0: there is none. *kept (unless 0): how many there are in all. */
 rk_status rk_store_newest(rk_checkpoint_store *store, rk_u64 below, rk_u64 *number, rk_u64 *kept);
-/* The newest checkpoint whose number is below `below`: its manifest and its snapshot, each block checked; the caller
- * frees both. All of one moment, so another thread may add meanwhile. *number 0: there is none. RK_CORRUPT,
- * RK_INCOMPATIBLE (another version): not this one, *number is set. */
+/* The newest checkpoint whose number is below `below`: its manifest and its snapshot, each block checked; the
+ * caller frees both. All of one moment, so another thread may add meanwhile. *number 0: there is none.
+ * RK_CORRUPT, RK_INCOMPATIBLE (another version): not this one, *number is set. */
 rk_status rk_store_load(rk_checkpoint_store *store, rk_u64 below, rk_u64 *number, rk_manifest **manifest,
                         void **bytes);
 /* Add a checkpoint: its manifest, whose checksum is made here, and those blocks that it says to have brought; and

@@ -1,5 +1,5 @@
-/* Kernels of different patterns in one app, several patterns in one state, faults on each way: every order ends in one
- * place, and what each pattern promises alone it keeps among the others. */
+/* Kernels of different patterns in one app, several patterns in one state, faults on each way: every order
+ * ends in one place, and what each pattern promises alone it keeps among the others. */
 #include "contract.h"
 
 #include <ringkernel/topic.h>
@@ -131,7 +131,8 @@ static rk_u32 whole_orders(void)
 
 static void an_order_meets_all_patterns_and_ends_in_one_place(contract *c)
 {
-    /* given a shop in which one article has no price, one has it late, and parts are lost and reported twice */
+    /* given a shop in which one article has no price, one has it late, and parts are lost and reported
+     * twice */
     shop s = open_shop(c);
     outcomes o = { .sent = 0 };
     shop_day day = { ORDERS, RK_MILLISECONDS(400), 2000, 0 };
@@ -148,7 +149,8 @@ static void an_order_meets_all_patterns_and_ends_in_one_place(contract *c)
     if (c->variant->single_step) /* elsewhere any part may be late on a busy machine */
         assert_int_equal(o.whole, whole_orders());
 
-    /* and a drain of all of it ends, when the last question has had its time, with the ledgers in step and nothing uncounted */
+    /* and a drain of all of it ends, when the last question has had its time, with the ledgers in step and
+     * nothing uncounted */
     const rk_kernel all[] = { s.mail,   s.desk,   s.supplier, s.packer,
                               s.ledger, s.keeper, s.archive,  s.undertaker };
     if (c->variant->single_step) let_pass(c, RK_SECONDS(1));

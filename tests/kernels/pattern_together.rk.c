@@ -1,5 +1,6 @@
-/* A mail-order shop of which every kernel uses another pattern, and the desk several in one state with one hook. All headers
- * of patterns, state, recovery and collectives are included, so their names can't be in each other's way. */
+/* A mail-order shop of which every kernel uses another pattern, and the desk several in one state with one
+ * hook. All headers of patterns, state, recovery and collectives are included, so their names can't be in
+ * each other's way. */
 #include <ringkernel/kernel.h>
 
 #include <ringkernel/collective/bins.h>

@@ -92,8 +92,8 @@ RK_STATIC_ASSERT(sizeof(rk_gather_table) == 56, "table of jobs");
 
 /* ------------------------------------------------------------------ jobs */
 
-/* Open a job of parts 0 … parts - 1, which is due in `timeout_ns`: RK_NO_WAIT at once, RK_NO_DEADLINE never. Its place
- * in the table, 0 … count - 1, is written to *job.
+/* Open a job of parts 0 … parts - 1, which is due in `timeout_ns`: RK_NO_WAIT at once, RK_NO_DEADLINE never.
+ * Its place in the table, 0 … count - 1, is written to *job.
  * RK_FULL: all places are taken; counted. Refuse what asked for it, or try again later.
  * RK_INVALID_ARGUMENT: parts is not 1 to 64.
  * RK_UNSUPPORTED: the job is to be due, and the kernel has no RK_ON_TIMER. */

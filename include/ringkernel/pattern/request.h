@@ -92,11 +92,11 @@ RK_STATIC_ASSERT(sizeof(rk_requests) == 96, "pending requests");
 
 /* ------------------------------------------------------------------ calls */
 
-/* Begin to wait for a reply, for `timeout_ns` from now on: RK_NO_WAIT is due at once, RK_NO_DEADLINE never. `note`
- * comes back with it. The correlation, never 0, is written to *correlation: send the request with it.
+/* Begin to wait for a reply, for `timeout_ns` from now on: RK_NO_WAIT is due at once, RK_NO_DEADLINE never.
+ * `note` comes back with it. The correlation, never 0, is written to *correlation: send the request with it.
  * RK_FULL: all places are taken; counted. Refuse what needed it, or come back to it later.
- * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER, or it was launched without `requests` or another option that makes
- * headers long: replies couldn't say what they reply to. */
+ * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER, or it was launched without `requests` or another option that
+ * makes headers long: replies couldn't say what they reply to. */
 #define rk_request_open(arg, requests, timeout_ns, note, correlation) \
     rk_request_open_due(arg, RK_REQUESTS_OF_(requests), timeout_ns, note, correlation)
 

@@ -78,7 +78,8 @@ typedef struct rk_workers {
 } rk_workers;
 
 /* Up to `window` jobs are with a worker at a time. One that has any is lost after `silence_ns` without a
- * word, or `stall_ns` without a result; RK_NO_DEADLINE: never for that. RK_INVALID_ARGUMENT: one of them is 0. */
+ * word, or `stall_ns` without a result; RK_NO_DEADLINE: never for that. RK_INVALID_ARGUMENT: one of them is
+ * 0. */
 RK_FN rk_status rk_workers_open(RK_GLOBAL rk_workers *w, rk_u32 window, rk_u64 silence_ns, rk_u64 stall_ns)
 {
     if (window == 0 || silence_ns == 0 || stall_ns == 0) return RK_INVALID_ARGUMENT;
@@ -287,8 +288,8 @@ RK_FN rk_u32 rk_workers_next(RK_GLOBAL rk_workers *w, rk_u64 now_ns, rk_assignme
     return 0;
 }
 
-/* Give up workers whose time is over. When to look again (the clock of now_ns); 0: nobody has a job whose time
- * is ever over. */
+/* Give up workers whose time is over. When to look again (the clock of now_ns); 0: nobody has a job whose
+ * time is ever over. */
 RK_FN rk_u64 rk_workers_expire(RK_GLOBAL rk_workers *w, rk_u64 now_ns)
 {
     rk_u64 next_ns = 0;
