@@ -46,7 +46,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
         if (thread == 0) rk_run_open(x, patience, rk_entry_now(&c));
         RK_PORT_BLOCK_BARRIER();
         if (alone) {
-            if (thread < 32u) rk_shuttle_alone(entry, where, s, &c, sources);
+            if (thread < 32u) rk_shuttle_alone(entry, where, &c, sources);
             RK_PORT_BLOCK_BARRIER();
             alone = 0;
             patience = RK_RUN_PATIENCE;

@@ -12,22 +12,25 @@ RK_FN rk_u32 rk_shuttle_alone_send(rk_entry *entry, const rk_express_own *where,
 {
     const rk_u32 stride = s->own.room.stage_stride / 8u, lane = threadIdx.x;
     rk_u32 room = rk_shuttle_prepare(s, t);
-    if (rk_facts.shards > 1u && !room) return rk_shuttle_press_on(entry, where, s, t, 0);
+    if (s->is->shards > 1u && !room) return rk_shuttle_press_on(entry, where, s, t, 0);
     rk_shuttle_claim(s, t);
-    if (rk_facts.shards > 1u) return rk_shuttle_put_claimed(s, t), t->total;
+    if (s->is->shards > 1u) return rk_shuttle_put_claimed(s, t), t->total;
     rk_shuttle_count(s, t);
     const rk_u32 out = __shfl_sync(RK_ALL_LANES, t->granted, 0);
     const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index, 0);
     for (rk_u32 i = lane / 4u; i < out; i += 8u)
-        rk_shuttle_put(rk_facts.slots, rk_facts.mask, index + i, rk_express_staged(&s->own, i * stride));
+        rk_shuttle_put(s->is->slots, s->is->mask, index + i, rk_express_staged(&s->own, i * stride));
     if (out < t->total && lane < out) rk_express_staged(&s->own, lane * stride)->route = RK_TO_NOWHERE;
     return out;
 }
 
 /* Message after message, by the first warp, as long as each comes alone. Why it ends is in x->alone. */
-RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const rk_shuttle *s, rk_context *c,
-                            rk_u32 sources)
+RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_context *c, rk_u32 sources)
 {
+    const rk_shuttle_facts known = rk_facts;
+    rk_shuttle shuttle = rk_shuttle_of(entry, where);
+    const rk_shuttle *s = &shuttle;
+    if (RK_SHUTTLE_ROOMY) shuttle.is = &known;
     rk_context *context = &entry->context;
     rk_express *x = s->x;
     const rk_u32 lane = threadIdx.x, slot = lane / 4u, u = lane % 4u; /* slots: next, behind it, the orders */
@@ -67,7 +70,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, const 
             break;
         }
         if (slot == 0) rk_shuttle_copy((rk_word *)s->own.copies, u, unit);
-        if (from) rk_batch_acquire(rk_facts.memory);
+        if (from) rk_batch_acquire(s->is->memory);
         __syncwarp();
         rk_u32 general = 0, sent = 0, out = 0;
         const rk_u64 now_ns = rk_entry_now(c);

@@ -19,8 +19,8 @@ RK_FN rk_line rk_line_of(const rk_way *way)
     return line;
 }
 
-/* What doesn't change from turn to turn, as the block knows it: in its own memory, since registers are for what differs, and a
- * word that has none is read from the device's cache behind each fence. */
+/* What doesn't change from turn to turn, as the block knows it. It is in the block's own memory, and where registers are few it
+ * is read from there each time: a word that is spilled is read from the device's cache behind each fence. */
 typedef struct rk_shuttle_facts {
     RK_GLOBAL rk_ring *ring; /* of the one shard of the target, */
     rk_byte *slots;          /* and its slots */
@@ -35,11 +35,18 @@ typedef struct rk_shuttle_facts {
 } rk_shuttle_facts;
 static __shared__ rk_shuttle_facts rk_facts;
 
+#if !defined(RK_BLOCK_BOUND) || RK_BLOCK_BOUND <= 256u
+#define RK_SHUTTLE_ROOMY 1 /* a thread has registers for all of them */
+#else
+#define RK_SHUTTLE_ROOMY 0
+#endif
+
 /* And where all of it lies: pointers of which the compiler sees that they are into the block's memory. */
 typedef struct rk_shuttle {
     rk_express_own own;
     rk_express *x;
     rk_express_target *target;
+    const rk_shuttle_facts *is;
 } rk_shuttle;
 
 /* What a handler's context begins with, the same for all threads: in the block's own memory, since registers are for what
@@ -52,6 +59,7 @@ RK_FN rk_shuttle rk_shuttle_of(rk_entry *entry, const rk_express_own *where)
     s.own = rk_express_known(entry, where);
     s.x = (rk_express *)s.own.fixed;
     s.target = (rk_express_target *)(s.own.fixed + sizeof(rk_express));
+    s.is = &rk_facts;
     return s;
 }
 
@@ -78,12 +86,12 @@ RK_FN void rk_shuttle_find(const rk_entry *entry, const rk_shuttle *s)
 }
 
 /* Where this warp's part of the express's lists begins. */
-RK_FN rk_u32 rk_shuttle_list(void) { return (threadIdx.x & ~31u) * rk_facts.max_sends; }
+RK_FN rk_u32 rk_shuttle_list(const rk_shuttle *s) { return (threadIdx.x & ~31u) * s->is->max_sends; }
 
 /* Sends of this warp to each shard of the target; 0 between the turns. */
 RK_FN rk_u32 *rk_shuttle_cell(const rk_shuttle *s)
 {
-    return (rk_u32 *)(s->target + rk_facts.shards) + threadIdx.x / 32u * rk_facts.shards;
+    return (rk_u32 *)(s->target + s->is->shards) + threadIdx.x / 32u * s->is->shards;
 }
 
 /* Is it a shard for the shuttle, after rk_express_can? */
@@ -186,25 +194,25 @@ RK_FN rk_u32 rk_shuttle_look_near(const rk_way *line, rk_u32 first, rk_u32 done,
 
 /* A look at the host's next slot and at its orders, now and then while messages are handled. Bits: 1 the host has sent
  * something, 2 its orders are others. */
-RK_FN rk_u32 rk_shuttle_peek(const rk_way *host)
+RK_FN rk_u32 rk_shuttle_peek(const rk_shuttle *s, const rk_way *host)
 {
     const rk_u32 lane = threadIdx.x % 32u, lap = (rk_u32)host->head & ~host->mask;
     rk_unit unit = { { lap - 1u, 0, 0, 0 } };
     if (lane < 2u)
         unit = rk_load_unit(
-            lane ? rk_facts.orders
+            lane ? s->is->orders
                  : (const rk_unit *)(host->slots + ((host->head & host->mask) << RK_SLOT_MIN_SHIFT)));
-    const rk_u32 ordered = unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != rk_facts.faults;
+    const rk_u32 ordered = unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != s->is->faults;
     return __ballot_sync(RK_ALL_LANES, lane == 0 ? unit.word[0] == lap : lane == 1u && ordered);
 }
 
 /* While a warp waits for room. */
-RK_FN rk_u32 rk_shuttle_ordered(void)
+RK_FN rk_u32 rk_shuttle_ordered(const rk_shuttle *s)
 {
-    rk_unit unit = { { RK_COMMAND_RUN, 0, 0, rk_facts.faults } };
-    if (threadIdx.x % 32u == 0) unit = rk_load_unit(rk_facts.orders);
+    rk_unit unit = { { RK_COMMAND_RUN, 0, 0, s->is->faults } };
+    if (threadIdx.x % 32u == 0) unit = rk_load_unit(s->is->orders);
     return __any_sync(RK_ALL_LANES,
-                      unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != rk_facts.faults);
+                      unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != s->is->faults);
 }
 
 #endif

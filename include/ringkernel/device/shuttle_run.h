@@ -72,9 +72,10 @@ RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 at)
 }
 
 /* A look at what the host wants, and over its lane. */
-RK_FN void rk_run_peek(rk_turnstile *t, const rk_way *host, rk_u32 from)
+RK_FN void rk_run_peek(const rk_shuttle *s, rk_u32 from)
 {
-    const rk_u32 peeked = rk_shuttle_peek(host);
+    rk_turnstile *t = &s->x->turnstile;
+    const rk_u32 peeked = rk_shuttle_peek(s, &s->x->in[0][0]);
     if (peeked & 2u) rk_turnstile_end(t, RK_RUN_ORDERED);
     if (from && (peeked & 1u)) rk_turnstile_end(t, RK_RUN_OTHER);
 }
@@ -158,10 +159,13 @@ RK_FN void rk_run_close(rk_express *x, RK_GLOBAL rk_meter *meter, rk_way *in, rk
 /* This warp's part of a run over lane `from` of the shard. */
 RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 from, rk_u32 sources)
 {
-    const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
+    const rk_shuttle_facts known = rk_facts;
+    rk_shuttle shuttle = rk_shuttle_of(entry, where);
+    const rk_shuttle *s = &shuttle;
+    if (RK_SHUTTLE_ROOMY) shuttle.is = &known;
     rk_express *x = s->x;
     rk_turnstile *t = &x->turnstile;
-    const rk_u32 thread = threadIdx.x, lane = thread % 32u, widest = rk_facts.widest;
+    const rk_u32 thread = threadIdx.x, lane = thread % 32u, widest = s->is->widest;
     const rk_u32 first = thread * (s->own.room.share / 8u);
     const rk_way *in = &x->in[from][0];
     rk_u32 range = thread - lane, done = 0, misses = 0, near, odd;
@@ -175,7 +179,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             if (odd) rk_turnstile_end(t, RK_RUN_ODD);
             rk_run_miss(t);
             rk_tally_count(x);
-            if (++misses % RK_RUN_MISSES == 0) rk_run_peek(t, &x->in[0][0], from);
+            if (++misses % RK_RUN_MISSES == 0) rk_run_peek(s, from);
             continue;
         }
         rk_turnstile_pass(&t->found, at + n);
@@ -183,7 +187,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         const rk_u32 mine = lane - done < n; /* the message of this lane's slot */
         done += n;
         rk_run_guess(t, n, 32u - done, widest);
-        if (from) rk_batch_acquire(rk_facts.memory);
+        if (from) rk_batch_acquire(s->is->memory);
 
         rk_shuttle_sends sends;
         rk_u32 plain = 1, room = 1, claimed = 0, out = 0;
@@ -209,12 +213,12 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             if (!strange) rk_shuttle_drop(s, &sends);
             break;
         }
-        if (!strange && room && rk_facts.single) {
+        if (!strange && room && s->is->single) {
             room = rk_shuttle_claim_single(s, &sends);
             claimed = 1;
         }
         if (!strange && (room || !sends.total)) {
-            if (rk_facts.single || !sends.total)
+            if (s->is->single || !sends.total)
                 rk_turnstile_pass(&t->passed, at + n);
             else
                 rk_shuttle_claim_and_pass(s, &sends, &t->passed, at + n);
@@ -237,7 +241,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
 
         if (rk_tally_add(n, out, began_ns, rk_entry_now(c)) == RK_RUN_TALLY) rk_tally_count(x);
         if (done == 32u && range / 32u % RK_RUN_PEEK == 0) {
-            rk_run_peek(t, &x->in[0][0], from);
+            rk_run_peek(s, from);
             if (!from && sources && at >= RK_RUN_SHARE) rk_turnstile_end(t, RK_RUN_OTHER);
             if (at >= RK_RUN_LONGEST) rk_turnstile_end(t, RK_RUN_LONG);
         }

@@ -17,10 +17,10 @@ RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 k, rk_
 {
     c->now_ns = now_ns;
     c->unusual = 0;
-    rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, rk_facts.max_sends);
-    rk_unit_handle_here(c, rk_facts.number);
+    rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, s->is->max_sends);
+    rk_unit_handle_here(c, s->is->number);
     rk_express_types(s->x, c);
-    if (rk_facts.count && rk_facts.mode != RK_ROUTE_TARGET && !rk_facts.several)
+    if (s->is->count && s->is->mode != RK_ROUTE_TARGET && !s->is->several)
         for (rk_u32 i = 0; i < c->stage_next; i++) {
             RK_GLOBAL rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, i);
             rk_header_aim(&staged->header.base, rk_edge_pick(&s->x->to.edge[0].edge, staged, 0, 0));
@@ -59,7 +59,7 @@ RK_FN void rk_shuttle_write_far(const rk_shuttle *s, rk_u32 goes, rk_u32 index, 
         const rk_u32 of = 8u * d + lane / 4u;
         const rk_u32 at = __shfl_sync(RK_ALL_LANES, index, of);
         if (going >> of & 1u)
-            rk_shuttle_put(rk_facts.slots, rk_facts.mask, at,
+            rk_shuttle_put(s->is->slots, s->is->mask, at,
                            rk_express_staged(&s->own, first + (of - lane) * share));
     }
 }
@@ -102,13 +102,13 @@ RK_FN void rk_shuttle_number(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 lane = threadIdx.x % 32u;
     t->shard = t->leader = t->granted = t->done = 0;
-    t->rank = rk_warp_before(t->sent, rk_facts.max_sends, &t->total);
+    t->rank = rk_warp_before(t->sent, s->is->max_sends, &t->total);
     t->left = lane == 0 ? t->total : 0u;
-    if (rk_facts.shards == 1u || rk_facts.several) return;
+    if (s->is->shards == 1u || s->is->several) return;
     t->left = 0;
     const rk_u32 all = __ballot_sync(RK_ALL_LANES, t->sent);
     if (!t->sent) return;
-    t->shard = rk_express_staged(&s->own, t->first)->header.base.target % rk_facts.shards;
+    t->shard = rk_express_staged(&s->own, t->first)->header.base.target % s->is->shards;
     const rk_u32 peers = __match_any_sync(all, t->shard);
     t->leader = (rk_u32)__ffs((int)peers) - 1u;
     t->rank = (rk_u32)__popc((int)(peers & ((1u << lane) - 1u)));
@@ -124,11 +124,11 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
     rk_express *x = s->x;
     rk_u32 *cell = rk_shuttle_cell(s), shards = 0;
     for (rk_u32 i = 0; i < t->sent; i++)
-        x->number[rk_shuttle_list() + t->rank + i] = (rk_u16)(t->first + i * stride);
+        x->number[rk_shuttle_list(s) + t->rank + i] = (rk_u16)(t->first + i * stride);
     t->left = 0;
     __syncwarp();
     for (rk_u32 row = 0; row < t->total; row += 32u) {
-        const rk_u32 mine = row + lane < t->total, j = rk_shuttle_list() + row + lane;
+        const rk_u32 mine = row + lane < t->total, j = rk_shuttle_list(s) + row + lane;
         const rk_u32 all = __ballot_sync(RK_ALL_LANES, mine);
         rk_u32 shard = 0, peers = 0, begins = 0, leads = 0;
         if (mine) {
@@ -155,7 +155,7 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
 
 RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    return rk_facts.shards > 1u ? s->target[t->shard].ring : rk_facts.ring;
+    return s->is->shards > 1u ? s->target[t->shard].ring : s->is->ring;
 }
 
 /* ------------------------------------------------------------------ slots */
@@ -164,26 +164,25 @@ RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_s
 RK_FN void rk_shuttle_ask(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     t->room = 0;
-    if (t->left && !rk_facts.single)
+    if (t->left && !s->is->single)
         t->room = (rk_i32)rk_port_add_u32(&rk_shuttle_ring(s, t)->room, 0u - t->left);
 }
 
 /* What there is of it. Returns 1 if all sends of the warp have some. */
 RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (rk_facts.single) return 1;
+    if (s->is->single) return 1;
     t->granted = t->room <= 0 ? 0u : (rk_u32)t->room < t->left ? (rk_u32)t->room : t->left;
     if (t->granted < t->left) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->left - t->granted);
     if (!__all_sync(RK_ALL_LANES, t->granted == t->left)) return 0;
-    return !rk_facts.several || !t->total ||
-           __any_sync(RK_ALL_LANES, t->left); /* to more shards than lanes */
+    return !s->is->several || !t->total || __any_sync(RK_ALL_LANES, t->left); /* to more shards than lanes */
 }
 
 /* Slots of a ring with no other producer. Returns 1 if all sends of the warp have some. */
 RK_FN rk_u32 rk_shuttle_claim_single(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     t->granted = 0;
-    if (t->left) t->granted = rk_express_claim_single(s->x, s->target, rk_facts.mask + 1u, t->left);
+    if (t->left) t->granted = rk_express_claim_single(s->x, s->target, s->is->mask + 1u, t->left);
     if (t->left) t->index = s->target->first;
     return __all_sync(RK_ALL_LANES, t->granted == t->left);
 }
@@ -198,7 +197,7 @@ RK_FN void rk_shuttle_claim_and_pass(const rk_shuttle *s, rk_shuttle_sends *t, r
 
 RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (rk_facts.single)
+    if (s->is->single)
         rk_shuttle_claim_single(s, t);
     else if (t->granted)
         t->index = (rk_u32)rk_port_add_u64(&rk_shuttle_ring(s, t)->tail, t->granted);
@@ -207,8 +206,8 @@ RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
 /* What is claimed is counted for its connection. */
 RK_FN void rk_shuttle_count(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    if (rk_facts.count && t->granted)
-        rk_port_count(rk_facts.shards > 1u ? s->target[t->shard].count : rk_facts.count, t->granted);
+    if (s->is->count && t->granted)
+        rk_port_count(s->is->shards > 1u ? s->target[t->shard].count : s->is->count, t->granted);
 }
 
 /* What has a slot is written. */
@@ -219,15 +218,14 @@ RK_FN void rk_shuttle_put_all(const rk_shuttle *s, rk_shuttle_sends *t)
     const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index - t->done, t->leader);
     const rk_u32 done = __shfl_sync(RK_ALL_LANES, t->done, t->leader);
     const rk_u32 granted = __shfl_sync(RK_ALL_LANES, t->granted, t->leader);
-    for (rk_u32 i = 0; i < rk_facts.max_sends; i++) {
+    for (rk_u32 i = 0; i < s->is->max_sends; i++) {
         const rk_u32 rank = t->rank + i, goes = i < t->sent && rank - done < granted;
-        if (rk_facts.max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
-        if (!rk_facts.count)
+        if (s->is->max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
+        if (!s->is->count)
             rk_shuttle_write_far(s, goes, index + rank, t->first + i * stride, share);
         else if (goes)
-            rk_shuttle_write_near(rk_facts.shards > 1u ? s->target[t->shard].slots : rk_facts.slots,
-                                  rk_facts.mask, index + rank,
-                                  rk_express_staged(&s->own, t->first + i * stride));
+            rk_shuttle_write_near(s->is->shards > 1u ? s->target[t->shard].slots : s->is->slots, s->is->mask,
+                                  index + rank, rk_express_staged(&s->own, t->first + i * stride));
     }
     t->done += t->granted;
     t->left -= t->granted;
@@ -242,8 +240,8 @@ RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
     if (t->left) cell[t->shard] = t->index;
     __syncwarp();
     for (rk_u32 i = threadIdx.x % 32u; i < t->total; i += 32u) {
-        const rk_u32 j = rk_shuttle_list() + i, shard = x->aim[j];
-        rk_shuttle_write_near(s->target[shard].slots, rk_facts.mask, cell[shard] + x->place[j],
+        const rk_u32 j = rk_shuttle_list(s) + i, shard = x->aim[j];
+        rk_shuttle_write_near(s->target[shard].slots, s->is->mask, cell[shard] + x->place[j],
                               rk_express_staged(&s->own, x->number[j]));
     }
     __syncwarp();
@@ -255,7 +253,7 @@ RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
 /* What room it has goes back: who passes before needs it. */
 RK_FN void rk_shuttle_yield(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (t->granted && !rk_facts.single) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
+    if (t->granted && !s->is->single) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
     t->granted = 0;
 }
 
@@ -264,8 +262,8 @@ RK_FN void rk_shuttle_drop(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     rk_u32 *cell = rk_shuttle_cell(s);
     rk_shuttle_yield(s, t);
-    if (rk_facts.several)
-        for (rk_u32 to = threadIdx.x % 32u; to < rk_facts.shards; to += 32u) cell[to] = 0;
+    if (s->is->several)
+        for (rk_u32 to = threadIdx.x % 32u; to < s->is->shards; to += 32u) cell[to] = 0;
 }
 
 /* Those that are out go nowhere more: the general visit has the rest. Returns how many they are. */
@@ -285,8 +283,8 @@ RK_FN rk_u32 rk_shuttle_leave(const rk_shuttle *s, const rk_shuttle_sends *t)
 /* May a warp go on asking for room? Only under Block, and until there are orders. */
 RK_FN rk_u32 rk_shuttle_waits(const rk_shuttle *s, rk_u32 tries)
 {
-    if (tries >= rk_facts.tries) return 0;
-    if (!rk_shuttle_ordered()) return 1;
+    if (tries >= s->is->tries) return 0;
+    if (!rk_shuttle_ordered(s)) return 1;
     rk_turnstile_end(&s->x->turnstile, RK_RUN_ORDERED);
     return 0;
 }
@@ -297,7 +295,7 @@ RK_FN_LARGE rk_u32 rk_shuttle_press(rk_entry *entry, const rk_express_own *where
 {
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_shuttle_sends own = *sends, *t = &own;
-    if (!claimed && !rk_facts.single && !__any_sync(RK_ALL_LANES, t->granted)) {
+    if (!claimed && !s->is->single && !__any_sync(RK_ALL_LANES, t->granted)) {
         rk_shuttle_ask(s, t);
         rk_shuttle_grant(s, t);
     }
@@ -321,23 +319,23 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
     const rk_u32 lane = threadIdx.x % 32u;
     rk_u32 *cell = rk_shuttle_cell(s), out = 0;
     if (t->granted) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
-    for (rk_u32 to = lane; to < rk_facts.shards; to += 32u) {
+    for (rk_u32 to = lane; to < s->is->shards; to += 32u) {
         rk_express_wants(&s->target[to], cell[to]);
         cell[to] = 0;
     }
     for (rk_u32 tries = 0;; tries++) {
         rk_u32 granted = 0;
-        for (rk_u32 to = lane; to < rk_facts.shards; to += 32u) granted += rk_express_claim(s->x, to);
+        for (rk_u32 to = lane; to < s->is->shards; to += 32u) granted += rk_express_claim(s->x, to);
         rk_warp_before(granted, 0, &granted);
         __syncwarp();
         for (rk_u32 row = 0; row < t->total; row += 32u)
-            rk_express_write(&s->own, s->x, &cut, rk_shuttle_list() + row,
+            rk_express_write(&s->own, s->x, &cut, rk_shuttle_list(s) + row,
                              t->total - row < 32u ? t->total - row : 32u);
         out += granted;
         if (out == t->total) return out;
         if (!rk_shuttle_waits(s, tries)) break;
     }
-    for (rk_u32 j = lane; j < t->total; j += 32u) rk_express_leave(&s->own, s->x, rk_shuttle_list() + j);
+    for (rk_u32 j = lane; j < t->total; j += 32u) rk_express_leave(&s->own, s->x, rk_shuttle_list(s) + j);
     return out;
 }
 
@@ -348,18 +346,17 @@ RK_FN rk_u32 rk_shuttle_prepare(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     __syncwarp(); /* behind what is staged */
     rk_shuttle_number(s, t);
-    if (rk_facts.several) rk_shuttle_rank(s, t);
+    if (s->is->several) rk_shuttle_rank(s, t);
     rk_shuttle_ask(s, t);
-    if (rk_facts.count)
-        rk_batch_release(
-            rk_facts.memory); /* of what sends nothing, too: what comes behind it may tell of it */
+    if (s->is->count)
+        rk_batch_release(s->is->memory); /* of what sends nothing, too: what comes behind it may tell of it */
     return rk_shuttle_grant(s, t);
 }
 
 /* Writes what has slots. */
 RK_FN void rk_shuttle_put_claimed(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (rk_facts.several)
+    if (s->is->several)
         rk_shuttle_put_each(s, t);
     else
         rk_shuttle_put_all(s, t);
@@ -370,8 +367,8 @@ RK_FN rk_u32 rk_shuttle_press_on(rk_entry *entry, const rk_express_own *where, c
                                  const rk_shuttle_sends *t, rk_u32 claimed)
 {
     const rk_shuttle_sends sends = *t; /* its own address is nobody's, or it would lie in memory */
-    return rk_facts.several ? rk_shuttle_press_each(entry, where, &sends)
-                            : rk_shuttle_press(entry, where, &sends, claimed);
+    return s->is->several ? rk_shuttle_press_each(entry, where, &sends)
+                          : rk_shuttle_press(entry, where, &sends, claimed);
 }
 
 #endif

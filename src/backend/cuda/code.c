@@ -70,20 +70,24 @@ static rk_u32 suits_shuttle(const rk_class *class, const rk_layout *layout)
            layout->lane[RK_LANE_HOST].slot_size == RK_SLOT_MIN;
 }
 
-/* A thread a message: as many as share a turn well. The shuttle's warps share none, and its code has no word spilled with
- * as many as half of the registers of a thread: more warps are under way at once. */
+/* A thread a message: as many as share a turn well. The shuttle's warps share none, and its code spills no word with two thirds
+ * of the registers: more warps are under way at once. */
 rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout, rk_u32 dense)
 {
     rk_u32 whole = (layout->threads + 31u) / 32u * 32u;
     if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
     if (layout->threads > 1) return whole;
-    return !dense && layout->max_batch >= 512 && suits_shuttle(class, layout) ? 512 : 256;
+    return !dense && layout->max_batch >= 384 && suits_shuttle(class, layout) ? 384 : 256;
 }
 
 rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, rk_u32 dense)
 {
     const rk_u32 threads = rk_cuda_threads(class, layout, dense);
-    rk_cuda_build build = { threads <= 256 ? 256 : threads <= 512 ? 512 : 1024, is_plain(layout), 0, 0, 0 };
+    rk_cuda_build build = { threads <= 256   ? 256
+                            : threads <= 384 ? 384
+                            : threads <= 512 ? 512
+                                             : 1024,
+                            is_plain(layout), 0, 0, 0 };
     build.dense = dense && build.bound == 256;
     build.shuttle = suits_shuttle(class, layout);
     return build;

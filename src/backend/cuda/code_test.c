@@ -91,7 +91,7 @@ static void larger_blocks_get_code_of_their_own(void **state)
     (void)state;
     open_runtime();
     rk_launch_options o = small("sink");
-    o.threads = 300;
+    o.threads = 400;
     launched("a", "sink");
     launch_with("b", &o);
     assert_int_equal(compiler->compiles, 2);
@@ -101,6 +101,23 @@ static void larger_blocks_get_code_of_their_own(void **state)
     o.threads = 1024;
     launch_with("d", &o);
     assert_int_equal(compiler->compiles, 3);
+}
+
+static void long_turns_without_state_get_more_warps_and_code_of_their_own(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = small("sink");
+    o.deduplication_window = 0;
+    o.queue_capacity = 1024;
+    o.max_batch = 383;
+    launch_with("short", &o);
+    o.max_batch = 384;
+    launch_with("long", &o);
+    assert_int_equal(compiler->compiles, 2);
+    o.threads = 384;
+    launch_with("asked", &o);
+    assert_int_equal(compiler->compiles, 2);
 }
 
 static void a_cache_that_cannot_be_written_is_a_warning(void **state)
@@ -273,6 +290,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_kernel_is_compiled_once),
     TEST(another_runtime_finds_the_code_in_the_cache),
     TEST(larger_blocks_get_code_of_their_own),
+    TEST(long_turns_without_state_get_more_warps_and_code_of_their_own),
     TEST(a_cache_that_cannot_be_written_is_a_warning),
     TEST(a_layout_that_differs_is_refused_by_its_word),
     TEST(code_that_does_not_load_is_refused_with_the_drivers_log),
