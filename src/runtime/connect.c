@@ -86,6 +86,11 @@ static rk_status fill_connection(rk_runtime *runtime, const rk_host_kernel *from
     if (status != RK_OK) return status;
     if (o->mode > RK_ROUTE_ALL)
         return rk_error(RK_INVALID_ARGUMENT, "route mode %u is not one of RK_ROUTE_*", o->mode);
+    if (o->key_field && o->mode != RK_ROUTE_KEY)
+        return rk_error(RK_INVALID_ARGUMENT, "key_field '%s' is of RK_ROUTE_KEY: make that the mode",
+                        o->key_field);
+    if (o->target && o->mode != RK_ROUTE_FIXED)
+        return rk_error(RK_INVALID_ARGUMENT, "target %u is of RK_ROUTE_FIXED: make that the mode", o->target);
     if (o->mode == RK_ROUTE_FIXED && to->options.actors && o->target >= to->options.actors)
         return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", to->id, to->options.actors - 1,
                         o->target);

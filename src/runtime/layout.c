@@ -147,6 +147,12 @@ static rk_status check_fit(const rk_class *class, const rk_launch_options *o)
         found = also(found,
                      rk_error(RK_UNSUPPORTED, "kernel '%s' %s: its messages must be at most %u bytes",
                               class->name, class->batch ? "has a batch handler" : "is SPMD", RK_INLINE_MAX));
+    if (o->spmd_check && !class->spmd)
+        found =
+            also(found, rk_error(RK_INVALID_OPTIONS,
+                                 "spmd_check: kernel '%s' is not SPMD: it has no threads of its own whose "
+                                 "order could matter; use 0",
+                                 class->name));
     if (a->mode == RK_CONTINUOUS && o->max_batch != RK_FROM_KERNEL && o->max_batch > 1)
         found =
             also(found, rk_error(RK_INVALID_OPTIONS,
@@ -208,6 +214,32 @@ static rk_status check_attributes(const rk_class *class, const rk_layout *l)
             found = also(found, rk_error(RK_INVALID_OPTIONS,
                                          "kernel '%s': %s %u is not a power of two in %u to %u", class->name,
                                          queues[i].name, queues[i].value, RK_CAPACITY_MIN, RK_CAPACITY_MAX));
+    const struct {
+        const char *name;
+        rk_u32 value;
+    } switches[] = { { ".event_driven", a->event_driven },
+                     { ".timestamps", a->timestamps },
+                     { ".not_causal", a->not_causal },
+                     { ".replies", a->replies } };
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
+        if (switches[i].value > 1)
+            found = also(found, rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not 0 or 1", class->name,
+                                         switches[i].name, switches[i].value));
+    const rk_u32 known = RK_ON_CPU | RK_ON_CUDA | RK_ON_OPENCL | RK_ON_METAL;
+    if (a->backends & ~known)
+        found = also(found,
+                     rk_error(RK_INVALID_OPTIONS, "kernel '%s': .backends 0x%x has bits that are no RK_ON_*",
+                              class->name, a->backends));
+    if (a->gather_us && l->mode != RK_BATCH)
+        found = also(found, rk_error(RK_INVALID_OPTIONS,
+                                     "kernel '%s': .gather_us %u, but its .mode gathers nothing: make it "
+                                     "RK_BATCH",
+                                     class->name, a->gather_us));
+    if (a->barrier && !class->spmd)
+        found = also(found, rk_error(RK_INVALID_OPTIONS,
+                                     "kernel '%s': .barrier is of SPMD kernels: a region ends in its group's "
+                                     "barrier by itself; leave it out",
+                                     class->name));
     if (a->mode == RK_CONTINUOUS && a->max_batch > 1)
         found =
             also(found,

@@ -99,14 +99,19 @@ static void check_window(finding *f, rk_launch_options *o)
 
 static void check_bands(finding *f, rk_launch_options *o)
 {
-    if (!o->boundary[0] && !o->boundary[1] && !o->boundary[2]) {
-        o->boundary[0] = 64;
-        o->boundary[1] = 128;
-        o->boundary[2] = 192;
-    }
+    static const rk_u8 usual[3] = { 64, 128, 192 };
+    if (!o->boundary[0] && !o->boundary[1] && !o->boundary[2]) memcpy(o->boundary, usual, sizeof usual);
     if (o->boundary[0] >= o->boundary[1] || o->boundary[1] >= o->boundary[2]) {
         rk_error_detail("boundary %u, %u, %u: must rise, as 64, 128, 192 do", o->boundary[0], o->boundary[1],
                         o->boundary[2]);
+        f->mistakes++;
+    } else if (!o->priority && memcmp(o->boundary, usual, sizeof usual) != 0) {
+        rk_error_detail("boundary %u, %u, %u needs priority = 1, which makes the bands", o->boundary[0],
+                        o->boundary[1], o->boundary[2]);
+        f->mistakes++;
+    }
+    if (o->boundary[3]) {
+        rk_error_detail("boundary[3] %u: three boundaries part four bands; leave it 0", o->boundary[3]);
         f->mistakes++;
     }
 }
@@ -169,6 +174,10 @@ rk_status rk_validate_launch(rk_launch_options *o)
         f.mistakes++;
     }
     check_range(&f, "dead_letter_capacity", o->dead_letter_capacity, 0, RK_DEAD_LETTERS_MAX);
+    if (o->launch_) {
+        rk_error_detail("launch_ %u: this version has no such option; leave it 0", o->launch_);
+        f.mistakes++;
+    }
     check_combinations(&f, o);
     if (f.mistakes) return RK_INVALID_OPTIONS;
     rk_error_begin();

@@ -59,6 +59,9 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
         return rk_error(RK_INVALID_OPTIONS, "device %u: with a list of devices, leave it 0", o->device);
     if (o->device_count && o->backend != RK_BACKEND_CUDA)
         return rk_error(RK_UNSUPPORTED, "a list of devices is for the CUDA backend: leave device_count 0");
+    if (o->device && o->backend <= RK_BACKEND_CPU)
+        return rk_error(RK_INVALID_OPTIONS,
+                        "device %u: the CPU is one device; leave it 0, or choose a backend", o->device);
     if (!o->stall_limit_ns) o->stall_limit_ns = RK_STALL_DEFAULT;
     return RK_OK;
 }

@@ -64,6 +64,11 @@ RK_HANDLER(uneven, short_note, msg, rk_none, self, .width = RK_WARP, .threads = 
 RK_BATCH_HANDLER(idle_warps, short_note, n, rk_none, self, .width = RK_WARP, .threads = 64) { (void)n; }
 RK_BATCH_HANDLER(idle_threads, short_note, n, rk_none, self, .threads = 64) { (void)n; }
 RK_BATCH_HANDLER(a_warp, short_note, n, rk_none, self, .width = RK_WARP) { (void)n; }
+RK_HANDLER(stamped_twice, short_note, msg, rk_none, self, .timestamps = 2) {}
+RK_HANDLER(sliced_twice, short_note, msg, rk_none, self, .event_driven = 2) {}
+RK_HANDLER(elsewhere_too, short_note, msg, rk_none, self, .backends = RK_ON_CPU | 0x100) {}
+RK_HANDLER(gathers_nothing, short_note, msg, rk_none, self, .gather_us = 100) {}
+RK_HANDLER(no_threads_meet, short_note, msg, rk_none, self, .barrier = RK_SCOPE_BLOCK) {}
 RK_SPMD_KERNEL(by_warps, short_note, short_note, .width = RK_WARP) {}
 
 RK_SPMD_KERNEL(too_wide, short_note, short_note, .threads = 64, .barrier = RK_SCOPE_WARP)
@@ -201,6 +206,28 @@ static void threads_that_would_have_no_part_are_refused(contract *c)
     assert_status(launch_status(c, "a_warp", o), RK_INVALID_OPTIONS);
 }
 
+/* Given what a kernel could not make use of, when it is launched, then it is refused by name and not ignored. */
+static void what_would_have_no_effect_is_refused(contract *c)
+{
+    static const struct {
+        const char *kernel, *says;
+    } attributes[] = {
+        { "stamped_twice", ".timestamps 2 is not 0 or 1" },
+        { "sliced_twice", ".event_driven 2 is not 0 or 1" },
+        { "elsewhere_too", ".backends 0x101" },
+        { "gathers_nothing", ".gather_us 100" },
+        { "no_threads_meet", ".barrier is of SPMD kernels" },
+    };
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
+        assert_status(launch_status(c, attributes[i].kernel, small(64)), RK_INVALID_OPTIONS);
+        assert_error_says(attributes[i].says);
+    }
+    rk_launch_options o = small(64);
+    o.spmd_check = 1;
+    assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
+    assert_error_says("spmd_check");
+}
+
 static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
 {
     rk_launch_options o = small(64);
@@ -282,6 +309,7 @@ static const contract_case cases[] = {
     { CASE(a_refused_message_from_itself_was_received), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(sizes_beyond_reason_are_refused), ONCE },
     { CASE(threads_that_would_have_no_part_are_refused), ONCE },
+    { CASE(what_would_have_no_effect_is_refused), ONCE },
     { CASE(mistakes_of_options_and_of_attributes_are_told_together), ONCE },
     { CASE(a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(workers_without_threads_are_refused), ONCE },

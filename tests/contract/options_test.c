@@ -174,6 +174,22 @@ static void combinations_that_cannot_be_had_say_what_works(contract *c)
     o.boundary[2] = 2;
     assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
     assert_error_says("must rise");
+
+    o = rk_production();
+    o.boundary[0] = 2;
+    o.boundary[1] = 6;
+    o.boundary[2] = 8;
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS); /* there are no bands to part */
+    assert_error_says("needs priority = 1");
+    o.priority = 1;
+    assert_ok(rk_validate(&o));
+    o.boundary[3] = 9;
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
+    assert_error_says("boundary[3] 9");
+    o = rk_production();
+    o.launch_ = 1;
+    assert_status(rk_validate(&o), RK_INVALID_OPTIONS);
+    assert_error_says("launch_ 1");
 }
 
 static void null_options_are_an_argument_of_the_caller(contract *c)
@@ -272,6 +288,10 @@ static void mistakes_of_a_runtime_are_refused(contract *c)
     assert_error_says("CPU workers already run in bounded visits");
     assert_null(runtime);
     o.slices = 0;
+    o.device = 3;
+    assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
+    assert_error_says("device 3");
+    o.device = 0;
     o.backend = 99;
     assert_status(rk_open(&o, &runtime), RK_INVALID_OPTIONS);
     o.backend = RK_BACKEND_METAL;

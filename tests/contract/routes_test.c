@@ -312,6 +312,14 @@ static void connections_that_cannot_be_say_why(contract *c)
     by_key.message = "package";
     assert_ok(rk_connect(c->runtime, mixer, 0, taker, &by_key));
     assert_status(rk_connect(c->runtime, mixer, 0, taker, &strange), RK_INVALID_ARGUMENT);
+    rk_route_options in_turn = route(RK_ROUTE_TURN);
+    in_turn.key_field = "sender"; /* which a route in turn doesn't look at */
+    assert_status(rk_connect(c->runtime, mixer, 0, taker, &in_turn), RK_INVALID_ARGUMENT);
+    assert_error_says("RK_ROUTE_KEY");
+    in_turn.key_field = 0;
+    in_turn.target = 7;
+    assert_status(rk_connect(c->runtime, mixer, 0, taker, &in_turn), RK_INVALID_ARGUMENT);
+    assert_error_says("RK_ROUTE_FIXED");
     assert_status(rk_connect(c->runtime, mixer, 0, (rk_kernel){ 77, 1 }, 0), RK_NO_SUCH_KERNEL);
 }
 
