@@ -1,6 +1,9 @@
 #include "parameter.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,21 +28,24 @@ static int parse(const char *text, rk_u32 kind, void *value)
 {
     char *end;
     errno = 0;
-    if (!*text || *text == ' ') return 0;
+    if (!*text || isspace((unsigned char)*text)) return 0;
     if (kind == RK_KIND_F32 || kind == RK_KIND_F64) {
         double d = strtod(text, &end);
         if (*end || errno == ERANGE) return 0;
+        if (kind == RK_KIND_F32 && isfinite(d) && fabs(d) > FLT_MAX) return 0;
         float f = (float)d;
         memcpy(value, kind == RK_KIND_F32 ? (void *)&f : (void *)&d, size_of_kind(kind));
         return 1;
     }
     rk_u32 bits = size_of_kind(kind) * 8;
-    if (kind % 2) { /* odd kinds are unsigned */
-        unsigned long long u = strtoull(text, &end, 0);
+    const char *digits = text + (*text == '-' || *text == '+');
+    int base = digits[0] == '0' && (digits[1] | 0x20) == 'x' ? 16 : 10; /* 010 is ten */
+    if (kind % 2) {                                                     /* odd kinds are unsigned */
+        unsigned long long u = strtoull(text, &end, base);
         if (*end || errno == ERANGE || *text == '-' || (bits < 64 && u >> bits)) return 0;
         memcpy(value, &u, size_of_kind(kind));
     } else {
-        long long i = strtoll(text, &end, 0);
+        long long i = strtoll(text, &end, base);
         if (*end || errno == ERANGE || (bits < 64 && (i >> (bits - 1)) != 0 && (i >> (bits - 1)) != -1))
             return 0;
         memcpy(value, &i, size_of_kind(kind));

@@ -159,22 +159,27 @@ static void parameters_have_their_defaults_and_take_what_the_launch_sets(contrac
     assert_int_equal(f.factor, 4000000000u);
     assert_true(f.offset == -9000000000ll);
     assert_true(f.ratio == 0.125f);
+
+    /* zeros in front are zeros, not the sign of octal numbers */
+    const rk_parameter padded[] = { { "factor", "010" }, { "offset", "-0x10" } };
+    o.parameters = padded;
+    o.parameter_count = 2;
+    k = launch_active(c, "padded", "tuned", &o);
+    f = ask_factors(c, k);
+    assert_int_equal(f.factor, 10);
+    assert_true(f.offset == -16);
 }
 
 static void values_that_are_not_of_a_parameters_type_are_refused_by_name(contract *c)
 {
     static const rk_parameter wrong[] = {
-        { "factor", "-1" },
-        { "factor", "4294967296" },
-        { "factor", "" },
-        { "factor", "3x" },
-        { "factor", "1.5" },
-        { "factor", " 1" },
-        { "factor", 0 },
-        { "offset", "x" },
-        { "offset", "1e300" },
-        { "ratio", "one" },
-        { "offset", "9223372036854775808" },
+        { "factor", "-1" },   { "factor", "4294967296" },
+        { "factor", "" },     { "factor", "3x" },
+        { "factor", "1.5" },  { "factor", " 1" },
+        { "factor", 0 },      { "factor", "\t1" },
+        { "ratio", "1e300" }, /* more than an rk_f32 holds */
+        { "offset", "x" },    { "offset", "1e300" },
+        { "ratio", "one" },   { "offset", "9223372036854775808" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         rk_launch_options o = rk_production();
