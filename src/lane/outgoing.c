@@ -32,6 +32,9 @@ static rk_status check_options(const rk_host_kernel *k, const rk_send_options *o
                         "'%s': a message with a time to live needs a launch with expiry = 1", k->id);
     if ((o->flags & RK_FLAG_REQUEST) && !k->options.requests)
         return rk_error(RK_INVALID_ARGUMENT, "'%s': a request needs a launch with requests = 1", k->id);
+    if (o->flags & (rk_u8)~RK_FLAG_REQUEST)
+        return rk_error(RK_INVALID_ARGUMENT, "'%s': flags 0x%x: a send may have RK_FLAG_REQUEST alone", k->id,
+                        o->flags);
     if (k->options.actors && o->target >= k->options.actors)
         return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", k->id, k->options.actors - 1,
                         o->target);

@@ -228,6 +228,10 @@ static void a_request_that_cannot_be_says_why(contract *c)
     assert_status(
         rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, 0, RK_SECONDS(1)),
         RK_INVALID_ARGUMENT);
+    s.flags = RK_FLAG_REPLY;
+    assert_status(rk_send(c->runtime, k, RK_BODY(q), &s), RK_INVALID_ARGUMENT);
+    assert_error_says("RK_FLAG_REQUEST alone");
+    s.flags = 0;
     s.id = 5;
     assert_ok(
         rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s, RK_SECONDS(20)));
