@@ -110,7 +110,8 @@ typedef struct rk_launch_options {
     rk_u32 deduplication_window; /* the last ids remembered: 0 (off) or 16…1024; clamped to the capacity */
     rk_u32 backpressure;         /* RK_BACKPRESSURE_* */
     rk_u32 priority;             /* 1: four bands */
-    rk_u8 boundary[4]; /* priorities below boundary[0] are the lowest band, …; all 0: 64, 128, 192 */
+    rk_u8 boundary
+        [4]; /* priorities below boundary[0] are the lowest band, …; all 0: 64, 128, 192; the fourth is 0 */
     rk_u32
         stream_priority; /* RK_STREAM_*: of a device's streams; on the CPU, which shards a worker visits first */
     rk_u32 shards;       /* 1…4096: inboxes and state */

@@ -212,7 +212,8 @@ typedef struct rk_route_options {
  *   RK_NO_SUCH_ROUTE     the text lists what the kernel declares
  *   RK_UNKNOWN_TYPE      `to` has no handler for what is routed
  *   RK_INVALID_ARGUMENT  the key field isn't there, isn't an integer or lies elsewhere in another message;
- *                        the mode is none; or the route closes a cycle that could wait for ever: give one of
+ *                        the mode is none; a key or a target that its mode doesn't look at; or the
+ *                        route closes a cycle that could wait for ever: give one of
  *                        its kernels a send_deadline_ns. Of dead letters: there is a connection for them already,
  *                        the mode is RK_ROUTE_ALL, `to` has short headers, or they would go round
  *   RK_BUSY              `from` is active: deactivate it first
