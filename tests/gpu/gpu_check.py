@@ -6,11 +6,11 @@
 Builds the preset `gpu`, compiles the suite's kernels into the cache, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
 stalls, each contract program once for every CUDA variant, and the examples: apps on the CPU and on the GPU, whose results must
 be the same bytes, and programs with their own tests; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
-Shown are failures, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
+Shown are failures as programs end, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
 programs of one case have said. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the
 contract suite ('step' tries this script without a GPU). --opencl proves the OpenCL backend on this machine's first OpenCL device
 instead: its variants of the suite, and the examples. Which backends gave an app's bytes is in build/gpu/same-bytes.txt. A case that hangs or crashes ends its program, and those behind it
-run in another. The exit status is 1 if anything failed, 77 without a GPU.
+run in another. Stopped by SIGTERM, as timeout(1) sends it, it shows and keeps what has ended. The exit status is 1 if anything failed, 77 without a GPU.
 """
 import argparse
 import ctypes
@@ -24,7 +24,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -140,11 +140,23 @@ def compile_kernels(architecture, peers):
 # ------------------------------------------------------------------------------------------- one program
 
 
+programs = {"running": set(), "stopped": False}
+
+
+def stop_programs():
+    programs["stopped"] = True
+    for process in list(programs["running"]):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(command, limit_s, environment=None):
     """Exit status (None: killed at the limit) and output. What doesn't die within ten seconds is left behind."""
+    if programs["stopped"]:
+        return None, ""
     process = subprocess.Popen(command, cwd=BUILD, env=os.environ | (environment or {}), text=True, errors="replace",
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                start_new_session=True)
+    programs["running"].add(process)
     try:
         said, _ = process.communicate(timeout=limit_s)
         return process.returncode, said
@@ -155,6 +167,8 @@ def run(command, limit_s, environment=None):
         except subprocess.TimeoutExpired:
             said = (late.stdout or b"").decode(errors="replace") + "\n(it could not be killed)"
         return None, said
+    finally:
+        programs["running"].discard(process)
 
 
 CASE = re.compile(r"^\[ RUN      \] (.*)$", re.MULTILINE)
@@ -400,6 +414,30 @@ def show_table(results, seconds):
     say(f"{'together':{widest}}  {'':{wider}}{sums}{seconds:9.1f}")
 
 
+class Stopped(Exception):
+    """By whoever started this: what has ended until then is shown, and kept."""
+
+
+def stop(_signal, _frame):
+    raise Stopped
+
+
+def run_jobs(jobs, at_once, ended, told):
+    """Those that have ended are in `ended`, in that order, and their failures shown."""
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        for one in as_completed([pool.submit(work, result) for result, work in jobs]):
+            result = one.result()
+            ended.append(result)
+            if not result.program.startswith("app_"):
+                show_failures(result, told)
+    except Stopped:
+        stop_programs()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="gpu-check", description="Runs what proves the CUDA backend.")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write results and a manifest")
@@ -436,15 +474,15 @@ def main():
         say("real rows that are packed are left out: neither zstd nor Python 3.14 is there, nor build/NAME.csv")
 
     jobs = find_jobs(options, folder, inputs, gpu)
-    told = {}
-    for alone in (False, True):
-        with ThreadPoolExecutor(1 if alone else options.jobs) as pool:
-            running = [pool.submit(work, result) for result, work in jobs if result.alone == alone]
-            for one in running:
-                result = one.result()
-                if not result.program.startswith("app_"):
-                    show_failures(result, told)
-    results = [result for result, _ in jobs]
+    told, ended = {}, []
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        for alone in (False, True):
+            run_jobs([job for job in jobs if job[0].alone == alone], 1 if alone else options.jobs, ended, told)
+    except Stopped:
+        missing = [result.name() for result, _ in jobs if result not in ended]
+        say(f"gpu-check: stopped; not ended: {', '.join(missing)}")
+    results = [result for result, _ in jobs if result in ended]
     table = []
     for app in app_inputs.APPS:
         of_app = [result for result in results if result.program == f"app_{app}"]
@@ -463,7 +501,7 @@ def main():
         options.json.write_text(json.dumps(text, indent=1) + "\n")
     if not jobs:
         say(f"gpu-check: nothing is called '{options.only}'")
-    return 1 if not jobs or any(r.failed or r.hung for r in results) else 0
+    return 1 if not jobs or len(ended) < len(jobs) or any(r.failed or r.hung for r in results) else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 """scripts/gpu-check without a GPU: how it reads what a program of tests says, and goes on when one hangs or crashes."""
 import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -78,6 +81,36 @@ elif [ "$RK_CONTRACT_AFTER" = 'one [step]' ]; then
 fi
 """)
         self.assertEqual((result.passed, result.failed, result.hung), (2, 0, 0))
+
+
+class Stopping(unittest.TestCase):
+    def test_what_has_ended_when_it_is_stopped_is_kept_and_what_runs_is_killed(self):
+        handler = signal.signal(signal.SIGTERM, gpu_check.stop)
+        self.addCleanup(signal.signal, signal.SIGTERM, handler)
+        self.addCleanup(gpu_check.programs.update, stopped=False)
+        gpu_check.BUILD = self.enterContext(tempfile.TemporaryDirectory())
+        ended, begun = [], threading.Event()
+
+        def hangs(result):
+            begun.set()
+            result.status, _ = gpu_check.run(["sleep", "60"], 60)
+            return result
+
+        def stops(result):
+            begun.wait()
+            while not ended or not gpu_check.programs["running"]:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return result
+
+        fast, slow, last = (gpu_check.Result(name, "unit") for name in ("fast", "slow", "last"))
+        begin = time.monotonic()
+        with self.assertRaises(gpu_check.Stopped):
+            gpu_check.run_jobs([(fast, lambda result: result), (slow, hangs), (last, stops)], 3, ended, {})
+        self.assertIn(fast, ended)
+        self.assertNotIn(slow, ended)
+        self.assertNotEqual(slow.status, 0)
+        self.assertLess(time.monotonic() - begin, 30)
 
 
 class ComparingApps(unittest.TestCase):
