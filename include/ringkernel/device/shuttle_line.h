@@ -35,7 +35,7 @@ typedef struct rk_shuttle_facts {
 } rk_shuttle_facts;
 static __shared__ rk_shuttle_facts rk_facts;
 
-#if !defined(RK_BLOCK_BOUND) || RK_BLOCK_BOUND <= 256u
+#if defined(RK_BLOCK_BOUND) && RK_BLOCK_BOUND <= 256u && !defined(RK_BLOCKS_BOUND)
 #define RK_SHUTTLE_ROOMY 1 /* a thread has registers for all of them */
 #else
 #define RK_SHUTTLE_ROOMY 0
