@@ -89,7 +89,7 @@ class Stopping(unittest.TestCase):
         self.addCleanup(signal.signal, signal.SIGTERM, handler)
         self.addCleanup(gpu_check.programs.update, stopped=False)
         gpu_check.BUILD = self.enterContext(tempfile.TemporaryDirectory())
-        ended, begun = [], threading.Event()
+        ended, begun, begin = [], threading.Event(), time.monotonic()
 
         def hangs(result):
             begun.set()
@@ -98,13 +98,12 @@ class Stopping(unittest.TestCase):
 
         def stops(result):
             begun.wait()
-            while not ended or not gpu_check.programs["running"]:
+            while (not ended or not gpu_check.programs["running"]) and time.monotonic() - begin < 30:
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGTERM)
             return result
 
         fast, slow, last = (gpu_check.Result(name, "unit") for name in ("fast", "slow", "last"))
-        begin = time.monotonic()
         with self.assertRaises(gpu_check.Stopped):
             gpu_check.run_jobs([(fast, lambda result: result), (slow, hangs), (last, stops)], 3, ended, {})
         self.assertIn(fast, ended)
