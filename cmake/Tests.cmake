@@ -261,7 +261,7 @@ endif()
 # --- the contract on the emulated GPU: the kernels' own code, for what a mock can't say of it --------------------
 if(TARGET emulated_cuda AND NOT RK_SANITIZE)
     set(emulated LD_LIBRARY_PATH=${PROJECT_BINARY_DIR}/tests/emulator XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/emulated-cache)
-    foreach(suite queues routes requests snapshot checkpoint together)
+    foreach(suite queues routes requests snapshot checkpoint together leaving)
         set(name emulated_${suite})
         rk_can_build(can_build ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c)
         if(NOT can_build)

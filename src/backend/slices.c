@@ -12,14 +12,18 @@ int rk_slices_failed(const rk_host_kernel *kernel)
     return 0;
 }
 
+int rk_seat_wanted(const rk_seat *seat)
+{
+    const rk_u32 phase = rk_atomic_u32(&seat->orders->phase);
+    return phase < RK_PHASE_PAUSED ||
+           (phase == RK_PHASE_PAUSED && rk_atomic_u32(&seat->orders->command) != RK_COMMAND_PAUSE);
+}
+
 int rk_slices_wanted(const rk_host_kernel *kernel)
 {
     for (rk_u32 s = 0; s < kernel->seat_count; s++) {
-        const rk_orders *orders = kernel->seats[s].orders;
-        if (rk_atomic_u32(&orders->leave)) return 0;
-        const rk_u32 phase = rk_atomic_u32(&orders->phase);
-        if (phase < RK_PHASE_PAUSED) return 1;
-        if (phase == RK_PHASE_PAUSED && rk_atomic_u32(&orders->command) != RK_COMMAND_PAUSE) return 1;
+        if (rk_atomic_u32(&kernel->seats[s].orders->leave)) return 0;
+        if (rk_seat_wanted(&kernel->seats[s])) return 1;
     }
     return 0;
 }

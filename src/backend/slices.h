@@ -5,7 +5,9 @@
 
 #include "../runtime/core.h"
 
-/* Is there a shard that wants to be served? */
+/* Does a shard want to be served? Of an order to leave it knows nothing. */
+int rk_seat_wanted(const rk_seat *seat);
+/* Is there one that does, and none that is to leave? */
 int rk_slices_wanted(const rk_host_kernel *kernel);
 /* Has a shard failed? */
 int rk_slices_failed(const rk_host_kernel *kernel);

@@ -285,6 +285,16 @@ RK_FN rk_u32 rk_host_is_silent(rk_entry *entry, rk_u32 round, rk_u64 *beat, rk_u
 #define RK_SLICE_IDLE 1u
 #endif
 
+/* The block leaves, and others may stay (backend/resident.h). */
+RK_FN void rk_entry_say_gone(const rk_entry *entry, RK_GLOBAL const rk_u64 *table, rk_u32 count)
+{
+    for (rk_u32 s = RK_BLOCK_NUMBER(entry); s < count && entry->thread == 0; s += RK_BLOCK_COUNT(entry)) {
+        RK_GLOBAL const rk_shard *shard = (RK_GLOBAL const rk_shard *)(entry->context.arena + table[s]);
+        RK_GLOBAL rk_orders *told = (RK_GLOBAL rk_orders *)(entry->context.arena + shard->orders);
+        rk_store_u32(&told->gone, 1u, RK_RELEASE, RK_SCOPE_SYSTEM);
+    }
+}
+
 /* `run` is written as a constant by each entry, so a unit holds only the ways of running that its kernels
  * need. Visit after visit, until the slice is over or nothing is left to serve. */
 RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits,
@@ -346,6 +356,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
         if (!served || (visits && idle >= RK_SLICE_IDLE)) break;
         if (!worked) rk_port_pause();
     }
+    if (!visits) rk_entry_say_gone(entry, table, count);
 }
 
 RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared, RK_LOCAL rk_u32 *board,

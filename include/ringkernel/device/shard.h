@@ -38,6 +38,10 @@
 #define RK_COMMAND_DRAIN 3u /* take until the sources have ended, then the drain hook, then end */
 #define RK_COMMAND_END 4u   /* the same without waiting for sources: the host has seen two equal accounts */
 
+/* Orders to leave, written by the host. */
+#define RK_LEAVE_NOW 1u        /* somebody waits for it */
+#define RK_LEAVE_AND_RETURN 2u /* a part of the kernel's blocks is gone: all of them are launched again */
+
 /* Phase, written by the shard. */
 #define RK_PHASE_IDLE 0u
 #define RK_PHASE_BUSY 1u
@@ -238,7 +242,7 @@ RK_FN void rk_count_released(RK_GLOBAL rk_u64 *counter, rk_u64 n)
 typedef struct rk_orders {
     /* Written by the host. */
     rk_u32 command;     /* RK_COMMAND_* */
-    rk_u32 leave;       /* 1: stop serving the shard at a batch boundary */
+    rk_u32 leave;       /* RK_LEAVE_*: stop serving the shard at a batch boundary; 0: go on */
     rk_u32 host_ended;  /* 1: the host sends nothing more */
     rk_u32 faults;      /* how often the shard is to fail before a commit, so far (tests of redelivery) */
     rk_u64 heartbeat;   /* changes while the host is alive; 0: nobody looks */
@@ -252,7 +256,9 @@ typedef struct rk_orders {
     rk_u32 visit;    /* RK_VISIT_*: what the last visit of a slice came to */
     rk_u64 progress; /* of rk_meter, at the end of a slice */
     rk_u64 wake_ns;  /* of rk_turn, as it was when nothing was queued */
-    rk_u8 shard_rest_[40];
+    rk_u32 gone;     /* 1: the block that served it in a launch that stays has left; the host resets it */
+    rk_u32 shard_;
+    rk_u8 shard_rest_[32];
 } rk_orders;
 RK_STATIC_ASSERT(sizeof(rk_orders) == RK_LINE && RK_OFFSET_OF(rk_orders, phase) == 64,
                  "host and shard write halves of their own");

@@ -7,6 +7,7 @@
 #include "../../runtime/futex.h"
 #include "../../runtime/guard.h"
 #include "../../runtime/kernel.h"
+#include "../resident.h"
 #include "../slices.h"
 #include "cuda.h"
 
@@ -91,7 +92,11 @@ static void keep_resident(rk_cuda_runtime *cuda, rk_u64 beat)
         for (rk_u32 s = 0; s < r->kernel->seat_count; s++)
             __atomic_store_n(&r->kernel->seats[s].orders->heartbeat, beat, __ATOMIC_RELAXED);
         int result = cuda->api.cuStreamQuery(r->stream);
-        if (result == RK_CUDA_ERROR_NOT_READY) continue;
+        if (result == RK_CUDA_ERROR_NOT_READY) {
+            rk_resident_follow(r->kernel);
+            continue;
+        }
+        rk_resident_ended(r->kernel);
         if (result != RK_CUDA_SUCCESS)
             rk_cuda_failed(cuda, result, "a kernel that stays has ended");
         else if (rk_slices_wanted(r->kernel))

@@ -57,6 +57,52 @@ static void a_kernel_that_left_by_itself_is_launched_again(void **state)
     assert_int_equal(entries(), launched);
 }
 
+static rk_u32 parts_with; /* the phase of the shard whose block leaves before the others */
+static int a_block_leaves_first(const mock_entry *entry)
+{
+    rk_orders *first = played_orders(entry, 0);
+    rk_atomic_set_u32(&first->phase, parts_with);
+    rk_atomic_set_u32(&first->gone, 1);
+    return rk_atomic_u32(&played_orders(entry, 1)->leave) != 0;
+}
+
+static rk_kernel two_of_which_one_leaves(rk_u32 phase)
+{
+    rk_launch_options o = small("sink");
+    o.shards = o.blocks = 2;
+    open_runtime();
+    parts_with = phase;
+    play(a_block_leaves_first);
+    rk_kernel kernel = launch_with("a", &o);
+    OK(rk_activate(runtime, kernel));
+    return kernel;
+}
+
+static void blocks_follow_one_that_has_left_and_all_come_back(void **state)
+{
+    (void)state;
+    rk_kernel kernel = two_of_which_one_leaves(RK_PHASE_BUSY);
+    AWAIT(entries() >= 3);
+    play(0);
+    rk_u32 launched = entries();
+    keeper_looks(3);
+    assert_true(entries() <= launched + 1);
+    for (rk_u32 s = 0; s < 2; s++) {
+        assert_int_equal(rk_atomic_u32(&host_of(kernel)->seats[s].orders->leave), 0);
+        assert_int_equal(rk_atomic_u32(&host_of(kernel)->seats[s].orders->gone), 0);
+    }
+    OK(rk_deactivate(runtime, kernel));
+}
+
+static void nobody_follows_one_that_has_ended(void **state)
+{
+    (void)state;
+    rk_kernel kernel = two_of_which_one_leaves(RK_PHASE_ENDED);
+    keeper_looks(5);
+    assert_int_equal(entries(), 1);
+    assert_int_equal(rk_atomic_u32(&orders_of(kernel)->leave), 0);
+}
+
 static int ends_as_drained(const mock_entry *entry)
 {
     rk_atomic_set_u32(&played_orders(entry, 0)->phase, RK_PHASE_ENDED);
@@ -437,6 +483,8 @@ static void in_slices_a_lost_device_fails_its_kernels(void **state)
 static const struct CMUnitTest tests[] = {
     TEST(the_heartbeat_of_each_shard_goes_on),
     TEST(a_kernel_that_left_by_itself_is_launched_again),
+    TEST(blocks_follow_one_that_has_left_and_all_come_back),
+    TEST(nobody_follows_one_that_has_ended),
     TEST(what_has_nothing_left_to_serve_is_not_launched_again),
     TEST(a_launch_that_fails_later_is_tried_again),
     TEST(a_kernel_that_failed_is_told_once),

@@ -11,6 +11,7 @@
 #include "../../runtime/lane_home.h"
 #include <ringkernel/device/express_room.h>
 
+#include "../resident.h"
 #include "../slices.h"
 #include "../twin.h"
 #include "cuda.h"
@@ -81,6 +82,7 @@ rk_status rk_cuda_launch(rk_cuda_runtime *cuda, rk_residence *residence, rk_u32 
     rk_u64 table = rk_layout_common(&kernel->layout, kernel->layout.table);
     void *arguments[] = { &arena, &table, &first, &count, &visits };
     rk_u32 blocks = count < residence->blocks ? count : residence->blocks;
+    if (!visits) rk_resident_begin(kernel);
     rk_atomic_set_u32(&residence->launched, 1);
     int result = cuda->api.cuLaunchKernel(residence->function, blocks, 1, 1, residence->threads, 1, 1,
                                           residence->shared, residence->stream, arguments, 0);
@@ -333,11 +335,6 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
 
 #define SLICE_PATIENCE_NS RK_MILLISECONDS(100)
 
-static void order_leave(const rk_host_kernel *kernel, rk_u32 leave)
-{
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_atomic_set_u32(&kernel->seats[s].orders->leave, leave);
-}
-
 /* In slices a kernel has one before it leaves: whoever looks at it again and again would never let it get on. */
 static void await_slice(rk_cuda_runtime *cuda, const rk_residence *r, rk_u64 deadline_ns)
 {
@@ -347,6 +344,17 @@ static void await_slice(rk_cuda_runtime *cuda, const rk_residence *r, rk_u64 dea
            rk_monotonic_ns() < deadline_ns) {
         rk_cuda_ring(r->kernel->seats);
         sched_yield();
+    }
+}
+
+/* Returns with the copying lock: the keeper may have been about to launch it once more. models/follow.pml has that. */
+static rk_status await_end(rk_cuda_runtime *cuda, const rk_residence *r, rk_u64 deadline_ns)
+{
+    for (;;) {
+        const rk_status status = rk_cuda_await(cuda, r->stream, deadline_ns);
+        rk_cuda_lock(cuda);
+        if (status != RK_OK || cuda->api.cuStreamQuery(r->stream) != RK_CUDA_ERROR_NOT_READY) return status;
+        pthread_mutex_unlock(&cuda->copying);
     }
 }
 
@@ -363,12 +371,10 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
     }
     if (runtime->options.slices) await_slice(cuda, r, deadline_ns);
     rk_cuda_enter(cuda);
-    order_leave(kernel, 1);
-    rk_status status = rk_cuda_await(cuda, r->stream, deadline_ns);
-    rk_cuda_lock(cuda);
+    rk_resident_order(kernel, RK_LEAVE_NOW);
+    rk_status status = await_end(cuda, r, deadline_ns);
     if (status == RK_TIMED_OUT) {
-        order_leave(kernel,
-                    0); /* blocks that have left are launched again by the keeper, when the last is out */
+        rk_resident_order(kernel, 0); /* if a part has left, the keeper has the others follow */
     } else {
         rk_atomic_set_u32(&r->launched, 0);
         if (status == RK_OK) status = rk_cuda_gather(cuda, kernel);
@@ -389,7 +395,7 @@ void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 {
     (void)runtime;
     rk_cuda_runtime *cuda = rk_cuda_on(kernel);
-    order_leave(kernel, 1);
+    rk_resident_order(kernel, RK_LEAVE_NOW);
     rk_cuda_lock(cuda);
     rk_residence *r = cuda->residence[kernel->number];
     if (r) {
@@ -451,7 +457,7 @@ rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
     rk_u64 deadline = rk_monotonic_ns() + RK_CUDA_PATIENCE;
     for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count; d = rk_cuda_same(cuda, d + 1))
         for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
-            if (all->at[d]->residence[n]) order_leave(all->at[d]->residence[n]->kernel, 1);
+            if (all->at[d]->residence[n]) rk_resident_order(all->at[d]->residence[n]->kernel, RK_LEAVE_NOW);
     for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count && status == RK_OK; d = rk_cuda_same(cuda, d + 1))
         status = clear_place(all->at[d], deadline);
     return status;
@@ -464,7 +470,7 @@ static rk_status resume_place(rk_cuda_runtime *cuda)
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r) continue;
-        order_leave(r->kernel, 0);
+        rk_resident_order(r->kernel, 0);
         if (stays && !rk_atomic_u32(&r->launched))
             status = rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
     }

@@ -220,7 +220,6 @@ rk_cl_result rk_opencl_memory_argument(const rk_opencl_runtime *cl, rk_cl_kernel
 /* opencl_reside.c, with the device locked */
 /* Its launch that stays begins, or all kernels go over to slices and the log says why. */
 rk_status rk_opencl_stay(rk_opencl_runtime *cl, rk_opencl_served *served);
-void rk_opencl_order_leave(const rk_host_kernel *kernel, rk_u32 leave);
 /* All kernels go over to slices. RK_TIMED_OUT: one runs a handler and doesn't leave; they stay. */
 rk_status rk_opencl_cease(rk_opencl_runtime *cl, const char *why);
 /* A kernel that stays leaves, by `deadline_ns`; the lock is given up meanwhile. RK_TIMED_OUT: a handler is running. */

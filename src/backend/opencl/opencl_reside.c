@@ -13,6 +13,7 @@
 
 #include "../../runtime/futex.h"
 #include "../../runtime/service.h"
+#include "../resident.h"
 #include "../slices.h"
 #include "opencl.h"
 
@@ -21,11 +22,6 @@
 static rk_parcel *parcel_of(const rk_opencl_served *served)
 {
     return (rk_parcel *)(void *)served->brought.host;
-}
-
-void rk_opencl_order_leave(const rk_host_kernel *kernel, rk_u32 leave)
-{
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_atomic_set_u32(&kernel->seats[s].orders->leave, leave);
 }
 
 /* ------------------------------------------------------------------ launching */
@@ -62,6 +58,7 @@ static rk_status launch(rk_opencl_runtime *cl, rk_opencl_served *served)
     memset(served->brought.host, 0, served->brought.room);
     for (rk_u32 s = 0; s < count; s++) parts[s].shared = 1;
     tell_time(cl, served->kernel, ++cl->beat);
+    rk_resident_begin(served->kernel);
     rk_status status = rk_opencl_arguments(cl, served->code->kernel, rk_layout_common(l, l->table), 0, count,
                                            0, served->shared, &served->brought, &served->taken);
     if (status != RK_OK) return status;
@@ -127,11 +124,11 @@ int rk_opencl_is_stuck(rk_opencl_runtime *cl)
 rk_status rk_opencl_go(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u64 deadline_ns)
 {
     served->going = 1;
-    rk_opencl_order_leave(served->kernel, 1);
+    rk_resident_order(served->kernel, RK_LEAVE_NOW);
     rk_opencl_unlock(cl);
     rk_status status = rk_opencl_await_event(cl, served->stay, deadline_ns);
     pthread_mutex_lock(&cl->device_lock);
-    rk_opencl_order_leave(served->kernel, 0);
+    rk_resident_order(served->kernel, 0);
     served->going = 0;
     if (status == RK_OK) forget_launch(cl, served);
     if (status == RK_TIMED_OUT)
@@ -235,7 +232,9 @@ static void look_after(rk_opencl_runtime *cl, rk_opencl_served *served)
         rk_opencl_error(stage, "a kernel that stays ended on %s", cl->device.name);
         rk_opencl_lose(cl, rk_error_text());
     }
+    if (stage > RK_CL_COMPLETE) rk_resident_follow(served->kernel);
     if (stage != RK_CL_COMPLETE) return;
+    rk_resident_ended(served->kernel);
     forget_launch(cl, served);
     if (rk_slices_wanted(served->kernel) && rk_opencl_stay(cl, served) != RK_OK && !rk_atomic_u32(&cl->lost))
         rk_opencl_lose(cl, rk_error_text());

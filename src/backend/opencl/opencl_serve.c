@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../../runtime/kernel.h"
+#include "../resident.h"
 #include "opencl.h"
 
 /* ------------------------------------------------------------------ launching */
@@ -147,7 +148,7 @@ void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
     rk_opencl_served *served = cl->served[kernel->number];
     const int stays = served && served->stay;
     if (stays) {
-        rk_opencl_order_leave(kernel, 1);
+        rk_resident_order(kernel, RK_LEAVE_NOW);
         cl->served[kernel->number] = 0;
         rk_opencl_served_drop(cl, served);
     } else if (served) {
