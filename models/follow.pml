@@ -77,7 +77,7 @@ active proctype keeper()
 #endif
             if
             :: leave == NONE -> launch()
-            :: else
+            :: else -> assert(leave == NOW) /* or nobody would ever launch it */
             fi
         fi;
         UNLOCK
@@ -101,6 +101,7 @@ active proctype somebody()
             :: else -> UNLOCK; running == 0; LOCK /* the keeper was about to launch it */
             fi;
 #endif
+            assert(running == 0);
             served = false;
             UNLOCK;
             break
