@@ -72,7 +72,7 @@ typedef struct rk_context {
     rk_u32 payload_max;               /* of the target's slots */
     rk_u32 only;                      /* the only message type that its connection carries; 0: all */
     rk_u32 routes;                    /* a bit for each named route that it can publish to */
-    rk_u32 unusual;                   /* 1: a send that the express can't publish was staged */
+    rk_u32 unusual;                   /* 1: RK_UNUSUAL */
 #endif
 #if defined(RK_LANG_HOST)
     /* Straight sends, see stage.h. */
@@ -85,6 +85,15 @@ typedef struct rk_context {
     void *host; /* the worker's own */
 #endif
 } rk_context;
+
+/* A handler did what the express (express.h) leaves to the general visit: it asked for the timer hook, or sends by a route
+ * that the express doesn't know, a payload in a pool, one that is too large for the target's slots, or a type that its
+ * connection doesn't carry. */
+#if defined(RK_LANG_CUDA)
+#define RK_UNUSUAL(context, what) ((context)->unusual |= (rk_u32)(what))
+#else
+#define RK_UNUSUAL(context, what) ((void)0)
+#endif
 
 #define RK_CTX rk_context *rk_ctx
 #define RK_ARG rk_ctx

@@ -4,7 +4,8 @@
  *
  * Plain is a shard with thread-wide handlers whose lanes nobody overwrites, and whose default route leads into open
  * lanes that are alike. Whatever else comes up, a hole, a request, a failure, a log line, a full lane, another
- * command, ends it for that turn: everything is where the general visit (loop.h) expects it, which then goes on.
+ * command, ends it for that turn: everything is where the general visit (loop.h) expects it, which then goes on. While
+ * a timer hook is to come, all visits are general.
  * Up to 32 messages are the first warp's alone; the others wait at the barrier behind them.
  *
  * One lane is looked at at a time. A look over the bus takes four times as long as one at the device's own memory, so
@@ -98,7 +99,7 @@ RK_EXPRESS_FN rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *whe
             own_of_general.copies += copy * own.room.copy_stride;
             RK_PORT_BLOCK_BARRIER();
             visit = rk_express_general(entry, x, &own_of_general, &in_of_general, n, 0, n, now_ns);
-            if (visit != RK_VISIT_WORKED || ends) break;
+            if (visit != RK_VISIT_WORKED || ends || context->turn->wake_ns) break;
             if (thread == 0) { /* the general visit has changed them */
                 x->tail = x->to.target[0].ring->tail;
                 rk_express_counters(context, x);

@@ -31,8 +31,7 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_expre
     const rk_u32 known =
         RK_FEATURE_LONG | RK_FEATURE_TIMESTAMPS | RK_FEATURE_CAUSAL | RK_FEATURE_EXPIRED_TO_DEAD;
     rk_u32 can = own->room.messages && entry->threads % 32u == 0 && !(shard->features & ~known) &&
-                 shard->default_ttl_us == 0 && shard->mode != RK_BATCH && !shard->event_driven &&
-                 !shard->timer;
+                 shard->default_ttl_us == 0 && shard->mode != RK_BATCH && !shard->event_driven;
     for (rk_u32 l = 0; l < 2u && can; l++) {
         RK_GLOBAL const rk_lane *lane = rk_shard_lane(context, l);
         RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
@@ -41,8 +40,8 @@ RK_FN_LARGE rk_u32 rk_express_can(rk_entry *entry, rk_express *x, const rk_expre
     }
     /* Read before the barrier that rk_express_aim ends in: the next look writes the orders again. */
     const rk_u32 now = entry->orders->command == RK_COMMAND_RUN && !entry->orders->leave && !turn->parked &&
-                       !turn->failed && turn->n == 0 && turn->phase <= RK_PHASE_PAUSED &&
-                       entry->orders->faults == turn->faults;
+                       !turn->failed && turn->n == 0 && turn->wake_ns == 0 &&
+                       turn->phase <= RK_PHASE_PAUSED && entry->orders->faults == turn->faults;
     if (!can || !rk_express_aim(entry, x, own) ||
         x->to.rows * 32u / shard->max_sends < rk_shard_lane(context, 0)->bands)
         return RK_EXPRESS_NEVER;

@@ -68,14 +68,6 @@ RK_FN rk_u64 rk_stamp_ns(rk_context *context)
     return now;
 }
 
-/* What the express can't publish: by a route that it doesn't know, a payload in a pool, one that is too large for the
- * target's slots, or a type that its connection doesn't carry. */
-#if defined(RK_LANG_CUDA)
-#define RK_STAGE_UNUSUAL(context, what) ((context)->unusual |= (rk_u32)(what))
-#else
-#define RK_STAGE_UNUSUAL(context, what) ((void)0)
-#endif
-
 RK_FN void rk_stage_fill(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32 route, rk_u16 type,
                          rk_u32 length)
 {
@@ -179,10 +171,9 @@ RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u
 #endif
     RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
     rk_stage_fill(context, entry, route, type, length);
-    RK_STAGE_UNUSUAL(context,
-                     length > context->payload_max ||
-                         (route == RK_TO_DEFAULT ? context->only && type != context->only
-                                                 : route >= 32u || !(context->routes >> route & 1u)));
+    RK_UNUSUAL(context, length > context->payload_max ||
+                            (route == RK_TO_DEFAULT ? context->only && type != context->only
+                                                    : route >= 32u || !(context->routes >> route & 1u)));
     return entry;
 }
 
@@ -241,7 +232,7 @@ RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const v
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, type, (rk_u32)length);
     if (options) rk_stage_apply(entry, options);
     if (length > RK_INLINE_MAX) {
-        RK_STAGE_UNUSUAL(context, 1);
+        RK_UNUSUAL(context, 1);
         return rk_stage_large(context, entry, payload, length);
     }
     rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
@@ -277,7 +268,7 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
 #endif
     if (rk_stage_is_full(context)) return rk_stage_refused(context);
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, route, header->type, header->length);
-    RK_STAGE_UNUSUAL(context, header->flags & RK_FLAG_REFERENCE);
+    RK_UNUSUAL(context, header->flags & RK_FLAG_REFERENCE);
     rk_u32 header_size = context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     rk_header_address(&entry->header.base, header->target, entry->header.base.source, header->priority,
                       header->flags & RK_FLAG_REFERENCE);

@@ -33,6 +33,7 @@ RK_FN rk_status rk_wake_at(RK_CTX, rk_u64 when_ns)
     if (when_ns == RK_NEVER) return RK_OK;
     if (when_ns == 0) when_ns = 1;
     if (turn->wake_ns == 0 || when_ns < turn->wake_ns) turn->wake_ns = when_ns;
+    RK_UNUSUAL(rk_ctx, 1); /* the general visit looks at the clock */
     return RK_OK;
 }
 
