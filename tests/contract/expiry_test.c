@@ -1,6 +1,8 @@
 /* Time to live: counted from the send, for each message on its own. */
 #include "lines.h"
 
+#include "runtime/core.h"
+
 static void let_some_grow_old(contract *c, rk_u32 lane)
 {
     for (rk_u32 to_dead = 0; to_dead < 2; to_dead++) {
@@ -84,10 +86,41 @@ static void an_old_queue_delivers_a_message_of_one_second(contract *c)
     on_both_lanes(c, send_to_a_queue_of_an_hour);
 }
 
+static void send_to_a_clock_that_may_be_off(contract *c, rk_u32 lane)
+{
+    static const rk_u64 after_ms[] = { 58, 62 };
+    for (rk_u32 late = 0; late < 2; late++) {
+        /* given a shard whose clock may be 10 ms ahead, and a message that lives 50 ms */
+        rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
+        o.expiry = 1;
+        line l = open_line(c, lane, &o);
+        c->runtime->kernels[l.target.number]->seats[0].orders->clock_error_ns = RK_MILLISECONDS(10);
+        rk_send_options with = RK_SEND_DEFAULTS;
+        with.ttl_us = 50000;
+        assert_offer(&l, 1, &with, RK_OK);
+        assert_offer(&l, 2, 0, RK_OK);
+
+        /* then it is handled as long as it may be younger than that, and no longer */
+        let_pass(c, RK_MILLISECONDS(after_ms[late]));
+        if (late)
+            assert_collects(&l, 2);
+        else
+            assert_collects(&l, 1, 2);
+        assert_int_equal(lane_account(&l).expired, late);
+        close_line(&l);
+    }
+}
+
+static void nothing_expires_that_may_be_younger_by_what_the_clock_is_off(contract *c)
+{
+    on_both_lanes(c, send_to_a_clock_that_may_be_off);
+}
+
 static const contract_case cases[] = {
     { CASE(an_expired_message_is_counted_and_its_neighbours_are_delivered), ON_EVERY },
     { CASE(the_default_time_to_live_holds_for_messages_that_say_none), ON_EVERY },
     { CASE(an_old_queue_delivers_a_message_of_one_second), NEEDS_STEP },
+    { CASE(nothing_expires_that_may_be_younger_by_what_the_clock_is_off), NEEDS_STEP | NEEDS_CPU },
 };
 
 CONTRACT_MAIN("expiry", cases)

@@ -36,9 +36,8 @@ RK_FN void rk_waits_count(rk_context *context, rk_u32 n)
     for (rk_u32 k = 0; k < n; k++) {
         RK_GLOBAL const rk_header_long *header =
             (RK_GLOBAL const rk_header_long *)rk_batch_header(context, k);
-        rk_u64 age = context->now_ns > header->sent_ns ? context->now_ns - header->sent_ns : 0;
-        rk_u32 ttl_us = header->ttl_us ? header->ttl_us : context->shard->default_ttl_us;
-        if ((header->base.flags & RK_FLAG_HOLE) || (ttl_us && age > (rk_u64)ttl_us * 1000u)) continue;
+        rk_u64 age = rk_message_age(context, header);
+        if ((header->base.flags & RK_FLAG_HOLE) || rk_message_expired(context, header, age)) continue;
         rk_histogram_add(&context->shard->meter.queue_wait, age, 1);
     }
 }

@@ -96,6 +96,25 @@ RK_FN void rk_reference_acquire(RK_GLOBAL const rk_shard *shard)
 #endif
 }
 
+/* How long ago a message was sent. */
+RK_FN rk_u64 rk_message_age(const rk_context *context, RK_GLOBAL const rk_header_long *header)
+{
+    return context->now_ns > header->sent_ns ? context->now_ns - header->sent_ns : 0;
+}
+
+/* Its time to live, in ns; 0: it never expires. */
+RK_FN rk_u64 rk_message_ttl(const rk_context *context, RK_GLOBAL const rk_header_long *header)
+{
+    return (rk_u64)(header->ttl_us ? header->ttl_us : context->shard->default_ttl_us) * 1000u;
+}
+
+/* Is a message of this age over it for certain, however far the clocks are off? */
+RK_FN rk_u32 rk_message_expired(const rk_context *context, RK_GLOBAL const rk_header_long *header, rk_u64 age)
+{
+    rk_u64 ttl = rk_message_ttl(context, header);
+    return ttl && age > ttl + context->orders->clock_error_ns;
+}
+
 /* Careful part of rk_message_begin: holes, references, expiry, clocks. 0: pass over it. */
 RK_FN_LARGE rk_u32 rk_message_examine(rk_context *context)
 {
@@ -110,9 +129,8 @@ RK_FN_LARGE rk_u32 rk_message_examine(rk_context *context)
         RK_GLOBAL const rk_header_long *full = (RK_GLOBAL const rk_header_long *)header;
         if ((context->features & RK_FEATURE_CAUSAL) && full->sent_ns > context->turn->clock_hlc)
             context->turn->clock_hlc = full->sent_ns;
-        rk_u64 age = context->now_ns > full->sent_ns ? context->now_ns - full->sent_ns : 0;
-        rk_u32 ttl_us = full->ttl_us ? full->ttl_us : context->shard->default_ttl_us;
-        if (ttl_us && age > (rk_u64)ttl_us * 1000u) {
+        rk_u64 age = rk_message_age(context, full);
+        if (rk_message_expired(context, full, age)) {
             rk_view_count(&view->expired);
             if (header->flags & RK_FLAG_REFERENCE)
                 rk_view_count(&context->turn->references); /* its block goes back at commit */
@@ -306,10 +324,9 @@ RK_FN rk_u64 rk_message_time_left(rk_context *context)
 {
     RK_GLOBAL const rk_header_long *full = (RK_GLOBAL const rk_header_long *)context->header;
     if (!(context->features & RK_FEATURE_LONG)) return 0xfffffffffffffffful;
-    rk_u32 ttl_us = full->ttl_us ? full->ttl_us : context->shard->default_ttl_us;
-    if (ttl_us == 0) return 0xfffffffffffffffful;
-    rk_u64 end = full->sent_ns + (rk_u64)ttl_us * 1000u;
-    return end > context->now_ns ? end - context->now_ns : 0;
+    rk_u64 ttl = rk_message_ttl(context, full), age = rk_message_age(context, full);
+    if (ttl == 0) return 0xfffffffffffffffful;
+    return ttl > age ? ttl - age : 0;
 }
 
 RK_FN rk_status rk_forward_on(rk_context *context, rk_u32 route)

@@ -41,7 +41,7 @@
     S(rk_turn) O(rk_turn, staged) O(rk_turn, taken_ns) O(rk_turn, drained) O(rk_turn, clock_hlc)           \
     O(rk_turn, wake_ns) O(rk_turn, view)                                                                                       \
     S(rk_meter) O(rk_meter, refused) O(rk_meter, queue_wait) O(rk_meter, service)                          \
-    S(rk_orders) O(rk_orders, command) O(rk_orders, heartbeat) O(rk_orders, phase) O(rk_orders, wake_ns) O(rk_orders, gone)                         \
+    S(rk_orders) O(rk_orders, command) O(rk_orders, heartbeat) O(rk_orders, clock_error_ns) O(rk_orders, phase) O(rk_orders, wake_ns) O(rk_orders, gone)                         \
     S(rk_shard) O(rk_shard, lane) O(rk_shard, stage) O(rk_shard, parameters) O(rk_shard, edge_counts)      \
     O(rk_shard, directory) O(rk_shard, send_deadline_ns) O(rk_shard, orders)                               \
     O(rk_shard, turn) O(rk_shard, meter)                                                                   \

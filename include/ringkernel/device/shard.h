@@ -248,7 +248,7 @@ typedef struct rk_orders {
     rk_u64 heartbeat;   /* changes while the host is alive; 0: nobody looks */
     rk_u64 clock_base;  /* what a device adds to its timer to get the runtime's clock; the time, if fixed */
     rk_u32 clock_fixed; /* 1: the runtime's clock is injected, and clock_base is the time */
-    rk_u32 host_;
+    rk_u32 clock_error_ns; /* how far that time, or what stamped a message, may be off at most */
     rk_u8 host_rest_[24];
 
     /* Written by the shard. */

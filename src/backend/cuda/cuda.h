@@ -180,6 +180,8 @@ void rk_cuda_ring(rk_seat *seat);
 void rk_cuda_ring_parked(rk_runtime *runtime);
 /* Set clock_base. Copying lock held, context entered. */
 rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda);
+/* A kernel's shards learn the time, or what the device adds to its timer, and how far that may be off. */
+void rk_cuda_tell_clock(const rk_cuda_runtime *cuda, const rk_host_kernel *kernel);
 void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns);
 /* Its kernel has failed: say so, once. Without the copying lock. */
 void rk_cuda_tell_failure(rk_host_kernel *kernel);

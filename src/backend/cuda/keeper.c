@@ -58,16 +58,43 @@ void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift
     *drift_ns = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
 }
 
+/* At most, until it is set again: as it was set, and by how much it moves in that time. */
+static rk_u64 error_of(const rk_cuda_runtime *cuda)
+{
+    const rk_i64 drift = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
+    return __atomic_load_n(&cuda->clock_error_ns, __ATOMIC_RELAXED) + (rk_u64)(drift < 0 ? -drift : drift);
+}
+
+/* A message may have been stamped by another device. */
+static rk_u32 error_between(const rk_cuda_runtime *cuda)
+{
+    const rk_cuda_devices *all = cuda->all;
+    rk_u64 others = 0;
+    for (rk_u32 d = 0; d < all->count; d++)
+        if (all->at[d]->context != cuda->context && error_of(all->at[d]) > others)
+            others = error_of(all->at[d]);
+    const rk_u64 error = error_of(cuda) + others;
+    return error < ~0u ? (rk_u32)error : ~0u;
+}
+
+void rk_cuda_tell_clock(const rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
+{
+    const rk_runtime_options *o = &cuda->runtime->options;
+    const rk_u64 base =
+        o->clock_ns ? o->clock_ns(o->clock_user) : __atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE);
+    const rk_u32 error = o->clock_ns ? 0 : error_between(cuda);
+    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        rk_orders *orders = kernel->seats[s].orders;
+        orders->clock_fixed = o->clock_ns != 0;
+        __atomic_store_n(&orders->clock_base, base, __ATOMIC_RELAXED);
+        rk_atomic_set_u32(&orders->clock_error_ns, error);
+    }
+}
+
 static void set_clocks(rk_cuda_runtime *cuda)
 {
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
-        const rk_residence *r = cuda->residence[n];
-        for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++) {
-            rk_orders *orders = r->kernel->seats[s].orders;
-            if (!orders->clock_fixed)
-                __atomic_store_n(&orders->clock_base, cuda->clock_base, __ATOMIC_RELAXED);
-        }
-    }
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
+        if (cuda->residence[n]) rk_cuda_tell_clock(cuda, cuda->residence[n]->kernel);
 }
 
 /* ------------------------------------------------------------------ failures */
@@ -112,8 +139,7 @@ static int run_slices(rk_cuda_runtime *cuda)
     for (rk_u32 n = 1; n <= count; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_slices_wanted(r->kernel)) continue;
-        for (rk_u32 s = 0; s < r->kernel->seat_count; s++)
-            r->kernel->seats[s].orders->clock_base = __atomic_load_n(&cuda->clock_base, __ATOMIC_RELAXED);
+        rk_cuda_tell_clock(cuda, r->kernel);
         rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, SLICE_VISITS);
     }
     for (rk_u32 n = 1; n <= count; n++) {
@@ -202,11 +228,13 @@ static void *keeper_main(void *argument)
                 worked = run_slices(cuda);
             else
                 keep_resident(cuda, beat);
-            if (cuda->clock_probe && rk_monotonic_ns() - calibrated > RK_SECONDS(1)) {
+            const int late = cuda->clock_probe && rk_monotonic_ns() - calibrated > RK_SECONDS(1);
+            if (late) {
                 rk_cuda_calibrate(cuda);
-                set_clocks(cuda);
                 calibrated = rk_monotonic_ns();
             }
+            if (late || runtime->options.clock_ns)
+                set_clocks(cuda); /* one of the user's own moves as it likes */
             if (runtime->options.slices && !worked) {
                 sleep_lanes(cuda);
                 nap_ns = nap_of(cuda);

@@ -233,6 +233,33 @@ static void how_far_the_clock_is_off_and_drifts_is_told(void **state)
     rk_kernel kernel = active("a", "sink");
     AWAIT(metrics_of(kernel).clock_drift_ns < -(rk_i64)RK_MILLISECONDS(90));
     assert_in_range(metrics_of(kernel).clock_error_ns, 1, RK_SECONDS(1));
+    AWAIT(rk_atomic_u32(&orders_of(kernel)->clock_error_ns) > RK_MILLISECONDS(90)); /* the shard, too */
+}
+
+static rk_u64 moved_ns; /* atomic */
+static rk_u64 moved_clock(void *user)
+{
+    (void)user;
+    return __atomic_load_n(&moved_ns, __ATOMIC_ACQUIRE);
+}
+
+static void a_clock_of_ones_own_is_told_as_it_moves(void **state)
+{
+    (void)state;
+    for (rk_u32 slices = 0; slices < 2; slices++) {
+        rk_runtime_options options = given();
+        options.clock_ns = moved_clock;
+        options.slices = slices;
+        __atomic_store_n(&moved_ns, RK_SECONDS(7), __ATOMIC_RELEASE);
+        open_with(&options);
+        rk_kernel kernel = active("a", "sink");
+        AWAIT(base_of(kernel) == RK_SECONDS(7));
+        __atomic_store_n(&moved_ns, RK_SECONDS(9), __ATOMIC_RELEASE);
+        AWAIT(base_of(kernel) == RK_SECONDS(9));
+        assert_int_equal(rk_atomic_u32(&orders_of(kernel)->clock_error_ns), 0);
+        OK(rk_close(runtime));
+        runtime = 0;
+    }
 }
 
 static void a_clock_of_ones_own_is_not_off(void **state)
@@ -492,6 +519,7 @@ static const struct CMUnitTest tests[] = {
     TEST_LOST(a_lost_device_is_logged_once),
     TEST(the_clock_is_set_anew_each_second),
     TEST(how_far_the_clock_is_off_and_drifts_is_told),
+    TEST(a_clock_of_ones_own_is_told_as_it_moves),
     TEST(a_clock_of_ones_own_is_not_off),
     TEST(a_device_as_full_as_can_be_has_room_for_the_clock),
     TEST(as_many_kernels_as_can_be_leave_room_for_the_clock),

@@ -186,11 +186,9 @@ static rk_status fit(rk_cuda_runtime *cuda, rk_residence *r, int stays)
 static void prepare_orders(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
 {
     const rk_runtime_options *o = &kernel->runtime->options;
+    rk_cuda_tell_clock(cuda, kernel);
     for (rk_u32 s = 0; s < kernel->seat_count; s++) {
         rk_orders *orders = kernel->seats[s].orders;
-        orders->clock_fixed = o->clock_ns != 0;
-        orders->clock_base =
-            o->clock_ns ? o->clock_ns(o->clock_user) : __atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE);
         orders->heartbeat = o->single_step || o->slices ? 0 : __atomic_load_n(&cuda->beat, __ATOMIC_RELAXED);
         rk_atomic_set_u32(&orders->leave, 0);
     }
