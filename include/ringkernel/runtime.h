@@ -252,7 +252,9 @@ RK_API rk_status rk_step(rk_runtime *runtime, rk_kernel kernel, rk_u32 *result);
 RK_API rk_status rk_step_all(rk_runtime *runtime, rk_u32 visits);
 /* The next batch of this kernel that has published what it sent is not committed: the kernel fails there, as
  * if the process had died (the fault point of redelivery tests). That may be a batch which is being published just
- * now; with several shards it is whichever comes first, and others may fail at the same point before they stop. */
+ * now; with several shards it is whichever comes first, and others may fail at the same point before they stop. A kernel
+ * on a device halts at a batch boundary meanwhile, so that it knows before what is sent next.
+ *   RK_TIMED_OUT  a handler is running there; the kernel fails after it */
 RK_API rk_status rk_fail_before_commit(rk_runtime *runtime, rk_kernel kernel);
 
 RK_END_DECLS

@@ -211,8 +211,8 @@ static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_h
     }
     rk_circle circle;
     rk_u32 from_serving = from->serving;
-    status = rk_kernel_leave(from, rk_monotonic_ns() + RK_LEAVE_NS);
-    if (status != RK_OK) return rk_error(status, "'%s' did not reach a batch boundary", from->id);
+    status = rk_kernel_halt(from);
+    if (status != RK_OK) return status;
     from->connections[from->connection_count++] = connection;
     status = rk_circle_stop(from, &circle);
     if (status == RK_OK) {

@@ -348,6 +348,13 @@ rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns)
     return RK_OK;
 }
 
+rk_status rk_kernel_halt(rk_host_kernel *kernel)
+{
+    if (rk_kernel_leave(kernel, rk_monotonic_ns() + RK_LEAVE_NS) == RK_OK) return RK_OK;
+    return rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running",
+                    kernel->id);
+}
+
 rk_status rk_kernel_activate(rk_host_kernel *k)
 {
     rk_u32 was = rk_atomic_u32(&k->life);

@@ -15,6 +15,8 @@ rk_host_kernel *rk_kernel_find_live(rk_runtime *runtime, const char *id);
 /* Have the kernel served, or stop that at a batch boundary; both do nothing where it is so already. */
 rk_status rk_kernel_serve(rk_host_kernel *kernel);
 rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns);
+/* The latter for a change that takes no time: within RK_LEAVE_NS. RK_TIMED_OUT says that a handler is running. */
+rk_status rk_kernel_halt(rk_host_kernel *kernel);
 /* Allocate, lay out and seat the planned launch in kernel->layout; and give all of it back. */
 rk_status rk_kernel_place(rk_host_kernel *kernel);
 /* Give a placed kernel's block to the device, before it or a neighbour is served. */

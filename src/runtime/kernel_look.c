@@ -105,9 +105,7 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
     if (status == RK_OK && size != k->class->state_size)
         status = rk_error(RK_TOO_SMALL, "the state of '%s' has %u bytes, not %zu", k->id,
                           k->class->state_size, size);
-    if (status == RK_OK && rk_kernel_leave(k, rk_monotonic_ns() + RK_LEAVE_NS) != RK_OK)
-        status =
-            rk_error(RK_TIMED_OUT, "'%s' did not reach a batch boundary: a handler is still running", k->id);
+    if (status == RK_OK) status = rk_kernel_halt(k);
     if (status == RK_OK) {
         rk_u32 s = kind == RK_PER_ACTOR ? which % k->seat_count : which;
         rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;

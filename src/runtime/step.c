@@ -66,6 +66,15 @@ rk_status rk_step_all(rk_runtime *runtime, rk_u32 visits)
     return busy ? rk_error(RK_TIMED_OUT, "kernels were still busy after the given visits") : RK_OK;
 }
 
+/* A device has a copy of its orders from the last look at them, which may be older than a message that comes now. */
+static rk_status have_seen(rk_host_kernel *k)
+{
+    if (!k->serving || !k->layout.device) return RK_OK;
+    rk_status status = rk_kernel_halt(k);
+    if (status == RK_OK && rk_atomic_u32(&k->life) != RK_LIFE_FAILED) status = rk_kernel_serve(k);
+    return status;
+}
+
 rk_status rk_fail_before_commit(rk_runtime *runtime, rk_kernel handle)
 {
     rk_host_kernel *k = 0;
@@ -75,6 +84,7 @@ rk_status rk_fail_before_commit(rk_runtime *runtime, rk_kernel handle)
     status = rk_kernel_check(runtime, handle, &k);
     for (rk_u32 s = 0; status == RK_OK && s < k->seat_count; s++)
         rk_atomic_set_u32(&k->seats[s].orders->faults, k->seats[s].orders->faults + 1);
+    if (status == RK_OK) status = have_seen(k);
     pthread_mutex_unlock(&runtime->control);
     return status;
 }

@@ -391,6 +391,28 @@ static void an_uncommitted_batch_is_handled_again_and_flagged(contract *c)
     fail_and_relaunch(c, &o, 1);
 }
 
+/* A kernel that is told to fail, and gets a message right behind it. */
+static void a_fault_point_is_known_before_the_next_message(contract *c)
+{
+    enum { ROUNDS = 40 };
+    rk_launch_options o =
+        small_queue(RK_BACKPRESSURE_DROP_OLDEST); /* a device looks at orders and lane one after the other */
+    rk_kernel k = launch_active(c, "echo", "carry", &o);
+    for (rk_u32 i = 0; i < ROUNDS; i++) {
+        sighting first, again;
+        assert_ok(rk_fail_before_commit(c->runtime, k));
+        assert_ok(send_package(c, k, i + 1u, 0));
+        receive(c, k, &first);
+        wait_until(c, info_of(c, k).life == RK_LIFE_FAILED);
+        assert_int_equal(account_of(c, k).delivered, i);
+        o.kernel_name = in_style(c, "carry");
+        assert_ok(rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE));
+        receive(c, k, &again);
+        assert_int_equal(again.number, first.number);
+        wait_until(c, is_at_rest(c, k));
+    }
+}
+
 /* ------------------------------------------------------------------ the smallest */
 
 static void messages_of_one_word_pass_whole_one_beside_the_other(contract *c)
@@ -436,6 +458,7 @@ static const contract_case cases[] = {
     { CASE(a_hot_actor_among_many_gets_its_messages_in_turn_and_in_order), NEEDS_REGIONS },
     { CASE(a_batch_handler_gets_the_messages_of_an_actor_together), NEEDS_REGIONS },
     { CASE(an_event_driven_kernel_works_in_slices_and_keeps_serving), ON_EVERY },
+    { CASE(a_fault_point_is_known_before_the_next_message), ON_EVERY },
     { CASE(an_uncommitted_batch_is_handled_again_and_flagged), ON_EVERY },
     { CASE(messages_of_one_word_pass_whole_one_beside_the_other), NEEDS_REGIONS },
 };
