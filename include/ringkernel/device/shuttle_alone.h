@@ -98,6 +98,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_con
             why = RK_ALONE_GENERAL;
             break;
         }
+        __syncwarp(); /* all of it is written */
         rk_express_commit(c, x, &in, 1, out, now_ns);
         if (from)
             device.head++;
