@@ -157,7 +157,9 @@ static void a_domain_is_a_preset_of_mode_and_batch(contract *c)
         assert_ok(rk_activate(c->runtime, k));
         wait_until(c, account_of(c, k).delivered == 512);
         const rk_u32 most = domains[i].max_batch, warp = c->variant->backend == RK_BACKEND_CUDA ? 32 : most;
-        assert_in_range(metrics_of(c, k).largest_batch, warp < most ? warp : most, most);
+        wait_until(c,
+                   metrics_of(c, k).largest_batch >= (warp < most ? warp : most)); /* told behind the turns */
+        assert_in_range(metrics_of(c, k).largest_batch, 1, most);
         assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
     }
 }

@@ -152,12 +152,18 @@ static void a_send_that_is_tried_on_a_named_route_is_answered_at_once(contract *
     assert_ok(rk_connect(c->runtime, source, "aside", aside, 0));
     assert_ok(rk_activate(c->runtime, source));
     for (rk_u32 i = 0; i < ROOM + MORE; i++) send_measure(c, source, i, 0, 0);
+    rk_u32 taken = 0, full_then = 0;
     for (rk_u32 i = 0; i < ROOM + MORE; i++) {
         measure m;
         receive(c, source, &m);
         assert_int_equal(m.number, i);
-        assert_int_equal(m.value, i < ROOM ? RK_OK : RK_FULL);
+        if (on_cpu(c))
+            assert_int_equal(m.value, i < ROOM ? RK_OK : RK_FULL); /* a device tries many at once */
+        taken += m.value == RK_OK;
+        full_then += m.value == RK_FULL;
     }
+    assert_int_equal(taken, ROOM);
+    assert_int_equal(full_then, MORE);
     assert_int_equal(account_of(c, aside).accepted_device, ROOM);
     assert_int_equal(account_of(c, aside).refused_full, MORE);
     assert_int_equal(metrics_of(c, source).parks, 0);
@@ -165,7 +171,7 @@ static void a_send_that_is_tried_on_a_named_route_is_answered_at_once(contract *
     for (rk_u32 i = 0; i < ROOM; i++) {
         measure m;
         receive(c, aside, &m);
-        assert_int_equal(m.number, i);
+        if (on_cpu(c)) assert_int_equal(m.number, i);
     }
 }
 

@@ -39,6 +39,9 @@ typedef struct block {
     emu_thread **me; /* where its kernel looks for itself */
     unsigned count, ended, waiting, said, number, seed;
     unsigned char late[32]; /* warps that are left behind for a while */
+    /* A warp reads the timer as one: its time, until it has met, or a lane that has read it reads again. */
+    unsigned long long time[32];
+    unsigned has_read[32]; /* a bit for each lane */
 } block;
 
 typedef struct grid {
@@ -110,6 +113,7 @@ static void meet(const lane *l)
         if ((mask >> o & 1u) && warp[o].state == AT_WARP) warp[o].result = result_of(warp, size, o);
     for (unsigned o = 0; o < size; o++)
         if ((mask >> o & 1u) && warp[o].state == AT_WARP) warp[o].state = READY;
+    l->block->time[warp->is.thread.x / WARP] = 0;
 }
 
 static unsigned long long in_warp(int what, unsigned mask, unsigned long long value, unsigned argument)
@@ -134,6 +138,7 @@ static void meet_all(block *b)
             b->lanes[i].result = b->said;
         }
     b->waiting = b->said = 0;
+    memset(b->time, 0, sizeof b->time);
 }
 
 static unsigned in_block(unsigned value)
@@ -153,7 +158,17 @@ static unsigned long long monotonic_ns(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (unsigned long long)now.tv_sec * 1000000000u + (unsigned long long)now.tv_nsec;
 }
-static unsigned long long now_ns(void) { return monotonic_ns() - MOCK_TIMER_LATE; }
+
+static unsigned long long now_ns(void)
+{
+    const unsigned at = here->running->is.thread.x / WARP, bit = 1u << here->running->is.thread.x % WARP;
+    if (!here->time[at] || (here->has_read[at] & bit)) {
+        here->time[at] = monotonic_ns() - MOCK_TIMER_LATE;
+        here->has_read[at] = 0;
+    }
+    here->has_read[at] |= bit;
+    return here->time[at];
+}
 
 static const emu_calls calls = { step, in_warp, in_block, now_ns, monotonic_ns };
 

@@ -20,12 +20,12 @@ void rk_fiber_enter(void); /* fiber_jump.S */
 
 rk_status rk_fiber_create(rk_fiber *fiber, uint32_t number)
 {
-    size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+    size_t guard = RK_FIBER_GUARD_PAGES * (size_t)sysconf(_SC_PAGESIZE);
     memset(fiber, 0, sizeof *fiber);
     void *mapped = mmap(NULL, guard + RK_FIBER_STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) return RK_OUT_OF_MEMORY;
-    if (mprotect(mapped, guard, PROT_NONE) != 0) {
+    if (guard && mprotect(mapped, guard, PROT_NONE) != 0) {
         munmap(mapped, guard + RK_FIBER_STACK_BYTES);
         return RK_OUT_OF_MEMORY;
     }
@@ -41,7 +41,7 @@ rk_status rk_fiber_create(rk_fiber *fiber, uint32_t number)
 void rk_fiber_destroy(rk_fiber *fiber)
 {
     if (!fiber->stack) return;
-    size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+    size_t guard = RK_FIBER_GUARD_PAGES * (size_t)sysconf(_SC_PAGESIZE);
     rk_fiber_discard(fiber);
 #if defined(RK_FIBER_TSAN)
     __tsan_destroy_fiber(fiber->sanitizer);

@@ -33,6 +33,10 @@
 #define RK_FIBER_STACK_BYTES (64u * 1024u)
 #endif
 #endif
+/* 0: stacks without that page, of which a process can have more than the system has mappings for. */
+#if !defined(RK_FIBER_GUARD_PAGES)
+#define RK_FIBER_GUARD_PAGES 1u
+#endif
 
 typedef struct rk_fiber {
     void *stack_pointer; /* while it doesn't run; NULL: not armed */
