@@ -537,6 +537,25 @@ static void state_of_an_active_kernel_is_of_a_batch_boundary(contract *c)
     stop_threads(c);
 }
 
+/* A read stops the kernel at a batch boundary, and the next one comes as soon as it is served again. */
+static void who_reads_a_state_all_the_time_lets_the_kernel_get_on(contract *c)
+{
+    enum { QUEUED = 60 };
+    rk_launch_options o = small(64);
+    rk_kernel k = launch(c, "adder", "adder", &o);
+    amount a = { 7 };
+    adder_copy copy = { 0, 0, 0 };
+    for (rk_u32 i = 0; i < QUEUED; i++) assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+    assert_ok(rk_activate(c->runtime, k));
+    const rk_u64 until = contract_now_ns() + CONTRACT_PATIENCE;
+    rk_u32 reads = 0;
+    for (; copy.count < QUEUED && contract_now_ns() < until; reads++)
+        assert_ok(rk_read_state(c->runtime, k, 0, &copy, sizeof copy));
+    assert_int_equal(copy.count, QUEUED);
+    if (c->variant->backend == RK_BACKEND_CUDA)
+        assert_in_range(reads, 1, QUEUED); /* a turn for each of them */
+}
+
 /* ------------------------------------------------------------------ clearing */
 
 static void clearing_an_inactive_kernel_makes_room_and_counts_what_it_throws_away(contract *c)
@@ -639,6 +658,7 @@ static const contract_case cases[] = {
     { CASE(the_threads_of_a_region_log_a_line_each_and_one_thread_one_line), NEEDS_REGIONS },
     { CASE(state_is_read_by_shard_and_by_actor), NEEDS_REGIONS },
     { CASE(state_of_an_active_kernel_is_of_a_batch_boundary), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(who_reads_a_state_all_the_time_lets_the_kernel_get_on), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(clearing_an_inactive_kernel_makes_room_and_counts_what_it_throws_away), ON_EVERY },
     { CASE(a_kernel_that_waits_for_room_cannot_be_cleared), ON_EVERY },
     { CASE(a_sender_that_waits_goes_on_when_the_queue_is_cleared), ON_EVERY },

@@ -165,16 +165,17 @@ RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
     }
 }
 
-/* Up to the handlers: what the visit comes to, the same to all threads. RK_VISIT_HANDLE: a batch was taken. */
+/* Up to the handlers: what the visit comes to, the same to all threads. RK_VISIT_HANDLE: a batch was taken. `fresh`: it is
+ * the first of this launch, and isn't told to leave: who looks at a kernel again and again would never let it get on. */
 #if defined(RK_LANG_CUDA)
-RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
+RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most, rk_u32 fresh)
 {
     rk_context *context = &entry->context;
     rk_u32 visit = RK_VISIT_FAILED, limit = 0;
     rk_block_look(entry);
     if (entry->thread == 0) {
         if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
-        visit = entry->orders->leave ? RK_VISIT_PAUSED : rk_entry_open_visit(context, &limit);
+        visit = entry->orders->leave && !fresh ? RK_VISIT_PAUSED : rk_entry_open_visit(context, &limit);
         if (visit == RK_VISIT_FAILED) rk_phase(context, RK_PHASE_FAILED);
         entry->board[1] = limit;
     }
@@ -197,14 +198,14 @@ RK_FN rk_u32 rk_entry_leaves(const rk_entry *entry)
     return rk_load_u32(&entry->context.orders->leave, RK_RELAXED, RK_SCOPE_SYSTEM);
 }
 
-RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most)
+RK_FN rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most, rk_u32 fresh)
 {
     rk_context *context = &entry->context;
     rk_u32 visit = RK_VISIT_FAILED;
     (void)most;
     if (entry->thread == 0) {
         if (!rk_entry_fits(entry, run)) context->turn->failed = (rk_u32)RK_INVALID_OPTIONS;
-        visit = rk_entry_leaves(entry) ? RK_VISIT_PAUSED : rk_entry_begin(context);
+        visit = rk_entry_leaves(entry) && !fresh ? RK_VISIT_PAUSED : rk_entry_begin(context);
         if (visit == RK_VISIT_FAILED) rk_phase(context, RK_PHASE_FAILED);
     }
     return rk_block_agree(entry, visit);
@@ -221,11 +222,11 @@ RK_FN void rk_entry_stand(rk_entry *entry, rk_u64 shard)
 }
 
 /* One visit to a shard, by the whole block, for `most` messages. Returns RK_VISIT_*, the same to all threads. */
-RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run, rk_u32 most)
+RK_FN rk_u32 rk_entry_visit(rk_entry *entry, rk_u64 shard, rk_u32 run, rk_u32 most, rk_u32 fresh)
 {
     rk_context *context = &entry->context;
     rk_entry_stand(entry, shard);
-    rk_u32 visit = rk_entry_take(entry, run, most);
+    rk_u32 visit = rk_entry_take(entry, run, most, fresh);
     if (visit != RK_VISIT_HANDLE) return visit;
     rk_entry_run_one(entry, run);
 #if defined(RK_LANG_CUDA)
@@ -335,7 +336,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
                 if (can != RK_EXPRESS_NEVER && x->to.shards > 1u) most = RK_EXPRESS_GENERAL;
             }
 #endif
-            rk_u32 visit = rk_entry_visit(entry, table[s], run, most);
+            rk_u32 visit = rk_entry_visit(entry, table[s], run, most, !visits && round == 0);
 #if defined(RK_LANG_CUDA)
             if (visit == RK_VISIT_IDLE) visit = express_visit;
 #endif
