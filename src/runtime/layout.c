@@ -476,7 +476,7 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     shard->max_batch = l->max_batch;
     shard->max_sends = l->max_sends;
     shard->route_total = kernel->class->numbers;
-    shard->memory = a->memory;
+    shard->memory = o->system_order ? RK_ACROSS_BUS : a->memory;
     shard->stage_stride = l->stage_stride;
     shard->stage_capacity = l->stage_capacity;
     shard->copy_shift = l->copy_shift;

@@ -27,19 +27,6 @@ RK_FN void rk_block_look(rk_entry *entry)
     entry->context.orders = entry->orders;
 }
 
-/* What was written before a send is seen by who receives it, inside the device: one fence a batch on each side, by
- * the sending leader behind its block's barrier, and by whoever handles. Units carry the message; this is for the
- * rest, so a lane over the bus needs none, and relaxed kernels ask for none. B1 pairs with B2. */
-RK_FN void rk_batch_release(rk_u32 memory)
-{
-    if (memory != RK_RELAXED_MEMORY) rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE); /* B1 */
-}
-RK_FN void rk_batch_acquire(rk_u32 memory)
-{
-    if (memory == RK_RELEASE_ACQUIRE)          /* a sequential kernel has a stronger fence behind its take */
-        rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE); /* B2 */
-}
-
 /* Where all that goes by the default route goes, if that is one plain lane. */
 typedef struct rk_plain {
     RK_GLOBAL rk_lane *lane;       /* 0: it isn't */

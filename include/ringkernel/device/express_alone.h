@@ -123,7 +123,7 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
         __syncwarp();
         if (shard->memory == RK_SEQUENTIAL)
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-        else if (from)
+        else if (rk_batch_ordered(shard->memory, from))
             rk_batch_acquire(shard->memory);
         if (lane == 0) {
             c.now_ns = now_ns;

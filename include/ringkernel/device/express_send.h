@@ -348,7 +348,8 @@ RK_FN rk_u32 rk_express_send_few(rk_entry *entry, rk_express *x, const rk_expres
         rk_express_wants(&aim->target[0], total);
     }
     claims = claims && mine;
-    if (j == 0 && aim->edges) rk_batch_release(((RK_GLOBAL const rk_shard *)x->shard)->memory);
+    const rk_u32 memory = ((RK_GLOBAL const rk_shard *)x->shard)->memory;
+    if (j == 0 && rk_batch_ordered(memory, aim->edges)) rk_batch_release(memory);
     for (rk_u32 tries = 0;; tries++) {
         __syncwarp();
         if (claims) rk_express_claim(x, shard);
@@ -386,7 +387,8 @@ RK_FN_LARGE rk_u32 rk_express_send_many(rk_entry *entry, const rk_express_own *w
             rk_express_address(own, x, order, j);
         if (thread == 0) rk_express_wants(&aim->target[0], total);
     }
-    if (thread == 0 && aim->edges) rk_batch_release(((RK_GLOBAL const rk_shard *)x->shard)->memory);
+    const rk_u32 memory = ((RK_GLOBAL const rk_shard *)x->shard)->memory;
+    if (thread == 0 && rk_batch_ordered(memory, aim->edges)) rk_batch_release(memory);
     for (rk_u32 tries = 0;; tries++) {
         rk_u32 granted = 0;
         for (rk_u32 s = thread; s < aim->shards; s += entry->threads) granted += rk_express_claim(x, s);

@@ -402,7 +402,7 @@ RK_FN rk_u32 rk_express_turn(rk_entry *entry, rk_express *x, const rk_express_ow
     if (many || thread < 32u) {
         if (shard->memory == RK_SEQUENTIAL)
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
-        else if (from && thread < n)
+        else if (rk_batch_ordered(shard->memory, from) && thread < n)
             rk_batch_acquire(shard->memory);
         if (entry->context.features & (RK_FEATURE_CAUSAL | RK_FEATURE_TIMESTAMPS)) {
             const rk_express_own own_of_stamps = *own;

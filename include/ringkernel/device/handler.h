@@ -10,6 +10,7 @@
 #define RINGKERNEL_DEVICE_HANDLER_H
 
 #include "group.h"
+#include "order.h"
 #include "publish.h"
 #include "../message.h"
 
@@ -350,7 +351,8 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     rk_u64 own[(sizeof(rk_staged) + RK_INLINE_MAX) / sizeof(rk_u64)];
     rk_staged *entry = (rk_staged *)own;
     rk_stage_fill(context, entry, route, type, (rk_u32)length);
-    RK_UNUSUAL(context, 1); /* it moves a tail that the express remembers */
+    RK_UNUSUAL(context, 1);                   /* it moves a tail that the express remembers */
+    rk_batch_release(context->shard->memory); /* it goes before its batch */
 #else
 #if defined(RK_LANG_HOST)
     rk_straight_pull_in(context); /* it may go to the very slot that the first straight one lies in */

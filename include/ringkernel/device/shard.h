@@ -31,6 +31,7 @@
 #define RK_RELEASE_ACQUIRE 0u
 #define RK_RELAXED_MEMORY 1u
 #define RK_SEQUENTIAL 2u
+#define RK_ACROSS_BUS 3u /* of a shard: release and acquire with system_order */
 
 /* Commands, written by the host. */
 #define RK_COMMAND_RUN 1u

@@ -100,7 +100,7 @@ RK_FN rk_u32 rk_shuttle_can(rk_entry *entry, const rk_express *x, const rk_expre
     RK_GLOBAL const rk_shard *shard = entry->context.shard;
     RK_GLOBAL const rk_lane *lane = rk_shard_lane(&entry->context, 0);
     RK_GLOBAL const rk_ring *ring = rk_lane_ring(lane, entry->context.arena, 0);
-    return shard->features == 0 && shard->state_kind == RK_STATELESS && shard->memory != RK_SEQUENTIAL &&
+    return shard->features == 0 && shard->state_kind == RK_STATELESS && shard->memory < RK_SEQUENTIAL &&
            lane->bands == 1u && ring->slot_shift == RK_SLOT_MIN_SHIFT &&
            ring->header_size == RK_HEADER_SHORT && x->to.shift == RK_SLOT_MIN_SHIFT &&
            x->to.header_size == RK_HEADER_SHORT && !x->to.ordered &&
