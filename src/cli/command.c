@@ -19,10 +19,15 @@ void command_error_hook(void (*clear)(void))
     pthread_mutex_unlock(&error_lock);
 }
 
+void command_error_clear(void)
+{
+    if (clear_hook) clear_hook();
+}
+
 static void write_error(const char *text)
 {
     pthread_mutex_lock(&error_lock);
-    if (clear_hook) clear_hook();
+    command_error_clear();
     fprintf(stderr, "rk: %s\n", text);
     fflush(stderr);
     pthread_mutex_unlock(&error_lock);

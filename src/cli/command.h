@@ -43,6 +43,8 @@ void command_error_unlock(void);
 /* Something else on standard error (the progress lines) is to be cleared before an error is printed; NULL:
  * nothing. */
 void command_error_hook(void (*clear)(void));
+/* With the lock held: it is cleared before something else is written to the same terminal. */
+void command_error_clear(void);
 
 /* strdup and friends that end the program when memory is out: the command has nothing to save then. */
 void *command_allocate(size_t size);

@@ -1,15 +1,20 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "topic_lags.h"
 
 #define EVERY_NS RK_MILLISECONDS(100)
-#define BAR 28u
-#define LINES_MOST 16u /* kernels that are shown while a job runs */
+#define BAR 28u /* columns, where there are enough of them */
+#define BAR_LEAST 4u
+#define NUMBERS 39u     /* columns behind the bar, without the backend's name */
+#define NO_COLUMNS 512u /* of what is no terminal: lines are as long as they are */
+#define LINES_MOST 16u  /* kernels that are shown while a job runs */
 
 /* What is on the terminal; written under the lock of command_error. */
 static struct {
@@ -58,22 +63,43 @@ char *progress_rate(double rate, char text[32])
     return text;
 }
 
-static void print_kernel(job *j, rk_u32 i, double done, FILE *out)
+/* A line of at most `columns` columns: a line that the terminal breaks can't be cleared as one. The bar gives
+ * way first, then the end. */
+static void print_kernel(job *j, rk_u32 i, double done, unsigned columns, FILE *out)
 {
     rk_metrics metrics;
     char number[32], rate[32], p99[32];
+    const char *name = j->app.file->kernels[i].name, *backend = rk_backend_name(j->runtime);
     if (rk_metrics_of(j->runtime, j->kernels[i].handle, &metrics) != RK_OK) return;
-    fprintf(out, "%-12s ", j->app.file->kernels[i].name);
-    for (rk_u32 b = 0; b < BAR; b++) fputs((double)b < done * BAR ? "━" : "─", out);
-    fprintf(out, " %11s  %8s/s  p99 %-8s %s\n", progress_number(metrics.processed, number),
-            progress_rate(metrics.throughput, rate), progress_time(metrics.service.p99_ns, p99),
-            rk_backend_name(j->runtime));
+    size_t others = (strlen(name) < 12 ? 12 : strlen(name)) + 1 + NUMBERS + strlen(backend);
+    unsigned bar = columns < others + BAR_LEAST ? BAR_LEAST
+                   : columns > others + BAR     ? BAR
+                                                : columns - (unsigned)others;
+    char strokes[3 * BAR + 1], *end = strokes;
+    for (unsigned b = 0; b < bar; b++) end = stpcpy(end, (double)b < done * bar ? "━" : "─");
+    char *line = command_print(
+        "%-12s %s %11s  %8s/s  p99 %-8s %s", name, strokes, progress_number(metrics.processed, number),
+        progress_rate(metrics.throughput, rate), progress_time(metrics.service.p99_ns, p99), backend);
+    char *cut = line;
+    for (unsigned column = 0; *cut && (column += (*cut & 0xc0) != 0x80) <= columns;) cut++;
+    *cut = 0;
+    fprintf(out, "%s\n", line);
+    free(line);
+}
+
+/* A terminal breaks a line that fills its last column, or doesn't: so that one stays free. */
+static void look_at_terminal(unsigned *columns, unsigned *rows)
+{
+    struct winsize size = { 0 };
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && size.ws_row > 1;
+    *columns = known ? size.ws_col - 1u : NO_COLUMNS;
+    *rows = known ? size.ws_row - 1u : LINES_MOST;
 }
 
 void progress_start(job *j)
 {
-    (void)j;
-    shown.on = isatty(STDERR_FILENO);
+    /* Whoever types rows would type into the progress lines. */
+    shown.on = isatty(STDERR_FILENO) && !source_is_terminal(j->from);
     if (shown.on) command_error_hook(clear);
 }
 
@@ -85,9 +111,12 @@ void progress_show(job *j)
     uint64_t total = source_total(j->from);
     double done = j->draining ? 1.0 : total ? (double)source_bytes(j->from) / (double)total : 0.0;
     rk_u32 lines = j->app.file->kernels_count < LINES_MOST ? j->app.file->kernels_count : LINES_MOST;
+    unsigned columns, rows;
+    look_at_terminal(&columns, &rows);
+    if (lines > rows) lines = rows;
     command_error_lock();
     clear();
-    for (rk_u32 i = 0; i < lines; i++) print_kernel(j, i, done, stderr);
+    for (rk_u32 i = 0; i < lines; i++) print_kernel(j, i, done, columns, stderr);
     shown.lines = lines;
     fflush(stderr);
     command_error_unlock();
@@ -107,10 +136,12 @@ void progress_end(void)
 void progress_account(job *j, FILE *out)
 {
     char n[7][32];
+    unsigned columns, rows;
+    look_at_terminal(&columns, &rows);
     for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
         const rk_account a = j->kernels[i].account;
         if (!j->kernels[i].launched) continue;
-        print_kernel(j, i, 1.0, out);
+        print_kernel(j, i, 1.0, columns, out);
         fprintf(
             out,
             "  accepted %s = delivered %s + dead %s + evicted %s + expired %s + lost %s + queued %s   %s\n",

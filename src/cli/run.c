@@ -293,6 +293,7 @@ static bool write_summary(job *j, const json_t *summary)
 static int conclude(job *j, int code)
 {
     json_t *checks = json_array();
+    progress_end();
     topic_lags_look(j);
     bool holds = account_check(j, checks);
     bool balanced = holds && !account_unfinished(j) && !j->stuck && !j->failed;
@@ -312,7 +313,6 @@ static int conclude(job *j, int code)
     json_t *summary = account_summary(j, checks, balanced);
     told = write_summary(j, summary) && told;
     json_decref(summary);
-    progress_end();
     if (isatty(STDERR_FILENO) || j->verbose || interrupt_asked()) progress_account(j, stderr);
     if (!holds) command_error("the account doesn't balance: the summary's checks say where");
     if (code != RK_EXIT_OK) return code;

@@ -33,23 +33,31 @@ static void leave(sink *to)
     pthread_mutex_unlock(&to->lock);
 }
 
+/* Lines are added as a whole, so that what is flushed ends in one. */
+static void end_line(sink *to, char *line, size_t size)
+{
+    line[size] = '\n';
+    writer_took(&to->out, size + 1);
+}
+
 static void write_ndjson(sink *to, const rk_schema *schema, const void *message, size_t size)
 {
     size_t room = rk_json_room(schema, size);
-    size_t took = rk_json_print(schema, message, size, writer_room(&to->out, room), room);
-    writer_took(&to->out, took);
+    char *line = writer_room(&to->out, room + 1);
+    end_line(to, line, rk_json_print(schema, message, size, line, room));
 }
 
 static void write_csv(sink *to, const rk_schema *schema, const void *message, size_t size)
 {
     if (!to->type) {
         size_t room = rk_csv_print_head(schema, NULL, 0);
-        writer_took(&to->out, rk_csv_print_head(schema, writer_room(&to->out, room), room));
-        writer_add(&to->out, "\n", 1);
+        char *head = writer_room(&to->out, room + 1);
+        end_line(to, head, rk_csv_print_head(schema, head, room));
         to->type = schema;
     }
     size_t room = rk_csv_room(schema, size);
-    writer_took(&to->out, rk_csv_print(schema, message, size, writer_room(&to->out, room), room));
+    char *line = writer_room(&to->out, room + 1);
+    end_line(to, line, rk_csv_print(schema, message, size, line, room));
 }
 
 void sink_write(sink *to, const rk_schema *schema, const void *message, size_t size)
@@ -63,7 +71,6 @@ void sink_write(sink *to, const rk_schema *schema, const void *message, size_t s
         to->unwritten++;
     } else {
         (to->format == APP_FORMAT_CSV ? write_csv : write_ndjson)(to, schema, message, size);
-        writer_add(&to->out, "\n", 1);
         to->lines++;
     }
     leave(to);

@@ -152,6 +152,7 @@ const char *source_error(const source *from) { return from->error; }
 const char *source_name(const source *from) { return from->name; }
 uint64_t source_bytes(const source *from) { return from->bytes; }
 uint64_t source_total(const source *from) { return from->total; }
+bool source_is_terminal(const source *from) { return isatty(from->file); }
 bool source_is(const source *from, uint64_t device, uint64_t inode)
 {
     return from->regular && from->device == device && from->inode == inode;

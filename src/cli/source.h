@@ -24,6 +24,7 @@ const char *source_error(const source *from);
 const char *source_name(const source *from); /* "standard input" or the path */
 uint64_t source_bytes(const source *from);   /* taken from the file so far */
 uint64_t source_total(const source *from);   /* of the file; 0: not known */
+bool source_is_terminal(const source *from); /* somebody types the rows */
 /* Is this (an open file's device and number) the very file that is read? */
 bool source_is(const source *from, uint64_t device, uint64_t inode);
 

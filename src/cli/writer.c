@@ -17,7 +17,10 @@ bool writer_open(writer *to, const char *path)
     *to = (writer){ .file =
                         standard ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666),
                     .name = standard ? "standard output" : path };
-    if (to->file < 0) to->error = errno;
+    if (to->file < 0)
+        to->error = errno;
+    else
+        to->on_terminal = isatty(to->file);
     return to->error == 0;
 }
 
@@ -52,6 +55,10 @@ void writer_text(writer *to, const char *text) { writer_add(to, text, strlen(tex
 bool writer_flush(writer *to)
 {
     size_t done = 0;
+    if (to->on_terminal) {
+        command_error_lock();
+        if (to->used) command_error_clear();
+    }
     while (done < to->used && !to->error) {
         ssize_t written = write(to->file, to->buffer + done, to->used - done);
         if (written >= 0)
@@ -61,6 +68,7 @@ bool writer_flush(writer *to)
         else if (errno != EINTR)
             to->error = errno;
     }
+    if (to->on_terminal) command_error_unlock();
     to->flushed += done;
     to->used = 0;
     return to->error == 0;

@@ -9,6 +9,7 @@
 
 typedef struct writer {
     int file;         /* -1: not open */
+    bool on_terminal; /* where progress lines may stand, which are cleared before each write */
     const char *name; /* "standard output" or the path */
     int error;        /* errno of the first that failed; 0: none */
     uint64_t flushed; /* bytes of the file so far */

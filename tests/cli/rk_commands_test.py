@@ -1,9 +1,13 @@
 #!/usr/bin/python3
 """Each subcommand: its help, its exit codes, its JSON, and that what `rk init` writes runs."""
+import fcntl
 import json
 import os
 import pty
+import re
+import struct
 import subprocess
+import termios
 
 import rk_command
 from rk_command import IO, JOB, KERNEL, SOURCE, USAGE, Case
@@ -166,6 +170,103 @@ class Facts(Case):
         self.assertIn("accepted 200,000 = delivered 200,000 + dead 0 + evicted 0 + expired 0 + lost 0 + queued 0   balanced", done.errors)
         self.assertRegex(done.errors, r"validate +━+ +200,000 +[0-9.]+ [kM]/s  p99 [0-9.]+ .s +cpu")
         self.assertIn("236 lines to %s in " % (self.folder / "out"), done.errors)
+
+
+class Screen:
+    """What a terminal of so many columns shows: lines that are too long are broken, and can be gone back over."""
+
+    def __init__(self, columns):
+        self.columns, self.lines, self.y, self.x = columns, [""], 0, 0
+
+    def down(self):
+        self.y, self.x = self.y + 1, 0
+        if self.y == len(self.lines):
+            self.lines.append("")
+
+    def show(self, text):
+        for part in re.findall("\x1b\\[A|\x1b\\[2K|.", text, re.DOTALL):
+            if part == "\x1b[A":
+                self.y = max(0, self.y - 1)
+            elif part == "\x1b[2K":
+                self.lines[self.y] = ""
+            elif part == "\r":
+                self.x = 0
+            elif part == "\n":
+                self.down()
+            else:
+                if self.x == self.columns:
+                    self.down()
+                self.lines[self.y] = self.lines[self.y].ljust(self.x)[:self.x] + part
+                self.x += 1
+
+
+class Terminal(Case):
+    def on_terminal(self, columns, *arguments, app=rk_command.APP, rows=40):
+        """Runs the small app with standard output and error on one terminal; each row waits until progress was drawn since the last."""
+        parent, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        job = subprocess.Popen([rk_command.RK, "run", str(self.app(app)), "--input", "-", *arguments], stdin=subprocess.PIPE,
+                               stdout=child, stderr=child, env=rk_command.environment())
+        os.close(child)
+        shown = b""
+        for row in (b"value\n", b"1\n", b"2\n", b"3\n"):
+            job.stdin.write(row)
+            job.stdin.flush()
+            drawn = shown.count("─".encode() * 4)
+            while shown.count("─".encode() * 4) == drawn:
+                shown += os.read(parent, 1000)
+        job.stdin.close()
+        while True:
+            try:
+                shown += os.read(parent, 1000)
+            except OSError:  # the other end is closed
+                break
+        os.close(parent)
+        self.assertEqual(job.wait(60), 0)
+        screen = Screen(columns)
+        screen.show(shown.decode())
+        return screen.lines
+
+    def test_output_on_the_terminal_of_the_progress_lines_is_not_cleared_with_them(self):
+        lines = self.on_terminal(100)
+        self.assertEqual(lines[:3], ['{"value":2}', '{"value":4}', '{"value":6}'])
+        self.assertRegex(lines[3], "^doubler +━{28} +3 .* cpu$")
+        self.assertIn("accepted 3 = delivered 3 ", lines[4])
+
+    def test_progress_lines_fit_the_terminal(self):
+        for columns, line in ((80, "^doubler +━{10,28} +3 .* cpu$"), (40, "^doubler +━━━━ +3 "), (20, "^doubler +━━━━")):
+            lines = self.on_terminal(columns)
+            self.assertEqual([one for one in lines if "─" in one], [])
+            self.assertRegex(lines[3], line)
+            self.assertLess(len(lines[3]), columns)
+
+    def test_no_more_progress_lines_than_the_terminal_has(self):
+        more = "".join("  k%d: { source: doubler.rk.c, kernel: doubler }\n" % i for i in range(6))
+        chain = "".join("  - k%d -> k%d\n" % (i, i + 1) for i in range(5))
+        app = "app: a\nkernels:\n" + more + "routes:\n  - input -> k0\n" + chain + "  - k5 -> output\n"
+        lines = self.on_terminal(100, app=app, rows=4)
+        self.assertEqual([one for one in lines if "─" in one], [])
+        self.assertEqual(lines[:3], ['{"value":%d}' % (n * 64) for n in (1, 2, 3)])
+
+    def test_the_summary_on_the_terminal_of_the_progress_lines_is_whole(self):
+        lines = self.on_terminal(100, "--json", "--output", str(self.folder / "out"))
+        text = "\n".join(lines)
+        self.assertEqual(json.loads(text[:text.index("\n}\n") + 2])["rows_read"], 3)
+
+    def test_rows_typed_on_a_terminal(self):
+        parent, child = pty.openpty()
+        job = subprocess.Popen([rk_command.RK, "run", str(self.app()), "--input", "-"], stdin=child, stdout=subprocess.PIPE,
+                               stderr=child, env=rk_command.environment())
+        os.close(child)
+        os.write(parent, b"value\n1\n")
+        self.assertEqual(job.stdout.readline(), b'{"value":2}\n')
+        os.write(parent, b"\x04")  # the end, as Ctrl-D says it
+        self.assertEqual(job.wait(60), 0)
+        job.stdout.close()
+        shown = os.read(parent, 10000).decode()
+        os.close(parent)
+        self.assertNotIn("\x1b", shown)
+        self.assertIn("1 rows of standard input, 1 lines to standard output", shown)
 
 
 class Bench(Case):
