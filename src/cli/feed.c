@@ -244,14 +244,8 @@ static bool plan_route(feeder *f)
     f->shards = info.shards;
     f->actors = info.actors;
     j->fed.copies = f->mode == RK_ROUTE_ALL ? info.shards : 1;
-    if (!route->key) return true;
-    f->key = rk_schema_field(j->schema, route->key);
-    if (f->key && f->key->count == 1 && f->key->kind != RK_KIND_F32 && f->key->kind != RK_KIND_F64)
-        return true;
-    const app_node *at = app_mapping_value(app_route_place(&j->app, j->first_route), "key");
-    command_error("%s:%u:%u: route '%s -> %s': '%s' is no integer field of '%s'", j->app.path, at->line,
-                  at->column, route->from, route->to, route->key, j->schema->name);
-    return false;
+    f->key = route->key ? rk_schema_field(j->schema, route->key) : NULL;
+    return true;
 }
 
 int feed_run(job *j)

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "job.h"
 #include "ringkernel/device/handler.h"
+#include "ringkernel/text.h"
 
 /* "app.yaml:5:3: " for a node of the file; "--set: " for one of the command line. */
 static char *place_of(const job *j, const app_node *at)
@@ -159,6 +160,20 @@ static bool find_row_type(job *j, const rk_kernel_description *is)
     return false;
 }
 
+/* The key of the rows' route; those of other routes are looked at by the library. */
+static bool check_row_key(const job *j)
+{
+    const app_route *route = &j->app.file->routes[j->first_route];
+    const rk_field *key = route->key ? rk_schema_field(j->schema, route->key) : NULL;
+    if (!route->key || (key && key->count == 1 && key->kind != RK_KIND_F32 && key->kind != RK_KIND_F64))
+        return true;
+    char *place = place_of(j, app_mapping_value(app_route_place(&j->app, j->first_route), "key"));
+    command_error("%s: route '%s -> %s': '%s' is no integer field of '%s'", place, route->from, route->to,
+                  route->key, j->schema->name);
+    free(place);
+    return false;
+}
+
 /* ------------------------------------------------------------------ launch */
 
 /* A refused option is told at its own place in the file. */
@@ -225,7 +240,7 @@ static bool launch(job *j, rk_u32 i)
         bool params = check_params(j, i, &is), routes = check_named_routes(j, i, &is);
         fine = params && routes;
     }
-    if (status == RK_OK && fine && i == j->first) fine = find_row_type(j, &is);
+    if (status == RK_OK && fine && i == j->first) fine = find_row_type(j, &is) && check_row_key(j);
     if (fine) {
         status = rk_launch(j->runtime, kernel->name, &options, &j->kernels[i].handle);
         j->kernels[i].launched = status == RK_OK;
