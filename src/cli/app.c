@@ -258,8 +258,8 @@ static char *read_file(const char *path, size_t *size, app_mistakes *mistakes)
 
 char *app_path(const app *app, const char *file)
 {
-    return file[0] == '/' || strcmp(app->folder, ".") == 0 ? command_copy(file)
-                                                           : command_print("%s/%s", app->folder, file);
+    bool is_whole = file[0] == '/' || strcmp(file, "-") == 0 || strcmp(app->folder, ".") == 0;
+    return is_whole ? command_copy(file) : command_print("%s/%s", app->folder, file);
 }
 
 /* Files that the app names are there: a mistake of the app file, found before anything starts. */

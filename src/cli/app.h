@@ -96,7 +96,7 @@ void app_close(app *app);
  * room for its params. */
 rk_launch_options app_options(const app *app, rk_u32 i, rk_parameter *parameters);
 
-/* A file that the app names, as a path that can be opened; the caller frees it. */
+/* A file that the app names, as a path that can be opened ("-" stays); the caller frees it. */
 char *app_path(const app *app, const char *file);
 
 /* Does the app go on from a checkpoint that it finds? */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apart.h"
 #include "codegen/render.h"
 #include "command.h"
 #include "source_text.h"
@@ -75,7 +76,7 @@ int command_codegen(int argc, char **argv)
     request r = { .output = "-" };
     argp_parse(&argp, argc, argv, 0, NULL, &r);
     source_text text;
-    if (!source_text_read(&text, r.file)) return RK_EXIT_IO;
+    if (!files_are_apart(r.output, r.file) || !source_text_read(&text, r.file)) return RK_EXIT_IO;
     rk_source_error error = { 0 };
     char *unit = NULL;
     rk_render_options render = {

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "account.h"
+#include "apart.h"
 #include "command.h"
 #include "interrupt.h"
 #include "job_checkpoints.h"
@@ -36,12 +36,15 @@ enum {
 static const struct argp_option options[] = {
     { "input", 'i', "FILE", 0,
       "Rows to read, - for standard input; plain or compressed by zstd. Default: the app's", 0 },
-    { "input-format", INPUT_FORMAT, "FORMAT", 0, "csv or ndjson. Default: by the file's name, else the app's",
+    { "input-format", INPUT_FORMAT, "FORMAT", 0,
+      "csv or ndjson. Default: what the app says of its file, else by the file's name, else as the app's",
       0 },
     { "output", 'o', "FILE", 0, "Where messages for the output go. Default: the app's, else standard output",
       0 },
     { "output-format", OUTPUT_FORMAT, "FORMAT", 0,
-      "ndjson or csv. Default: by the file's name, else the app's, else ndjson", 0 },
+      "ndjson or csv. Default: what the app says of its file, else by the file's name, else as the app's, "
+      "else ndjson",
+      0 },
     { "dead-letters", DEAD_LETTERS, "FILE", 0,
       "Keep what no kernel handled: a line of JSON each (row, reason, text), in order of rows", 0 },
     { "checkpoints", CHECKPOINTS, "FOLDER", 0,
@@ -161,21 +164,21 @@ static app_format format_of_name(const char *path)
     return APP_FORMAT_UNSAID;
 }
 
-/* The command line's word, else the file's name, else the app's word (which is about the app's file), else
- * the default. */
-static bool choose_format(const char *option, const char *said, const char *file, rk_u32 app_says,
-                          app_format otherwise, app_format *format)
+/* The command line's word, else what the app says of its own file, else the file's name, else the default. */
+static bool choose_format(const char *option, const char *said, rk_u32 own, const char *file,
+                          rk_u32 otherwise, app_format *format)
 {
-    *format = said ? strcmp(said, "csv") == 0      ? APP_FORMAT_CSV
-                     : strcmp(said, "ndjson") == 0 ? APP_FORMAT_NDJSON
-                                                   : APP_FORMAT_UNSAID
-                   : format_of_name(file);
-    if (said && *format == APP_FORMAT_UNSAID) {
-        command_error("--%s is '%s': valid are csv and ndjson", option, said);
-        return false;
+    *format = APP_FORMAT_UNSAID;
+    if (said) {
+        *format = strcmp(said, "csv") == 0      ? APP_FORMAT_CSV
+                  : strcmp(said, "ndjson") == 0 ? APP_FORMAT_NDJSON
+                                                : APP_FORMAT_UNSAID;
+        if (*format == APP_FORMAT_UNSAID)
+            command_error("--%s is '%s': valid are csv and ndjson", option, said);
+        return *format != APP_FORMAT_UNSAID;
     }
-    if (*format == APP_FORMAT_UNSAID) *format = (app_format)app_says;
-    if (*format == APP_FORMAT_UNSAID) *format = otherwise;
+    *format = own ? (app_format)own : format_of_name(file);
+    if (*format == APP_FORMAT_UNSAID) *format = (app_format)otherwise;
     return true;
 }
 
@@ -194,29 +197,17 @@ static bool choose_streams(job *j, char **input, char **output)
             "there is no input: the app names none; say --input FILE, or --input - for standard input");
         return false;
     }
-    app_format of_app_file = file->input.file ? format_of_name(file->input.file) : APP_FORMAT_UNSAID;
-    return choose_format("input-format", j->input_format, *input,
-                         file->input.format ? file->input.format : (rk_u32)of_app_file, APP_FORMAT_CSV,
-                         &j->input_as) &&
-           choose_format("output-format", j->output_format, *output, file->output.format, APP_FORMAT_NDJSON,
-                         &j->output_as);
+    rk_u32 rows = file->input.format, lines = file->output.format;
+    rk_u32 rows_too = rows ? rows : file->input.file ? format_of_name(file->input.file) : APP_FORMAT_UNSAID;
+    return choose_format("input-format", j->input_format, j->input ? APP_FORMAT_UNSAID : rows, *input,
+                         rows_too ? rows_too : APP_FORMAT_CSV, &j->input_as) &&
+           choose_format("output-format", j->output_format, j->output ? APP_FORMAT_UNSAID : lines, *output,
+                         lines ? lines : APP_FORMAT_NDJSON, &j->output_as);
 }
 
-/* Opens a file to write, unless it is the one that is read. */
-static bool may_write(const job *j, const char *path)
+static bool open_writer(writer *to, const char *path)
 {
-    struct stat info;
-    if (strcmp(path, "-") == 0 || stat(path, &info) < 0 || !source_is(j->from, info.st_dev, info.st_ino))
-        return true;
-    command_error("%s: is the input: writing it would destroy what is being read", path);
-    return false;
-}
-
-static bool open_writer(const job *j, writer *to, const char *path)
-{
-    if (!path) return true;
-    if (!may_write(j, path)) return false;
-    if (writer_open(to, path)) return true;
+    if (!path || writer_open(to, path)) return true;
     char *error = writer_error(to);
     command_error("%s", error);
     free(error);
@@ -234,8 +225,9 @@ static bool open_sink(job *j, const char *output)
 
 static bool open_outputs(job *j, const char *output)
 {
-    if (!open_writer(j, &j->letters_out, j->dead_letters) || !open_writer(j, &j->summary_out, j->summary) ||
-        !may_write(j, output))
+    if (!outputs_are_apart(j, output) || !open_writer(&j->letters_out, j->dead_letters) ||
+        !outputs_are_apart(j, output) || !open_writer(&j->summary_out, j->summary) ||
+        !outputs_are_apart(j, output))
         return false;
     if (open_sink(j, output)) return true;
     char *error = sink_error(&j->to);
@@ -327,7 +319,7 @@ static int run(job *j)
     topic_lags_begin(j);
     int code = collect_start(j);
     progress_start(j);
-    j->feed_ns = job_now_ns();
+    j->feed_ns = j->watched_since_ns = job_now_ns();
     if (code == RK_EXIT_OK) code = feed_run(j);
     j->drain_ns = job_now_ns();
     int drained = job_drain(j);
@@ -346,6 +338,16 @@ static bool find_input_route(job *j)
     return false; /* app_read has refused that */
 }
 
+/* At its place, if the app file names it. */
+static void tell_input(const job *j, const char *error)
+{
+    const app_node *at = j->input ? NULL : app_mapping_value(app_mapping_value(j->app.tree, "input"), "file");
+    if (at)
+        command_error("%s:%u:%u: input %s", j->app.path, at->line, at->column, error);
+    else
+        command_error("%s", error);
+}
+
 static int run_app(job *j)
 {
     char *input = NULL, *output = NULL, *error = NULL;
@@ -355,7 +357,7 @@ static int run_app(job *j)
     if (find_input_route(j) && choose_streams(j, &input, &output)) {
         code = RK_EXIT_IO;
         j->from = source_open(input, &error);
-        if (!j->from) command_error("%s", error);
+        if (!j->from) tell_input(j, error);
     }
     if (j->from) code = job_launch(j);
     if (j->from && code == RK_EXIT_OK) code = checkpoints_open(j, output);

@@ -158,6 +158,20 @@ class AppFile(Case):
         done = self.run_app(app, "--output", "-", cwd="/")
         self.assertEqual(done.stdout, b'{"value":2}\n{"value":4}\n')
 
+    def test_the_format_that_the_app_says_goes_over_the_name_of_its_own_file_alone(self):
+        self.write("rows.csv", '{"value":1}\n')
+        self.write("other.csv", "value\n2\n")
+        app = self.app(APP.replace("kernels:", "input: { file: rows.csv, format: ndjson }\noutput: { file: out.ndjson, format: csv }\nkernels:"))
+        self.run_app(app)
+        self.assertEqual((self.folder / "out.ndjson").read_text(), "value\n2\n")
+        self.run_app(app, "--input", self.folder / "other.csv", "--output", self.folder / "other.ndjson")
+        self.assertEqual((self.folder / "other.ndjson").read_text(), '{"value":4}\n')
+
+    def test_standard_streams_that_the_app_names(self):
+        app = self.app(APP.replace("kernels:", "input: { file: '-' }\noutput: { file: '-' }\nkernels:"))
+        for path, folder in ((app, "/"), ("app.yaml", self.folder)):
+            self.assertEqual(self.run_app(path, cwd=folder, stdin=b"value\n1\n").stdout, b'{"value":2}\n')
+
 
 if __name__ == "__main__":
     rk_command.main()

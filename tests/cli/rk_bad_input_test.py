@@ -162,6 +162,10 @@ class Files(Case):
         done = self.run_app(self.app(), "--input", self.folder / "none.csv", code=IO)
         self.assertIn("No such file", done.errors)
 
+    def test_input_that_the_app_names_and_that_is_not_there(self):
+        app = self.app(APP.replace("kernels:", "input: { file: none.csv }\nkernels:"))
+        self.assertIn("app.yaml:2:16: input ", self.run_app(app, code=IO).errors)
+
     def test_no_input_named(self):
         self.assertIn("--input", self.run_app(self.app(), code=USAGE).errors)
 
@@ -246,6 +250,40 @@ class Files(Case):
             done = self.run_rk("run", self.app(), "--input", path, option, path, code=IO)
             self.assertIn("is the input", done.errors)
             self.assertEqual(path.read_text(), "value\n1\n")
+
+    def test_standard_output_onto_the_input(self):
+        path = self.write("rows.csv", "value\n1\n")
+        done = subprocess.run(["sh", "-c", '"$0" run "$1" --input - < "$2" >> "$2"', rk_command.RK, str(self.app()), str(path)],
+                              capture_output=True, env=rk_command.environment(), check=False, timeout=60)
+        self.assertEqual(done.returncode, IO)
+        self.assertIn(b"standard output: is the input", done.stderr)
+        self.assertEqual(path.read_text(), "value\n1\n")
+
+    def test_output_onto_what_the_job_is_made_of(self):
+        app = self.app(APP.replace("kernels:", "messages: number.rk.h\nkernels:"))
+        self.write("number.rk.h", "/* none */\n")
+        for name in ("app.yaml", "doubler.rk.c", "number.rk.h"):
+            before = (self.folder / name).read_text()
+            for option in ("--output", "--dead-letters", "--summary"):
+                done = self.run_rk("run", app, "--input", "-", option, self.folder / name, code=IO, stdin=b"value\n1\n")
+                self.assertIn(f"{name}: is read, too", done.errors)
+            self.assertEqual((self.folder / name).read_text(), before)
+
+    def test_two_outputs_into_one_file(self):
+        path, app = self.folder / "out", self.app()
+        for first, second in (("--output", "--summary"), ("--dead-letters", "--output"), ("--dead-letters", "--summary")):
+            for there in (False, True):
+                path.unlink(missing_ok=True)
+                if there:
+                    path.write_text("kept")
+                done = self.run_rk("run", app, "--input", "-", first, path, second, self.folder / "." / "out", code=IO, stdin=b"value\n1\n")
+                self.assertIn("out: can't hold the ", done.errors)
+                self.assertEqual(path.read_text(), "kept" if there else "")
+        done = subprocess.run(["sh", "-c", '"$0" run "$1" --input - --summary "$2" > "$2"', rk_command.RK, str(app), str(path)],
+                              input=b"value\n1\n", capture_output=True, env=rk_command.environment(), check=False, timeout=60)
+        self.assertEqual(done.returncode, IO)
+        done = self.run_rk("run", app, "--input", "-", "--summary", "-", stdin=b"value\n1\n")
+        self.assertEqual(done.stdout[:14], b'{"value":2}\n{\n')
 
     def test_an_output_folder_that_is_not_there(self):
         for option in ("--output", "--dead-letters", "--summary"):
@@ -407,7 +445,10 @@ RK_HANDLER(both, other, msg, rk_none, self) { rk_forward(RK_ARG); }
 
     def test_a_key_that_is_no_integer_field(self):
         app = self.app(APP.replace("input -> doubler", "input -> doubler: { key: none }"))
-        self.assertIn("'none' is no integer field of 'number'", self.run_app(app, "--input", "-", stdin=b"", code=KERNEL).errors)
+        out = self.write("out", "kept")
+        done = self.run_app(app, "--input", "-", "--output", out, stdin=b"value\n1\n", code=KERNEL)
+        self.assertEqual(done.errors, f"rk: {app}:5:30: route 'input -> doubler': 'none' is no integer field of 'number'\n")
+        self.assertEqual(out.read_text(), "kept")
 
     def test_strategies_that_let_messages_go_are_accounted_for(self):
         slow = rk_command.DOUBLER.replace("    number out", "    for (volatile rk_u32 i = 0; i < 20000; i++) {\n    }\n    number out")

@@ -295,6 +295,13 @@ class Codegen(Case):
             self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend, "-o", path, "--kernel", "aggregate")
             self.assertIn("aggregate", path.read_text())
 
+    def test_a_source_is_not_written_over(self):
+        path = self.write("a.c", "RK_HANDLER(a)\n")
+        (self.folder / "link").symlink_to(path)
+        done = self.run_rk("codegen", path, "--backend", "cpu", "-o", self.folder / "link", code=IO)
+        self.assertIn("link: is read, too", done.errors)
+        self.assertEqual(path.read_text(), "RK_HANDLER(a)\n")
+
     def test_what_cannot_be_rendered(self):
         self.assertIn("none", self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", "cuda", "--kernel", "none", code=KERNEL).errors)
         broken = self.write("broken.rk.c", "RK_HANDLER(a)\n")

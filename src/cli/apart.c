@@ -1,0 +1,73 @@
+/* Files are compared by device and number, so that other names, links and redirections are seen through. */
+#include "apart.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+
+static bool is_standard(const char *path) { return strcmp(path, "-") == 0; }
+
+/* False: there is no regular file. */
+static bool look(const char *path, struct stat *info)
+{
+    return (is_standard(path) ? fstat(STDOUT_FILENO, info) : stat(path, info)) == 0 && S_ISREG(info->st_mode);
+}
+
+static bool are_one(const char *a, const char *b)
+{
+    struct stat one, other;
+    return look(a, &one) && look(b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+bool files_are_apart(const char *written, const char *read)
+{
+    if (!are_one(written, read)) return true;
+    command_error("%s: is read, too: writing it would destroy it", written);
+    return false;
+}
+
+static const char *name_of(const char *path) { return is_standard(path) ? "standard output" : path; }
+
+static bool is_not_read(const job *j, const char *path)
+{
+    struct stat info;
+    const app_file *file = j->app.file;
+    if (!path || !look(path, &info)) return true;
+    if (source_is(j->from, info.st_dev, info.st_ino)) {
+        command_error("%s: is the input: writing it would destroy what is being read", name_of(path));
+        return false;
+    }
+    if (is_standard(path)) return true; /* the shell has opened, and emptied, it before we came */
+    bool fine = files_are_apart(path, j->app.path);
+    for (rk_u32 i = 0; i <= file->kernels_count && fine; i++) {
+        const char *name = i < file->kernels_count ? file->kernels[i].source : file->messages;
+        char *source = name ? app_path(&j->app, name) : NULL;
+        fine = !source || files_are_apart(path, source);
+        free(source);
+    }
+    return fine;
+}
+
+bool outputs_are_apart(const job *j, const char *output)
+{
+    const struct {
+        const char *path, *what;
+    } written[] = { { j->dead_letters, "the dead letters" },
+                    { j->summary, "the summary" },
+                    { output, "the output" } };
+    const size_t count = sizeof written / sizeof *written;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_not_read(j, written[i].path)) return false;
+        for (size_t k = 0; k < i; k++) {
+            const char *a = written[k].path, *b = written[i].path;
+            if (!a || !b || (is_standard(a) && is_standard(b)) || !are_one(a, b)) continue;
+            command_error("%s: can't hold %s and %s: give each a file of its own", name_of(b),
+                          written[k].what, written[i].what);
+            return false;
+        }
+    }
+    return true;
+}
