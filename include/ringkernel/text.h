@@ -70,7 +70,8 @@ typedef struct rk_bad_row {
     rk_u64 row;       /* the first row after the head (CSV) and the first line (NDJSON) is 1 */
     const char *text; /* as it was read, without its line ending; not ended by NUL, may hold NULs */
     size_t text_size; /* at most RK_ROW_TEXT_MAX: a longer row is cut, maybe inside a character */
-    size_t size;      /* bytes of the whole row, without its line ending */
+    size_t size;      /* bytes of the whole row, without its line ending; of a head that is too long one
+                         more than a row may have, since its end isn't waited for */
     const char *why;  /* what is wrong, with the field's name, ended by NUL */
     size_t column;    /* byte of the row at which it was noticed, from 1; 0: not known */
 } rk_bad_row;

@@ -216,7 +216,11 @@ static rk_status read_head(rk_csv_reader *reader, const char *data, size_t size,
 {
     rk_line line;
     batch->consumed = rk_row_source_line(&reader->source, data, size, last, &line);
+    /* What is no text may have no line at all. The one byte more is a carriage return that may be its end's. */
+    if (!line.complete && reader->source.held_size > reader->source.limit + 1)
+        line = (rk_line){ .text = reader->source.held, .complete = true, .overlong = true };
     if (!line.complete && !last) return RK_OK;
+    if (line.overlong) line.size = reader->source.limit + 1; /* however it was fed */
 
     rk_parse_error_clear(&reader->error);
     reader->head_read = true;

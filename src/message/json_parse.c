@@ -377,6 +377,13 @@ static rk_status read_line(rk_json_reader *reader, const rk_line *line, rk_row_b
     return RK_OK;
 }
 
+static void skip_byte_order_mark(rk_line *line)
+{
+    if (line->size < 3 || memcmp(line->text, "\xEF\xBB\xBF", 3) != 0) return;
+    line->text += 3;
+    line->size -= 3;
+}
+
 rk_status rk_json_next(rk_json_reader *reader, const char *data, size_t size, bool last, rk_row_batch *batch)
 {
     if (reader == NULL || batch == NULL) return RK_INVALID_ARGUMENT;
@@ -392,6 +399,7 @@ rk_status rk_json_next(rk_json_reader *reader, const char *data, size_t size, bo
             reader->source.ended = last;
             return RK_OK;
         }
+        if (reader->source.row == 0) skip_byte_order_mark(&line);
         status = read_line(reader, &line, batch);
     }
     batch->more = true;

@@ -264,6 +264,12 @@ static void linesBecomeMessagesWithTheirNumbers(void **state)
                  "6 bad '{\\\"seq\\\":1}\\u0000' @10 there is a NUL byte\n"
                  "7 " GOOD "\n");
     expect_lines("", 0, "");
+    expect_lines("\xEF\xBB\xBF" GOOD "\n" GOOD, 2 * sizeof GOOD + 2, "1 " GOOD "\n2 " GOOD "\n");
+    expect_lines(
+        "\xEF\xBB\xBFx\n\xEF\xBB\xBF" GOOD, sizeof GOOD + 7,
+        "1 bad 'x' @1 '[' or '{' expected near 'x'\n"
+        "2 bad '\xEF\xBB\xBF{\\\"seq\\\":1,\\\"hour\\\":2.5,\\\"delay\\\":-3}' @3 '[' or '{' expected near "
+        "'\xEF\xBB\xBF'\n");
     expect_lines("{", 1, "1 bad '{' @1 string or '}' expected near end of file\n");
     expect_lines(GOOD "\r", sizeof GOOD, "1 " GOOD "\n"); /* white space of JSON */
 }

@@ -285,6 +285,28 @@ static void aHeadThatIsTooLongIsRefused(void **state)
     free(text);
 }
 
+/* Given data without a line ending, when more of it has come than a head may have, then its end isn't waited
+ * for. */
+static void theEndOfAHeadThatIsTooLongIsNotWaitedFor(void **state)
+{
+    (void)state;
+    static const char zeros[1000];
+    rk_csv_reader *reader = NULL;
+    flight message;
+    rk_row_batch batch = { .messages = &message, .room = 1 };
+    assert_int_equal(rk_csv_open(RK_SCHEMA(flight), &reader), RK_OK);
+    size_t fed = 0, limit = rk_csv_row_limit(reader);
+    for (; fed < limit; fed += sizeof zeros) {
+        size_t size = limit - fed < sizeof zeros ? limit - fed : sizeof zeros;
+        assert_int_equal(rk_csv_next(reader, zeros, size, false, &batch), RK_OK);
+    }
+    assert_int_equal(rk_csv_next(reader, "\r", 1, false, &batch), RK_OK); /* which may be the line ending's */
+    assert_int_equal(rk_csv_next(reader, "", 1, false, &batch), RK_PARSE_FAILED);
+    assert_non_null(strstr(batch.bad.why, "the head line is too long"));
+    assert_int_equal(batch.bad.size, limit + 1);
+    rk_csv_close(reader);
+}
+
 static void batchesAreFilledAtTheStrideAskedFor(void **state)
 {
     (void)state;
@@ -411,6 +433,7 @@ int main(void)
         cmocka_unit_test(afterAWrongHeadNothingIsRead),
         cmocka_unit_test(aRowAtTheLimitIsReadAndALongerOneIsBadAndCut),
         cmocka_unit_test(aHeadThatIsTooLongIsRefused),
+        cmocka_unit_test(theEndOfAHeadThatIsTooLongIsNotWaitedFor),
         cmocka_unit_test(batchesAreFilledAtTheStrideAskedFor),
         cmocka_unit_test(wrongArgumentsAreRefusedAndNothingIsRead),
         cmocka_unit_test(whatIsPrintedReadsBackTheSame),
