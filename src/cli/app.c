@@ -86,6 +86,7 @@ static void check_end(const app *app, rk_u32 i, const char *side, const char *na
                       app_mistakes *mistakes)
 {
     if (strcmp(name, own) == 0 || app_find_kernel(app->file, name) != UINT32_MAX) return;
+    if (strcmp(name, APP_MISSING) == 0) return; /* which is told already */
     const app_node *at = app_mapping_value(app_route_place(app, i), side);
     const app_route *route = &app->file->routes[i];
     char *valid = valid_ends(app->file, own);

@@ -164,15 +164,23 @@ static const cyaml_schema_field_t *find_field(const cyaml_schema_field_t *fields
     return NULL;
 }
 
+/* Where a key that isn't one belongs; NULL: it is of no use anywhere. */
+static const char *find_stranger(const char *key)
+{
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
+        if (strcmp(key, strangers[i].key) == 0) return strangers[i].where;
+    return NULL;
+}
+
 static void unknown_key(const app_node *key, const cyaml_schema_field_t *fields, const char *what,
                         app_mistakes *mistakes)
 {
     if (fields == kernel_fields) {
-        for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
-            if (strcmp(key->text, strangers[i].key) == 0) {
-                app_mistake(mistakes, key, "%s: '%s' %s", what, key->text, strangers[i].where);
-                return;
-            }
+        const char *where = find_stranger(key->text);
+        if (where) {
+            app_mistake(mistakes, key, "%s: '%s' %s", what, key->text, where);
+            return;
+        }
         fields++; /* `name` is the kernel's key in the file */
     } else if (fields == route_fields) {
         fields += 2; /* `from` and `to` are its arrow */
@@ -218,7 +226,7 @@ static bool mend_mapping(app_node *node, const cyaml_schema_field_t *fields, con
     for (const cyaml_schema_field_t *f = fields; f->key; f++) {
         if ((f->value.flags & CYAML_FLAG_OPTIONAL) || app_mapping_value(node, f->key)) continue;
         if (f->value.type == CYAML_STRING)
-            app_mapping_add(node, f->key, app_scalar("?", 1, node), node);
+            app_mapping_add(node, f->key, app_scalar(APP_MISSING, strlen(APP_MISSING), node), node);
         else
             useful = false;
     }
@@ -348,7 +356,10 @@ static void write_tree(FILE *out, const app_node *node, const cyaml_schema_value
             write_tree(out, node->item[i], schema->sequence.entry);
         }
         fputc(']', out);
-    } else if (schema->type == CYAML_UINT || schema->type == CYAML_BOOL) {
+    } else if (schema->type == CYAML_UINT) {
+        size_t zeros = strspn(node->text, "0"); /* 010 is ten, which libcyaml would take for octal */
+        fputs(node->text + zeros - (node->text[zeros] == 0), out);
+    } else if (schema->type == CYAML_BOOL) {
         fputs(node->text, out);
     } else {
         write_quoted(out, node->text);
@@ -401,6 +412,26 @@ void app_schema_free(app_file *file)
 /* ------------------------------------------------------------------ options */
 
 bool app_schema_is_kernel_key(const char *key) { return find_field(kernel_fields + 1, key) != NULL; }
+
+bool app_schema_is_list(const char *key)
+{
+    const cyaml_schema_field_t *field = find_field(kernel_fields + 1, key);
+    return field && field->value.type == CYAML_SEQUENCE_FIXED;
+}
+
+char *app_schema_no_option(const char *name)
+{
+    const char *where = find_stranger(name);
+    if (where) return command_print("'%s' %s", name, where);
+    char *all = command_copy("options are");
+    for (const cyaml_schema_field_t *f = kernel_fields + 1; f->key; f++) {
+        if (strcmp(f->key, "params") == 0) continue;
+        char *longer = command_print("%s%s %s", all, f == kernel_fields + 1 ? "" : ",", f->key);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
 
 void app_schema_apply(const app_node *kernel, const app_kernel *from, rk_launch_options *to)
 {

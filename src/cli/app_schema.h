@@ -15,6 +15,11 @@ void app_schema_free(app_file *file);
 
 /* Is this a key of a kernel (and not of its params)? */
 bool app_schema_is_kernel_key(const char *key);
+/* Is its value a list? */
+bool app_schema_is_list(const char *key);
+/* Of a name that is no such key: where it belongs, if people look for it here, else the options that there
+ * are. The caller frees it. */
+char *app_schema_no_option(const char *name);
 
 /* Copies the launch options whose keys stand in a kernel's tree. */
 void app_schema_apply(const app_node *kernel, const app_kernel *from, rk_launch_options *to);

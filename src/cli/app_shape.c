@@ -193,17 +193,43 @@ bool app_shape(app_node *tree, app_mistakes *mistakes)
 
 /* ------------------------------------------------------------------ --set */
 
-static void set_key(app_node *mapping, const char *key, const char *value)
+static void set_key(app_node *mapping, const char *key, app_node *value)
 {
     static const app_node nowhere; /* line 0: from the command line */
-    app_node *scalar = app_scalar(value, strlen(value), &nowhere);
     for (size_t i = 0; i < mapping->count; i += 2) {
         if (strcmp(mapping->item[i]->text, key) != 0) continue;
         app_tree_free(mapping->item[i + 1]);
-        mapping->item[i + 1] = scalar;
+        mapping->item[i + 1] = value;
         return;
     }
-    app_mapping_add(mapping, key, scalar, &nowhere);
+    app_mapping_add(mapping, key, value, &nowhere);
+}
+
+static app_node *one_value(const char *text, size_t size)
+{
+    static const app_node nowhere;
+    return app_scalar(text, size, &nowhere);
+}
+
+/* "1,2,3" or "[1, 2, 3]". */
+static app_node *list_of_values(const char *text)
+{
+    static const app_node nowhere;
+    app_node *list = app_node_new(APP_SEQUENCE, &nowhere);
+    size_t size = strlen(text);
+    if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
+        text++;
+        size -= 2;
+    }
+    for (const char *at = text, *end = text + size; at <= end;) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *next = comma ? comma : end, *stop = next;
+        while (at < stop && *at == ' ') at++;
+        while (stop > at && *(stop - 1) == ' ') stop--;
+        app_node_add(list, one_value(at, (size_t)(stop - at)));
+        at = next + 1;
+    }
+    return list;
 }
 
 static void set_parameter(app_node *kernel, const char *name, const char *value)
@@ -216,13 +242,13 @@ static void set_parameter(app_node *kernel, const char *name, const char *value)
     }
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(app_mapping_value(list->item[i], "name")->text, name) == 0) {
-            set_key(list->item[i], "value", value);
+            set_key(list->item[i], "value", one_value(value, strlen(value)));
             list->item[i]->line = 0;
             return;
         }
     app_node *item = app_node_new(APP_MAPPING, &nowhere);
-    app_mapping_add(item, "name", app_scalar(name, strlen(name), &nowhere), &nowhere);
-    app_mapping_add(item, "value", app_scalar(value, strlen(value), &nowhere), &nowhere);
+    app_mapping_add(item, "name", one_value(name, strlen(name)), &nowhere);
+    app_mapping_add(item, "value", one_value(value, strlen(value)), &nowhere);
     app_node_add(list, item);
 }
 
@@ -254,7 +280,8 @@ void app_shape_set(app_node *tree, const char *set, app_mistakes *mistakes)
     else if (strncmp(name, "params.", 7) == 0)
         set_parameter(kernel, name + 7, value);
     else if (app_schema_is_kernel_key(name) && strcmp(name, "params") != 0)
-        set_key(kernel, name, value);
+        set_key(kernel, name,
+                app_schema_is_list(name) ? list_of_values(value) : one_value(value, strlen(value)));
     else
         set_parameter(kernel, name, value);
     free(valid);

@@ -229,13 +229,14 @@ app_node *app_tree_parse(const char *text, size_t size, app_mistakes *mistakes)
     bool going = yaml_parser_initialize(&p.yaml);
     if (!going) app_mistake(mistakes, NULL, "out of memory");
     yaml_parser_set_encoding(&p.yaml, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&p.yaml, (const unsigned char *)text, size);
+    size_t mark_size = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
+    yaml_parser_set_input_string(&p.yaml, (const unsigned char *)text + mark_size, size - mark_size);
     for (bool ended = false; going && !ended;) {
         yaml_event_t event;
         if (!yaml_parser_parse(&p.yaml, &event)) {
             app_node where = mark(&p.yaml.problem_mark);
             if (p.yaml.error == YAML_READER_ERROR) /* which has no mark: count lines up to the byte */
-                for (size_t i = 0; i < p.yaml.problem_offset && i < size; i++) {
+                for (size_t i = mark_size; i < mark_size + p.yaml.problem_offset && i < size; i++) {
                     where.column = text[i] == '\n' ? 1 : where.column + 1;
                     where.line += text[i] == '\n';
                 }

@@ -20,6 +20,9 @@ typedef struct app_node {
     size_t count, room;     /* of item */
 } app_node;
 
+/* Stands for a text that is missing, so that the rest can be looked at further. */
+#define APP_MISSING "?"
+
 /* All mistakes of one file. */
 typedef struct app_mistakes {
     const char *file;

@@ -98,11 +98,15 @@ static bool check_params(const job *j, rk_u32 i, const rk_kernel_description *is
     const app_kernel *kernel = &j->app.file->kernels[i];
     bool fine = true;
     for (rk_u32 p = 0; p < kernel->params_count; p++) {
-        if (has_name(is->parameters, is->parameter_count, kernel->params[p].name)) continue;
-        char *place = place_of(j, app_mapping_value(app_kernel_place(&j->app, i, NULL), "params")->item[p]);
+        const char *name = kernel->params[p].name;
+        const app_node *at = app_mapping_value(app_kernel_place(&j->app, i, NULL), "params")->item[p];
+        if (has_name(is->parameters, is->parameter_count, name)) continue;
+        char *place = place_of(j, at);
         char *valid = join(is->parameters, is->parameter_count);
-        command_error("%s: kernel '%s' has no option and declares no parameter '%s': declared are %s", place,
-                      kernel->name, kernel->params[p].name, valid);
+        char *options = at->line ? NULL : app_schema_no_option(name); /* --set may have meant one */
+        command_error("%s: kernel '%s' declares no parameter '%s': declared are %s%s%s", place, kernel->name,
+                      name, valid, options ? "; " : "", options ? options : "");
+        free(options);
         free(valid);
         free(place);
         fine = false;
@@ -176,17 +180,36 @@ static bool check_row_key(const job *j)
 
 /* ------------------------------------------------------------------ launch */
 
+/* Where the value of a parameter is said. */
+static const app_node *param_place(const job *j, rk_u32 i, const char *name)
+{
+    const app_node *kernel = app_kernel_place(&j->app, i, NULL), *list = app_mapping_value(kernel, "params");
+    for (size_t p = 0; list && p < list->count; p++)
+        if (strcmp(app_mapping_value(list->item[p], "name")->text, name) == 0)
+            return app_mapping_value(list->item[p], "value");
+    return kernel;
+}
+
+/* Where in the file that is said which a line of the library's causes is about. */
+static const app_node *cause_place(const job *j, rk_u32 i, const char *line)
+{
+    static const char no_kernel[] = "there is no kernel", of_kernel[] = "kernel '";
+    char name[64];
+    if (sscanf(line, "parameter '%63[^']'", name) == 1) return param_place(j, i, name);
+    if (strncmp(line, no_kernel, sizeof no_kernel - 1) == 0) return app_kernel_place(&j->app, i, "kernel");
+    if (strncmp(line, of_kernel, sizeof of_kernel - 1) == 0 || sscanf(line, "%63[a-z_]", name) != 1 ||
+        !app_schema_key_of(name))
+        return app_kernel_place(&j->app, i, NULL);
+    return app_kernel_place(&j->app, i, app_schema_key_of(name));
+}
+
 /* A refused option is told at its own place in the file. */
 static void tell_options(const job *j, rk_u32 i, rk_status status)
 {
     const app_node *kernel = app_kernel_place(&j->app, i, NULL), *at = kernel;
-    char field[64];
     for (const char *line = rk_error_text(); *line && at == kernel;
-         line += strcspn(line, "\n"), line += *line == '\n') {
-        size_t start = strspn(line, " ");
-        if (start && sscanf(line + start, "%63[a-z_]", field) == 1 && app_schema_key_of(field))
-            at = app_kernel_place(&j->app, i, app_schema_key_of(field));
-    }
+         line += strcspn(line, "\n"), line += *line == '\n')
+        at = cause_place(j, i, line + strspn(line, " "));
     char *what = command_print("kernel '%s'", j->app.file->kernels[i].name);
     tell(j, at, what, status);
     free(what);

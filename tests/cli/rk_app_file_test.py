@@ -125,12 +125,53 @@ class AppFile(Case):
         places = [line.split("app.yaml:")[1].split(": ")[0] for line in errors.splitlines()]
         self.assertEqual(places, ["1:1", "1:1", "6:15", "7:19", "12:14", "13:30"])
 
+    def test_what_follows_from_a_mistake_is_not_told_as_another(self):
+        errors = self.refused(GOOD.replace("- input -> first", "- input ->"))
+        self.assertEqual(errors.splitlines(), [f"rk: {self.folder}/app.yaml:12:13: route 'input -> ': 'to' is empty"])
+
     def test_what_set_says_wrong(self):
         for said, told in (("x", "'x' is not KERNEL.NAME=VALUE"), ("a=1", "is not KERNEL.NAME=VALUE"), (".a=1", "is not KERNEL.NAME=VALUE"),
                            ("third.capacity=1", "there is no kernel 'third': valid are first and second"),
                            ("first.capacity=lots", "--set: kernel 'first': 'capacity' is 'lots'"),
+                           ("first.boundaries=1,2", "--set: kernel 'first': 'boundaries' has 2 values: it needs 3"),
+                           ("first.boundaries=[1,2,x]", "--set: kernel 'first': 'boundaries' is 'x'"),
+                           ("first.boundaries=", "--set: kernel 'first': 'boundaries' has 1 values: it needs 3"),
                            ("first.backpressure=wait", "valid are block, reject, drop_oldest and drop_newest")):
             self.assertIn(told, self.refused(GOOD, "--set", said))
+
+    def test_what_only_a_compiled_kernel_tells_is_told_at_its_place(self):
+        kernels = "kernels:\n  doubler:\n    source: doubler.rk.c\n"
+        said = APP.replace("kernels:\n  doubler: { source: doubler.rk.c }\n", kernels)
+        for more, told in (("    params: { factor: three }\n", ":5:23: kernel 'doubler': RK_INVALID_OPTIONS"),
+                           ("    params: { factr: 3 }\n", ":5:15: kernel 'doubler' declares no parameter 'factr': declared are factor\n"),
+                           ("    capacity: 017\n", ":5:15: kernel 'doubler': RK_INVALID_OPTIONS\n    invalid launch options\n        queue_capacity 17 "),
+                           ("    actors: 10\n", ":5:13: kernel 'doubler': RK_INVALID_OPTIONS"),
+                           ("    device: 3\n", ":5:13: kernel 'doubler': RK_INVALID_OPTIONS"),
+                           ("    kernel: tripler\n", ":5:13: kernel 'doubler': RK_NO_SUCH_KERNEL")):
+            app = self.app(said.replace(kernels, kernels + more))
+            self.assertIn(f"{app}{told}", self.run_rk("run", app, "--input", "-", code=KERNEL).errors)
+
+    def test_what_set_says_of_a_kernel_that_declares_no_such_parameter(self):
+        app = self.app()
+        for said, told in (("factr=1", "--set: kernel 'doubler' declares no parameter 'factr': declared are factor; options are source, kernel, "),
+                           ("capcity=64", "slot_format, pool_blocks, system_order, spmd_check\n"),
+                           ("width=block", "'width' is an attribute: say it in the kernel's source"),
+                           ("queue_capacity=64", "'queue_capacity' is called 'capacity' here"),
+                           ("factor=x", "--set: kernel 'doubler': RK_INVALID_OPTIONS\n    parameter 'factor' of 'doubler': 'x' is not an rk_i64"),
+                           ("params.factor=x", "--set: kernel 'doubler': RK_INVALID_OPTIONS"),
+                           ("capacity=15", "--set: kernel 'doubler': RK_INVALID_OPTIONS"),
+                           ("boundaries=3,2,1", "boundary 3, 2, 1: must rise")):
+            more = ["--set", "doubler.priority=true"] if said[0] == "b" else []
+            self.assertIn(told, self.run_rk("run", app, "--input", "-", "--set", "doubler." + said, *more, code=KERNEL).errors)
+        for list_of in ("1,2,3", "[1, 2, 3]"):
+            done = self.run_app(app, "--input", "-", "--set", "doubler.priority=true", "--set", "doubler.boundaries=" + list_of, stdin=b"value\n1\n")
+            self.assertEqual(done.stdout, b'{"value":2}\n')
+
+    def test_a_byte_order_mark_before_the_app(self):
+        app = self.app("\ufeff" + APP)
+        self.assertEqual(self.run_app(app, "--input", "-", stdin=b"value\n1\n").stdout, b'{"value":2}\n')
+        self.assertIn("app.yaml:1:1: the app file has no key 'apps'", self.refused("\ufeff" + GOOD.replace("app:", "apps:")))
+        self.assertIn("app.yaml:1:9: not YAML: invalid", self.refused("\ufeff".encode() + GOOD.encode().replace(b"small", b"sm\xe9all")))
 
     def test_set_goes_over_the_file(self):
         app = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, params: { factor: 3 } }"))
