@@ -148,7 +148,8 @@ int command_bench(int argc, char **argv)
         "Each measures the library and, in turn in the same run, a bare loop, and tells the median ratio. "
         "Exit codes: 0 measured; 1 messages were lost or wrong, or the account doesn't balance; 2 the "
         "command line is "
-        "wrong; 3 the kernels can't be compiled. A target that isn't met is told and is no failure.",
+        "wrong; 3 the kernels can't be compiled; 4 standard output can't be written. A target that isn't met "
+        "is told and is no failure.",
         NULL,
         NULL,
         NULL

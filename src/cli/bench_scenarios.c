@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "bench_kernels.h"
 #include "command.h"
+#include "runtime/cache_folder.h"
+#include "runtime/error.h"
 
 #define ROUNDS 5u
 #define TRIPS (20000u / bench_less) /* of a round: 100,000 samples in all */
@@ -66,20 +67,14 @@ static void fail(bench_result *result, const char *trouble)
 
 /* ------------------------------------------------------------------ the kernels */
 
-/* A place that stays the same, so that the compiled kernels are found again. */
-static char *kernels_path(void)
+/* A place that stays the same, so that the compiled kernels are found again, and where nobody else writes. */
+static rk_status kernels_path(char **path)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    char *folder = cache && *cache ? command_copy(cache)
-                   : home && *home ? command_print("%s/.cache", home)
-                                   : command_copy("/tmp");
-    (void)mkdir(folder, 0700);
-    char *own = command_print("%s/ringkernel", folder);
-    (void)mkdir(own, 0700);
-    char *path = command_print("%s/bench.rk.c", own);
-    free(folder);
-    free(own);
-    return path;
+    char folder[4096];
+    rk_error_begin();
+    rk_status status = rk_cache_folder(NULL, folder, sizeof folder);
+    *path = status == RK_OK ? command_print("%s/bench.rk.c", folder) : NULL;
+    return status;
 }
 
 /* Only what differs is written: another `rk bench` may be reading it. */
@@ -95,7 +90,7 @@ static bool write_kernels(const char *path)
     bool fine = file && fputs(bench_kernels, file) >= 0;
     if (file) fine = fclose(file) == 0 && fine;
     fine = fine && rename(part, path) == 0;
-    if (!fine) command_error("%s: %s", part, strerror(errno));
+    if (!fine) rk_error(RK_IO, "%s: %s", part, strerror(errno));
     free(part);
     return fine;
 }
@@ -103,8 +98,10 @@ static bool write_kernels(const char *path)
 rk_runtime *bench_open(void)
 {
     rk_runtime *runtime = NULL;
-    char *path = kernels_path();
-    rk_status status = write_kernels(path) ? rk_open(NULL, &runtime) : RK_IO;
+    char *path;
+    rk_status status = kernels_path(&path);
+    if (status == RK_OK && !write_kernels(path)) status = RK_IO;
+    if (status == RK_OK) status = rk_open(NULL, &runtime);
     if (status == RK_OK) status = rk_load(runtime, path);
     if (status != RK_OK) {
         command_error_text("the kernels of the benchmarks can't be loaded", rk_error_text());

@@ -22,9 +22,17 @@ static int make_folders(char *path)
     return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
 }
 
+int rk_cache_is_own(const char *folder)
+{
+    struct stat info;
+    return lstat(folder, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid() &&
+           !(info.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 rk_status rk_cache_folder(const char *asked, char *folder, size_t size)
 {
     const char *home;
+    int in_common = 0;
     if (asked)
         snprintf(folder, size, "%s", asked);
     else if ((home = getenv("XDG_CACHE_HOME")) && *home)
@@ -32,9 +40,15 @@ rk_status rk_cache_folder(const char *asked, char *folder, size_t size)
     else if ((home = getenv("HOME")) && *home)
         snprintf(folder, size, "%s/.cache/ringkernel", home);
     else
-        snprintf(folder, size, "/tmp/ringkernel-%u", (unsigned)getuid());
+        in_common = snprintf(folder, size, "/tmp/ringkernel-%u", (unsigned)getuid());
     if (make_folders(folder))
-        return rk_error(RK_IO, "can't make the cache folder '%s': %s", folder, strerror(errno));
+        return rk_error(RK_IO, "can't make the cache folder '%s': %s%s", folder, strerror(errno),
+                        asked ? "" : "; XDG_CACHE_HOME says where another is");
+    if (in_common && !rk_cache_is_own(folder)) /* whoever made it could give us any module to run */
+        return rk_error(RK_IO,
+                        "the cache folder '%s' is somebody else's, or others may write there: set "
+                        "XDG_CACHE_HOME, or HOME, to a folder of your own",
+                        folder);
     return RK_OK;
 }
 

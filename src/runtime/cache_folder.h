@@ -10,8 +10,11 @@
 #include <ringkernel/status.h>
 
 /* The folder's name, made if it isn't there: `asked`, or if that is NULL $XDG_CACHE_HOME/ringkernel,
- * ~/.cache/ringkernel, /tmp/ringkernel-<user>. RK_IO: it can't be made. */
+ * ~/.cache/ringkernel, /tmp/ringkernel-<user>. RK_IO: it can't be made, or the last of these isn't ours alone. */
 rk_status rk_cache_folder(const char *asked, char *folder, size_t size);
+
+/* Is it a folder of this user's, which nobody else may write in? */
+int rk_cache_is_own(const char *folder);
 
 /* What is in a file, the caller's to free, with a NUL after it; NULL: it can't be read, see errno. */
 char *rk_cache_read(const char *path, size_t *size);

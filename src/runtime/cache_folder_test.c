@@ -163,6 +163,33 @@ static void the_folder_is_made_with_those_above_it(void **state)
     assert_non_null(strstr(rk_error_text(), deep));
 }
 
+/* Given a folder in a place where everybody may make one, when others may write in it, or it is only a way to another,
+ * then it isn't one's own: modules in it would be run. */
+static void a_folder_is_own_if_nobody_else_may_write_in_it(void **state)
+{
+    (void)state;
+    char other[96];
+    snprintf(other, sizeof other, "%s/other", folder);
+    assert_true(rk_cache_is_own(folder));
+    assert_int_equal(symlink(folder, other), 0);
+    assert_false(rk_cache_is_own(other));
+    assert_false(rk_cache_is_own("/tmp/ringkernel-none"));
+    assert_int_equal(rk_cache_write(path, "", 0), 0);
+    assert_false(rk_cache_is_own(path));
+    static const mode_t others[] = { 0770, 0707, 0720 };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(chmod(folder, others[i]), 0);
+        assert_false(rk_cache_is_own(folder));
+    }
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_true(rk_cache_is_own(folder));
+    if (getuid() == 0) {
+        assert_int_equal(chown(folder, 1, 0), 0);
+        assert_false(rk_cache_is_own(folder));
+        assert_int_equal(chown(folder, 0, 0), 0);
+    }
+}
+
 static void digests_differ_in_order_and_in_where_a_text_ends(void **state)
 {
     (void)state;
@@ -189,6 +216,7 @@ int main(void)
         TEST(a_write_that_fails_leaves_what_was_there),
         TEST(readers_see_whole_files_while_processes_write),
         TEST(the_folder_is_made_with_those_above_it),
+        TEST(a_folder_is_own_if_nobody_else_may_write_in_it),
         TEST(digests_differ_in_order_and_in_where_a_text_ends),
     };
     return cmocka_run_group_tests(tests, 0, 0);

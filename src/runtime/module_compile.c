@@ -1,8 +1,8 @@
 /* Compiling a kernel source: with the compiler and flags that built the library, into the cache.
  *
  * The name of a cached module is a hash of everything that decides what it is: the source and every file that
- * it includes (the compiler lists them), the flags, the compiler, the library's version and wire format. So a
- * hit is right, and a change anywhere is a miss. A module is written under another name and renamed, so two
+ * it includes (the compiler lists them), the flags, the compiler (which an upgrade replaces under the same
+ * name), the library's version and wire format. So a hit is right, and a change anywhere is a miss. A module is written under another name and renamed, so two
  * processes never see half of one. */
 #include <errno.h>
 #include <fcntl.h>
@@ -108,6 +108,17 @@ static void command_begin(command *c, char *include_flag)
     command_add(c, include_flag);
 }
 
+/* What tells this compiler from another of its name, as the first line of a list of dependencies. */
+#define COMPILER_MARK '@'
+static const char *compiler_line(char line[64])
+{
+    struct stat info;
+    if (stat(RK_COMPILER, &info)) return 0; /* not there: what it has compiled is as good as before */
+    snprintf(line, 64, "%c%lld %lld.%09ld\n", COMPILER_MARK, (long long)info.st_size,
+             (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    return line;
+}
+
 /* Hash of the source, of all that it includes, and of how it is compiled. The dependency list of an earlier
  * compile is kept beside the module's name, so that a hit runs no compiler. */
 static int key_of(const char *source, const char *dependencies, rk_digest *d)
@@ -122,25 +133,45 @@ static int key_of(const char *source, const char *dependencies, rk_digest *d)
         size_t n = strcspn(at, "\n");
         char path[4096];
         snprintf(path, sizeof path, "%.*s", (int)n, at);
-        if (n && digest_file(d, path)) return -1;
+        if (*at == COMPILER_MARK)
+            rk_digest_text(d, path);
+        else if (n && digest_file(d, path))
+            return -1;
         at += n + (at[n] == '\n');
     }
     return 0;
+}
+
+/* One path of a rule, without what make's syntax puts before a character of its own: a backslash before #,
+ * one for each backslash, and one more, before a blank, and a dollar before a dollar. Returns its end. */
+static const char *parse_path(const char *at, text *paths)
+{
+    while (*at && !strchr(" \n\r\t", *at)) {
+        size_t slashes = strspn(at, "\\"), kept = slashes;
+        const char *next = at + slashes;
+        int is_blank = *next == ' ' || *next == '\t', is_quoted = 0;
+        if (slashes && is_blank) {
+            kept = slashes / 2;
+            is_quoted = slashes % 2;
+        } else if (slashes && *next == '#') {
+            kept = slashes - 1;
+            is_quoted = 1;
+        } else if (*next == '$' && next[1] == '$') {
+            next++;
+        }
+        text_add(paths, at, kept); /* backslashes */
+        at = next;
+        if (is_quoted || (*at && !strchr(" \n\r\t", *at))) text_add(paths, at++, 1);
+    }
+    text_add(paths, "\n", 1);
+    return at;
 }
 
 /* make's rule "x: a b \<newline> c" as one path a line, system headers left out (-MM). */
 static void parse_rule(const char *rule, text *paths)
 {
     const char *at = strchr(rule, ':');
-    for (at = at ? at + 1 : rule; *at;) {
-        at += strspn(at, " \\\n\r\t");
-        size_t n = 0;
-        while (at[n] && !strchr(" \n\r\t", at[n])) n += at[n] == '\\' && at[n + 1] == ' ' ? 2 : 1;
-        for (size_t i = 0; i < n; i++)
-            if (at[i] != '\\' || at[i + 1] != ' ') text_add(paths, at + i, 1);
-        if (n) text_add(paths, "\n", 1);
-        at += n;
-    }
+    for (at = at ? at + 1 : rule; *(at += strspn(at, " \\\n\r\t"));) at = parse_path(at, paths);
 }
 
 /* Where a module of this key lies; malloc'ed. */
@@ -174,8 +205,9 @@ static int has_changed_since(const char *dependencies, const struct timespec *th
         char path[4096];
         struct stat info;
         snprintf(path, sizeof path, "%.*s", (int)n, at);
-        if (n && (stat(path, &info) || info.st_mtim.tv_sec > then->tv_sec ||
-                  (info.st_mtim.tv_sec == then->tv_sec && info.st_mtim.tv_nsec >= then->tv_nsec)))
+        if (n && *at != COMPILER_MARK &&
+            (stat(path, &info) || info.st_mtim.tv_sec > then->tv_sec ||
+             (info.st_mtim.tv_sec == then->tv_sec && info.st_mtim.tv_nsec >= then->tv_nsec)))
             return 1;
         at += n + (at[n] == '\n');
     }
@@ -196,6 +228,8 @@ static rk_status compile_once(const rk_runtime *runtime, const char *source, cha
     command_begin(&c, include_flag);
     command_add(&c, (char *)"-shared");
     command_add(&c, (char *)"-MMD");
+    command_add(&c, (char *)"-MT"); /* the rule's target: without it the module's path, whatever is in that */
+    command_add(&c, (char *)"module");
     command_add(&c, (char *)"-MF");
     command_add(&c, list);
     command_add(&c, (char *)"-x");
@@ -203,8 +237,11 @@ static rk_status compile_once(const rk_runtime *runtime, const char *source, cha
     command_add(&c, (char *)source);
     command_add(&c, (char *)"-o");
     command_add(&c, part);
+    char line[64];
+    const char *compiler = compiler_line(line);
     int result = run(c.word, &output);
     paths->used = 0;
+    if (compiler) text_add(paths, compiler, strlen(compiler));
     if (result < 0)
         status = rk_error(
             RK_IO, "can't run the compiler '%s': %s: install it, or load a module that is compiled (.so)",
@@ -271,8 +308,10 @@ rk_status rk_module_compile(const rk_runtime *runtime, const char *source, char 
     rk_digest_add(&name, RK_COMPILER RK_COMPILE_FLAGS, sizeof RK_COMPILER RK_COMPILE_FLAGS);
     snprintf(list_path, sizeof list_path, "%s/%016llx.files", folder, (unsigned long long)name.a);
     size_t size;
-    char *list = rk_cache_read(list_path, &size);
-    if (list && size && key_of(full, list, &key) == 0) {
+    char *list = rk_cache_read(list_path, &size), line[64];
+    const char *compiler = compiler_line(line);
+    int is_of_this = list && (!compiler || strncmp(list, compiler, strlen(compiler)) == 0);
+    if (is_of_this && size && key_of(full, list, &key) == 0) {
         *path = module_path(folder, &key);
         if (*path && access(*path, R_OK) == 0) {
             free(list);
