@@ -273,6 +273,8 @@ static void check_file(const app *app, const char *file, const app_node *at, con
         app_mistake(mistakes, at, "%s '%s': %s", what, path, strerror(errno));
     else if (S_ISDIR(info.st_mode))
         app_mistake(mistakes, at, "%s '%s' is a folder", what, path);
+    else if (!S_ISREG(info.st_mode))
+        app_mistake(mistakes, at, "%s '%s' is no regular file", what, path);
     free(path);
 }
 

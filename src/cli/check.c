@@ -188,36 +188,66 @@ static bool ends_in(const char *text, const char *end)
     return size > end_size && strcmp(text + size - end_size, end) == 0;
 }
 
-static int check_file(const char *file, json_t *all)
+/* The sources to check, each once. */
+typedef struct sources {
+    char **path;
+    size_t count;
+} sources;
+
+/* False: it can't be read (told). */
+static bool add_source(sources *all, const char *path)
 {
-    json_t *checked = check_source(file);
-    if (!checked) return RK_EXIT_IO;
-    json_array_append_new(all, checked);
-    return is_clean(checked) ? RK_EXIT_OK : RK_EXIT_FOUND;
+    source_text text;
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->path[i], path) == 0) return true;
+    if (!source_text_read(&text, path)) return false;
+    source_text_free(&text);
+    all->path = command_resize(all->path, (all->count + 1) * sizeof *all->path);
+    all->path[all->count++] = command_copy(path);
+    return true;
 }
 
-/* An app file: its own mistakes, and each source once. */
-static int check_app(const char *path, json_t *all)
+/* An app file: its own mistakes, and its sources. */
+static int add_app(sources *all, const char *path)
 {
     app app;
     app_mistakes mistakes = { 0 };
-    int worst = RK_EXIT_OK;
+    int code = RK_EXIT_USAGE;
     if (app_read(path, NULL, 0, &app, &mistakes)) {
+        code = RK_EXIT_OK;
         for (rk_u32 i = 0; i < app.file->kernels_count; i++) {
-            bool again = false;
-            for (rk_u32 k = 0; k < i; k++)
-                again |= strcmp(app.file->kernels[i].source, app.file->kernels[k].source) == 0;
-            if (again) continue;
             char *source = app_path(&app, app.file->kernels[i].source);
-            int code = check_file(source, all);
-            if (code > worst) worst = code;
+            if (!add_source(all, source)) code = RK_EXIT_IO;
             free(source);
         }
         app_close(&app);
-    } else {
-        worst = RK_EXIT_USAGE;
     }
     app_mistakes_tell(&mistakes);
+    return code;
+}
+
+/* All files are looked at first: nobody waits for compilers to be told of a name that is wrong. */
+static int find_sources(const request *r, sources *all)
+{
+    int worst = RK_EXIT_OK;
+    for (size_t i = 0; i < r->count; i++) {
+        const char *file = r->files[i];
+        bool is_app = ends_in(file, ".yaml") || ends_in(file, ".yml");
+        int code = is_app ? add_app(all, file) : add_source(all, file) ? RK_EXIT_OK : RK_EXIT_IO;
+        if (code > worst) worst = code;
+    }
+    return worst;
+}
+
+static int check_sources(const sources *all, json_t *checked)
+{
+    int worst = RK_EXIT_OK;
+    for (size_t i = 0; i < all->count; i++) {
+        json_t *one = check_source(all->path[i]);
+        int code = !one ? RK_EXIT_IO : is_clean(one) ? RK_EXIT_OK : RK_EXIT_FOUND;
+        if (one) json_array_append_new(checked, one);
+        if (code > worst) worst = code;
+    }
     return worst;
 }
 
@@ -232,7 +262,8 @@ int command_check(int argc, char **argv)
         "or goes wrong elsewhere.\v"
         "Exit codes: 0 all compile and nothing was found; 1 something doesn't, or was; 2 the command line or "
         "an app "
-        "file is wrong; 4 a file can't be read. A compiler that isn't installed is told and is no mistake.",
+        "file is wrong; 4 a file can't be read (then nothing is compiled), or standard output not written. A "
+        "compiler that isn't installed is told and is no mistake.",
         NULL,
         NULL,
         NULL
@@ -240,12 +271,9 @@ int command_check(int argc, char **argv)
     request r = { 0 };
     argp_parse(&argp, argc, argv, 0, NULL, &r);
     json_t *all = json_array(), *one;
-    int worst = RK_EXIT_OK;
-    for (size_t i = 0; i < r.count; i++) {
-        bool is_app = ends_in(r.files[i], ".yaml") || ends_in(r.files[i], ".yml");
-        int code = is_app ? check_app(r.files[i], all) : check_file(r.files[i], all);
-        if (code > worst) worst = code;
-    }
+    sources found = { 0 };
+    int code = find_sources(&r, &found);
+    if (code == RK_EXIT_OK) code = check_sources(&found, all);
     size_t i;
     if (r.json) {
         json_dumpf(all, stdout, JSON_INDENT(1));
@@ -254,7 +282,8 @@ int command_check(int argc, char **argv)
         for (i = 0; (one = json_array_get(all, i)); i++) print_checked(one);
     }
     json_decref(all);
+    for (i = 0; i < found.count; i++) free(found.path[i]);
+    free(found.path);
     free(r.files);
-    if (fflush(stdout) || ferror(stdout)) return RK_EXIT_IO;
-    return worst;
+    return fflush(stdout) || ferror(stdout) ? RK_EXIT_IO : code;
 }

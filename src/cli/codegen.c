@@ -86,8 +86,10 @@ int command_codegen(int argc, char **argv)
     int code = RK_EXIT_KERNEL;
     if (status == RK_OK)
         code = write_unit(&r, unit);
-    else
+    else if (error.line)
         command_error("%s:%u:%u: %s", r.file, error.line, error.column, error.text);
+    else
+        command_error("%s: %s", r.file, error.text);
     free(unit);
     source_text_free(&text);
     return code;

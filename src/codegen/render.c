@@ -178,6 +178,17 @@ static bool has_kernel(const rk_kernel_list *list, const char *wanted)
     return wanted == NULL;
 }
 
+static rk_status refuse_kernel(const rk_kernel_list *list, const char *wanted, rk_source_error *error)
+{
+    rk_text_buffer why = { .text = NULL };
+    rk_text_print(&why, "the source has no kernel '%s'; it has: %s", wanted, list->count ? "" : "none");
+    for (rk_u32 k = 0; k < list->count; k++)
+        rk_text_print(&why, "%s%.*s", k ? ", " : "", SHOWN(list->kernel[k].name));
+    rk_status status = refuse(error, RK_NO_SUCH_KERNEL, "%s", why.text ? why.text : "out of memory");
+    free(why.text);
+    return status;
+}
+
 rk_status rk_render_unit(const rk_render_options *options, char **unit, rk_source_error *error)
 {
     *unit = NULL;
@@ -191,7 +202,7 @@ rk_status rk_render_unit(const rk_render_options *options, char **unit, rk_sourc
     status = rk_scan_source(options->text, options->size, &scan, error);
     if (status == RK_OK) status = rk_list_kernels(&scan, &list, error);
     if (status == RK_OK && !has_kernel(&list, options->kernel))
-        status = refuse(error, RK_NO_SUCH_KERNEL, "the source has no kernel '%s'", options->kernel);
+        status = refuse_kernel(&list, options->kernel, error);
     if (status == RK_OK) {
         if (strcmp(options->backend, "cpu") == 0)
             rk_text_print(&out,

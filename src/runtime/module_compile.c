@@ -299,6 +299,8 @@ rk_status rk_module_compile(const rk_runtime *runtime, const char *source, char 
     struct stat info;
     if (stat(source, &info)) return rk_error(RK_IO, "can't read '%s': %s", source, strerror(errno));
     if (S_ISDIR(info.st_mode)) return rk_error(RK_IO, "'%s' is a folder, not a kernel source", source);
+    if (!S_ISREG(info.st_mode))
+        return rk_error(RK_IO, "'%s' is no regular file, as a kernel source is", source);
     if (!realpath(source, full)) return rk_error(RK_IO, "can't find '%s': %s", source, strerror(errno));
     rk_status status = rk_cache_folder(runtime->options.cache_folder, folder, sizeof folder);
     if (status != RK_OK) return status;

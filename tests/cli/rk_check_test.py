@@ -2,6 +2,7 @@
 """`rk check` compiles for every backend at hand and tells pitfalls, for a person and for a program."""
 import json
 import os
+import subprocess
 from unittest.mock import patch
 
 import rk_command
@@ -54,8 +55,38 @@ class Check(Case):
         self.assertIn("lacks 'app'", self.run_rk("check", app, code=USAGE).errors)
 
     def test_files_that_are_no_kernels(self):
-        self.assertIn("No such file", self.run_rk("check", self.folder / "none.rk.c", code=IO).errors)
-        self.assertIn("is a folder", self.run_rk("check", self.folder, code=IO).errors)
+        os.mkfifo(self.folder / "pipe.rk.c")
+        for file, told in ((self.folder / "none.rk.c", "No such file"), (self.folder, "is a folder"), ("/dev/zero", "is no regular file"),
+                           (self.folder / "pipe.rk.c", "is no regular file"), (self.write("large.c", b" " * (16 << 20) + b" "), "is over 16 MiB")):
+            self.assertIn(told, self.run_rk("check", file, code=IO).errors)
+            self.assertIn(told, self.run_rk("codegen", file, "--backend", "cpu", code=IO).errors)
+        app = self.write("app.yaml", rk_command.APP.replace("doubler.rk.c", "pipe.rk.c"))
+        self.assertIn("app.yaml:3:22: source ", self.run_rk("check", app, code=USAGE).errors)
+
+    def test_every_file_is_looked_at_before_any_is_compiled(self):
+        fine, none = self.write("doubler.rk.c", rk_command.DOUBLER), self.folder / "none.rk.c"
+        with patch.object(rk_command, "CACHE", self.folder / "cache"):
+            for files, code, told in (((fine, none, self.folder), IO, ["No such file", "is a folder"]),
+                                      ((fine, self.write("app.yaml", "app: a\n"), none), IO, ["lacks 'kernels'", "No such file"]),
+                                      ((fine, self.write("app.yaml", "app: a\n")), USAGE, ["lacks 'kernels'"])):
+                done = self.run_rk("check", "--json", *files, code=code)
+                for one in told:
+                    self.assertIn(one, done.errors)
+                self.assertEqual(json.loads(done.stdout), [])
+                self.assertFalse((self.folder / "cache").exists())
+
+    @patch.dict(os.environ, QUICK)
+    def test_a_source_is_checked_once(self):
+        app = self.app()
+        self.assertEqual(len(self.check(app, app, self.folder / "doubler.rk.c", code=OK)), 1)
+
+    @patch.dict(os.environ, QUICK)
+    def test_standard_output_on_a_full_disk(self):
+        for more in ([], ["--json"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([rk_command.RK, "check", *more, str(self.app())], stdout=full, check=False,
+                                      env=rk_command.environment())
+            self.assertEqual(done.returncode, IO)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ class Help(Case):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
 
     def test_standard_output_on_a_full_disk(self):
-        for command in (["--help"], ["--version"], ["devices"], ["devices", "--json"], ["codegen", "--backend", "cpu", JOB / "enrich.rk.c"]):
+        for command in (["--help"], ["--version"], ["devices"], ["devices", "--json"], ["codegen", "--backend", "cpu", JOB / "enrich.rk.c"],
+                        ["bench", "--quick", "reduction"], ["init", self.folder / "new"]):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run([rk_command.RK, *map(str, command)], stdout=full, stderr=subprocess.PIPE, check=False,
                                       env=rk_command.environment())
@@ -303,7 +304,8 @@ class Codegen(Case):
         self.assertEqual(path.read_text(), "RK_HANDLER(a)\n")
 
     def test_what_cannot_be_rendered(self):
-        self.assertIn("none", self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", "cuda", "--kernel", "none", code=KERNEL).errors)
+        errors = self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", "cuda", "--kernel", "none", code=KERNEL).errors
+        self.assertIn("aggregate.rk.c: the source has no kernel 'none'; it has: aggregate\n", errors)
         broken = self.write("broken.rk.c", "RK_HANDLER(a)\n")
         self.assertIn("broken.rk.c:1:", self.run_rk("codegen", broken, "--backend", "cuda", code=KERNEL).errors)
         self.run_rk("codegen", self.folder / "none", "--backend", "cpu", code=IO)
