@@ -24,8 +24,16 @@ void command_error_clear(void)
     if (clear_hook) clear_hook();
 }
 
-static void write_error(const char *text)
+/* Of input that is no text a message shows bytes that would mean something to a terminal. */
+static void mask_controls(char *text)
 {
+    for (char *c = text; *c; c++)
+        if ((*(unsigned char *)c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f) *c = '?';
+}
+
+static void write_error(char *text)
+{
+    mask_controls(text);
     pthread_mutex_lock(&error_lock);
     command_error_clear();
     fprintf(stderr, "rk: %s\n", text);

@@ -8,7 +8,7 @@
 void interrupt_install(void);
 bool interrupt_asked(void);
 
-/* Waits until `file` can be read (true), or until the first signal or interrupt_wake (false), for at most
+/* Waits until `file` (-1: none) can be read (true), or until the first signal or interrupt_wake (false), for at most
  * `timeout_ms` (-1: no bound); *timed_out tells which. */
 bool interrupt_wait_readable(int file, int timeout_ms, bool *timed_out);
 /* Ends such a wait, from any thread, now or when it comes. */

@@ -362,7 +362,8 @@ static int run_app(job *j)
     if (j->from) code = job_launch(j);
     if (j->from && code == RK_EXIT_OK) code = checkpoints_open(j, output);
     if (j->from && code == RK_EXIT_OK) code = job_activate(j);
-    if (j->from && code == RK_EXIT_OK) code = open_outputs(j, output) ? run(j) : RK_EXIT_IO;
+    if (j->from && code == RK_EXIT_OK)
+        code = open_outputs(j, output) ? run(j) : interrupt_asked() ? RK_EXIT_INTERRUPTED : RK_EXIT_IO;
     code = checkpoints_close(j, code);
     if (interrupt_asked() && code == RK_EXIT_KERNEL)
         code = RK_EXIT_INTERRUPTED; /* the compiler was interrupted, too */

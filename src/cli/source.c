@@ -15,6 +15,7 @@
     (256u     \
      << 10) /* bytes of one read: small enough for the second-level cache, large enough that calls don't count */
 static const unsigned char zstd_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
+static const unsigned char gzip_magic[3] = { 0x1f, 0x8b, 0x08 };
 
 struct source {
     int file;
@@ -96,6 +97,11 @@ static source_result look_at_first(source *from, int timeout_ms)
         from->unpacked = command_allocate(PIECE);
         from->packed = (ZSTD_inBuffer){ .src = from->raw, .size = from->raw_size };
         if (!from->zstd) return fail(from, command_copy("out of memory"));
+    } else if (from->raw_size >= sizeof gzip_magic && memcmp(from->raw, gzip_magic, sizeof gzip_magic) == 0) {
+        return fail(from,
+                    command_print("%s: is gzip data: unpack it (gunzip -c FILE | rk run … --input -), or "
+                                  "compress with zstd",
+                                  from->name));
     } else if (from->raw_size && strlen(from->name) > 4 &&
                strcmp(from->name + strlen(from->name) - 4, ".zst") == 0) {
         return fail(from, command_print("%s: not zstd data, though it is called so", from->name));

@@ -5,17 +5,41 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "interrupt.h"
 
 #define FLUSH_AT (64u << 10)
+#define NO_FILE (-1)       /* to wait for nothing but an interrupt */
+#define READER_EVERY_MS 20 /* how often it is asked whether somebody reads a pipe */
+
+static bool is_pipe(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+/* A named pipe that nobody reads yet is waited for, but not longer than until Ctrl-C. */
+static int open_file(const char *path)
+{
+    int file;
+    bool timed_out;
+    while ((file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666)) < 0 &&
+           errno == ENXIO && is_pipe(path)) {
+        if (!interrupt_wait_readable(NO_FILE, READER_EVERY_MS, &timed_out) && timed_out) continue;
+        errno = EINTR;
+        return -1;
+    }
+    if (file >= 0) fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);
+    return file;
+}
 
 bool writer_open(writer *to, const char *path)
 {
     bool standard = strcmp(path, "-") == 0;
-    *to = (writer){ .file =
-                        standard ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666),
+    *to = (writer){ .file = standard ? STDOUT_FILENO : open_file(path),
                     .name = standard ? "standard output" : path };
     if (to->file < 0)
         to->error = errno;

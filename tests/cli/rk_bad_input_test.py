@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Bad input, bad output and bad kernels: a clear error or a dead letter with its reason and row, an exit code, nothing lost."""
 import base64
+import gzip
 import json
 import os
 import signal
@@ -42,6 +43,15 @@ def worker_ticks(job):
         if (task / "comm").read_text() == "rk-worker\n":
             ticks += int((task / "stat").read_text().rsplit(")", 1)[1].split()[11])
     return ticks
+
+
+def wait_until_begun(job):
+    """It has read its command line, so Ctrl-C is heard: there is a worker."""
+    deadline = time.monotonic() + 60
+    while "rk-worker\n" not in [(task / "comm").read_text() for task in Path(f"/proc/{job.pid}/task").iterdir()]:
+        if time.monotonic() > deadline:
+            raise AssertionError("no worker has begun")
+        time.sleep(0.01)
 
 
 def wait_until_busy(job):
@@ -180,6 +190,32 @@ class Files(Case):
         broken = self.run_app(JOB / "app.yaml", "--input", self.write("broken.csv.zst", bytes(data)), code=IO)
         self.assertIn("damaged", broken.errors)
         self.assertIn("not zstd", self.run_app(JOB / "app.yaml", "--input", self.write("not.csv.zst", HEAD), code=IO).errors)
+
+    def test_input_that_gzip_has_compressed(self):
+        path = self.write("rows.csv.gz", gzip.compress(b"value\n1\n"))
+        self.assertIn("rows.csv.gz: is gzip data: unpack it", self.run_app(self.app(), "--input", path, code=IO).errors)
+
+    def test_what_a_message_shows_of_the_input_means_nothing_to_a_terminal(self):
+        errors = self.run_app(self.app(), "--input", "-", stdin=b"\x1b[2Jx\x7f\rvalue\n1\n", code=IO).errors
+        self.assertIn("column '?[2Jx??value' is unknown", errors)
+
+    def test_input_from_a_named_pipe(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        job = start("run", self.app(), "--input", pipe)
+        with open(pipe, "wb") as rows:  # which waits for the job
+            rows.write(b"value\n1\n")
+        self.assertEqual(job.communicate(timeout=60)[0], b'{"value":2}\n')
+        self.assertEqual(job.returncode, OK)
+
+    def test_output_to_a_named_pipe(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        job = start("run", self.app(), "--input", self.write("rows.csv", "value\n1\n"), "--output", pipe)
+        with open(pipe, "rb") as lines:
+            self.assertEqual(lines.read(), b'{"value":2}\n')
+        job.communicate(timeout=60)
+        self.assertEqual(job.returncode, OK)
 
     def test_two_zstd_frames_are_one_input(self):
         parts = [subprocess.run(["zstd", "-q"], input=part, stdout=subprocess.PIPE, check=True).stdout
@@ -477,6 +513,17 @@ RK_HANDLER(both, other, msg, rk_none, self) { rk_forward(RK_ARG); }
 
 
 class Signals(Case):
+    def test_ctrl_c_while_nobody_reads_a_pipe_or_writes_one(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        for option in ("--output", "--summary", "--dead-letters", "--input"):
+            job = start("run", self.app(), *(["--input", "-"] if option != "--input" else []), option, pipe, "-v")
+            self.addCleanup(job.kill)
+            wait_until_begun(job)
+            job.send_signal(signal.SIGINT)
+            job.communicate(timeout=30)
+            self.assertEqual(job.returncode, rk_command.INTERRUPTED, option)
+
     def test_ctrl_c_stops_reading_and_drains(self):
         for number in (signal.SIGINT, signal.SIGTERM):
             summary = self.folder / "summary.json"
