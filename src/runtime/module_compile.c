@@ -50,7 +50,9 @@ static int digest_file(rk_digest *d, const char *path)
     return 0;
 }
 
-/* Run a program and take what it prints, both streams. Returns its exit status, or -1. */
+#define ENDED_BY 256 /* and the signal's number */
+
+/* Run a program and take what it prints, both streams. Returns its exit status, ENDED_BY + a signal, or -1. */
 static int run(char **arguments, text *output)
 {
     int ends[2];
@@ -77,7 +79,7 @@ static int run(char **arguments, text *output)
     int status;
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : ENDED_BY + WTERMSIG(status);
 }
 
 #define ARGUMENTS_MAX 64
@@ -246,6 +248,9 @@ static rk_status compile_once(const rk_runtime *runtime, const char *source, cha
         status = rk_error(
             RK_IO, "can't run the compiler '%s': %s: install it, or load a module that is compiled (.so)",
             RK_COMPILER, strerror(errno));
+    else if (result >= ENDED_BY)
+        status = rk_error(RK_COMPILE_FAILED, "the compiler was ended while it compiled '%s': %s", source,
+                          strsignal(result - ENDED_BY));
     else if (result)
         status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source,
                           output.at ? output.at : "(the compiler says nothing)");

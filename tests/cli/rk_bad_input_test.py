@@ -543,6 +543,20 @@ class Signals(Case):
             self.assertRegex(errors, r"accepted 2 = delivered 2 .* balanced")
             self.assertIn("interrupted", errors)
 
+    def test_ctrl_c_while_a_kernel_is_compiled(self):
+        header = self.folder / "slow.h"
+        os.mkfifo(header)
+        app = self.app(APP.replace("doubler.rk.c", "slow.c"))
+        self.write("slow.c", rk_command.DOUBLER + '#include "%s"\n' % header)
+        job = subprocess.Popen([rk_command.RK, "run", str(app), "--input", "-"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, env=rk_command.environment(), start_new_session=True)
+        with open(header, "wb"):  # once the compiler reads it
+            os.killpg(job.pid, signal.SIGINT)  # as a terminal does: the compiler gets it, too
+            errors = job.communicate(timeout=60)[1].decode()
+        self.assertEqual(job.returncode, rk_command.INTERRUPTED, errors)
+        self.assertIn("the compiler was ended while it compiled", errors)
+        self.assertIn(": Interrupt", errors)
+
     def test_ctrl_c_in_the_middle_of_a_job(self):
         rows = b"value\n" + b"".join(b"%d\n" % n for n in range(400000))
         summary = self.folder / "summary.json"
