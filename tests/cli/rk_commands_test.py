@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import termios
+import time
 
 import rk_command
 from rk_command import IO, JOB, KERNEL, SOURCE, USAGE, Case
@@ -171,6 +172,30 @@ class Facts(Case):
         self.assertIn("accepted 200,000 = delivered 200,000 + dead 0 + evicted 0 + expired 0 + lost 0 + queued 0   balanced", done.errors)
         self.assertRegex(done.errors, r"validate +━+ +200,000 +[0-9.]+ [kM]/s  p99 [0-9.]+ .s +cpu")
         self.assertIn("236 lines to %s in " % (self.folder / "out"), done.errors)
+
+
+def ticks(job):
+    """Processor time that it has taken so far, in system ticks."""
+    with open(f"/proc/{job.pid}/stat", encoding="utf-8") as stat:
+        return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
+
+
+class Idle(Case):
+    def test_a_job_whose_input_is_silent_takes_no_processor_time(self):
+        job = rk_command.start("run", self.app(), "--input", "-", "--workers", "3")
+        self.addCleanup(job.kill)
+        job.stdin.write(b"value\n1\n")
+        job.stdin.flush()
+        self.assertEqual(job.stdout.readline(), b'{"value":2}\n')
+        deadline, least = time.monotonic() + 60, None
+        while least is None or least > os.sysconf("SC_CLK_TCK") // 25:  # of half a second, so 8 % of a core
+            self.assertLess(time.monotonic(), deadline, "it took %s ticks of half a second at the least" % least)
+            before = ticks(job)
+            time.sleep(0.5)
+            taken = ticks(job) - before
+            least = taken if least is None else min(least, taken)
+        self.assertEqual(job.communicate(b"2\n", timeout=60)[0], b'{"value":4}\n')  # and it wakes up
+        self.assertEqual(job.returncode, 0)
 
 
 class Screen:
