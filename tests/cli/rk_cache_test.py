@@ -39,6 +39,12 @@ int stat(const char *path, struct stat *info)
 """
 
 
+def is_clang():
+    """Does the compiler of this build write the list of what it has read?"""
+    cache = pathlib.Path(os.environ["RK_BINARY_DIR"]) / "CMakeCache.txt"
+    return "clang" in re.search(r"^CMAKE_C_COMPILER:\w+=(.*)$", cache.read_text(), re.M)[1]
+
+
 class Cache(Case):
     def setUp(self):
         super().setUp()
@@ -93,16 +99,20 @@ class Cache(Case):
         self.assertLessEqual(set(compiled), set(self.modules()))
 
     def test_folders_with_names_that_mean_something_to_make(self):
-        strange = "a#b$c d\\e:f%\\ g"
         cache = self.folder / "cache of: #1 $2"
         self.use(cache)
-        app = self.app_in(self.folder / strange)
-        self.assertEqual(self.value(app), 20)
-        first = self.modules(cache)
-        self.assertEqual(self.value(app), 20)
-        self.assertEqual(self.modules(cache), first)
-        (app.parent / "factor.h").write_text(HEADER.replace("2", "3"))
-        self.assertEqual(self.value(app), 30)
+        for strange in ("a#b$c d:e%", "f\\g\\ h\\#"):
+            if "\\" in strange and is_clang():
+                continue  # it lists a slash for each backslash: there is no telling which
+            before = self.modules(cache)
+            app = self.app_in(self.folder / strange)
+            self.assertEqual(self.value(app), 20)
+            first = self.modules(cache)
+            self.assertEqual(len(first), len(before) + 1)
+            self.assertEqual(self.value(app), 20)
+            self.assertEqual(self.modules(cache), first)
+            (app.parent / "factor.h").write_text(HEADER.replace("2", "3"))
+            self.assertEqual(self.value(app), 30)
 
     def test_a_cache_that_cannot_be_made_is_told_with_what_to_do(self):
         self.use(self.write("file", ""))
