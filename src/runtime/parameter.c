@@ -23,6 +23,22 @@ static const char *name_of_kind(rk_u32 kind)
     return kind < sizeof names / sizeof *names ? names[kind] : "";
 }
 
+static const char *values_of_kind(rk_u32 kind)
+{
+    static const char *const values[] = { "",
+                                          "0 to 255",
+                                          "-128 to 127",
+                                          "0 to 65535",
+                                          "-32768 to 32767",
+                                          "0 to 4294967295",
+                                          "-2147483648 to 2147483647",
+                                          "0 to 18446744073709551615",
+                                          "-9223372036854775808 to 9223372036854775807",
+                                          "a number, as 0.5 or 1e-3, up to 3.4e38",
+                                          "a number, as 0.5 or 1e-3, up to 1.7e308" };
+    return kind < sizeof values / sizeof *values ? values[kind] : "";
+}
+
 /* Text to 8 bytes of the kind, in the machine's order. 0: not of that kind, or out of its range. */
 static int parse(const char *text, rk_u32 kind, void *value)
 {
@@ -80,9 +96,9 @@ rk_status rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, s
             status = rk_error(RK_INVALID_OPTIONS, "'%s' has no parameter '%s'; it declares: %s", kernel->id,
                               given[i].name ? given[i].name : "(null)", names);
         } else if (!given[i].value || !parse(given[i].value, d->value_kind, table + 8ull * d->number)) {
-            status =
-                rk_error(RK_INVALID_OPTIONS, "parameter '%s' of '%s': '%s' is not an %s", given[i].name,
-                         kernel->id, given[i].value ? given[i].value : "(null)", name_of_kind(d->value_kind));
+            status = rk_error(RK_INVALID_OPTIONS, "parameter '%s' of '%s': '%s' is not an %s: %s",
+                              given[i].name, kernel->id, given[i].value ? given[i].value : "(null)",
+                              name_of_kind(d->value_kind), values_of_kind(d->value_kind));
         }
     }
     return status;

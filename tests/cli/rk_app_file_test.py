@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Every mistake of an app file is told with its line and column and what is valid, and nothing is started."""
+import json
 import re
 
 import rk_command
@@ -166,6 +167,33 @@ class AppFile(Case):
         for list_of in ("1,2,3", "[1, 2, 3]"):
             done = self.run_app(app, "--input", "-", "--set", "doubler.priority=true", "--set", "doubler.boundaries=" + list_of, stdin=b"value\n1\n")
             self.assertEqual(done.stdout, b'{"value":2}\n')
+
+    def test_parameters_of_every_kind(self):
+        limits = {"u8": (0, 255), "i8": (-128, 127), "u16": (0, 65535), "i16": (-32768, 32767), "u32": (0, 4294967295),
+                  "i32": (-2147483648, 2147483647), "u64": (0, 18446744073709551615), "i64": (-9223372036854775808, 9223372036854775807)}
+        kinds = [*limits, "f32", "f64"]
+        app = self.app(APP.replace("doubler", "kinds"), name="kinds.rk.c", kernel="#include <ringkernel/kernel.h>\n"
+                       "RK_MESSAGE(number, 1, (rk_i64, value))\nRK_MESSAGE(all, 2, " + ", ".join("(rk_%s, %s)" % (k, k) for k in sorted(kinds, key=lambda kind: -int(kind[1:])))
+                       + ", (rk_u8, pad, 6))\n" + "".join("RK_PARAM(rk_%s, %s, 1)\n" % (k, k) for k in kinds)
+                       + "RK_HANDLER(kinds, number, msg, rk_none, self)\n{\n    all out;\n    (void)msg;\n    for (rk_u32 i = 0; i < 6; i++) out.pad[i] = 0;\n"
+                       + "".join("    out.%s = RK_PARAM_OF(%s);\n" % (k, k) for k in kinds) + "    rk_send(RK_ARG, &out);\n}\n")
+
+        def values(**sets):
+            words = [word for name, value in sets.items() for word in ("--set", "kinds.%s=%s" % (name, value))]
+            return json.loads(self.run_app(app, "--input", "-", *words, stdin=b"value\n1\n").stdout)
+
+        self.assertEqual(values(), dict({kind: 1 for kind in kinds}, pad=[0] * 6))
+        for side in (0, 1):
+            asked = {kind: limit[side] for kind, limit in limits.items()}
+            self.assertEqual(values(**asked), dict({kind: 1 for kind in kinds}, pad=[0] * 6) | asked)
+        self.assertEqual([values(f32="-2.5", f64="1e-3", u8="0x10", i8="+7", u16="007")[k] for k in ("f32", "f64", "u8", "i8", "u16")],
+                         [-2.5, 0.001, 16, 7, 7])
+        wrong = [(kind, str(limit[side] + (1 if side else -1)), "%d to %d" % limit) for kind, limit in limits.items() for side in (0, 1)]
+        wrong += [("u8", "1.0", "0 to 255"), ("i32", "", "-2147483648 to"), ("i16", " 1", "-32768"), ("u32", "1 ", "0 to"), ("f32", "1e39", "a number, as 0.5 or 1e-3, up to 3.4e38"),
+                  ("f64", "1e999", "a number, as 0.5 or 1e-3, up to 1.7e308"), ("f64", "1,5", "a number, as 0.5")]
+        for kind, value, told in wrong:
+            errors = self.run_rk("run", app, "--input", "-", "--set", "kinds.%s=%s" % (kind, value), code=KERNEL).errors
+            self.assertIn("parameter '%s' of 'kinds': '%s' is not an rk_%s: %s" % (kind, value, kind, told), errors)
 
     def test_a_byte_order_mark_before_the_app(self):
         app = self.app("\ufeff" + APP)
