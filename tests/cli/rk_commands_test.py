@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import re
 import struct
@@ -117,6 +118,13 @@ class Facts(Case):
         self.assertGreaterEqual(cpu["workers"], 1)
         self.assertIn("cpu ", self.run_rk("devices").stdout.decode())
 
+    def test_workers_are_one_fewer_than_the_cores_that_the_process_may_use_and_at_least_one(self):
+        cores = sorted(os.sched_getaffinity(0))
+        for count in {1, min(2, len(cores)), len(cores)}:
+            told = subprocess.run([rk_command.RK, "devices", "--json"], capture_output=True, check=True, env=rk_command.environment(),
+                                  preexec_fn=lambda these=cores[:count]: os.sched_setaffinity(0, these))
+            self.assertEqual(json.loads(told.stdout)[0]["devices"][0]["workers"], max(1, count - 1), count)
+
     def test_the_summary_as_json(self):
         app = self.app()
         done = self.run_rk("run", app, "--input", "-", "--json", "--output", self.folder / "out.ndjson", stdin=b"value\n1\n")
@@ -187,6 +195,8 @@ class Idle(Case):
         job.stdin.write(b"value\n1\n")
         job.stdin.flush()
         self.assertEqual(job.stdout.readline(), b'{"value":2}\n')
+        names = [(task / "comm").read_text() for task in pathlib.Path(f"/proc/{job.pid}/task").iterdir()]
+        self.assertEqual(names.count("rk-worker\n"), 3)
         deadline, least = time.monotonic() + 60, None
         while least is None or least > os.sysconf("SC_CLK_TCK") // 25:  # of half a second, so 8 % of a core
             self.assertLess(time.monotonic(), deadline, "it took %s ticks of half a second at the least" % least)
