@@ -98,8 +98,10 @@ static void look_at_terminal(unsigned *columns, unsigned *rows)
 
 void progress_start(job *j)
 {
-    /* Whoever types rows would type into the progress lines. */
-    shown.on = isatty(STDERR_FILENO) && !source_is_terminal(j->from);
+    /* Whoever types rows would type into the progress lines; and a dumb terminal can't go back over a line. */
+    const char *kind = getenv("TERM");
+    bool is_dumb = kind && strcmp(kind, "dumb") == 0;
+    shown.on = isatty(STDERR_FILENO) && !is_dumb && !source_is_terminal(j->from);
     if (shown.on) command_error_hook(clear);
 }
 

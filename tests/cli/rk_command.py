@@ -23,7 +23,7 @@ CACHE = pathlib.Path(os.environ.get("RK_BINARY_DIR", tempfile.gettempdir())) / "
 
 def environment():
     """One cache of compiled kernels for all tests of a build."""
-    return dict(os.environ, XDG_CACHE_HOME=str(CACHE), LC_ALL="C.UTF-8")
+    return dict(os.environ, XDG_CACHE_HOME=str(CACHE), LC_ALL="C.UTF-8", TERM="xterm")
 
 
 def shared_kernel(name, text):

@@ -289,6 +289,17 @@ class Terminal(Case):
         text = "\n".join(lines)
         self.assertEqual(json.loads(text[:text.index("\n}\n") + 2])["rows_read"], 3)
 
+    def test_a_dumb_terminal_gets_the_account_alone(self):
+        parent, child = pty.openpty()
+        done = subprocess.run([rk_command.RK, "run", str(self.app()), "--input", "-"], input=b"value\n1\n", stdout=subprocess.PIPE,
+                              stderr=child, env=dict(rk_command.environment(), TERM="dumb"), check=True)
+        os.close(child)
+        shown = os.read(parent, 10000).decode()
+        os.close(parent)
+        self.assertEqual(done.stdout, b'{"value":2}\n')
+        self.assertNotIn("\x1b", shown)
+        self.assertIn("accepted 1 = delivered 1 ", shown)
+
     def test_rows_typed_on_a_terminal(self):
         parent, child = pty.openpty()
         job = subprocess.Popen([rk_command.RK, "run", str(self.app()), "--input", "-"], stdin=child, stdout=subprocess.PIPE,
