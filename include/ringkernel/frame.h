@@ -24,7 +24,7 @@ RK_STATIC_ASSERT(sizeof(rk_frame_header) == 64, "frame header");
 RK_API size_t rk_frame_size(size_t size);
 
 /* Write a message as a frame. `room` bytes at `frame`; *written is how many were. Thread-safe.
- *   RK_INVALID_ARGUMENT  a pointer is null
+ *   RK_INVALID_ARGUMENT  a pointer is null; or options besides target, priority, id and ttl_us
  *   RK_TOO_LARGE, RK_TOO_SMALL  the body isn't of the schema's size; or RK_TOO_SMALL: `room` is less than
  *                               rk_frame_size(size) */
 RK_API rk_status rk_frame_write(const rk_schema *schema, const void *body, size_t size,

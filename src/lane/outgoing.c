@@ -21,12 +21,6 @@ static rk_status check_type(rk_host_kernel *k, rk_u16 type, size_t size)
 
 static rk_status check_options(const rk_host_kernel *k, const rk_send_options *o)
 {
-    if (o->id && !(k->layout.features & RK_FEATURE_LONG))
-        return rk_error(RK_INVALID_ARGUMENT,
-                        "'%s': a message with an id needs long headers: launch with deduplication_window, "
-                        "expiry, requests or "
-                        "timestamps",
-                        k->id);
     if (o->ttl_us && !k->options.expiry)
         return rk_error(RK_INVALID_ARGUMENT,
                         "'%s': a message with a time to live needs a launch with expiry = 1", k->id);
@@ -35,6 +29,14 @@ static rk_status check_options(const rk_host_kernel *k, const rk_send_options *o
     if (o->flags & (rk_u8)~RK_FLAG_REQUEST)
         return rk_error(RK_INVALID_ARGUMENT, "'%s': flags 0x%x: a send may have RK_FLAG_REQUEST alone", k->id,
                         o->flags);
+    if ((o->id || o->correlation) && !(k->layout.features & RK_FEATURE_LONG))
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "'%s': a message with %s needs long headers: launch with deduplication_window, "
+                        "expiry, requests or timestamps",
+                        k->id, o->id ? "an id" : "a correlation");
+    if (o->options_ || o->options__)
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "'%s': send options: a gap is not zero: begin with RK_SEND_DEFAULTS", k->id);
     if (k->options.actors && o->target >= k->options.actors)
         return rk_error(RK_NO_SUCH_ACTOR, "'%s' has actors 0 to %u, not %u", k->id, k->options.actors - 1,
                         o->target);

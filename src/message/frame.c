@@ -35,6 +35,10 @@ rk_status rk_frame_write(const rk_schema *schema, const void *body, size_t size,
         return rk_error(RK_TOO_SMALL, "the frame takes %zu bytes, the room is %zu", rk_frame_size(size),
                         room);
     if (!options) options = &defaults;
+    if (options->correlation || options->timeout_ns || options->flags || options->options_ ||
+        options->options__)
+        return rk_error(RK_INVALID_ARGUMENT,
+                        "a frame has target, priority, id and time to live of its options: leave all else 0");
     rk_frame_header h;
     memset(&h, 0, sizeof h);
     h.message.base.lap = RK_FRAME_MAGIC;

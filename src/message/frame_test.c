@@ -43,6 +43,24 @@ static void a_frame_reads_back_as_it_was_written(void **state)
     assert_true(p.x == 3 && p.y == -4);
 }
 
+static void options_that_a_frame_does_not_carry_are_refused(void **state)
+{
+    (void)state;
+    const rk_send_options no[] = { { .correlation = 1 },
+                                   { .timeout_ns = 1 },
+                                   { .flags = RK_FLAG_REQUEST },
+                                   { .options_ = 1 },
+                                   { .options__ = 1 } };
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++) {
+        unsigned char frame[256];
+        point p = { 1, 2 };
+        size_t n = 0;
+        assert_int_equal(rk_frame_write(RK_SCHEMA(point), &p, sizeof p, &no[i], frame, sizeof frame, &n),
+                         RK_INVALID_ARGUMENT);
+        assert_int_equal(n, 0);
+    }
+}
+
 static void a_cut_frame_asks_for_more_and_says_how_much(void **state)
 {
     (void)state;
@@ -107,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_reads_back_as_it_was_written),
+        cmocka_unit_test(options_that_a_frame_does_not_carry_are_refused),
         cmocka_unit_test(a_cut_frame_asks_for_more_and_says_how_much),
         cmocka_unit_test(every_flipped_bit_is_found),
         cmocka_unit_test(a_blob_of_any_length_travels),

@@ -181,6 +181,7 @@ rk_status rk_pipeline_open(rk_runtime *runtime, const rk_pipeline_options *given
     if (count > RK_KERNELS_MAX)
         return rk_error(RK_LIMIT, "%zu stages are more than the %u kernels of a runtime", count,
                         RK_KERNELS_MAX);
+    if (o.options_) return rk_error(RK_INVALID_OPTIONS, "pipeline options: the gap is not zero");
     if (o.errors && o.errors->route)
         return rk_error(RK_INVALID_ARGUMENT,
                         "the kernel for errors leads to no stage, so its route must be 0");

@@ -304,6 +304,8 @@ static rk_status check_children(rk_runtime *runtime, const rk_supervised *childr
         if (children[i].state > RK_STATE_RESTORE)
             return rk_error(RK_INVALID_OPTIONS, "'%s': state %u is not one of RK_STATE_*", k->id,
                             children[i].state);
+        if (children[i].supervised_)
+            return rk_error(RK_INVALID_OPTIONS, "'%s': the gap of an rk_supervised is not zero", k->id);
         if (children[i].state == RK_STATE_RESTORE && !children[i].restore)
             return rk_error(RK_INVALID_ARGUMENT, "'%s': RK_STATE_RESTORE needs restore", k->id);
         if (children[i].state != RK_STATE_KEEP && k->class->attributes->state == RK_STATELESS)

@@ -554,6 +554,9 @@ static void what_cannot_be_says_of_which_stage_and_leaves_nothing(contract *c)
     keyed.options[0].shards = 2;
     assert_refused(&keyed, RK_INVALID_ARGUMENT,
                    "message 'keyless' of stage 'stage 0' has no integer member 'key'");
+    row gap = row_of(c, 1);
+    gap.with.options_ = 1;
+    assert_refused(&gap, RK_INVALID_OPTIONS, "the gap is not zero");
     row led = row_of(c, 1);
     led.with.errors = &alone;
     assert_refused(&led, RK_INVALID_ARGUMENT, "its route must be 0");

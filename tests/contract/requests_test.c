@@ -232,6 +232,23 @@ static void a_request_that_cannot_be_says_why(contract *c)
     assert_status(rk_send(c->runtime, k, RK_BODY(q), &s), RK_INVALID_ARGUMENT);
     assert_error_says("RK_FLAG_REQUEST alone");
     s.flags = 0;
+    s.correlation = 3;
+    const rk_launch_options brief = small(64); /* short headers */
+    rk_kernel echo = launch_active(c, "brief", "echo", &brief);
+    assert_status(rk_send(c->runtime, echo, RK_BODY(p), &s), RK_INVALID_ARGUMENT);
+    assert_error_says("a message with a correlation needs long headers");
+    s.correlation = 0;
+    s.options_ = 1;
+    assert_status(rk_send(c->runtime, k, RK_BODY(q), &s), RK_INVALID_ARGUMENT);
+    assert_error_says("a gap is not zero");
+    s.options_ = 0;
+    s.options__ = 1;
+    assert_status(rk_send_many(c->runtime, k, RK_TYPE_ID(inquiry), &q, sizeof q, 1, &s, 0),
+                  RK_INVALID_ARGUMENT);
+    assert_status(rk_send_each(c->runtime, k, RK_TYPE_ID(inquiry), &q, sizeof q, 1, &s, 0),
+                  RK_INVALID_ARGUMENT);
+    assert_error_says("a gap is not zero");
+    s.options__ = 0;
     s.id = 5;
     assert_ok(
         rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s, RK_SECONDS(20)));

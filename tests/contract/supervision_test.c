@@ -602,6 +602,11 @@ static void what_cannot_be_supervised_is_refused(contract *c)
     assert_error_says("given twice");
     child.state = RK_STATE_RESTORE;
     assert_status(rk_supervise(c->runtime, 0, &child, 1, &s), RK_INVALID_ARGUMENT);
+    child.state = RK_STATE_KEEP;
+    child.supervised_ = 1;
+    assert_status(rk_supervise(c->runtime, 0, &child, 1, &s), RK_INVALID_OPTIONS);
+    assert_error_says("the gap");
+    child.supervised_ = 0;
     child.state = 7;
     assert_status(rk_supervise(c->runtime, 0, &child, 1, &s), RK_INVALID_OPTIONS);
     rk_supervised stateless = { .kernel = plain, .state = RK_STATE_RESET };
