@@ -12,15 +12,28 @@ rk_status rk_check_values(const rk_class *class)
 {
     const rk_attributes *a = class->attributes;
     rk_status status = RK_OK;
-    if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
-        status = rk_error(RK_INVALID_OPTIONS,
-                          "kernel '%s': .messaging, .memory or .barrier is not one of the named values",
-                          class->name);
+    const struct {
+        const char *name, *named;
+        rk_u32 value, most;
+    } values[] = {
+        { ".messaging", "RK_MESSAGING_*", a->messaging, RK_MESSAGING_NCCL },
+        { ".memory", "RK_RELEASE_ACQUIRE, RK_RELAXED_MEMORY, RK_SEQUENTIAL", a->memory, RK_SEQUENTIAL },
+        { ".barrier", "RK_SCOPE_WARP, RK_SCOPE_BLOCK, RK_SCOPE_DEVICE", a->barrier, RK_SCOPE_DEVICE }
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (values[i].value > values[i].most)
+            status = rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is none of %s", class->name,
+                              values[i].name, values[i].value, values[i].named);
     if ((a->slice_messages || a->slice_us) && !a->event_driven)
         status = rk_error(
             RK_INVALID_OPTIONS,
             "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
             ".event_driven = 1",
             class->name);
+    if (a->event_driven && !a->slice_messages && !a->slice_us)
+        status = rk_error(RK_INVALID_OPTIONS,
+                          "kernel '%s': .event_driven without a bound would be one slice without end: set "
+                          ".slice_messages or .slice_us",
+                          class->name);
     return status;
 }

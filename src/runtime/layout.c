@@ -117,48 +117,48 @@ static void plan_mode(const rk_class *class, const rk_launch_options *o, rk_layo
     if (class->spmd && !a->max_batch && o->max_batch == RK_FROM_KERNEL) l->max_batch = l->threads;
 }
 
-/* The first finding decides, but what is invalid weighs more than what is merely not had. */
-static rk_status also(rk_status found, rk_status next)
-{
-    return found == RK_OK || next == RK_INVALID_OPTIONS ? next : found;
-}
-
 /* What the launch options ask of a kernel that can't be with its attributes. */
 static rk_status check_fit(const rk_class *class, const rk_launch_options *o)
 {
     const rk_attributes *a = class->attributes;
     rk_status found = RK_OK;
     if (a->state == RK_PER_ACTOR && o->actors == 0)
-        found =
-            also(found, rk_error(RK_INVALID_OPTIONS,
-                                 "kernel '%s' keeps state per actor: actors must be 1 or more", class->name));
+        found = rk_error_also(found, rk_error(RK_INVALID_OPTIONS,
+                                              "kernel '%s' keeps state per actor: actors must be 1 or more",
+                                              class->name));
     if (a->state != RK_PER_ACTOR && o->actors)
-        found = also(found,
-                     rk_error(RK_INVALID_OPTIONS,
-                              "actors %u: kernel '%s' keeps no state per actor (its .state is %s)", o->actors,
-                              class->name, a->state == RK_PER_SHARD ? "RK_PER_SHARD" : "RK_STATELESS"));
+        found = rk_error_also(
+            found,
+            rk_error(RK_INVALID_OPTIONS, "actors %u: kernel '%s' keeps no state per actor (its .state is %s)",
+                     o->actors, class->name, a->state == RK_PER_SHARD ? "RK_PER_SHARD" : "RK_STATELESS"));
     if (class->largest_in > RK_INLINE_MAX && o->backpressure == RK_BACKPRESSURE_DROP_OLDEST)
-        found = also(found,
-                     rk_error(RK_UNSUPPORTED,
-                              "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, "
-                              "which DropOldest would leak; use Block, Reject or DropNewest",
-                              class->name, class->largest_in, RK_INLINE_MAX));
+        found = rk_error_also(
+            found, rk_error(RK_UNSUPPORTED,
+                            "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, "
+                            "which DropOldest would leak; use Block, Reject or DropNewest",
+                            class->name, class->largest_in, RK_INLINE_MAX));
     if ((class->batch || class->spmd) && class->largest_in > RK_INLINE_MAX)
-        found = also(found,
-                     rk_error(RK_UNSUPPORTED, "kernel '%s' %s: its messages must be at most %u bytes",
-                              class->name, class->batch ? "has a batch handler" : "is SPMD", RK_INLINE_MAX));
+        found = rk_error_also(
+            found, rk_error(RK_UNSUPPORTED, "kernel '%s' %s: its messages must be at most %u bytes",
+                            class->name, class->batch ? "has a batch handler" : "is SPMD", RK_INLINE_MAX));
+    if (o->pool_blocks && class->largest_in <= RK_INLINE_MAX && class->largest_out <= RK_INLINE_MAX)
+        found = rk_error_also(
+            found, rk_error(RK_INVALID_OPTIONS,
+                            "pool_blocks %u: no message of kernel '%s' is over %u bytes, so none travels by "
+                            "reference; leave it 0",
+                            o->pool_blocks, class->name, RK_INLINE_MAX));
     if (o->spmd_check && !class->spmd)
-        found =
-            also(found, rk_error(RK_INVALID_OPTIONS,
-                                 "spmd_check: kernel '%s' is not SPMD: it has no threads of its own whose "
-                                 "order could matter; use 0",
-                                 class->name));
+        found = rk_error_also(
+            found, rk_error(RK_INVALID_OPTIONS,
+                            "spmd_check: kernel '%s' is not SPMD: it has no threads of its own whose "
+                            "order could matter; use 0",
+                            class->name));
     if (a->mode == RK_CONTINUOUS && o->max_batch != RK_FROM_KERNEL && o->max_batch > 1)
-        found =
-            also(found, rk_error(RK_INVALID_OPTIONS,
-                                 "max_batch %u: kernel '%s' is RK_CONTINUOUS, which takes 1 message a turn; "
-                                 "make its .mode RK_ADAPTIVE or RK_BATCH",
-                                 o->max_batch, class->name));
+        found = rk_error_also(
+            found, rk_error(RK_INVALID_OPTIONS,
+                            "max_batch %u: kernel '%s' is RK_CONTINUOUS, which takes 1 message a turn; "
+                            "make its .mode RK_ADAPTIVE or RK_BATCH",
+                            o->max_batch, class->name));
     return found;
 }
 
@@ -199,9 +199,9 @@ static rk_status check_attributes(const rk_class *class, const rk_layout *l)
                    { ".shared", a->shared, 0, RK_SHARED_MAX } };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (ranges[i].value < ranges[i].low || ranges[i].value > ranges[i].high)
-            found =
-                also(found, rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not in %u to %u", class->name,
-                                     ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high));
+            found = rk_error_also(found, rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not in %u to %u",
+                                                  class->name, ranges[i].name, ranges[i].value, ranges[i].low,
+                                                  ranges[i].high));
     const struct {
         const char *name;
         rk_u32 value;
@@ -211,9 +211,10 @@ static rk_status check_attributes(const rk_class *class, const rk_layout *l)
     for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
         if (queues[i].value && (queues[i].value < RK_CAPACITY_MIN || queues[i].value > RK_CAPACITY_MAX ||
                                 (queues[i].value & (queues[i].value - 1))))
-            found = also(found, rk_error(RK_INVALID_OPTIONS,
-                                         "kernel '%s': %s %u is not a power of two in %u to %u", class->name,
-                                         queues[i].name, queues[i].value, RK_CAPACITY_MIN, RK_CAPACITY_MAX));
+            found = rk_error_also(found, rk_error(RK_INVALID_OPTIONS,
+                                                  "kernel '%s': %s %u is not a power of two in %u to %u",
+                                                  class->name, queues[i].name, queues[i].value,
+                                                  RK_CAPACITY_MIN, RK_CAPACITY_MAX));
     const struct {
         const char *name;
         rk_u32 value;
@@ -223,29 +224,31 @@ static rk_status check_attributes(const rk_class *class, const rk_layout *l)
                      { ".replies", a->replies } };
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         if (switches[i].value > 1)
-            found = also(found, rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not 0 or 1", class->name,
-                                         switches[i].name, switches[i].value));
+            found = rk_error_also(found, rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not 0 or 1",
+                                                  class->name, switches[i].name, switches[i].value));
     const rk_u32 known = RK_ON_CPU | RK_ON_CUDA | RK_ON_OPENCL | RK_ON_METAL;
     if (a->backends & ~known)
-        found = also(found,
-                     rk_error(RK_INVALID_OPTIONS, "kernel '%s': .backends 0x%x has bits that are no RK_ON_*",
-                              class->name, a->backends));
+        found = rk_error_also(found, rk_error(RK_INVALID_OPTIONS,
+                                              "kernel '%s': .backends 0x%x has bits that are no RK_ON_*",
+                                              class->name, a->backends));
     if (a->gather_us && l->mode != RK_BATCH)
-        found = also(found, rk_error(RK_INVALID_OPTIONS,
-                                     "kernel '%s': .gather_us %u, but its .mode gathers nothing: make it "
-                                     "RK_BATCH",
-                                     class->name, a->gather_us));
+        found = rk_error_also(found,
+                              rk_error(RK_INVALID_OPTIONS,
+                                       "kernel '%s': .gather_us %u, but its .mode gathers nothing: make it "
+                                       "RK_BATCH",
+                                       class->name, a->gather_us));
     if (a->barrier && !class->spmd)
-        found = also(found, rk_error(RK_INVALID_OPTIONS,
-                                     "kernel '%s': .barrier is of SPMD kernels: a region ends in its group's "
-                                     "barrier by itself; leave it out",
-                                     class->name));
+        found = rk_error_also(
+            found, rk_error(RK_INVALID_OPTIONS,
+                            "kernel '%s': .barrier is of SPMD kernels: a region ends in its group's "
+                            "barrier by itself; leave it out",
+                            class->name));
     if (a->mode == RK_CONTINUOUS && a->max_batch > 1)
-        found =
-            also(found,
-                 rk_error(RK_INVALID_OPTIONS,
-                          "kernel '%s': .max_batch %u with .mode RK_CONTINUOUS, which takes 1 message a turn",
-                          class->name, a->max_batch));
+        found = rk_error_also(
+            found,
+            rk_error(RK_INVALID_OPTIONS,
+                     "kernel '%s': .max_batch %u with .mode RK_CONTINUOUS, which takes 1 message a turn",
+                     class->name, a->max_batch));
     return found;
 }
 
@@ -260,7 +263,8 @@ rk_status rk_layout_check(const rk_class *class, const rk_launch_options *o)
 {
     rk_layout l = { .max_sends = class->attributes->max_sends ? class->attributes->max_sends : 1 };
     plan_mode(class, o, &l);
-    return also(also(check_fit(class, o), check_attributes(class, &l)), check_width(class, &l));
+    return rk_error_also(rk_error_also(check_fit(class, o), check_attributes(class, &l)),
+                         check_width(class, &l));
 }
 
 /* Capacity, format and policy of each lane. */

@@ -25,9 +25,9 @@ typedef struct rk_attributes {
     rk_u32 mode;           /* RK_ADAPTIVE, RK_CONTINUOUS, RK_BATCH */
     rk_u32 max_batch;      /* messages in one turn; default 32, 1, 64 by mode */
     rk_u32 gather_us;      /* RK_BATCH: how long a batch that isn't full is waited for; default 50 */
-    rk_u32 event_driven;   /* 1: runs in slices rather than resident, bounded as follows */
-    rk_u32 slice_messages; /* messages of one slice; 0: no bound */
-    rk_u32 slice_us;       /* time of one slice; 0: no bound */
+    rk_u32 event_driven;   /* 1: works in slices, bounded by one of the following or both */
+    rk_u32 slice_messages; /* messages of one slice; 0: as many as come in slice_us */
+    rk_u32 slice_us;       /* time of one slice; 0: as long as slice_messages take */
     rk_u32 timestamps;     /* 1: each message is stamped, waiting time is measured for each */
     rk_u32 input_queue;    /* capacity of the inbox; 0: the launch option */
     rk_u32 output_queue;   /* capacity of the out lane; 0: as the inbox */

@@ -17,6 +17,7 @@
 #include "../../runtime/futex.h"
 #include "../../runtime/kernel.h"
 #include "../../runtime/module.h"
+#include "../attributes.h"
 #include "topology.h"
 #include "visit.h"
 
@@ -417,15 +418,11 @@ static void cpu_close(rk_runtime *runtime)
 static rk_status cpu_check(const rk_runtime *runtime, const rk_class *class, const rk_launch_options *options)
 {
     const rk_attributes *a = class->attributes;
-    rk_status found = RK_OK, invalid = RK_OK;
+    rk_status found = rk_check_backends(class, RK_ON_CPU, "RK_ON_CPU", "the CPU");
     if (options->handler_limit_ns && runtime->options.single_step)
         found = rk_error(
             RK_UNSUPPORTED,
             "handler_limit_ns: a single-step runtime has no thread that could watch a handler; use 0");
-    if (a->backends && !(a->backends & RK_ON_CPU))
-        found = rk_error(RK_UNSUPPORTED,
-                         "kernel '%s' says in .backends that it doesn't run on the CPU: add RK_ON_CPU",
-                         class->name);
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
         found = rk_error(
             RK_UNSUPPORTED,
@@ -441,17 +438,7 @@ static rk_status cpu_check(const rk_runtime *runtime, const rk_class *class, con
         found =
             rk_error(RK_UNSUPPORTED,
                      "slot_format unit needs 128-bit accesses, which this processor doesn't have; use seq");
-    if (a->messaging > RK_MESSAGING_NCCL || a->memory > RK_SEQUENTIAL || a->barrier > RK_SCOPE_DEVICE)
-        invalid = rk_error(RK_INVALID_OPTIONS,
-                           "kernel '%s': .messaging, .memory or .barrier is not one of the named values",
-                           class->name);
-    if ((a->slice_messages || a->slice_us) && !a->event_driven)
-        invalid = rk_error(
-            RK_INVALID_OPTIONS,
-            "kernel '%s': .slice_messages and .slice_us bound the slices of an event-driven kernel: set "
-            ".event_driven = 1",
-            class->name);
-    return invalid != RK_OK ? invalid : found;
+    return rk_error_also(found, rk_check_values(class));
 }
 
 static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
@@ -465,9 +452,9 @@ static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         __atomic_store_n(&seat->rung, 0, __ATOMIC_RELAXED); /* it is hot now, whoever rings */
     }
     if (runtime->options.single_step) return RK_OK;
-    worker *eligible[1024];
+    worker *eligible[RK_WORKERS_MAX];
     rk_u32 n = 0;
-    for (rk_u32 i = 0; i < all->count && n < 1024; i++)
+    for (rk_u32 i = 0; i < all->count && n < RK_WORKERS_MAX; i++)
         if (!all->at[i]->lonely) eligible[n++] = all->at[i];
     rk_u32 blocks = kernel->options.blocks < n ? kernel->options.blocks : n;
     for (rk_u32 b = 0; b < blocks; b++) {
@@ -485,8 +472,8 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
 {
     workers *all = workers_of(runtime);
     rk_u32 count = all->count;
-    seat_list *before[1024] = { 0 };
-    for (rk_u32 i = 0; i < count && i < 1024; i++) {
+    seat_list *before[RK_WORKERS_MAX] = { 0 };
+    for (rk_u32 i = 0; i < count && i < RK_WORKERS_MAX; i++) {
         worker *w = all->at[i];
         seat_list *rest = filtered(w, kernel, 0);
         if (!rest) return rk_error(RK_OUT_OF_MEMORY, "no memory for a worker's list");
@@ -498,7 +485,7 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
         set_list(w, rest);
     }
     rk_status status = RK_OK;
-    for (rk_u32 i = 0; i < count && i < 1024; i++) {
+    for (rk_u32 i = 0; i < count && i < RK_WORKERS_MAX; i++) {
         worker *w = all->at[i];
         for (rk_u32 round = 0;; round++) {
             rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST); /* V2 */
@@ -513,7 +500,7 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
                 rk_futex_wait(&w->stop, 0, RK_MICROSECONDS(200)); /* a long handler: look again in a while */
         }
     }
-    for (rk_u32 i = 0; i < count && i < 1024; i++) {
+    for (rk_u32 i = 0; i < count && i < RK_WORKERS_MAX; i++) {
         worker *w = all->at[i];
         if (!before[i]) continue;
         if (status == RK_OK) {

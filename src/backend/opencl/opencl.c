@@ -144,8 +144,7 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
             "not copied to an OpenCL device that doesn't share memory with the host; use smaller messages, "
             "or the backend cpu or cuda",
             name, RK_INLINE_MAX);
-    rk_status invalid = rk_check_values(class);
-    return invalid != RK_OK ? invalid : found;
+    return rk_error_also(found, rk_check_values(class));
 }
 
 static rk_status opencl_prepare(rk_runtime *runtime, const rk_class *class, const rk_layout *layout)
