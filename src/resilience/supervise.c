@@ -126,7 +126,6 @@ static rk_status restart(rk_supervisor *s, child *c, rk_u32 *kind)
         life != RK_LIFE_LAUNCHED)
         return RK_NOT_ACTIVE;
     rk_launch_options options = k->options;
-    options.parameter_count = 0; /* they stay as they are */
     return rk_kernel_relaunch(s->runtime, k, &options, s->options.restart_ns,
                               c->given.state == RK_STATE_KEEP ? 0 : &fresh);
 }

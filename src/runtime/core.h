@@ -20,7 +20,6 @@
 #define RK_EDGES_MAX 64u /* of one kernel */
 #define RK_POOLS_MAX ((RK_KERNELS_MAX + 1u) * (RK_SHARDS_MAX + 1u))
 typedef struct rk_pools rk_pools; /* blocks.h */
-#define RK_ARENA_DEFAULT (1ull << 36)
 #define RK_STALL_DEFAULT RK_SECONDS(1)
 #define RK_HANDLER_LIMIT_LEAST RK_MILLISECONDS(10)
 #define RK_SPIN_DEFAULT RK_MICROSECONDS(50)
@@ -116,8 +115,7 @@ typedef struct rk_host_kernel {
     rk_u32 closed; /* status that senders get, RK_OK while open (atomic) */
     char id[64];
     const rk_class *class;
-    rk_launch_options options;
-    rk_parameter *parameters; /* copies */
+    rk_launch_options options; /* without parameters: their values are in the layout's table */
     rk_layout layout;
     rk_pools *pools; /* of this launch; 0: none */
     rk_seat *seats;  /* options.shards of them */
@@ -228,6 +226,7 @@ struct rk_runtime {
     rk_u32 locks;    /* RK_LAYOUT_LOCKS, or 0 */
     rk_u32 by_value; /* 1: messages that travel by reference are refused, so there are no pools */
     rk_arena arena;
+    rk_u64 tables;                  /* bytes of it that are the runtime's own, beside what launches take */
     rk_u32 device_count;            /* at least 1 */
     rk_u32 devices[RK_DEVICES_MAX]; /* numbers of them, by place */
     rk_u64 directory;               /* arena offsets */

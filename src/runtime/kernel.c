@@ -71,7 +71,6 @@ void rk_kernel_free(rk_host_kernel *kernel)
 {
     rk_letters_clear(kernel);
     free(kernel->seats);
-    free(kernel->parameters);
     pthread_mutex_destroy(&kernel->letters);
     free(kernel);
 }
@@ -106,7 +105,9 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
     rk_seat *seats = aligned_alloc(RK_LINE, kernel->options.shards * sizeof *seats);
     if (seats) memset(seats, 0, kernel->options.shards * sizeof *seats);
     rk_pools_sweep(runtime);
-    int placed = seats && take_blocks(runtime, l);
+    /* The routes' tables are made later: for them, too, there is room, or all is refused here. */
+    int placed =
+        seats && l->parts.total <= runtime->arena.ceiling - runtime->arena.taken && take_blocks(runtime, l);
     if (placed) rk_layout_place(kernel);
     if (placed && !rk_pools_make(kernel)) {
         give_blocks(runtime, l);
@@ -125,7 +126,7 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
                         (unsigned long long)l->parts.state, (unsigned long long)l->parts.staging,
                         (unsigned long long)l->parts.control, (unsigned long long)l->parts.pools,
                         (unsigned long long)(runtime->arena.ceiling - runtime->arena.taken),
-                        (unsigned long long)runtime->arena.ceiling);
+                        (unsigned long long)(runtime->arena.ceiling - runtime->tables));
     }
     for (rk_u32 s = 0; s < kernel->options.shards; s++) {
         rk_seat *seat = &seats[s];
@@ -175,31 +176,43 @@ static int is_blank(const char *id)
     return *id == 0;
 }
 
-static rk_status check_place(const rk_runtime *runtime, const rk_launch_options *options)
+static rk_status check_place(const rk_runtime *runtime, const rk_host_kernel *again, const char *name,
+                             const rk_launch_options *options)
 {
-    if (options->device == RK_FROM_KERNEL || options->device == RK_BESIDE_NEIGHBOUR ||
-        options->device < runtime->device_count)
-        return RK_OK;
-    return rk_error(RK_INVALID_OPTIONS, "device %u: the runtime has %u, from 0 on", options->device,
-                    runtime->device_count);
+    const rk_u32 device = options->device;
+    if (device == RK_FROM_KERNEL || device < runtime->device_count) return RK_OK;
+    if (device != RK_BESIDE_NEIGHBOUR)
+        return rk_error(RK_INVALID_OPTIONS, "device %u: the runtime has %u, from 0 on", device,
+                        runtime->device_count);
+    if (again) return RK_OK;
+    return rk_error(
+        RK_INVALID_OPTIONS,
+        "device RK_BESIDE_NEIGHBOUR: '%s' is being launched and has no neighbours yet: connect it, "
+        "then rk_relaunch it with that",
+        name);
 }
 
-rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
-                         const rk_class **class, rk_layout *layout)
+static rk_status no_such_kernel(const rk_runtime *runtime, const char *name)
+{
+    char names[512];
+    rk_class_names(runtime, names, sizeof names);
+    return rk_error(RK_NO_SUCH_KERNEL, "there is no kernel '%s'; linked or loaded are: %s", name, names);
+}
+
+rk_status rk_kernel_plan(rk_runtime *runtime, const rk_host_kernel *again, const char *name,
+                         rk_launch_options *options, const rk_class **class, rk_layout *layout)
 {
     *class = rk_class_find(runtime, name);
     if (*class) rk_layout_defaults(*class, options);
     rk_status status = rk_validate_launch(options);
-    if (!*class) {
-        if (status != RK_OK) return status;
-        char names[512];
-        rk_class_names(runtime, names, sizeof names);
-        return rk_error(RK_NO_SUCH_KERNEL, "there is no kernel '%s'; linked or loaded are: %s", name, names);
-    }
-    const rk_status found[] = { status, check_place(runtime, options), rk_layout_check(*class, options),
-                                runtime->backend->check(runtime, *class, options) };
-    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
-        if (status == RK_OK || found[i] == RK_INVALID_OPTIONS) status = found[i];
+    status = rk_error_also(status, check_place(runtime, again, name, options));
+    if (!*class) return rk_error_also(no_such_kernel(runtime, name), status);
+    const rk_status found[] = {
+        rk_layout_check(*class, options),
+        runtime->backend->check(runtime, *class, options),
+        rk_parameters_check(*class, options->parameters, options->parameter_count),
+    };
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) status = rk_error_also(status, found[i]);
     if (status != RK_OK) return status;
     rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks,
                    layout);
@@ -226,15 +239,12 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     rk_layout layout;
     const rk_class *class;
     rk_modules_linked(runtime);
-    if (rk_kernel_find_live(runtime, id))
-        return rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id);
-    if (options->device == RK_BESIDE_NEIGHBOUR)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "device RK_BESIDE_NEIGHBOUR: '%s' is being launched and has no neighbours "
-                        "yet: connect it, then rk_relaunch it with that",
-                        id);
-    rk_status status =
-        rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : id, options, &class, &layout);
+    rk_status status = rk_kernel_find_live(runtime, id)
+                           ? rk_error(RK_IN_USE, "launch of '%s' refused: a live kernel has this id", id)
+                           : RK_OK;
+    status =
+        rk_error_also(status, rk_kernel_plan(runtime, 0, options->kernel_name ? options->kernel_name : id,
+                                             options, &class, &layout));
     if (status == RK_OK && runtime->backend->prepare)
         status = runtime->backend->prepare(runtime, class, &layout);
     if (status != RK_OK) return status;
@@ -248,13 +258,11 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     k->options = *options;
     k->options.kernel_name = class->name;
     k->options.parameters = 0;
+    k->options.parameter_count = 0;
     k->layout = layout;
     status = rk_kernel_place(k);
-    if (status == RK_OK) status = rk_parameters_set(k, options->parameters, options->parameter_count);
-    if (status != RK_OK) {
-        if (k->layout.block[0].base) rk_kernel_unplace(k);
-        return status;
-    }
+    if (status != RK_OK) return status;
+    rk_parameters_set(k, options->parameters, options->parameter_count);
     k->connection_count = 0;
     k->epoch = 1;
     k->stalled = k->hung = 0;
@@ -287,8 +295,10 @@ rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options
     if (!kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_launch: kernel is null");
     *kernel = (rk_kernel){ 0, 0 };
     if (!id || is_blank(id) || strlen(id) > 63)
-        return rk_error(RK_INVALID_ID, "rk_launch: the id is null, blank or over 63 characters");
-    status = take_options(given, &options);
+        status = rk_error(RK_INVALID_ID, "rk_launch: the id is null, blank or over 63 characters");
+    const rk_status taken = take_options(given, &options);
+    if (status != RK_OK && taken == RK_OK) return rk_error_also(status, rk_validate_launch(&options));
+    status = rk_error_also(status, taken);
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_launch(runtime, id, &options, kernel);
@@ -310,7 +320,7 @@ rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_optio
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
     status =
-        rk_kernel_plan(runtime, options.kernel_name ? options.kernel_name : id, &options, &class, &layout);
+        rk_kernel_plan(runtime, 0, options.kernel_name ? options.kernel_name : id, &options, &class, &layout);
     pthread_mutex_unlock(&runtime->control);
     if (status == RK_OK) *estimate = layout.parts;
     return status;

@@ -43,9 +43,10 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *kernel, rk_lau
                              rk_u64 timeout_ns, const rk_fresh_state *state);
 /* A handler of it has been running for the stall limit, or has returned after that. By the backend's watch. */
 void rk_kernel_hangs(rk_host_kernel *kernel, rk_u32 hangs);
-/* Plan a launch: options checked against class and backend. */
-rk_status rk_kernel_plan(rk_runtime *runtime, const char *name, rk_launch_options *options,
-                         const rk_class **class, rk_layout *layout);
+/* Plan a launch, or of `again` another one: options checked against class and backend, whatever is wrong told
+ * together. *class is 0 where nothing has that name. */
+rk_status rk_kernel_plan(rk_runtime *runtime, const rk_host_kernel *again, const char *name,
+                         rk_launch_options *options, const rk_class **class, rk_layout *layout);
 
 /* How long a handler that is running may take to return, whatever the time limit of a terminate: its worker
  * may just have lost its core. */

@@ -78,28 +78,53 @@ static void declared_names(const rk_class *class, char *text, size_t size)
             used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", d->name);
 }
 
-rk_status rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count)
+static rk_status check_one(const rk_class *class, const rk_parameter *given)
+{
+    rk_u64 value;
+    const rk_declaration *d = given->name ? rk_class_declared(class, RK_DECLARES_PARAMETER, given->name) : 0;
+    if (!d) {
+        char names[512];
+        declared_names(class, names, sizeof names);
+        return rk_error(RK_INVALID_OPTIONS, "kernel '%s' has no parameter '%s'; it declares: %s", class->name,
+                        given->name ? given->name : "(null)", names);
+    }
+    if (given->value && parse(given->value, d->value_kind, &value)) return RK_OK;
+    return rk_error(RK_INVALID_OPTIONS, "parameter '%s' of kernel '%s': '%s' is not an %s: %s", given->name,
+                    class->name, given->value ? given->value : "(null)", name_of_kind(d->value_kind),
+                    values_of_kind(d->value_kind));
+}
+
+static int is_given_before(const rk_parameter *given, size_t i)
+{
+    for (size_t j = 0; j < i && given[i].name; j++)
+        if (given[j].name && strcmp(given[j].name, given[i].name) == 0) return 1;
+    return 0;
+}
+
+rk_status rk_parameters_check(const rk_class *class, const rk_parameter *given, size_t count)
+{
+    rk_status status = RK_OK;
+    if (count && !given)
+        return rk_error(RK_INVALID_OPTIONS, "parameter_count %zu, but parameters is null", count);
+    for (size_t i = 0; i < count; i++) {
+        status = rk_error_also(status, check_one(class, &given[i]));
+        if (is_given_before(given, i))
+            status =
+                rk_error(RK_INVALID_OPTIONS, "parameter '%s' is given twice: give it once", given[i].name);
+    }
+    return status;
+}
+
+void rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count)
 {
     const rk_class *class = kernel->class;
     rk_byte *table =
         kernel->runtime->arena.base + rk_layout_common(&kernel->layout, kernel->layout.parameters);
-    rk_status status = RK_OK;
     for (const rk_declaration *d = class->module->declarations; d; d = d->next)
         if (d->kind == RK_DECLARES_PARAMETER)
             memcpy(table + 8ull * d->number, d->value, size_of_kind(d->value_kind));
     for (size_t i = 0; i < count; i++) {
-        const rk_declaration *d =
-            given[i].name ? rk_class_declared(class, RK_DECLARES_PARAMETER, given[i].name) : 0;
-        if (!d) {
-            char names[512];
-            declared_names(class, names, sizeof names);
-            status = rk_error(RK_INVALID_OPTIONS, "'%s' has no parameter '%s'; it declares: %s", kernel->id,
-                              given[i].name ? given[i].name : "(null)", names);
-        } else if (!given[i].value || !parse(given[i].value, d->value_kind, table + 8ull * d->number)) {
-            status = rk_error(RK_INVALID_OPTIONS, "parameter '%s' of '%s': '%s' is not an %s: %s",
-                              given[i].name, kernel->id, given[i].value ? given[i].value : "(null)",
-                              name_of_kind(d->value_kind), values_of_kind(d->value_kind));
-        }
+        const rk_declaration *d = rk_class_declared(class, RK_DECLARES_PARAMETER, given[i].name);
+        parse(given[i].value, d->value_kind, table + 8ull * d->number);
     }
-    return status;
 }

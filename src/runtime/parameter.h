@@ -4,7 +4,9 @@
 
 #include "core.h"
 
-/* Fill the kernel's table: defaults, then what was given. All mistakes are reported together. */
-rk_status rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count);
+/* Can these be given to a kernel of the class? RK_INVALID_OPTIONS: each that can't is on the error stack. */
+rk_status rk_parameters_check(const rk_class *class, const rk_parameter *given, size_t count);
+/* Fill the kernel's table: defaults, then what was given, which has been checked. */
+void rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count);
 
 #endif

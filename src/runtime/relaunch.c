@@ -40,6 +40,20 @@ static rk_u64 ring_of_views(const rk_seat *seat, rk_u32 which, rk_u32 band)
 
 /* ------------------------------------------------------------------ before: can it be? */
 
+/* What stays as it is for as long as the handle lives. */
+static rk_status check_same(const rk_host_kernel *k, const rk_class *class, const rk_launch_options *options)
+{
+    if (class != k->class)
+        return rk_error(RK_UNSUPPORTED, "'%s' runs kernel '%s': launch '%s' under an id of its own", k->id,
+                        k->class->name, class->name);
+    if (class->attributes->state == RK_PER_SHARD && options->shards != k->seat_count)
+        return rk_error(RK_UNSUPPORTED,
+                        "'%s' keeps state per shard: another number of shards (%u, now %u) needs a merge "
+                        "function; keep %u",
+                        k->id, options->shards, k->seat_count, k->seat_count);
+    return RK_OK;
+}
+
 /* Messages that would come to each new lane, against its capacity. */
 static rk_status check_room(const rk_host_kernel *k, const rk_layout *layout,
                             const rk_launch_options *options)
@@ -338,14 +352,13 @@ static rk_status build(rk_host_kernel *k, rk_host_kernel *fresh, const rk_launch
     if (status != RK_OK) return status;
     for (rk_u32 s = 0; s < fresh->seat_count; s++) fresh->seats[s].owner = k;
     if (options->parameter_count) {
-        status = rk_parameters_set(fresh, options->parameters, options->parameter_count);
+        rk_parameters_set(fresh, options->parameters, options->parameter_count);
     } else {
         rk_byte *arena = k->runtime->arena.base;
         memcpy(arena + rk_layout_common(&fresh->layout, fresh->layout.parameters),
                arena + rk_layout_common(&k->layout, k->layout.parameters), 8ull * k->class->numbers);
     }
-    if (status != RK_OK) rk_kernel_unplace(fresh);
-    return status;
+    return RK_OK;
 }
 
 rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_options *options,
@@ -359,22 +372,17 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
         return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
     rk_host_kernel fresh = placing_of(k);
     fresh.far_lanes = 0;
-    rk_status status = rk_kernel_plan(runtime, options->kernel_name ? options->kernel_name : k->class->name,
-                                      options, &class, &fresh.layout);
+    rk_status status =
+        rk_kernel_plan(runtime, k, options->kernel_name ? options->kernel_name : k->class->name, options,
+                       &class, &fresh.layout);
+    if (class) status = rk_error_also(status, check_same(k, class, options));
     if (status != RK_OK) return status;
     if (options->device == RK_FROM_KERNEL) fresh.layout.place = k->layout.place;
-    if (class != k->class)
-        return rk_error(RK_UNSUPPORTED, "'%s' runs kernel '%s': launch '%s' under an id of its own", k->id,
-                        k->class->name, class->name);
-    if (class->attributes->state == RK_PER_SHARD && options->shards != k->seat_count)
-        return rk_error(RK_UNSUPPORTED,
-                        "'%s' keeps state per shard: another number of shards (%u, now %u) needs a merge "
-                        "function; keep %u",
-                        k->id, options->shards, k->seat_count, k->seat_count);
     fresh.options = *options;
     if (options->device == RK_BESIDE_NEIGHBOUR) fresh.options.device = RK_FROM_KERNEL;
     fresh.options.kernel_name = class->name;
     fresh.options.parameters = 0;
+    fresh.options.parameter_count = 0;
 
     status = rk_stop_between_batches(&k, 1, &wait);
     if (status != RK_OK) return status;

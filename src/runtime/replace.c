@@ -77,8 +77,6 @@ rk_replacement *rk_replace_begin(rk_host_kernel *k)
     }
     memcpy(r->id, k->id, sizeof r->id);
     r->options = k->options;
-    r->options.parameters = 0;
-    r->options.parameter_count = 0;
     memcpy(r->parameters, parameters_of(k), 8ull * k->class->numbers);
     memcpy(r->connections, k->connections, sizeof r->connections);
     r->connection_count = k->connection_count;

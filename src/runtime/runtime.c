@@ -40,37 +40,18 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
     memset(o, 0, sizeof *o);
     o->size = sizeof *o;
     if (given) {
-        rk_status status = rk_check_size(given, sizeof *o, "runtime options");
-        if (status != RK_OK) return status;
+        rk_status known = rk_check_size(given, sizeof *o, "runtime options");
+        if (known != RK_OK) return known;
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     }
-    if (o->workers > 1024)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "workers %u is not in 1 to 1024; 0 takes one fewer than the cores", o->workers);
-    if (o->single_step > 1 || o->unpinned > 1 || o->slices > 1)
-        return rk_error(RK_INVALID_OPTIONS, "single_step, unpinned and slices are 0 or 1");
-    if (o->single_step && o->workers)
-        return rk_error(RK_INVALID_OPTIONS, "single_step runs without workers: workers must be 0, not %u",
-                        o->workers);
-    if (o->device_count > RK_DEVICES_MAX || (o->device_count && !o->devices))
-        return rk_error(RK_INVALID_OPTIONS, "device_count %u: devices must list them, and 1 to %u can be",
-                        o->device_count, RK_DEVICES_MAX);
-    if (o->device_count && o->device)
-        return rk_error(RK_INVALID_OPTIONS, "device %u: with a list of devices, leave it 0", o->device);
-    if (o->device_count && o->backend != RK_BACKEND_CUDA)
-        return rk_error(RK_UNSUPPORTED, "a list of devices is for the CUDA backend: leave device_count 0");
-    if (o->device && o->backend <= RK_BACKEND_CPU)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "device %u: the CPU is one device; leave it 0, or choose a backend", o->device);
+    rk_status status = rk_validate_runtime(o);
     if (!o->stall_limit_ns) o->stall_limit_ns = RK_STALL_DEFAULT;
-    return RK_OK;
+    return status;
 }
 
 static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
 {
     static const char *const names[] = { "auto", "cpu", "cuda", "opencl", "metal" };
-    if (backend > RK_BACKEND_METAL)
-        return rk_error(RK_INVALID_OPTIONS, "backend %u is not one of RK_BACKEND_*", backend);
     if (backend > RK_BACKEND_OPENCL)
         return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there are: cpu, cuda, opencl",
                         names[backend]);
@@ -113,6 +94,14 @@ static rk_status make_tables(rk_runtime *runtime)
     return rk_store(runtime, runtime->closed_lane, closed_size);
 }
 
+/* What launches may take together, if the arena has it. */
+static void bound_launches(rk_runtime *runtime, rk_u64 ceiling)
+{
+    rk_arena *arena = &runtime->arena;
+    runtime->tables = arena->taken;
+    if (arena->ceiling > arena->taken + ceiling) arena->ceiling = arena->taken + ceiling;
+}
+
 rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
 {
     rk_runtime_options o;
@@ -121,7 +110,7 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     if (!out) return rk_error(RK_INVALID_ARGUMENT, "rk_open: runtime is null");
     *out = 0;
     rk_status status = check_options(options, &o);
-    if (status == RK_OK) status = choose_backend(o.backend, &backend);
+    if (o.backend <= RK_BACKEND_METAL) status = rk_error_also(status, choose_backend(o.backend, &backend));
     if (status != RK_OK) return status;
 
     rk_runtime *runtime = calloc(1, sizeof *runtime);
@@ -147,12 +136,13 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
     pthread_mutex_init(&runtime->seats, 0);
     pthread_mutex_init(&runtime->pending_lock, 0);
     rk_u64 tables = sizeof(rk_directory_entry) * (RK_KERNELS_MAX + 1) + 8ull * RK_POOLS_MAX;
-    rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
+    const rk_u64 ceiling = o.memory_ceiling ? o.memory_ceiling : RK_ARENA_DEFAULT;
     status = reserve(runtime, ceiling + 2 * tables + (ceiling >> 3), ceiling + tables + 4 * 4096);
     if (!runtime->options.spin_ns)
         runtime->options.spin_ns = RK_SPIN_DEFAULT; /* unless the backend knows better */
     if (status == RK_OK) {
         status = make_tables(runtime);
+        if (status == RK_OK) bound_launches(runtime, ceiling);
         if (status == RK_OK) status = rk_modules_linked(runtime);
         if (status == RK_OK) status = backend->open(runtime);
         if (status == RK_OK && (status = rk_service_start(runtime)) != RK_OK) backend->close(runtime);

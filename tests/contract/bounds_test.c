@@ -66,6 +66,9 @@ RK_BATCH_HANDLER(idle_threads, short_note, n, rk_none, self, .threads = 64) { (v
 RK_BATCH_HANDLER(a_warp, short_note, n, rk_none, self, .width = RK_WARP) { (void)n; }
 RK_HANDLER(stamped_twice, short_note, msg, rk_none, self, .timestamps = 2) {}
 RK_HANDLER(sliced_twice, short_note, msg, rk_none, self, .event_driven = 2) {}
+RK_HANDLER(sliced_without_end, short_note, msg, rk_none, self, .event_driven = 1) {}
+RK_HANDLER(sliced_by_nobody, short_note, msg, rk_none, self, .slice_us = 5) {}
+RK_HANDLER(not_a_barrier, short_note, msg, rk_none, self, .memory = 3, .messaging = 4) {}
 RK_HANDLER(elsewhere_too, short_note, msg, rk_none, self, .backends = RK_ON_CPU | 0x100) {}
 RK_HANDLER(gathers_nothing, short_note, msg, rk_none, self, .gather_us = 100) {}
 RK_HANDLER(no_threads_meet, short_note, msg, rk_none, self, .barrier = RK_SCOPE_BLOCK) {}
@@ -214,6 +217,10 @@ static void what_would_have_no_effect_is_refused(contract *c)
     } attributes[] = {
         { "stamped_twice", ".timestamps 2 is not 0 or 1" },
         { "sliced_twice", ".event_driven 2 is not 0 or 1" },
+        { "sliced_without_end", "set .slice_messages or .slice_us" },
+        { "sliced_by_nobody", "set .event_driven = 1" },
+        { "not_a_barrier", ".memory 3 is none of RK_RELEASE_ACQUIRE" },
+        { "not_a_barrier", ".messaging 4 is none of RK_MESSAGING_" },
         { "elsewhere_too", ".backends 0x101" },
         { "gathers_nothing", ".gather_us 100" },
         { "no_threads_meet", ".barrier is of SPMD kernels" },
@@ -226,6 +233,10 @@ static void what_would_have_no_effect_is_refused(contract *c)
     o.spmd_check = 1;
     assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
     assert_error_says("spmd_check");
+    o.spmd_check = 0;
+    o.pool_blocks = 4;
+    assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
+    assert_error_says("pool_blocks 4: no message of kernel 'narrow' is over 1024 bytes");
 }
 
 static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
@@ -245,6 +256,61 @@ static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
     assert_status(launch_status(c, "odd_inbox", o), RK_INVALID_OPTIONS);
     assert_error_says(".input_queue 5000");
     assert_error_says("output_capacity 100");
+}
+
+RK_PARAM(rk_u32, most, 7)
+
+/* Options, parameters, the kernel's name and the id are wrong, each in its way: one call tells all of it, of a
+ * launch, of its estimate and of a launch under the same handle. */
+static void whatever_is_wrong_is_told_in_one_result(contract *c)
+{
+    const rk_parameter mistaken[] = { { "least", "1" }, { "most", "-1" }, { 0, "1" }, { "most", "3" } };
+    static const char *const says[] = { "queue_capacity 5000",
+                                        "actors 3",
+                                        "pool_blocks 4",
+                                        "device 9",
+                                        "no parameter 'least'; it declares: most",
+                                        "parameter 'most' of kernel 'narrow': '-1' is not an rk_u32",
+                                        "no parameter '(null)'",
+                                        "'most' is given twice" };
+    rk_memory_estimate e;
+    rk_launch_options o = small(64);
+    o.kernel_name = "narrow";
+    rk_kernel k, other;
+    assert_ok(rk_launch(c->runtime, "taken", &o, &k));
+    o.queue_capacity = 5000;
+    o.actors = 3;
+    o.pool_blocks = 4;
+    o.device = 9;
+    o.parameters = mistaken;
+    o.parameter_count = sizeof mistaken / sizeof *mistaken;
+    for (int call = 0; call < 3; call++) {
+        assert_status(call == 0   ? rk_launch(c->runtime, "taken", &o, &other)
+                      : call == 1 ? rk_estimate(c->runtime, "free", &o, &e)
+                                  : rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE),
+                      RK_INVALID_OPTIONS);
+        for (size_t i = 0; i < sizeof says / sizeof *says; i++) assert_error_says(says[i]);
+        if (call == 0) assert_error_says("a live kernel has this id");
+    }
+    assert_status(rk_launch(c->runtime, " ", &o, &other), RK_INVALID_OPTIONS);
+    assert_error_says("queue_capacity 5000");
+    assert_error_says("the id is null, blank");
+    o.kernel_name = "narow";
+    assert_status(rk_launch(c->runtime, "free", &o, &other), RK_INVALID_OPTIONS);
+    assert_error_says("queue_capacity 5000");
+    assert_error_says("there is no kernel 'narow'");
+    assert_int_equal(info_of(c, k).epoch, 1);
+    o = small(64);
+    o.kernel_name = "per_actor";
+    o.output_capacity = 100;
+    assert_status(rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE), RK_INVALID_OPTIONS);
+    assert_error_says("output_capacity 100");
+    assert_error_says("'taken' runs kernel 'narrow'");
+    o = small(64);
+    o.kernel_name = "narrow";
+    o.parameter_count = 1;
+    assert_status(rk_launch(c->runtime, "free", &o, &other), RK_INVALID_OPTIONS);
+    assert_error_says("parameters is null");
 }
 
 static void a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for(contract *c)
@@ -310,6 +376,7 @@ static const contract_case cases[] = {
     { CASE(sizes_beyond_reason_are_refused), ONCE },
     { CASE(threads_that_would_have_no_part_are_refused), ONCE },
     { CASE(what_would_have_no_effect_is_refused), ONCE },
+    { CASE(whatever_is_wrong_is_told_in_one_result), NEEDS_CPU },
     { CASE(mistakes_of_options_and_of_attributes_are_told_together), ONCE },
     { CASE(a_window_is_clamped_to_the_inbox_that_the_kernel_asks_for), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(workers_without_threads_are_refused), ONCE },
