@@ -1,9 +1,11 @@
 /* The runtime's own structures.
  *
- * Locks, outermost first: `control` (life of kernels, one operation at a time), `list` (table of kernels and
- * classes, short), `seats` (workers look through the seats of all kernels: those come and go under both
- * locks), a kernel's receive, report and letters locks (each alone). The message path takes none of the first
- * two: a sender or receiver enters a kernel through the guard (guard.h). */
+ * Locks, outermost first: `control` (life of kernels, one operation at a time; free while a drain or a
+ * terminate waits for what is queued), `list` (table of kernels and classes, short), `seats` (workers look
+ * through the seats of all kernels: those come and go under both locks), a kernel's receive, report and letters
+ * locks (each alone). The message path takes none of the first two: a sender or receiver enters a kernel through
+ * the guard (guard.h).
+ */
 #ifndef RK_RUNTIME_CORE_H
 #define RK_RUNTIME_CORE_H
 
@@ -131,6 +133,7 @@ typedef struct rk_host_kernel {
     rk_u32 connection_count;
     rk_u32 epoch;
     rk_u32 serving; /* seats are on workers' lists (control lock) */
+    rk_u32 ending;  /* threads that wait for its end (control lock) */
     rk_u32 stalled; /* atomic */
     rk_u32 hung;    /* atomic: a handler has been running for the stall limit */
     rk_u64 activated_ns;

@@ -100,6 +100,7 @@ static int is_idle(const rk_host_kernel *k)
 }
 
 typedef struct draining {
+    const rk_kernel *handle;
     rk_host_kernel **kernel;
     unsigned char *cyclic;
     size_t count;
@@ -185,9 +186,19 @@ static rk_status check_sources(rk_runtime *runtime, const draining *d)
     return RK_OK;
 }
 
-static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
+static rk_status find_kernels(rk_runtime *runtime, draining *d)
 {
-    rk_status status = check_sources(runtime, d);
+    rk_status status = RK_OK;
+    for (size_t i = 0; i < d->count && status == RK_OK; i++)
+        status = rk_kernel_check(runtime, d->handle[i], &d->kernel[i]);
+    return status;
+}
+
+/* The host's intake is closed, and each kernel told to end when its sources have. */
+static rk_status begin(rk_runtime *runtime, draining *d)
+{
+    rk_status status = find_kernels(runtime, d);
+    if (status == RK_OK) status = check_sources(runtime, d);
     for (size_t i = 0; i < d->count && status == RK_OK; i++)
         if (rk_atomic_u32(&d->kernel[i]->life) != RK_LIFE_ACTIVE &&
             rk_atomic_u32(&d->kernel[i]->life) != RK_LIFE_DRAINING &&
@@ -205,39 +216,60 @@ static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
         end_host(k);
         command(k, RK_COMMAND_DRAIN);
     }
-    rk_wait wait = rk_wait_begin(runtime, timeout_ns);
-    for (rk_u32 round = 0;; round++) {
-        rk_u32 ended = 0, failed = 0;
-        for (size_t i = 0; i < d->count; i++) {
-            ended += (rk_u32)has_ended(d->kernel[i]);
-            failed |= rk_atomic_u32(&d->kernel[i]->life) == RK_LIFE_FAILED;
-            rk_reports_collect(d->kernel[i]);
-        }
-        if (ended == d->count) break;
-        if (failed) return rk_error(RK_FAILED, "a kernel failed while it was drained");
-        if (runtime->options.single_step) {
-            for (size_t i = 0; i < d->count; i++)
-                for (rk_u32 s = 0; s < d->kernel[i]->seat_count; s++)
-                    runtime->backend->step(&d->kernel[i]->seats[s]);
-        }
-        look_at_cycles(d);
-        if (rk_wait_left(&wait) == 0) {
-            rk_error(RK_TIMED_OUT, "not drained in time");
-            say_who_waits(d);
-            return RK_TIMED_OUT;
-        }
-        /* The ends come within microseconds of each other as a rule; a slow handler gets the core. */
-        if (round < 1000)
-            sched_yield();
-        else
-            rk_futex_wait(&runtime->quarantined, runtime->quarantined, RK_MICROSECONDS(100));
+    return RK_OK;
+}
+
+/* *over: all have ended. */
+static rk_status look(rk_runtime *runtime, draining *d, int *over)
+{
+    size_t ended = 0;
+    rk_status status = find_kernels(runtime, d); /* one may have been terminated since */
+    for (size_t i = 0; i < d->count && status == RK_OK; i++) {
+        const rk_u32 life = rk_atomic_u32(&d->kernel[i]->life);
+        rk_reports_collect(d->kernel[i]);
+        if (has_ended(d->kernel[i]))
+            ended++;
+        else if (life == RK_LIFE_FAILED || life == RK_LIFE_QUARANTINED)
+            status = rk_error(RK_FAILED, "'%s' failed while it was drained", d->kernel[i]->id);
     }
-    for (size_t i = 0; i < d->count; i++) {
+    *over = ended == d->count;
+    if (status != RK_OK) return status;
+    for (size_t i = 0; i < d->count && *over; i++) {
         rk_reports_collect(d->kernel[i]);
         rk_atomic_set_u32(&d->kernel[i]->life, RK_LIFE_DRAINED);
         rk_event_raise(&d->kernel[i]->out_event);
     }
+    if (*over) return RK_OK;
+    for (size_t i = 0; i < d->count && runtime->options.single_step; i++)
+        for (rk_u32 s = 0; s < d->kernel[i]->seat_count; s++) runtime->backend->step(&d->kernel[i]->seats[s]);
+    look_at_cycles(d);
     return RK_OK;
+}
+
+/* The control lock is free while it waits: a drain may take as long as its messages, and others launch and terminate
+ * meanwhile. */
+static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
+{
+    rk_status status = begin(runtime, d);
+    rk_wait wait = rk_wait_begin(runtime, timeout_ns);
+    int over = 0;
+    for (rk_u32 round = 0; status == RK_OK; round++) {
+        status = look(runtime, d, &over);
+        if (over || status != RK_OK) break;
+        if (rk_wait_left(&wait) == 0) {
+            status = rk_error(RK_TIMED_OUT, "not drained in time");
+            say_who_waits(d);
+            break;
+        }
+        pthread_mutex_unlock(&runtime->control);
+        /* The ends come within microseconds of each other as a rule; a slow handler gets the core. */
+        if (round < 1000)
+            sched_yield();
+        else
+            rk_futex_wait(&runtime->quarantined, rk_atomic_u32(&runtime->quarantined), RK_MICROSECONDS(100));
+        pthread_mutex_lock(&runtime->control);
+    }
+    return status;
 }
 
 rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, rk_u64 timeout_ns)
@@ -246,16 +278,14 @@ rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, 
     if (status != RK_OK) return status;
     if (!kernels || !count || count > RK_KERNELS_MAX)
         return rk_error(RK_INVALID_ARGUMENT, "rk_drain: kernels is null or count is 0 or too large");
-    draining d = { calloc(count, sizeof *d.kernel), calloc(count, 1), count };
+    draining d = { kernels, calloc(count, sizeof *d.kernel), calloc(count, 1), count };
     if (!d.kernel || !d.cyclic) {
         free(d.kernel);
         free(d.cyclic);
         return rk_error(RK_OUT_OF_MEMORY, "no memory to drain %zu kernels", count);
     }
     pthread_mutex_lock(&runtime->control);
-    for (size_t i = 0; i < count && status == RK_OK; i++)
-        status = rk_kernel_check(runtime, kernels[i], &d.kernel[i]);
-    if (status == RK_OK) status = drain(runtime, &d, timeout_ns);
+    status = drain(runtime, &d, timeout_ns);
     pthread_mutex_unlock(&runtime->control);
     free(d.kernel);
     free(d.cyclic);

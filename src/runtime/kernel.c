@@ -499,23 +499,47 @@ static rk_u64 end_unsent(rk_host_kernel *kernel)
     return rk_reports_of_unsent(kernel, RK_CLOSED);
 }
 
+static void close_intake(rk_host_kernel *kernel)
+{
+    rk_atomic_set_u32(&kernel->closed, RK_CLOSED);
+    close_lanes(kernel);
+    rk_event_raise(&kernel->room_event);
+}
+
+/* Wait until what is queued is handled, the control lock free meanwhile. 0: somebody else has ended the kernel. */
+static int wait_until_quiet(rk_host_kernel *kernel, rk_u64 deadline_ns)
+{
+    rk_runtime *runtime = kernel->runtime;
+    const rk_u32 generation = kernel->generation;
+    rk_u32 epoch = kernel->epoch;
+    kernel->ending++;
+    while (kernel->generation == generation) {
+        rk_u32 active = RK_LIFE_ACTIVE;
+        __atomic_compare_exchange_n(&kernel->life, &active, RK_LIFE_DRAINING, 0, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE);
+        if (epoch != kernel->epoch) close_intake(kernel); /* it had failed, and was launched again */
+        epoch = kernel->epoch;
+        if (is_quiet(kernel) || rk_atomic_u32(&kernel->life) != RK_LIFE_DRAINING ||
+            rk_monotonic_ns() >= deadline_ns || runtime->options.single_step /* nobody would handle it */)
+            break;
+        rk_reports_collect(kernel);
+        pthread_mutex_unlock(&runtime->control);
+        sched_yield();
+        pthread_mutex_lock(&runtime->control);
+    }
+    kernel->ending--;
+    return kernel->generation == generation && rk_kernel_is_live(kernel);
+}
+
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = kernel->runtime;
     if (!rk_kernel_is_live(kernel)) return RK_OK;
-    rk_u32 was = rk_atomic_u32(&kernel->life);
     rk_status status = RK_OK;
-    rk_atomic_set_u32(&kernel->closed, RK_CLOSED);
-    close_lanes(kernel);
-    rk_event_raise(&kernel->room_event);
-    if (was == RK_LIFE_ACTIVE) {
-        rk_atomic_set_u32(&kernel->life, RK_LIFE_DRAINING);
-        while (!is_quiet(kernel) && rk_atomic_u32(&kernel->life) == RK_LIFE_DRAINING &&
-               rk_monotonic_ns() < deadline_ns) {
-            if (runtime->options.single_step) break; /* nobody would handle it */
-            rk_reports_collect(kernel);
-            sched_yield();
-        }
+    close_intake(kernel);
+    if (rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending) {
+        if (!wait_until_quiet(kernel, deadline_ns))
+            return rk_atomic_u32(&kernel->life) == RK_LIFE_QUARANTINED ? RK_QUARANTINED : RK_OK;
         if (!is_quiet(kernel)) status = RK_TIMED_OUT;
     }
     rk_u64 now = rk_monotonic_ns(), least = now + RK_LAST_CALL_NS;
