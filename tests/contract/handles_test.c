@@ -116,6 +116,58 @@ static rk_status call_metrics(contract *c, rk_kernel k)
     rk_metrics m;
     return rk_metrics_of(c->runtime, k, &m);
 }
+static rk_status call_request_start(contract *c, rk_kernel k)
+{
+    static response r;
+    rk_outstanding request;
+    return rk_request_start(c->runtime, k, RK_BODY(any_probe), RK_TYPE_ID(response), &r, sizeof r, 0,
+                            RK_MILLISECONDS(1), &request);
+}
+static rk_status call_send_frame(contract *c, rk_kernel k)
+{
+    unsigned char frame[256];
+    size_t size = 0, used;
+    rk_frame_write(RK_SCHEMA(probe), &any_probe, sizeof any_probe, 0, frame, sizeof frame, &size);
+    return rk_send_frame(c->runtime, k, frame, size, &used);
+}
+static rk_status call_receive_dead_many(contract *c, rk_kernel k)
+{
+    probe p[2];
+    rk_dead_letter letters[2];
+    size_t received;
+    return rk_receive_dead_many(c->runtime, k, p, sizeof *p, 2, letters, RK_SECONDS(10), &received);
+}
+static rk_status call_replay_dead(contract *c, rk_kernel k)
+{
+    const rk_dead_letter letter = { .type = RK_TYPE_ID(probe),
+                                    .length = sizeof any_probe,
+                                    .payload = &any_probe };
+    return rk_replay_dead(c->runtime, &letter, k);
+}
+static rk_status call_snapshot(contract *c, rk_kernel k)
+{
+    rk_snapshot snapshot = RK_SNAPSHOT_NONE;
+    return rk_snapshot_take(c->runtime, &k, 1, RK_SECONDS(10), 0, 0, &snapshot);
+}
+static rk_status call_snapshot_restore(contract *c, rk_kernel k)
+{
+    rk_snapshot of_another = RK_SNAPSHOT_NONE;
+    rk_status status = rk_snapshot_take(c->runtime, &neighbour, 1, CONTRACT_PATIENCE, 0, 0, &of_another);
+    if (status == RK_OK) status = rk_snapshot_restore(c->runtime, &k, 1, of_another.bytes, of_another.size);
+    rk_snapshot_free(&of_another);
+    return status;
+}
+static rk_status call_supervise(contract *c, rk_kernel k)
+{
+    rk_supervisor *none;
+    rk_supervised child = { .kernel = k };
+    return rk_supervise(c->runtime, 0, &child, 1, &none);
+}
+static rk_status call_route_name(contract *c, rk_kernel k)
+{
+    if (!c->runtime) return RK_INVALID_ARGUMENT; /* it has no status to say so */
+    return rk_route_name(c->runtime, k, 0) ? RK_OK : RK_STALE;
+}
 static rk_status call_step(contract *c, rk_kernel k)
 {
     if (!c->variant->single_step) return RK_STALE; /* answers that there are workers */
@@ -151,6 +203,14 @@ static const struct {
     { "lane", call_account_of_lane },
     { "dead_reason", call_dead_reason },
     { "metrics", call_metrics },
+    { "request_start", call_request_start },
+    { "send_frame", call_send_frame },
+    { "receive_dead_many", call_receive_dead_many },
+    { "replay_dead", call_replay_dead },
+    { "snapshot_take", call_snapshot },
+    { "snapshot_restore", call_snapshot_restore },
+    { "supervise", call_supervise },
+    { "route_name", call_route_name },
     { "step", call_step },
 };
 #define HANDLE_CALLS (sizeof handle_calls / sizeof *handle_calls)
