@@ -2,7 +2,7 @@
 #include <ringkernel/device/take.h>
 #include <ringkernel/kernel.h>
 
-#include "contract.h"
+#include "probes.h"
 
 #include <stdio.h>
 
@@ -388,6 +388,46 @@ static void shards_of_higher_stream_priority_are_visited_first(contract *c)
     }
 }
 
+/* Given three shards with a message each, when handlers wait, then as many are in one as the kernel has blocks. */
+static void so_many_blocks_serve_a_kernel_at_the_same_time_and_no_more(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = 2 * CONTRACT_PATIENCE; /* nobody takes over from who waits */
+    contract_reopen(c, &r);
+    for (rk_u32 blocks = 1; blocks <= 3; blocks++) {
+        rk_launch_options o = small(64);
+        o.shards = 3;
+        o.blocks = blocks;
+        rk_kernel k = launch_active(c, "held", "held", &o);
+        CLOSE_GATE();
+        for (rk_u32 shard = 0; shard < 3; shard++) {
+            probe p = { shard, 0 };
+            assert_ok(rk_send(c->runtime, k, RK_BODY(p), &(rk_send_options){ .target = shard }));
+        }
+        wait_until(c, IN_HANDLERS == blocks);
+        let_pass(c, RK_MILLISECONDS(20));
+        assert_int_equal(IN_HANDLERS, blocks);
+        OPEN_GATE();
+        probe p;
+        for (rk_u32 shard = 0; shard < 3; shard++) receive(c, k, &p);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
+static void order_across_the_bus_is_had_or_refused(contract *c)
+{
+    rk_launch_options o = plain(in_style(c, "echo"));
+    o.system_order = 1;
+    rk_kernel k;
+    if (on_cpu(c)) {
+        assert_ok(rk_launch(c->runtime, "ordered", &o, &k));
+        return;
+    }
+    assert_status(rk_launch(c->runtime, "ordered", &o, &k), RK_UNSUPPORTED);
+    assert_error_says("system_order");
+    assert_error_says("rk_memory_fence(RK_RELEASE, RK_SCOPE_SYSTEM)");
+}
+
 static const contract_case cases[] = {
     { CASE(a_slice_ends_when_its_time_is_over), NEEDS_STEP },
     { CASE(a_kernels_own_queues_have_the_room_that_it_asks_for), NEEDS_REGIONS },
@@ -400,6 +440,8 @@ static const contract_case cases[] = {
     { CASE(the_other_models_of_memory_have_none), NEEDS_REGIONS | NEEDS_STEP | NEEDS_CPU },
     { CASE(a_send_waits_for_room_as_long_as_the_launch_says), NEEDS_REGIONS },
     { CASE(a_single_producer_claims_without_an_atomic_and_loses_nothing), NEEDS_CPU },
+    { CASE(so_many_blocks_serve_a_kernel_at_the_same_time_and_no_more), NEEDS_WORKERS | NEEDS_CPU },
+    { CASE(order_across_the_bus_is_had_or_refused), ON_EVERY },
     { CASE(shards_of_higher_stream_priority_are_visited_first), NEEDS_THREADS | NEEDS_CPU },
 };
 CONTRACT_MAIN("attributes", cases)

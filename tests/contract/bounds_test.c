@@ -70,6 +70,7 @@ RK_HANDLER(sliced_without_end, short_note, msg, rk_none, self, .event_driven = 1
 RK_HANDLER(sliced_by_nobody, short_note, msg, rk_none, self, .slice_us = 5) {}
 RK_HANDLER(not_a_barrier, short_note, msg, rk_none, self, .memory = 3, .messaging = 4) {}
 RK_HANDLER(elsewhere_too, short_note, msg, rk_none, self, .backends = RK_ON_CPU | 0x100) {}
+RK_HANDLER(elsewhere_only, short_note, msg, rk_none, self, .backends = RK_ON_CUDA | RK_ON_OPENCL) {}
 RK_HANDLER(gathers_nothing, short_note, msg, rk_none, self, .gather_us = 100) {}
 RK_HANDLER(no_threads_meet, short_note, msg, rk_none, self, .barrier = RK_SCOPE_BLOCK) {}
 RK_SPMD_KERNEL(by_warps, short_note, short_note, .width = RK_WARP) {}
@@ -229,6 +230,8 @@ static void what_would_have_no_effect_is_refused(contract *c)
         assert_status(launch_status(c, attributes[i].kernel, small(64)), RK_INVALID_OPTIONS);
         assert_error_says(attributes[i].says);
     }
+    assert_status(launch_status(c, "elsewhere_only", small(64)), RK_UNSUPPORTED);
+    assert_error_says("doesn't run on the CPU: add RK_ON_CPU");
     rk_launch_options o = small(64);
     o.spmd_check = 1;
     assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);

@@ -127,7 +127,6 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
     const rk_attributes *a = class->attributes;
     const char *name = class->name;
     rk_status found = rk_check_backends(class, RK_ON_OPENCL, "RK_ON_OPENCL", "OpenCL");
-    (void)options;
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
         found =
             rk_error(RK_UNSUPPORTED,
@@ -144,6 +143,7 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
             "not copied to an OpenCL device that doesn't share memory with the host; use smaller messages, "
             "or the backend cpu or cuda",
             name, RK_INLINE_MAX);
+    found = rk_error_also(found, rk_check_order(options, "OpenCL"));
     return rk_error_also(found, rk_check_values(class));
 }
 
