@@ -351,6 +351,48 @@ static rk_u64 sum_of_parts(const rk_memory_estimate *e)
            e->control + e->pools;
 }
 
+/* What the lanes of a launched kernel take, as they lie there. */
+static rk_memory_estimate found_in_lanes(contract *c, rk_kernel k)
+{
+    const rk_host_kernel *kernel = c->runtime->kernels[k.number];
+    rk_memory_estimate found = { 0 };
+    rk_u64 *slots[RK_LANES] = { &found.inbox_slots, &found.inbox_slots, &found.output_slots,
+                                &found.report_slots };
+    for (rk_u32 s = 0; s < kernel->seat_count; s++)
+        for (rk_u32 w = 0; w < RK_LANES; w++) {
+            rk_lane *lane = rk_seat_lane(&kernel->seats[s], w);
+            for (rk_u32 b = 0; b < lane->bands; b++) {
+                const rk_ring *ring = rk_lane_ring(lane, c->runtime->arena.base, b);
+                *slots[w] += (rk_u64)ring->capacity * ring->slot_size;
+            }
+            found.windows += lane->window ? 8ull * (lane->window + lane->window_mask + 1) : 0;
+        }
+    return found;
+}
+
+/* A part is as large as what lies in it, but for the gaps that bring each to a line of its own. */
+static void assert_part(rk_u64 part, rk_u64 found, rk_u32 shards)
+{
+    if (found == 0) assert_int_equal(part, 0);
+    assert_in_range(part, found, found + 16ull * RK_LINE * shards);
+}
+
+static void assert_parts_are_real(contract *c, rk_kernel k, const rk_memory_estimate *e)
+{
+    const rk_kernel_info info = info_of(c, k);
+    const rk_memory_estimate found = found_in_lanes(c, k);
+    const rk_u64 state =
+        (c->runtime->kernels[k.number]->class->state_size + 15ull) / 16 * 16; /* of an actor or a shard */
+    assert_part(e->inbox_slots, found.inbox_slots, info.shards);
+    assert_part(e->output_slots, found.output_slots, info.shards);
+    assert_part(e->report_slots, found.report_slots, info.shards);
+    assert_part(e->windows, found.windows, info.shards);
+    if (info.state == RK_PER_SHARD) assert_part(e->state, state * info.shards, info.shards);
+    if (info.state == RK_PER_ACTOR)
+        assert_part(e->state, state * ((info.actors + info.shards - 1) / info.shards * info.shards),
+                    info.shards);
+}
+
 /* Launches of all kinds. */
 static rk_u32 kinds_of_launches(rk_launch_options *o, const char **kernel)
 {
@@ -400,6 +442,7 @@ static void the_estimate_is_what_is_then_allocated_by_part(contract *c)
         assert_ok(rk_launch(c->runtime, "measured", &o[i], &k));
         assert_int_equal(info_of(c, k).memory, e.total);
         assert_int_equal(c->runtime->arena.taken - before, e.total);
+        assert_parts_are_real(c, k, &e);
         assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(5)));
         assert_int_equal(c->runtime->arena.taken, before);
     }
