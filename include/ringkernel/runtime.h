@@ -141,7 +141,7 @@ RK_API rk_status rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 time
 RK_API rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, rk_u64 timeout_ns);
 
 /* Launch again under the same id and handle with other options. Senders wait meanwhile and lose nothing;
- * inbox and state are carried over.
+ * inbox and state are carried over, and so are the values of parameters that aren't given.
  *   RK_LIMIT        more is queued than the new capacity holds; the text has both numbers; nothing changed:
  *                   take more, or drain it
  *   RK_UNSUPPORTED  another number of shards with per-shard state, which needs a merge function; or another

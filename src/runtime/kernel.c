@@ -262,6 +262,7 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     k->layout = layout;
     status = rk_kernel_place(k);
     if (status != RK_OK) return status;
+    rk_parameters_begin(k, 0);
     rk_parameters_set(k, options->parameters, options->parameter_count);
     k->connection_count = 0;
     k->epoch = 1;

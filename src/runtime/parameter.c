@@ -115,16 +115,26 @@ rk_status rk_parameters_check(const rk_class *class, const rk_parameter *given, 
     return status;
 }
 
+static rk_byte *table_of(const rk_host_kernel *kernel)
+{
+    return kernel->runtime->arena.base + rk_layout_common(&kernel->layout, kernel->layout.parameters);
+}
+
+void rk_parameters_begin(rk_host_kernel *kernel, const rk_host_kernel *from)
+{
+    if (from) {
+        memcpy(table_of(kernel), table_of(from), 8ull * kernel->class->numbers);
+        return;
+    }
+    for (const rk_declaration *d = kernel->class->module->declarations; d; d = d->next)
+        if (d->kind == RK_DECLARES_PARAMETER)
+            memcpy(table_of(kernel) + 8ull * d->number, d->value, size_of_kind(d->value_kind));
+}
+
 void rk_parameters_set(rk_host_kernel *kernel, const rk_parameter *given, size_t count)
 {
-    const rk_class *class = kernel->class;
-    rk_byte *table =
-        kernel->runtime->arena.base + rk_layout_common(&kernel->layout, kernel->layout.parameters);
-    for (const rk_declaration *d = class->module->declarations; d; d = d->next)
-        if (d->kind == RK_DECLARES_PARAMETER)
-            memcpy(table + 8ull * d->number, d->value, size_of_kind(d->value_kind));
     for (size_t i = 0; i < count; i++) {
-        const rk_declaration *d = rk_class_declared(class, RK_DECLARES_PARAMETER, given[i].name);
-        parse(given[i].value, d->value_kind, table + 8ull * d->number);
+        const rk_declaration *d = rk_class_declared(kernel->class, RK_DECLARES_PARAMETER, given[i].name);
+        parse(given[i].value, d->value_kind, table_of(kernel) + 8ull * d->number);
     }
 }

@@ -351,13 +351,8 @@ static rk_status build(rk_host_kernel *k, rk_host_kernel *fresh, const rk_launch
     rk_status status = rk_kernel_place(fresh);
     if (status != RK_OK) return status;
     for (rk_u32 s = 0; s < fresh->seat_count; s++) fresh->seats[s].owner = k;
-    if (options->parameter_count) {
-        rk_parameters_set(fresh, options->parameters, options->parameter_count);
-    } else {
-        rk_byte *arena = k->runtime->arena.base;
-        memcpy(arena + rk_layout_common(&fresh->layout, fresh->layout.parameters),
-               arena + rk_layout_common(&k->layout, k->layout.parameters), 8ull * k->class->numbers);
-    }
+    rk_parameters_begin(fresh, k);
+    rk_parameters_set(fresh, options->parameters, options->parameter_count);
     return RK_OK;
 }
 

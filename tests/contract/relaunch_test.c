@@ -146,6 +146,7 @@ static void a_relaunch_keeps_parameters_unless_it_sets_them(contract *c)
     o.parameters = &first;
     o.parameter_count = 1;
     rk_kernel k = launch_active(c, "tuned", "tuned", &o);
+    const rk_parameter another = { "offset", "5" };
     factors f;
     for (rk_u32 round = 0; round < 3; round++) {
         assert_ok(send_probe(c, k, 0));
@@ -155,6 +156,13 @@ static void a_relaunch_keeps_parameters_unless_it_sets_them(contract *c)
         o.parameter_count = round == 1;
         assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
     }
+    o.parameters = &another; /* the first stays as it was set */
+    o.parameter_count = 1;
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+    assert_ok(send_probe(c, k, 0));
+    receive(c, k, &f);
+    assert_int_equal(f.factor, 20);
+    assert_int_equal(f.offset, 5);
 }
 
 static void a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew(contract *c)
