@@ -18,7 +18,7 @@ RK_BEGIN_DECLS
  *   RK_OK           accepted
  *   RK_FULL         Reject: no room, nothing changed
  *   RK_TIMED_OUT    Block: no room by the deadline (options' timeout_ns, else the launch's send_timeout_ns);
- *                   the id is not remembered
+ *                   the id is not remembered. Or it was being launched again so long (else ten seconds)
  *   RK_DROPPED      DropNewest, or DropOldest with only more urgent messages queued
  *   RK_DUPLICATE    the id was accepted within the window
  *   RK_CLOSED       draining, terminated or failed

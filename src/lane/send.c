@@ -21,10 +21,17 @@ static rk_status closed_status(const rk_host_kernel *k)
                     rk_life_name(rk_atomic_u32(&k->life)));
 }
 
-/* Enter a kernel, waiting for a relaunch to be over. */
-static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wait, rk_thread_record **record,
-                       rk_host_kernel **k)
+/* How long a sender waits for a relaunch, whose kernel can't be asked meanwhile. */
+static rk_u64 patience_of(const rk_send_options *options)
 {
+    return options && options->timeout_ns ? options->timeout_ns : RK_SEND_TIMEOUT_DEFAULT;
+}
+
+/* Enter a kernel, waiting for a relaunch to be over: until `wait` ends, or without one for `patience_ns`. */
+static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wait, rk_u64 patience_ns,
+                       rk_thread_record **record, rk_host_kernel **k)
+{
+    rk_wait own;
     for (;;) {
         rk_status status = rk_guard_enter(runtime, handle, record, k);
         if (status == RK_OK) {
@@ -34,10 +41,13 @@ static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wai
             return status;
         }
         if (status != RK_BUSY) return status;
-        if (wait && rk_wait_left(wait) == 0)
+        if (!wait) {
+            own = rk_wait_begin(runtime, patience_ns);
+            wait = &own;
+        }
+        if (rk_wait_left(wait) == 0)
             return rk_error(RK_TIMED_OUT, "the kernel was being relaunched until the deadline");
-        rk_guard_wait(runtime, handle,
-                      wait ? wait->deadline_ns : rk_monotonic_ns() + RK_SEND_TIMEOUT_DEFAULT);
+        rk_guard_wait(runtime, handle, wait->deadline_ns);
     }
 }
 
@@ -71,7 +81,7 @@ static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *w
                           ? RK_MILLISECONDS(1)
                           : left);
     }
-    return enter(runtime, handle, wait, record, k);
+    return enter(runtime, handle, wait, 0, record, k);
 }
 
 static rk_status timed_out(rk_runtime *runtime, rk_kernel handle, rk_outgoing *out)
@@ -139,7 +149,7 @@ rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void
     int inside = 1;
     rk_error_begin();
     if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "rk_send: runtime is null");
-    rk_status status = enter(runtime, kernel, 0, &record, &k);
+    rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
     if (status != RK_OK) return status;
     status = rk_outgoing_make(k, type, body, size, options, &out);
     if (status == RK_OK) {
@@ -169,7 +179,7 @@ rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     if (accepted) *accepted = 0;
     if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "rk_send_many: runtime is null");
     if (count == 0) return RK_OK;
-    rk_status status = enter(runtime, kernel, 0, &record, &k);
+    rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
     if (status != RK_OK) return status;
     status = rk_outgoing_make(k, type, bodies, size, options, &out);
     rk_u64 timeout = timeout_of(k, options);
@@ -208,7 +218,7 @@ rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     if (!runtime || (!options && count))
         return rk_error(RK_INVALID_ARGUMENT, "rk_send_each: runtime or options is null");
     if (count == 0) return RK_OK;
-    rk_status status = enter(runtime, kernel, 0, &record, &k);
+    rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
     if (status != RK_OK) return status;
     while (status == RK_OK && sent < count) {
         status = rk_outgoing_make(k, type, (const char *)bodies + sent * size, size, &options[sent], &out);

@@ -205,6 +205,48 @@ static void a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew(
     ask_amount(c, k, 1, 1);
 }
 
+typedef struct relauncher {
+    contract *c;
+    rk_kernel kernel;
+    rk_launch_options options;
+    rk_status status;
+} relauncher;
+
+static void *relaunch_it(void *argument)
+{
+    relauncher *r = argument;
+    r->status = rk_relaunch(r->c->runtime, r->kernel, &r->options, CONTRACT_PATIENCE);
+    return 0;
+}
+
+/* Given a kernel whose launch waits for a neighbour's handler, when somebody sends to it with little patience, then he
+ * is told when that is over, and not when the launch is. */
+static void a_sender_waits_for_a_relaunch_no_longer_than_it_says(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel k = launch_active(c, "target", "echo", &o), source = launch(c, "held", "held", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, k, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    CLOSE_GATE();
+    assert_ok(send_probe(c, source, 1));
+    wait_until(c, IN_HANDLERS == 1);
+    relauncher r = { c, k, o, RK_OK };
+    start_thread(c, relaunch_it, &r);
+    wait_until(c, rk_atomic_u32(&c->runtime->kernels[k.number]->gate) == 0);
+
+    probe p = { 2, 0 };
+    rk_send_options hasty = { .timeout_ns = RK_MILLISECONDS(5) };
+    assert_status(rk_send(c->runtime, k, RK_BODY(p), &hasty), RK_TIMED_OUT);
+    assert_error_says("being relaunched");
+    assert_int_equal(rk_atomic_u32(&c->runtime->kernels[k.number]->gate), 0);
+
+    OPEN_GATE();
+    join_threads(c);
+    assert_true(r.status == RK_OK || r.status == RK_TIMED_OUT);
+    assert_next(c, k, 1);
+    assert_serves(c, k, 3);
+}
+
 #define SENDERS 4u
 
 typedef struct sender {
@@ -322,6 +364,7 @@ static const contract_case cases[] = {
     { CASE(a_relaunch_with_invalid_options_changes_nothing), ON_EVERY },
     { CASE(a_relaunch_keeps_parameters_unless_it_sets_them), NEEDS_REGIONS },
     { CASE(a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew), NEEDS_REGIONS },
+    { CASE(a_sender_waits_for_a_relaunch_no_longer_than_it_says), NEEDS_THREADS | NEEDS_CPU },
     { CASE(senders_that_wait_while_a_kernel_is_relaunched_lose_nothing), NEEDS_THREADS },
     { CASE(a_failed_kernel_is_relaunched_and_its_batch_redelivered), NEEDS_REGIONS },
 };
