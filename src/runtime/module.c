@@ -187,11 +187,18 @@ static rk_status add_handler(rk_class *class, const rk_declaration *d)
                         "%s:%u: kernel '%s' names a state type but no .state: say RK_PER_SHARD or "
                         "RK_PER_ACTOR at each of its handlers, or take rk_none",
                         d->file, d->line, class->name);
-    if (d->attributes->domain > RK_DOMAIN_ACTOR || d->attributes->mode > RK_BATCH ||
-        d->attributes->width > RK_BLOCK || d->attributes->state > RK_PER_ACTOR)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "%s:%u: kernel '%s': .domain, .mode, .width or .state is not one of the named values",
-                        d->file, d->line, class->name);
+    const struct {
+        const char *name, *named;
+        rk_u32 value, most;
+    } values[] = { { ".domain", "RK_DOMAIN_*", d->attributes->domain, RK_DOMAIN_ACTOR },
+                   { ".mode", "RK_ADAPTIVE, RK_CONTINUOUS, RK_BATCH", d->attributes->mode, RK_BATCH },
+                   { ".width", "RK_THREAD, RK_WARP, RK_BLOCK", d->attributes->width, RK_BLOCK },
+                   { ".state", "RK_STATELESS, RK_PER_SHARD, RK_PER_ACTOR", d->attributes->state,
+                     RK_PER_ACTOR } };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (values[i].value > values[i].most)
+            return rk_error(RK_INVALID_OPTIONS, "%s:%u: kernel '%s': %s %u is none of %s", d->file, d->line,
+                            class->name, values[i].name, values[i].value, values[i].named);
     rk_status status = add_attributes(class, d);
     if (status != RK_OK) return status;
     class->handlers[class->handler_count++] = d;

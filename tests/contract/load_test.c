@@ -329,7 +329,7 @@ static void an_attribute_of_no_known_value_is_refused(contract *c)
             c, "strange_state",
             HEAD "RK_HANDLER(strange, loaded_number, msg, loaded_number, self, .state = 7) { (void)msg; }\n"),
         RK_INVALID_OPTIONS);
-    assert_error_says(".state is not one of the named values");
+    assert_error_says(".state 7 is none of RK_STATELESS, RK_PER_SHARD, RK_PER_ACTOR");
 }
 
 static void a_description_lists_all_that_a_module_declares(contract *c)
