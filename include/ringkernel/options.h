@@ -126,8 +126,9 @@ typedef struct rk_launch_options {
     rk_u32 slot_format; /* of all lanes: RK_FORMAT_SEQ or RK_FORMAT_UNIT (a plain inbox without DropOldest) */
     rk_u32
         single_producer; /* 1: one host thread sends: no atomic claim; more than one is the caller's error */
-    rk_u32
-        system_order; /* 1: everything that the sender wrote before is seen across the bus as well. On the CPU always so; on devices RK_UNSUPPORTED */
+    /* 1: everything that the sender wrote before is seen across the bus as well. On the CPU always so; on
+     * devices RK_UNSUPPORTED. */
+    rk_u32 system_order;
     rk_u64 send_timeout_ns; /* how long rk_send waits for room under Block; 0: 10 s */
     rk_u64
         send_deadline_ns; /* how long staged sends wait for room before they are dead letters; 0: 30 s; RK_NO_DEADLINE */

@@ -37,7 +37,8 @@ RK_API void rk_die(rk_status status, const char *call, const char *file, int lin
 /* ------------------------------------------------------------------ runtime */
 
 /* Open a runtime. Options may be 0 for the defaults. The caller closes it.
- *   RK_INVALID_OPTIONS  fields are out of range or don't go together: all are listed; or an unknown tail isn't zero
+ *   RK_INVALID_OPTIONS  fields are out of range or don't go together: all are listed; or an unknown tail
+ *                       isn't zero
  *   RK_UNSUPPORTED      the backend isn't there; the text says why and which are
  *   RK_OUT_OF_MEMORY    the arena's address space can't be reserved */
 RK_API rk_status rk_open(const rk_runtime_options *options, rk_runtime **runtime);
@@ -100,8 +101,8 @@ RK_API rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_ker
  *   RK_INVALID_ID        0, empty, blank, or over 63 characters
  *   RK_IN_USE            a live kernel has the id
  *   RK_NO_SUCH_KERNEL    nothing linked or loaded has that name; the text lists what has
- *   RK_INVALID_OPTIONS   an option or a parameter. Whatever is wrong, of the above too, is listed in one result;
- *                        its status is this one where options are among it
+ *   RK_INVALID_OPTIONS   an option or a parameter. Whatever is wrong, of the above too, is listed in one
+ *                        result; its status is this one where options are among it
  *   RK_UNSUPPORTED       a combination that this backend can't honour; the text names the nearest
  *   RK_OUT_OF_MEMORY     over the ceiling: the text has the estimate by part and what is left
  *   RK_LIMIT             4,095 kernels are alive */

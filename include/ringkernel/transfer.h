@@ -24,8 +24,9 @@ RK_BEGIN_DECLS
  *   RK_CLOSED       draining, terminated or failed
  *   RK_STALE, RK_NO_SUCH_KERNEL
  *   RK_UNKNOWN_TYPE, RK_TOO_LARGE, RK_TOO_SMALL
- *   RK_INVALID_ARGUMENT (an id, a correlation, a time to live or a request, but the launch has not the option that it
- *                   takes: the text says which; flags besides RK_FLAG_REQUEST; a gap that isn't zero) */
+ *   RK_INVALID_ARGUMENT (an id, a correlation, a time to live or a request, but the launch has not the option
+ *                   that it takes: the text says which; flags besides RK_FLAG_REQUEST; a gap that isn't
+ *                   zero) */
 RK_API rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size,
                          const rk_send_options *options);
 

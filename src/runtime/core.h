@@ -2,9 +2,9 @@
  *
  * Locks, outermost first: `control` (life of kernels, one operation at a time; free while a drain or a
  * terminate waits for what is queued), `list` (table of kernels and classes, short), `seats` (workers look
- * through the seats of all kernels: those come and go under both locks), a kernel's receive, report and letters
- * locks (each alone). The message path takes none of the first two: a sender or receiver enters a kernel through
- * the guard (guard.h).
+ * through the seats of all kernels: those come and go under both locks), a kernel's receive, report and
+ * letters locks (each alone). The message path takes none of the first two: a sender or receiver enters a
+ * kernel through the guard (guard.h).
  */
 #ifndef RK_RUNTIME_CORE_H
 #define RK_RUNTIME_CORE_H

@@ -246,8 +246,8 @@ static rk_status look(rk_runtime *runtime, draining *d, int *over)
     return RK_OK;
 }
 
-/* The control lock is free while it waits: a drain may take as long as its messages, and others launch and terminate
- * meanwhile. */
+/* The control lock is free while it waits: a drain may take as long as its messages, and others launch and
+ * terminate meanwhile. */
 static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
 {
     rk_status status = begin(runtime, d);

@@ -507,7 +507,7 @@ static void close_intake(rk_host_kernel *kernel)
     rk_event_raise(&kernel->room_event);
 }
 
-/* Wait until what is queued is handled, the control lock free meanwhile. 0: somebody else has ended the kernel. */
+/* Wait until what is queued is handled, the control lock free meanwhile. 0: somebody else has ended it. */
 static int wait_until_quiet(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = kernel->runtime;

@@ -388,7 +388,7 @@ static void shards_of_higher_stream_priority_are_visited_first(contract *c)
     }
 }
 
-/* Given three shards with a message each, when handlers wait, then as many are in one as the kernel has blocks. */
+/* Given three shards with a message each, when handlers wait, then as many do as the kernel has blocks. */
 static void so_many_blocks_serve_a_kernel_at_the_same_time_and_no_more(contract *c)
 {
     rk_runtime_options r = contract_runtime_options(c);

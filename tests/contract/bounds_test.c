@@ -263,8 +263,8 @@ static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)
 
 RK_PARAM(rk_u32, most, 7)
 
-/* Options, parameters, the kernel's name and the id are wrong, each in its way: one call tells all of it, of a
- * launch, of its estimate and of a launch under the same handle. */
+/* Options, parameters, the kernel's name and the id are wrong, each in its way: one call tells all of it, of
+ * a launch, of its estimate and of a launch under the same handle. */
 static void whatever_is_wrong_is_told_in_one_result(contract *c)
 {
     const rk_parameter mistaken[] = { { "least", "1" }, { "most", "-1" }, { 0, "1" }, { "most", "3" } };

@@ -466,8 +466,8 @@ static void reopen_with_ceiling(contract *c, rk_u64 bytes)
     contract_reopen(c, &r);
 }
 
-/* Given a ceiling that one launch comes to exactly, when a second is launched, it is refused with all figures;
- * and with one byte less already the first. What the runtime takes for itself is beside the ceiling. */
+/* Given a ceiling that one launch comes to exactly, when a second is launched, it is refused with all
+ * figures; and with one byte less already the first. What the runtime takes for itself is beside the ceiling. */
 static void the_memory_ceiling_is_enforced_at_launch(contract *c)
 {
     rk_launch_options o = rk_production();

@@ -219,8 +219,8 @@ static void *relaunch_it(void *argument)
     return 0;
 }
 
-/* Given a kernel whose launch waits for a neighbour's handler, when somebody sends to it with little patience, then he
- * is told when that is over, and not when the launch is. */
+/* Given a kernel whose launch waits for a neighbour's handler, when somebody sends to it with little
+ * patience, then he is told when that is over, and not when the launch is. */
 static void a_sender_waits_for_a_relaunch_no_longer_than_it_says(contract *c)
 {
     rk_launch_options o = small(64);

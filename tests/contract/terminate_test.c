@@ -201,8 +201,8 @@ static void *drain_with_patience(void *argument)
     return 0;
 }
 
-/* Given a kernel that nobody receives from, and somebody who waits for its end, when others are found, launched,
- * served and terminated, then they are, while he waits on; and he is done once somebody receives. */
+/* Given a kernel that nobody receives from, and somebody who waits for its end, when others are found,
+ * launched, served and terminated, then they are, while he waits on; he is done once somebody receives. */
 static void who_waits_for_the_end_of_one_kernel_holds_up_no_other(contract *c)
 {
     for (int drains = 0; drains < 2; drains++) {
@@ -233,7 +233,8 @@ static void who_waits_for_the_end_of_one_kernel_holds_up_no_other(contract *c)
     }
 }
 
-/* Given two who wait for the end of a kernel, when the one with less patience ends it, then the other learns of it. */
+/* Given two who wait for the end of a kernel, when the one with less patience ends it, then the other learns
+ * of it. */
 static void a_kernel_that_two_wait_for_ends_once(contract *c)
 {
     for (int drains = 0; drains < 2; drains++) {
