@@ -1,4 +1,4 @@
-/* Statuses keep their values, and each thread has the causes of its own failures, whole or cut and said so. */
+/* Statuses keep their values, and each thread has the causes of its own failures, whole or cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

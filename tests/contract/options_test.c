@@ -467,7 +467,7 @@ static void reopen_with_ceiling(contract *c, rk_u64 bytes)
 }
 
 /* Given a ceiling that one launch comes to exactly, when a second is launched, it is refused with all
- * figures; and with one byte less already the first. What the runtime takes for itself is beside the ceiling. */
+ * figures; and with one byte less already the first. What the runtime has for itself is not counted. */
 static void the_memory_ceiling_is_enforced_at_launch(contract *c)
 {
     rk_launch_options o = rk_production();
