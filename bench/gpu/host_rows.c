@@ -8,7 +8,7 @@ void open_bounce(const row *self)
     rk_launch_options o = plain("bounce", 1);
     if (self->n == 128) {
         o.deduplication_window = 1024;
-        o.priority = o.timestamps = 1;
+        o.priority = o.timestamps = o.system_order = 1;
     }
     launch(&o);
 }

@@ -126,8 +126,8 @@ typedef struct rk_launch_options {
     rk_u32 slot_format; /* of all lanes: RK_FORMAT_SEQ or RK_FORMAT_UNIT (a plain inbox without DropOldest) */
     rk_u32
         single_producer; /* 1: one host thread sends: no atomic claim; more than one is the caller's error */
-    /* 1: everything that the sender wrote before is seen across the bus as well. On the CPU always so; on
-     * devices RK_UNSUPPORTED. */
+    /* 1: everything that the sender wrote before is seen across the bus as well, and between devices. For kernels whose
+     * .memory is RK_RELEASE_ACQUIRE; on the CPU always so; on OpenCL RK_UNSUPPORTED. */
     rk_u32 system_order;
     rk_u64 send_timeout_ns; /* how long rk_send waits for room under Block; 0: 10 s */
     rk_u64

@@ -8,16 +8,6 @@ rk_status rk_check_backends(const rk_class *class, rk_u32 on, const char *name, 
                     class->name, title, name);
 }
 
-rk_status rk_check_order(const rk_launch_options *options, const char *title)
-{
-    if (!options->system_order) return RK_OK;
-    return rk_error(
-        RK_UNSUPPORTED,
-        "system_order: on %s the fences of a batch are of device scope; leave it 0, and order by hand "
-        "with rk_memory_fence(RK_RELEASE, RK_SCOPE_SYSTEM) before the send",
-        title);
-}
-
 rk_status rk_check_values(const rk_class *class)
 {
     const rk_attributes *a = class->attributes;

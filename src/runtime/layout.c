@@ -147,6 +147,13 @@ static rk_status check_fit(const rk_class *class, const rk_launch_options *o)
                             "pool_blocks %u: no message of kernel '%s' is over %u bytes, so none travels by "
                             "reference; leave it 0",
                             o->pool_blocks, class->name, RK_INLINE_MAX));
+    if (o->system_order && a->memory != RK_RELEASE_ACQUIRE)
+        found = rk_error_also(
+            found,
+            rk_error(RK_INVALID_OPTIONS,
+                     "system_order: the .memory of kernel '%s' is %s, whose fences are its own; leave it 0, "
+                     "or make that RK_RELEASE_ACQUIRE",
+                     class->name, a->memory == RK_SEQUENTIAL ? "RK_SEQUENTIAL" : "RK_RELAXED_MEMORY"));
     if (o->spmd_check && !class->spmd)
         found = rk_error_also(
             found, rk_error(RK_INVALID_OPTIONS,

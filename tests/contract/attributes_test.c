@@ -416,16 +416,25 @@ static void so_many_blocks_serve_a_kernel_at_the_same_time_and_no_more(contract 
 
 static void order_across_the_bus_is_had_or_refused(contract *c)
 {
+    static const char *const others[] = { "tally_relaxed", "tally_sequential" };
     rk_launch_options o = plain(in_style(c, "echo"));
     o.system_order = 1;
     rk_kernel k;
-    if (on_cpu(c)) {
+    if (c->variant->backend == RK_BACKEND_OPENCL) {
+        assert_status(rk_launch(c->runtime, "ordered", &o, &k), RK_UNSUPPORTED);
+        assert_error_says("system_order");
+    } else {
         assert_ok(rk_launch(c->runtime, "ordered", &o, &k));
-        return;
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u64 i = 0; i < 16; i++) assert_ok(send_probe(c, k, i));
+        for (rk_u64 i = 0; i < 16; i++) assert_next(c, k, i);
     }
-    assert_status(rk_launch(c->runtime, "ordered", &o, &k), RK_UNSUPPORTED);
-    assert_error_says("system_order");
-    assert_error_says("rk_memory_fence(RK_RELEASE, RK_SCOPE_SYSTEM)");
+    for (rk_u32 i = 0; i < 2; i++) {
+        o.kernel_name = others[i];
+        const rk_status status = rk_launch(c->runtime, others[i], &o, &k);
+        assert_true(status == RK_INVALID_OPTIONS || status == RK_UNSUPPORTED);
+        assert_error_says("make that RK_RELEASE_ACQUIRE");
+    }
 }
 
 static const contract_case cases[] = {

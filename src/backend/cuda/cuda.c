@@ -217,7 +217,6 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
     if (options->handler_limit_ns)
         found = rk_error(RK_UNSUPPORTED,
                          "handler_limit_ns: a handler on a device can't be replaced while it runs; use 0");
-    found = rk_error_also(found, rk_check_order(options, "CUDA"));
     return rk_error_also(found, rk_check_values(class));
 }
 

@@ -143,7 +143,12 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
             "not copied to an OpenCL device that doesn't share memory with the host; use smaller messages, "
             "or the backend cpu or cuda",
             name, RK_INLINE_MAX);
-    found = rk_error_also(found, rk_check_order(options, "OpenCL"));
+    if (options->system_order)
+        found = rk_error_also(
+            found,
+            rk_error(RK_UNSUPPORTED,
+                     "system_order: on OpenCL what a sender wrote beside its message is not sure to be seen "
+                     "across the bus; leave it 0, and send it, or use the backend cpu or cuda"));
     return rk_error_also(found, rk_check_values(class));
 }
 
