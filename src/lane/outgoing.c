@@ -141,7 +141,8 @@ rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
     if (status == RK_OK && lane->locked) {
         status = rk_lane_put_locked(lane, arena, (const rk_u32 *)(const void *)&out->header, payload,
                                     out->header.base.length);
-        if (status == RK_OK) stamp(k, ring, rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE) - 1, 1);
+        rk_ring *own = rk_lane_ring(lane, arena, rk_lane_band(lane, out->header.base.priority));
+        if (status == RK_OK) stamp(k, own, rk_load_u64(&own->tail, RK_RELAXED, RK_SCOPE_DEVICE) - 1, 1);
     } else if (status == RK_OK) {
         rk_claim claim = rk_ring_claim(ring, 1);
         if (claim.count) {

@@ -88,6 +88,36 @@ static void waiting_times_are_sampled_where_no_message_is_stamped(contract *c)
     assert_true(m.queue_wait.min_ns <= m.queue_wait.mean_ns && m.queue_wait.mean_ns <= m.queue_wait.max_ns);
 }
 
+/* One message in 64 is sampled without timestamps, in each band: none is counted twice, and none of a band goes by
+ * another's place. */
+static void in_each_band_one_message_in_64_tells_how_long_it_waited(contract *c)
+{
+    enum { OF_BAND = 256 };
+    static const rk_u8 priorities[RK_BANDS] = { 10, 70, 130, 200 };
+    for (rk_u32 bands = 1; bands < 1u << RK_BANDS; bands++) {
+        rk_launch_options o = small(2048);
+        rk_u32 used = 0;
+        o.priority = 1;
+        rk_kernel k = launch_echo(c, &o);
+        for (rk_u32 b = 0; b < RK_BANDS; b++) {
+            rk_send_options with = RK_SEND_DEFAULTS;
+            with.priority = priorities[b];
+            used += bands >> b & 1u;
+            for (rk_u32 i = 0; i < (bands >> b & 1u) * OF_BAND; i++) {
+                probe p = { i, 0 };
+                assert_ok(rk_send(c->runtime, k, RK_BODY(p), &with));
+            }
+        }
+        let_pass(c, 2000);
+        settle(c);
+        rk_quantiles wait = metrics_of(c, k).queue_wait;
+        assert_int_equal(wait.count, used * OF_BAND / 64);
+        assert_int_equal(wait.min_ns, 2000);
+        assert_int_equal(wait.max_ns, 2000);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
 static void a_histogram_counts_exactly_and_its_quantiles_are_within_the_stated_error(contract *c)
 {
     (void)c;
@@ -665,6 +695,7 @@ static const contract_case cases[] = {
     { CASE(uptime_and_throughput_go_by_the_runtimes_clock), NEEDS_STEP },
     { CASE(waiting_times_are_those_of_the_clock), NEEDS_STEP },
     { CASE(waiting_times_are_sampled_where_no_message_is_stamped), ON_EVERY },
+    { CASE(in_each_band_one_message_in_64_tells_how_long_it_waited), NEEDS_STEP },
     { CASE(a_histogram_counts_exactly_and_its_quantiles_are_within_the_stated_error), ONCE },
     { CASE(metrics_are_read_while_messages_flow), NEEDS_THREADS },
     { CASE(the_account_is_never_negative_under_load_and_exact_at_rest), NEEDS_THREADS },
