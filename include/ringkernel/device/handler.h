@@ -274,9 +274,13 @@ RK_FN void rk_release_references(rk_context *context)
 #define rk_send_to(arg, route, pointer) rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), 0)
 #define rk_send_to_with(arg, route, pointer, options) \
     rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), options)
-/* Send `length` bytes as a blob message. */
+/* Send `length` bytes as a blob message, declared by RK_BLOB. RK_TOO_LARGE: more than it may have, and nothing is
+ * sent; else as rk_send. */
 #define rk_send_bytes(arg, message, pointer, length) \
-    rk_stage(arg, RK_TO_DEFAULT, RK_TYPE_ID(message), pointer, length, 0)
+    rk_stage_bytes(arg, RK_TO_DEFAULT, RK_TYPE_ID(message), pointer, length, RK_BLOB_MOST_(message))
+/* The bytes that a blob may have. Not a blob: an array of -1. */
+#define RK_BLOB_MOST_(message) \
+    (sizeof(rk_u8[sizeof(((message *)0)->bytes) == sizeof(message) ? 1 : -1]) * sizeof(message))
 /* Send the message being handled on, as it is; a large payload is not copied. Once for each message. */
 #define rk_forward(arg) rk_forward_on(arg, RK_TO_DEFAULT)
 #define rk_forward_to(arg, route) rk_forward_on(arg, (rk_u32)rk_route_##route)

@@ -239,6 +239,13 @@ RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const v
     return RK_OK;
 }
 
+/* Bytes of a blob that may have `most`. */
+RK_FN rk_status rk_stage_bytes(rk_context *context, rk_u32 route, rk_u16 type, const void *bytes,
+                               rk_u64 length, rk_u64 most)
+{
+    return length > most ? RK_TOO_LARGE : rk_stage(context, route, type, bytes, length, 0);
+}
+
 #if defined(RK_LANG_HOST)
 /* The message being handled goes on straight. 0: it can't. */
 RK_FN rk_u32 rk_straight_forward(rk_context *context, const rk_header *header)
