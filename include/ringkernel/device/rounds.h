@@ -298,7 +298,9 @@ RK_FN_LARGE void rk_run_batches(rk_entry *entry, rk_u32 n)
             context->shard->meter.rounds++;
         }
     }
-    RK_PORT_BLOCK_BARRIER();
+    context->batch_n = 0;
+    context->stage_next =
+        rk_block_agree(entry, context->stage_next); /* all threads publish what one has staged */
 }
 
 /* An SPMD kernel: the body, by all threads; thread t has message t, and what it sends is ordered as if
