@@ -137,10 +137,11 @@ static rk_status check_fit(const rk_class *class, const rk_launch_options *o)
                             "kernel '%s' takes messages of %u bytes, over %u: those travel by reference, "
                             "which DropOldest would leak; use Block, Reject or DropNewest",
                             class->name, class->largest_in, RK_INLINE_MAX));
-    if ((class->batch || class->spmd) && class->largest_in > RK_INLINE_MAX)
-        found = rk_error_also(
-            found, rk_error(RK_UNSUPPORTED, "kernel '%s' %s: its messages must be at most %u bytes",
-                            class->name, class->batch ? "has a batch handler" : "is SPMD", RK_INLINE_MAX));
+    if (class->spmd && class->largest_in > RK_INLINE_MAX)
+        found = rk_error_also(found, rk_error(RK_UNSUPPORTED,
+                                              "kernel '%s' is SPMD: its messages must be at most %u bytes, "
+                                              "since each thread takes a copy of its own",
+                                              class->name, RK_INLINE_MAX));
     if (o->pool_blocks && class->largest_in <= RK_INLINE_MAX && class->largest_out <= RK_INLINE_MAX)
         found = rk_error_also(
             found, rk_error(RK_INVALID_OPTIONS,

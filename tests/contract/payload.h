@@ -5,6 +5,7 @@
 #include "probes.h"
 
 #include "../kernels/contract_b_large.rk.h"
+#include "../kernels/contract_b_load.rk.h"
 #include "../kernels/contract_b_medium.rk.h"
 #include "../kernels/contract_b_small.rk.h"
 

@@ -4,6 +4,8 @@
 
 #include "payload.h"
 
+#include <stdlib.h>
+
 /* ----------------------------------------------- kernels that only the CPU has: they copy a whole message */
 
 /* A reply is a structure of its own, so each size has a type. */
@@ -11,9 +13,13 @@
     do_(1, 451) do_(15, 452) do_(16, 453) do_(36, 454) do_(48, 455) do_(63, 456) do_(64, 457) do_(1023, 458) \
         do_(1024, 459)
 #define EACH_LARGE_REPLY(do_) do_(1025, 460) do_(4096, 461) do_(65536, 462) do_(16777216, 463)
-#define DECLARE_REPLY(size, type)                        \
-    RK_MESSAGE(sized_##size, type, (rk_u8, bytes, size)) \
-    RK_HANDLER(reply_##size, sized_##size, msg, rk_none, self, .replies = 1) { rk_reply(RK_ARG, msg, msg); }
+#define DECLARE_REPLY(size, type)                                                                            \
+    RK_MESSAGE(sized_##size, type, (rk_u8, bytes, size))                                                     \
+    RK_HANDLER(reply_##size, sized_##size, msg, rk_none, self, .replies = 1) { rk_reply(RK_ARG, msg, msg); } \
+    RK_BATCH_HANDLER(reply_batch_##size, sized_##size, n, rk_none, self, .max_sends = 32, .replies = 1)      \
+    {                                                                                                        \
+        for (rk_u32 i = n; i-- > 0;) rk_reply(RK_ARG, RK_AT(sized_##size, i), RK_AT(sized_##size, i));       \
+    }
 EACH_INLINE_REPLY(DECLARE_REPLY)
 EACH_LARGE_REPLY(DECLARE_REPLY)
 
@@ -24,6 +30,22 @@ EACH_LARGE_REPLY(DECLARE_REPLY)
         if (rk_try_receive(RK_ARG, &mine)) rk_reply(RK_ARG, &mine, &mine);                      \
     }
 EACH_INLINE_REPLY(DECLARE_SPMD_REPLY)
+
+/* Sends it on at once. What would have to wait is kept back, which no case here lets happen. */
+#define DECLARE_TRY(size, type)                                                  \
+    RK_HANDLER(try_##size, sized_##size, msg, rk_none, self)                     \
+    {                                                                            \
+        rk_status status = rk_try_send(RK_ARG, msg);                             \
+        if (status != RK_OK) rk_log1(RK_ARG, RK_ERROR, "not tried: %u", status); \
+    }                                                                            \
+    RK_SPMD_KERNEL(try_##size##_spmd, sized_##size, sized_##size, .threads = 4)  \
+    {                                                                            \
+        sized_##size mine;                                                       \
+        if (!rk_try_receive(RK_ARG, &mine)) return;                              \
+        rk_status status = rk_try_send(RK_ARG, &mine);                           \
+        if (status != RK_OK) rk_log1(RK_ARG, RK_ERROR, "not tried: %u", status); \
+    }
+EACH_INLINE_REPLY(DECLARE_TRY)
 
 RK_HANDLER(copy_large, large_load, load, rk_none, self)
 {
@@ -38,6 +60,31 @@ RK_SPMD_KERNEL(copy_small_spmd, small_load, small_load, .threads = 32)
     rk_u32 length = rk_length(RK_ARG) < SMALL_MOST ? rk_length(RK_ARG) : SMALL_MOST;
     rk_status status = rk_send_bytes(RK_ARG, small_load, load.bytes, length);
     if (status != RK_OK) rk_log1(RK_ARG, RK_ERROR, "the copy was not staged: %u", status);
+}
+
+/* Sends one byte more than each load may have, of what it got, and tells what came of it. */
+RK_MESSAGE(verdicts, 464, (rk_u32, small), (rk_u32, medium), (rk_u32, large))
+
+RK_FN verdicts send_too_much(RK_CTX, const rk_u8 *bytes)
+{
+    verdicts said = { rk_send_bytes(RK_ARG, small_load, bytes, SMALL_MOST + 1),
+                      rk_send_bytes(RK_ARG, medium_load, bytes, MEDIUM_MOST + 1),
+                      rk_send_bytes(RK_ARG, large_load, bytes, (rk_u64)LARGE_MOST + 1) };
+    return said;
+}
+
+RK_HANDLER(exceed_large, large_load, load, rk_none, self, .max_sends = 4)
+{
+    verdicts said = send_too_much(RK_ARG, load->bytes);
+    rk_send(RK_ARG, &said);
+}
+
+RK_SPMD_KERNEL(exceed_small_spmd, small_load, verdicts, .threads = 32, .max_sends = 4)
+{
+    small_load load;
+    if (!rk_try_receive(RK_ARG, &load)) return;
+    verdicts said = send_too_much(RK_ARG, load.bytes);
+    rk_send(RK_ARG, &said);
 }
 
 /* ------------------------------------------------------------------ the paths */
@@ -195,6 +242,103 @@ static void every_size_comes_back_as_a_reply(contract *c)
     free_buffers(&b);
 }
 
+/* Given requests that one batch handler finds together and answers from the last to the first, then each gets the answer
+ * to its own. */
+static void ask_together(contract *c, rk_u32 format, const char *kernel, rk_u16 type, rk_u32 size, buffers *b)
+{
+    enum { TOGETHER = 3 };
+    rk_launch_options o = small(16);
+    rk_outstanding asked[TOGETHER];
+    rk_u8 *got[TOGETHER];
+    o.requests = 1;
+    o.slot_format = format;
+    o.kernel_name = kernel;
+    rk_kernel replier = launch(c, "replier", "", &o);
+    for (rk_u32 i = 0; i < TOGETHER; i++) {
+        got[i] = calloc(1, (size_t)size + 1);
+        assert_non_null(got[i]);
+        paint(b->sent, size, size + i);
+        assert_ok(rk_request_start(c->runtime, replier, type, b->sent, size, type, got[i], size, 0,
+                                   CONTRACT_PATIENCE, &asked[i]));
+    }
+    assert_ok(rk_activate(c->runtime, replier));
+    for (rk_u32 i = 0; i < TOGETHER; i++) {
+        assert_ok(rk_request_await(c->runtime, &asked[i], CONTRACT_PATIENCE));
+        paint(b->sent, size, size + i);
+        assert_memory_equal(got[i], b->sent, size);
+        assert_int_equal(got[i][size], 0);
+        free(got[i]);
+    }
+    assert_int_equal(metrics_of(c, replier).turns, 1);
+    assert_ok(rk_terminate(c->runtime, replier, CONTRACT_PATIENCE));
+}
+
+static void a_batch_handler_replies_to_each_of_its_messages(contract *c)
+{
+    buffers b = make_buffers();
+#define ASK_TOGETHER(size, type)                                          \
+    ask_together(c, RK_FORMAT_SEQ, "reply_batch_" #size, type, size, &b); \
+    ask_together(c, RK_FORMAT_UNIT, "reply_batch_" #size, type, size, &b);
+    EACH_INLINE_REPLY(ASK_TOGETHER)
+    EACH_LARGE_REPLY(ASK_TOGETHER)
+    free_buffers(&b);
+}
+
+/* Given loads of all sizes that come to a batch handler together, those in their slots beside those in blocks. */
+static void a_batch_handler_sees_every_size_whole(contract *c)
+{
+    buffers b = make_buffers();
+    for (size_t s = 0; s < SHAPES; s++)
+        for (size_t n = 0; n < loads_for(c, &shapes[s]); n++) {
+            const load *of = &loads[n];
+            rk_launch_options o = shaped(&shapes[s]);
+            rk_kernel weigh = launch(c, "weigh", kernel_for("weigh", of), &o);
+            for (rk_u32 round = 0; round < 3; round++) {
+                rk_u32 together = 0;
+                for (; together < SIZES && sizes[together] <= of->most; together++) {
+                    paint(b.sent, sizes[together], together + 100 * round);
+                    assert_ok(rk_send(c->runtime, weigh, of->type, b.sent, sizes[together], 0));
+                }
+                assert_ok(rk_activate(c->runtime, weigh));
+                for (rk_u32 i = 0; i < together; i++) {
+                    load_weight seen, expected = { 0, sizes[i], together };
+                    paint(b.sent, sizes[i], i + 100 * round);
+                    for (rk_u32 at = 0; at < sizes[i]; at++)
+                        expected.hash = WEIGH_BYTE(expected.hash, b.sent[at]);
+                    receive(c, weigh, &seen);
+                    assert_memory_equal(&seen, &expected, sizeof seen);
+                }
+                assert_ok(rk_deactivate(c->runtime, weigh));
+            }
+            assert_ok(rk_terminate(c->runtime, weigh, CONTRACT_PATIENCE));
+        }
+    free_buffers(&b);
+}
+
+static void every_size_goes_at_once(contract *c)
+{
+    buffers b = make_buffers();
+#define TRY(size, type)                                                   \
+    for (size_t s = 0; s < SHAPES; s++) {                                 \
+        const load of = { "", type, size };                               \
+        rk_launch_options o = shaped(&shapes[s]), source = small(16);     \
+        rk_kernel first = launch(c, "first", "try_" #size, &source),      \
+                  second = launch_active(c, "second", "try_" #size, &o);  \
+        assert_ok(rk_connect(c->runtime, first, 0, second, 0));           \
+        assert_ok(rk_activate(c->runtime, first));                        \
+        for (rk_u32 round = 0; round < 40; round++) {                     \
+            paint(b.sent, size, round + 1);                               \
+            assert_ok(rk_send(c->runtime, first, type, b.sent, size, 0)); \
+            assert_arrives(c, second, &of, &b, size);                     \
+        }                                                                 \
+        assert_ok(rk_terminate(c->runtime, first, CONTRACT_PATIENCE));    \
+        assert_ok(rk_terminate(c->runtime, second, CONTRACT_PATIENCE));   \
+    }
+    EACH_INLINE_REPLY(TRY)
+    assert_int_equal(logged(c, "not tried"), 0);
+    free_buffers(&b);
+}
+
 static void a_handler_sends_copies_of_every_size(contract *c)
 {
     buffers b = make_buffers();
@@ -202,7 +346,93 @@ static void a_handler_sends_copies_of_every_size(contract *c)
     const load *of = &loads[c->variant->style == STYLE_FIBERS ? 0 : 2];
     rk_kernel copy = launch_active(c, "copy", kernel_for("copy", of), &o);
     send_each_size(c, copy, copy, of, &b);
+    assert_ok(rk_terminate(c->runtime, copy, CONTRACT_PATIENCE));
+
+    /* to another kernel, in each shape that its lane may have */
+    for (size_t s = 0; s < (c->variant->style == STYLE_FIBERS ? SHAPES : LARGE_SHAPES); s++) {
+        rk_launch_options to = shaped(&shapes[s]);
+        copy = launch(c, "copy", kernel_for("copy", of), &o);
+        rk_kernel pass = launch_active(c, "pass", kernel_for("pass", of), &to);
+        assert_ok(rk_connect(c->runtime, copy, 0, pass, 0));
+        assert_ok(rk_activate(c->runtime, copy));
+        send_each_size(c, copy, pass, of, &b);
+        assert_ok(rk_terminate(c->runtime, copy, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
+    }
     assert_int_equal(logged(c, "not staged"), 0);
+    free_buffers(&b);
+}
+
+/* Runs of one size, more than a lane holds: in and out many at a time, in every shape. */
+static void every_size_goes_many_at_a_time(contract *c)
+{
+    enum { AT_ONCE = 3, ROUNDS = 20 };
+    buffers b = make_buffers();
+    for (size_t s = 0; s < SHAPES; s++)
+        for (size_t n = 0; n < loads_for(c, &shapes[s]); n++) {
+            const load *of = &loads[n];
+            rk_launch_options o = shaped(&shapes[s]);
+            rk_kernel pass = launch_active(c, "pass", kernel_for("pass", of), &o);
+            for (size_t i = 0; i < SIZES && sizes[i] <= of->most && sizes[i] <= MEDIUM_MOST; i++) {
+                const rk_u32 size = sizes[i], stride = size + 5;
+                for (rk_u32 round = 0; round < ROUNDS; round++) {
+                    rk_received infos[AT_ONCE];
+                    size_t accepted = 0, received = 0;
+                    paint(b.sent, AT_ONCE * size, round + size);
+                    memset(b.got, 0xee, AT_ONCE * stride);
+                    assert_ok(rk_send_many(c->runtime, pass, of->type, b.sent, size, AT_ONCE, 0, &accepted));
+                    assert_int_equal(accepted, AT_ONCE);
+                    settle(c);
+                    while (received < AT_ONCE) {
+                        size_t more = 0;
+                        assert_ok(rk_receive_many(c->runtime, pass, b.got + received * stride, stride,
+                                                  AT_ONCE - received, round % 2 ? infos + received : 0,
+                                                  c->variant->single_step ? RK_NO_WAIT : CONTRACT_PATIENCE,
+                                                  &more));
+                        received += more;
+                    }
+                    for (rk_u32 k = 0; k < AT_ONCE; k++) {
+                        assert_memory_equal(b.got + (size_t)k * stride, b.sent + (size_t)k * size, size);
+                        for (rk_u32 at = size; at < stride; at++)
+                            assert_int_equal(b.got[(size_t)k * stride + at], 0xee);
+                        if (round % 2) assert_int_equal(infos[k].length, size);
+                    }
+                }
+            }
+            assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
+        }
+    free_buffers(&b);
+}
+
+static void every_size_can_be_written_in_place(contract *c)
+{
+    buffers b = make_buffers();
+    for (size_t s = 0; s < SHAPES; s++) {
+        const load *of = &loads[0];
+        rk_launch_options o = shaped(&shapes[s]);
+        rk_kernel pass = launch_active(c, "pass", kernel_for("pass", of), &o);
+        rk_reservation r;
+        if (shapes[s].window || shapes[s].strategy == RK_BACKPRESSURE_DROP_OLDEST) {
+            assert_status(rk_reserve(c->runtime, pass, of->type, 1, 0, &r), RK_UNSUPPORTED);
+            assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
+            continue;
+        }
+        for (size_t i = 0; i < SIZES && sizes[i] <= of->most; i++)
+            for (rk_u32 round = 0; round < 40; round++) {
+                paint(b.sent, sizes[i], round + 1);
+                assert_ok(rk_reserve(c->runtime, pass, of->type, sizes[i], 0, &r));
+                assert_int_equal(r.size, sizes[i]);
+                memcpy(r.body, b.sent, sizes[i]);
+                if (round % 3 == 2) {
+                    assert_ok(rk_abort(c->runtime, &r));
+                    continue;
+                }
+                assert_ok(rk_commit(c->runtime, &r));
+                assert_arrives(c, pass, of, &b, sizes[i]);
+            }
+        assert_status(rk_reserve(c->runtime, pass, of->type, SMALL_MOST + 1, 0, &r), RK_UNSUPPORTED);
+        assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
+    }
     free_buffers(&b);
 }
 
@@ -226,6 +456,22 @@ static void one_byte_more_than_declared_is_refused(contract *c)
         assert_arrives(c, pass, of, &b, of->most);
         assert_ok(rk_terminate(c->runtime, pass, CONTRACT_PATIENCE));
     }
+    free_buffers(&b);
+}
+
+static void one_byte_more_than_declared_is_refused_in_a_handler(contract *c)
+{
+    buffers b = make_buffers();
+    rk_launch_options o = small(16);
+    const load *of = &loads[c->variant->style == STYLE_FIBERS ? 0 : 2];
+    rk_kernel exceed = launch_active(c, "exceed", kernel_for("exceed", of), &o);
+    verdicts said;
+    assert_ok(rk_send(c->runtime, exceed, of->type, b.sent, of->most, 0));
+    receive(c, exceed, &said); /* and nothing else came before it */
+    assert_int_equal(said.small, RK_TOO_LARGE);
+    assert_int_equal(said.medium, RK_TOO_LARGE);
+    assert_int_equal(said.large, RK_TOO_LARGE);
+    assert_int_equal(account_of(c, exceed).output_accepted, 1);
     free_buffers(&b);
 }
 
@@ -331,7 +577,13 @@ static const contract_case cases[] = {
     { CASE(every_size_goes_from_kernel_to_kernel), ON_EVERY },
     { CASE(every_size_is_whole_in_a_dead_letter), ON_EVERY },
     { CASE(every_size_comes_back_as_a_reply), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_batch_handler_replies_to_each_of_its_messages), NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_batch_handler_sees_every_size_whole), NEEDS_REGIONS },
+    { CASE(every_size_goes_at_once), NEEDS_CPU },
     { CASE(a_handler_sends_copies_of_every_size), NEEDS_CPU },
+    { CASE(every_size_goes_many_at_a_time), ON_EVERY },
+    { CASE(every_size_can_be_written_in_place), ON_EVERY },
+    { CASE(one_byte_more_than_declared_is_refused_in_a_handler), NEEDS_CPU },
     { CASE(one_byte_more_than_declared_is_refused), ON_EVERY },
     { CASE(a_structure_is_sent_whole_or_not_at_all), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_hook_sees_the_whole_of_a_refused_message), NEEDS_CPU },

@@ -74,15 +74,44 @@ RK_FN RK_GLOBAL const rk_header *rk_view_find(rk_context *context, RK_GLOBAL con
     return (RK_GLOBAL const rk_header *)(base + ((rk_u64)(at - base) >> view->shift << view->shift));
 }
 
+/* Message i of the batch that a batch handler was given. */
+RK_FN RK_GLOBAL const rk_header *rk_batch_message(rk_context *context, rk_u32 i)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    rk_u32 at = context->order[context->batch_first + i];
+    rk_u32 v = 0;
+    while (at >= turn->view[v].n) at -= turn->view[v++].n;
+    return (RK_GLOBAL const rk_header *)rk_view_slot(&turn->view[v], context->arena, at);
+}
+
+/* The bytes of a message of the batch, wherever they lie, and how many. */
+RK_FN RK_GLOBAL const rk_u8 *rk_message_bytes(rk_context *context, RK_GLOBAL const rk_header *header,
+                                              rk_u32 *length)
+{
+    RK_GLOBAL const rk_u8 *payload = (RK_GLOBAL const rk_u8 *)header;
+    payload += context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
+    *length = header->length;
+    if (!(header->flags & RK_FLAG_REFERENCE)) return payload;
+    RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)payload;
+    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
+    *length = (rk_u32)reference->length;
+    return rk_pool_block((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena,
+                         reference->block);
+}
+
 /* The header of a message that a handler was given, by the pointer that it was given. */
 RK_FN RK_GLOBAL const rk_header *rk_header_of(rk_context *context, RK_MSG const void *message)
 {
     RK_GLOBAL const rk_u8 *at = (RK_GLOBAL const rk_u8 *)message;
+    rk_u32 length;
     if (at == (RK_GLOBAL const rk_u8 *)context->payload) return context->header;
     for (rk_u32 v = 0; v < context->turn->views; v++) {
         RK_GLOBAL const rk_header *header = rk_view_find(context, &context->turn->view[v], at);
         if (header) return header;
     }
+    for (rk_u32 i = 0; i < context->batch_n && context->turn->references; i++) /* a block of a batch's */
+        if (rk_message_bytes(context, rk_batch_message(context, i), &length) == at)
+            return rk_batch_message(context, i);
     return context->header;
 }
 
@@ -432,17 +461,25 @@ RK_FN_LARGE void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *t
 
 /* ------------------------------------------------------------------ batch handlers */
 
-/* Message i of the batch that a batch handler was given. */
-#define RK_AT(message, i) ((RK_MSG const message *)rk_batch_at(rk_ctx, i))
+/* Message i of the batch that a batch handler was given, and its bytes (of a blob, what was sent). */
+#define RK_AT(message, i) ((RK_MSG const message *)rk_batch_at(rk_ctx, i, sizeof(message) > RK_INLINE_MAX))
+#define rk_length_at(arg, i) rk_batch_length(arg, i)
 
-RK_FN RK_MSG const void *rk_batch_at(rk_context *context, rk_u32 i)
+/* `large`: it may lie in a block. A constant: what can't is not asked for it. */
+RK_FN RK_MSG const void *rk_batch_at(rk_context *context, rk_u32 i, rk_u32 large)
 {
-    RK_GLOBAL rk_turn *turn = context->turn;
-    rk_u32 at = context->order[context->batch_first + i];
-    rk_u32 v = 0;
-    while (at >= turn->view[v].n) at -= turn->view[v++].n;
-    return (RK_MSG const void *)(rk_view_slot(&turn->view[v], context->arena, at) +
-                                 turn->view[v].header_size);
+    RK_GLOBAL const rk_header *header = rk_batch_message(context, i);
+    rk_u32 length;
+    if (large) return (RK_MSG const void *)rk_message_bytes(context, header, &length);
+    return (RK_MSG const void *)((RK_GLOBAL const rk_u8 *)header +
+                                 (context->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT));
+}
+
+RK_FN rk_u32 rk_batch_length(rk_context *context, rk_u32 i)
+{
+    rk_u32 length;
+    (void)rk_message_bytes(context, rk_batch_message(context, i), &length);
+    return length;
 }
 
 #endif

@@ -259,8 +259,7 @@ RK_FN void rk_batch_stand(rk_context *context, rk_u32 first, rk_u32 n)
     context->batch_first = first;
     context->batch_n = n;
     context->header = rk_batch_header(context, context->order[first]);
-    context->payload = (RK_GLOBAL const rk_u8 *)context->header + context->view->header_size;
-    context->payload_length = context->header->length;
+    context->payload = rk_message_bytes(context, context->header, &context->payload_length);
     context->state = context->shard_state;
     if (shard->state_kind == RK_PER_ACTOR)
         context->state = (rk_byte *)context->shard_state +

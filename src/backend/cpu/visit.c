@@ -72,7 +72,7 @@ static void handle_batches(rk_context *context, const rk_class *class)
             continue;
         }
         context->header = (const rk_header *)(const void *)slot;
-        context->payload = slot + context->view->header_size;
+        context->payload = rk_message_bytes(context, context->header, &context->payload_length);
         context->state = context->shard_state;
         if (per_actor)
             context->state = (rk_byte *)context->shard_state +
@@ -84,6 +84,7 @@ static void handle_batches(rk_context *context, const rk_class *class)
         handler->call(context);
         rk_batch_end(context);
     }
+    context->batch_n = 0;
 }
 
 static void loop_handle(rk_context *context)
