@@ -133,10 +133,99 @@ static void the_same_id_on_a_route_in_turn_is_a_duplicate_at_any_shard(contract 
     }
 }
 
+/* ------------------------------------------------------------------ beside other policies */
+
+static rk_send_options urgent_id(rk_u64 id, rk_u32 priority)
+{
+    rk_send_options with = id_of(id);
+    with.priority = (rk_u8)priority;
+    return with;
+}
+
+/* The window is the lane's, not a band's. */
+static void repeat_ids_with_other_priorities(contract *c, rk_u32 lane)
+{
+    for (size_t s = 0; s < STRATEGIES; s++) {
+        rk_launch_options o = small_queue(strategies[s]);
+        o.deduplication_window = 16;
+        o.priority = 1;
+        line l = open_line(c, lane, &o);
+        for (rk_u64 i = 1; i <= CAPACITY; i++) {
+            rk_send_options with = urgent_id(i, i % 2 ? 200 : 10);
+            assert_offer(&l, i, &with, RK_OK);
+        }
+
+        /* given a full lane, when ids come again with another priority, higher or lower, then they are duplicates:
+         * nobody is evicted for one, and none is told that there is no room */
+        for (rk_u64 i = 1; i <= CAPACITY; i++) {
+            rk_send_options with = urgent_id(i, i % 2 ? 10 : 250);
+            assert_offer(&l, 100 + i, &with, RK_DUPLICATE);
+        }
+        assert_int_equal(lane_account(&l).evicted, 0);
+        assert_int_equal(lane_account(&l).refused_duplicate, CAPACITY);
+        assert_collects(&l, 1, 3, 5, 7, 9, 11, 13, 15, 2, 4, 6, 8, 10, 12, 14, 16);
+        rk_send_options with = urgent_id(7, 70);
+        assert_offer(&l, 200, &with, RK_DUPLICATE);
+        close_line(&l);
+    }
+}
+
+static void an_id_with_another_priority_is_a_duplicate_all_the_same(contract *c)
+{
+    on_both_lanes(c, repeat_ids_with_other_priorities);
+}
+
+/* An id was accepted, so it is known, whatever became of its message. */
+static void repeat_ids_that_expired_or_were_evicted(contract *c, rk_u32 lane)
+{
+    rk_launch_options o = small_queue(RK_BACKPRESSURE_DROP_OLDEST);
+    o.deduplication_window = 16;
+    o.expiry = 1;
+    line l = open_line(c, lane, &o);
+    rk_send_options brief = id_of(1), again = id_of(1);
+    brief.ttl_us = 1000;
+    assert_offer(&l, 1, &brief, RK_OK);
+    let_pass(c, RK_MILLISECONDS(2));
+    assert_offer(&l, 2, &again, RK_DUPLICATE); /* it is too old, and nobody has looked at it yet */
+    again = id_of(2);
+    assert_offer(&l, 3, &again, RK_OK);
+    assert_collects(&l, 3);
+    assert_int_equal(lane_account(&l).expired, 1);
+    again = id_of(1);
+    assert_offer(&l, 4, &again, RK_DUPLICATE);
+    assert_ok(rk_deactivate(c->runtime, l.target));
+
+    /* of 17 the first is evicted: it is duplicate still, and then one beyond the window */
+    for (rk_u64 i = 0; i < 15; i++) {
+        again = id_of(100 + i);
+        assert_offer(&l, 100 + i, &again, RK_OK);
+    }
+    assert_offer(&l, 200, 0, RK_OK);
+    assert_offer(&l, 201, 0, RK_OK); /* evicts 100 */
+    again = id_of(100);
+    assert_offer(&l, 202, &again, RK_DUPLICATE);
+    again = id_of(115);
+    assert_offer(&l, 115, &again, RK_OK); /* 2 leaves the window, and 101 the lane */
+    again = id_of(2);
+    assert_offer(&l, 203, &again, RK_OK); /* 100 leaves the window, and 102 the lane */
+    again = id_of(100);
+    assert_offer(&l, 204, &again, RK_OK);
+    assert_collects(&l, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113, 114, 200, 201, 115, 203, 204);
+    assert_int_equal(lane_account(&l).evicted, 4);
+    close_line(&l);
+}
+
+static void an_id_is_known_whatever_became_of_its_message(contract *c)
+{
+    on_both_lanes(c, repeat_ids_that_expired_or_were_evicted);
+}
+
 static const contract_case cases[] = {
     { CASE(an_id_is_a_duplicate_within_the_window_only), ON_EVERY },
     { CASE(an_id_refused_for_lack_of_room_is_accepted_later), ON_EVERY },
     { CASE(a_run_of_ids_counts_up_until_the_first_duplicate), ON_EVERY },
+    { CASE(an_id_with_another_priority_is_a_duplicate_all_the_same), ON_EVERY },
+    { CASE(an_id_is_known_whatever_became_of_its_message), ON_EVERY },
     { CASE(the_same_id_on_a_route_in_turn_is_a_duplicate_at_any_shard), ON_EVERY },
 };
 
