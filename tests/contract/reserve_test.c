@@ -87,6 +87,50 @@ static void an_aborted_reservation_is_passed_over_as_if_it_had_never_been(contra
     assert_int_equal(a.queued, 0);
 }
 
+/* Given a lane that is full behind a hole, when more comes, then each strategy says what it says of any full lane, and
+ * the hole stays; when it is committed, all of it comes. */
+static void a_hole_holds_its_place_under_each_strategy(contract *c)
+{
+    static const rk_u32 strategies[] = { RK_BACKPRESSURE_BLOCK, RK_BACKPRESSURE_REJECT,
+                                         RK_BACKPRESSURE_DROP_NEWEST };
+    static const rk_status full[] = { RK_TIMED_OUT, RK_FULL, RK_DROPPED };
+    for (size_t s = 0; s < 3; s++) {
+        rk_launch_options o = slots(16);
+        rk_send_options brief = RK_SEND_DEFAULTS;
+        rk_reservation more;
+        o.backpressure = strategies[s];
+        brief.timeout_ns = RK_MILLISECONDS(2);
+        rk_kernel k = launch_echo(c, &o);
+        for (rk_u32 round = 0; round < 5; round++) {
+            rk_reservation hole = reserve_probe(c, k, 100);
+            for (rk_u32 i = 1; i < 16; i++) assert_ok(send_probe(c, k, i));
+            settle(c);
+            for (rk_u32 i = 0; i < 3; i++) {
+                probe p = { 200 + i, 0 };
+                assert_status(rk_send(c->runtime, k, RK_BODY(p), &brief), full[s]);
+            }
+            assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &more), RK_FULL);
+            assert_int_equal(info_of(c, k).queued, 16);
+            if (round % 2) {
+                assert_ok(rk_abort(c->runtime, &hole));
+            } else {
+                assert_ok(rk_commit(c->runtime, &hole));
+                assert_next(c, k, 100);
+            }
+            for (rk_u32 i = 1; i < 16; i++) assert_next(c, k, i);
+            wait_until(c, account_of(c, k).queued == 0);
+        }
+        rk_account a = account_of(c, k);
+        assert_int_equal(a.accepted, 5 * 15 + 3);
+        assert_int_equal(a.delivered, 5 * 15 + 3);
+        assert_int_equal(a.lost + a.evicted, 0);
+        assert_int_equal(a.refused_timed_out, s == 0 ? 15 : 0);
+        assert_int_equal(a.refused_full, s == 1 ? 15 : 0);
+        assert_int_equal(a.refused_dropped, s == 2 ? 15 : 0);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
 /* ------------------------------------------------------------------ owners that go */
 
 typedef struct owner {
@@ -129,6 +173,46 @@ static void when_its_owner_exits_a_hole_is_repaired_and_counted_lost(contract *c
     assert_int_equal(a.lost, 3);
     assert_int_equal(a.accepted, 5);
     assert_true(a.balanced);
+}
+
+typedef struct late_sender {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 sent; /* atomic */
+} late_sender;
+
+static void *send_when_there_is_room(void *argument)
+{
+    late_sender *s = argument;
+    probe p = { 16, 0 };
+    rk_send_options patient = RK_SEND_DEFAULTS;
+    patient.timeout_ns = CONTRACT_PATIENCE;
+    expect_ok(s->c, rk_send(s->c->runtime, s->kernel, RK_BODY(p), &patient));
+    __atomic_store_n(&s->sent, 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+static void a_sender_that_waits_behind_a_hole_goes_on_when_its_owner_exits(contract *c)
+{
+    static owner o;
+    rk_launch_options options = slots(16);
+    rk_kernel k = launch_echo(c, &options);
+    late_sender s = { c, k, 0 };
+    o = (owner){ .c = c, .kernel = k, .count = 1 };
+    start_thread(c, reserve_and_exit, &o);
+    wait_until(c, __atomic_load_n(&o.reserved, __ATOMIC_ACQUIRE));
+    for (rk_u32 i = 1; i < 16; i++) assert_ok(send_probe(c, k, i));
+    start_thread(c, send_when_there_is_room, &s);
+    assert_nothing_comes(c, k);
+    assert_int_equal(__atomic_load_n(&s.sent, __ATOMIC_ACQUIRE), 0);
+
+    __atomic_store_n(&o.leave, 1, __ATOMIC_RELEASE);
+    wait_until(c, __atomic_load_n(&s.sent, __ATOMIC_ACQUIRE));
+    join_threads(c);
+    for (rk_u32 i = 1; i <= 16; i++) assert_next(c, k, i);
+    wait_until(c, account_of(c, k).delivered == 16);
+    assert_int_equal(account_of(c, k).lost, 1);
+    assert_int_equal(account_of(c, k).accepted, 17);
 }
 
 static void another_threads_reservation_can_be_neither_committed_nor_aborted(contract *c)
@@ -344,6 +428,8 @@ static void writers_in_place_and_senders_lose_nothing_and_keep_their_order(contr
 IN_BOTH(a_committed_reservation_is_a_message_in_its_place)
 IN_BOTH(others_go_on_behind_a_hole_and_the_consumer_waits_at_it)
 IN_BOTH(an_aborted_reservation_is_passed_over_as_if_it_had_never_been)
+IN_BOTH(a_hole_holds_its_place_under_each_strategy)
+IN_BOTH(a_sender_that_waits_behind_a_hole_goes_on_when_its_owner_exits)
 IN_BOTH(when_its_owner_exits_a_hole_is_repaired_and_counted_lost)
 IN_BOTH(another_threads_reservation_can_be_neither_committed_nor_aborted)
 IN_BOTH(an_owner_may_exit_after_its_kernel)
@@ -359,6 +445,8 @@ static const contract_case cases[] = {
     BOTH(a_committed_reservation_is_a_message_in_its_place, ON_EVERY),
     BOTH(others_go_on_behind_a_hole_and_the_consumer_waits_at_it, ON_EVERY),
     BOTH(an_aborted_reservation_is_passed_over_as_if_it_had_never_been, ON_EVERY),
+    BOTH(a_hole_holds_its_place_under_each_strategy, ON_EVERY),
+    BOTH(a_sender_that_waits_behind_a_hole_goes_on_when_its_owner_exits, ON_EVERY),
     BOTH(when_its_owner_exits_a_hole_is_repaired_and_counted_lost, ON_EVERY),
     BOTH(another_threads_reservation_can_be_neither_committed_nor_aborted, ON_EVERY),
     BOTH(an_owner_may_exit_after_its_kernel, ON_EVERY),
