@@ -193,6 +193,26 @@ static void each_thread_keeps_its_value_from_region_to_region(contract *c)
     }
 }
 
+/* Launched with more threads, or with fewer, some would have no value or some values no thread. */
+static void values_without_a_thread_each_are_refused(contract *c)
+{
+    static const rk_u32 thread_counts[] = { PER_THREAD / 2, PER_THREAD * 2, 1 };
+    for (size_t i = 0; i < sizeof thread_counts / sizeof *thread_counts; i++) {
+        rk_launch_options o = small(64);
+        o.threads = thread_counts[i];
+        rk_kernel k = launch_active(c, "keeper", "keep_per_thread", &o);
+        measure m;
+        rk_dead_letter letter;
+        send_measure(c, k, 5, 0, 0);
+        wait_until(c, account_of(c, k).dead_letters == 1);
+        assert_ok(rk_receive_dead(c->runtime, k, &m, sizeof m, &letter, RK_NO_WAIT));
+        assert_string_equal(letter.reason, rk_status_name(RK_INVALID_OPTIONS));
+        assert_int_equal(m.number, 5);
+        assert_int_equal(account_of(c, k).output_accepted, 0);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
 static void floats_are_summed_for_any_number_of_them(contract *c)
 {
     static const rk_u32 counts[] = { 1, 2, 3, 31, 32, 33, 100, 255, 256 };
@@ -210,8 +230,8 @@ static void floats_are_summed_for_any_number_of_them(contract *c)
 
 static void threads_of_a_warp_exchange_values(contract *c)
 {
-    static const rk_u32 thread_counts[] = { 64, 48, 32 };
-    for (size_t i = 0; i < 3; i++) {
+    static const rk_u32 thread_counts[] = { 64, 48, 32, 8, 40, 1000, 1024 };
+    for (size_t i = 0; i < sizeof thread_counts / sizeof *thread_counts; i++) {
         rk_u32 threads = thread_counts[i];
         rk_launch_options o = small(1024);
         o.threads = threads;
@@ -233,6 +253,38 @@ static void threads_of_a_warp_exchange_values(contract *c)
     }
 }
 
+/* Each kind of value and of shuffle, in whole warps and in one of eight threads. */
+static void values_of_each_kind_are_exchanged_to_the_last_bit(contract *c)
+{
+    static const rk_u32 thread_counts[] = { 32, 40, 1024 };
+    for (size_t i = 0; i < sizeof thread_counts / sizeof *thread_counts; i++) {
+        const rk_u32 threads = thread_counts[i];
+        rk_launch_options o = small(1024);
+        o.threads = threads;
+        o.kernel_name = "exchange_kinds";
+        rk_kernel k = launch(c, "exchange", "", &o);
+        for (rk_u32 t = 0; t < threads; t++) send_measure(c, k, t, 0, 0);
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u32 t = 0; t < threads; t++) {
+            const rk_u32 lane = t % 32, here = threads - t / 32 * 32 < 32 ? threads - t / 32 * 32 : 32;
+            const rk_u32 first = t - lane, last = first + here - 1, across = first + (lane ^ 7u);
+            const rk_u32 next = lane + 1 < here ? t + 1 : t;
+            exchanged_kinds e;
+            receive(c, k, &e);
+            assert_true(e.last_i64 == KIND_I64(last));
+            assert_true(e.next_u64 == KIND_U64(next));
+            assert_true(e.next_i64 == KIND_I64(next));
+            assert_true(e.last_u32 == (rk_u32)KIND_U64(last));
+            assert_true(e.last_i32 == (rk_i32)KIND_I64(last));
+            assert_true(e.last_f32 == KIND_F32(last));
+            assert_true(e.next_u32 == (rk_u32)KIND_U64(next));
+            assert_true(e.across_i32 == (rk_i32)KIND_I64(across));
+            assert_true(e.across_f32 == KIND_F32(across));
+        }
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
 static const contract_case cases[] = {
     { CASE(the_time_that_a_message_has_left_is_told), ON_EVERY },
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
@@ -241,7 +293,9 @@ static const contract_case cases[] = {
     { CASE(a_message_to_the_host_says_on_which_route_it_came), ON_EVERY },
     { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
     { CASE(each_thread_keeps_its_value_from_region_to_region), NEEDS_REGIONS },
+    { CASE(values_without_a_thread_each_are_refused), NEEDS_REGIONS },
     { CASE(floats_are_summed_for_any_number_of_them), NEEDS_REGIONS },
     { CASE(threads_of_a_warp_exchange_values), NEEDS_FIBERS },
+    { CASE(values_of_each_kind_are_exchanged_to_the_last_bit), NEEDS_FIBERS },
 };
 CONTRACT_MAIN("dialect", cases)

@@ -102,15 +102,17 @@ RK_SPMD_KERNEL(reduce_warps, series_value, series_sum, .threads = 256, .barrier 
     }
 }
 
-/* The same by a vote: how many threads of each warp have an odd value. */
-RK_SPMD_KERNEL(vote_warps, series_value, series_sum, .threads = 64, .barrier = RK_SCOPE_WARP)
+/* The same by votes: which threads of each warp have an odd value, and whether any of the warp, and any of the block, has
+ * a rare one. */
+RK_SPMD_KERNEL(vote_warps, series_value, series_sum, .threads = 64, .barrier = RK_SCOPE_BLOCK)
 {
     series_value v = { 0 };
-    rk_u32 taken = rk_try_receive(RK_ARG, &v);
+    rk_u32 taken = rk_try_receive(RK_ARG, &v), rare = taken && (v.value & 127) == 5;
     rk_u32 odd = rk_ballot(taken && (v.value & 1));
-    rk_u32 any = rk_any(taken && v.value < 0, RK_SCOPE_WARP);
+    rk_u32 any = rk_any(rare, RK_SCOPE_WARP);
+    rk_u32 of_block = rk_any(rare, RK_SCOPE_BLOCK);
     if (rk_lane() == 0) {
-        series_sum total = { (rk_i64)odd, (rk_i64)any, rk_warp(), taken };
+        series_sum total = { (rk_i64)odd, (rk_i64)(any + 2u * of_block), rk_warp(), taken };
         rk_send(RK_ARG, &total);
     }
 }

@@ -15,6 +15,16 @@ RK_MESSAGE(terms, 471, (rk_u32, n), (rk_f32, sum))
 RK_MESSAGE(exchanged, 472, (rk_u64, of_lane_3), (rk_f32, two_below), (rk_u32, across), (rk_u32, thread),
            (rk_u32, threads))
 
+/* The same of each kind of value: of the last lane, the next, and the one across. */
+RK_MESSAGE(exchanged_kinds, 473, (rk_i64, last_i64), (rk_u64, next_u64), (rk_i64, next_i64),
+           (rk_u32, last_u32), (rk_i32, last_i32), (rk_f32, last_f32), (rk_u32, next_u32),
+           (rk_i32, across_i32), (rk_f32, across_f32))
+
+/* What thread t gives, all bits of it used, with either sign. */
+#define KIND_U64(t) (((rk_u64)(t) + 1u) * 0x9e3779b97f4a7c15ul)
+#define KIND_I64(t) ((rk_i64)KIND_U64(t))
+#define KIND_F32(t) ((t) % 2u ? -1.25f * (rk_f32)(t) : 0.375f * (rk_f32)(t))
+
 #define PER_THREAD 64u
 
 #endif

@@ -142,3 +142,22 @@ RK_SPMD_KERNEL(exchange_values, measure, exchanged, .threads = 64, .barrier = RK
     got.threads = rk_threads();
     if (taken) rk_send(RK_ARG, &got);
 }
+
+RK_SPMD_KERNEL(exchange_kinds, measure, exchanged_kinds, .threads = 64, .barrier = RK_SCOPE_WARP)
+{
+    measure mine;
+    const rk_u32 taken = rk_try_receive(RK_ARG, &mine), t = rk_thread();
+    rk_u32 here = rk_threads() - rk_warp() * RK_WARP_SIZE;
+    if (here > RK_WARP_SIZE) here = RK_WARP_SIZE;
+    exchanged_kinds got;
+    got.last_i64 = rk_shuffle_i64(KIND_I64(t), here - 1u);
+    got.next_u64 = rk_shuffle_down_u64(KIND_U64(t), 1u);
+    got.next_i64 = rk_shuffle_down_i64(KIND_I64(t), 1u);
+    got.last_u32 = rk_shuffle_u32((rk_u32)KIND_U64(t), here - 1u);
+    got.last_i32 = rk_shuffle((rk_i32)KIND_I64(t), here - 1u);
+    got.last_f32 = rk_shuffle_f32(KIND_F32(t), here - 1u);
+    got.next_u32 = rk_shuffle_down_u32((rk_u32)KIND_U64(t), 1u);
+    got.across_i32 = rk_shuffle_xor((rk_i32)KIND_I64(t), 7u);
+    got.across_f32 = rk_shuffle_xor_f32(KIND_F32(t), 7u);
+    if (taken) rk_send(RK_ARG, &got);
+}

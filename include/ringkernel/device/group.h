@@ -64,17 +64,38 @@
 /* A value for each thread of the group, kept from region to region:
  *     RK_PER_THREAD(rk_f32, sum, 256);
  *     RK_THREADS(t, 256) RK_MINE(sum, t) = 0;
- * A register on a GPU, an array on the CPU. The number is the kernel's .threads. */
+ * A register on a GPU, an array on the CPU. The number is the kernel's .threads, of a warp-wide kernel at most 32.
+ * Launched with other threads, its handler fails (RK_INVALID_OPTIONS): a thread's values would have no register, or
+ * a thread no value. */
 #if defined(RK_LANG_HOST)
 #define RK_PER_THREAD(type, name, threads) type name[threads]
 #define RK_MINE(name, t) (name)[t]
-#define RK_THREADS(t, threads) for (rk_u32 t = 0; t < (rk_u32)(threads); t++)
+#define RK_THREADS(t, threads) \
+    for (rk_u32 t = 0, rk_end_ = rk_threads_are(rk_ctx, (rk_u32)(threads)); t < rk_end_; t++)
 #else
 #define RK_PER_THREAD(type, name, threads) type name[1]
 #define RK_MINE(name, t) (name)[0]
-#define RK_THREADS(t, threads) \
-    for (rk_u32 rk_once_ = 0, t = rk_ctx->thread; rk_once_ < 1u; rk_once_++, RK_GROUP_BARRIER())
+#define RK_THREADS(t, threads)                                                                   \
+    for (rk_u32 rk_once_ = 0, t = rk_ctx->thread; rk_once_ < 1u; rk_once_++, RK_GROUP_BARRIER()) \
+        if (t < rk_threads_are(rk_ctx, (rk_u32)(threads)))
 #endif
+
+/* So many values as a handler says it has; without a thread for each, and a value for each thread, it fails. */
+RK_FN rk_u32 rk_threads_are(rk_context *context, rk_u32 n)
+{
+#if defined(RK_LANG_HOST)
+    const rk_u32 width = context->shard->width,
+                 most = width == RK_WARP ? RK_WARP_SIZE : context->shard->threads;
+    const rk_u32 threads = width == RK_THREAD               ? 1u
+                           : context->shard->threads < most ? context->shard->threads
+                                                            : most;
+#else
+    const rk_u32 threads = context->threads;
+#endif
+    if (n != threads && !context->failed)
+        context->failed = RK_REASON_STATUS + (rk_u32)RK_INVALID_OPTIONS + 1u;
+    return n;
+}
 
 /* Memory that the group shares for the length of one handler call. All threads ask in the same order. 16-byte
  * aligned; undefined at first. More than the kernel's .shared bytes is refused: the handler fails. */
