@@ -275,6 +275,16 @@ rk_status rk_layout_check(const rk_class *class, const rk_launch_options *o)
                          check_width(class, &l));
 }
 
+/* Groups of a block that may handle messages at the same time, each with shared memory of its own. Where one thread
+ * handles a message, a device takes whole warps, and of a kernel that says nothing blocks of its own choice. */
+static rk_u32 groups_side_by_side(const rk_class *class, rk_u32 threads)
+{
+    const rk_attributes *a = class->attributes;
+    if (class->spmd || class->batch || a->state == RK_PER_SHARD || a->width == RK_BLOCK) return 1;
+    if (a->width == RK_WARP) return threads > 32 ? threads / 32 : 1;
+    return threads > 1 ? (threads + 31u) / 32u * 32u : RK_BLOCK_CHOSEN;
+}
+
 /* Capacity, format and policy of each lane. */
 static void plan_lanes(const rk_class *class, const rk_launch_options *o, rk_layout *l)
 {
@@ -365,7 +375,8 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 tr
     if (stamps && !a->not_causal) l->features |= RK_FEATURE_CAUSAL;
     if (o->expired_to_dead) l->features |= RK_FEATURE_EXPIRED_TO_DEAD;
     l->max_sends = a->max_sends ? a->max_sends : 1;
-    l->shared_size = (rk_u32)align_up(a->shared, 16);
+    const rk_u64 shared = align_up(a->shared, 16) * (device ? groups_side_by_side(class, l->threads) : 1);
+    l->shared_size = shared > RK_SHARED_MAX ? RK_SHARED_MAX : (rk_u32)shared; /* more than any block has */
     plan_lanes(class, o, l);
     plan_pools(class, o, l);
 

@@ -27,6 +27,8 @@ typedef struct rk_lane_plan {
 #define RK_LANE_DEVICE 1u
 #define RK_LANE_OUT 2u
 #define RK_LANE_REPORT 3u
+#define RK_BLOCK_CHOSEN \
+    384u /* threads of the largest block that a device chooses for a kernel that says nothing */
 #define RK_LANES 4u
 
 /* One block of the arena: a part of the whole kernel, then one for each shard. */

@@ -95,6 +95,40 @@ static void a_region_reduces_exactly_for_every_block_size(contract *c)
     }
 }
 
+/* Given messages enough for all groups of a block at once, when they are handled, then no group is in another's shared
+ * memory. */
+static void reduce_side_by_side(contract *c, const char *kernel, rk_u32 threads, rk_u32 most)
+{
+    enum { MESSAGES = 200 };
+    rk_launch_options o = roomy();
+    o.kernel_name = kernel;
+    o.threads = threads;
+    o.max_batch = 64;
+    rk_kernel reduce = launch(c, "reduce", "", &o);
+    for (rk_u32 i = 0; i < MESSAGES; i++) {
+        series s = { 1 + i % most, i };
+        assert_ok(rk_send(c->runtime, reduce, RK_BODY(s), 0));
+    }
+    assert_ok(rk_activate(c->runtime, reduce));
+    for (rk_u32 i = 0; i < MESSAGES; i++) {
+        series_sum sum;
+        receive(c, reduce, &sum);
+        assert_int_equal(sum.members, 1 + i % most);
+        assert_int_equal(sum.sum, sum_of(i, 0, sum.members));
+        assert_int_equal(sum.by_library, sum.sum);
+    }
+    assert_ok(rk_terminate(c->runtime, reduce, CONTRACT_PATIENCE));
+}
+
+static void groups_of_a_block_reduce_side_by_side(contract *c)
+{
+    static const rk_u32 of_warps[] = { 1, 31, 32, 64, 96, 1024 }, of_threads[] = { 1, 31, 32, 33, 256 };
+    for (size_t i = 0; i < sizeof of_warps / sizeof *of_warps; i++)
+        reduce_side_by_side(c, "reduce_by_warps", of_warps[i], 64);
+    for (size_t i = 0; i < sizeof of_threads / sizeof *of_threads; i++)
+        reduce_side_by_side(c, "reduce_by_threads", of_threads[i], 16);
+}
+
 /* Queue `count` values, then let the kernel handle them in blocks of `threads`. */
 static series_sum *reduce_values(contract *c, const char *kernel, rk_u32 threads, rk_u32 count, rk_u32 check,
                                  size_t *sums)
@@ -248,6 +282,7 @@ static void a_barrier_of_too_narrow_a_scope_is_found_when_asked_for(contract *c)
 static const contract_case cases[] = {
     { CASE(one_and_a_half_and_two_and_a_quarter_are_three_and_three_quarters), ON_EVERY },
     { CASE(a_region_reduces_exactly_for_every_block_size), NEEDS_REGIONS },
+    { CASE(groups_of_a_block_reduce_side_by_side), NEEDS_REGIONS },
     { CASE(a_block_of_fibers_reduces_exactly_for_every_size), NEEDS_FIBERS },
     { CASE(a_warp_of_fibers_reduces_exactly_for_every_block_size), NEEDS_FIBERS },
     { CASE(a_ballot_and_a_vote_say_who_agrees), NEEDS_FIBERS },

@@ -53,6 +53,35 @@ RK_HANDLER(reduce_series, series, s, rk_none, self, .width = RK_BLOCK, .threads 
     }
 }
 
+/* The same by warps, several of which may work in one block, each on a message and in shared memory of its own. */
+RK_HANDLER(reduce_by_warps, series, s, rk_none, self, .width = RK_WARP, .threads = 64, .shared = 1024)
+{
+    RK_SHARED(rk_i64, mine, 64);
+    RK_SHARED(rk_i64, theirs, 64);
+    rk_u32 n = s->n < 64u ? s->n : 64u;
+    rk_u32 seed = s->seed;
+    RK_PARALLEL(i, n) mine[i] = theirs[i] = series_at(seed, i);
+    for (rk_u32 left = n; left > 1u; left = (left + 1u) / 2u)
+        RK_PARALLEL(i, left / 2u) mine[i] += mine[i + (left + 1u) / 2u];
+    rk_reduce_sum_i64(RK_ARG, theirs, n);
+    RK_ONCE {
+        series_sum sum = { mine[0], theirs[0], 0, n };
+        rk_send(RK_ARG, &sum);
+    }
+}
+
+/* And by single threads. */
+RK_HANDLER(reduce_by_threads, series, s, rk_none, self, .width = RK_THREAD, .threads = 32, .shared = 128)
+{
+    RK_SHARED(rk_i64, mine, 16);
+    rk_u32 n = s->n < 16u ? s->n : 16u;
+    rk_i64 sum = 0;
+    for (rk_u32 i = 0; i < n; i++) mine[i] = series_at(s->seed, i);
+    for (rk_u32 i = 0; i < n; i++) sum += mine[i];
+    series_sum total = { sum, sum, 0, n };
+    rk_send(RK_ARG, &total);
+}
+
 /* Each thread brings a value of its own; the block's sum, by a tree in shared memory and by the library. */
 RK_SPMD_KERNEL(reduce_block, series_value, series_sum, .threads = 256, .shared = 12288,
                .barrier = RK_SCOPE_BLOCK)

@@ -66,6 +66,10 @@ typedef struct rk_context {
     rk_u32 batch_first;
     rk_u32 batch_n;
     RK_GLOBAL rk_lane *blocked; /* the lane that had no room, when the visit parked */
+#if !defined(RK_LANG_HOST)
+    rk_u32 group,
+        groups; /* which group of the block this is, of how many that handle messages at the same time */
+#endif
 #if defined(RK_LANG_CUDA)
     /* For the express, which keeps all of this in registers. */
     RK_GLOBAL struct rk_meter *meter; /* the shard's: `shard` itself may be a copy of its constants */

@@ -365,6 +365,8 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 {
     entry->context.arena = arena;
     entry->context.shared = shared;
+    entry->context.group = 0;
+    entry->context.groups = 1;
     entry->context.order = 0;
     entry->context.batch_first = entry->context.batch_n = 0;
     entry->context.view = 0;

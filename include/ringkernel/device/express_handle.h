@@ -34,6 +34,8 @@ RK_FN void rk_express_context(rk_entry *entry, rk_express *x, const rk_express_o
     c->threads = 1;
     c->spmd = 0;
     c->shared = context->shared;
+    c->group = context->shard->state_kind == RK_PER_SHARD ? 0u : (rk_u32)threadIdx.x;
+    c->groups = context->shard->state_kind == RK_PER_SHARD ? 1u : (rk_u32)blockDim.x;
     c->order = 0;
     c->batch_first = c->batch_n = 0;
     c->received = 0;

@@ -57,6 +57,8 @@ RK_FN void rk_block_cut(rk_entry *entry, rk_u32 width)
     entry->width = width;
     entry->group = entry->thread / size;
     entry->groups = entry->threads / size;
+    entry->context.group = entry->group;
+    entry->context.groups = entry->groups;
     entry->context.thread = entry->thread % size;
     entry->context.threads = size;
 }
@@ -244,6 +246,7 @@ RK_FN void rk_run_messages(rk_entry *entry, rk_u32 n, rk_u32 width)
     } else {
         if (state != RK_STATELESS) entry->groups = 1u;
         const rk_u32 groups = entry->groups;
+        entry->context.groups = groups;
         if (entry->group < groups)
             for (rk_u32 k = entry->group; k < n; k += groups) rk_width_message(entry, k, width);
         if (entry->thread == 0) entry->context.shard->meter.rounds++;

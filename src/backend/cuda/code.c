@@ -77,7 +77,7 @@ rk_u32 rk_cuda_threads(const rk_class *class, const rk_layout *layout, rk_u32 de
     rk_u32 whole = (layout->threads + 31u) / 32u * 32u;
     if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
     if (layout->threads > 1) return whole;
-    return !dense && layout->max_batch >= 384 && suits_shuttle(class, layout) ? 384 : 256;
+    return !dense && layout->max_batch >= 384 && suits_shuttle(class, layout) ? RK_BLOCK_CHOSEN : 256;
 }
 
 rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, rk_u32 dense)
