@@ -114,7 +114,10 @@ static void plan_mode(const rk_class *class, const rk_launch_options *o, rk_layo
                  : a->width == RK_WARP                 ? 32
                                                        : 1;
     if (class->spmd && l->max_batch > l->threads) l->max_batch = l->threads; /* a thread takes one message */
-    if (class->spmd && !a->max_batch && o->max_batch == RK_FROM_KERNEL) l->max_batch = l->threads;
+    /* Who says nothing has a message for each thread. */
+    if (class->spmd && !a->max_batch && o->max_batch == RK_FROM_KERNEL && l->mode != RK_CONTINUOUS &&
+        !domains[a->domain].batch)
+        l->max_batch = l->threads;
 }
 
 /* What the launch options ask of a kernel that can't be with its attributes. */

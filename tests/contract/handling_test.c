@@ -77,6 +77,42 @@ static void a_turn_brings_what_the_mode_says(contract *c)
     }
 }
 
+/* The same of threads: each turn tells how many of them had a message. */
+static void a_turn_brings_threads_what_the_mode_says(contract *c)
+{
+    static const mode_case of_threads[] = {
+        { "turns_continuous", 10, 10, 1, 1 },   { "turns_continuous", 1000, 1000, 1, 1 },
+        { "turns_gathered", 1, 1, 1, 1 },       { "turns_gathered", 10, 1, 10, 10 },
+        { "turns_gathered", 1000, 16, 64, 40 }, { "turns_adaptive", 1, 1, 1, 1 },
+        { "turns_adaptive", 10, 1, 10, 10 },    { "turns_adaptive", 1000, 32, 32, 8 },
+        { "turns_of_actors", 1000, 63, 16, 8 }, { "turns_of_blocks", 1000, 11, 96, 40 },
+    };
+    for (size_t m = 0; m < sizeof of_threads / sizeof *of_threads; m++) {
+        const mode_case *of = &of_threads[m];
+        rk_launch_options o = roomy();
+        size_t count;
+        rk_u64 messages = 0, largest = 0, smallest = ~0ull;
+        o.kernel_name = of->kernel;
+        rk_kernel kernel = launch(c, "turns", "", &o);
+        for (rk_u32 i = 1; i <= of->queued; i++) assert_ok(send_package(c, kernel, i, 0));
+        assert_ok(rk_activate(c->runtime, kernel));
+        settle(c);
+        let_pass(c, RK_MILLISECONDS(1)); /* the last batch is gathered */
+        response *turns = take_all(c, kernel, sizeof *turns, &count);
+        for (size_t i = 0; i < count; i++) {
+            messages += turns[i].value;
+            if (turns[i].value > largest) largest = turns[i].value;
+            if (turns[i].value < smallest) smallest = turns[i].value;
+        }
+        assert_int_equal(messages, of->queued);
+        assert_int_equal(count, of->calls);
+        assert_int_equal(largest, of->largest);
+        assert_int_equal(smallest, of->smallest);
+        free(turns);
+        assert_ok(rk_terminate(c->runtime, kernel, CONTRACT_PATIENCE));
+    }
+}
+
 static void one_band_alone_fills_a_turn(contract *c)
 {
     static const rk_u8 priorities[] = { 0, 64, 128, 255 };
@@ -449,6 +485,7 @@ static void messages_of_one_word_pass_whole_one_beside_the_other(contract *c)
 static const contract_case cases[] = {
     { CASE(the_same_handler_gives_the_same_bytes_in_regions_and_in_fibers), ON_EVERY },
     { CASE(a_turn_brings_what_the_mode_says), NEEDS_REGIONS },
+    { CASE(a_turn_brings_threads_what_the_mode_says), NEEDS_FIBERS },
     { CASE(one_band_alone_fills_a_turn), NEEDS_REGIONS },
     { CASE(a_batch_is_gathered_until_it_is_full_or_its_time_is_over), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(the_launch_bounds_a_turn), ON_EVERY },

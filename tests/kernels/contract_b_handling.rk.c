@@ -318,3 +318,40 @@ RK_HANDLER(ask, response, a, rk_none, self)
     response got = { a->value, ((RK_GLOBAL const rk_header_long *)rk_header_of(rk_ctx, a))->correlation };
     rk_send_to(RK_ARG, finished, &got);
 }
+
+/* Each turn tells how many threads had a message. */
+RK_FN void tell_turn(RK_CTX)
+{
+    package mine;
+    response told = { (rk_u64)rk_reduce_add((rk_i64)rk_try_receive(RK_ARG, &mine), RK_SCOPE_BLOCK), 0 };
+    if (rk_thread() == 0) rk_send(RK_ARG, &told);
+}
+
+RK_SPMD_KERNEL(turns_continuous, package, response, .threads = 96, .mode = RK_CONTINUOUS,
+               .barrier = RK_SCOPE_BLOCK)
+{
+    tell_turn(RK_ARG);
+}
+
+RK_SPMD_KERNEL(turns_gathered, package, response, .threads = 96, .mode = RK_BATCH, .max_batch = 64,
+               .gather_us = 500, .barrier = RK_SCOPE_BLOCK)
+{
+    tell_turn(RK_ARG);
+}
+
+RK_SPMD_KERNEL(turns_adaptive, package, response, .threads = 96, .max_batch = 32, .barrier = RK_SCOPE_BLOCK)
+{
+    tell_turn(RK_ARG);
+}
+
+RK_SPMD_KERNEL(turns_of_actors, package, response, .threads = 96, .barrier = RK_SCOPE_BLOCK,
+               .domain = RK_DOMAIN_ACTOR)
+{
+    tell_turn(RK_ARG);
+}
+
+/* Who says nothing has a message for each thread. */
+RK_SPMD_KERNEL(turns_of_blocks, package, response, .threads = 96, .barrier = RK_SCOPE_BLOCK)
+{
+    tell_turn(RK_ARG);
+}
