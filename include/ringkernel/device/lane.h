@@ -54,6 +54,9 @@ typedef struct rk_lane {
 
 RK_STATIC_ASSERT(sizeof(rk_lane) == 2 * RK_LINE, "a lane is two lines");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_lane, lock) == RK_LINE, "producers' line");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_lane, window) == 48 && RK_OFFSET_OF(rk_lane, boundary) == 72 &&
+                     RK_OFFSET_OF(rk_lane, closed) == 84 && RK_OFFSET_OF(rk_lane, refused) == RK_LINE + 16,
+                 "a lane's constants and counts");
 
 RK_FN RK_GLOBAL rk_ring *rk_lane_ring(RK_GLOBAL const rk_lane *lane, rk_byte *arena, rk_u32 band)
 {

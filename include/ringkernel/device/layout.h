@@ -27,6 +27,7 @@
     O(rk_ring, waiting) O(rk_ring, delivered) O(rk_ring, withdrawn) O(rk_ring, stamp_seen)                 \
     O(rk_ring, slots) O(rk_ring, start) O(rk_ring, capacity) O(rk_ring, mask) O(rk_ring, slot_shift)       \
     O(rk_ring, header_size) O(rk_ring, format) O(rk_ring, single) O(rk_ring, overwritten)                  \
+    O(rk_ring, room) O(rk_ring, slot_size) O(rk_ring, payload_max) O(rk_ring, counted) O(rk_ring, far)     \
     S(rk_lane) O(rk_lane, rings) O(rk_lane, window_ids) O(rk_lane, window_table) O(rk_lane, window)        \
     O(rk_lane, capacity) O(rk_lane, bands) O(rk_lane, strategy) O(rk_lane, locked) O(rk_lane, boundary)    \
     O(rk_lane, closed) O(rk_lane, lock) O(rk_lane, window_count) O(rk_lane, refused)                       \

@@ -24,6 +24,9 @@ typedef struct rk_pool {
     rk_u8 owner_[120];
 } rk_pool;
 RK_STATIC_ASSERT(sizeof(rk_pool) == 2 * RK_LINE, "a pool is two lines");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_pool, returns) == 16 && RK_OFFSET_OF(rk_pool, number) == 44 &&
+                     RK_OFFSET_OF(rk_pool, lock) == RK_LINE,
+                 "a pool's constants and its owner's line");
 
 #define RK_POOL_NONE 0xffffffffu
 

@@ -73,7 +73,16 @@ typedef struct rk_ring {
 RK_STATIC_ASSERT(sizeof(rk_ring) == 5 * RK_LINE, "a ring is three lines and its stamps");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, head) == RK_LINE, "consuming line");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, slots) == 2 * RK_LINE, "constants");
-RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, stamp_count) == 64, "stamps");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, stamp_count) == 64 &&
+                     RK_OFFSET_OF(rk_ring, stamp_index) == 3 * RK_LINE,
+                 "stamps");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, room) == 28 && RK_OFFSET_OF(rk_ring, delivered) == RK_LINE + 24 &&
+                     RK_OFFSET_OF(rk_ring, stamp_seen) == RK_LINE + 72 &&
+                     RK_OFFSET_OF(rk_ring, start) == 2 * RK_LINE + 8 &&
+                     RK_OFFSET_OF(rk_ring, header_size) == 2 * RK_LINE + 32 &&
+                     RK_OFFSET_OF(rk_ring, overwritten) == 2 * RK_LINE + 48 &&
+                     RK_OFFSET_OF(rk_ring, far) == 2 * RK_LINE + 56,
+                 "counts and constants");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, asleep) == 24 && RK_OFFSET_OF(rk_ring, waiting) == RK_LINE + 16,
                  "wake words");
 

@@ -322,4 +322,29 @@ typedef struct rk_shard {
 } rk_shard;
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, turn) % RK_LINE == 0, "what is written lies on other lines");
 
+/* Every language lays them out alike: how large each is, and where a late member lies. */
+RK_STATIC_ASSERT(sizeof(rk_edge) == 56 && RK_OFFSET_OF(rk_edge, lanes) == 32 &&
+                     RK_OFFSET_OF(rk_edge, counts) == 52,
+                 "edge");
+RK_STATIC_ASSERT(sizeof(rk_route) == 8 && sizeof(rk_directory_entry) == 16, "routes");
+RK_STATIC_ASSERT(sizeof(rk_report) == 16 && sizeof(rk_log_line) == 64, "reports");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_staged, route) == 48 && RK_OFFSET_OF(rk_staged, report) == 64,
+                 "staged send");
+RK_STATIC_ASSERT(sizeof(rk_view) == 72 && RK_OFFSET_OF(rk_view, committed) == 40 &&
+                     RK_OFFSET_OF(rk_view, index) == 64,
+                 "view");
+RK_STATIC_ASSERT(sizeof(rk_turn) == 160 + RK_VIEWS * sizeof(rk_view) &&
+                     RK_OFFSET_OF(rk_turn, taken_ns) == 40 && RK_OFFSET_OF(rk_turn, clock_hlc) == 128 &&
+                     RK_OFFSET_OF(rk_turn, view) == 160,
+                 "turn");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_meter, queue_wait) == 152 &&
+                     RK_OFFSET_OF(rk_meter, service) == 152 + sizeof(rk_histogram) &&
+                     sizeof(rk_meter) == 152 + 2 * sizeof(rk_histogram),
+                 "meter");
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, lane) == 88 && RK_OFFSET_OF(rk_shard, orders) == 208 &&
+                     RK_OFFSET_OF(rk_shard, turn) == 384 &&
+                     RK_OFFSET_OF(rk_shard, meter) == 384 + sizeof(rk_turn) &&
+                     sizeof(rk_shard) == 384 + sizeof(rk_turn) + sizeof(rk_meter),
+                 "shard");
+
 #endif
