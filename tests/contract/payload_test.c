@@ -475,6 +475,24 @@ static void one_byte_more_than_declared_is_refused_in_a_handler(contract *c)
     free_buffers(&b);
 }
 
+RK_SPMD_KERNEL(take_4096_spmd, sized_4096, verdicts, .threads = 4) {}
+
+static void what_large_messages_cannot_have_is_refused_by_name(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel none;
+    o.kernel_name = "take_4096_spmd";
+    assert_status(rk_launch(c->runtime, "none", &o, &none), RK_UNSUPPORTED);
+    assert_error_says("'take_4096_spmd' is SPMD: its messages must be at most 1024 bytes");
+    o.kernel_name = "pass_medium";
+    o.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+    assert_status(rk_launch(c->runtime, "none", &o, &none), RK_UNSUPPORTED);
+    assert_error_says("'pass_medium' takes messages of 65536 bytes");
+    assert_error_says("use Block, Reject or DropNewest");
+    o.kernel_name = "pass_small";
+    assert_ok(rk_launch(c->runtime, "some", &o, &none));
+}
+
 static void a_structure_is_sent_whole_or_not_at_all(contract *c)
 {
     rk_launch_options o = small(16);
@@ -585,6 +603,7 @@ static const contract_case cases[] = {
     { CASE(every_size_can_be_written_in_place), ON_EVERY },
     { CASE(one_byte_more_than_declared_is_refused_in_a_handler), NEEDS_CPU },
     { CASE(one_byte_more_than_declared_is_refused), ON_EVERY },
+    { CASE(what_large_messages_cannot_have_is_refused_by_name), ONCE },
     { CASE(a_structure_is_sent_whole_or_not_at_all), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_hook_sees_the_whole_of_a_refused_message), NEEDS_CPU },
 };
