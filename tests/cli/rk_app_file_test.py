@@ -158,7 +158,7 @@ class AppFile(Case):
                            ("capcity=64", "slot_format, pool_blocks, system_order, spmd_check\n"),
                            ("width=block", "'width' is an attribute: say it in the kernel's source"),
                            ("queue_capacity=64", "'queue_capacity' is called 'capacity' here"),
-                           ("factor=x", "--set: kernel 'doubler': RK_INVALID_OPTIONS\n    parameter 'factor' of 'doubler': 'x' is not an rk_i64"),
+                           ("factor=x", "--set: kernel 'doubler': RK_INVALID_OPTIONS\n    parameter 'factor' of kernel 'doubler': 'x' is not an rk_i64"),
                            ("params.factor=x", "--set: kernel 'doubler': RK_INVALID_OPTIONS"),
                            ("capacity=15", "--set: kernel 'doubler': RK_INVALID_OPTIONS"),
                            ("boundaries=3,2,1", "boundary 3, 2, 1: must rise")):
@@ -193,7 +193,7 @@ class AppFile(Case):
                   ("f64", "1e999", "a number, as 0.5 or 1e-3, up to 1.7e308"), ("f64", "1,5", "a number, as 0.5")]
         for kind, value, told in wrong:
             errors = self.run_rk("run", app, "--input", "-", "--set", "kinds.%s=%s" % (kind, value), code=KERNEL).errors
-            self.assertIn("parameter '%s' of 'kinds': '%s' is not an rk_%s: %s" % (kind, value, kind, told), errors)
+            self.assertIn("parameter '%s' of kernel 'kinds': '%s' is not an rk_%s: %s" % (kind, value, kind, told), errors)
 
     def test_a_byte_order_mark_before_the_app(self):
         app = self.app("\ufeff" + APP)

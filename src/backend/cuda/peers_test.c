@@ -105,7 +105,7 @@ static void a_list_that_says_nothing_is_refused(void **state)
     opening_is_refused(&options, RK_INVALID_OPTIONS, "device 1: with a list of devices, leave it 0");
     options = several(devices, 1);
     options.backend = RK_BACKEND_CPU;
-    opening_is_refused(&options, RK_UNSUPPORTED, "leave device_count 0");
+    opening_is_refused(&options, RK_UNSUPPORTED, "leave it 0");
 }
 
 static void what_fails_while_the_second_is_opened_leaves_nothing(void **state)
@@ -203,7 +203,7 @@ static void a_kernel_that_is_launched_has_no_neighbour_to_be_beside(void **state
     const rk_launch_options o = on("sink", RK_BESIDE_NEIGHBOUR);
     rk_kernel kernel;
     assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_INVALID_OPTIONS);
-    assert_error_says("'a' is being launched and has no neighbours yet: connect it, then rk_relaunch");
+    assert_error_says("'sink' is being launched and has no neighbours yet: connect it, then rk_relaunch it");
 }
 
 static void a_place_that_is_none_is_refused(void **state)
