@@ -266,12 +266,12 @@ static void move_state(const rk_host_kernel *old, rk_host_kernel *fresh)
     if (kind == RK_PER_SHARD)
         for (rk_u32 s = 0; s < old->seat_count; s++)
             memcpy(arena + fresh->seats[s].shard->state, arena + old->seats[s].shard->state, size);
+    const rk_u32 from = old->seat_count, into = fresh->seat_count;
+    if (kind != RK_PER_ACTOR || !from || !into) return;
     rk_u32 actors = old->options.actors < fresh->options.actors ? old->options.actors : fresh->options.actors;
-    for (rk_u32 a = 0; kind == RK_PER_ACTOR && a < actors; a++)
-        memcpy(arena + fresh->seats[a % fresh->seat_count].shard->state +
-                   (rk_u64)(a / fresh->seat_count) * size,
-               arena + old->seats[a % old->seat_count].shard->state + (rk_u64)(a / old->seat_count) * size,
-               size);
+    for (rk_u32 a = 0; a < actors; a++)
+        memcpy(arena + fresh->seats[a % into].shard->state + (rk_u64)(a / into) * size,
+               arena + old->seats[a % from].shard->state + (rk_u64)(a / from) * size, size);
 }
 
 /* With another number of shards, what sources have sent to each old shard is remembered as sent by kernels
