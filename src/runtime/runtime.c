@@ -51,10 +51,8 @@ static rk_status check_options(const rk_runtime_options *given, rk_runtime_optio
 
 static rk_status choose_backend(rk_u32 backend, const rk_backend **chosen)
 {
-    static const char *const names[] = { "auto", "cpu", "cuda", "opencl", "metal" };
-    if (backend > RK_BACKEND_OPENCL)
-        return rk_error(RK_UNSUPPORTED, "backend %s is not in this build; there are: cpu, cuda, opencl",
-                        names[backend]);
+    if (backend > RK_BACKEND_OPENCL) /* none beyond it is valid but Metal */
+        return rk_error(RK_UNSUPPORTED, "backend metal is not in this build; there are: cpu, cuda, opencl");
     *chosen = backend == RK_BACKEND_CUDA     ? &rk_backend_cuda
               : backend == RK_BACKEND_OPENCL ? &rk_backend_opencl
                                              : &rk_backend_cpu;
