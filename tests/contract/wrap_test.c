@@ -7,6 +7,7 @@
 
 #include "../kernels/contract_b_medium.rk.h"
 #include "runtime/core.h"
+#include "runtime/guard.h"
 
 static const rk_u64 starts[] = { 0x100000000ull - 2u, 0ull - 2u };
 #define STARTS (sizeof starts / sizeof *starts)
@@ -37,7 +38,8 @@ static void begin_returns_at(const rk_runtime *runtime, rk_u64 pool_at, rk_u64 s
 static void begin_at(contract *c, rk_kernel kernel, rk_u64 start)
 {
     const rk_runtime *runtime = c->runtime;
-    const rk_host_kernel *k = runtime->kernels[kernel.number];
+    rk_host_kernel *k = runtime->kernels[kernel.number];
+    rk_gate_close(k); /* the service thread looks at it now and then */
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_REPORT; which++) {
             const rk_lane *lane = rk_seat_lane(&k->seats[s], which);
@@ -47,6 +49,7 @@ static void begin_at(contract *c, rk_kernel kernel, rk_u64 start)
         begin_returns_at(runtime, rk_seat_shard(k, s)->pool, start);
     }
     if (k->layout.in_block) begin_returns_at(runtime, k->layout.host_pool, start);
+    rk_gate_open(k);
 }
 
 static line open_line_at(contract *c, rk_u32 lane, const rk_launch_options *target, rk_u64 start)
