@@ -35,14 +35,9 @@ RK_FN rk_i64 series_at(rk_u32 seed, rk_u32 i)
     return (rk_i64)(rk_hash64(((rk_u64)seed << 32) + i) >> 16) - (1l << 46);
 }
 
-/* One message brings a seed; the block makes the values and adds them up, by hand and by the library's
- * reduction. */
-RK_HANDLER(reduce_series, series, s, rk_none, self, .width = RK_BLOCK, .threads = 256, .shared = 16384)
+/* A group makes the values of a series and adds them up, by hand and by the library's reduction. */
+RK_FN void reduce_both_ways(RK_CTX, RK_LOCAL rk_i64 *mine, RK_LOCAL rk_i64 *theirs, rk_u32 seed, rk_u32 n)
 {
-    RK_SHARED(rk_i64, mine, 1024);
-    RK_SHARED(rk_i64, theirs, 1024);
-    rk_u32 n = s->n < 1024u ? s->n : 1024u;
-    rk_u32 seed = s->seed;
     RK_PARALLEL(i, n) mine[i] = theirs[i] = series_at(seed, i);
     for (rk_u32 left = n; left > 1u; left = (left + 1u) / 2u)
         RK_PARALLEL(i, left / 2u) mine[i] += mine[i + (left + 1u) / 2u];
@@ -53,21 +48,22 @@ RK_HANDLER(reduce_series, series, s, rk_none, self, .width = RK_BLOCK, .threads 
     }
 }
 
+/* One message brings a seed, and a block reduces its series. */
+RK_HANDLER(reduce_series, series, s, rk_none, self, .width = RK_BLOCK, .threads = 256, .shared = 16384)
+{
+    RK_SHARED(rk_i64, mine, 1024);
+    RK_SHARED(rk_i64, theirs, 1024);
+    rk_u32 n = s->n < 1024u ? s->n : 1024u;
+    reduce_both_ways(RK_ARG, mine, theirs, s->seed, n);
+}
+
 /* The same by warps, several of which may work in one block, each on a message and in shared memory of its own. */
 RK_HANDLER(reduce_by_warps, series, s, rk_none, self, .width = RK_WARP, .threads = 64, .shared = 1024)
 {
     RK_SHARED(rk_i64, mine, 64);
     RK_SHARED(rk_i64, theirs, 64);
     rk_u32 n = s->n < 64u ? s->n : 64u;
-    rk_u32 seed = s->seed;
-    RK_PARALLEL(i, n) mine[i] = theirs[i] = series_at(seed, i);
-    for (rk_u32 left = n; left > 1u; left = (left + 1u) / 2u)
-        RK_PARALLEL(i, left / 2u) mine[i] += mine[i + (left + 1u) / 2u];
-    rk_reduce_sum_i64(RK_ARG, theirs, n);
-    RK_ONCE {
-        series_sum sum = { mine[0], theirs[0], 0, n };
-        rk_send(RK_ARG, &sum);
-    }
+    reduce_both_ways(RK_ARG, mine, theirs, s->seed, n);
 }
 
 /* And by single threads. */
