@@ -192,6 +192,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         rk_shuttle_sends sends;
         rk_u32 plain = 1, room = 1, claimed = 0, out = 0;
         rk_context context = rk_shuttle_context, *c = &context;
+        context.group = thread; /* the block's is that of its first */
         const rk_u64 began_ns = rk_entry_now(c);
         sends.sent = sends.total = 0;
         sends.first = first;
