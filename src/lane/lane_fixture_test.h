@@ -103,6 +103,7 @@ static inline rk_u64 ring_lay(arena *a, lane_shape shape)
     ring->cached_head = ring->cached_tail = ring->evicted = shape.start;
     ring->capacity = shape.capacity;
     ring->mask = shape.capacity - 1u;
+    ring->stamp_shift = rk_stamp_shift_for(shape.capacity);
     ring->slot_size = shape.slot_size;
     ring->slot_shift = rk_log2_u64(shape.slot_size);
     ring->header_size = shape.header_size;
@@ -245,7 +246,7 @@ static inline int message_same(const rk_byte *slot, rk_u32 header_size, const me
 
 static inline rk_status lane_put(rk_lane *lane, arena *a, const message *m)
 {
-    return rk_lane_put(lane, a->base, m->header.word, m->payload, m->header.full.base.length);
+    return rk_lane_put(lane, a->base, m->header.word, m->payload, m->header.full.base.length, 0);
 }
 
 /* A send of a message of 12 bytes with nothing but number, priority and id. */

@@ -84,10 +84,15 @@ void rk_outgoing_wake(rk_seat *seat, rk_lane *lane)
         runtime->backend->ring(seat); /* W1 */
 }
 
-static void stamp(const rk_host_kernel *k, rk_ring *ring, rk_u64 first, rk_u32 count)
+/* 0: none of these messages is to be stamped. */
+static rk_u64 stamp_time(const rk_host_kernel *k, const rk_ring *ring, rk_u64 first, rk_u32 count)
 {
-    if (rk_ring_stamp_due(ring, first, count))
-        rk_ring_stamp(ring, first + count - 1, rk_runtime_now(k->runtime));
+    return rk_ring_stamp_due(ring, first, count) ? rk_runtime_now(k->runtime) : 0;
+}
+
+void rk_outgoing_stamp(const rk_host_kernel *k, rk_ring *ring, rk_u64 first, rk_u32 count)
+{
+    rk_ring_stamp(ring, first, count, stamp_time(k, ring, first, count));
 }
 
 /* Are payloads read in whole words? Then one that lies anywhere is copied first. */
@@ -139,16 +144,16 @@ rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
     const void *payload = status == RK_OK ? payload_for(k, out, ring, scratch) : 0;
     if (status == RK_OK && !payload) status = RK_FULL;
     if (status == RK_OK && lane->locked) {
+        const rk_ring *own = rk_lane_ring(lane, arena, rk_lane_band(lane, out->header.base.priority));
+        rk_u64 now_ns = stamp_time(k, own, rk_load_u64(&own->tail, RK_RELAXED, RK_SCOPE_DEVICE), 1);
         status = rk_lane_put_locked(lane, arena, (const rk_u32 *)(const void *)&out->header, payload,
-                                    out->header.base.length);
-        rk_ring *own = rk_lane_ring(lane, arena, rk_lane_band(lane, out->header.base.priority));
-        if (status == RK_OK) stamp(k, own, rk_load_u64(&own->tail, RK_RELAXED, RK_SCOPE_DEVICE) - 1, 1);
+                                    out->header.base.length, now_ns);
     } else if (status == RK_OK) {
         rk_claim claim = rk_ring_claim(ring, 1);
         if (claim.count) {
+            rk_outgoing_stamp(k, ring, claim.first, 1);
             rk_ring_put(ring, arena, claim.first, (const rk_u32 *)(const void *)&out->header, payload,
                         out->header.base.length);
-            stamp(k, ring, claim.first, 1);
         } else {
             status = RK_FULL;
         }
@@ -234,6 +239,7 @@ rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bod
     rk_claim claim = rk_ring_claim(ring, count > ring->capacity ? ring->capacity : (rk_u32)count);
     const rk_u64 id = out->header.id;
     rk_claim part = { claim.first, 0 };
+    rk_outgoing_stamp(k, ring, claim.first, claim.count);
     for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
         part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
         if (done == 0) rk_ring_prepare(ring, arena, part);
@@ -248,9 +254,6 @@ rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bod
             put_part(rk_ring_slots(ring, arena), part, out->header, these, out->size);
     }
     if (id) out->header.id = id + claim.count;
-    if (claim.count) {
-        stamp(k, ring, claim.first, claim.count);
-        rk_outgoing_wake(seat, lane);
-    }
+    if (claim.count) rk_outgoing_wake(seat, lane);
     return claim.count;
 }

@@ -29,6 +29,8 @@ rk_status rk_outgoing_put(rk_host_kernel *kernel, rk_outgoing *out);
 rk_u32 rk_outgoing_put_many(rk_host_kernel *kernel, rk_outgoing *out, const void *bodies, size_t count);
 /* It is not sent: its block goes back, to whichever pool it came from. */
 void rk_outgoing_drop(const rk_runtime *runtime, rk_outgoing *out);
+/* Before claimed messages are published. The clock is asked only if one of them is to be stamped. */
+void rk_outgoing_stamp(const rk_host_kernel *kernel, rk_ring *ring, rk_u64 first, rk_u32 count);
 void rk_outgoing_wake(rk_seat *seat, rk_lane *lane);
 
 #endif

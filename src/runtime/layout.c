@@ -424,6 +424,7 @@ void rk_layout_ring(rk_byte *arena, rk_ring *ring, const rk_lane_plan *plan, rk_
     ring->slots = slots;
     ring->capacity = plan->capacity;
     ring->mask = plan->capacity - 1;
+    ring->stamp_shift = rk_stamp_shift_for(plan->capacity);
     ring->slot_size = plan->slot_size;
     while ((1u << ring->slot_shift) < plan->slot_size) ring->slot_shift++;
     ring->header_size = plan->header_size;

@@ -513,6 +513,7 @@ RK_FN_LARGE void rk_block_publish(rk_entry *entry)
         /* One claim for all of them. */
         if (entry->thread == 0 && total) {
             rk_claim claim = rk_ring_claim(ring, total);
+            rk_ring_stamp(ring, claim.first, claim.count, context->now_ns);
             *entry->claim = claim;
         }
         RK_PORT_BLOCK_BARRIER();

@@ -84,6 +84,8 @@ RK_EXPRESS_FN rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *whe
             general = rk_express_turn(entry, x, &own, &c, &found, from, now_ns);
             in = found.in;
             n = found.n;
+            if (thread == 32u * (warps - 1u) && x->stamp[found.band])
+                rk_express_take_stamp(x, &c, &in, n, x->stamp[found.band], now_ns);
             copy = found.copy;
             from_kernels = from;
             if (found.n > 32u) near += RK_EXPRESS_BUS / 2u; /* a long turn is worth some looks */

@@ -120,13 +120,18 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
             if (lane == first) to[-1] = lap;
         }
         const rk_u64 now_ns = __shfl_sync(RK_ALL_LANES, rk_entry_now(&c), 0);
+        const rk_u32 index = (rk_u32)x->in[from][band].head;
+        rk_u64 stamp = 0;
+        if (lane == 0 && !(context->features & RK_FEATURE_TIMESTAMPS) &&
+            !rk_stamp_ahead(RK_STAMP_SHIFT, index))
+            stamp = rk_express_stamp(&x->in[from][band], index);
         __syncwarp();
         if (shard->memory == RK_SEQUENTIAL)
             rk_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);
         else if (rk_batch_ordered(shard->memory, from))
             rk_batch_acquire(shard->memory);
         if (lane == 0) {
-            c.now_ns = now_ns;
+            c.now_ns = x->now_ns = now_ns;
             c.unusual = 0;
             rk_express_one(entry, x, &own, &c, header_size, 0, 0, 0);
             for (rk_u32 i = 0; i < c.stage_next; i++)
@@ -142,9 +147,9 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
             general = out < total;
         }
         rk_way in = x->in[from][band];
+        if (stamp) rk_express_waited(x, &context->meter->queue_wait, &in, index, stamp, now_ns);
         if (lane == 0) {
             x->out = out;
-            x->now_ns = now_ns;
             x->in[from][band].head = in.head + 1u;
         }
         __syncwarp();

@@ -13,6 +13,8 @@
 #define RK_EXPRESS_SENDS 1024u  /* that all threads may stage in one turn, and messages of one */
 #define RK_EXPRESS_CLAIMS 2048u /* places by which messages of one actor find each other */
 #define RK_EXPRESS_COUNTERS 10u
+#define RK_EXPRESS_STAMPS \
+    9u /* in batches one stamp in 512 is made and read, beside a look over the bus that is made anyhow */
 #define RK_EXPRESS_AIM (20u << 10)     /* bytes for the shards of a target, and for who sends to which */
 #define RK_EXPRESS_MEMORY (220u << 10) /* bytes of a block's memory that are taken at most */
 
@@ -90,6 +92,8 @@ typedef struct rk_express {
     rk_u64 tail;                                    /* of a target with no other producer */
     rk_u64 room_from;                               /* what was last seen of that target's head */
     rk_u64 service_min_ns, service_max_ns, largest; /* of the meter, */
+    rk_u64 least_wait_ns, most_wait_ns;             /* too, */
+    rk_u64 stamp[RK_BANDS];                         /* read with a look at the lane: the next, */
     rk_u64 clock_hlc;                               /* of the turn, as it last was, */
     rk_u32 faults, faults_;                         /* and those that were */
     RK_GLOBAL rk_u64 *counter[RK_EXPRESS_COUNTERS]; /* by lane: what a turn adds to */

@@ -136,7 +136,7 @@ RK_FN rk_u32 rk_express_claim_single(rk_express *x, rk_express_target *target, r
     return granted;
 }
 
-/* Claim what is left for shard s, and count it. Returns how many got a slot. */
+/* Claim what is left for shard s, count it, and stamp what is to be. Returns how many got a slot. */
 RK_FN rk_u32 rk_express_claim(rk_express *x, rk_u32 s)
 {
     const rk_aim *aim = &x->to;
@@ -148,7 +148,11 @@ RK_FN rk_u32 rk_express_claim(rk_express *x, rk_u32 s)
                               : rk_express_claim_counted(target, target->left);
     target->granted = granted;
     target->left -= granted;
-    if (granted && target->count) rk_port_count(target->count, granted);
+    if (granted && target->count) {
+        rk_port_count(target->count, granted);
+        if (rk_stamp_ahead(RK_STAMP_SHIFT, target->first) < granted)
+            rk_ring_stamp(target->ring, target->first, granted, x->now_ns);
+    }
     return granted;
 }
 

@@ -133,6 +133,15 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
 /* Slots that a warp looks at in one go. */
 RK_FN rk_u32 rk_way_places(const rk_way *way) { return way->shift >= 9u ? 1u : 32u >> (way->shift - 4u); }
 
+/* The stamp of the message of `index`, which is on its way while the handler runs; 0: it has none. */
+RK_FN rk_u64 rk_express_stamp(const rk_way *in, rk_u32 index)
+{
+    const rk_u32 shift = in->ring->stamp_shift;
+    if (rk_stamp_ahead(shift, index)) return 0;
+    return rk_load_u64(&rk_ring_far(in->ring)->stamp[rk_stamp_place(shift, index)], RK_RELAXED,
+                       RK_SCOPE_SYSTEM);
+}
+
 /* What a look has found. */
 typedef struct rk_catch {
     rk_way in;
@@ -161,7 +170,13 @@ RK_FN rk_catch rk_express_catch(rk_entry *entry, rk_express *x, const rk_express
         rk_express_look(entry, x, own, &found.in, most, at, width, deep, mine * most, x->count + 32u * mine);
     if (warp == warps - 1u) { /* as in the shuttle, the one that reads and writes the orders */
         if (!from) x->ends = rk_express_orders(entry, x);
-        if (entry->thread % 32u == 0) x->now_ns = rk_entry_now(&entry->context);
+        const rk_u32 lane = entry->thread % 32u;
+        if (lane < bands) {
+            const rk_way *in = &x->in[from][lane];
+            const rk_u32 next = (rk_u32)in->head + rk_stamp_ahead(RK_EXPRESS_STAMPS, (rk_u32)in->head);
+            x->stamp[lane] = next - (rk_u32)in->head < most ? rk_express_stamp(in, next) : 0;
+        }
+        if (lane == 0) x->now_ns = rk_entry_now(&entry->context);
     }
     RK_PORT_BLOCK_BARRIER();
 #pragma unroll
@@ -297,6 +312,8 @@ RK_FN void rk_express_counters(rk_context *context, rk_express *x)
     x->service_min_ns = meter->service.count ? meter->service.min_ns : ~0ul;
     x->service_max_ns = meter->service.max_ns;
     x->largest = meter->largest_batch;
+    x->least_wait_ns = meter->queue_wait.count ? meter->queue_wait.min_ns : ~0ul;
+    x->most_wait_ns = meter->queue_wait.max_ns;
     x->clock_hlc = context->turn->clock_hlc;
     x->faults = context->turn->faults;
 }
@@ -309,6 +326,31 @@ RK_FN_LARGE void rk_express_partly(rk_entry *entry, rk_express *x, rk_u32 out, r
     if (entry->context.features & RK_FEATURE_CAUSAL)
         rk_express_clock(&entry->context, x, rk_express_order_of(entry, x, n, now_ns), n);
     if (x->counter[RK_COUNTS_TURNS]) rk_port_count(x->counter[RK_COUNTS_TURNS], out);
+}
+
+/* How long it has waited by `now_ns`. By one thread of a warp; several warps may count at once. */
+RK_FN void rk_express_waited(rk_express *x, RK_GLOBAL rk_histogram *waits, const rk_way *in, rk_u32 index,
+                             rk_u64 stamp, rk_u64 now_ns)
+{
+    const rk_u64 age = rk_stamp_age(stamp, in->ring->stamp_shift, index, now_ns);
+    if (age == RK_STAMP_UNKNOWN) return;
+    rk_port_count(&waits->bucket[rk_histogram_bucket(age)], 1);
+    rk_port_count(&waits->sum_ns, age);
+    rk_port_count(&waits->count, 1);
+    if (age < x->least_wait_ns) rk_min_u64(&x->least_wait_ns, age, RK_RELAXED, RK_SCOPE_BLOCK);
+    if (age > x->most_wait_ns) rk_max_u64(&x->most_wait_ns, age, RK_RELAXED, RK_SCOPE_BLOCK);
+    rk_store_u64(&waits->min_ns, x->least_wait_ns, RK_RELAXED,
+                 RK_SCOPE_DEVICE); /* of two warps at once either's, until the next */
+    rk_store_u64(&waits->max_ns, x->most_wait_ns, RK_RELAXED, RK_SCOPE_DEVICE);
+}
+
+/* The same of n messages, of which one may be stamped. By one thread. */
+RK_FN void rk_express_take_stamp(rk_express *x, const rk_context *c, const rk_way *in, rk_u32 n, rk_u64 stamp,
+                                 rk_u64 now_ns)
+{
+    const rk_u32 ahead = rk_stamp_ahead(RK_EXPRESS_STAMPS, (rk_u32)in->head);
+    if (ahead < n && !(c->features & RK_FEATURE_TIMESTAMPS))
+        rk_express_waited(x, &c->meter->queue_wait, in, (rk_u32)in->head + ahead, stamp, now_ns);
 }
 
 /* A turn is counted, a lane a counter, without a look at what was; for the lane that it is from if that is still to be

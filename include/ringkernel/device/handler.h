@@ -400,7 +400,7 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     entry->header.base.target = to.target;
     if (edge_number == RK_NO_EDGE) rk_mark_route(entry);
     rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
-                                   rk_staged_payload(entry), entry->header.base.length);
+                                   rk_staged_payload(entry), entry->header.base.length, context->now_ns);
     if (status == RK_OK) {
         rk_sent(context, &to, edge_number, 1);
         rk_count(&RK_METER(context)->sent, 1);

@@ -9,7 +9,7 @@
 #define RINGKERNEL_DEVICE_LANE_H
 
 #include "../status.h"
-#include "ring.h"
+#include "stamp.h"
 
 #define RK_BACKPRESSURE_BLOCK 0u       /* wait for room, up to a deadline */
 #define RK_BACKPRESSURE_REJECT 1u      /* answer RK_FULL */
@@ -196,14 +196,14 @@ RK_FN_LARGE void rk_ring_put(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u
     }
 }
 
-/* One send under the lock of the producers. `header` is in the lane's form.
+/* One send under the lock of the producers. `header` is in the lane's form; `now_ns` is for its stamp, 0: it gets none.
  *   RK_OK         in the lane
  *   RK_FULL       no room (Reject; under Block the caller waits and tries again): nothing is remembered
  *   RK_DROPPED    no room, and the arrival is the one that goes
  *   RK_DUPLICATE  the id was accepted within the window */
 RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena,
                                          RK_GLOBAL const rk_u32 *header, RK_GLOBAL const void *payload,
-                                         rk_u32 length)
+                                         rk_u32 length, rk_u64 now_ns)
 {
     rk_u32 priority = (((RK_GLOBAL const rk_word *)header)[3] >> 16) & 0xffu;
     rk_u32 band = rk_lane_band(lane, priority);
@@ -238,42 +238,12 @@ RK_FN_LARGE rk_status rk_lane_put_locked(RK_GLOBAL rk_lane *lane, rk_byte *arena
     if (status == RK_OK) {
         rk_u64 index = ring->tail;
         rk_store_u64(&ring->tail, index + 1u, RK_RELEASE, RK_SCOPE_DEVICE);
+        rk_ring_stamp(ring, index, 1, now_ns);
         rk_ring_put(ring, arena, index, header, payload, length);
         if (id) rk_window_remember(lane, arena, id);
     }
     rk_lane_unlock(lane);
     return status;
-}
-
-/* Should the waiting time of one of these messages be sampled? One message in 64, as long as the consumer
- * keeps up with the stamps. */
-#define RK_STAMP_EVERY 64u
-
-RK_FN rk_u32 rk_stamp_crossed(rk_u64 first, rk_u32 count)
-{
-    return count >= RK_STAMP_EVERY ||
-           ((rk_u32)first + count) / RK_STAMP_EVERY != (rk_u32)first / RK_STAMP_EVERY;
-}
-
-RK_FN rk_u32 rk_ring_stamp_due(RK_GLOBAL const rk_ring *ring, rk_u64 first, rk_u32 count)
-{
-    if (!rk_stamp_crossed(first, count)) return 0;
-    return rk_load_u32(&ring->stamp_count, RK_RELAXED, RK_SCOPE_DEVICE) -
-               rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE) <
-           RK_STAMPS;
-}
-
-/* Note when `index` was published. S1 pairs with S2: both words are there when the count says so. */
-RK_FN void rk_ring_stamp(RK_GLOBAL rk_ring *ring, rk_u64 index, rk_u64 now_ns)
-{
-    if (!ring->single && rk_exchange_u32(&ring->stamp_lock, 1, RK_ACQUIRE, RK_SCOPE_DEVICE)) return;
-    rk_u32 count = rk_load_u32(&ring->stamp_count, RK_RELAXED, RK_SCOPE_DEVICE);
-    if (count - rk_load_u32(&ring->stamp_seen, RK_ACQUIRE, RK_SCOPE_DEVICE) < RK_STAMPS) {
-        rk_store_u64(&ring->stamp_index[count % RK_STAMPS], index, RK_RELAXED, RK_SCOPE_DEVICE);
-        rk_store_u64(&ring->stamp_ns[count % RK_STAMPS], now_ns, RK_RELAXED, RK_SCOPE_DEVICE);
-        rk_store_u32(&ring->stamp_count, count + 1u, RK_RELEASE, RK_SCOPE_DEVICE); /* S1 */
-    }
-    if (!ring->single) rk_store_u32(&ring->stamp_lock, 0, RK_RELEASE, RK_SCOPE_DEVICE);
 }
 
 #endif

@@ -23,8 +23,8 @@
     O(rk_header_long, source_shard)                                                                        \
     S(rk_reference) O(rk_reference, pool) O(rk_reference, block) O(rk_reference, length)                   \
     S(rk_ring) O(rk_ring, tail) O(rk_ring, cached_head) O(rk_ring, evicted) O(rk_ring, asleep)             \
-    O(rk_ring, stamp_index) O(rk_ring, stamp_count) O(rk_ring, head) O(rk_ring, cached_tail)               \
-    O(rk_ring, waiting) O(rk_ring, delivered) O(rk_ring, withdrawn) O(rk_ring, stamp_seen)                 \
+    O(rk_ring, stamp) O(rk_ring, stamp_shift) O(rk_ring, head) O(rk_ring, cached_tail)               \
+    O(rk_ring, waiting) O(rk_ring, delivered) O(rk_ring, withdrawn)                 \
     O(rk_ring, slots) O(rk_ring, start) O(rk_ring, capacity) O(rk_ring, mask) O(rk_ring, slot_shift)       \
     O(rk_ring, header_size) O(rk_ring, format) O(rk_ring, single) O(rk_ring, overwritten)                  \
     O(rk_ring, room) O(rk_ring, slot_size) O(rk_ring, payload_max) O(rk_ring, counted) O(rk_ring, far)     \
@@ -48,7 +48,7 @@
     O(rk_shard, turn) O(rk_shard, meter)                                                                   \
     S(rk_attributes) O(rk_attributes, log_limit)                                                           \
     S(rk_parcel) S(rk_parcel_part) S(rk_parcel_piece) O(rk_parcel_piece, units)                            \
-    S(rk_answer) O(rk_answer, progress) O(rk_answer, first) O(rk_answer, head) O(rk_answer, stamp_seen)
+    S(rk_answer) O(rk_answer, progress) O(rk_answer, first) O(rk_answer, head)
 /* clang-format on */
 
 #define RK_LAYOUT_ONE_(...) +1u

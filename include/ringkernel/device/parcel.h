@@ -55,11 +55,10 @@ typedef struct rk_answer {
     rk_u32 first[RK_ANSWER_LANES]; /* unit of the first message */
     rk_u32 count[RK_ANSWER_LANES]; /* messages */
     rk_u64 head[RK_BANDS];         /* of the host lane */
-    rk_u32 stamp_seen[RK_BANDS];
 } rk_answer;
 
 RK_STATIC_ASSERT(sizeof(rk_parcel) == 16 && sizeof(rk_parcel_part) == 16 && sizeof(rk_parcel_piece) == 16 &&
-                     sizeof(rk_answer) == 112,
+                     sizeof(rk_answer) == 96,
                  "parcels are made of units");
 
 /* Put a shard's pieces where they belong: thread `thread` of `threads`, all of which call it. */
@@ -114,10 +113,7 @@ RK_FN void rk_answer_begin(RK_GLOBAL rk_unit *units, rk_u32 number, RK_GLOBAL rk
     answer->more = 0;
     answer->progress = orders->progress;
     answer->wake_ns = orders->wake_ns;
-    for (rk_u32 b = 0; b < host->bands; b++) {
-        answer->head[b] = rk_lane_ring(host, arena, b)->head;
-        answer->stamp_seen[b] = rk_lane_ring(host, arena, b)->stamp_seen;
-    }
+    for (rk_u32 b = 0; b < host->bands; b++) answer->head[b] = rk_lane_ring(host, arena, b)->head;
     for (rk_u32 w = 0; w < RK_ANSWER_LANES; w++)
         rk_answer_reserve(parcel, part, answer, rk_answer_ring(shard, arena, w), w);
     answer->slice = parcel->slice;

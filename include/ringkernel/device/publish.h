@@ -29,17 +29,18 @@
 #endif
 #endif
 
-/* Put one message into a lane under whatever policy it has. RK_FULL under Block means: no room yet.
+/* Put one message into a lane under whatever policy it has; `now_ns` is for its stamp. RK_FULL under Block means: no room yet.
  * RK_TOO_LARGE: the target's slots are for smaller messages, as it handles none of this type. */
 RK_FN_LARGE rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
-                                  RK_GLOBAL const void *payload, rk_u32 length)
+                                  RK_GLOBAL const void *payload, rk_u32 length, rk_u64 now_ns)
 {
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, arena, 0);
     if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) return RK_CLOSED;
     if (length > ring->payload_max) return RK_TOO_LARGE;
-    if (lane->locked) return rk_lane_put_locked(lane, arena, header, payload, length);
+    if (lane->locked) return rk_lane_put_locked(lane, arena, header, payload, length, now_ns);
     rk_claim claim = rk_ring_claim(ring, 1);
     if (claim.count == 0) return lane->strategy == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED : RK_FULL;
+    rk_ring_stamp(ring, claim.first, 1, now_ns);
     rk_ring_put(ring, arena, claim.first, header, payload, length);
     return RK_OK;
 }
@@ -295,7 +296,7 @@ RK_FN_LARGE rk_u32 rk_letter_put(rk_context *context, RK_GLOBAL rk_staged *entry
     entry->header.attempts = as_it_was.attempts;
     entry->header.version |= RK_VERSION_LETTER;
     rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
-                                   (RK_GLOBAL const void *)(entry + 1), length);
+                                   (RK_GLOBAL const void *)(entry + 1), length, context->now_ns);
     entry->header = as_it_was;
     if (status != RK_OK) return 0;
     rk_sent(context, &to, number, 1);
@@ -327,8 +328,9 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
         entry->header.base.length = (rk_u16)sizeof(rk_report);
         entry->header.base.flags &= (rk_u8)~RK_FLAG_REFERENCE;
     }
-    rk_status put = rk_lane_put(lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
-                                (RK_GLOBAL const void *)&entry->report, entry->header.base.length);
+    rk_status put =
+        rk_lane_put(lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                    (RK_GLOBAL const void *)&entry->report, entry->header.base.length, context->now_ns);
     entry->header.base.length = length;
     entry->header.base.flags = flags;
     if (put == RK_FULL) return 0;
@@ -432,6 +434,7 @@ RK_FN_LARGE rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edg
     rk_claim claim = rk_ring_claim(ring, run.n);
     rk_claim part;
     part.first = claim.first;
+    rk_ring_stamp(ring, claim.first, claim.count, context->now_ns);
     rk_publish_address(context, &to, &edge_number, turn->published, claim.count);
     for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
         part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
@@ -440,8 +443,6 @@ RK_FN_LARGE rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edg
     }
     if (claim.count) {
         rk_sent(context, &to, edge_number, claim.count);
-        if (rk_ring_stamp_due(ring, claim.first, claim.count))
-            rk_ring_stamp(ring, claim.first + claim.count - 1u, context->now_ns);
         if (run.whole)
             turn->published += claim.count;
         else
@@ -497,10 +498,9 @@ RK_FN rk_u32 rk_publish_straight(rk_context *context)
         rk_straight_pull_in(context);
     if (context->straight == 0) return 0;
     rk_claim claim = rk_ring_claim(ring, context->straight); /* room was found when they were let go */
+    rk_ring_stamp(ring, claim.first, claim.count, context->now_ns);
     for (rk_u64 index = claim.first + claim.count; index-- != claim.first;)
         rk_slots_publish(slots, rk_slots_at(slots, index), index);
-    if (rk_ring_stamp_due(ring, claim.first, claim.count))
-        rk_ring_stamp(ring, claim.first + claim.count - 1u, context->now_ns);
     rk_count(&context->shard->meter.sent, claim.count);
     RK_WAKE_CONSUMER(context, lane);
     return claim.count;
@@ -546,7 +546,7 @@ RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
         if (status == RK_OK && to.lane->locked) {
             entry->header.base.target = to.target;
             status = rk_lane_put_locked(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
-                                        rk_staged_payload(entry), entry->header.base.length);
+                                        rk_staged_payload(entry), entry->header.base.length, context->now_ns);
             if (status == RK_OK) {
                 out = 1;
                 rk_copy_done(entry);

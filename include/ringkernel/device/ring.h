@@ -1,4 +1,4 @@
-/* The ring: three lines (and two of stamps) and N slots, one producing and one consuming side.
+/* The ring: three lines (and one of stamps) and N slots, one producing and one consuming side.
  *
  * The producing line is written by producers only, the consuming line by the consumer only, and the constants
  * by nobody after launch, so each word has one writing side and nothing is ever cleared. A slot proves
@@ -27,10 +27,7 @@ typedef struct rk_ring {
     rk_u32 asleep;      /* 1: the consumer sleeps; who publishes exchanges it for 0 and wakes it */
     rk_u32 room; /* of a counted ring: free slots; below 0 while a claim that found too few gives back */
     rk_u8 producer_gap_[32];
-    /* The consumer looks here for each batch: not in the cache line that each claim writes. */
-    rk_u32 stamp_count; /* stamps made; the consumer has seen stamp_seen of them */
-    rk_u32 stamp_lock;
-    rk_u8 producer_rest_[56];
+    rk_u8 producer_rest_[64];
 
     /* Consuming line. */
     rk_u64 head; /* next index to take; everything before is committed */
@@ -43,9 +40,7 @@ typedef struct rk_ring {
     rk_u64 dropped_old; /* evicted by producers, as the consumer found out */
     rk_u64 lost;        /* repaired holes, and what was left when a kernel was quarantined */
     rk_u64 withdrawn;   /* aborted claims: never accepted */
-    rk_u32 stamp_seen;  /* stamps whose waiting time was recorded */
-    rk_u32 consumed_;
-    rk_u8 consumer_rest_[48];
+    rk_u8 consumer_rest_[56];
 
     /* Constants. */
     rk_u64 slots; /* arena offset of slot 0 */
@@ -62,22 +57,20 @@ typedef struct rk_ring {
         overwritten; /* 1: producers may evict and overwrite (DropOldest), so the consumer copies and looks again */
     rk_u32 counted; /* 1: claims take from `room` first, so that many producers never try again */
     rk_i64 far;     /* where the other side has its header, in bytes from this one; 0: this is both sides' */
-    rk_u8 constants_[64];
+    rk_u32 stamp_shift; /* of the messages one in 1 << stamp_shift is stamped */
+    rk_u8 constants_[60];
 
-    /* Stamps: indices whose waiting time is measured (samples), and when they were published. Producers
-     * write, a ring of their own. */
-    rk_u64 stamp_index[RK_STAMPS];
-    rk_u64 stamp_ns[RK_STAMPS];
+    /* Stamps, written by producers: see stamp.h. */
+    rk_u64 stamp[RK_STAMPS];
 } rk_ring;
 
-RK_STATIC_ASSERT(sizeof(rk_ring) == 5 * RK_LINE, "a ring is three lines and its stamps");
+RK_STATIC_ASSERT(sizeof(rk_ring) == 4 * RK_LINE, "a ring is three lines and its stamps");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, head) == RK_LINE, "consuming line");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, slots) == 2 * RK_LINE, "constants");
-RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, stamp_count) == 64 &&
-                     RK_OFFSET_OF(rk_ring, stamp_index) == 3 * RK_LINE,
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, stamp_shift) == 2 * RK_LINE + 64 &&
+                     RK_OFFSET_OF(rk_ring, stamp) == 3 * RK_LINE && 8u * RK_STAMPS == RK_LINE,
                  "stamps");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_ring, room) == 28 && RK_OFFSET_OF(rk_ring, delivered) == RK_LINE + 24 &&
-                     RK_OFFSET_OF(rk_ring, stamp_seen) == RK_LINE + 72 &&
                      RK_OFFSET_OF(rk_ring, start) == 2 * RK_LINE + 8 &&
                      RK_OFFSET_OF(rk_ring, header_size) == 2 * RK_LINE + 32 &&
                      RK_OFFSET_OF(rk_ring, overwritten) == 2 * RK_LINE + 48 &&

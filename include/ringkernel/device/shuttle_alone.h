@@ -74,6 +74,9 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_con
         __syncwarp();
         rk_u32 general = 0, sent = 0, out = 0;
         const rk_u64 now_ns = rk_entry_now(c);
+        rk_u64 stamp = 0;
+        if (lane == 0 && !rk_stamp_ahead(RK_STAMP_SHIFT, (rk_u32)line.head))
+            stamp = rk_express_stamp(&x->in[from][0], (rk_u32)line.head);
         if (lane == 0) {
             general = !rk_shuttle_handle(s, c, 0, 0, now_ns);
             sent = c->stage_next;
@@ -88,6 +91,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_con
         }
         rk_way in = x->in[from][0];
         in.head = line.head;
+        if (stamp) rk_express_waited(x, &c->meter->queue_wait, &in, (rk_u32)line.head, stamp, now_ns);
         if (general) {
             if (lane == 0) {
                 rk_shuttle_note(x, c, 0, 0);

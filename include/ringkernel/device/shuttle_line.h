@@ -193,15 +193,18 @@ RK_FN rk_u32 rk_shuttle_look_near(const rk_way *line, rk_u32 first, rk_u32 done,
 }
 
 /* A look at the host's next slot and at its orders, now and then while messages are handled. Bits: 1 the host has sent
- * something, 2 its orders are others. */
-RK_FN rk_u32 rk_shuttle_peek(const rk_shuttle *s, const rk_way *host)
+ * something, 2 its orders are others. On the same way lane 2 gets two stamps, of which one may be asked for. */
+RK_FN rk_u32 rk_shuttle_peek(const rk_shuttle *s, const rk_way *host, RK_GLOBAL const rk_u64 *stamps,
+                             rk_u64 stamp[2])
 {
     const rk_u32 lane = threadIdx.x % 32u, lap = (rk_u32)host->head & ~host->mask;
     rk_unit unit = { { lap - 1u, 0, 0, 0 } };
-    if (lane < 2u)
-        unit = rk_load_unit(
-            lane ? s->is->orders
-                 : (const rk_unit *)(host->slots + ((host->head & host->mask) << RK_SLOT_MIN_SHIFT)));
+    const rk_unit *at = (const rk_unit *)(host->slots + ((host->head & host->mask) << RK_SLOT_MIN_SHIFT));
+    if (lane == 1u) at = s->is->orders;
+    if (lane == 2u) at = (const rk_unit *)stamps;
+    if (lane < 2u || (lane == 2u && stamps)) unit = rk_load_unit(at);
+    stamp[0] = rk_double_of(unit.word[0], unit.word[1]);
+    stamp[1] = rk_double_of(unit.word[2], unit.word[3]);
     const rk_u32 ordered = unit.word[0] != RK_COMMAND_RUN || unit.word[1] || unit.word[3] != s->is->faults;
     return __ballot_sync(RK_ALL_LANES, lane == 0 ? unit.word[0] == lap : lane == 1u && ordered);
 }

@@ -20,10 +20,10 @@
 #if defined(RK_LANG_CUDA)
 
 #define RK_RUN_PATIENCE 8u /* looks that bring one message or none, before the first warp goes on alone */
-#define RK_RUN_PEEK 16u    /* ranges of which one has a look at the host's lane and orders beside it */
-#define RK_RUN_MISSES 4u   /* looks of a warp that bring nothing, of which one has such a look beside it */
-#define RK_RUN_TALLY 8u    /* turns of a warp that are counted at once */
-#define RK_RUN_SHARE 2048u /* slots of the host's, before kernels that send have a turn */
+#define RK_RUN_MISSES \
+    4u /* looks of a warp that bring nothing, of which one has a look at the host's lane and orders beside it */
+#define RK_RUN_TALLY 8u             /* turns of a warp that are counted at once */
+#define RK_RUN_SHARE 2048u          /* slots of the host's, before kernels that send have a turn */
 #define RK_RUN_LONGEST (128u << 10) /* slots, until the general visit looks at everything */
 
 /* Before a run, by one thread. `patience`: looks that bring nothing until it ends. */
@@ -71,11 +71,19 @@ RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 at)
     }
 }
 
-/* A look at what the host wants, and over its lane. */
-RK_FN void rk_run_peek(const rk_shuttle *s, rk_u32 from)
+/* A look at what the host wants, and over its lane; and at the stamp of message `stamped` of the run's, taken at `now_ns`,
+ * unless that is 0. */
+RK_FN void rk_run_peek(const rk_shuttle *s, rk_u32 from, rk_u32 stamped, rk_u64 now_ns)
 {
     rk_turnstile *t = &s->x->turnstile;
-    const rk_u32 peeked = rk_shuttle_peek(s, &s->x->in[0][0]);
+    const rk_way *in = &s->x->in[from][0];
+    const rk_u32 place = now_ns ? rk_stamp_place(in->ring->stamp_shift, stamped) : 0;
+    rk_u64 stamp[2];
+    const rk_u32 peeked =
+        rk_shuttle_peek(s, &s->x->in[0][0], now_ns ? &rk_ring_far(in->ring)->stamp[place & ~1u] : 0, stamp);
+    if (now_ns && threadIdx.x % 32u == 2u)
+        rk_express_waited(s->x, &rk_shuttle_context.meter->queue_wait, in, stamped,
+                          place & 1u ? stamp[1] : stamp[0], now_ns);
     if (peeked & 2u) rk_turnstile_end(t, RK_RUN_ORDERED);
     if (from && (peeked & 1u)) rk_turnstile_end(t, RK_RUN_OTHER);
 }
@@ -179,7 +187,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
             if (odd) rk_turnstile_end(t, RK_RUN_ODD);
             rk_run_miss(t);
             rk_tally_count(x);
-            if (++misses % RK_RUN_MISSES == 0) rk_run_peek(s, from);
+            if (++misses % RK_RUN_MISSES == 0) rk_run_peek(s, from, 0, 0);
             continue;
         }
         rk_turnstile_pass(&t->found, at + n);
@@ -241,8 +249,9 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         rk_turnstile_pass(&t->written, at + n);
 
         if (rk_tally_add(n, out, began_ns, rk_entry_now(c)) == RK_RUN_TALLY) rk_tally_count(x);
-        if (done == 32u && range / 32u % RK_RUN_PEEK == 0) {
-            rk_run_peek(s, from);
+        const rk_u32 ahead = rk_stamp_ahead(RK_EXPRESS_STAMPS, (rk_u32)in->head + at);
+        if (ahead < n) {
+            rk_run_peek(s, from, (rk_u32)in->head + at + ahead, began_ns);
             if (!from && sources && at >= RK_RUN_SHARE) rk_turnstile_end(t, RK_RUN_OTHER);
             if (at >= RK_RUN_LONGEST) rk_turnstile_end(t, RK_RUN_LONG);
         }

@@ -8,30 +8,19 @@
 
 #include "context.h"
 
-/* The waiting times of the sampled messages in this view. S2 pairs with S1. */
+/* The waiting times of the stamped messages in this view, unless each is measured. */
 RK_FN void rk_take_stamp(rk_context *context, RK_GLOBAL const rk_view *view)
 {
     RK_GLOBAL rk_ring *ring = (RK_GLOBAL rk_ring *)(context->arena + view->ring);
-    if (ring->far && !rk_stamp_crossed(view->index, view->n))
-        return;                                    /* a look over the bus is not for each */
-    RK_GLOBAL rk_ring *stamps = rk_ring_far(ring); /* the producers' */
-    rk_u32 count = rk_load_u32(&stamps->stamp_count, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* S2 */
-    rk_u32 seen = ring->stamp_seen;
-    while (seen != count) {
-        rk_u32 place = seen % RK_STAMPS;
-        rk_i64 at = rk_index_ahead(rk_load_u64(&stamps->stamp_index[place], RK_RELAXED, RK_SCOPE_SYSTEM),
-                                   view->index);
-        if (at >= (rk_i64)view->n) break; /* still to come */
-        rk_u64 then = rk_load_u64(&stamps->stamp_ns[place], RK_RELAXED, RK_SCOPE_SYSTEM);
-        if (at >= 0 &&
-            !(context->features & RK_FEATURE_TIMESTAMPS)) /* else evicted, or measured one by one */
-            rk_histogram_add(&context->shard->meter.queue_wait,
-                             context->now_ns > then ? context->now_ns - then : 0, 1);
-        seen++;
+    const rk_u32 shift = ring->stamp_shift;
+    if (context->features & RK_FEATURE_TIMESTAMPS) return;
+    for (rk_u32 i = rk_stamp_ahead(shift, (rk_u32)view->index); i < view->n; i += 1u << shift) {
+        const rk_u32 index = (rk_u32)view->index + i;
+        const rk_u64 word =
+            rk_load_u64(&rk_ring_far(ring)->stamp[rk_stamp_place(shift, index)], RK_RELAXED, RK_SCOPE_SYSTEM);
+        const rk_u64 age = rk_stamp_age(word, shift, index, context->now_ns);
+        if (age != RK_STAMP_UNKNOWN) rk_histogram_add(&context->shard->meter.queue_wait, age, 1);
     }
-    if (seen == ring->stamp_seen) return;
-    rk_store_u32(&ring->stamp_seen, seen, RK_RELEASE, RK_SCOPE_DEVICE);
-    if (ring->far) rk_store_u32(&stamps->stamp_seen, seen, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
 RK_FN rk_byte *rk_copy_slot(rk_context *context, rk_u32 i)

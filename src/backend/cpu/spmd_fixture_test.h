@@ -120,6 +120,7 @@ static inline void place_ring(block *b, rk_ring *ring, rk_u32 capacity, rk_u32 s
     rk_u32 *slots = place(b, (rk_u64)capacity << slot_shift, &ring->slots);
     ring->capacity = capacity;
     ring->mask = capacity - 1u;
+    ring->stamp_shift = rk_stamp_shift_for(capacity);
     ring->slot_shift = slot_shift;
     ring->slot_size = 1u << slot_shift;
     ring->header_size = RK_HEADER_LONG;

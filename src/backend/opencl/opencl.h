@@ -55,12 +55,11 @@ typedef struct rk_opencl_code {
 
 /* How far the copies of a shard's lanes have come. */
 typedef struct rk_opencl_shard {
-    rk_u64 sent[RK_BANDS];        /* index of the first message of the host lane that is not on the device */
-    rk_u64 tail[RK_BANDS];        /* what the device was told of the host lane: its tail, */
-    rk_u64 evicted[RK_BANDS];     /* what was evicted, */
-    rk_u32 stamp_count[RK_BANDS]; /* its stamps */
-    rk_u64 taken[2];              /* of the first that is not on the host yet, out lane and report lane */
-    rk_u64 head[2];               /* and how far the host had read, as the device was told */
+    rk_u64 sent[RK_BANDS];    /* index of the first message of the host lane that is not on the device */
+    rk_u64 tail[RK_BANDS];    /* what the device was told of the host lane: its tail, */
+    rk_u64 evicted[RK_BANDS]; /* what was evicted, */
+    rk_u64 taken[2];          /* of the first that is not on the host yet, out lane and report lane */
+    rk_u64 head[2];           /* and how far the host had read, as the device was told */
     rk_u32 command, host_ended, faults; /* and its orders */
     rk_u64 freed[RK_BANDS];             /* the host lane's head, as the last slice left it */
     rk_u64 progress;                    /* at the end of its last slice */

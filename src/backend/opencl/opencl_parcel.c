@@ -11,7 +11,6 @@
 
 #define UNIT sizeof(rk_unit)
 #define HALF (RK_LINE / 2) /* of the orders, each with one writing side */
-#define STAMPS (2 * sizeof(rk_u64) * RK_STAMPS)
 
 static const rk_u32 to_host[RK_ANSWER_LANES] = {
     [RK_ANSWER_OUT] = RK_LANE_OUT, [RK_ANSWER_REPORT] = RK_LANE_REPORT
@@ -26,7 +25,7 @@ static rk_byte *arena_of(const rk_opencl_runtime *cl) { return cl->runtime->aren
 /* Of a shard, but for messages: each piece with its unit in front. */
 static rk_u64 pieces_of(const rk_host_kernel *kernel)
 {
-    rk_u64 band = UNIT + RK_LINE + UNIT + STAMPS + RUNS * UNIT;
+    rk_u64 band = UNIT + RK_LINE + UNIT + RK_LINE + RUNS * UNIT;
     return UNIT + HALF + RK_ANSWER_LANES * (UNIT + RK_LINE) + kernel->layout.lane[RK_LANE_HOST].bands * band;
 }
 
@@ -127,19 +126,18 @@ static void put_ring(parcel *p, const rk_ring *ring, rk_opencl_shard *shard, rk_
     rk_u64 tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE), count = 1;
     if (rk_index_ahead(tail, shard->sent[b]) > (rk_i64)ring->capacity)
         shard->sent[b] = tail - ring->capacity; /* evicted since */
+    const rk_u64 first = shard->sent[b];
     for (rk_u32 runs = 0; runs < RUNS && count && shard->sent[b] != tail; runs++) {
         count = put_run(p, ring, shard->sent[b], tail - shard->sent[b]);
         shard->sent[b] += count;
     }
     tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
     rk_u64 evicted = __atomic_load_n(&ring->evicted, __ATOMIC_ACQUIRE);
-    rk_u32 stamps = __atomic_load_n(&ring->stamp_count, __ATOMIC_ACQUIRE);
-    if (stamps != shard->stamp_count[b]) put_words(p, ring->stamp_index, STAMPS);
-    if (tail != shard->tail[b] || evicted != shard->evicted[b] || stamps != shard->stamp_count[b])
-        put_words(p, ring, RK_LINE);
+    if (rk_ring_stamp_due(ring, first, (rk_u32)(shard->sent[b] - first)))
+        put_words(p, ring->stamp, sizeof ring->stamp);
+    if (tail != shard->tail[b] || evicted != shard->evicted[b]) put_words(p, ring, RK_LINE);
     shard->tail[b] = tail;
     shard->evicted[b] = evicted;
-    shard->stamp_count[b] = stamps;
 }
 
 /* Orders that are known where the shard is. */
@@ -327,7 +325,6 @@ static int give_room(const rk_seat *seat, rk_opencl_shard *shard, const rk_answe
     int waited = 0;
     for (rk_u32 b = 0; b < host->bands; b++) {
         rk_ring *to = rk_lane_ring(host, seat->owner->runtime->arena.base, b);
-        __atomic_store_n(&to->stamp_seen, answer->stamp_seen[b], __ATOMIC_RELEASE);
         if (shard->freed[b] == answer->head[b]) continue;
         shard->freed[b] = answer->head[b];
         __atomic_store_n(&to->head, answer->head[b], __ATOMIC_RELEASE);               /* C2 */

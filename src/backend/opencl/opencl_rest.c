@@ -172,7 +172,6 @@ static int give_room(const rk_opencl_runtime *cl, const rk_seat *seat)
     for (rk_u32 b = 0; b < host->bands; b++) {
         rk_ring *to = rk_lane_ring(host, arena_of(cl), b);
         const rk_ring *from = rk_lane_ring(own, arena_of(cl), b);
-        __atomic_store_n(&to->stamp_seen, from->stamp_seen, __ATOMIC_RELEASE);
         if (to->head == from->head && !cl->shares) continue;       /* shared: the device has told it */
         __atomic_store_n(&to->head, from->head, __ATOMIC_RELEASE); /* C2 */
         waited |= rk_exchange_u32(&to->waiting, 0, RK_SEQ_CST, RK_SCOPE_SYSTEM) != 0; /* W1 */
