@@ -133,13 +133,19 @@ RK_FN_LARGE rk_u32 rk_express_general(rk_entry *entry, rk_express *x, const rk_e
 /* Slots that a warp looks at in one go. */
 RK_FN rk_u32 rk_way_places(const rk_way *way) { return way->shift >= 9u ? 1u : 32u >> (way->shift - 4u); }
 
+/* The ring's stamp_shift, which its length tells: a read of the device's memory less. */
+RK_FN rk_u32 rk_way_stamp_shift(const rk_way *in)
+{
+    return in->mask < RK_STAMPS << RK_STAMP_SHIFT ? RK_STAMP_SHIFT : (rk_u32)__popc((int)in->mask) - 4u;
+}
+RK_FN RK_GLOBAL rk_u64 *rk_way_stamps(const rk_way *in) { return (in->far ? in->far : in->ring)->stamp; }
+
 /* The stamp of the message of `index`, which is on its way while the handler runs; 0: it has none. */
 RK_FN rk_u64 rk_express_stamp(const rk_way *in, rk_u32 index)
 {
-    const rk_u32 shift = in->ring->stamp_shift;
+    const rk_u32 shift = rk_way_stamp_shift(in);
     if (rk_stamp_ahead(shift, index)) return 0;
-    return rk_load_u64(&rk_ring_far(in->ring)->stamp[rk_stamp_place(shift, index)], RK_RELAXED,
-                       RK_SCOPE_SYSTEM);
+    return rk_load_u64(rk_way_stamps(in) + rk_stamp_place(shift, index), RK_RELAXED, RK_SCOPE_SYSTEM);
 }
 
 /* What a look has found. */
@@ -332,7 +338,7 @@ RK_FN_LARGE void rk_express_partly(rk_entry *entry, rk_express *x, rk_u32 out, r
 RK_FN void rk_express_waited(rk_express *x, RK_GLOBAL rk_histogram *waits, const rk_way *in, rk_u32 index,
                              rk_u64 stamp, rk_u64 now_ns)
 {
-    const rk_u64 age = rk_stamp_age(stamp, in->ring->stamp_shift, index, now_ns);
+    const rk_u64 age = rk_stamp_age(stamp, rk_way_stamp_shift(in), index, now_ns);
     if (age == RK_STAMP_UNKNOWN) return;
     rk_port_count(&waits->bucket[rk_histogram_bucket(age)], 1);
     rk_port_count(&waits->sum_ns, age);

@@ -77,10 +77,10 @@ RK_FN void rk_run_peek(const rk_shuttle *s, rk_u32 from, rk_u32 stamped, rk_u64 
 {
     rk_turnstile *t = &s->x->turnstile;
     const rk_way *in = &s->x->in[from][0];
-    const rk_u32 place = now_ns ? rk_stamp_place(in->ring->stamp_shift, stamped) : 0;
+    const rk_u32 place = now_ns ? rk_stamp_place(rk_way_stamp_shift(in), stamped) : 0;
     rk_u64 stamp[2];
     const rk_u32 peeked =
-        rk_shuttle_peek(s, &s->x->in[0][0], now_ns ? &rk_ring_far(in->ring)->stamp[place & ~1u] : 0, stamp);
+        rk_shuttle_peek(s, &s->x->in[0][0], now_ns ? rk_way_stamps(in) + (place & ~1u) : 0, stamp);
     if (now_ns && threadIdx.x % 32u == 2u)
         rk_express_waited(s->x, &rk_shuttle_context.meter->queue_wait, in, stamped,
                           place & 1u ? stamp[1] : stamp[0], now_ns);
