@@ -126,7 +126,7 @@ typedef struct rk_reservation {
     size_t size;
     rk_u64 ticket_[3];
 } rk_reservation;
-/*   RK_FULL             no room, whatever the backpressure: it never waits
+/*   RK_FULL             no room, whatever the backpressure: it never waits; counted in refused_full
  *   RK_UNSUPPORTED      not a plain lane, or over 1 KiB: use rk_send
  *   RK_LIMIT            the thread holds 16 reservations: commit or abort one
  *   RK_BUSY             the kernel is being launched again at this moment: call again

@@ -43,6 +43,20 @@ static rk_status check_options(const rk_host_kernel *k, const rk_send_options *o
     return RK_OK;
 }
 
+rk_status rk_outgoing_explain_closed(const rk_host_kernel *k)
+{
+    rk_status closed = (rk_status)rk_atomic_u32(&k->closed);
+    if (closed == RK_FAILED) return rk_error(RK_CLOSED, "'%s' has failed: %s", k->id, k->failure);
+    return rk_error(RK_CLOSED, "'%s' takes no more messages: it is %s", k->id,
+                    rk_life_name(rk_atomic_u32(&k->life)));
+}
+
+rk_status rk_outgoing_closed(rk_host_kernel *k)
+{
+    rk_lane_refuse(rk_seat_lane(k->seats, 0), RK_REFUSED_CLOSED, 1);
+    return rk_outgoing_explain_closed(k);
+}
+
 rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, size_t size,
                            const rk_send_options *options, rk_outgoing *out)
 {

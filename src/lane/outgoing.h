@@ -13,6 +13,9 @@ typedef struct rk_outgoing {
     rk_reference reference;
 } rk_outgoing;
 
+/* The kernel takes nothing more: counted as refused, and told why; or told alone. RK_CLOSED. */
+rk_status rk_outgoing_closed(rk_host_kernel *kernel);
+rk_status rk_outgoing_explain_closed(const rk_host_kernel *kernel);
 /* Check type, size and options against the kernel, and make the header. Errors with the text. */
 rk_status rk_outgoing_make(rk_host_kernel *kernel, rk_u16 type, const void *body, size_t size,
                            const rk_send_options *options, rk_outgoing *out);

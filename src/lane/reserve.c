@@ -60,7 +60,7 @@ rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t 
     while (place < RK_RESERVATIONS_MAX && record->reserved[place].kernel) place++;
     const rk_lane_plan *plan = &k->layout.lane[RK_LANE_HOST];
     if (rk_atomic_u32(&k->closed) != RK_OK)
-        status = rk_error(RK_CLOSED, "'%s' takes no more messages", k->id);
+        status = rk_outgoing_closed(k);
     else if (plan->locked || size > RK_INLINE_MAX)
         status = rk_error(RK_UNSUPPORTED,
                           "'%s': a reservation needs a plain lane (no deduplication_window, priority or "
@@ -85,6 +85,7 @@ rk_status rk_reserve(rk_runtime *runtime, rk_kernel handle, rk_u16 type, size_t 
         rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
         rk_claim claim = rk_ring_claim(ring, 1);
         if (claim.count == 0) {
+            rk_lane_refuse(lane, RK_REFUSED_FULL, 1);
             status = rk_error(RK_FULL, "'%s': %u messages are queued", k->id, plan->capacity);
         } else {
             rk_byte *slot = rk_ring_slot(ring, runtime->arena.base, claim.first);

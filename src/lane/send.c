@@ -13,14 +13,6 @@ static rk_u64 timeout_of(const rk_host_kernel *k, const rk_send_options *options
     return k->options.send_timeout_ns ? k->options.send_timeout_ns : RK_SEND_TIMEOUT_DEFAULT;
 }
 
-static rk_status closed_status(const rk_host_kernel *k)
-{
-    rk_status closed = (rk_status)rk_atomic_u32(&k->closed);
-    if (closed == RK_FAILED) return rk_error(RK_CLOSED, "'%s' has failed: %s", k->id, k->failure);
-    return rk_error(RK_CLOSED, "'%s' takes no more messages: it is %s", k->id,
-                    rk_life_name(rk_atomic_u32(&k->life)));
-}
-
 /* How long a sender waits for a relaunch, whose kernel can't be asked meanwhile. */
 static rk_u64 patience_of(const rk_send_options *options)
 {
@@ -36,7 +28,7 @@ static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wai
         rk_status status = rk_guard_enter(runtime, handle, record, k);
         if (status == RK_OK) {
             if (rk_atomic_u32(&(*k)->closed) == RK_OK) return RK_OK;
-            status = closed_status(*k);
+            status = rk_outgoing_closed(*k);
             rk_guard_leave(*record);
             return status;
         }
@@ -128,7 +120,7 @@ static rk_status explain(const rk_host_kernel *k, rk_status status)
 {
     switch (status) {
     case RK_OK: return RK_OK;
-    case RK_CLOSED: return closed_status(k);
+    case RK_CLOSED: return rk_outgoing_explain_closed(k);
     case RK_FULL:
         return rk_error(status, "'%s': %u messages are queued, and its backpressure is Reject", k->id,
                         k->layout.lane[0].capacity);

@@ -190,6 +190,28 @@ static void a_kernel_that_was_drained_takes_and_does_nothing_more(contract *c)
     assert_ok(rk_drain(c->runtime, &k, 1, RK_SECONDS(10))); /* there is nothing to do */
 }
 
+static void what_is_sent_to_a_drained_kernel_is_counted_as_refused_and_closed(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.requests = 1;
+    o.shards = 2;
+    rk_kernel k = launch_active(c, "echo", "echo", &o);
+    probe p[3] = { { 1, 0 }, { 2, 0 }, { 3, 0 } }, reply;
+    rk_send_options each[3] = { RK_SEND_DEFAULTS, RK_SEND_DEFAULTS, RK_SEND_DEFAULTS };
+    size_t accepted;
+    assert_ok(rk_drain(c->runtime, &k, 1, RK_SECONDS(10)));
+    assert_status(rk_send(c->runtime, k, RK_BODY(p[0]), 0), RK_CLOSED);
+    assert_status(rk_send_many(c->runtime, k, RK_TYPE_ID(probe), p, sizeof *p, 3, 0, &accepted), RK_CLOSED);
+    assert_status(rk_send_each(c->runtime, k, RK_TYPE_ID(probe), p, sizeof *p, 3, each, &accepted),
+                  RK_CLOSED);
+    assert_status(
+        rk_request(c->runtime, k, RK_BODY(p[0]), RK_TYPE_ID(probe), &reply, sizeof reply, RK_SECONDS(5)),
+        RK_CLOSED);
+    const rk_account a = account_of(c, k);
+    assert_int_equal(a.refused_closed, 4);
+    assert_int_equal(a.accepted + a.refused_full + a.refused_invalid + a.refused_timed_out, 0);
+}
+
 static void a_kernel_that_is_not_active_cannot_be_drained(contract *c)
 {
     rk_kernel k = launch(c, "echo", "echo", 0);
@@ -317,6 +339,7 @@ static const contract_case cases[] = {
     { CASE(a_failure_on_the_way_to_a_batch_boundary_is_told), NEEDS_THREADS | NEEDS_CPU },
     { CASE(messages_sent_while_inactive_are_handled_in_order_after_activation), ON_EVERY },
     { CASE(a_kernel_that_was_drained_takes_and_does_nothing_more), ON_EVERY },
+    { CASE(what_is_sent_to_a_drained_kernel_is_counted_as_refused_and_closed), ON_EVERY },
     { CASE(a_kernel_that_is_not_active_cannot_be_drained), ON_EVERY },
     { CASE(deactivating_under_load_loses_nothing), ON_EVERY },
     { CASE(ten_thousand_cycles_hang_nowhere_and_leave_nothing), NEEDS_THREADS },

@@ -125,7 +125,7 @@ static void a_hole_holds_its_place_under_each_strategy(contract *c)
         assert_int_equal(a.delivered, 5 * 15 + 3);
         assert_int_equal(a.lost + a.evicted, 0);
         assert_int_equal(a.refused_timed_out, s == 0 ? 15 : 0);
-        assert_int_equal(a.refused_full, s == 1 ? 15 : 0);
+        assert_int_equal(a.refused_full, s == 1 ? 15 + 5 : 5); /* five reservations found no room */
         assert_int_equal(a.refused_dropped, s == 2 ? 15 : 0);
         assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
     }
@@ -327,6 +327,13 @@ static void reservations_that_cannot_be_say_why(contract *c)
     wait_until(c, account_of(c, k).queued == 0);
     assert_ok(rk_drain(c->runtime, &k, 1, RK_SECONDS(20)));
     assert_status(rk_reserve(c->runtime, k, RK_TYPE_ID(probe), sizeof(probe), 0, &r), RK_CLOSED);
+    assert_error_says("it is drained");
+
+    /* Each was counted by its status. */
+    const rk_account a = account_of(c, k);
+    assert_int_equal(a.refused_invalid, 3);
+    assert_int_equal(a.refused_full, (status == RK_FULL) + 1);
+    assert_int_equal(a.refused_closed, 1);
 }
 
 /* ------------------------------------------------------------------ many at once */
