@@ -55,6 +55,7 @@ typedef struct rk_connection {
     rk_u32 to;    /* kernel number */
     rk_u32 to_generation;
     rk_u32 mode, target, key_offset, key_size, type;
+    rk_u32 edge; /* 1 + its place among the edges of the wiring that there is; 0: it isn't wired yet */
 } rk_connection;
 
 /* A seat's view of the monotonic clock, see backend/cpu/clock.h. */

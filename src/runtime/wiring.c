@@ -88,16 +88,22 @@ static rk_u32 end_slot(const rk_host_kernel *from, rk_u32 connection)
     return slot;
 }
 
+/* The edge of connection c as shard s is wired now, which isn't at place c where one was connected since; 0: none. */
+static const rk_edge *edge_of(const rk_host_kernel *k, rk_u32 s, rk_u32 c)
+{
+    const rk_shard *shard = k->seats[s].shard;
+    const rk_u32 place = k->connections[c].edge - 1u;
+    if (!k->wiring || !shard->edges || place >= shard->edge_total) return 0;
+    return (const rk_edge *)(const void *)(k->runtime->arena.base + shard->edges) + place;
+}
+
 /* What shard s sent on connection c to target shard t so far. */
 static rk_u64 sent_so_far(const rk_host_kernel *k, rk_u32 s, rk_u32 c, rk_u32 t)
 {
-    if (!k->wiring) return 0;
-    const rk_shard *shard = k->seats[s].shard;
-    if (!shard->edges || c >= shard->edge_total) return 0;
+    const rk_edge *edge = edge_of(k, s, c);
     const rk_byte *arena = k->runtime->arena.base;
-    const rk_edge *edge = (const rk_edge *)(const void *)(arena + shard->edges) + c;
-    if (t >= edge->shards) return 0;
-    return ((const rk_u64 *)(const void *)(arena + shard->edge_counts))[edge->counts + t];
+    if (!edge || t >= edge->shards) return 0;
+    return ((const rk_u64 *)(const void *)(arena + k->seats[s].shard->edge_counts))[edge->counts + t];
 }
 
 rk_u64 rk_wiring_sent(const rk_host_kernel *k, rk_u32 connection)
@@ -112,12 +118,11 @@ rk_u64 rk_wiring_sent(const rk_host_kernel *k, rk_u32 connection)
 /* Whose turn it is on connection c of shard s; 0 where that isn't what picks the shard. */
 static rk_u64 turn_so_far(const rk_host_kernel *k, rk_u32 s, rk_u32 c)
 {
-    const rk_shard *shard = k->seats[s].shard;
+    const rk_edge *edge = edge_of(k, s, c);
     const rk_byte *arena = k->runtime->arena.base;
-    if (!k->wiring || !shard->edges || c >= shard->edge_total) return 0;
-    const rk_edge *edge = (const rk_edge *)(const void *)(arena + shard->edges) + c;
-    if (edge->mode != RK_ROUTE_TURN || edge->kernel_no != k->connections[c].to) return 0;
-    return ((const rk_u64 *)(const void *)(arena + shard->edge_turns))[c];
+    if (!edge || edge->mode != RK_ROUTE_TURN || edge->kernel_no != k->connections[c].to) return 0;
+    return (
+        (const rk_u64 *)(const void *)(arena + k->seats[s].shard->edge_turns))[k->connections[c].edge - 1u];
 }
 
 /* Edges of a route lie together: connections are sorted by route, and within it as they were made. */
@@ -212,6 +217,7 @@ static void make_edges(rk_host_kernel *k, const wiring_plan *p, rk_u64 block)
         if (!route->edges) route->first = c;
         route->edges++;
         fill_edge(k, c, (rk_edge *)(void *)(arena + block + p->edges) + c, word);
+        k->connections[c].edge = c + 1u;
         word += shards_of(runtime, &k->connections[c]);
     }
     const rk_route *letters = &routes[k->class->numbers];
@@ -380,11 +386,11 @@ static void remember_gone(rk_host_kernel *kernel)
 static void forget_sent(const rk_host_kernel *k, rk_u32 c)
 {
     for (rk_u32 s = 0; s < k->seat_count; s++) {
-        const rk_shard *shard = k->seats[s].shard;
-        if (!k->wiring || !shard->edges || c >= shard->edge_total) continue;
+        const rk_edge *edge = edge_of(k, s, c);
         rk_byte *arena = k->runtime->arena.base;
-        const rk_edge *edge = (const rk_edge *)(const void *)(arena + shard->edges) + c;
-        memset((rk_u64 *)(void *)(arena + shard->edge_counts) + edge->counts, 0, 8ull * edge->shards);
+        if (edge)
+            memset((rk_u64 *)(void *)(arena + k->seats[s].shard->edge_counts) + edge->counts, 0,
+                   8ull * edge->shards);
     }
 }
 
@@ -395,7 +401,10 @@ rk_status rk_wiring_replace(rk_circle *circle, rk_kernel old, rk_host_kernel *qu
         remember_gone(quarantined);
         quarantined->connection_count = 0;
     }
-    for (rk_u32 i = 0; i < count; i++) fresh->connections[i] = connections[i];
+    for (rk_u32 i = 0; i < count; i++) {
+        fresh->connections[i] = connections[i];
+        fresh->connections[i].edge = 0;
+    }
     fresh->connection_count = count;
     circle->kernel[0] = fresh;
     for (rk_u32 i = 0; i < circle->count; i++)
