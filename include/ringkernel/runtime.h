@@ -209,8 +209,9 @@ typedef struct rk_route_options {
 #define RK_DEAD_LETTERS "dead letters"
 
 /* Connect what `from` sends on a route (0: the default one) to the inbox of `to`. A second connection of a
- * route gets copies. Without any, a route leads to the host (rk_receive). `from` must not be active. A cycle
- * is legal, unless each of its edges is Block without a deadline.
+ * route gets copies; one to a kernel that is gone gives its place to the next for the same messages. Without any,
+ * a route leads to the host (rk_receive). `from` must not be active. A cycle is legal, unless each of its edges is
+ * Block without a deadline. Whatever is wrong is told in one result; its status is that of the first.
  *   RK_NO_SUCH_ROUTE     the text lists what the kernel declares
  *   RK_UNKNOWN_TYPE      `to` has no handler for what is routed
  *   RK_INVALID_ARGUMENT  the key field isn't there, isn't an integer or lies elsewhere in another message;

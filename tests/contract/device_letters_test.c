@@ -241,6 +241,10 @@ static void letters_that_could_not_end_are_refused(contract *c)
     assert_error_says("one shard");
     assert_status(rk_connect(c->runtime, other, RK_DEAD_LETTERS, other, 0), RK_INVALID_ARGUMENT);
     assert_error_says("round for ever");
+    assert_status(rk_connect(c->runtime, without, RK_DEAD_LETTERS, without, &all), RK_INVALID_ARGUMENT);
+    assert_error_says("requests = 1"); /* all at once */
+    assert_error_says("one shard");
+    assert_error_says("round for ever");
     assert_ok(rk_connect(c->runtime, p.undertaker, RK_DEAD_LETTERS, other, 0));
     assert_status(rk_connect(c->runtime, other, RK_DEAD_LETTERS, p.undertaker, 0), RK_INVALID_ARGUMENT);
     assert_error_says("round for ever");

@@ -237,6 +237,52 @@ static void named_routes_lead_each_its_own_way(contract *c)
     free(seen);
 }
 
+/* Given a kernel that has sent on one of its routes, when another is connected, which lies before it or behind it, then each
+ * target knows still what was sent to it: a drain ends. */
+static void a_route_that_is_connected_later_changes_nothing_of_the_others(contract *c)
+{
+    static const char *const names[] = { "even", "odd" };
+    for (rk_u32 first = 0; first < 2; first++) {
+        rk_launch_options o = spacious(0);
+        rk_kernel k[3] = { launch(c, "sorter", "sort_packages", &o) };
+        for (rk_u32 i = 0; i < 2; i++) {
+            const char *name = names[i ^ first];
+            k[1 + i] = launch_active(c, name, "carry", &o);
+            assert_ok(rk_connect(c->runtime, k[0], name, k[1 + i], 0));
+            assert_ok(rk_activate(c->runtime, k[0]));
+            for (rk_u32 n = 0; n < SENT; n++) assert_ok(send_package(c, k[0], n, 0));
+            wait_until(c, is_at_rest(c, k[0]));
+            if (i == 0) assert_ok(rk_deactivate(c->runtime, k[0]));
+        }
+        assert_ok(rk_drain(c->runtime, k, 3, CONTRACT_PATIENCE));
+        assert_int_equal(account_of(c, k[1]).delivered, SENT);
+        assert_int_equal(account_of(c, k[2]).delivered, SENT / 2);
+        for (rk_u32 i = 0; i < 3; i++) assert_ok(rk_terminate(c->runtime, k[i], CONTRACT_PATIENCE));
+    }
+}
+
+/* Given a source whose target ends, when it is connected to another, over and over, then all goes there, nothing to the one
+ * that is gone, and connections don't run out. */
+static void a_target_that_is_gone_gives_its_place_to_the_next(contract *c)
+{
+    rk_launch_options o = spacious(0), source = source_options();
+    routed r = { .c = c, .source = launch(c, "source", "dispatch", &source) };
+    for (rk_u32 i = 0; i < 70; i++) {
+        r.target = launch_active(c, "target", "carry", &o);
+        assert_ok(rk_connect(c->runtime, r.source, 0, r.target, 0));
+        assert_ok(rk_activate(c->runtime, r.source));
+        order(&r, i, 0, 0);
+        sighting s;
+        receive(c, r.target, &s);
+        assert_int_equal(s.number, i);
+        wait_until(c, is_at_rest(c, r.source));
+        assert_int_equal(account_of(c, r.source).dead_sends, 0);
+        assert_ok(rk_deactivate(c->runtime, r.source));
+        assert_ok(rk_terminate(c->runtime, r.target, CONTRACT_PATIENCE));
+    }
+    assert_int_equal(account_of(c, r.source).sent, 70);
+}
+
 static void a_connection_carries_one_type_or_all(contract *c)
 {
     /* given a kernel that sends packages and queries on one route, with a connection for each type */
@@ -323,6 +369,48 @@ static void connections_that_cannot_be_say_why(contract *c)
     assert_status(rk_connect(c->runtime, mixer, 0, (rk_kernel){ 77, 1 }, 0), RK_NO_SUCH_KERNEL);
 }
 
+/* Given a connection with several mistakes, when it is made, then all are told at once, with the status of the first. */
+static void all_that_is_wrong_with_a_connection_is_told_together(contract *c)
+{
+    rk_launch_options o = spacious("mix_types"), at = spacious("take_types"),
+                      actors = spacious("tally_actors"), other = spacious("echo");
+    rk_kernel mixer = launch_active(c, "mixer", "", &o), taker = launch(c, "taker", "", &at),
+              stranger = launch(c, "stranger", "", &other);
+    actors.actors = 10;
+    rk_kernel tally = launch(c, "tally", "", &actors);
+    rk_route_options by_key = route(RK_ROUTE_KEY), strange = route(9), fixed = route(RK_ROUTE_FIXED);
+    by_key.key_field = "colour";
+    by_key.target = 3;
+    assert_status(rk_connect(c->runtime, mixer, "prime", taker, &by_key), RK_INVALID_ARGUMENT);
+    assert_error_says("target 3 is of RK_ROUTE_FIXED");
+    assert_error_says("declares no route 'prime'");
+    assert_error_says("message 'package' has no integer field 'colour'");
+    assert_error_says("message 'query' has no integer field 'colour'");
+    assert_error_says("'mixer' is active");
+
+    strange.key_field = "sender";
+    strange.message = "pigeon";
+    assert_status(rk_connect(c->runtime, mixer, 0, stranger, &strange), RK_INVALID_ARGUMENT);
+    assert_error_says("route mode 9");
+    assert_error_says("key_field 'sender' is of RK_ROUTE_KEY");
+    assert_error_says("knows no message 'pigeon'");
+
+    fixed.target = 10;
+    fixed.message = "query";
+    assert_status(rk_connect(c->runtime, mixer, 0, tally, &fixed), RK_NO_SUCH_ACTOR);
+    assert_error_says("actors 0 to 9, not 10");
+    assert_error_says("no handler for message 'query'");
+
+    assert_status(rk_connect(c->runtime, (rk_kernel){ 77, 1 }, 0, (rk_kernel){ 78, 1 }, &strange),
+                  RK_NO_SUCH_KERNEL);
+    assert_error_says("77.1");
+    assert_error_says("78.1");
+    assert_error_says("route mode 9");
+
+    assert_ok(rk_deactivate(c->runtime, mixer)); /* and nothing of all that was connected */
+    assert_ok(rk_connect(c->runtime, mixer, 0, taker, 0));
+}
+
 static const contract_case cases[] = {
     { CASE(a_route_leaves_the_target_to_the_sender_unless_it_is_fixed), ON_EVERY },
     { CASE(a_route_to_one_shard_keeps_the_target_of_each_message), ON_EVERY },
@@ -334,9 +422,12 @@ static const contract_case cases[] = {
     { CASE(a_second_connection_gets_copies), ON_EVERY },
     { CASE(an_unconnected_route_leads_to_the_host), ON_EVERY },
     { CASE(named_routes_lead_each_its_own_way), ON_EVERY },
+    { CASE(a_route_that_is_connected_later_changes_nothing_of_the_others), ON_EVERY },
+    { CASE(a_target_that_is_gone_gives_its_place_to_the_next), ON_EVERY },
     { CASE(a_connection_carries_one_type_or_all), ON_EVERY },
     { CASE(a_type_that_no_connection_carries_is_a_dead_letter), ON_EVERY },
     { CASE(connections_that_cannot_be_say_why), ONCE },
+    { CASE(all_that_is_wrong_with_a_connection_is_told_together), ONCE },
 };
 
 CONTRACT_MAIN("routes", cases)
