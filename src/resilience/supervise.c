@@ -274,47 +274,58 @@ static void *supervisor_main(void *argument)
 static rk_status check_options(const rk_supervision_options *given, rk_supervision_options *o)
 {
     *o = (rk_supervision_options){ RK_SUPERVISION_OPTIONS, .strategy = RK_ONE_FOR_ONE };
-    if (given) {
-        rk_status status = rk_check_size(given, sizeof *o, "supervision options");
-        if (status != RK_OK) return status;
-        memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
-    }
+    rk_status status = given ? rk_check_size(given, sizeof *o, "supervision options") : RK_OK;
+    if (status != RK_OK) return status;
+    if (given) memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     if (o->strategy > RK_REST_FOR_ONE)
-        return rk_error(RK_INVALID_OPTIONS,
-                        "strategy %u is not one of RK_ONE_FOR_ONE, RK_ONE_FOR_ALL and RK_REST_FOR_ONE",
-                        o->strategy);
+        status = rk_error(RK_INVALID_OPTIONS,
+                          "strategy %u is not one of RK_ONE_FOR_ONE, RK_ONE_FOR_ALL and RK_REST_FOR_ONE",
+                          o->strategy);
     if (o->restarts > RESTARTS_MAX)
-        return rk_error(RK_INVALID_OPTIONS, "restarts %u is over %u", o->restarts, RESTARTS_MAX);
+        status = rk_error(RK_INVALID_OPTIONS, "restarts %u is over %u", o->restarts, RESTARTS_MAX);
     if (o->none > 1 || (o->none && o->restarts))
-        return rk_error(RK_INVALID_OPTIONS, "none = 1 means no restart at all, so restarts %u must be 0",
-                        o->restarts);
+        status = rk_error(RK_INVALID_OPTIONS, "none %u: 1 means no restart at all, so restarts %u must be 0",
+                          o->none, o->restarts);
     if (!o->restarts && !o->none) o->restarts = RESTARTS_DEFAULT;
     if (!o->window_ns) o->window_ns = WINDOW_DEFAULT;
     if (!o->restart_ns) o->restart_ns = RESTART_DEFAULT;
-    return RK_OK;
+    return status;
+}
+
+static rk_status check_child(rk_runtime *runtime, const rk_supervised *child)
+{
+    rk_host_kernel *k = 0;
+    rk_status status = rk_kernel_check(runtime, child->kernel, &k);
+    const char *id = k ? k->id : "the child";
+    if (child->state > RK_STATE_RESTORE)
+        status = rk_error_also(status, rk_error(RK_INVALID_OPTIONS, "'%s': state %u is not one of RK_STATE_*",
+                                                id, child->state));
+    if (child->supervised_)
+        status = rk_error_also(
+            status, rk_error(RK_INVALID_OPTIONS, "'%s': the gap of an rk_supervised is not zero", id));
+    if (child->state == RK_STATE_RESTORE && !child->restore)
+        status =
+            rk_error_also(status, rk_error(RK_INVALID_ARGUMENT, "'%s': RK_STATE_RESTORE needs restore", id));
+    if (k && child->state != RK_STATE_KEEP && k->class->attributes->state == RK_STATELESS)
+        status =
+            rk_error_also(status, rk_error(RK_UNSUPPORTED,
+                                           "'%s' keeps no state that could be reset: use RK_STATE_KEEP", id));
+    return status;
 }
 
 static rk_status check_children(rk_runtime *runtime, const rk_supervised *children, size_t count)
 {
+    rk_status status = RK_OK;
     for (size_t i = 0; i < count; i++) {
         rk_host_kernel *k = 0;
-        rk_status status = rk_kernel_check(runtime, children[i].kernel, &k);
-        if (status != RK_OK) return status;
-        if (children[i].state > RK_STATE_RESTORE)
-            return rk_error(RK_INVALID_OPTIONS, "'%s': state %u is not one of RK_STATE_*", k->id,
-                            children[i].state);
-        if (children[i].supervised_)
-            return rk_error(RK_INVALID_OPTIONS, "'%s': the gap of an rk_supervised is not zero", k->id);
-        if (children[i].state == RK_STATE_RESTORE && !children[i].restore)
-            return rk_error(RK_INVALID_ARGUMENT, "'%s': RK_STATE_RESTORE needs restore", k->id);
-        if (children[i].state != RK_STATE_KEEP && k->class->attributes->state == RK_STATELESS)
-            return rk_error(RK_UNSUPPORTED, "'%s' keeps no state that could be reset: use RK_STATE_KEEP",
-                            k->id);
-        for (size_t j = 0; j < i; j++)
-            if (children[j].kernel.number == children[i].kernel.number)
-                return rk_error(RK_INVALID_ARGUMENT, "'%s' is given twice", k->id);
+        size_t first = 0;
+        status = rk_error_also(status, check_child(runtime, &children[i]));
+        while (children[first].kernel.number != children[i].kernel.number) first++;
+        if (first < i && children[first].kernel.generation == children[i].kernel.generation &&
+            rk_kernel_check(runtime, children[i].kernel, &k) == RK_OK)
+            status = rk_error_also(status, rk_error(RK_INVALID_ARGUMENT, "'%s' is given twice", k->id));
     }
-    return RK_OK;
+    return status;
 }
 
 static void supervisor_free(rk_supervisor *s)
@@ -344,9 +355,8 @@ rk_status rk_supervise(rk_runtime *runtime, const rk_supervision_options *given,
         return rk_error(RK_INVALID_ARGUMENT,
                         "rk_supervise: children or supervisor is null, or there are none");
     status = check_options(given, &options);
-    if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
-    status = check_children(runtime, children, count);
+    status = rk_error_also(status, check_children(runtime, children, count));
     pthread_mutex_unlock(&runtime->control);
     if (status != RK_OK) return status;
 

@@ -273,14 +273,38 @@ static rk_status take_options(const rk_checkpoint_options *given, rk_checkpoint_
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     }
     o->size = sizeof *o;
+    rk_status status = RK_OK;
     if (o->keep > KEEP_MOST)
-        return rk_error(RK_INVALID_OPTIONS, "keep %u is not in 1 to %u; 0 keeps %u", o->keep, KEEP_MOST,
-                        KEEP_DEFAULT);
-    if (o->options_) return rk_error(RK_INVALID_OPTIONS, "checkpoint options: the gap is not zero");
+        status = rk_error(RK_INVALID_OPTIONS, "keep %u is not in 1 to %u; 0 keeps %u", o->keep, KEEP_MOST,
+                          KEEP_DEFAULT);
+    if (o->options_) status = rk_error(RK_INVALID_OPTIONS, "checkpoint options: the gap is not zero");
     if (!o->keep) o->keep = KEEP_DEFAULT;
     if (!o->full_every) o->full_every = FULL_EVERY_DEFAULT;
     if (!o->timeout_ns) o->timeout_ns = TIMEOUT_DEFAULT;
-    return RK_OK;
+    return status;
+}
+
+/* Learn the ids of the kernels, or say of each what is wrong with it: a look at one begins a new text, so what was found is
+ * kept here until all were looked at. */
+static rk_status take_ids(rk_runtime *runtime, const rk_kernel *kernels, size_t count, char (*ids)[64])
+{
+    char found[4096] = "";
+    rk_status status = RK_OK;
+    for (size_t i = 0; i < count; i++) {
+        rk_kernel_info info;
+        size_t same = 0, used = strlen(found);
+        rk_status one = rk_kernel_information(runtime, kernels[i], &info);
+        while (kernels[same].number != kernels[i].number) same++;
+        if (one == RK_OK && same < i) one = rk_error(RK_INVALID_ARGUMENT, "'%s' is given twice", info.id);
+        if (one == RK_OK)
+            memcpy(ids[i], info.id, sizeof ids[i]);
+        else
+            snprintf(found + used, sizeof found - used, "%s%.*s", used ? "\n" : "",
+                     (int)strcspn(rk_error_text(), "\n"), rk_error_text());
+        status = rk_error_also(status, one);
+    }
+    rk_error_begin();
+    return status == RK_OK ? RK_OK : rk_error(status, "%s", found);
 }
 
 static void init_locks(rk_checkpoints *c)
@@ -322,17 +346,15 @@ rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_
         return rk_error(RK_INVALID_ARGUMENT,
                         "rk_checkpoints_open: a pointer is null, or the folder or count is empty");
     *out = 0;
-    rk_status status = take_options(given, &options);
-    if (status != RK_OK) return status;
     rk_checkpoints *c = calloc(1, sizeof *c);
     rk_kernel *copy = calloc(count, sizeof *copy);
     char(*ids)[64] = calloc(count, sizeof *ids);
-    if (!c || !copy || !ids)
+    rk_status status;
+    if (!c || !copy || !ids) {
         status = rk_error(RK_OUT_OF_MEMORY, "no memory for checkpoints of %zu kernels", count);
-    for (size_t i = 0; i < count && status == RK_OK; i++) {
-        rk_kernel_info info;
-        status = rk_kernel_information(runtime, kernels[i], &info);
-        if (status == RK_OK) memcpy(ids[i], info.id, sizeof ids[i]);
+    } else {
+        status = take_ids(runtime, kernels, count, ids);
+        status = rk_error_also(status, take_options(given, &options));
     }
     if (status != RK_OK) {
         free(c);

@@ -149,6 +149,16 @@ static void an_empty_folder_has_none(contract *c)
     o.keep = 1001;
     assert_status(rk_checkpoints_open(c->runtime, folder, &k, 1, &o, &second), RK_INVALID_OPTIONS);
     assert_error_says("1001");
+
+    /* Several mistakes are told together. */
+    const rk_kernel wrong[] = { { 77, 1 }, k, k, { 78, 2 } };
+    o.options_ = 1;
+    assert_status(rk_checkpoints_open(c->runtime, folder, wrong, 4, &o, &second), RK_INVALID_OPTIONS);
+    static const char *const said[] = { "1001", "the gap", "77.1", "'adder' is given twice", "78.2" };
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) assert_error_says(said[i]);
+    assert_status(rk_checkpoints_open(c->runtime, folder, wrong, 4, 0, &second), RK_NO_SUCH_KERNEL);
+    assert_status(rk_checkpoints_open(c->runtime, folder, wrong + 1, 2, 0, &second), RK_INVALID_ARGUMENT);
+    assert_null(second);
     remove_folder();
 }
 

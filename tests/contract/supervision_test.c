@@ -613,6 +613,22 @@ static void what_cannot_be_supervised_is_refused(contract *c)
     assert_status(rk_supervise(c->runtime, 0, &stateless, 1, &s), RK_UNSUPPORTED);
     rk_supervised nobody = { .kernel = { 77, 1 } };
     assert_status(rk_supervise(c->runtime, 0, &nobody, 1, &s), RK_NO_SUCH_KERNEL);
+
+    /* Several mistakes are told together, those of the options and those of each child. */
+    rk_supervision_options worst = { RK_SUPERVISION_OPTIONS, .strategy = 3, .restarts = 65, .none = 2 };
+    rk_supervised all[] = { { .kernel = { 77, 1 }, .state = 7 },
+                            { .kernel = plain, .state = RK_STATE_RESTORE, .supervised_ = 1 },
+                            { .kernel = k },
+                            { .kernel = k } };
+    assert_status(rk_supervise(c->runtime, &worst, all, 4, &s), RK_INVALID_OPTIONS);
+    static const char *const said[] = { "strategy 3",    "restarts 65",    "none 2",
+                                        "77.1",          "state 7",        "the gap",
+                                        "needs restore", "keeps no state", "'a' is given twice" };
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) assert_error_says(said[i]);
+    all[0].state = all[1].supervised_ = 0;
+    assert_status(rk_supervise(c->runtime, 0, all, 4, &s), RK_NO_SUCH_KERNEL); /* of the first */
+    assert_error_says("'a' is given twice");
+    assert_null(s);
     assert_ok(rk_unsupervise(0));
     assert_status(rk_supervisor_look(0), RK_INVALID_ARGUMENT);
 }
