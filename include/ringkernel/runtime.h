@@ -2,7 +2,12 @@
  *
  * Every function may be called from any thread unless it says otherwise, validates its arguments, and answers
  * a status; on failure the calling thread's error stack (rk_error_text) tells what failed, why and where, and
- * nothing has changed. */
+ * nothing has changed.
+ *
+ * What changes the life of kernels, launch to terminate, connect and state, happens one after the other, and each call
+ * waits for the one before. A drain, terminate, relaunch or deactivate that waits for messages, room or a handler of its
+ * kernel lets others pass meanwhile; on a device only a drain and a terminate that wait for messages do. How long others
+ * may hold one up is in docs/running.md. Sending, receiving, accounts and metrics wait for none of it. */
 #ifndef RINGKERNEL_RUNTIME_H
 #define RINGKERNEL_RUNTIME_H
 
@@ -117,7 +122,8 @@ RK_API rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launc
  * it has failed. */
 RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
 /* Stop handling at a batch boundary, keep what is queued. Returns when it has stopped; a handler that runs
- * longer than the stall limit: RK_TIMED_OUT. RK_NOT_ACTIVE. RK_FAILED: it failed before it got there. */
+ * longer than the stall limit: RK_TIMED_OUT, and it goes on. RK_NOT_ACTIVE: it isn't, or another has drained or
+ * terminated it meanwhile (RK_STALE once it is gone). RK_FAILED: it failed before it got there. */
 RK_API rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel);
 
 /* Stop for good, by `timeout_ns` at the latest: intake closes, what is queued is handled if the kernel is
@@ -151,7 +157,8 @@ RK_API rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t 
  *                   receive from it, give more time
  *   RK_BUSY         somebody holds an uncommitted reservation of it: nothing changed; commit or abort that
  *                   first
- *   RK_CLOSED       it is draining, drained or quarantined: launch anew
+ *   RK_CLOSED       it is draining, drained or quarantined, maybe since it was asked for: launch anew
+ *   RK_STALE        it is gone, maybe likewise
  * Other results as rk_launch. Messages that a failed batch had taken are handled again, flagged as
  * redelivered. */
 RK_API rk_status rk_relaunch(rk_runtime *runtime, rk_kernel kernel, const rk_launch_options *options,

@@ -14,6 +14,7 @@
 #include "lane_home.h"
 #include "module.h"
 #include "parameter.h"
+#include "pause.h"
 #include "report.h"
 #include "service.h"
 #include "wiring.h"
@@ -391,12 +392,25 @@ rk_status rk_kernel_activate(rk_host_kernel *k)
     return RK_OK;
 }
 
+static rk_status not_active(const rk_host_kernel *k)
+{
+    return rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(rk_atomic_u32(&k->life)));
+}
+
 rk_status rk_kernel_deactivate(rk_host_kernel *k)
 {
-    if (rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE)
-        return rk_error(RK_NOT_ACTIVE, "'%s' is %s", k->id, rk_life_name(rk_atomic_u32(&k->life)));
-    rk_u64 limit = k->runtime->options.stall_limit_ns;
-    if (rk_kernel_leave(k, rk_monotonic_ns() + limit) != RK_OK)
+    const rk_kernel handle = { k->number, k->generation };
+    const rk_u64 limit = k->runtime->options.stall_limit_ns, deadline_ns = rk_monotonic_ns() + limit;
+    rk_host_kernel *same;
+    if (rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) return not_active(k);
+    rk_pause(k, 0, deadline_ns);
+    rk_status status = rk_kernel_check(k->runtime, handle, &same); /* somebody may have ended it meanwhile */
+    if (status != RK_OK) return status;
+    const rk_u32 was = rk_atomic_u32(&k->life);
+    if (was == RK_LIFE_ACTIVE || was == RK_LIFE_FAILED) status = rk_kernel_leave(k, deadline_ns);
+    rk_unpause(k);
+    if (was != RK_LIFE_ACTIVE && was != RK_LIFE_FAILED) return not_active(k);
+    if (status != RK_OK)
         return rk_error(RK_TIMED_OUT,
                         "'%s' did not reach a batch boundary in %llu ms: a handler is still running", k->id,
                         (unsigned long long)(limit / 1000000));
@@ -532,19 +546,30 @@ static int wait_until_quiet(rk_host_kernel *kernel, rk_u64 deadline_ns)
     return kernel->generation == generation && rk_kernel_is_live(kernel);
 }
 
+static rk_status ended_by_another(const rk_host_kernel *kernel)
+{
+    return rk_atomic_u32(&kernel->life) == RK_LIFE_QUARANTINED ? RK_QUARANTINED : RK_OK;
+}
+
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = kernel->runtime;
     if (!rk_kernel_is_live(kernel)) return RK_OK;
     rk_status status = RK_OK;
     close_intake(kernel);
+    rk_unpause(kernel); /* who was about to deactivate it, or to launch it again, finds it draining */
     if (rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending) {
-        if (!wait_until_quiet(kernel, deadline_ns))
-            return rk_atomic_u32(&kernel->life) == RK_LIFE_QUARANTINED ? RK_QUARANTINED : RK_OK;
+        if (!wait_until_quiet(kernel, deadline_ns)) return ended_by_another(kernel);
         if (!is_quiet(kernel)) status = RK_TIMED_OUT;
     }
-    rk_u64 now = rk_monotonic_ns(), least = now + RK_LAST_CALL_NS;
-    if (rk_kernel_leave(kernel, deadline_ns > least ? deadline_ns : least) != RK_OK) {
+    const rk_u64 least_ns = rk_monotonic_ns() + RK_LAST_CALL_NS;
+    const rk_u64 last_ns = deadline_ns > least_ns ? deadline_ns : least_ns;
+    const rk_u32 generation = kernel->generation, epoch = kernel->epoch;
+    if (rk_monotonic_ns() < deadline_ns) rk_pause(kernel, 0, deadline_ns);
+    if (kernel->generation != generation || !rk_kernel_is_live(kernel)) return ended_by_another(kernel);
+    if (kernel->epoch != epoch)
+        return rk_kernel_end(kernel, deadline_ns); /* it failed, and was launched again */
+    if (rk_kernel_leave(kernel, last_ns) != RK_OK) {
         runtime->backend->abandon(runtime, kernel);
         kernel->serving = 0;
         runtime->quarantined++;

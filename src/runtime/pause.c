@@ -1,5 +1,6 @@
 #include "pause.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "futex.h"
@@ -26,6 +27,43 @@ static rk_status no_room(const rk_host_kernel *k)
                     "'%s' waits for room where it sends to, with a batch half out: receive from it, "
                     "or give it more time",
                     k->id);
+}
+
+static int waits_for_room(const rk_host_kernel *k)
+{
+    for (rk_u32 s = 0; s < k->seat_count; s++)
+        if (rk_atomic_u32(&k->seats[s].orders->phase) == RK_PHASE_PARKED) return 1;
+    return 0;
+}
+
+void rk_pause(rk_host_kernel *k, int until_room, rk_u64 deadline_ns)
+{
+    rk_runtime *runtime = k->runtime;
+    const rk_u32 generation = k->generation, epoch = k->epoch, life = rk_atomic_u32(&k->life);
+    if (!runtime->backend->is_visited || runtime->options.single_step) return;
+    for (rk_u32 round = 0;
+         k->serving && k->generation == generation && k->epoch == epoch && rk_atomic_u32(&k->life) == life;
+         round++) {
+        command(k, RK_COMMAND_PAUSE);
+        if (!runtime->backend->is_visited(runtime, k) && !(until_room && waits_for_room(k))) return;
+        if (rk_monotonic_ns() >= deadline_ns) return;
+        rk_reports_collect(k); /* it may be those that there is no room for */
+        pthread_mutex_unlock(&runtime->control);
+        if (round < 1000)
+            sched_yield();
+        else
+            rk_futex_wait(&runtime->quarantined, rk_atomic_u32(&runtime->quarantined), RK_MICROSECONDS(100));
+        pthread_mutex_lock(&runtime->control);
+    }
+}
+
+void rk_unpause(rk_host_kernel *k)
+{
+    for (rk_u32 s = 0; s < k->seat_count; s++) {
+        if (rk_atomic_u32(&k->seats[s].orders->command) != RK_COMMAND_PAUSE) continue;
+        __atomic_store_n(&k->seats[s].orders->command, RK_COMMAND_RUN, __ATOMIC_RELEASE); /* M2 */
+        if (k->serving) k->runtime->backend->ring(&k->seats[s]); /* a shard that paused is cold */
+    }
 }
 
 /* It is still being visited when time is over: since it waits for room, or in a handler. */

@@ -356,32 +356,58 @@ static rk_status build(rk_host_kernel *k, rk_host_kernel *fresh, const rk_launch
     return RK_OK;
 }
 
+/* Plan it, and say all that is wrong; nothing has changed. */
+static rk_status plan_again(rk_host_kernel *k, rk_launch_options *options, rk_host_kernel *fresh)
+{
+    const rk_class *class;
+    const rk_u32 was = rk_atomic_u32(&k->life);
+    if (was != RK_LIFE_LAUNCHED && was != RK_LIFE_ACTIVE && was != RK_LIFE_INACTIVE && was != RK_LIFE_FAILED)
+        return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
+    *fresh = placing_of(k);
+    fresh->far_lanes = 0;
+    rk_status status =
+        rk_kernel_plan(k->runtime, k, options->kernel_name ? options->kernel_name : k->class->name, options,
+                       &class, &fresh->layout);
+    if (class) status = rk_error_also(status, check_same(k, class, options));
+    if (status != RK_OK) return status;
+    if (options->device == RK_FROM_KERNEL) fresh->layout.place = k->layout.place;
+    fresh->options = *options;
+    if (options->device == RK_BESIDE_NEIGHBOUR) fresh->options.device = RK_FROM_KERNEL;
+    fresh->options.kernel_name = class->name;
+    fresh->options.parameters = 0;
+    fresh->options.parameter_count = 0;
+    return RK_OK;
+}
+
+/* Wait until its handlers have returned and what they sent has found room, the control lock free meanwhile, so the plan is
+ * made again after that. */
+static rk_status await_rest(rk_host_kernel *k, rk_launch_options *options, const rk_wait *wait,
+                            rk_host_kernel *fresh)
+{
+    const rk_kernel handle = { k->number, k->generation };
+    rk_host_kernel *same;
+    if (rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) return RK_OK;
+    rk_pause(k, 1, wait->deadline_ns);
+    rk_status status = rk_kernel_check(k->runtime, handle, &same);
+    if (status == RK_OK) status = plan_again(k, options, fresh);
+    if (status != RK_OK) rk_unpause(k);
+    return status;
+}
+
 rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_options *options,
                              rk_u64 timeout_ns, const rk_fresh_state *state)
 {
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
-    const rk_class *class;
+    rk_host_kernel fresh;
     rk_circle circle;
-    rk_u32 was = rk_atomic_u32(&k->life), served = k->serving;
-    if (was != RK_LIFE_LAUNCHED && was != RK_LIFE_ACTIVE && was != RK_LIFE_INACTIVE && was != RK_LIFE_FAILED)
-        return rk_error(RK_CLOSED, "'%s' is %s", k->id, rk_life_name(was));
-    rk_host_kernel fresh = placing_of(k);
-    fresh.far_lanes = 0;
-    rk_status status =
-        rk_kernel_plan(runtime, k, options->kernel_name ? options->kernel_name : k->class->name, options,
-                       &class, &fresh.layout);
-    if (class) status = rk_error_also(status, check_same(k, class, options));
+    rk_status status = plan_again(k, options, &fresh);
+    if (status == RK_OK) status = await_rest(k, options, &wait, &fresh);
     if (status != RK_OK) return status;
-    if (options->device == RK_FROM_KERNEL) fresh.layout.place = k->layout.place;
-    fresh.options = *options;
-    if (options->device == RK_BESIDE_NEIGHBOUR) fresh.options.device = RK_FROM_KERNEL;
-    fresh.options.kernel_name = class->name;
-    fresh.options.parameters = 0;
-    fresh.options.parameter_count = 0;
 
+    rk_u32 served = k->serving;
     status = rk_stop_between_batches(&k, 1, &wait);
     if (status != RK_OK) return status;
-    was = rk_atomic_u32(&k->life); /* it may have failed on the way there */
+    const rk_u32 was = rk_atomic_u32(&k->life); /* it may have failed on the way there */
     rk_gate_close(k);
     status = rk_circle_stop(k, &circle);
     if (status == RK_OK)

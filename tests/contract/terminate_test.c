@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "runtime/core.h"
+
 /* ------------------------------------------------------------------ terminate */
 
 /* What a terminate may take beyond what it waits for, on a busy machine. */
@@ -233,6 +235,129 @@ static void who_waits_for_the_end_of_one_kernel_holds_up_no_other(contract *c)
     }
 }
 
+static void *deactivate_with_patience(void *argument)
+{
+    patient *p = argument;
+    p->status = rk_deactivate(p->c->runtime, p->kernel); /* up to the stall limit */
+    set_control(&p->over, 1);
+    return 0;
+}
+
+static void *relaunch_with_patience(void *argument)
+{
+    patient *p = argument;
+    rk_launch_options o = small(32);
+    rk_kernel_info info = info_of(p->c, p->kernel);
+    o.kernel_name = info.kernel_name;
+    p->status = rk_relaunch(p->c->runtime, p->kernel, &o, LONG_NS);
+    set_control(&p->over, 1);
+    return 0;
+}
+
+static int is_paused(contract *c, rk_kernel k)
+{
+    return rk_atomic_u32(&c->runtime->kernels[k.number]->seats[0].orders->command) == RK_COMMAND_PAUSE;
+}
+
+static void patient_runtime(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = LONG_NS;
+    contract_reopen(c, &r);
+}
+
+/* Whatever needs the runtime for a moment is done while somebody waits. */
+static void assert_others_go_on(contract *c, const patient *p)
+{
+    rk_kernel one = launch_active(c, "one", "echo", 0), other = launch(c, "other", "echo", 0), found;
+    assert_ok(rk_connect(c->runtime, other, 0, one, 0));
+    assert_ok(rk_activate(c->runtime, other));
+    assert_ok(rk_find(c->runtime, "one", &found));
+    assert_ok(rk_deactivate(c->runtime, one));
+    assert_ok(rk_relaunch(c->runtime, one, 0, RK_SECONDS(10)));
+    assert_ok(rk_terminate(c->runtime, other, RK_SECONDS(10)));
+    assert_ok(rk_terminate(c->runtime, one, RK_SECONDS(10)));
+    assert_int_equal(control(&p->over), 0);
+}
+
+/* Given a handler that runs, and somebody who deactivates its kernel, launches it again, or terminates it when nothing is
+ * queued, then others are launched, connected and terminated meanwhile; he is done when the handler returns. */
+static void who_waits_for_a_handler_holds_up_no_other(contract *c)
+{
+    void *(*const ways[])(void *) = { deactivate_with_patience, relaunch_with_patience,
+                                      terminate_with_patience };
+    patient_runtime(c);
+    for (size_t way = 0; way < 3; way++) {
+        rk_launch_options o = small(16);
+        o.backpressure = RK_BACKPRESSURE_DROP_OLDEST; /* what is taken is queued no more */
+        rk_kernel k = launch_active(c, "held", "held", &o);
+        CLOSE_GATE();
+        assert_ok(send_probe(c, k, 1));
+        wait_until(c, IN_HANDLERS == 1);
+        patient p = { c, k, 0, RK_OK };
+        start_thread(c, ways[way], &p);
+        wait_until(c, is_paused(c, k));
+
+        assert_others_go_on(c, &p);
+
+        OPEN_GATE();
+        join_threads(c);
+        assert_int_equal(p.status, RK_OK);
+        if (way == 2) continue;
+        assert_int_equal(info_of(c, k).life, way == 0 ? RK_LIFE_INACTIVE : RK_LIFE_ACTIVE);
+        assert_next(c, k, 1);
+        if (way == 0) assert_ok(rk_activate(c->runtime, k));
+        assert_serves(c, k, 2);
+        assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+    }
+}
+
+/* The same of a kernel that waits for room: it is launched again once somebody receives. */
+static void who_waits_for_room_to_launch_again_holds_up_no_other(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k = launch_active(c, "full", "echo", &o);
+    for (rk_u32 i = 0; i < 17; i++) assert_ok(send_probe(c, k, i)); /* one more than the out lane holds */
+    wait_until(c, metrics_of(c, k).parks > 0);
+    patient p = { c, k, 0, RK_OK };
+    start_thread(c, relaunch_with_patience, &p);
+    wait_until(c, is_paused(c, k));
+
+    assert_others_go_on(c, &p);
+
+    for (rk_u32 i = 0; i < 17; i++) assert_next(c, k, i);
+    join_threads(c);
+    assert_int_equal(p.status, RK_OK);
+    assert_int_equal(info_of(c, k).epoch, 2);
+    assert_serves(c, k, 17);
+}
+
+/* Given somebody who waits for a handler, when another ends the kernel, then he learns of it. */
+static void who_waits_for_a_handler_learns_that_its_kernel_has_ended(contract *c)
+{
+    void *(*const ways[])(void *) = { deactivate_with_patience, relaunch_with_patience };
+    patient_runtime(c);
+    for (size_t way = 0; way < 4; way++) {
+        rk_kernel k = launch_active(c, "held", "held", 0);
+        const int drains = way >= 2;
+        CLOSE_GATE();
+        assert_ok(send_probe(c, k, 1));
+        assert_ok(send_probe(c, k, 2));
+        wait_until(c, IN_HANDLERS == 1);
+        patient p = { c, k, 0, RK_OK }, end = { c, k, 0, RK_OK };
+        start_thread(c, ways[way % 2], &p);
+        wait_until(c, is_paused(c, k));
+        start_thread(c, drains ? drain_with_patience : terminate_with_patience, &end);
+        wait_until(c, info_of(c, k).life == RK_LIFE_DRAINING && control(&p.over));
+        OPEN_GATE();
+        join_threads(c);
+        assert_int_equal(p.status, way % 2 ? RK_CLOSED : RK_NOT_ACTIVE);
+        assert_int_equal(end.status, RK_OK);
+        assert_int_equal(control(&contract_controls.entered), 2 * (way + 1)); /* both were handled */
+        if (drains) assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+    }
+}
+
 /* Given two who wait for the end of a kernel, when the one with less patience ends it, then the other learns
  * of it. */
 static void a_kernel_that_two_wait_for_ends_once(contract *c)
@@ -358,6 +483,9 @@ static const contract_case cases[] = {
     { CASE(those_who_wait_to_receive_learn_that_the_kernel_is_gone), NEEDS_THREADS },
     { CASE(those_who_wait_to_send_learn_that_the_kernel_is_gone), ON_EVERY },
     { CASE(who_waits_for_the_end_of_one_kernel_holds_up_no_other), NEEDS_THREADS },
+    { CASE(who_waits_for_a_handler_holds_up_no_other), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(who_waits_for_room_to_launch_again_holds_up_no_other), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(who_waits_for_a_handler_learns_that_its_kernel_has_ended), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_two_wait_for_ends_once), NEEDS_THREADS },
     { CASE(a_handler_that_never_returns_is_quarantined_and_the_others_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place),

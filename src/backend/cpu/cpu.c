@@ -524,6 +524,16 @@ static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 d
     return status;
 }
 
+static int cpu_is_visited(const rk_runtime *runtime, const rk_host_kernel *kernel)
+{
+    const workers *all = workers_of(runtime);
+    for (rk_u32 i = 0; i < all->count; i++) {
+        const rk_seat *seat = visited_by(all->at[i]);
+        if (seat && seat->owner == kernel) return 1;
+    }
+    return 0;
+}
+
 static void cpu_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
 {
     workers *all = workers_of(runtime);
@@ -603,6 +613,7 @@ const rk_backend rk_backend_cpu = {
     .check = cpu_check,
     .serve = cpu_serve,
     .leave = cpu_leave,
+    .is_visited = cpu_is_visited,
     .abandon = cpu_abandon,
     .ring = cpu_ring,
     .ring_parked = cpu_ring_parked,
