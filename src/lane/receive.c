@@ -239,7 +239,7 @@ static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, si
         rk_status status = rk_guard_enter(runtime, handle, &record, &k);
         if (status == RK_BUSY) {
             if (!wait.deadline_ns) wait = rk_wait_begin(runtime, timeout_ns);
-            if (rk_wait_left(&wait) == 0) return RK_TIMED_OUT;
+            if (rk_wait_left(&wait) == 0) return timeout_ns ? RK_TIMED_OUT : RK_EMPTY;
             rk_guard_wait(runtime, handle, wait.deadline_ns);
             continue;
         }

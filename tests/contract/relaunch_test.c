@@ -238,6 +238,8 @@ static void a_sender_waits_for_a_relaunch_no_longer_than_it_says(contract *c)
     rk_send_options hasty = { .timeout_ns = RK_MILLISECONDS(5) };
     assert_status(rk_send(c->runtime, k, RK_BODY(p), &hasty), RK_TIMED_OUT);
     assert_error_says("being relaunched");
+    assert_status(rk_receive(c->runtime, k, &p, sizeof p, 0, RK_NO_WAIT), RK_EMPTY);
+    assert_status(rk_receive(c->runtime, k, &p, sizeof p, 0, RK_MILLISECONDS(5)), RK_TIMED_OUT);
     assert_int_equal(rk_atomic_u32(&c->runtime->kernels[k.number]->gate), 0);
 
     OPEN_GATE();
