@@ -11,7 +11,7 @@ static void publish(rk_host_kernel *k, const rk_reserved *r, rk_u8 flags)
 {
     rk_byte *arena = k->runtime->arena.base;
     rk_byte *slot = rk_ring_slot(r->ring, arena, r->index);
-    rk_outgoing_stamp(k, r->ring, r->index, 1);
+    if (!flags) rk_outgoing_stamp(k, r->ring, r->index, 1);
     if (r->copy) {
         r->copy->base.flags |= flags;
         rk_ring_put(r->ring, arena, r->index, (const rk_u32 *)(const void *)r->copy, r->copy + 1,

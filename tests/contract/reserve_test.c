@@ -131,6 +131,45 @@ static void a_hole_holds_its_place_under_each_strategy(contract *c)
     }
 }
 
+static void the_waiting_time_of_reserved_messages_is_sampled_like_that_of_others(contract *c)
+{
+    rk_launch_options o = slots(256);
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    for (rk_u32 i = 0; i < 200; i++) {
+        rk_reservation r = reserve_probe(c, k, i);
+        assert_ok(i % 2 ? rk_commit(c->runtime, &r) : rk_abort(c->runtime, &r));
+    }
+    let_pass(c, RK_MILLISECONDS(5));
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 1; i < 200; i += 2) assert_next(c, k, i);
+    wait_until(c, account_of(c, k).delivered == 100);
+    const rk_metrics m = metrics_of(c, k);
+    assert_int_equal(m.queue_wait.count, 3); /* one in 64, and none of a hole */
+    assert_true(m.queue_wait.min_ns >= RK_MILLISECONDS(5));
+}
+
+static void a_cleared_lane_keeps_what_is_reserved_and_what_came_after_it(contract *c)
+{
+    rk_launch_options o = slots(16);
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    for (rk_u32 round = 0; round < 5; round++) {
+        rk_u64 cleared;
+        assert_ok(send_probe(c, k, 1));
+        rk_reservation r = reserve_probe(c, k, 2);
+        assert_ok(send_probe(c, k, 3));
+        assert_ok(rk_clear(c->runtime, k, &cleared));
+        assert_int_equal(cleared, 1);
+        assert_int_equal(account_of(c, k).queued, 2);
+        assert_ok(rk_commit(c->runtime, &r));
+        assert_ok(rk_activate(c->runtime, k));
+        assert_next(c, k, 2);
+        assert_next(c, k, 3);
+        wait_until(c, account_of(c, k).queued == 0);
+        assert_int_equal(account_of(c, k).lost, round + 1);
+        assert_ok(rk_deactivate(c->runtime, k));
+    }
+}
+
 /* ------------------------------------------------------------------ owners that go */
 
 typedef struct owner {
@@ -173,6 +212,55 @@ static void when_its_owner_exits_a_hole_is_repaired_and_counted_lost(contract *c
     assert_int_equal(a.lost, 3);
     assert_int_equal(a.accepted, 5);
     assert_true(a.balanced);
+}
+
+typedef struct drainer {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 over; /* atomic */
+} drainer;
+
+static void *drain_it(void *argument)
+{
+    drainer *d = argument;
+    expect_ok(d->c, rk_drain(d->c->runtime, &d->kernel, 1, CONTRACT_PATIENCE));
+    __atomic_store_n(&d->over, 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Given a slot that was reserved before a drain began, then the drain waits for it, however it ends. */
+static void a_drain_waits_for_what_is_reserved(contract *c)
+{
+    static owner o;
+    rk_launch_options options = slots(16);
+    for (rk_u32 how = 0; how < 3; how++) {
+        rk_kernel k = launch_echo(c, &options);
+        rk_reservation r = { .size = 0 };
+        o = (owner){ .c = c, .kernel = k, .count = 1 };
+        if (how == 2)
+            start_thread(c, reserve_and_exit, &o);
+        else
+            r = reserve_probe(c, k, 1);
+        wait_until(c, how < 2 || __atomic_load_n(&o.reserved, __ATOMIC_ACQUIRE));
+        assert_ok(send_probe(c, k, 2));
+        drainer d = { c, k, 0 };
+        start_thread(c, drain_it, &d);
+        wait_until(c, info_of(c, k).life == RK_LIFE_DRAINING);
+        assert_nothing_comes(c, k);
+        assert_int_equal(__atomic_load_n(&d.over, __ATOMIC_ACQUIRE), 0);
+
+        if (how == 0) assert_ok(rk_commit(c->runtime, &r));
+        if (how == 1) assert_ok(rk_abort(c->runtime, &r));
+        __atomic_store_n(&o.leave, 1, __ATOMIC_RELEASE);
+        join_threads(c);
+        if (how == 0) assert_next(c, k, 1);
+        assert_next(c, k, 2);
+        const rk_account a = account_of(c, k);
+        assert_int_equal(a.lost, how == 2);
+        assert_int_equal(a.delivered, how == 0 ? 2 : 1);
+        assert_true(a.balanced);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
 }
 
 typedef struct late_sender {
@@ -436,6 +524,9 @@ IN_BOTH(a_committed_reservation_is_a_message_in_its_place)
 IN_BOTH(others_go_on_behind_a_hole_and_the_consumer_waits_at_it)
 IN_BOTH(an_aborted_reservation_is_passed_over_as_if_it_had_never_been)
 IN_BOTH(a_hole_holds_its_place_under_each_strategy)
+IN_BOTH(the_waiting_time_of_reserved_messages_is_sampled_like_that_of_others)
+IN_BOTH(a_cleared_lane_keeps_what_is_reserved_and_what_came_after_it)
+IN_BOTH(a_drain_waits_for_what_is_reserved)
 IN_BOTH(a_sender_that_waits_behind_a_hole_goes_on_when_its_owner_exits)
 IN_BOTH(when_its_owner_exits_a_hole_is_repaired_and_counted_lost)
 IN_BOTH(another_threads_reservation_can_be_neither_committed_nor_aborted)
@@ -453,6 +544,9 @@ static const contract_case cases[] = {
     BOTH(others_go_on_behind_a_hole_and_the_consumer_waits_at_it, ON_EVERY),
     BOTH(an_aborted_reservation_is_passed_over_as_if_it_had_never_been, ON_EVERY),
     BOTH(a_hole_holds_its_place_under_each_strategy, ON_EVERY),
+    BOTH(the_waiting_time_of_reserved_messages_is_sampled_like_that_of_others, ON_EVERY),
+    BOTH(a_cleared_lane_keeps_what_is_reserved_and_what_came_after_it, ON_EVERY),
+    BOTH(a_drain_waits_for_what_is_reserved, NEEDS_THREADS),
     BOTH(a_sender_that_waits_behind_a_hole_goes_on_when_its_owner_exits, ON_EVERY),
     BOTH(when_its_owner_exits_a_hole_is_repaired_and_counted_lost, ON_EVERY),
     BOTH(another_threads_reservation_can_be_neither_committed_nor_aborted, ON_EVERY),
