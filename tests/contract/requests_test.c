@@ -204,6 +204,36 @@ static void a_request_that_expires_is_told_so(contract *c)
     assert_int_equal(r.value, 2);
 }
 
+/* Given a request that is under way when its time to live ends, then that is its outcome: expired, or dead where those are
+ * dead letters. */
+static void who_waits_for_a_request_learns_that_it_has_expired(contract *c)
+{
+    for (rk_u32 to_dead = 0; to_dead < 2; to_dead++) {
+        rk_launch_options o = rk_production();
+        o.requests = o.expiry = 1;
+        o.expired_to_dead = to_dead;
+        rk_kernel k = launch(c, "replier", "replier", &o);
+        inquiry q = { 1, ANSWER_ONCE };
+        response r = { 0, 0 };
+        rk_outstanding request;
+        rk_send_options s = RK_SEND_DEFAULTS;
+        s.ttl_us = 1000;
+        assert_ok(rk_request_start(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s,
+                                   CONTRACT_PATIENCE, &request));
+        let_pass(c, RK_MILLISECONDS(100));
+        assert_ok(rk_activate(c->runtime, k));
+        settle(c);
+        assert_status(rk_request_await(c->runtime, &request, CONTRACT_PATIENCE),
+                      to_dead ? RK_DEAD : RK_EXPIRED);
+        if (to_dead) assert_error_says(rk_status_name(RK_EXPIRED));
+        wait_until(c, account_of(c, k).expired == 1);
+        assert_int_equal(account_of(c, k).delivered, 0);
+        assert_int_equal(account_of(c, k).dead_letters, to_dead);
+        assert_int_equal(r.value, 0);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
+}
+
 /* ------------------------------------------------------------------ what can't be asked */
 
 static void a_request_that_cannot_be_says_why(contract *c)
@@ -526,6 +556,7 @@ static const contract_case cases[] = {
     { CASE(a_request_ends_by_its_timeout), SPMD_NEEDS_CPU },
     { CASE(a_request_that_finds_no_room_ends_by_its_timeout), SPMD_NEEDS_CPU },
     { CASE(a_request_that_expires_is_told_so), NEEDS_THREADS | SPMD_NEEDS_CPU },
+    { CASE(who_waits_for_a_request_learns_that_it_has_expired), SPMD_NEEDS_CPU },
     { CASE(a_request_that_cannot_be_says_why), NEEDS_THREADS | SPMD_NEEDS_CPU },
     { CASE(those_who_wait_for_a_reply_learn_that_the_kernel_is_gone), NEEDS_THREADS | SPMD_NEEDS_CPU },
     { CASE(eight_threads_get_each_their_own_replies), NEEDS_THREADS | SPMD_NEEDS_CPU },
