@@ -116,17 +116,27 @@ static rk_status send_one(rk_runtime *runtime, rk_kernel handle, rk_thread_recor
     return status != RK_FULL ? status : send_when_room(runtime, handle, record, k, out, timeout_ns, inside);
 }
 
-static rk_status explain(const rk_host_kernel *k, rk_status status)
+/* Why there was no room: in the lane, or for a message over 1 KiB in the pool that its payload lies in. */
+static rk_status explain_room(const rk_host_kernel *k, rk_status status, const rk_outgoing *out)
+{
+    const rk_u32 capacity = k->layout.lane[RK_LANE_HOST].capacity;
+    const char *policy = status == RK_FULL ? "is Reject" : "drops this one";
+    if (out->header.base.flags & RK_FLAG_REFERENCE)
+        return rk_error(
+            status,
+            "'%s': %u messages are queued, or as many over 1 KiB are under way as pool_blocks has "
+            "room for, and its backpressure %s",
+            k->id, capacity, policy);
+    return rk_error(status, "'%s': %u messages are queued, and its backpressure %s", k->id, capacity, policy);
+}
+
+static rk_status explain(const rk_host_kernel *k, rk_status status, const rk_outgoing *out)
 {
     switch (status) {
     case RK_OK: return RK_OK;
     case RK_CLOSED: return rk_outgoing_explain_closed(k);
     case RK_FULL:
-        return rk_error(status, "'%s': %u messages are queued, and its backpressure is Reject", k->id,
-                        k->layout.lane[0].capacity);
-    case RK_DROPPED:
-        return rk_error(status, "'%s': %u messages are queued, and its backpressure drops this one", k->id,
-                        k->layout.lane[0].capacity);
+    case RK_DROPPED: return explain_room(k, status, out);
     case RK_DUPLICATE: return rk_error(status, "'%s': this id was accepted already", k->id);
     default: return rk_error(status, "'%s': %s", k->id, rk_status_text(status));
     }
@@ -146,7 +156,7 @@ rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void
     status = rk_outgoing_make(k, type, body, size, options, &out);
     if (status == RK_OK) {
         status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, options), &inside);
-        if (status != RK_OK && inside) status = explain(k, status);
+        if (status != RK_OK && inside) status = explain(k, status, &out);
     }
     if (inside) rk_guard_leave(record);
     return status;
@@ -191,7 +201,7 @@ rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     }
     if (accepted) *accepted = sent;
     if (inside) {
-        if (status != RK_OK) status = explain(k, status);
+        if (status != RK_OK) status = explain(k, status, &out);
         rk_guard_leave(record);
     }
     return status;
@@ -220,7 +230,7 @@ rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     }
     if (accepted) *accepted = sent;
     if (inside) {
-        if (status != RK_OK) status = explain(k, status);
+        if (status != RK_OK) status = explain(k, status, &out);
         rk_guard_leave(record);
     }
     return status;
