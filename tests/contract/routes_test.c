@@ -1,8 +1,17 @@
 /* Routes: which shard and which kernel they pick for a message, and which connections can't be. */
+#include <ringkernel/kernel.h>
+
 #include "routes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Two messages with the same fields, of which one lies elsewhere, and one is of another size. */
+RK_MESSAGE(crate, 490, (rk_u32, weight), (rk_u32, colour), (rk_u64, owner))
+RK_MESSAGE(barrel, 491, (rk_u32, colour), (rk_u32, weight), (rk_u32, owner), (rk_u32, staves))
+
+RK_HANDLER(store_goods, crate, c, rk_none, self) { rk_send(RK_ARG, c); }
+RK_HANDLER(store_goods, barrel, b, rk_none, self) { rk_send(RK_ARG, b); }
 
 static rk_route_options route(rk_u32 mode)
 {
@@ -369,6 +378,47 @@ static void connections_that_cannot_be_say_why(contract *c)
     assert_status(rk_connect(c->runtime, mixer, 0, (rk_kernel){ 77, 1 }, 0), RK_NO_SUCH_KERNEL);
 }
 
+static void a_key_lies_at_one_place_in_all_that_a_connection_carries(contract *c)
+{
+    rk_launch_options o = spacious("store_goods");
+    rk_kernel source = launch(c, "source", "", &o), store = launch(c, "store", "", &o);
+    rk_route_options by_key = route(RK_ROUTE_KEY);
+    static const char *const fields[] = { "weight", "colour", "owner" };
+    for (size_t i = 0; i < 3; i++) {
+        by_key.key_field = fields[i];
+        by_key.message = 0;
+        assert_status(rk_connect(c->runtime, source, 0, store, &by_key), RK_INVALID_ARGUMENT);
+        assert_error_says("lies elsewhere in message");
+        by_key.message = i % 2 ? "crate" : "barrel";
+        assert_ok(rk_connect(c->runtime, source, 0, store, &by_key));
+    }
+}
+
+static void one_connection_too_many_is_refused(contract *c)
+{
+    rk_launch_options o = spacious(0);
+    rk_kernel source = launch(c, "source", "dispatch", &o), target = launch(c, "target", "carry", &o);
+    for (rk_u32 i = 0; i < 64; i++) assert_ok(rk_connect(c->runtime, source, 0, target, 0));
+    assert_status(rk_connect(c->runtime, source, 0, target, 0), RK_LIMIT);
+    assert_error_says("64 connections");
+    assert_ok(rk_activate(c->runtime, target)); /* and all 64 have what is sent */
+    assert_ok(rk_activate(c->runtime, source));
+    routed r = { .c = c, .source = source, .target = target };
+    order(&r, 7, 0, 0);
+    free(seen_by(c, target, 64));
+}
+
+static void what_takes_nothing_more_is_connected_with_nothing(contract *c)
+{
+    rk_launch_options o = spacious(0);
+    rk_kernel source = launch(c, "source", "dispatch", &o), target = launch_active(c, "target", "carry", &o);
+    assert_ok(rk_drain(c->runtime, &target, 1, CONTRACT_PATIENCE));
+    assert_status(rk_connect(c->runtime, source, 0, target, 0), RK_CLOSED);
+    assert_error_says("'target' takes no connections any more: it is drained");
+    assert_ok(rk_terminate(c->runtime, target, CONTRACT_PATIENCE));
+    assert_status(rk_connect(c->runtime, source, 0, target, 0), RK_STALE);
+}
+
 /* Given a connection with several mistakes, when it is made, then all are told at once, with the status of the first. */
 static void all_that_is_wrong_with_a_connection_is_told_together(contract *c)
 {
@@ -427,6 +477,9 @@ static const contract_case cases[] = {
     { CASE(a_connection_carries_one_type_or_all), ON_EVERY },
     { CASE(a_type_that_no_connection_carries_is_a_dead_letter), ON_EVERY },
     { CASE(connections_that_cannot_be_say_why), ONCE },
+    { CASE(a_key_lies_at_one_place_in_all_that_a_connection_carries), NEEDS_CPU | NEEDS_REGIONS | ONCE },
+    { CASE(one_connection_too_many_is_refused), ON_EVERY },
+    { CASE(what_takes_nothing_more_is_connected_with_nothing), ON_EVERY },
     { CASE(all_that_is_wrong_with_a_connection_is_told_together), ONCE },
 };
 
