@@ -111,7 +111,7 @@ static void a_blocked_send_times_out_and_its_id_is_not_remembered(contract *c)
 
 typedef struct waker {
     line *l;
-    rk_u64 activated_ns;
+    rk_u64 activated_ns; /* or cleared */
 } waker;
 
 /* A sender sleeps until the host lane has room. */
@@ -453,6 +453,41 @@ static void a_cleared_queue_is_empty_and_takes_the_next(contract *c)
         }
 }
 
+static void *clear_for_a_sender(void *argument)
+{
+    waker *w = argument;
+    rk_u64 cleared = 0;
+    wait_until(w->l->c, is_waited_for(w->l));
+    w->activated_ns = contract_now_ns();
+    expect_ok(w->l->c, rk_clear(w->l->c->runtime, w->l->target, &cleared));
+    expect(w->l->c, cleared == CAPACITY);
+    return 0;
+}
+
+static void a_blocked_send_goes_on_when_the_queue_is_cleared(contract *c)
+{
+    for (rk_u32 locked = 0; locked < 2; locked++) {
+        /* given a full lane, plain and with bands and a window, that is cleared when somebody waits for it */
+        rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
+        o.deduplication_window = locked ? 16 : 0;
+        o.priority = locked;
+        line l = open_line(c, HOST_LANE, &o);
+        waker w = { .l = &l };
+        fill_line(&l);
+        start_thread(c, clear_for_a_sender, &w);
+
+        /* when one more is sent, then it waits until then and is accepted, long before its time is over */
+        rk_send_options with = RK_SEND_DEFAULTS;
+        with.timeout_ns = 2 * CONTRACT_PATIENCE;
+        assert_ok(send_package(c, l.target, 17, &with));
+        const rk_u64 accepted_ns = contract_now_ns();
+        join_threads(c);
+        assert_true(accepted_ns >= w.activated_ns && accepted_ns - w.activated_ns < CONTRACT_PATIENCE);
+        assert_collects(&l, 17);
+        close_line(&l);
+    }
+}
+
 static const contract_case cases[] = {
     { CASE(exactly_the_capacity_fits_and_the_strategy_decides_on_the_next), ON_EVERY },
     { CASE(the_largest_and_the_smallest_capacity_hold_exactly_that_many), ON_EVERY },
@@ -466,6 +501,7 @@ static const contract_case cases[] = {
     { CASE(survivors_are_those_that_the_rules_say), NEEDS_STEP },
     { CASE(a_lapped_consumer_finds_the_newest_in_order), ON_EVERY },
     { CASE(a_cleared_queue_is_empty_and_takes_the_next), ON_EVERY },
+    { CASE(a_blocked_send_goes_on_when_the_queue_is_cleared), ON_EVERY },
 };
 
 CONTRACT_MAIN("queues", cases)

@@ -57,6 +57,38 @@ static void a_relaunch_has_other_options_and_carries_inbox_and_state_over(contra
     assert_int_equal(account_of(c, k).output_received, 31);
 }
 
+static void what_was_refused_is_still_known_after_a_relaunch(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_send_options with = RK_SEND_DEFAULTS;
+    o.deduplication_window = 16;
+    o.backpressure = RK_BACKPRESSURE_REJECT;
+    rk_kernel k = launch(c, "echo", "echo", &o);
+    probe p = { 1, 0 };
+    for (rk_u64 i = 0; i < 20; i++) {
+        with.id = 1 + i / 2; /* each twice, and then some without one */
+        (void)rk_send(c->runtime, k, RK_BODY(p), i < 16 ? &with : 0);
+    }
+    for (rk_u32 i = 0; i < 4; i++) assert_ok(send_probe(c, k, i));
+    for (rk_u32 i = 0; i < 5; i++) assert_status(send_probe(c, k, i), RK_FULL);
+    assert_status(rk_send(c->runtime, k, RK_TYPE_ID(probe), &p, sizeof p + 1, 0), RK_TOO_LARGE);
+    const rk_account before = account_of(c, k);
+    assert_int_equal(before.refused_duplicate, 8);
+    assert_int_equal(before.refused_full, 5);
+    assert_int_equal(before.refused_invalid, 1);
+
+    o.backpressure = RK_BACKPRESSURE_DROP_NEWEST;
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+    assert_status(send_probe(c, k, 1), RK_DROPPED);
+    const rk_account after = account_of(c, k);
+    assert_int_equal(after.accepted, before.accepted);
+    assert_int_equal(after.queued, 16);
+    assert_int_equal(after.refused_duplicate, 8);
+    assert_int_equal(after.refused_full, 5);
+    assert_int_equal(after.refused_invalid, 1);
+    assert_int_equal(after.refused_dropped, 1);
+}
+
 static void a_relaunch_of_an_active_kernel_goes_on_active(contract *c)
 {
     rk_launch_options o = small(64);
@@ -360,6 +392,7 @@ static void a_failed_kernel_is_relaunched_and_its_batch_redelivered(contract *c)
 
 static const contract_case cases[] = {
     { CASE(a_relaunch_has_other_options_and_carries_inbox_and_state_over), NEEDS_REGIONS },
+    { CASE(what_was_refused_is_still_known_after_a_relaunch), ON_EVERY },
     { CASE(a_relaunch_of_an_active_kernel_goes_on_active), NEEDS_REGIONS },
     { CASE(a_relaunch_into_other_slots_carries_what_is_queued_on_both_sides), ON_EVERY },
     { CASE(a_relaunch_that_has_no_room_for_what_is_queued_says_both_numbers), ON_EVERY },
