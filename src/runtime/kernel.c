@@ -557,7 +557,6 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     if (!rk_kernel_is_live(kernel)) return RK_OK;
     rk_status status = RK_OK;
     close_intake(kernel);
-    rk_unpause(kernel); /* who was about to deactivate it, or to launch it again, finds it draining */
     if (rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending) {
         if (!wait_until_quiet(kernel, deadline_ns)) return ended_by_another(kernel);
         if (!is_quiet(kernel)) status = RK_TIMED_OUT;

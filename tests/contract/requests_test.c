@@ -181,6 +181,10 @@ static void a_request_that_finds_no_room_ends_by_its_timeout(contract *c)
     assert_status(ask(c, k, 1, ANSWER_ONCE, &r, RK_MILLISECONDS(10)), RK_TIMED_OUT);
     assert_int_equal(info_of(c, k).queued, 16);
     assert_int_equal(account_of(c, k).refused_timed_out, 1);
+    const rk_u64 before = contract_now_ns();
+    assert_status(ask(c, k, 1, ANSWER_ONCE, &r, RK_NO_WAIT),
+                  RK_TIMED_OUT); /* and not after the launch's time */
+    assert_true(contract_now_ns() - before < RK_SECONDS(5));
 }
 
 static void a_request_that_expires_is_told_so(contract *c)
@@ -489,7 +493,8 @@ static void a_request_is_over_at_its_deadline_whenever_it_is_looked_at(contract 
         rk_u64 started = contract_now_ns();
         while (i && contract_now_ns() - started < RK_MILLISECONDS(5)) {}
         assert_status(rk_request_await(c->runtime, &o, i ? RK_NO_WAIT : CONTRACT_PATIENCE), RK_TIMED_OUT);
-        assert_true(contract_now_ns() - before >= RK_MILLISECONDS(5));
+        const rk_u64 took = contract_now_ns() - before;
+        assert_true(took >= RK_MILLISECONDS(5) && took < CONTRACT_PATIENCE / 2);
         assert_status(rk_request_await(c->runtime, &o, RK_NO_WAIT), RK_STALE);
     }
 }
@@ -515,6 +520,50 @@ static void an_outstanding_request_has_the_outcomes_of_others(contract *c)
     assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
     assert_status(rk_request_await(c->runtime, &o, CONTRACT_PATIENCE), RK_CLOSED);
     assert_int_equal(r.value, 0);
+}
+
+/* Given a request that was abandoned, and 4,095 others after it, so that the next has its place, when the reply comes at
+ * last, then it is late, and the one that waits there goes on. */
+static void a_late_reply_is_not_taken_for_that_of_a_later_request(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.requests = 1;
+    o.queue_capacity = 8192;
+    o.deduplication_window = 0;
+    rk_kernel k = launch_replier(c), other = launch(c, "other", "replier", &o); /* not active */
+    response r = { 0, 0 };
+    rk_outstanding late = start(c, k, 21, ANSWER_LATER, &r, CONTRACT_PATIENCE);
+    settle(c);
+    wait_until(c, account_of(c, k).delivered == 1);
+    assert_ok(rk_request_abandon(c->runtime, &late));
+    for (rk_u32 i = 1; i < 4096; i++) {
+        rk_outstanding next = start(c, other, i, ANSWER_ONCE, &r, CONTRACT_PATIENCE);
+        assert_ok(rk_request_abandon(c->runtime, &next));
+    }
+    rk_outstanding waits = start(c, other, 1, ANSWER_ONCE, &r, CONTRACT_PATIENCE);
+    remind(c, k);
+    settle(c);
+    wait_until(c, account_of(c, k).late_replies == 1);
+    assert_int_equal(r.value, 0);
+    assert_status(rk_request_await(c->runtime, &waits, RK_NO_WAIT), RK_EMPTY);
+    assert_ok(rk_request_abandon(c->runtime, &waits));
+}
+
+static void the_end_of_one_kernel_ends_no_request_to_another(contract *c)
+{
+    rk_launch_options o = rk_production();
+    o.requests = 1;
+    rk_kernel k = launch(c, "replier", "replier", &o), other = launch(c, "other", "replier", &o);
+    response r = { 0, 0 };
+    rk_outstanding request = start(c, k, 21, ANSWER_ONCE, &r, CONTRACT_PATIENCE);
+    rk_outstanding to_other = start(c, other, 22, ANSWER_ONCE, &r, CONTRACT_PATIENCE);
+    assert_ok(rk_terminate(c->runtime, other, CONTRACT_PATIENCE));
+    assert_status(rk_request_await(c->runtime, &to_other, CONTRACT_PATIENCE), RK_CLOSED);
+    assert_status(rk_request_await(c->runtime, &request, RK_NO_WAIT), RK_EMPTY);
+    assert_ok(rk_activate(c->runtime, k));
+    settle(c);
+    assert_ok(rk_request_await(c->runtime, &request, CONTRACT_PATIENCE));
+    assert_int_equal(r.value, 42);
 }
 
 static void one_outstanding_request_too_many_is_refused(contract *c)
@@ -567,6 +616,8 @@ static const contract_case cases[] = {
     { CASE(the_reply_to_an_abandoned_request_is_late), SPMD_NEEDS_CPU },
     { CASE(a_request_is_over_at_its_deadline_whenever_it_is_looked_at), SPMD_NEEDS_CPU },
     { CASE(an_outstanding_request_has_the_outcomes_of_others), SPMD_NEEDS_CPU },
+    { CASE(a_late_reply_is_not_taken_for_that_of_a_later_request), SPMD_NEEDS_CPU },
+    { CASE(the_end_of_one_kernel_ends_no_request_to_another), SPMD_NEEDS_CPU },
     { CASE(one_outstanding_request_too_many_is_refused), SPMD_NEEDS_CPU },
 };
 CONTRACT_MAIN("requests", cases)

@@ -292,6 +292,31 @@ static void a_target_that_is_gone_gives_its_place_to_the_next(contract *c)
     assert_int_equal(account_of(c, r.source).sent, 70);
 }
 
+/* But not to one for other messages: what the one that is gone was for is told so. */
+static void a_target_that_is_gone_keeps_its_place_from_other_messages(contract *c)
+{
+    rk_launch_options o = spacious(0), at = spacious("take_types");
+    rk_route_options packages = route(RK_ROUTE_TARGET), queries = route(RK_ROUTE_TARGET);
+    packages.message = "package";
+    queries.message = "query";
+    rk_kernel mixer = launch(c, "mixer", "mix_types", &o);
+    rk_kernel first = launch(c, "first", "", &at), second = launch_active(c, "second", "", &at);
+    assert_ok(rk_connect(c->runtime, mixer, 0, first, &packages));
+    assert_ok(rk_terminate(c->runtime, first, CONTRACT_PATIENCE));
+    assert_ok(rk_connect(c->runtime, mixer, 0, second, &queries));
+    assert_ok(rk_activate(c->runtime, mixer));
+    for (rk_u32 i = 0; i < 2; i++) { /* a package, and a query */
+        work_order order = { .number = i };
+        assert_ok(rk_send(c->runtime, mixer, RK_BODY(order), 0));
+    }
+    wait_until(c, account_of(c, second).delivered == 1 && account_of(c, mixer).dead_letters == 1);
+    package p;
+    rk_dead_letter letter;
+    assert_ok(rk_receive_dead(c->runtime, mixer, &p, sizeof p, &letter, RK_NO_WAIT));
+    assert_int_equal(letter.type, RK_TYPE_ID(package));
+    assert_string_equal(letter.reason, rk_status_name(RK_CLOSED));
+}
+
 static void a_connection_carries_one_type_or_all(contract *c)
 {
     /* given a kernel that sends packages and queries on one route, with a connection for each type */
@@ -474,6 +499,7 @@ static const contract_case cases[] = {
     { CASE(named_routes_lead_each_its_own_way), ON_EVERY },
     { CASE(a_route_that_is_connected_later_changes_nothing_of_the_others), ON_EVERY },
     { CASE(a_target_that_is_gone_gives_its_place_to_the_next), ON_EVERY },
+    { CASE(a_target_that_is_gone_keeps_its_place_from_other_messages), ON_EVERY },
     { CASE(a_connection_carries_one_type_or_all), ON_EVERY },
     { CASE(a_type_that_no_connection_carries_is_a_dead_letter), ON_EVERY },
     { CASE(connections_that_cannot_be_say_why), ONCE },

@@ -42,6 +42,37 @@ static void the_ids_of_a_run_count_up(contract *c)
     }
 }
 
+/* Given messages with options of their own, of which the fourth can't be accepted, then those before it are, and none
+ * behind it. */
+static void of_messages_with_their_own_options_those_before_the_first_refused_are_sent(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.deduplication_window = 64;
+    rk_kernel k = launch_echo(c, &o);
+    probe sent[6];
+    rk_send_options each[6];
+    size_t accepted = 9;
+    for (rk_u32 i = 0; i < 6; i++) {
+        sent[i] = (probe){ i, 0 };
+        each[i] = (rk_send_options)RK_SEND_DEFAULTS;
+        each[i].id = i == 3 ? 1 : i + 1;
+    }
+    assert_status(rk_send_each(c->runtime, k, RK_TYPE_ID(probe), sent, sizeof *sent, 6, each, &accepted),
+                  RK_DUPLICATE);
+    assert_int_equal(accepted, 3);
+    assert_status(
+        rk_send_each(c->runtime, k, RK_TYPE_ID(probe), sent + 4, sizeof *sent + 1, 2, each + 4, &accepted),
+        RK_TOO_LARGE);
+    assert_int_equal(accepted, 0);
+    assert_ok(rk_send_each(c->runtime, k, RK_TYPE_ID(probe), sent + 4, sizeof *sent, 2, each + 4, &accepted));
+    assert_int_equal(accepted, 2);
+    for (rk_u32 i = 0; i < 6; i++)
+        if (i != 3) assert_next(c, k, i);
+    wait_until(c, account_of(c, k).delivered == 5);
+    assert_int_equal(account_of(c, k).refused_duplicate, 1);
+    assert_int_equal(account_of(c, k).refused_invalid, 1);
+}
+
 /* Given four shards of which each has sent many, when they are taken one by one, then each shard has its turn. */
 static void who_takes_one_by_one_takes_from_each_shard_in_turn(contract *c)
 {
@@ -71,6 +102,7 @@ static void who_takes_one_by_one_takes_from_each_shard_in_turn(contract *c)
 
 static const contract_case cases[] = {
     { CASE(the_ids_of_a_run_count_up), NEEDS_REGIONS },
+    { CASE(of_messages_with_their_own_options_those_before_the_first_refused_are_sent), ON_EVERY },
     { CASE(who_takes_one_by_one_takes_from_each_shard_in_turn), ON_EVERY },
 };
 

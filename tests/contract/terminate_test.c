@@ -380,6 +380,60 @@ static void a_kernel_that_two_wait_for_ends_once(contract *c)
     }
 }
 
+/* Given two shards of which one is stuck in a handler, when a deactivate gives up, then the other handles what came
+ * meanwhile. */
+static void a_kernel_that_could_not_be_deactivated_goes_on(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(100);
+    contract_reopen(c, &r);
+    rk_launch_options o = small(64);
+    o.shards = o.blocks = 2;
+    rk_kernel k = launch_active(c, "held", "held", &o);
+    rk_send_options to = RK_SEND_DEFAULTS;
+    probe p = { 1, 0 };
+    CLOSE_GATE();
+    assert_ok(rk_send(c->runtime, k, RK_BODY(p), &to));
+    wait_until(c, IN_HANDLERS == 1);
+    patient waits = { c, k, 0, RK_OK };
+    start_thread(c, deactivate_with_patience, &waits);
+    wait_until(c, is_paused(c, k) || control(&waits.over));
+    to.target = 1;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(p), &to));
+    join_threads(c);
+    assert_int_equal(waits.status, RK_TIMED_OUT);
+    assert_int_equal(info_of(c, k).life, RK_LIFE_ACTIVE);
+    wait_until(c, IN_HANDLERS == 2);
+    OPEN_GATE();
+    wait_until(c, account_of(c, k).delivered == 2);
+}
+
+/* Given a source whose neighbour is stuck in a handler, when a connection could not be made for that, then its routes lead
+ * where they did. */
+static void a_connection_that_could_not_be_made_changes_nothing(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel source = launch(c, "source", "echo", &o), gone = launch(c, "gone", "echo", &o),
+              k = launch_active(c, "held", "held", &o), next = launch(c, "next", "echo", &o);
+    assert_ok(rk_connect(c->runtime, source, 0, gone, 0));
+    assert_ok(rk_connect(c->runtime, source, 0, k, 0));
+    assert_ok(rk_terminate(c->runtime, gone, CONTRACT_PATIENCE));
+    CLOSE_GATE();
+    assert_ok(send_probe(c, k, 1));
+    wait_until(c, IN_HANDLERS == 1);
+
+    assert_status(rk_connect(c->runtime, source, 0, next, 0), RK_TIMED_OUT);
+    assert_error_says("'held' did not reach a batch boundary");
+
+    OPEN_GATE();
+    assert_next(c, k, 1);
+    assert_ok(rk_activate(c->runtime, source));
+    assert_ok(send_probe(c, source, 2));
+    assert_next(c, k, 2);
+    wait_until(c, account_of(c, source).dead_letters == 1); /* of the one that is gone */
+    assert_int_equal(account_of(c, next).accepted, 0);
+}
+
 /* ------------------------------------------------------------------ a handler that doesn't return */
 
 static void a_handler_that_never_returns_is_quarantined_and_the_others_go_on(contract *c)
@@ -486,6 +540,8 @@ static const contract_case cases[] = {
     { CASE(who_waits_for_a_handler_holds_up_no_other), NEEDS_THREADS | NEEDS_CPU },
     { CASE(who_waits_for_room_to_launch_again_holds_up_no_other), NEEDS_THREADS | NEEDS_CPU },
     { CASE(who_waits_for_a_handler_learns_that_its_kernel_has_ended), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_kernel_that_could_not_be_deactivated_goes_on), NEEDS_THREADS | NEEDS_CPU | NEEDS_WORKERS },
+    { CASE(a_connection_that_could_not_be_made_changes_nothing), NEEDS_THREADS | NEEDS_CPU | ONCE },
     { CASE(a_kernel_that_two_wait_for_ends_once), NEEDS_THREADS },
     { CASE(a_handler_that_never_returns_is_quarantined_and_the_others_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place),
