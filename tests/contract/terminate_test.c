@@ -427,6 +427,8 @@ static void a_connection_that_could_not_be_made_changes_nothing(contract *c)
 
     OPEN_GATE();
     assert_next(c, k, 1);
+    o.kernel_name = in_style(c, "echo");
+    assert_ok(rk_relaunch(c->runtime, source, &o, CONTRACT_PATIENCE)); /* its routes are made anew */
     assert_ok(rk_activate(c->runtime, source));
     assert_ok(send_probe(c, source, 2));
     assert_next(c, k, 2);
