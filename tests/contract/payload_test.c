@@ -269,6 +269,8 @@ static void ask_together(contract *c, rk_u32 format, const char *kernel, rk_u16 
         assert_int_equal(got[i][size], 0);
         free(got[i]);
     }
+    wait_until(c, metrics_of(c, replier).turns &&
+                      account_of(c, replier).queued == 0); /* counted after it replied */
     assert_int_equal(metrics_of(c, replier).turns, 1);
     assert_ok(rk_terminate(c->runtime, replier, CONTRACT_PATIENCE));
 }
