@@ -41,8 +41,9 @@ typedef struct rk_checkpoint_options {
 /* Open the store in a folder, which is made, for these kernels. A kernel that a supervisor replaces
  * (supervise.h) is followed: from then on the one in its place is taken. With every_messages or every_ns, and
  * unless the runtime is single-step, a thread looks each millisecond whether one is due. One process at a
- * time, and once in it, opens a folder. Close before the runtime. Whatever is wrong with options and kernels is told in
- * one result; its status is RK_INVALID_OPTIONS where an option is among it, else that of the first.
+ * time, and once in it, opens a folder. Close before the runtime. Whatever is wrong with options and kernels
+ * is told in one result; its status is RK_INVALID_OPTIONS where an option is among it, else that of the
+ * first.
  *   RK_INVALID_OPTIONS, RK_INVALID_ARGUMENT (null, no kernels, or one twice)
  *   RK_INCOMPATIBLE  the folder has another store, or one of another version
  *   RK_CORRUPT       what is there is no LMDB store: move it away

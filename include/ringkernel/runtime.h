@@ -4,10 +4,11 @@
  * a status; on failure the calling thread's error stack (rk_error_text) tells what failed, why and where, and
  * nothing has changed.
  *
- * What changes the life of kernels, launch to terminate, connect and state, happens one after the other, and each call
- * waits for the one before. A drain, terminate, relaunch or deactivate that waits for messages, room or a handler of its
- * kernel lets others pass meanwhile; on a device only a drain and a terminate that wait for messages do. How long others
- * may hold one up is in docs/running.md. Sending, receiving, accounts and metrics wait for none of it. */
+ * What changes the life of kernels, launch to terminate, connect and state, happens one after the other, and
+ * each call waits for the one before. A drain, terminate, relaunch or deactivate that waits for messages,
+ * room or a handler of its kernel lets others pass meanwhile; on a device only a drain and a terminate that
+ * wait for messages do. How long others may hold one up is in docs/running.md. Sending, receiving, accounts
+ * and metrics wait for none of it. */
 #ifndef RINGKERNEL_RUNTIME_H
 #define RINGKERNEL_RUNTIME_H
 
@@ -122,8 +123,8 @@ RK_API rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launc
  * it has failed. */
 RK_API rk_status rk_activate(rk_runtime *runtime, rk_kernel kernel);
 /* Stop handling at a batch boundary, keep what is queued. Returns when it has stopped; a handler that runs
- * longer than the stall limit: RK_TIMED_OUT, and it goes on. RK_NOT_ACTIVE: it isn't, or another has drained or
- * terminated it meanwhile (RK_STALE once it is gone). RK_FAILED: it failed before it got there. */
+ * longer than the stall limit: RK_TIMED_OUT, and it goes on. RK_NOT_ACTIVE: it isn't, or another has drained
+ * or terminated it meanwhile (RK_STALE once it is gone). RK_FAILED: it failed before it got there. */
 RK_API rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel);
 
 /* Stop for good, by `timeout_ns` at the latest: intake closes, what is queued is handled if the kernel is
@@ -216,9 +217,10 @@ typedef struct rk_route_options {
 #define RK_DEAD_LETTERS "dead letters"
 
 /* Connect what `from` sends on a route (0: the default one) to the inbox of `to`. A second connection of a
- * route gets copies; one to a kernel that is gone gives its place to the next for the same messages. Without any,
- * a route leads to the host (rk_receive). `from` must not be active. A cycle is legal, unless each of its edges is
- * Block without a deadline. Whatever is wrong is told in one result; its status is that of the first.
+ * route gets copies; one to a kernel that is gone gives its place to the next for the same messages. Without
+ * any, a route leads to the host (rk_receive). `from` must not be active. A cycle is legal, unless each of
+ * its edges is Block without a deadline. Whatever is wrong is told in one result; its status is that of the
+ * first.
  *   RK_NO_SUCH_ROUTE     the text lists what the kernel declares
  *   RK_UNKNOWN_TYPE      `to` has no handler for what is routed
  *   RK_INVALID_ARGUMENT  the key field isn't there, isn't an integer or lies elsewhere in another message;

@@ -77,10 +77,10 @@ typedef struct rk_supervision_options {
 
 typedef struct rk_supervisor rk_supervisor;
 
-/* Supervise kernels, in this order. A thread of its own looks after them as soon as one fails; a single-step runtime has
- * none, there rk_supervisor_look does. The caller ends it by rk_unsupervise, or closes the runtime. Whatever is wrong, with
- * the options and with each child, is told in one result; its status is RK_INVALID_OPTIONS where such are among it, else
- * that of the first.
+/* Supervise kernels, in this order. A thread of its own looks after them as soon as one fails; a single-step
+ * runtime has none, there rk_supervisor_look does. The caller ends it by rk_unsupervise, or closes the
+ * runtime. Whatever is wrong, with the options and with each child, is told in one result; its status is
+ * RK_INVALID_OPTIONS where such are among it, else that of the first.
  *   RK_INVALID_OPTIONS   a strategy, state or number that is none
  *   RK_INVALID_ARGUMENT  null; no children; one twice; RK_STATE_RESTORE without restore
  *   RK_UNSUPPORTED       a state to reset of a kernel that has none

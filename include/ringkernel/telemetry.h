@@ -18,8 +18,9 @@ typedef struct rk_account {
     rk_u64 expired;
     rk_u64 lost;
     rk_u64 queued; /* measured from the lanes, not inferred; claimed slots count */
-    /* Beside it: what was refused, by status; of many that were sent together, the first that was. A reservation that
-     * finds no room counts as full. invalid: type, size, options or target are none of the kernel's. */
+    /* Beside it: what was refused, by status; of many that were sent together, the first that was. A
+     * reservation that finds no room counts as full. invalid: type, size, options or target are none of the
+     * kernel's. */
     rk_u64 refused_full, refused_dropped, refused_duplicate, refused_timed_out, refused_closed,
         refused_invalid;
     rk_u64 accepted_host;   /* of accepted: by host lanes */

@@ -32,7 +32,8 @@ RK_API rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, con
 
 /* Send `count` messages of one type, `size` bytes each, that lie one after the other. *accepted (may be 0) is
  * how many were taken, always the first ones; the status is that of the first that wasn't. With options, all
- * have the same; ids count up from options->id. */
+ * have the same; ids count up from options->id, and under Block timeout_ns is how long it waits for room each
+ * time that it finds none. */
 RK_API rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies,
                               size_t size, size_t count, const rk_send_options *options, size_t *accepted);
 

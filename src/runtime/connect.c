@@ -207,7 +207,8 @@ static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_
     return 0;
 }
 
-/* Its place among those of `from`: that of one to a kernel that is gone, for the same messages, or behind all. */
+/* Its place among those of `from`: that of one to a kernel that is gone, for the same messages, or behind
+ * all. */
 static rk_u32 place_of(const rk_host_kernel *from, const rk_connection *c)
 {
     rk_u32 place = 0;

@@ -47,7 +47,7 @@ void rk_pause(rk_host_kernel *k, int until_room, rk_u64 deadline_ns)
         command(k, RK_COMMAND_PAUSE);
         if (!runtime->backend->is_visited(runtime, k) && !(until_room && waits_for_room(k))) return;
         if (rk_monotonic_ns() >= deadline_ns) return;
-        rk_reports_collect(k); /* it may be those that there is no room for */
+        if (until_room) rk_reports_collect(k); /* it may be those that there is no room for */
         pthread_mutex_unlock(&runtime->control);
         if (round < 1000)
             sched_yield();

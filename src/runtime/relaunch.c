@@ -379,8 +379,8 @@ static rk_status plan_again(rk_host_kernel *k, rk_launch_options *options, rk_ho
     return RK_OK;
 }
 
-/* Wait until its handlers have returned and what they sent has found room, the control lock free meanwhile, so the plan is
- * made again after that. */
+/* Wait until its handlers have returned and what they sent has found room, the control lock free meanwhile,
+ * so the plan is made again after that. */
 static rk_status await_rest(rk_host_kernel *k, rk_launch_options *options, const rk_wait *wait,
                             rk_host_kernel *fresh)
 {

@@ -88,7 +88,8 @@ static rk_u32 end_slot(const rk_host_kernel *from, rk_u32 connection)
     return slot;
 }
 
-/* The edge of connection c as shard s is wired now, which isn't at place c where one was connected since; 0: none. */
+/* The edge of connection c as shard s is wired now, which isn't at place c where one was connected since; 0:
+ * none. */
 static const rk_edge *edge_of(const rk_host_kernel *k, rk_u32 s, rk_u32 c)
 {
     const rk_shard *shard = k->seats[s].shard;

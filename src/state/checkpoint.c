@@ -284,8 +284,8 @@ static rk_status take_options(const rk_checkpoint_options *given, rk_checkpoint_
     return status;
 }
 
-/* Learn the ids of the kernels, or say of each what is wrong with it: a look at one begins a new text, so what was found is
- * kept here until all were looked at. */
+/* Learn the ids of the kernels, or say of each what is wrong with it: a look at one begins a new text, so
+ * what was found is kept here until all were looked at. */
 static rk_status take_ids(rk_runtime *runtime, const rk_kernel *kernels, size_t count, char (*ids)[64])
 {
     char found[4096] = "";

@@ -208,8 +208,8 @@ static void a_request_that_expires_is_told_so(contract *c)
     assert_int_equal(r.value, 2);
 }
 
-/* Given a request that is under way when its time to live ends, then that is its outcome: expired, or dead where those are
- * dead letters. */
+/* Given a request that is under way when its time to live ends, then that is its outcome: expired, or dead
+ * where those are dead letters. */
 static void who_waits_for_a_request_learns_that_it_has_expired(contract *c)
 {
     for (rk_u32 to_dead = 0; to_dead < 2; to_dead++) {
@@ -522,8 +522,8 @@ static void an_outstanding_request_has_the_outcomes_of_others(contract *c)
     assert_int_equal(r.value, 0);
 }
 
-/* Given a request that was abandoned, and 4,095 others after it, so that the next has its place, when the reply comes at
- * last, then it is late, and the one that waits there goes on. */
+/* Given a request that was abandoned, and 4,095 others after it, so that the next has its place, when the
+ * reply comes at last, then it is late, and the one that waits there goes on. */
 static void a_late_reply_is_not_taken_for_that_of_a_later_request(contract *c)
 {
     rk_launch_options o = rk_production();

@@ -246,8 +246,8 @@ static void named_routes_lead_each_its_own_way(contract *c)
     free(seen);
 }
 
-/* Given a kernel that has sent on one of its routes, when another is connected, which lies before it or behind it, then each
- * target knows still what was sent to it: a drain ends. */
+/* Given a kernel that has sent on one of its routes, when another is connected, which lies before it or
+ * behind it, then each target knows still what was sent to it: a drain ends. */
 static void a_route_that_is_connected_later_changes_nothing_of_the_others(contract *c)
 {
     static const char *const names[] = { "even", "odd" };
@@ -270,8 +270,8 @@ static void a_route_that_is_connected_later_changes_nothing_of_the_others(contra
     }
 }
 
-/* Given a source whose target ends, when it is connected to another, over and over, then all goes there, nothing to the one
- * that is gone, and connections don't run out. */
+/* Given a source whose target ends, when it is connected to another, over and over, then all goes there,
+ * nothing to the one that is gone, and connections don't run out. */
 static void a_target_that_is_gone_gives_its_place_to_the_next(contract *c)
 {
     rk_launch_options o = spacious(0), source = source_options();
@@ -444,7 +444,8 @@ static void what_takes_nothing_more_is_connected_with_nothing(contract *c)
     assert_status(rk_connect(c->runtime, source, 0, target, 0), RK_STALE);
 }
 
-/* Given a connection with several mistakes, when it is made, then all are told at once, with the status of the first. */
+/* Given a connection with several mistakes, when it is made, then all are told at once, with the status of
+ * the first. */
 static void all_that_is_wrong_with_a_connection_is_told_together(contract *c)
 {
     rk_launch_options o = spacious("mix_types"), at = spacious("take_types"),

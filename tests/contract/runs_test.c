@@ -1,8 +1,9 @@
-/* Runs of messages that one call sends, and one call takes: which ids they have, and from which shards they come. */
+/* Runs of messages that one call sends, and one call takes: which ids they have, and from which shards they
+ * come. */
 #include "probes.h"
 
-/* Given a kernel whose messages have ids, in slots of each format, when runs are sent with an id, then each message of a
- * run has the next one, over the ring's end as well; without one, none has any. */
+/* Given a kernel whose messages have ids, in slots of each format, when runs are sent with an id, then each
+ * message of a run has the next one, over the ring's end as well; without one, none has any. */
 static void the_ids_of_a_run_count_up(contract *c)
 {
     enum { MOST = 48 };
@@ -42,8 +43,8 @@ static void the_ids_of_a_run_count_up(contract *c)
     }
 }
 
-/* Given messages with options of their own, of which the fourth can't be accepted, then those before it are, and none
- * behind it. */
+/* Given messages with options of their own, of which the fourth can't be accepted, then those before it are,
+ * and none behind it. */
 static void of_messages_with_their_own_options_those_before_the_first_refused_are_sent(contract *c)
 {
     rk_launch_options o = small(64);
@@ -73,7 +74,8 @@ static void of_messages_with_their_own_options_those_before_the_first_refused_ar
     assert_int_equal(account_of(c, k).refused_invalid, 1);
 }
 
-/* Given four shards of which each has sent many, when they are taken one by one, then each shard has its turn. */
+/* Given four shards of which each has sent many, when they are taken one by one, then each shard has its
+ * turn. */
 static void who_takes_one_by_one_takes_from_each_shard_in_turn(contract *c)
 {
     enum { SHARDS = 4, OF_EACH = 8 };

@@ -280,8 +280,9 @@ static void assert_others_go_on(contract *c, const patient *p)
     assert_int_equal(control(&p->over), 0);
 }
 
-/* Given a handler that runs, and somebody who deactivates its kernel, launches it again, or terminates it when nothing is
- * queued, then others are launched, connected and terminated meanwhile; he is done when the handler returns. */
+/* Given a handler that runs, and somebody who deactivates its kernel, launches it again, or terminates it
+ * when nothing is queued, then others are launched, connected and terminated meanwhile; he is done when the
+ * handler returns. */
 static void who_waits_for_a_handler_holds_up_no_other(contract *c)
 {
     void *(*const ways[])(void *) = { deactivate_with_patience, relaunch_with_patience,
@@ -380,8 +381,8 @@ static void a_kernel_that_two_wait_for_ends_once(contract *c)
     }
 }
 
-/* Given two shards of which one is stuck in a handler, when a deactivate gives up, then the other handles what came
- * meanwhile. */
+/* Given two shards of which one is stuck in a handler, when a deactivate gives up, then the other handles
+ * what came meanwhile. */
 static void a_kernel_that_could_not_be_deactivated_goes_on(contract *c)
 {
     rk_runtime_options r = contract_runtime_options(c);
@@ -408,8 +409,8 @@ static void a_kernel_that_could_not_be_deactivated_goes_on(contract *c)
     wait_until(c, account_of(c, k).delivered == 2);
 }
 
-/* Given a source whose neighbour is stuck in a handler, when a connection could not be made for that, then its routes lead
- * where they did. */
+/* Given a source whose neighbour is stuck in a handler, when a connection could not be made for that, then
+ * its routes lead where they did. */
 static void a_connection_that_could_not_be_made_changes_nothing(contract *c)
 {
     rk_launch_options o = small(64);

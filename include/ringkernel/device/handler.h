@@ -299,8 +299,8 @@ RK_FN void rk_release_references(rk_context *context)
 #else
 #define rk_send(arg, pointer) RK_SEND_STAGED_(arg, pointer)
 #endif
-/* The same with options of the send. Its time to live, id and correlation are left out on the way to a kernel with short
- * headers, see rk_send_options; so are those of what is forwarded. */
+/* The same with options of the send. Its time to live, id and correlation are left out on the way to a kernel
+ * with short headers, see rk_send_options; so are those of what is forwarded. */
 #define rk_send_with(arg, pointer, options) rk_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer), options)
 #define rk_send_to(arg, route, pointer) rk_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer), 0)
 #define rk_send_to_with(arg, route, pointer, options) \

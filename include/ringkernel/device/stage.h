@@ -19,10 +19,11 @@
 #define RK_UNIT_SLOT_WORDS 9u /* of payload, in a unit slot of 64 bytes with a short header */
 #endif
 
-/* What a sender can say about one message; start from RK_SEND_DEFAULTS. Time to live, id and correlation travel in the long
- * header, which a kernel has that is launched with deduplication_window, expiry, requests or timestamps. To another one the
- * host is refused them (RK_INVALID_ARGUMENT); of what a handler sends they are left out on the way there, since what it will
- * give isn't known when its route is connected: they matter where its target, or the host, is to use them. */
+/* What a sender can say about one message; start from RK_SEND_DEFAULTS. Time to live, id and correlation
+ * travel in the long header, which a kernel has that is launched with deduplication_window, expiry, requests
+ * or timestamps. To another one the host is refused them (RK_INVALID_ARGUMENT); of what a handler sends they
+ * are left out on the way there, since what it will give isn't known when its route is connected: they matter
+ * where its target, or the host, is to use them. */
 typedef struct rk_send_options {
     rk_u32 target;      /* actor, or what picks the shard when the route leaves it to the sender */
     rk_u32 ttl_us;      /* expires this long after it was sent; 0: never */

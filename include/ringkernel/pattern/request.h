@@ -96,8 +96,8 @@ RK_STATIC_ASSERT(sizeof(rk_requests) == 96, "pending requests");
  * `note` comes back with it. The correlation, never 0, is written to *correlation: send the request with it.
  * RK_FULL: all places are taken; counted. Refuse what needed it, or come back to it later.
  * RK_UNSUPPORTED: the kernel has no RK_ON_TIMER, or it was launched without `requests` or another option that
- * makes headers long: replies couldn't say what they reply to. The kernel that is asked must be launched so as well: with
- * short headers it never sees the correlation, and its reply has none. */
+ * makes headers long: replies couldn't say what they reply to. The kernel that is asked must be launched so as
+ * well: with short headers it never sees the correlation, and its reply has none. */
 #define rk_request_open(arg, requests, timeout_ns, note, correlation) \
     rk_request_open_due(arg, RK_REQUESTS_OF_(requests), timeout_ns, note, correlation)
 
