@@ -398,7 +398,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
                              rk_u64 timeout_ns, const rk_fresh_state *state)
 {
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
-    rk_host_kernel fresh;
+    rk_host_kernel fresh = placing_of(k);
     rk_circle circle;
     rk_status status = plan_again(k, options, &fresh);
     if (status == RK_OK) status = await_rest(k, options, &wait, &fresh);

@@ -340,7 +340,7 @@ void rk_checkpoints_close(rk_checkpoints *c)
 rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_kernel *kernels, size_t count,
                               const rk_checkpoint_options *given, rk_checkpoints **out)
 {
-    rk_checkpoint_options options;
+    rk_checkpoint_options options = { RK_CHECKPOINT_OPTIONS };
     rk_error_begin();
     if (!runtime || !folder || !*folder || !kernels || !count || !out)
         return rk_error(RK_INVALID_ARGUMENT,
