@@ -164,7 +164,9 @@ void progress_account(job *j, FILE *out)
         else
             fputs(" (--dead-letters FILE keeps them)\n", out);
     }
-    fprintf(out, "%s rows of %s, %s lines to %s in %.2f s%s\n", progress_number(j->fed.rows, n[0]),
-            source_name(j->from), progress_number(j->to.lines, n[1]), j->to.out.name,
-            (double)(j->end_ns - j->start_ns) / 1e9, j->interrupted ? ", interrupted" : "");
+    fprintf(out, "%s rows of %s, %s lines to %s", progress_number(j->fed.rows, n[0]), source_name(j->from),
+            progress_number(j->to.lines, n[1]), j->to.out.name);
+    if (j->to.unwritten) fprintf(out, ", %s not written,", progress_number(j->to.unwritten, n[0]));
+    fprintf(out, " in %.2f s%s\n", (double)(j->end_ns - j->start_ns) / 1e9,
+            j->interrupted ? ", interrupted" : "");
 }

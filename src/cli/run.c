@@ -3,6 +3,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -294,7 +295,10 @@ static int conclude(job *j, int code)
     j->end_ns = job_now_ns();
     if (!written) {
         char *error = sink_error(&j->to);
-        command_error("%s", error);
+        if (j->to.unwritten)
+            command_error("%s: %" PRIu64 " lines are not written", error, j->to.unwritten);
+        else
+            command_error("%s", error);
         free(error);
         balanced = false;
     }
@@ -386,8 +390,9 @@ int command_run(int argc, char **argv)
         take_option,
         "APP",
         "Run an app: compile its kernels, feed them rows, write what comes out, and account for every "
-        "row.\v" RK_EXIT_CODES_OF_A_JOB
-        " Ctrl-C stops reading, drains and still accounts; a second one stops at once.",
+        "row.\v" RK_EXIT_CODES_OF_A_JOB " Ctrl-C stops reading, drains and still accounts; a pipe whose "
+        "reader then takes nothing for 5 s is given "
+        "up. A second Ctrl-C stops at once.",
         NULL,
         NULL,
         NULL

@@ -27,8 +27,18 @@ static void enter(sink *to)
     atomic_store_explicit(&to->busy, true, memory_order_relaxed);
 }
 
+/* Lines that were still in the buffer when writing failed are not written either. */
+static void settle(sink *to)
+{
+    uint64_t lost = to->out.lost_lines < to->lines ? to->out.lost_lines : to->lines; /* a head is no line */
+    to->out.lost_lines = 0;
+    to->lines -= lost;
+    to->unwritten += lost;
+}
+
 static void leave(sink *to)
 {
+    settle(to);
     atomic_store_explicit(&to->busy, false, memory_order_relaxed);
     pthread_mutex_unlock(&to->lock);
 }
@@ -110,6 +120,11 @@ bool sink_failed(sink *to)
     return failed;
 }
 
-bool sink_close(sink *to) { return writer_close(&to->out) && !to->refusal; }
+bool sink_close(sink *to)
+{
+    bool whole = writer_close(&to->out) && !to->refusal;
+    settle(to);
+    return whole;
+}
 
 char *sink_error(const sink *to) { return to->refusal ? command_copy(to->refusal) : writer_error(&to->out); }

@@ -19,7 +19,7 @@ typedef struct sink {
     const rk_schema *type; /* of CSV: its one message type */
     char *refusal;         /* why a message could not be written at all */
     uint64_t lines;
-    uint64_t unwritten; /* messages that came after an error */
+    uint64_t unwritten; /* messages that an error kept from it: in the buffer, or later */
 } sink;
 
 /* How far a file has come. */

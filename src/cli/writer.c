@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define FLUSH_AT (64u << 10)
 #define NO_FILE (-1)       /* to wait for nothing but an interrupt */
 #define READER_EVERY_MS 20 /* how often it is asked whether somebody reads a pipe */
+#define LOOK_EVERY_MS 50   /* and, while nobody takes what is in one, whether Ctrl-C came */
 
 static bool is_pipe(const char *path)
 {
@@ -41,11 +43,14 @@ bool writer_open(writer *to, const char *path)
     bool standard = strcmp(path, "-") == 0;
     *to = (writer){ .file = standard ? STDOUT_FILENO : open_file(path),
                     .name = standard ? "standard output" : path };
-    if (to->file < 0)
+    if (to->file < 0) {
         to->error = errno;
-    else
-        to->on_terminal = isatty(to->file);
-    return to->error == 0;
+        return false;
+    }
+    struct stat info;
+    to->on_terminal = isatty(to->file);
+    to->has_reader = fstat(to->file, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+    return true;
 }
 
 bool writer_continue(writer *to, const char *path, uint64_t size)
@@ -76,6 +81,29 @@ void writer_add(writer *to, const char *bytes, size_t size)
 
 void writer_text(writer *to, const char *text) { writer_add(to, text, strlen(text)); }
 
+/* There is room for PIPE_BUF bytes, or an error that the write will tell. False: Ctrl-C came, and the reader has taken
+ * nothing since for as long as it may. */
+static bool await_room(writer *to)
+{
+    for (int waited_ms = 0;;) {
+        int ready = poll(&(struct pollfd){ .fd = to->file, .events = POLLOUT }, 1, LOOK_EVERY_MS);
+        if (ready > 0) return true;
+        if (ready < 0 || !interrupt_asked()) continue;
+        waited_ms += LOOK_EVERY_MS;
+        if (waited_ms < WRITER_PATIENCE_S * 1000) continue;
+        to->error = ETIMEDOUT;
+        return false;
+    }
+}
+
+static uint64_t count_lines(const char *bytes, size_t size)
+{
+    uint64_t count = 0;
+    for (const char *end = bytes + size; (bytes = memchr(bytes, '\n', (size_t)(end - bytes))); bytes++)
+        count++;
+    return count;
+}
+
 bool writer_flush(writer *to)
 {
     size_t done = 0;
@@ -84,15 +112,21 @@ bool writer_flush(writer *to)
         if (to->used) command_error_clear();
     }
     while (done < to->used && !to->error) {
-        ssize_t written = write(to->file, to->buffer + done, to->used - done);
+        size_t size = to->used - done;
+        if (to->has_reader) { /* a write that would wait for it hears no Ctrl-C */
+            if (!await_room(to)) break;
+            if (size > PIPE_BUF) size = PIPE_BUF;
+        }
+        ssize_t written = write(to->file, to->buffer + done, size);
         if (written >= 0)
             done += (size_t)written;
         else if (errno == EAGAIN) /* somebody made a shared terminal or pipe non-blocking */
-            poll(&(struct pollfd){ .fd = to->file, .events = POLLOUT }, 1, -1);
+            await_room(to);
         else if (errno != EINTR)
             to->error = errno;
     }
     if (to->on_terminal) command_error_unlock();
+    if (done < to->used) to->lost_lines += count_lines(to->buffer + done, to->used - done);
     to->flushed += done;
     to->used = 0;
     return to->error == 0;
@@ -116,4 +150,10 @@ bool writer_close(writer *to)
     return to->error == 0;
 }
 
-char *writer_error(const writer *to) { return command_print("%s: %s", to->name, strerror(to->error)); }
+char *writer_error(const writer *to)
+{
+    if (to->error == ETIMEDOUT && to->has_reader)
+        return command_print("%s: given up, as its reader has taken nothing for %d s after the interrupt",
+                             to->name, WRITER_PATIENCE_S);
+    return command_print("%s: %s", to->name, strerror(to->error));
+}

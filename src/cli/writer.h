@@ -7,12 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A pipe is waited for, as long as its reader likes; but after Ctrl-C not beyond so long without a byte taken. Enough for
+ * a reader that works on what it has, and short enough for a person who waits. */
+#define WRITER_PATIENCE_S 5
+
 typedef struct writer {
-    int file;         /* -1: not open */
-    bool on_terminal; /* where progress lines may stand, which are cleared before each write */
-    const char *name; /* "standard output" or the path */
-    int error;        /* errno of the first that failed; 0: none */
-    uint64_t flushed; /* bytes of the file so far */
+    int file;            /* -1: not open */
+    bool on_terminal;    /* where progress lines may stand, which are cleared before each write */
+    bool has_reader;     /* a pipe or a socket, where whoever reads decides how long a write takes */
+    const char *name;    /* "standard output" or the path */
+    int error;           /* errno of the first that failed; 0: none */
+    uint64_t flushed;    /* bytes of the file so far */
+    uint64_t lost_lines; /* that were added and don't end in the file, since an error */
     char *buffer;
     size_t used, room;
 } writer;

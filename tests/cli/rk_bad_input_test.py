@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """Bad input, bad output and bad kernels: a clear error or a dead letter with its reason and row, an exit code, nothing lost."""
 import base64
+import fcntl
 import gzip
 import json
 import os
 import signal
+import struct
 import subprocess
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -52,6 +55,18 @@ def wait_until_begun(job):
         if time.monotonic() > deadline:
             raise AssertionError("no worker has begun")
         time.sleep(0.01)
+
+
+def wait_until_full(pipe):
+    """Nobody reads it, and nothing more goes into it: it has most of its bytes, and they have been the same for a while."""
+    deadline, since, size = time.monotonic() + 60, time.monotonic(), 0
+    while size < fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2 or time.monotonic() < since + 0.2:
+        if time.monotonic() > deadline:
+            raise AssertionError("the pipe is not full")
+        time.sleep(0.01)
+        now = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"...."))[0]
+        if now != size:
+            since, size = time.monotonic(), now
 
 
 def wait_until_busy(job):
@@ -573,6 +588,28 @@ class Signals(Case):
         self.assertTrue(told["balanced"])
         self.assertLess(told["rows_read"], 400000)
         self.assertEqual((self.folder / "out.ndjson").read_bytes().count(b"\n"), told["rows_read"])
+
+    def test_one_ctrl_c_ends_a_job_whose_output_nobody_reads(self):
+        rows = self.write("rows.csv", b"value\n" + b"".join(b"%d\n" % n for n in range(400000)))
+        for reads, code in ((False, IO), (True, rk_command.INTERRUPTED)):
+            summary = self.folder / "summary.json"
+            job = start("run", self.app(), "--input", rows, "--summary", summary)
+            self.addCleanup(job.kill)
+            wait_until_full(job.stdout)
+            job.send_signal(signal.SIGINT)
+            taken = job.stdout.read() if reads else b""
+            self.assertEqual(job.wait(60), code)
+            taken, errors = taken + job.stdout.read(), job.stderr.read().decode()
+            for pipe in (job.stdin, job.stdout, job.stderr):
+                pipe.close()
+            told = json.loads(summary.read_text())
+            self.assertEqual(told["output"]["lines"], taken.count(b"\n"))
+            self.assertEqual(told["output"]["lines"] + told["output"]["unwritten"], told["rows_read"])
+            self.assertEqual(told["balanced"], reads)
+            if not reads:
+                self.assertIn("its reader has taken nothing for 5 s after the interrupt: %d lines are not written"
+                              % told["output"]["unwritten"], errors)
+                self.assertRegex(errors, r"lines to standard output, [\d,]+ not written, in ")
 
     def test_a_second_ctrl_c_stops_at_once(self):
         app = self.app("app: a\nkernels: { stuck: { source: k.rk.c } }\nroutes: [input -> stuck, stuck -> output]\n", STUCK, "k.rk.c")
