@@ -378,7 +378,8 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 tr
     if (stamps && !a->not_causal) l->features |= RK_FEATURE_CAUSAL;
     if (o->expired_to_dead) l->features |= RK_FEATURE_EXPIRED_TO_DEAD;
     l->max_sends = a->max_sends ? a->max_sends : 1;
-    const rk_u64 shared = align_up(a->shared, 16) * (device ? groups_side_by_side(class, l->threads) : 1);
+    l->shared_groups = device ? groups_side_by_side(class, l->threads) : 1;
+    const rk_u64 shared = align_up(a->shared, 16) * l->shared_groups;
     l->shared_size = shared > RK_SHARED_MAX ? RK_SHARED_MAX : (rk_u32)shared; /* more than any block has */
     plan_lanes(class, o, l);
     plan_pools(class, o, l);

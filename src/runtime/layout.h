@@ -59,7 +59,7 @@ typedef struct rk_layout {
     rk_u64 state, stage, copies, order, shared;
     rk_lane_plan lane[RK_LANES]; /* each in the block of its near side, see RK_NEAR_* */
     /* Figures. */
-    rk_u32 features, mode, max_batch, threads, shared_size, max_sends;
+    rk_u32 features, mode, max_batch, threads, shared_size, shared_groups, max_sends;
     rk_u32 stage_stride, stage_capacity, state_stride, actors_per_shard, state_count, copy_shift, copy_slots;
     rk_u32 pool_blocks;
     rk_u64 in_block, out_block; /* bytes of a pool block; 0: no pool */

@@ -39,6 +39,7 @@ typedef struct mock_cuda {
     unsigned attributes_off; /* 1: every ability that a device may lack is lacking */
     int strict;              /* 1: a context must be the thread's for what needs one */
     int sparse;          /* of code that isn't dense a multiprocessor holds so many; 0: as of other code */
+    int static_shared;   /* bytes of a block's shared memory that each function has for itself */
     int per_processor;   /* blocks that a multiprocessor holds; 0: by their threads; -1: none fits */
     int timer_gains;     /* ns that the device's timer gains each microsecond */
     unsigned wrong_word; /* of the device's layout, and 1: word 0; 0: none is wrong */

@@ -222,8 +222,10 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
 
 static rk_status cuda_prepare(rk_runtime *runtime, const rk_class *class, const rk_layout *layout)
 {
+    rk_cuda_runtime *cuda = rk_cuda_all(runtime)->at[layout->place];
     rk_cuda_code *code;
-    return rk_cuda_compile(rk_cuda_all(runtime)->at[layout->place], class, layout, &code);
+    const rk_status status = rk_cuda_check_shared(cuda, class, layout);
+    return status == RK_OK ? rk_cuda_compile(cuda, class, layout, &code) : status;
 }
 
 const rk_backend rk_backend_cuda = {

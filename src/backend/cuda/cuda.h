@@ -160,6 +160,8 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel);
 rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
 void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel);
 rk_status rk_cuda_renew(rk_host_kernel *kernel);
+/* RK_LIMIT: what its groups share is more than a block may have; a launch is told before anything is compiled. */
+rk_status rk_cuda_check_shared(const rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout);
 void rk_cuda_look(rk_host_kernel *kernel);
 rk_u32 rk_cuda_step(rk_seat *seat);
 /* A launch of a residence that is served; `visits` 0: to stay. Copying lock held, context entered. */

@@ -121,7 +121,10 @@ static rk_status ask_occupancy(rk_cuda_runtime *cuda, const rk_residence *r)
     if (r->shared > 48u << 10)
         result = cuda->api.cuFuncSetAttribute(r->function, RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                                               (int)r->shared);
-    if (result == RK_CUDA_SUCCESS)
+    if (result ==
+        RK_CUDA_ERROR_INVALID_VALUE) /* with what the code has for itself, more than a block may have */
+        result = RK_CUDA_SUCCESS;
+    else if (result == RK_CUDA_SUCCESS)
         result = cuda->api.cuOccupancyMaxActiveBlocksPerMultiprocessor(&per_processor, r->function,
                                                                        (int)r->threads, r->shared);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking what fits a multiprocessor");
@@ -157,6 +160,21 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
         return rk_error(RK_LIMIT, "'%s': %u kernels are resident, and the device runs no more at once", id,
                         resident_kernels(cuda));
     return RK_OK;
+}
+
+rk_status rk_cuda_check_shared(const rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout)
+{
+    const rk_u32 shared = class->attributes->shared, most = cuda->device.block_shared,
+                 threads = rk_cuda_threads(class, layout, cuda->dense);
+    const rk_u64 needed = (shared + 15ull) / 16u * 16u * layout->shared_groups + 8u * threads;
+    if (needed <= most) return RK_OK;
+    return rk_error(
+        RK_LIMIT,
+        "kernel '%s': .shared %u for each of the %u groups that a block handles side by side, and 8 bytes "
+        "for each of its %u threads, are %llu bytes, over the %u of a block of %s: lower .shared, or "
+        "threads",
+        class->name, shared, layout->shared_groups, threads, (unsigned long long)needed, most,
+        cuda->device.name);
 }
 
 /* Memory that a block needs, and as much as its turns can use if it may. */

@@ -1,4 +1,6 @@
 /* Kernels on the device: what fits, how they are launched and leave, and what each side's headers say. */
+#include <ringkernel/kernel.h>
+
 #include "cuda_fixture_test.h"
 
 static rk_launch_options grid(rk_u32 blocks)
@@ -115,6 +117,41 @@ static void a_block_that_does_not_fit_is_refused(void **state)
     mock->per_processor = -1;
     activating_is_refused(launched("a", "sink"), RK_LIMIT,
                           "a block of 256 threads with 2048 bytes of shared memory");
+}
+
+/* A thread-wide kernel whose messages are handled side by side: each has its own. */
+RK_HANDLER(sharing, probe, msg, rk_none, self, .threads = 256, .shared = 1000)
+{
+    RK_SHARED(rk_u8, bytes, 1000);
+    bytes[0] = (rk_u8)msg->number;
+}
+
+static void shared_memory_of_all_groups_beyond_a_block_is_refused_at_launch(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = small("sharing");
+    rk_kernel kernel;
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_LIMIT);
+    assert_error_says(
+        "kernel 'sharing': .shared 1000 for each of the 256 groups that a block handles side by side, "
+        "and 8 bytes for each of its 256 threads, are 260096 bytes, over the 232448 of a block of Mock "
+        "GPU 0: lower .shared, or threads");
+    o.threads = 128;
+    kernel = launch_with("a", &o);
+    OK(rk_activate(runtime, kernel));
+    assert_int_equal(mock->last.shared_bytes >= 128 * 1008, 1);
+}
+
+static void a_block_that_the_driver_finds_too_large_is_refused_by_name(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = small("sharing");
+    o.threads = 128;
+    mock->static_shared = 232448 - 128 * 1000;
+    activating_is_refused(launch_with("a", &o), RK_LIMIT,
+                          "'a': a block of 128 threads with 130048 bytes of shared memory does not fit");
 }
 
 static void a_grid_too_large_is_refused_with_the_largest_that_fits(void **state)
@@ -634,6 +671,8 @@ static const struct CMUnitTest tests[] = {
     TEST(streams_have_the_priority_that_was_asked_for),
     TEST(what_fails_while_it_is_served_leaves_nothing),
     TEST(a_block_that_does_not_fit_is_refused),
+    TEST(shared_memory_of_all_groups_beyond_a_block_is_refused_at_launch),
+    TEST(a_block_that_the_driver_finds_too_large_is_refused_by_name),
     TEST(a_grid_too_large_is_refused_with_the_largest_that_fits),
     TEST(beside_another_kernel_the_rest_fits),
     TEST(where_many_blocks_are_to_stay_two_share_a_multiprocessor),
