@@ -50,14 +50,24 @@ static void add_result(json_t *backends, const char *backend, const char *how, d
                                               "compiled", compiled, "text", command_json_text(text)));
 }
 
+static void keep_warnings(void *user, const rk_log_record *record)
+{
+    char **text = user, *before = *text;
+    *text = command_print("%s%s", before, record->text);
+    free(before);
+}
+
 static device_compiled compile_cpu(const char *file, char **text)
 {
     rk_runtime *runtime = NULL;
-    rk_runtime_options single = { RK_RUNTIME_OPTIONS, .single_step = 1 };
+    char *warnings = command_copy("");
+    rk_runtime_options single = { RK_RUNTIME_OPTIONS, .single_step = 1, .on_log = keep_warnings,
+                                  .log_user = &warnings };
     rk_status status = rk_open(&single, &runtime);
     if (status == RK_OK) status = rk_load(runtime, file);
-    *text = command_copy(status == RK_OK ? "" : rk_error_text());
+    *text = status == RK_OK ? command_copy(warnings) : command_copy(rk_error_text());
     rk_close(runtime);
+    free(warnings);
     return status == RK_OK ? DEVICE_COMPILED : DEVICE_REFUSED;
 }
 
@@ -89,7 +99,7 @@ static void compile_device(const source_text *source, const char *backend, json_
             result = cuda ? nvrtc_compile(unit, include, numbers[i], &text)
                           : opencl_compile(unit, include, how, &text);
         }
-        add_result(backends, backend, how, result, result == DEVICE_COMPILED ? "" : text);
+        add_result(backends, backend, how, result, text);
         free(text);
     }
     free(unit);
@@ -159,10 +169,10 @@ static void print_checked(const json_t *checked)
     for (i = 0; (one = json_array_get(backends, i)); i++) {
         const json_t *compiled = json_object_get(one, "compiled");
         printf("  %-6s %-26s %s\n", text_of(one, "backend"), text_of(one, "compiler"),
-               json_is_true(compiled)   ? "compiles"
-               : json_is_null(compiled) ? "not at hand"
-                                        : "REFUSED");
-        if (!json_is_true(compiled)) print_indented(text_of(one, "text"));
+               !json_is_true(compiled) ? json_is_null(compiled) ? "not at hand" : "REFUSED"
+               : *text_of(one, "text") ? "compiles, with warnings"
+                                       : "compiles");
+        print_indented(text_of(one, "text"));
     }
     for (i = 0; (one = json_array_get(findings, i)); i++) {
         printf("  %s:%" JSON_INTEGER_FORMAT ": %s: %s\n", file,
@@ -263,7 +273,7 @@ int command_check(int argc, char **argv)
         "Exit codes: 0 all compile and nothing was found; 1 something doesn't, or was; 2 the command line or "
         "an app "
         "file is wrong; 4 a file can't be read (then nothing is compiled), or standard output not written. A "
-        "compiler that isn't installed is told and is no mistake.",
+        "compiler that isn't installed is told and is no mistake, and so is what a compiler warns of.",
         NULL,
         NULL,
         NULL

@@ -3,7 +3,7 @@
  * The name of a cached module is a hash of everything that decides what it is: the source and every file that
  * it includes (the compiler lists them), the flags, the compiler (which an upgrade replaces under the same
  * name), the library's version and wire format. So a hit is right, and a change anywhere is a miss. A module is written under another name and renamed, so two
- * processes never see half of one. */
+ * processes never see half of one. What the compiler warned of is kept beside it, and told with each load. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -186,13 +186,33 @@ static char *module_path(const char *folder, const rk_digest *key)
     return path;
 }
 
+/* Where what the compiler warned of lies. */
+static void warnings_path(char *path, size_t size, const char *module)
+{
+    snprintf(path, size, "%s.warnings", module);
+}
+
+static void tell_warnings(const rk_runtime *runtime, const char *module)
+{
+    char path[4200 + RK_DIGEST_ROOM];
+    size_t size;
+    warnings_path(path, sizeof path, module);
+    char *warnings = rk_cache_read(path, &size);
+    if (warnings && size) rk_runtime_log(runtime, RK_WARNING, "", 0, warnings);
+    free(warnings);
+}
+
 /* Give the module the name that its key says, and keep the list of what it was made of. */
 static rk_status install(const rk_digest *key, const char *folder, const char *list_path, const char *part,
-                         const text *paths, char **path)
+                         const text *paths, const text *warnings, char **path)
 {
+    char beside[4200 + RK_DIGEST_ROOM];
     *path = module_path(folder, key);
     if (!*path) return rk_error(RK_OUT_OF_MEMORY, "no memory for a path");
-    if (rename(part, *path) == 0 && rk_cache_write(list_path, paths->at, paths->used) == 0) return RK_OK;
+    warnings_path(beside, sizeof beside, *path);
+    if ((!warnings->used || rk_cache_write(beside, warnings->at, warnings->used) == 0) &&
+        rename(part, *path) == 0 && rk_cache_write(list_path, paths->at, paths->used) == 0)
+        return RK_OK;
     rk_error(RK_IO, "can't write into the cache folder '%s': %s", folder, strerror(errno));
     free(*path);
     *path = 0;
@@ -216,13 +236,11 @@ static int has_changed_since(const char *dependencies, const struct timespec *th
     return 0;
 }
 
-/* One run of the compiler: the module in `part`, what it was made of in `paths`. */
-static rk_status compile_once(const rk_runtime *runtime, const char *source, char *include_flag, char *part,
-                              text *paths)
+/* One run of the compiler: the module in `part`, what it was made of in `paths`, what it says in `output`. */
+static rk_status compile_once(const char *source, char *include_flag, char *part, text *paths, text *output)
 {
     char list[4200 + 8];
     command c;
-    text output = { 0 };
     size_t rule_size;
     char *rule = 0;
     rk_status status = RK_OK;
@@ -241,7 +259,8 @@ static rk_status compile_once(const rk_runtime *runtime, const char *source, cha
     command_add(&c, part);
     char line[64];
     const char *compiler = compiler_line(line);
-    int result = run(c.word, &output);
+    output->used = 0;
+    int result = run(c.word, output);
     paths->used = 0;
     if (compiler) text_add(paths, compiler, strlen(compiler));
     if (result < 0)
@@ -253,14 +272,12 @@ static rk_status compile_once(const rk_runtime *runtime, const char *source, cha
                           strsignal(result - ENDED_BY));
     else if (result)
         status = rk_error(RK_COMPILE_FAILED, "'%s' doesn't compile:\n%s", source,
-                          output.at ? output.at : "(the compiler says nothing)");
+                          output->used ? output->at : "(the compiler says nothing)");
     else if (!(rule = rk_cache_read(list, &rule_size)))
         status = rk_error(RK_IO, "can't read what '%s' includes: %s", source, strerror(errno));
     else
         parse_rule(rule, paths);
-    if (status == RK_OK && output.used) rk_runtime_log(runtime, RK_WARNING, "", 0, output.at);
     unlink(list);
-    free(output.at);
     free(rule);
     return status;
 }
@@ -276,13 +293,13 @@ static rk_status compile(const rk_runtime *runtime, const char *source, const ch
     snprintf(include_flag, sizeof include_flag, "-I%s", include);
     snprintf(part, sizeof part, "%s/part-%s.so", folder, rk_cache_mark(mark));
 
-    text paths = { 0 };
+    text paths = { 0 }, output = { 0 };
     rk_digest before = { 0, 0 }, key;
     struct timespec begun;
     int settled = 0;
     clock_gettime(CLOCK_REALTIME, &begun);
     for (rk_u32 attempt = 0; attempt < ATTEMPTS && status == RK_OK && !settled; attempt++) {
-        status = compile_once(runtime, source, include_flag, part, &paths);
+        status = compile_once(source, include_flag, part, &paths, &output);
         if (status != RK_OK) break;
         if (key_of(source, paths.at, &key))
             status = rk_error(RK_IO, "can't read what '%s' includes: %s", source, strerror(errno));
@@ -292,9 +309,11 @@ static rk_status compile(const rk_runtime *runtime, const char *source, const ch
     if (status == RK_OK && !settled)
         status = rk_error(
             RK_IO, "'%s', or a file that it includes, changes while it is compiled: load it again", source);
-    if (status == RK_OK) status = install(&key, folder, list_path, part, &paths, path);
+    if (status == RK_OK) status = install(&key, folder, list_path, part, &paths, &output, path);
+    if (status == RK_OK) tell_warnings(runtime, *path);
     unlink(part);
     free(paths.at);
+    free(output.at);
     return status;
 }
 
@@ -321,6 +340,7 @@ rk_status rk_module_compile(const rk_runtime *runtime, const char *source, char 
     if (is_of_this && size && key_of(full, list, &key) == 0) {
         *path = module_path(folder, &key);
         if (*path && access(*path, R_OK) == 0) {
+            tell_warnings(runtime, *path);
             free(list);
             return RK_OK;
         }

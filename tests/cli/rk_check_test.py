@@ -34,6 +34,18 @@ class Check(Case):
         for device in () if rk_command.SANITIZERS else ("cuda", "opencl"):
             self.assertRegex(told, rf"{device} +\w+[ .0-9]* +(REFUSED|not at hand)")
 
+    def test_warnings_of_each_compiler_are_told_with_file_and_line_and_fail_nothing(self):
+        kernel = self.write("shifty.rk.c", rk_command.DOUBLER.replace("    if (msg->value < 0)", "    out.value << 3;\n    if (msg->value < 0)"))
+        places = {"cpu": r"shifty.rk.c:8:\d+: warning", "cuda": r"shifty.rk.c\(8\): warning", "opencl": r"warning: \S*shifty.rk.c:8:"}
+        with patch.dict(os.environ, QUICK if rk_command.SANITIZERS else {}):
+            for one in self.check(kernel, code=OK)[0]["backends"]:
+                if one["backend"] == "cpu" or (one["compiled"] and not rk_command.SANITIZERS):
+                    self.assertRegex(one["text"], places[one["backend"]])
+        with patch.dict(os.environ, QUICK):  # and again, when the module is in the cache
+            told = self.run_rk("check", kernel, code=OK).stdout.decode()
+        self.assertRegex(told, r"compiler of this build +compiles, with warnings\n(.*\n)* +\S*shifty.rk.c:8:\d+: warning")
+        self.assertRegex(told, r"cuda +sm_90 +compiles\n")
+
     @patch.dict(os.environ, QUICK)
     def test_a_pitfall_that_every_compiler_takes_is_told_with_its_line_and_remedy(self):
         recursive = rk_command.DOUBLER + "RK_FN rk_u32 down(rk_u32 n)\n{\n    return n ? down(n - 1) : 0;\n}\n"
