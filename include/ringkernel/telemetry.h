@@ -51,6 +51,8 @@ typedef struct rk_quantiles {
     rk_u64 count, min_ns, mean_ns, p50_ns, p90_ns, p99_ns, p999_ns, max_ns; /* within 1/16 of the value */
 } rk_quantiles;
 
+/* Waiting times without timestamps are those of one message in 64; of a queue of more than 1,024, of one in a sixteenth of its
+ * length; of batches on CUDA, of one in 512. */
 typedef struct rk_metrics {
     rk_u64 processed;
     rk_u64 depth;         /* in the inbox now */
@@ -63,7 +65,7 @@ typedef struct rk_metrics {
     rk_u64 uptime_ns;         /* since it was activated first */
     double throughput;        /* processed a second of uptime */
     double input_utilization; /* depth / capacity of the fullest shard */
-    rk_quantiles queue_wait;  /* sampled one in 64; every message with timestamps */
+    rk_quantiles queue_wait;  /* sampled, see below; of every message with timestamps */
     rk_quantiles service;     /* per message: time of its batch / messages in it */
     rk_u64 logs_suppressed;
     /* Times of its handlers and stamps are a device's, set to the runtime's clock each second: how far they were off then

@@ -64,7 +64,7 @@ static rk_status find_key(const rk_class *to, const rk_route_options *o, rk_conn
                                  o->key_field, schema->name));
         found = field;
     }
-    if (status != RK_OK) return status;
+    if (status != RK_OK || !found) return status;
     c->key_offset = found->offset;
     c->key_size = found->size;
     return RK_OK;

@@ -97,14 +97,14 @@ static void waiting_times_are_sampled_where_not_every_message_is_stamped(contrac
 /* Of a queue of more than 1,024 it is one in a sixteenth of its length, however many wait. */
 static void waiting_times_of_long_queues_are_sampled_more_rarely(contract *c)
 {
-    rk_launch_options o = small(4096);
+    rk_launch_options o = small(16384);
     rk_kernel k = launch(c, "echo", "echo", &o);
-    for (rk_u32 i = 0; i < 4096; i++) assert_ok(send_probe(c, k, i));
+    for (rk_u32 i = 0; i < 16384; i++) assert_ok(send_probe(c, k, i));
     let_pass(c, RK_MILLISECONDS(5));
     assert_ok(rk_activate(c->runtime, k));
-    for (rk_u32 i = 0; i < 4096; i++) assert_next(c, k, i);
-    wait_until(c, metrics_of(c, k).processed == 4096);
-    assert_in_range(metrics_of(c, k).queue_wait.count, c->variant->backend == RK_BACKEND_CUDA ? 4 : 16, 16);
+    for (rk_u32 i = 0; i < 16384; i++) assert_next(c, k, i);
+    wait_until(c, metrics_of(c, k).processed == 16384);
+    assert_in_range(metrics_of(c, k).queue_wait.count, c->variant->backend == RK_BACKEND_CUDA ? 8 : 16, 16);
     assert_true(metrics_of(c, k).queue_wait.min_ns >= RK_MILLISECONDS(5));
 }
 

@@ -71,18 +71,19 @@ RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 at)
     }
 }
 
-/* A look at what the host wants, and over its lane; and at the stamp of message `stamped` of the run's, taken at `now_ns`,
- * unless that is 0. */
-RK_FN void rk_run_peek(const rk_shuttle *s, rk_u32 from, rk_u32 stamped, rk_u64 now_ns)
+/* A look at what the host wants, and over its lane; and, unless `now_ns` is 0, at the stamp of message `index`, which was taken
+ * then, if it has one. */
+RK_FN void rk_run_peek(const rk_shuttle *s, rk_u32 from, rk_u32 index, rk_u64 now_ns)
 {
     rk_turnstile *t = &s->x->turnstile;
     const rk_way *in = &s->x->in[from][0];
-    const rk_u32 place = now_ns ? rk_stamp_place(rk_way_stamp_shift(in), stamped) : 0;
+    const rk_u32 shift = rk_way_stamp_shift(in), place = rk_stamp_place(shift, index);
+    const rk_u32 stamped = now_ns && !rk_stamp_ahead(shift, index);
     rk_u64 stamp[2];
     const rk_u32 peeked =
-        rk_shuttle_peek(s, &s->x->in[0][0], now_ns ? rk_way_stamps(in) + (place & ~1u) : 0, stamp);
-    if (now_ns && threadIdx.x % 32u == 2u)
-        rk_express_waited(s->x, &rk_shuttle_context.meter->queue_wait, in, stamped,
+        rk_shuttle_peek(s, &s->x->in[0][0], stamped ? rk_way_stamps(in) + (place & ~1u) : 0, stamp);
+    if (stamped && threadIdx.x % 32u == 2u)
+        rk_express_waited(s->x, &rk_shuttle_context.meter->queue_wait, in, index,
                           place & 1u ? stamp[1] : stamp[0], now_ns);
     if (peeked & 2u) rk_turnstile_end(t, RK_RUN_ORDERED);
     if (from && (peeked & 1u)) rk_turnstile_end(t, RK_RUN_OTHER);

@@ -203,18 +203,14 @@ RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
         t->index = (rk_u32)rk_port_add_u64(&rk_shuttle_ring(s, t)->tail, t->granted);
 }
 
-/* What is claimed is counted for its connection. */
+/* What is claimed is counted for its connection, and one message in 512 stamped. */
 RK_FN void rk_shuttle_count(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    if (s->is->count && t->granted)
-        rk_port_count(s->is->shards > 1u ? s->target[t->shard].count : s->is->count, t->granted);
-}
-
-/* A message that goes into slot `index` is stamped, one in 512. */
-RK_FN void rk_shuttle_stamp(const rk_shuttle *s, const rk_shuttle_sends *t, rk_u32 index)
-{
-    if (rk_stamp_ahead(RK_EXPRESS_STAMPS, index)) return;
-    rk_ring_stamp(rk_shuttle_ring(s, t), index, 1, rk_entry_now(&rk_shuttle_context));
+    if (!s->is->count || !t->granted) return;
+    rk_port_count(s->is->shards > 1u ? s->target[t->shard].count : s->is->count, t->granted);
+    const rk_u32 ahead = rk_stamp_ahead(RK_EXPRESS_STAMPS, t->index);
+    if (ahead < t->granted)
+        rk_ring_stamp(rk_shuttle_ring(s, t), t->index + ahead, 1, rk_entry_now(&rk_shuttle_context));
 }
 
 /* What has a slot is written. */
@@ -230,11 +226,9 @@ RK_FN void rk_shuttle_put_all(const rk_shuttle *s, rk_shuttle_sends *t)
         if (s->is->max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
         if (!s->is->count)
             rk_shuttle_write_far(s, goes, index + rank, t->first + i * stride, share);
-        else if (goes) {
-            rk_shuttle_stamp(s, t, index + rank);
+        else if (goes)
             rk_shuttle_write_near(s->is->shards > 1u ? s->target[t->shard].slots : s->is->slots, s->is->mask,
                                   index + rank, rk_express_staged(&s->own, t->first + i * stride));
-        }
     }
     t->done += t->granted;
     t->left -= t->granted;
