@@ -120,22 +120,11 @@ static void plan_mode(const rk_class *class, const rk_launch_options *o, rk_layo
         l->max_batch = l->threads;
 }
 
-static rk_u32 has_stamps(const rk_class *class, const rk_launch_options *o)
-{
-    return o->timestamps == RK_FROM_KERNEL ? class->attributes->timestamps : o->timestamps;
-}
-
 /* What the launch options ask of a kernel that can't be with its attributes. */
 static rk_status check_fit(const rk_class *class, const rk_launch_options *o)
 {
     const rk_attributes *a = class->attributes;
     rk_status found = RK_OK;
-    if (a->not_causal && !has_stamps(class, o))
-        found = rk_error_also(
-            found, rk_error(RK_INVALID_OPTIONS,
-                            "kernel '%s': .not_causal says what stamps are, and there are none: add "
-                            ".timestamps = 1, launch with timestamps on, or leave it out",
-                            class->name));
     if (a->state == RK_PER_ACTOR && o->actors == 0)
         found = rk_error_also(found, rk_error(RK_INVALID_OPTIONS,
                                               "kernel '%s' keeps state per actor: actors must be 1 or more",
@@ -383,7 +372,7 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 tr
     l->device = device;
     l->locks = (traits & RK_LAYOUT_LOCKS) != 0;
     plan_mode(class, o, l);
-    rk_u32 stamps = has_stamps(class, o);
+    rk_u32 stamps = o->timestamps == RK_FROM_KERNEL ? a->timestamps : o->timestamps;
     if (o->deduplication_window || o->expiry || o->requests || stamps) l->features |= RK_FEATURE_LONG;
     if (stamps) l->features |= RK_FEATURE_TIMESTAMPS;
     if (stamps && !a->not_causal) l->features |= RK_FEATURE_CAUSAL;

@@ -65,7 +65,6 @@ RK_BATCH_HANDLER(idle_warps, short_note, n, rk_none, self, .width = RK_WARP, .th
 RK_BATCH_HANDLER(idle_threads, short_note, n, rk_none, self, .threads = 64) { (void)n; }
 RK_BATCH_HANDLER(a_warp, short_note, n, rk_none, self, .width = RK_WARP) { (void)n; }
 RK_HANDLER(stamped_twice, short_note, msg, rk_none, self, .timestamps = 2) {}
-RK_HANDLER(stamps_without_time, short_note, msg, rk_none, self, .not_causal = 1) {}
 RK_HANDLER(sliced_twice, short_note, msg, rk_none, self, .event_driven = 2) {}
 RK_HANDLER(sliced_without_end, short_note, msg, rk_none, self, .event_driven = 1) {}
 RK_HANDLER(sliced_by_nobody, short_note, msg, rk_none, self, .slice_us = 5) {}
@@ -218,8 +217,6 @@ static void what_would_have_no_effect_is_refused(contract *c)
         const char *kernel, *says;
     } attributes[] = {
         { "stamped_twice", ".timestamps 2 is not 0 or 1" },
-        { "stamps_without_time",
-          ".not_causal says what stamps are, and there are none: add .timestamps = 1" },
         { "sliced_twice", ".event_driven 2 is not 0 or 1" },
         { "sliced_without_end", "set .slice_messages or .slice_us" },
         { "sliced_by_nobody", "set .event_driven = 1" },
@@ -233,9 +230,6 @@ static void what_would_have_no_effect_is_refused(contract *c)
         assert_status(launch_status(c, attributes[i].kernel, small(64)), RK_INVALID_OPTIONS);
         assert_error_says(attributes[i].says);
     }
-    rk_launch_options stamped = small(64);
-    stamped.timestamps = 1;
-    assert_ok(launch_status(c, "stamps_without_time", stamped));
     assert_status(launch_status(c, "elsewhere_only", small(64)), RK_UNSUPPORTED);
     assert_error_says("doesn't run on the CPU: add RK_ON_CPU");
     rk_launch_options o = small(64);

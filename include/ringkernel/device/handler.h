@@ -312,7 +312,7 @@ RK_FN void rk_release_references(rk_context *context)
 /* The bytes that a blob may have. Not a blob: an array of -1. */
 #define RK_BLOB_MOST_(message) \
     (sizeof(rk_u8[sizeof(((message *)0)->bytes) == sizeof(message) ? 1 : -1]) * sizeof(message))
-/* Send the message being handled (of a batch: its first) on as it is, a large payload without a copy. Once for each. */
+/* Send the message being handled on, as it is; a large payload is not copied. Once for each message. */
 #define rk_forward(arg) rk_forward_on(arg, RK_TO_DEFAULT)
 #define rk_forward_to(arg, route) rk_forward_on(arg, (rk_u32)rk_route_##route)
 /* Reply to a message: to the host's rk_request, or to the kernel that sent it. */
