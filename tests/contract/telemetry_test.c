@@ -115,7 +115,7 @@ static void in_each_band_one_message_in_64_tells_how_long_it_waited(contract *c)
     enum { OF_BAND = 256 };
     static const rk_u8 priorities[RK_BANDS] = { 10, 70, 130, 200 };
     for (rk_u32 bands = 1; bands < 1u << RK_BANDS; bands++) {
-        rk_launch_options o = small(2048);
+        rk_launch_options o = small(1024);
         rk_u32 used = 0;
         o.priority = 1;
         rk_kernel k = launch_echo(c, &o);

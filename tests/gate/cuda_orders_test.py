@@ -97,13 +97,13 @@ PROBES = {
     # -- whole turns, which hold M1, and the fences of RK_SEQUENTIAL
     "m1_open": ("rk_context *c, rk_u32 *limit, rk_u32 *to", "*to = rk_visit_open(c, limit);",
                 ("ld.acquire.sys.b32", COUNT, "ld.acquire.sys.b32")),
-    "m1_taken": ("rk_context *c, rk_u32 *to", "*to = rk_visit_taken(c);", {"ld.acquire.sys.b32": 3}),  # with N1, S2
+    "m1_taken": ("rk_context *c, rk_u32 *to", "*to = rk_visit_taken(c);", {"ld.acquire.sys.b32": 2}),  # with N1
     "m1_draining": ("rk_context *rk_ctx, rk_u32 *to", "*to = rk_is_draining(rk_ctx);", {"ld.acquire.sys.b32": 2}),  # with N1
     "publish": ("rk_context *c, rk_u32 *to", "*to = rk_publish(c);", {"fence.acq_rel.sys": 1}),  # a reference's
     "join": ("rk_context *c, rk_u8 *slot", "rk_message_join(c, slot);", ["fence.acq_rel.gpu"]),  # likewise, if relaxed
     "examine": ("rk_context *c, rk_u32 *to", "*to = rk_message_examine(c);", {"fence.acq_rel.gpu": 1}),  # likewise
 }
-LABELS = ("P1", "P2", "P3", "C1", "C2", "C3", "E1", "E2", "L1", "L2", "S1", "S2", "N1", "N2", "M1", "B1", "B2")
+LABELS = ("P1", "P2", "P3", "C1", "C2", "C3", "E1", "E2", "L1", "L2", "N1", "N2", "M1", "B1", "B2")
 
 # An ordered instruction, or the name of a function that is called.
 STEP = re.compile(r"\b(?:(?:(?:ld|st)\.(?:acquire|release|relaxed|volatile|mmio)|atom|red|fence|membar)\.[\w.]+|_Z\w+)")
