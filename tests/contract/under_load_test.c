@@ -195,30 +195,10 @@ static void a_process_that_is_stopped_and_continued_resumes_and_loses_nothing(co
     for (rk_u32 i = 0; i < AT_LOAD; i++) assert_true(info_of(c, l[i].kernel).healthy);
 }
 
-/* Nobody could make room while nobody ran: what waited for it longer than it may is not lost for that. */
-static void a_staged_send_that_waits_while_the_process_is_stopped_waits_on(contract *c)
-{
-    rk_launch_options o = small(16);
-    o.kernel_name = in_style(c, "echo");
-    o.send_deadline_ns = RK_MILLISECONDS(1200);
-    rk_kernel source, target;
-    assert_ok(rk_launch(c->runtime, "source", &o, &source));
-    assert_ok(rk_launch(c->runtime, "target", &o, &target));
-    assert_ok(rk_connect(c->runtime, source, 0, target, 0));
-    assert_ok(rk_activate(c->runtime, source));
-    for (rk_u32 i = 0; i < 20; i++) assert_ok(send_probe(c, source, i));
-    wait_until(c, metrics_of(c, source).parks > 0);
-    stop_and_continue(RK_MILLISECONDS(1500));
-    assert_ok(rk_activate(c->runtime, target));
-    for (rk_u32 i = 0; i < 20; i++) assert_next(c, target, i);
-    assert_int_equal(account_of(c, source).dead_sends, 0);
-}
-
 static const contract_case cases[] = {
     { CASE(kernels_are_launched_and_modules_loaded_while_ten_run_at_load), NEEDS_THREADS },
     { CASE(lives_of_many_kernels_cross_each_other), NEEDS_THREADS },
     { CASE(a_process_that_is_stopped_and_continued_resumes_and_loses_nothing), NEEDS_THREADS | NEEDS_CPU },
-    { CASE(a_staged_send_that_waits_while_the_process_is_stopped_waits_on), NEEDS_THREADS | NEEDS_CPU },
 };
 
 CONTRACT_MAIN("under_load", cases)

@@ -100,18 +100,6 @@ static rk_u64 wake_time(const rk_seat *seat, rk_u32 result)
     return turn->wake_ns && turn->wake_ns < gathered_ns ? turn->wake_ns : gathered_ns;
 }
 
-/* A shard that is parked is looked at all the time, or else when its deadline is over. When that comes so much later,
- * the process was stopped, or its worker held up: nobody could make room, so the wait for it begins anew. */
-#define HELD_UP_NS RK_MILLISECONDS(250)
-static void forgive_delay(const worker *w, rk_seat *seat, rk_u64 wake_at_ns)
-{
-    rk_turn *turn = &seat->shard->turn;
-    if (!turn->parked || w->runtime->options.clock_ns) return; /* an injected clock goes as it likes */
-    const rk_u64 now = rk_runtime_now(w->runtime),
-                 expected = wake_at_ns ? wake_at_ns : seat->context.now_ns; /* of the look before */
-    if (now > expected && now - expected >= HELD_UP_NS) turn->parked_ns = now;
-}
-
 typedef struct sweep {
     rk_u64 wake_at_ns; /* earliest; 0: none */
     rk_u32 busy;       /* some seat did something, or is not cold yet */
@@ -172,7 +160,6 @@ static sweep go_round(worker *w, seat_list *list)
     if (!may_look(w, list)) return (sweep){ 0, 1, 0 };
     for (rk_u32 i = 0; i < list->count; i++) {
         rk_seat *seat = list->seat[i];
-        rk_u64 wake_at_ns = 0;
         if (seat->cold) {
             if (seat->wake_at_ns && !now) now = rk_runtime_now(w->runtime);
             rk_u32 due = seat->wake_at_ns && now >= seat->wake_at_ns;
@@ -182,13 +169,11 @@ static sweep go_round(worker *w, seat_list *list)
                 continue;
             }
             (void)__atomic_exchange_n(&seat->rung, 0, __ATOMIC_ACQ_REL);
-            wake_at_ns = seat->wake_at_ns;
             seat->cold = 0;
             seat->wake_at_ns = 0;
             seat->idle_visits = 0;
         }
         __atomic_store_n(&w->visiting, seat, __ATOMIC_RELEASE);
-        forgive_delay(w, seat, wake_at_ns);
         rk_u32 result = rk_cpu_visit(seat);
         settle(w, seat, result, &s);
         if (result == RK_VISIT_IDLE && !seat->cold && list->count == 1 && rk_cpu_await(seat, LOOKS))
