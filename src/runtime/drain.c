@@ -3,15 +3,14 @@
  * A shard sees for itself that its sources have ended, by its end table (device/loop.h). Only in a cycle
  * nobody can be first: there the host looks. When all shards of the cycle's kernels are idle with empty lanes, between
  * two equal accounts of all of them, everything that was sent has been received, and the host says so. */
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../lane/waiting.h"
-#include "futex.h"
 #include "guard.h"
 #include "kernel.h"
+#include "pause.h"
 #include "report.h"
 #include "wiring.h"
 
@@ -261,13 +260,7 @@ static rk_status drain(rk_runtime *runtime, draining *d, rk_u64 timeout_ns)
             say_who_waits(d);
             break;
         }
-        pthread_mutex_unlock(&runtime->control);
-        /* The ends come within microseconds of each other as a rule; a slow handler gets the core. */
-        if (round < 1000)
-            sched_yield();
-        else
-            rk_futex_wait(&runtime->quarantined, rk_atomic_u32(&runtime->quarantined), RK_MICROSECONDS(100));
-        pthread_mutex_lock(&runtime->control);
+        rk_let_others_pass(runtime, round);
     }
     return status;
 }

@@ -7,6 +7,17 @@
 #include "kernel.h"
 #include "report.h"
 
+void rk_let_others_pass(rk_runtime *runtime, rk_u32 round)
+{
+    pthread_mutex_unlock(&runtime->control);
+    /* What is waited for comes within microseconds as a rule; a slow handler gets the core. */
+    if (round < 1000)
+        sched_yield();
+    else
+        rk_futex_wait(&runtime->quarantined, rk_atomic_u32(&runtime->quarantined), RK_MICROSECONDS(100));
+    pthread_mutex_lock(&runtime->control);
+}
+
 static void command(rk_host_kernel *k, rk_u32 what)
 {
     for (rk_u32 s = 0; s < k->seat_count; s++)
@@ -48,12 +59,7 @@ void rk_pause(rk_host_kernel *k, int until_room, rk_u64 deadline_ns)
         if (!runtime->backend->is_visited(runtime, k) && !(until_room && waits_for_room(k))) return;
         if (rk_monotonic_ns() >= deadline_ns) return;
         if (until_room) rk_reports_collect(k); /* it may be those that there is no room for */
-        pthread_mutex_unlock(&runtime->control);
-        if (round < 1000)
-            sched_yield();
-        else
-            rk_futex_wait(&runtime->quarantined, rk_atomic_u32(&runtime->quarantined), RK_MICROSECONDS(100));
-        pthread_mutex_lock(&runtime->control);
+        rk_let_others_pass(runtime, round);
     }
 }
 

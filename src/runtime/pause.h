@@ -20,4 +20,7 @@ void rk_unpause(rk_host_kernel *kernel);
  *   RK_TIMED_OUT  a handler is still running, or nobody makes room; those that were served are served again */
 rk_status rk_stop_between_batches(rk_host_kernel **kernels, rk_u32 count, const rk_wait *wait);
 
+/* Who waits for a condition with the control lock lets it go for a moment, in its round-th look. */
+void rk_let_others_pass(rk_runtime *runtime, rk_u32 round);
+
 #endif
