@@ -157,6 +157,24 @@ static void each_shard_of_a_pipeline_has_its_hook_once(contract *c)
     for (rk_u32 i = 0; i < 3; i++) assert_int_equal(account_of(c, k[i]).delivered, 1000 + 3 * i);
 }
 
+/* Who is looked at first finds its sources still there, and has to be looked at again when they have ended, though they
+ * sent nothing on the way. */
+static void a_pipeline_without_hooks_that_was_launched_from_its_end_is_drained(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel third = launch(c, "third", "pass_token", &o), second = launch(c, "second", "pass_token", &o),
+              first = launch(c, "first", "pass_token", &o);
+    const rk_kernel k[3] = { third, second, first };
+    assert_ok(rk_connect(c->runtime, first, 0, second, 0));
+    assert_ok(rk_connect(c->runtime, second, 0, third, 0));
+    for (rk_u32 i = 0; i < 3; i++) assert_ok(rk_activate(c->runtime, k[i]));
+    settle(c);
+
+    assert_ok(rk_drain(c->runtime, k, 3, RK_SECONDS(20)));
+
+    for (rk_u32 i = 0; i < 3; i++) assert_int_equal(info_of(c, k[i]).life, RK_LIFE_DRAINED);
+}
+
 /* Two kernels in a circle; what has been round often enough leaves by the first one's other route. */
 static void launch_circle(contract *c, const rk_launch_options *o, rk_kernel *k)
 {
@@ -313,6 +331,7 @@ static void a_drain_ends_after_a_stage_was_relaunched(contract *c)
 static const contract_case cases[] = {
     { CASE(a_pipeline_of_three_with_all_rings_full_is_drained), ON_EVERY },
     { CASE(each_shard_of_a_pipeline_has_its_hook_once), ON_EVERY },
+    { CASE(a_pipeline_without_hooks_that_was_launched_from_its_end_is_drained), ON_EVERY },
     { CASE(a_cycle_ends_when_what_goes_round_has_ended), ON_EVERY },
     { CASE(a_cycle_with_all_rings_full_is_drained_and_its_overflow_is_in_the_dead_letters), NEEDS_THREADS },
     { CASE(a_drain_that_cannot_end_says_who_waits_for_what), ON_EVERY },

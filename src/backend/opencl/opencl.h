@@ -62,7 +62,8 @@ typedef struct rk_opencl_shard {
     rk_u64 head[2];           /* and how far the host had read, as the device was told */
     rk_u32 command, host_ended, faults; /* and its orders */
     rk_u64 freed[RK_BANDS];             /* the host lane's head, as the last slice left it */
-    rk_u64 progress;                    /* at the end of its last slice */
+    rk_u64 progress;                    /* at the end of its last slice, */
+    rk_u32 phase;                       /* and its phase: in a shared arena the orders have that already */
 } rk_opencl_shard;
 
 /* A kernel that is served. */

@@ -338,9 +338,9 @@ static int take_orders(const rk_seat *seat, rk_opencl_shard *shard, const rk_ans
 {
     rk_orders *orders = seat->orders;
     int worked = answer->visit == RK_VISIT_WORKED || answer->visit == RK_VISIT_WAITS ||
-                 answer->progress != shard->progress || answer->phase != rk_atomic_u32(&orders->phase) ||
-                 answer->more;
+                 answer->progress != shard->progress || answer->phase != shard->phase || answer->more;
     shard->progress = answer->progress;
+    shard->phase = answer->phase;
     __atomic_store_n(&orders->progress, answer->progress, __ATOMIC_RELAXED);
     __atomic_store_n(&orders->wake_ns, answer->wake_ns, __ATOMIC_RELAXED);
     __atomic_store_n(&orders->visit, answer->visit, __ATOMIC_RELAXED);
