@@ -41,6 +41,7 @@ typedef struct mock_cuda {
     int sparse;          /* of code that isn't dense a multiprocessor holds so many; 0: as of other code */
     int static_shared;   /* bytes of a block's shared memory that each function has for itself */
     int per_processor;   /* blocks that a multiprocessor holds; 0: by their threads; -1: none fits */
+    int full;            /* atomic; 1: what runs leaves no registers for the clock's probe */
     int timer_gains;     /* ns that the device's timer gains each microsecond */
     unsigned wrong_word; /* of the device's layout, and 1: word 0; 0: none is wrong */
     /* What is alive. */

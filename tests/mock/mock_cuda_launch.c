@@ -59,6 +59,7 @@ static int play(const mock_entry *entry, void *running)
 static int has_room(int device)
 {
     rk_u32 kernels = 0, threads = 32;
+    if (__atomic_load_n(&mock_cuda.full, __ATOMIC_ACQUIRE)) return 0;
     for (int i = 0; i < STREAMS; i++)
         if (streams[i].busy && streams[i].device == device)
             kernels++, threads += streams[i].entry.blocks * streams[i].entry.threads;

@@ -141,8 +141,11 @@ static rk_status check_layout(rk_cuda_runtime *cuda, rk_cu_module module)
                               i, words[i], host_layout[i]);
     if (status == RK_OK) {
         result = cuda->api.cuModuleGetFunction(&cuda->clock_probe, module, "rk_clock_probe");
-        status = result == RK_CUDA_SUCCESS ? rk_cuda_calibrate(cuda)
+        status = result == RK_CUDA_SUCCESS ? rk_cuda_calibrate(cuda, RK_CUDA_PATIENCE)
                                            : rk_cuda_failed(cuda, result, "finding the clock's probe");
+        if (status == RK_TIMED_OUT)
+            rk_error(status, "the device did not tell its time within %llu s: who else has all of it?",
+                     (unsigned long long)(RK_CUDA_PATIENCE / RK_SECONDS(1)));
     }
     if (status != RK_OK) cuda->clock_probe = 0; /* its module goes */
     cuda->layout_checked = status == RK_OK;

@@ -16,6 +16,7 @@
 
 #define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
 #define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
+#define RK_CUDA_CLOCK_WORDS 4096u    /* bytes behind it, for the clock */
 #define RK_CUDA_RESIDENT_MOST 127u   /* kernels at once of the device's 128: the clock's probe is one too */
 #define RK_CUDA_DEFERS 256           /* how often a thread lets another have the copying lock first */
 #define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
@@ -51,6 +52,7 @@ typedef struct rk_residence {
     rk_u32 launched;                /* atomic; 1: something of it is, or may be, on the device */
     rk_u32 told;                    /* its failure was told */
     rk_u32 slices;                  /* atomic: how many it had */
+    rk_u32 ended;                   /* shards that had ended by the end of the last */
     rk_u32 per_processor;           /* blocks of it that a multiprocessor holds */
     rk_u64 progress[];              /* of each shard, at the end of its last slice */
 } rk_residence;
@@ -73,7 +75,7 @@ typedef struct rk_cuda_runtime {
     pthread_mutex_t copying; /* the bounce and the service stream; any thread, by rk_cuda_lock */
     rk_u32 waiting;          /* atomic: threads that wait for it, but for the keeper, */
     rk_u32 keeper_waits;     /* and that it does */
-    char *bounce;
+    char *bounce;            /* RK_CUDA_BOUNCE bytes; behind them the words of the clock */
     /* code.c */
     rk_cuda_code *codes;
     rk_cu_function layout_check;
@@ -89,10 +91,16 @@ typedef struct rk_cuda_runtime {
     pthread_t keeper;
     rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */
     rk_u64 beat;                                   /* atomic: the keeper's rounds */
-    rk_cu_function clock_probe;                    /* 0: no code is loaded yet */
-    rk_u64 clock_base;                             /* atomic: the runtime's clock less the device's timer */
-    rk_u64 clock_error_ns;                         /* atomic: of that, at most */
-    rk_i64 clock_drift_ns;                         /* atomic: from the calibration before to this one */
+    /* clock.c */
+    rk_cu_stream clock_stream;  /* the probe's, */
+    rk_u64 *clock_words;        /* and its questions and answers, pinned */
+    rk_cu_function clock_probe; /* 0: no code is loaded yet */
+    rk_u32 clock_asked;         /* 1: a probe was launched, and may not have ended */
+    rk_u32 clock_told;          /* 1: that the device can't be asked */
+    rk_u64 clock_set_ns;        /* atomic: when the following were, on the monotonic clock */
+    rk_u64 clock_base;          /* atomic: the runtime's clock less the device's timer */
+    rk_u64 clock_error_ns;      /* atomic: of that, at most */
+    rk_i64 clock_drift_ns;      /* atomic: a second, or since the one before if that was less */
 } rk_cuda_runtime;
 
 /* The devices of a runtime, each with a keeper and a copying lock of its own; of the arena each has a part,
@@ -180,13 +188,18 @@ rk_status rk_cuda_keeper_start(rk_cuda_runtime *cuda);
 void rk_cuda_keeper_stop(rk_cuda_runtime *cuda);
 void rk_cuda_ring(rk_seat *seat);
 void rk_cuda_ring_parked(rk_runtime *runtime);
-/* Set clock_base. Copying lock held, context entered. */
-rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda);
-/* A kernel's shards learn the time, or what the device adds to its timer, and how far that may be off. */
-void rk_cuda_tell_clock(const rk_cuda_runtime *cuda, const rk_host_kernel *kernel);
-void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns);
 /* Its kernel has failed: say so, once. Without the copying lock. */
 void rk_cuda_tell_failure(rk_host_kernel *kernel);
 void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns);
+
+/* clock.c */
+/* Set clock_base. RK_TIMED_OUT: the device did not answer a question within so many ns, since it is full, and the clock
+ * stays as it was set. Copying lock held, context entered. */
+rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda, rk_u64 within_ns);
+/* A kernel's shards learn the time, or what the device adds to its timer, and how far that may be off. */
+void rk_cuda_tell_clock(const rk_cuda_runtime *cuda, const rk_host_kernel *kernel);
+void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns);
+/* Say so, once. Without the copying lock. */
+void rk_cuda_tell_overdue(rk_cuda_runtime *cuda);
 
 #endif

@@ -13,83 +13,8 @@
 
 #define BEAT_NS RK_MILLISECONDS(5)
 #define SLICE_VISITS 64u /* of a shard in one launch, at most */
-
-/* ------------------------------------------------------------------ the clock */
-
-#define ROUNDS 24u
-
-rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda)
-{
-    volatile rk_u64 *words = (volatile rk_u64 *)(void *)cuda->bounce;
-    rk_cu_address at = (rk_cu_address)(size_t)cuda->bounce;
-    rk_u32 rounds = ROUNDS;
-    rk_u64 best = ~0ull, base = 0;
-    void *arguments[] = { &at, &rounds };
-    memset(cuda->bounce, 0, (16 + ROUNDS) * 8);
-    int result =
-        cuda->api.cuLaunchKernel(cuda->clock_probe, 1, 1, 1, 1, 1, 1, 0, cuda->service, arguments, 0);
-    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "asking the device for its time");
-    for (rk_u32 i = 0; i < ROUNDS; i++) {
-        rk_u64 asked = rk_monotonic_ns(), answered;
-        __atomic_store_n(&words[0], i + 1, __ATOMIC_RELEASE);
-        while (!__atomic_load_n(&words[16 + i], __ATOMIC_ACQUIRE)) {
-            answered = rk_monotonic_ns();
-            if (answered - asked > RK_MILLISECONDS(100)) break;
-        }
-        answered = rk_monotonic_ns();
-        rk_u64 device = words[16 + i];
-        if (!device || answered - asked >= best) continue;
-        best = answered - asked;
-        base = asked + best / 2 - device;
-    }
-    rk_status status = rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
-    if (status != RK_OK || best == ~0ull) return status;
-    rk_u64 before = __atomic_load_n(&cuda->clock_base, __ATOMIC_RELAXED);
-    if (before) __atomic_store_n(&cuda->clock_drift_ns, (rk_i64)(base - before), __ATOMIC_RELAXED);
-    __atomic_store_n(&cuda->clock_error_ns, best / 2, __ATOMIC_RELAXED);
-    __atomic_store_n(&cuda->clock_base, base, __ATOMIC_RELEASE);
-    return RK_OK;
-}
-
-void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns)
-{
-    const rk_cuda_runtime *cuda = rk_cuda_on(kernel);
-    *error_ns = __atomic_load_n(&cuda->clock_error_ns, __ATOMIC_RELAXED);
-    *drift_ns = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
-}
-
-/* At most, until it is set again: as it was set, and by how much it moves in that time. */
-static rk_u64 error_of(const rk_cuda_runtime *cuda)
-{
-    const rk_i64 drift = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
-    return __atomic_load_n(&cuda->clock_error_ns, __ATOMIC_RELAXED) + (rk_u64)(drift < 0 ? -drift : drift);
-}
-
-/* A message may have been stamped by another device. */
-static rk_u32 error_between(const rk_cuda_runtime *cuda)
-{
-    const rk_cuda_devices *all = cuda->all;
-    rk_u64 others = 0;
-    for (rk_u32 d = 0; d < all->count; d++)
-        if (all->at[d]->context != cuda->context && error_of(all->at[d]) > others)
-            others = error_of(all->at[d]);
-    const rk_u64 error = error_of(cuda) + others;
-    return error < ~0u ? (rk_u32)error : ~0u;
-}
-
-void rk_cuda_tell_clock(const rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
-{
-    const rk_runtime_options *o = &cuda->runtime->options;
-    const rk_u64 base =
-        o->clock_ns ? o->clock_ns(o->clock_user) : __atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE);
-    const rk_u32 error = o->clock_ns ? 0 : error_between(cuda);
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) {
-        rk_orders *orders = kernel->seats[s].orders;
-        orders->clock_fixed = o->clock_ns != 0;
-        __atomic_store_n(&orders->clock_base, base, __ATOMIC_RELAXED);
-        rk_atomic_set_u32(&orders->clock_error_ns, error);
-    }
-}
+#define CLOCK_WITHIN_NS \
+    BEAT_NS /* where the device has no room to be asked for its time, nothing waits for longer */
 
 static void set_clocks(rk_cuda_runtime *cuda)
 {
@@ -148,13 +73,17 @@ static int run_slices(rk_cuda_runtime *cuda)
         if (rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE) == RK_TIMED_OUT) continue;
         rk_atomic_set_u32(&r->launched, 0);
         rk_atomic_set_u32(&r->slices, r->slices + 1);
+        rk_u32 ended = 0;
         for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
             const rk_orders *orders = r->kernel->seats[s].orders;
             rk_u32 visit = rk_atomic_u32(&orders->visit);
             rk_u64 progress = __atomic_load_n(&orders->progress, __ATOMIC_ACQUIRE);
             worked |= visit == RK_VISIT_WAITS || visit == RK_VISIT_PARKED || progress != r->progress[s];
             r->progress[s] = progress;
+            ended += visit == RK_VISIT_ENDED;
         }
+        worked |= ended != r->ended; /* those that it feeds may end, too */
+        r->ended = ended;
     }
     return (int)worked;
 }
@@ -215,7 +144,7 @@ static void *keeper_main(void *argument)
     cuda->api.cuCtxSetCurrent(cuda->context);
     for (;;) {
         rk_u32 seen = __atomic_load_n(&cuda->keeper_event, __ATOMIC_SEQ_CST);
-        int worked = 0;
+        int worked = 0, overdue = 0;
         rk_u64 nap_ns = BEAT_NS;
         if (rk_atomic_u32(&cuda->keeper_stop)) break;
         for (int i = 0; i < RK_CUDA_DEFERS && rk_atomic_u32(&cuda->waiting); i++) sched_yield();
@@ -228,12 +157,12 @@ static void *keeper_main(void *argument)
                 worked = run_slices(cuda);
             else
                 keep_resident(cuda, beat);
-            const int late = cuda->clock_probe && rk_monotonic_ns() - calibrated > RK_SECONDS(1);
-            if (late) {
-                rk_cuda_calibrate(cuda);
+            const int due = cuda->clock_probe && rk_monotonic_ns() - calibrated > RK_SECONDS(1);
+            if (due) {
+                overdue = rk_cuda_calibrate(cuda, CLOCK_WITHIN_NS) == RK_TIMED_OUT;
                 calibrated = rk_monotonic_ns();
             }
-            if (late || runtime->options.clock_ns)
+            if (due || runtime->options.clock_ns)
                 set_clocks(cuda); /* one of the user's own moves as it likes */
             if (runtime->options.slices && !worked) {
                 sleep_lanes(cuda);
@@ -243,6 +172,7 @@ static void *keeper_main(void *argument)
         }
         pthread_mutex_unlock(&cuda->copying);
         tell_failures(cuda);
+        if (overdue) rk_cuda_tell_overdue(cuda);
         if (worked) {
             if (runtime->options.slices) raise_all(cuda->all, cuda); /* something may have been sent there */
             sched_yield();

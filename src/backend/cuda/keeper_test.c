@@ -311,6 +311,42 @@ static void as_many_kernels_as_can_be_leave_room_for_the_clock(void **state)
     assert_beats_for(kernel, RK_MILLISECONDS(2500));
 }
 
+static rk_u64 clock_error_of(rk_kernel kernel) { return metrics_of(kernel).clock_error_ns; }
+
+/* Of them all, and one that looked at the layout. */
+static rk_u32 probes(void) { return __atomic_load_n(&mock->launches, __ATOMIC_ACQUIRE) - entries(); }
+
+static void a_clock_that_cannot_be_asked_holds_up_nobody_and_says_how_far_it_may_be_off(void **state)
+{
+    (void)state;
+    open_runtime();
+    mock->timer_gains = 1; /* a millisecond each second */
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(metrics_of(kernel).clock_drift_ns < -(rk_i64)RK_MICROSECONDS(900));
+    const rk_u64 error = clock_error_of(kernel), base = base_of(kernel);
+
+    /* when nothing leaves room for the probe, then heartbeat and looks go on, and one probe waits */
+    __atomic_store_n(&mock->full, 1, __ATOMIC_RELEASE);
+    const rk_u32 asked = probes();
+    rk_u64 changed = rk_monotonic_ns(), beat = beat_of(kernel);
+    while (clock_error_of(kernel) < error + RK_MILLISECONDS(1)) {
+        if (beat_of(kernel) != beat) beat = beat_of(kernel), changed = rk_monotonic_ns();
+        if (rk_monotonic_ns() - changed > RK_SECONDS(1)) fail_msg("the heartbeat has stopped");
+        usleep(1000);
+    }
+    assert_in_range(probes(), asked, asked + 1);
+    assert_int_equal(base_of(kernel), base);
+    AWAIT(rk_atomic_u32(&orders_of(kernel)->clock_error_ns) >=
+          error + RK_MILLISECONDS(1)); /* the shard knows, too */
+    assert_int_equal(times("can't be asked for its time"), 1);
+
+    /* and when there is room again it is set, and off by as little as before */
+    __atomic_store_n(&mock->full, 0, __ATOMIC_RELEASE);
+    AWAIT(probes() >= asked + 2);
+    AWAIT(base_of(kernel) != base);
+    assert_int_equal(times("can't be asked for its time"), 1);
+}
+
 /* ------------------------------------------------------------------ slices */
 
 static void open_slices(void)
@@ -375,6 +411,30 @@ static void in_slices_what_waits_is_visited_again_at_once(void **state)
     rk_u64 begin = rk_monotonic_ns();
     active("a", "sink");
     AWAIT(entries() >= 50);
+    assert_true(rk_monotonic_ns() - begin < RK_SECONDS(4)); /* with a sleep between them it would be five */
+}
+
+/* One shard after the other, each in a launch of its own. */
+static int ends_one_by_one(const mock_entry *entry)
+{
+    for (rk_u32 s = 0; s < entry->count && s + 1 < entry->number; s++) {
+        rk_atomic_set_u32(&played_orders(entry, s)->visit, RK_VISIT_ENDED);
+        rk_atomic_set_u32(&played_orders(entry, s)->phase, RK_PHASE_ENDED);
+    }
+    return 1;
+}
+
+static void in_slices_an_end_is_followed_by_another_at_once(void **state)
+{
+    (void)state;
+    rk_launch_options o = small("sink");
+    open_slices();
+    play(ends_one_by_one);
+    o.shards = o.blocks = 50;
+    rk_kernel kernel = launch_with("a", &o);
+    rk_u64 begin = rk_monotonic_ns();
+    OK(rk_activate(runtime, kernel));
+    AWAIT(rk_atomic_u32(&host_of(kernel)->seats[49].orders->phase) == RK_PHASE_ENDED);
     assert_true(rk_monotonic_ns() - begin < RK_SECONDS(4)); /* with a sleep between them it would be five */
 }
 
@@ -523,8 +583,10 @@ static const struct CMUnitTest tests[] = {
     TEST(a_clock_of_ones_own_is_not_off),
     TEST(a_device_as_full_as_can_be_has_room_for_the_clock),
     TEST(as_many_kernels_as_can_be_leave_room_for_the_clock),
+    TEST(a_clock_that_cannot_be_asked_holds_up_nobody_and_says_how_far_it_may_be_off),
     TEST(in_slices_a_message_brings_a_launch_and_idleness_few),
     TEST(in_slices_what_waits_is_visited_again_at_once),
+    TEST(in_slices_an_end_is_followed_by_another_at_once),
     TEST(in_slices_a_kernel_is_launched_when_its_time_has_come),
     TEST(in_slices_a_kernel_has_one_before_it_leaves),
     TEST(in_slices_a_kernel_gets_on_though_others_always_want_the_device),

@@ -236,9 +236,14 @@ rk_status rk_cuda_prepare_copies(rk_cuda_runtime *cuda)
     int result = cuda->api.cuStreamCreateWithPriority(&cuda->service, RK_CU_STREAM_NON_BLOCKING,
                                                       cuda->priority_greatest);
     if (result == RK_CUDA_SUCCESS)
-        result = cuda->api.cuMemHostAlloc((void **)&cuda->bounce, RK_CUDA_BOUNCE,
+        result = cuda->api.cuStreamCreateWithPriority(&cuda->clock_stream, RK_CU_STREAM_NON_BLOCKING,
+                                                      cuda->priority_greatest);
+    if (result == RK_CUDA_SUCCESS)
+        result = cuda->api.cuMemHostAlloc((void **)&cuda->bounce, RK_CUDA_BOUNCE + RK_CUDA_CLOCK_WORDS,
                                           RK_CU_MEMHOSTALLOC_PORTABLE | RK_CU_MEMHOSTALLOC_DEVICEMAP);
-    return result == RK_CUDA_SUCCESS ? RK_OK : rk_cuda_failed(cuda, result, "pinning memory for copies");
+    if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "pinning memory for copies");
+    cuda->clock_words = (rk_u64 *)(void *)(cuda->bounce + RK_CUDA_BOUNCE);
+    return RK_OK;
 }
 
 /* What was mapped together goes together. */
@@ -269,6 +274,7 @@ void rk_cuda_release(rk_cuda_runtime *cuda)
     if (cuda->runtime->arena.base && cuda->place == 0) unpin(cuda);
     if (cuda->bounce) cuda->api.cuMemFreeHost(cuda->bounce);
     if (cuda->service) cuda->api.cuStreamDestroy(cuda->service);
+    if (cuda->clock_stream) cuda->api.cuStreamDestroy(cuda->clock_stream);
     for (rk_u32 p = 0; p < 3; p++)
         if (cuda->spare[p]) cuda->api.cuStreamDestroy(cuda->spare[p]);
 }
