@@ -113,7 +113,7 @@ typedef struct rk_launch_options {
     rk_u8 boundary
         [4]; /* priorities below boundary[0] are the lowest band, …; all 0: 64, 128, 192; the fourth is 0 */
     rk_u32
-        stream_priority; /* RK_STREAM_*: of a device's streams; on the CPU, which shards a worker visits first */
+        stream_priority; /* RK_STREAM_*: of a CUDA device's streams; on the CPU, which shards a worker visits first; in slices on OpenCL, which kernel has its first */
     rk_u32 shards;       /* 1…4096: inboxes and state */
     rk_u32 blocks;       /* 1 and up: at most so many workers or GPU blocks serve it */
     rk_u32 threads;      /* of a block; RK_FROM_KERNEL */
@@ -123,7 +123,9 @@ typedef struct rk_launch_options {
     rk_u32 requests;        /* 1: rk_request may be used (long headers) */
     rk_u32 timestamps;      /* 1: queue wait is measured per message; RK_FROM_KERNEL */
     rk_u32 default_ttl_us;  /* time to live of messages that say none; needs expiry; 0: none */
-    rk_u32 slot_format; /* of all lanes: RK_FORMAT_SEQ or RK_FORMAT_UNIT (a plain inbox without DropOldest) */
+    /* Of all lanes where slots are read in place (the CPU, an OpenCL device that shares memory): RK_FORMAT_SEQ, or
+     * RK_FORMAT_UNIT (a plain inbox without DropOldest). Across a bus slots are units whatever it says. */
+    rk_u32 slot_format;
     rk_u32
         single_producer; /* 1: one host thread sends: no atomic claim; more than one is the caller's error */
     /* 1: everything that the sender wrote before is seen across the bus as well, and between devices. For kernels whose
@@ -148,12 +150,13 @@ typedef struct rk_launch_options {
     void (*on_dead_letter)(void *user, const rk_dead_letter *letter);
     void *dead_letter_user;
     rk_u32
-        spmd_check; /* 1: SPMD batches run twice, in two orders, and must agree (finds scopes that are too narrow) */
+        spmd_check; /* 1: SPMD batches run twice, in two orders, and must agree (finds scopes that are too narrow); on the CPU, elsewhere RK_UNSUPPORTED */
     /* So many dead letters are kept: a warning is logged, and again once all of them were taken. 0: when one is let
      * go for want of room, unless there is a callback. */
     rk_u32 dead_letter_alert;
     /* How long one call of a handler may run before the kernel counts as hanging, its worker is replaced, and a
-     * supervisor replaces the kernel. From 10 ms; 0: the runtime's stall_limit_ns. On the CPU, with workers. */
+     * supervisor replaces the kernel. From 10 ms; 0: the runtime's stall_limit_ns. On the CPU, with workers; elsewhere
+     * RK_UNSUPPORTED. */
     rk_u64 handler_limit_ns;
     /* The kernel's device: its place in the runtime's list of devices, from 0 on. RK_FROM_KERNEL: at a launch
      * the one with the fewest blocks, at a relaunch the one where it is; another place moves it there.

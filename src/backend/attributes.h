@@ -7,6 +7,8 @@
 /* RK_UNSUPPORTED where .backends leaves this one out: `on` is its RK_ON_…, `name` as that is written, `title` as people
  * say it. */
 rk_status rk_check_backends(const rk_class *class, rk_u32 on, const char *name, const char *title);
+/* RK_UNSUPPORTED: options that only threads of the CPU can keep. */
+rk_status rk_check_device_options(const rk_launch_options *options);
 /* RK_INVALID_OPTIONS: values that aren't, bounds of slices where there are none, slices without bounds. */
 rk_status rk_check_values(const rk_class *class);
 

@@ -40,17 +40,34 @@ void rk_arena_close(rk_arena *arena)
     munmap(arena->base, arena->size);
 }
 
+/* From the first byte of a memory to the one behind its last. */
+static void find_memory(const rk_arena *arena, rk_u32 near, rk_u64 *from, rk_u64 *end)
+{
+    *from = PAGE; /* offset 0 stands for "none" */
+    *end = arena->device_from ? arena->device_from : arena->size;
+    if (near < RK_NEAR_DEVICE || !arena->device_from) return;
+    *from = arena->device_from + (near - RK_NEAR_DEVICE) * arena->device_part;
+    *end = *from + arena->device_part;
+}
+
+rk_u64 rk_arena_largest(const rk_arena *arena, rk_u32 near)
+{
+    rk_u64 at, end, largest = 0;
+    find_memory(arena, near, &at, &end);
+    for (const rk_arena_block *block = arena->blocks; block && block->offset < end; block = block->next) {
+        if (block->offset < at) continue;
+        if (block->offset - at > largest) largest = block->offset - at;
+        at = block->offset + block->size;
+    }
+    return end - at > largest ? end - at : largest;
+}
+
 rk_u64 rk_arena_take(rk_arena *arena, rk_u32 near, rk_u64 size)
 {
+    rk_u64 at, end;
     size = (size + PAGE - 1) / PAGE * PAGE;
     if (size > arena->ceiling || arena->taken > arena->ceiling - size) return 0;
-    rk_u32 upper = near >= RK_NEAR_DEVICE && arena->device_from;
-    rk_u64 at = PAGE,
-           end = arena->device_from ? arena->device_from : arena->size; /* offset 0 stands for "none" */
-    if (upper) {
-        at = arena->device_from + (near - RK_NEAR_DEVICE) * arena->device_part;
-        end = at + arena->device_part;
-    }
+    find_memory(arena, near, &at, &end);
     rk_arena_block **link = &arena->blocks;
     for (; *link && (*link)->offset < end; link = &(*link)->next) {
         if ((*link)->offset < at) continue;

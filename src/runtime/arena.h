@@ -42,5 +42,7 @@ void rk_arena_forget(rk_arena *arena);
  * had (offset 0 is never given). */
 rk_u64 rk_arena_take(rk_arena *arena, rk_u32 near, rk_u64 size);
 void rk_arena_give(rk_arena *arena, rk_u64 offset);
+/* Bytes of the largest gap of a memory; the ceiling is another matter. */
+rk_u64 rk_arena_largest(const rk_arena *arena, rk_u32 near);
 
 #endif

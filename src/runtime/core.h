@@ -229,7 +229,7 @@ struct rk_runtime {
     const rk_backend *backend;
     void *backend_data;
     rk_u32 rings;    /* atomic: of the backend, unless its device can't */
-    rk_u32 locks;    /* RK_LAYOUT_LOCKS, or 0 */
+    rk_u32 traits;   /* RK_LAYOUT_* of its device, beyond having memory of its own */
     rk_u32 by_value; /* 1: messages that travel by reference are refused, so there are no pools */
     rk_arena arena;
     rk_u64 tables;                  /* bytes of it that are the runtime's own, beside what launches take */

@@ -99,6 +99,33 @@ static int take_blocks(rk_runtime *runtime, rk_layout *l)
     return 1;
 }
 
+static rk_status no_memory(const rk_host_kernel *kernel)
+{
+    const rk_layout *l = &kernel->layout;
+    const rk_arena *arena = &kernel->runtime->arena;
+    const rk_u64 left = arena->ceiling - arena->taken;
+    rk_status status =
+        rk_error(RK_OUT_OF_MEMORY,
+                 "'%s' needs %llu bytes (inbox %llu, output %llu, reports %llu, windows %llu, state "
+                 "%llu, staging %llu, control %llu, "
+                 "pools %llu); %llu of %llu are left: lower queue_capacity, shards or actors, or "
+                 "raise memory_ceiling",
+                 kernel->id, (unsigned long long)l->parts.total, (unsigned long long)l->parts.inbox_slots,
+                 (unsigned long long)l->parts.output_slots, (unsigned long long)l->parts.report_slots,
+                 (unsigned long long)l->parts.windows, (unsigned long long)l->parts.state,
+                 (unsigned long long)l->parts.staging, (unsigned long long)l->parts.control,
+                 (unsigned long long)l->parts.pools, (unsigned long long)left,
+                 (unsigned long long)(arena->ceiling - kernel->runtime->tables));
+    if (l->device && l->parts.total <= left)
+        rk_error_detail("%llu bytes of it lie where host and device both reach them, where %llu are left in "
+                        "one piece, and %llu in the device's own memory, where %llu are",
+                        (unsigned long long)l->block[RK_NEAR_HOST].size,
+                        (unsigned long long)rk_arena_largest(arena, RK_NEAR_HOST),
+                        (unsigned long long)l->block[RK_NEAR_DEVICE].size,
+                        (unsigned long long)rk_arena_largest(arena, RK_NEAR_DEVICE + l->place));
+    return status;
+}
+
 rk_status rk_kernel_place(rk_host_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;
@@ -116,18 +143,7 @@ rk_status rk_kernel_place(rk_host_kernel *kernel)
     }
     if (!placed) {
         free(seats);
-        return rk_error(RK_OUT_OF_MEMORY,
-                        "'%s' needs %llu bytes (inbox %llu, output %llu, reports %llu, windows %llu, state "
-                        "%llu, staging %llu, control %llu, "
-                        "pools %llu); %llu of %llu are left: lower queue_capacity, shards or actors, or "
-                        "raise memory_ceiling",
-                        kernel->id, (unsigned long long)l->parts.total,
-                        (unsigned long long)l->parts.inbox_slots, (unsigned long long)l->parts.output_slots,
-                        (unsigned long long)l->parts.report_slots, (unsigned long long)l->parts.windows,
-                        (unsigned long long)l->parts.state, (unsigned long long)l->parts.staging,
-                        (unsigned long long)l->parts.control, (unsigned long long)l->parts.pools,
-                        (unsigned long long)(runtime->arena.ceiling - runtime->arena.taken),
-                        (unsigned long long)(runtime->arena.ceiling - runtime->tables));
+        return no_memory(kernel);
     }
     for (rk_u32 s = 0; s < kernel->options.shards; s++) {
         rk_seat *seat = &seats[s];
@@ -215,7 +231,7 @@ rk_status rk_kernel_plan(rk_runtime *runtime, const rk_host_kernel *again, const
     };
     for (size_t i = 0; i < sizeof found / sizeof *found; i++) status = rk_error_also(status, found[i]);
     if (status != RK_OK) return status;
-    rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->locks,
+    rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->traits,
                    layout);
     layout->place = options->device;
     if (options->device == RK_FROM_KERNEL || options->device == RK_BESIDE_NEIGHBOUR)

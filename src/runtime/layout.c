@@ -293,8 +293,7 @@ static void plan_lanes(const rk_class *class, const rk_launch_options *o, rk_lay
 {
     rk_u32 header = l->features & RK_FEATURE_LONG ? RK_HEADER_LONG : RK_HEADER_SHORT;
     rk_u32 in = inline_bytes(class->largest_in), out = inline_bytes(class->largest_out);
-    rk_u32 to_host = l->device ? RK_FORMAT_UNIT : RK_FORMAT_SEQ,
-           format = l->device ? to_host : o->slot_format;
+    const rk_u32 format = l->device && !l->shares ? RK_FORMAT_UNIT : o->slot_format;
     for (rk_u32 w = RK_LANE_HOST; w <= RK_LANE_DEVICE; w++)
         l->lane[w] = (rk_lane_plan){
             .capacity = o->queue_capacity,
@@ -371,6 +370,7 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 tr
     memset(l, 0, sizeof *l);
     l->device = device;
     l->locks = (traits & RK_LAYOUT_LOCKS) != 0;
+    l->shares = (traits & RK_LAYOUT_SHARES) != 0;
     plan_mode(class, o, l);
     rk_u32 stamps = o->timestamps == RK_FROM_KERNEL ? a->timestamps : o->timestamps;
     if (o->deduplication_window || o->expiry || o->requests || stamps) l->features |= RK_FEATURE_LONG;

@@ -43,7 +43,8 @@ typedef struct rk_layout {
     rk_u32
         device;   /* 1: what is the device's lies in its own memory, in the second of two blocks; 0: in one */
     rk_u32 locks; /* 1: the device lane has its lock, whatever its options */
-    rk_u32 place; /* which device that is, of the runtime's */
+    rk_u32 shares; /* 1: device and host read each other's slots in place */
+    rk_u32 place;  /* which device that is, of the runtime's */
     rk_layout_block block[2];
     /* Within the device's block. */
     rk_u64 parameters;
@@ -75,6 +76,8 @@ rk_status rk_layout_check(const struct rk_class *class, const rk_launch_options 
 #define RK_LAYOUT_DEVICE 1u /* it has memory of its own */
 #define RK_LAYOUT_LOCKS \
     2u /* it has no compare-and-swap of 64 bits: lanes with several producers have a lock */
+#define RK_LAYOUT_SHARES \
+    4u /* no bus lies between it and the host, who sees stores in their order: slots are read in place */
 /* Plan a launch whose options are validated and checked. */
 void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_u32 traits,
                     rk_layout *layout);

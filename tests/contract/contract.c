@@ -9,11 +9,11 @@
 
 #include "../kernels/contract_a.rk.h"
 
-/* A handler that runs on a device can't be replaced there. */
-#define CUDA_REFUSES "handler_limit_ns"
+/* A handler that runs on a device can't be replaced there, nor its threads be run twice. */
+#define DEVICE_REFUSES "handler_limit_ns", "spmd_check"
 
 /* Blocks of pools are not copied to an OpenCL device. */
-#define OPENCL_REFUSES "travel by reference, and blocks of them are not copied"
+#define COPIES_REFUSE DEVICE_REFUSES, "travel by reference, and blocks of them are not copied"
 #define COPIES "shared atomics" /* as a device of which nothing is known */
 
 /* The CPU refuses nothing: what its fibers can't have, a case says by its needs. */
@@ -24,17 +24,17 @@ static const contract_variant variants[] = {
     { "fibers-3", RK_BACKEND_CPU, STYLE_FIBERS, 3, 0, 0, 0, { 0 } },
     { "step", RK_BACKEND_CPU, STYLE_REGIONS, 0, 1, 0, 0, { 0 } },
     { "step-fibers", RK_BACKEND_CPU, STYLE_FIBERS, 0, 1, 0, 0, { 0 } },
-    { "cuda-persistent", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, 0, { CUDA_REFUSES } },
-    { "cuda-persistent-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, 0, { CUDA_REFUSES } },
-    { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, 0, { CUDA_REFUSES } },
-    { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, 0, { CUDA_REFUSES } },
-    { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, 0, { CUDA_REFUSES } },
-    { "cuda-split", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, 1, { CUDA_REFUSES } },
-    { "cuda-split-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, 1, { CUDA_REFUSES } },
-    { "cuda-split-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, 1, { CUDA_REFUSES } },
-    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, 0, { OPENCL_REFUSES }, COPIES },
-    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 1, 0, { OPENCL_REFUSES }, COPIES },
-    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, 0, { OPENCL_REFUSES }, COPIES },
+    { "cuda-persistent", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, 0, { DEVICE_REFUSES } },
+    { "cuda-persistent-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, 0, { DEVICE_REFUSES } },
+    { "cuda-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, 0, { DEVICE_REFUSES } },
+    { "cuda-slices-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 1, 0, { DEVICE_REFUSES } },
+    { "cuda-step", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 1, 0, 0, { DEVICE_REFUSES } },
+    { "cuda-split", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 0, 1, { DEVICE_REFUSES } },
+    { "cuda-split-spmd", RK_BACKEND_CUDA, STYLE_FIBERS, 0, 0, 0, 1, { DEVICE_REFUSES } },
+    { "cuda-split-slices", RK_BACKEND_CUDA, STYLE_REGIONS, 0, 0, 1, 1, { DEVICE_REFUSES } },
+    { "opencl-slices", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, 0, { COPIES_REFUSE }, COPIES },
+    { "opencl-slices-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 1, 0, { COPIES_REFUSE }, COPIES },
+    { "opencl-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, 0, { COPIES_REFUSE }, COPIES },
     { "opencl-32-bit",
       RK_BACKEND_OPENCL,
       STYLE_REGIONS,
@@ -42,12 +42,12 @@ static const contract_variant variants[] = {
       0,
       1,
       0,
-      { OPENCL_REFUSES },
+      { COPIES_REFUSE },
       COPIES ",64-bit atomics,double precision" },
-    { "opencl-shared", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, 0, { 0 } },
-    { "opencl-shared-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, 0, { 0 } },
-    { "opencl-persistent", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, 0, { 0 } },
-    { "opencl-persistent-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, 0, { 0 } },
+    { "opencl-shared", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, 0, { DEVICE_REFUSES } },
+    { "opencl-shared-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, 0, { DEVICE_REFUSES } },
+    { "opencl-persistent", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, 0, { DEVICE_REFUSES } },
+    { "opencl-persistent-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, 0, { DEVICE_REFUSES } },
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
 

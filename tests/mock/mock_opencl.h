@@ -27,6 +27,7 @@ typedef struct mock_opencl {
     int warm_up;        /* the same, of those that serve none */
     int stay;           /* MOCK_STAY_* */
     int deaf;           /* 1: a running kernel does not see what the host writes */
+    int hasty;          /* 1: the host sees what a kernel writes last before the rest */
     unsigned stays;     /* launches that stay, so far; atomic */
     unsigned revoked;   /* of them, those that began in vain; atomic */
     unsigned ends;      /* the number of a kernel whose shards end in the next launch; atomic */

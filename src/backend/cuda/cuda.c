@@ -214,9 +214,7 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
     if (a->shared > cuda->device.block_shared)
         found = rk_error(RK_UNSUPPORTED, "kernel '%s': .shared %u is over the %u bytes of a block of %s",
                          name, a->shared, cuda->device.block_shared, cuda->device.name);
-    if (options->handler_limit_ns)
-        found = rk_error(RK_UNSUPPORTED,
-                         "handler_limit_ns: a handler on a device can't be replaced while it runs; use 0");
+    found = rk_error_also(found, rk_check_device_options(options));
     return rk_error_also(found, rk_check_values(class));
 }
 

@@ -76,7 +76,8 @@ static void choose_mode(rk_opencl_runtime *cl)
     cl->stays =
         cl->shares && cl->device.units > 1 && !runtime->options.slices && !runtime->options.single_step;
     runtime->by_value = !cl->shares;
-    runtime->locks = cl->device.can & RK_OPENCL_ATOMICS_64 ? 0 : RK_LAYOUT_LOCKS;
+    runtime->traits =
+        (cl->device.can & RK_OPENCL_ATOMICS_64 ? 0 : RK_LAYOUT_LOCKS) | (cl->shares ? RK_LAYOUT_SHARES : 0);
     runtime->rings = !cl->stays;
     /* A slice is handed from thread to thread, and who spins has the processor that one of them needs. */
     if (cl->device.is_cpu && !cl->stays && !runtime->options.spin_ns) runtime->options.spin_ns = SPIN_NONE_NS;
@@ -149,6 +150,7 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
             rk_error(RK_UNSUPPORTED,
                      "system_order: on OpenCL what a sender wrote beside its message is not sure to be seen "
                      "across the bus; leave it 0, and send it, or use the backend cpu or cuda"));
+    found = rk_error_also(found, rk_check_device_options(options));
     return rk_error_also(found, rk_check_values(class));
 }
 

@@ -77,6 +77,7 @@ typedef struct rk_opencl_served {
     rk_u32 in_air;                  /* its slices */
     rk_u64 landed_ns;               /* when the last one ended */
     rk_u32 due;                     /* it wants a slice, whether messages have come or not */
+    rk_u32 round;                   /* the keeper's, when it departed last */
     rk_u32 worked;                  /* its last slice did something: another may find work */
     rk_u32 crowded;                 /* the last answer had no room for all: each lane gets its share */
     rk_u64 answer;                  /* bytes that the last answer had */
@@ -143,7 +144,9 @@ typedef struct rk_opencl_runtime {
     pthread_t keeper;
     rk_u32 keeper_sleeps;                          /* atomic: and how it is woken */
     rk_u32 stirred;                                /* atomic: all kernels are due */
-    rk_u32 turn;                                   /* the kernel that departed last */
+    rk_u32 turn;                                   /* the kernel that departed last, */
+    rk_u32 round;                                  /* in this one: each that is due departs once */
+    rk_u32 highest;                                /* stream_priority of any that was served */
     rk_u32 keeper_runs, keeper_stop, keeper_event; /* atomic */
     rk_u64 launches;                               /* atomic: of slices, so far */
 } rk_opencl_runtime;

@@ -52,22 +52,47 @@ static int is_time(const rk_opencl_runtime *cl, const rk_opencl_served *served)
     return rk_slices_nap(served->kernel, rk_runtime_now(cl->runtime), NAP_NS) == 0;
 }
 
-/* A kernel that wants a slice, after the one that had the last; 0: none does, or somebody wants the device. */
+static int is_due(const rk_opencl_runtime *cl, const rk_opencl_served *served)
+{
+    return rk_slices_wanted(served->kernel) &&
+           (served->due || rk_opencl_has_arrived(served) || is_time(cl, served));
+}
+
+static rk_u32 priority_of(const rk_opencl_served *served) { return served->kernel->options.stream_priority; }
+
+/* Of those that want a slice and had none in this round, the first of the highest priority, from the one on that had the
+ * last slice. *others: kernels that had theirs. */
+static rk_opencl_served *next_of_round(rk_opencl_runtime *cl, rk_u32 *others)
+{
+    const rk_u32 count = kernels(cl);
+    rk_opencl_served *next = 0;
+    *others = 0;
+    for (rk_u32 i = 1; i <= count && !(next && priority_of(next) == cl->highest); i++) {
+        rk_opencl_served *served = cl->served[(cl->turn + i - 1u) % count + 1u];
+        if (!served) continue;
+        *others |= served->round == cl->round;
+        if (served->round == cl->round || (next && priority_of(served) <= priority_of(next))) continue;
+        if (is_due(cl, served)) next = served;
+    }
+    return next;
+}
+
+/* A kernel that wants a slice; 0: none does, or somebody wants the device. Each gets one in a round. */
 static rk_opencl_served *next_due(rk_opencl_runtime *cl)
 {
-    rk_u32 count = kernels(cl);
+    rk_u32 others;
     if (cl->in_air == RK_OPENCL_FLIGHTS || rk_atomic_u32(&cl->waiting) || rk_atomic_u32(&cl->keeper_stop))
         return 0;
     if (rk_exchange_u32(&cl->stirred, 0, RK_ACQUIRE, RK_SCOPE_SYSTEM)) all_are_due(cl);
-    for (rk_u32 i = 1; i <= count; i++) {
-        rk_u32 n = (cl->turn + i - 1u) % count + 1u;
-        rk_opencl_served *served = cl->served[n];
-        if (!served || !rk_slices_wanted(served->kernel)) continue;
-        if (!served->due && !rk_opencl_has_arrived(served) && !is_time(cl, served)) continue;
-        cl->turn = n;
-        return served;
+    rk_opencl_served *next = next_of_round(cl, &others);
+    if (!next && others) {
+        cl->round++;
+        next = next_of_round(cl, &others);
     }
-    return 0;
+    if (!next) return 0;
+    next->round = cl->round;
+    cl->turn = next->kernel->number;
+    return next;
 }
 
 static void depart(rk_opencl_runtime *cl, rk_opencl_served *served)

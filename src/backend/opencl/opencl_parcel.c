@@ -226,9 +226,8 @@ static int has_message(const rk_seat *seat, const rk_opencl_shard *shard)
         const rk_ring *ring = rk_lane_ring(host, arena, b);
         rk_u64 sent = shares ? __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) : shard->sent[b],
                tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-        const rk_unit *slot = (const rk_unit *)(const void *)rk_ring_slot(ring, arena, sent);
         if (rk_index_ahead(tail, sent) > (rk_i64)ring->capacity) return 1;
-        if (tail != sent && rk_load_unit(slot).word[0] == rk_ring_lap(ring, sent)) return 1;
+        if (tail != sent && rk_ring_ready(ring, arena, sent, 1)) return 1;
     }
     return 0;
 }

@@ -70,6 +70,8 @@ rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         prepare_orders(kernel);
         status = rk_opencl_flights_fit(cl, kernel);
         if (status == RK_OK) status = rk_opencl_prepare(cl, served);
+        served->round = cl->round - 1u;
+        if (kernel->options.stream_priority > cl->highest) cl->highest = kernel->options.stream_priority;
         if (status == RK_OK) cl->served[kernel->number] = served;
         if (status == RK_OK && cl->stays) status = rk_opencl_stay(cl, served);
         if (status != RK_OK) {

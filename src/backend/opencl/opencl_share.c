@@ -1,6 +1,7 @@
 /* Is there memory that the host and a running kernel see at once? A driver may claim it: here it is tried.
  *
- * A probe runs while the host writes numbers for it, each into all words of a unit, and sends each back in the same way.
+ * A probe runs while the host writes numbers for it, each into all words of a slot whose first unit is written last, and
+ * sends each back in the same way: units are to be whole, and what was written before the first is to be there with it.
  * It ends by itself when the host is not seen, so that a device on which nothing goes on beside a launch is left as it
  * was. Only then is the arena one for both sides, and may a kernel stay on the device. */
 #include <sched.h>
@@ -55,21 +56,29 @@ rk_cl_result rk_opencl_memory_argument(const rk_opencl_runtime *cl, rk_cl_kernel
 static const char probe_source[] =
     "__kernel void rk_probe(volatile __global uint4 *units, uint rounds, uint looks)\n"
     "{\n"
-    "    uint seen = 0, torn = 0;\n"
+    "    uint seen = 0, torn = 0, early = 0;\n"
     "    for (uint look = 0; look < looks && seen < rounds; look++) {\n"
     "        uint4 unit = units[0];\n"
     "        torn += any(unit != (uint4)(unit.x)) != 0;\n"
     "        if (unit.x != seen + 1 || any(unit != (uint4)(unit.x))) continue;\n"
+    "        atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, memory_order_acquire, memory_scope_device);\n"
+    "        for (uint u = 1; u < 4; u++) early += any(units[u] != unit) != 0;\n"
     "        seen = unit.x;\n"
     "        look = 0;\n"
+    "        for (uint u = 1; u < 4; u++) units[8 + u] = unit;\n"
+    "        atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, memory_order_release, memory_scope_device);\n"
     "        units[8] = unit;\n"
     "    }\n"
-    "    units[16] = (uint4)(seen, torn, 0, 0);\n"
+    "    units[16] = (uint4)(seen, torn, early, 0);\n"
     "}\n";
 
 #define ROUNDS 64u
 #define LOOKS (1u << 27) /* for one number: some tenths of a second on a CPU */
-#define WORDS 68u        /* three units, 128 bytes from each other */
+#define WORDS 68u        /* two slots and a unit, 128 bytes from each other */
+#define SLOT 4u          /* units of a slot */
+#define ASKED 0u         /* the first unit of the host's slot, */
+#define ANSWERED 8u      /* of the probe's, */
+#define TOLD 16u         /* and what the probe says at the end: numbers seen, units torn, units too early */
 #define HEARTBEAT_NS RK_SECONDS(2)
 
 /* What it is made of. */
@@ -115,6 +124,26 @@ static int is_whole(rk_unit unit)
     return unit.word[0] == unit.word[1] && unit.word[0] == unit.word[2] && unit.word[0] == unit.word[3];
 }
 
+static void ask(const probe *p, rk_u32 n)
+{
+    const rk_unit unit = { { n, n, n, n } };
+    for (rk_u32 u = 1; u < SLOT; u++) rk_store_unit(unit_of(p, ASKED + u), unit);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    rk_store_unit(unit_of(p, ASKED), unit);
+}
+
+/* The first unit of the answer to `n` is there: are the others? */
+static int is_behind(const probe *p, rk_u32 n)
+{
+    int there = 1;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    for (rk_u32 u = 1; u < SLOT; u++) {
+        rk_unit unit = rk_load_unit(unit_of(p, ANSWERED + u));
+        there &= is_whole(unit) && unit.word[0] == n;
+    }
+    return there;
+}
+
 #define UNSEEN "a running kernel and the host don't see what the other writes"
 #define LOOKS_BETWEEN 1024u /* at the unit; then one at the launch, and others may run */
 
@@ -124,9 +153,9 @@ static const char *await_answer(rk_opencl_runtime *cl, const probe *p, rk_u32 n,
     for (rk_u32 look = 1;; look++) {
         const int breathes = look % LOOKS_BETWEEN == 0,
                   ended = breathes && rk_opencl_stage(cl, p->event) <= RK_CL_COMPLETE;
-        rk_unit back = rk_load_unit(unit_of(p, 8));
+        rk_unit back = rk_load_unit(unit_of(p, ANSWERED));
         if (!is_whole(back)) return "the host saw a half-written unit of 16 bytes";
-        if (back.word[0] == n) return 0;
+        if (back.word[0] == n) return is_behind(p, n) ? 0 : "the host saw a message before what is in it";
         if (ended || (breathes && rk_monotonic_ns() >= deadline_ns)) return UNSEEN;
         if (breathes) sched_yield();
     }
@@ -137,7 +166,7 @@ static const char *exchange(rk_opencl_runtime *cl, const probe *p)
     const rk_u64 deadline_ns = rk_monotonic_ns() + HEARTBEAT_NS;
     const char *wrong = 0;
     for (rk_u32 n = 1; n <= ROUNDS && !wrong; n++) {
-        rk_store_unit(unit_of(p, 0), (rk_unit){ { n, n, n, n } });
+        ask(p, n);
         wrong = await_answer(cl, p, n, deadline_ns);
     }
     return wrong;
@@ -153,7 +182,8 @@ static const char *try_out(rk_opencl_runtime *cl, probe *p)
     const char *wrong = exchange(cl, p);
     if (rk_opencl_await_event(cl, p->event, rk_opencl_patience(cl)) != RK_OK)
         return "the probe of shared memory doesn't end";
-    if (!wrong && unit_of(p, 16)->word[1]) wrong = "a running kernel saw a half-written unit of 16 bytes";
+    if (!wrong && unit_of(p, TOLD)->word[1]) wrong = "a running kernel saw a half-written unit of 16 bytes";
+    if (!wrong && unit_of(p, TOLD)->word[2]) wrong = "a running kernel saw a message before what is in it";
     return wrong;
 }
 

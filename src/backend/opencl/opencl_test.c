@@ -193,6 +193,40 @@ static void memory_that_can_not_be_had_is_told(void **state)
     assert_error_says("set memory_ceiling lower");
 }
 
+static void memory_that_is_left_in_no_piece_is_told(void **state)
+{
+    (void)state;
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    const rk_runtime_options r = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_OPENCL, .cache_folder = folder,
+                                   .on_log = take_log, .memory_ceiling = 1u << 30 };
+    OK(rk_open(&r, &runtime));
+    o.kernel_name = "sink";
+    o.deduplication_window = 0;
+    o.queue_capacity = o.output_capacity = 1u << 20; /* of 64 bytes, */
+    o.shards = 4; /* so 512 MiB and the reports where both reach them, and 256 MiB on the device */
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_OUT_OF_MEMORY);
+    assert_error_says("lie where host and device both reach them, where");
+    assert_error_says("are left in one piece");
+}
+
+static void options_that_only_workers_can_keep_are_refused(void **state)
+{
+    (void)state;
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    OK(open_runtime());
+    o.kernel_name = "sink";
+    o.handler_limit_ns = RK_SECONDS(1);
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);
+    assert_error_says("handler_limit_ns: a handler on a device can't be replaced");
+    o.handler_limit_ns = 0;
+    o.kernel_name = "sink_spmd";
+    o.spmd_check = 1;
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);
+    assert_error_says("spmd_check: a device runs the threads of a batch as it likes");
+}
+
 /* ------------------------------------------------------------------ code */
 
 static void a_build_that_fails_gives_the_compilers_words(void **state)
@@ -654,6 +688,15 @@ static void a_device_that_is_deaf_while_a_kernel_runs_gets_copies(void **state)
     assert_int_equal(stays(), 0);
 }
 
+static void a_device_whose_stores_come_out_of_order_gets_copies(void **state)
+{
+    (void)state;
+    mock->hasty = 1;
+    stays_with("4");
+    assert_true(log_says("copy slices on Mock device: the host saw a message before what is in it"));
+    assert_int_equal(rk_opencl_of(runtime)->shares, 0);
+}
+
 static void a_device_can_be_used_without_what_it_has(void **state)
 {
     (void)state;
@@ -673,6 +716,49 @@ static void shared_memory_that_can_not_be_had_is_told(void **state)
     assert_true(log_says("copy slices on Mock device: the probe of shared memory can't be built"));
 }
 
+static rk_u64 landed_ns(rk_kernel kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    OK(rk_opencl_lock(cl, rk_monotonic_ns() + RK_SECONDS(10)));
+    const rk_u64 at = cl->served[kernel.number]->landed_ns;
+    rk_opencl_unlock(cl);
+    return at;
+}
+
+static void of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_first(void **state)
+{
+    (void)state;
+    rk_kernel k[3];
+    const probe message = { .number = 1 };
+    rk_u64 before = 0;
+    OK(open_runtime());
+    for (rk_u32 i = 0; i < 3; i++) {
+        const char *const ids[] = { "low", "normal", "high" };
+        rk_launch_options o = rk_production();
+        o.kernel_name = "sink";
+        o.deduplication_window = 0;
+        o.queue_capacity = 64;
+        o.stream_priority = i;
+        OK(rk_launch(runtime, ids[i], &o, &k[i]));
+        OK(rk_activate(runtime, k[i]));
+        AWAIT(landed_ns(k[i]) > 0);
+    }
+    for (rk_u32 round = 0; round < 5; round++) {
+        /* when messages come for all of them before anything can be launched, */
+        OK(rk_opencl_lock(rk_opencl_of(runtime), rk_monotonic_ns() + RK_SECONDS(10)));
+        for (rk_u32 i = 0; i < 3; i++) {
+            OK(rk_send(runtime, k[i], RK_BODY(message), 0));
+            if (rk_opencl_of(runtime)->served[k[i].number]->landed_ns > before)
+                before = rk_opencl_of(runtime)->served[k[i].number]->landed_ns;
+        }
+        rk_opencl_unlock(rk_opencl_of(runtime));
+
+        /* then they are served from high to low */
+        for (rk_u32 i = 0; i < 3; i++) AWAIT(landed_ns(k[i]) > before);
+        assert_true(landed_ns(k[2]) < landed_ns(k[1]) && landed_ns(k[1]) < landed_ns(k[0]));
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -684,6 +770,9 @@ int main(void)
         TEST(a_platform_without_a_device_is_told),
         TEST(a_device_that_is_not_there_is_refused),
         TEST(memory_that_can_not_be_had_is_told),
+        TEST(memory_that_is_left_in_no_piece_is_told),
+        TEST(options_that_only_workers_can_keep_are_refused),
+        TEST(of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_first),
         TEST(a_build_that_fails_gives_the_compilers_words),
         TEST(code_is_built_once_and_then_taken_from_the_cache),
         TEST(code_is_built_for_the_work_groups_that_are_launched),
@@ -711,6 +800,7 @@ int main(void)
         TEST(a_driver_that_never_starts_a_kernel_that_stays_gets_slices),
         TEST(a_kernel_that_never_leaves_is_given_up_and_others_go_on),
         TEST(a_device_that_is_deaf_while_a_kernel_runs_gets_copies),
+        TEST(a_device_whose_stores_come_out_of_order_gets_copies),
         TEST(a_device_can_be_used_without_what_it_has),
         TEST(shared_memory_that_can_not_be_had_is_told),
     };
