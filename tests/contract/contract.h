@@ -121,6 +121,12 @@ void contract_reopen(contract *c, const rk_runtime_options *options);
 void contract_close(contract *c);
 
 static inline int on_cpu(const contract *c) { return c->variant->backend == RK_BACKEND_CPU; }
+/* How long ago a kernel's time may be: an OpenCL device is told it before each launch, or each millisecond, and on a machine
+ * that is loaded a launch begins late. */
+static inline rk_u64 clock_grain(const contract *c)
+{
+    return c->variant->backend == RK_BACKEND_OPENCL && !c->variant->single_step ? RK_SECONDS(1) : 0;
+}
 
 /* The case can't be had on this variant: ends it. Fails it if the variant's table doesn't have that
  * refusal. */

@@ -22,12 +22,6 @@ static rk_dead_letter take_letter(contract *c, rk_kernel k, void *body, size_t s
     return letter;
 }
 
-/* How long ago a handler's time may be: an OpenCL device is told it at each launch, or each millisecond. */
-static rk_u64 clock_grain(const contract *c)
-{
-    return c->variant->backend == RK_BACKEND_OPENCL ? RK_SECONDS(1) : 0;
-}
-
 static void a_refused_message_is_a_dead_letter_with_its_reason(contract *c)
 {
     static const struct {
