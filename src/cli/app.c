@@ -69,23 +69,26 @@ static void check_kernels(const app *app, app_mistakes *mistakes)
     }
 }
 
-/* All names that may stand on one side of a route; the caller frees it. */
+/* Names that may stand on one side of a route, all of them or as many as help; the caller frees it. */
 static char *valid_ends(const app_file *file, const char *own)
 {
     char *all = command_copy(own);
     for (rk_u32 i = 0; i < file->kernels_count; i++) {
-        char *longer = command_print("%s%s%s", all, i + 1 == file->kernels_count ? " and " : ", ",
-                                     file->kernels[i].name);
+        const bool enough = i + 1 == APP_NAMES_MOST && i + 1 < file->kernels_count;
+        char *longer = enough ? command_print("%s and %u more", all, file->kernels_count - i)
+                              : command_print("%s%s%s", all, i + 1 == file->kernels_count ? " and " : ", ",
+                                              file->kernels[i].name);
         free(all);
         all = longer;
+        if (enough) break;
     }
     return all;
 }
 
 static void check_end(const app *app, rk_u32 i, const char *side, const char *name, const char *own,
-                      app_mistakes *mistakes)
+                      rk_u32 kernel, app_mistakes *mistakes)
 {
-    if (strcmp(name, own) == 0 || app_find_kernel(app->file, name) != UINT32_MAX) return;
+    if (strcmp(name, own) == 0 || kernel != UINT32_MAX) return;
     if (strcmp(name, APP_MISSING) == 0) return; /* which is told already */
     const app_node *at = app_mapping_value(app_route_place(app, i), side);
     const app_route *route = &app->file->routes[i];
@@ -96,6 +99,14 @@ static void check_end(const app *app, rk_u32 i, const char *side, const char *na
 }
 
 static bool same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
+static void find_kernels(const app_file *file, app_route *routes, rk_u32 count)
+{
+    for (rk_u32 i = 0; i < count; i++) {
+        routes[i].from_kernel = app_find_kernel(file, routes[i].from);
+        routes[i].to_kernel = app_find_kernel(file, routes[i].to);
+    }
+}
 
 bool app_is_of_letters(const app_route *route)
 {
@@ -113,17 +124,36 @@ static void check_letters(const app *app, rk_u32 i, app_mistakes *mistakes)
         app_mistake(mistakes, app_mapping_value(app_route_place(app, i), "mode"),
                     "a dead letter goes to one shard: 'all' is for other routes");
     for (rk_u32 j = 0; j < i; j++)
-        if (app_is_of_letters(&app->file->routes[j]) && strcmp(route->from, app->file->routes[j].from) == 0)
+        if (app_is_of_letters(&app->file->routes[j]) && strcmp(route->from, app->file->routes[j].from) == 0) {
             app_mistake(mistakes, at, "the dead letters of '%s' go to '%s' already, by line %u", route->from,
                         app->file->routes[j].to, app_route_place(app, j)->line);
+            break;
+        }
+}
+
+/* A route that is there before route i, from and to the same and of the same messages, or from the input as well;
+ * UINT32_MAX: none is. */
+static rk_u32 find_before(const app_file *file, rk_u32 i, bool from_input)
+{
+    const app_route *route = &file->routes[i];
+    for (rk_u32 j = 0; j < i; j++) {
+        const app_route *other = &file->routes[j];
+        if (route->from_kernel != other->from_kernel || (!from_input && route->to_kernel != other->to_kernel))
+            continue;
+        if (from_input ? strcmp(other->from, "input") == 0
+                       : same(route->from, other->from) && same(route->to, other->to) &&
+                             same(route->route, other->route) && same(route->message, other->message))
+            return j;
+    }
+    return UINT32_MAX;
 }
 
 static void check_route(const app *app, rk_u32 i, app_mistakes *mistakes)
 {
     const app_route *route = &app->file->routes[i];
     const app_node *at = app_route_place(app, i);
-    check_end(app, i, "from", route->from, "input", mistakes);
-    check_end(app, i, "to", route->to, "output", mistakes);
+    check_end(app, i, "from", route->from, "input", route->from_kernel, mistakes);
+    check_end(app, i, "to", route->to, "output", route->to_kernel, mistakes);
     bool from_input = strcmp(route->from, "input") == 0, to_output = strcmp(route->to, "output") == 0;
     bool has_mode = app_mapping_value(at, "mode") != NULL;
     if (from_input && to_output) app_mistake(mistakes, at, "route 'input -> output' passes by every kernel");
@@ -140,53 +170,61 @@ static void check_route(const app *app, rk_u32 i, app_mistakes *mistakes)
         app_mistake(mistakes, app_mapping_value(at, "route"), "the input has no named routes");
     else if (app_is_of_letters(route))
         check_letters(app, i, mistakes);
-    for (rk_u32 j = 0; j < i; j++) {
-        const app_route *other = &app->file->routes[j];
-        if (from_input && strcmp(other->from, "input") == 0)
-            app_mistake(mistakes, at,
-                        "a second route from the input (the first is on line %u): let '%s' send copies on",
-                        app_route_place(app, j)->line, other->to);
-        else if (same(route->from, other->from) && same(route->to, other->to) &&
-                 same(route->route, other->route) && same(route->message, other->message))
-            app_mistake(mistakes, at, "route '%s -> %s' is here twice; the first is on line %u", route->from,
-                        route->to, app_route_place(app, j)->line);
-    }
+    const rk_u32 first = find_before(app->file, i, from_input);
+    if (first == UINT32_MAX) return;
+    if (from_input)
+        app_mistake(mistakes, at,
+                    "a second route from the input (the first is on line %u): let '%s' send copies on",
+                    app_route_place(app, first)->line, app->file->routes[first].to);
+    else
+        app_mistake(mistakes, at, "route '%s -> %s' is here twice; the first is on line %u", route->from,
+                    route->to, app_route_place(app, first)->line);
+}
+
+/* The kernels that messages come to, in the order in which they are found. */
+typedef struct reach {
+    bool *reached;
+    rk_u32 *list;
+    rk_u32 count;
+} reach;
+
+static void reach_kernel(reach *r, rk_u32 kernel)
+{
+    if (kernel == UINT32_MAX || r->reached[kernel]) return;
+    r->reached[kernel] = true;
+    r->list[r->count++] = kernel;
+}
+
+/* What kernel `from` sends to; for UINT32_MAX the input. */
+static void reach_from(reach *r, const app_file *file, rk_u32 from)
+{
+    for (rk_u32 i = 0; i < file->routes_count; i++)
+        if (file->routes[i].from_kernel == from &&
+            (from != UINT32_MAX || strcmp(file->routes[i].from, "input") == 0))
+            reach_kernel(r, file->routes[i].to_kernel);
+    for (rk_u32 p = 0; p < file->topics_count; p++)
+        for (rk_u32 s = 0; s < file->topics_count && file->topics[p].from_kernel == from; s++)
+            if (app_topic_leads(file, p, s)) reach_kernel(r, file->topics[s].to_kernel);
 }
 
 /* Every kernel gets messages: from the input, or from one that does. */
 static void check_reach(const app *app, app_mistakes *mistakes)
 {
     const app_file *file = app->file;
-    bool *reached = command_allocate(file->kernels_count * sizeof *reached);
-    memset(reached, 0, file->kernels_count * sizeof *reached);
-    bool any_input = false;
-    for (bool more = true; more;) {
-        more = false;
-        for (rk_u32 i = 0; i < file->routes_count; i++) {
-            bool from_input = strcmp(file->routes[i].from, "input") == 0;
-            rk_u32 from = app_find_kernel(file, file->routes[i].from),
-                   to = app_find_kernel(file, file->routes[i].to);
-            any_input |= from_input;
-            if (to == UINT32_MAX || reached[to] || !(from_input || (from != UINT32_MAX && reached[from])))
-                continue;
-            reached[to] = more = true;
-        }
-        for (rk_u32 p = 0; p < file->topics_count; p++)
-            for (rk_u32 s = 0; s < file->topics_count; s++) {
-                if (!app_topic_leads(file, p, s) || !reached[app_find_kernel(file, file->topics[p].from)] ||
-                    reached[app_find_kernel(file, file->topics[s].to)])
-                    continue;
-                reached[app_find_kernel(file, file->topics[s].to)] = more = true;
-            }
-    }
-    if (!any_input)
+    reach r = { .reached = command_allocate(file->kernels_count * sizeof *r.reached),
+                .list = command_allocate(file->kernels_count * sizeof *r.list) };
+    memset(r.reached, 0, file->kernels_count * sizeof *r.reached);
+    reach_from(&r, file, UINT32_MAX);
+    if (r.count == 0)
         app_mistake(mistakes, app_mapping_value(app->tree, "routes"),
                     "no route comes from the input: add '- input -> %s'", file->kernels[0].name);
-    for (rk_u32 i = 0; i < file->kernels_count && any_input; i++)
-        if (!reached[i])
+    for (rk_u32 i = 0; i < r.count; i++) reach_from(&r, file, r.list[i]);
+    for (rk_u32 i = 0; i < file->kernels_count && r.count; i++)
+        if (!r.reached[i])
             app_mistake(mistakes, app_kernel_place(app, i, NULL),
                         "kernel '%s' gets no messages: no route or topic leads to it", file->kernels[i].name);
-    free(reached);
+    free(r.reached);
+    free(r.list);
 }
 
 static void check_checkpoints(const app *app, app_mistakes *mistakes)
@@ -218,6 +256,8 @@ bool app_parse(const char *text, size_t size, const char *path, char *const *set
     }
     result->tree = tree;
     if (result->file) {
+        find_kernels(result->file, result->file->routes, result->file->routes_count);
+        find_kernels(result->file, result->file->topics, result->file->topics_count);
         check_kernels(result, mistakes);
         check_checkpoints(result, mistakes);
         for (rk_u32 i = 0; i < result->file->routes_count; i++) check_route(result, i, mistakes);

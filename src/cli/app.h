@@ -23,6 +23,8 @@
 #include "app_tree.h"
 #include "ringkernel/options.h"
 
+#define APP_NAMES_MOST 64u /* valid ones that a mistake lists; more don't help */
+
 typedef enum app_format { APP_FORMAT_UNSAID, APP_FORMAT_CSV, APP_FORMAT_NDJSON } app_format;
 typedef enum app_preset { APP_PRODUCTION, APP_LOW_LATENCY, APP_HIGH_THROUGHPUT } app_preset;
 
@@ -48,7 +50,8 @@ typedef struct app_route {
     char *message; /* NULL: every type */
     char *key;     /* these three: at most one */
     rk_u32 *target;
-    rk_u32 mode; /* RK_ROUTE_TARGET, _TURN or _ALL */
+    rk_u32 mode;                   /* RK_ROUTE_TARGET, _TURN or _ALL */
+    rk_u32 from_kernel, to_kernel; /* numbers of kernels, as app_find_kernel has them; not in the file */
 } app_route;
 
 typedef struct app_stream {

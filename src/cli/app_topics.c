@@ -7,14 +7,11 @@
 #include "command.h"
 #include "ringkernel/topic.h"
 
-bool app_publishes(const app_file *file, rk_u32 i)
-{
-    return app_find_kernel(file, file->topics[i].from) != UINT32_MAX;
-}
+bool app_publishes(const app_file *file, rk_u32 i) { return file->topics[i].from_kernel != UINT32_MAX; }
 
 static bool subscribes(const app_file *file, rk_u32 i)
 {
-    return !app_publishes(file, i) && app_find_kernel(file, file->topics[i].to) != UINT32_MAX;
+    return !app_publishes(file, i) && file->topics[i].to_kernel != UINT32_MAX;
 }
 
 bool app_topic_leads(const app_file *file, rk_u32 publisher, rk_u32 subscriber)
@@ -43,7 +40,7 @@ static bool is_pattern(const char *text)
     return fine;
 }
 
-/* "a, b and c" of all topics that are published; the caller frees it. */
+/* "a, b and c" of the topics that are published, all or as many as help; the caller frees it. */
 static char *join_topics(const app_file *file)
 {
     rk_u32 count = 0, done = 0;
@@ -51,11 +48,14 @@ static char *join_topics(const app_file *file)
     for (rk_u32 i = 0; i < file->topics_count; i++) count += app_publishes(file, i);
     for (rk_u32 i = 0; i < file->topics_count; i++) {
         if (!app_publishes(file, i)) continue;
+        const bool enough = done + 1 == APP_NAMES_MOST && done + 1 < count;
         const char *before = done == 0 ? "" : done + 1 == count ? " and " : ", ";
-        char *longer = command_print("%s%s%s", all, before, file->topics[i].to);
+        char *longer = enough ? command_print("%s and %u more", all, count - done)
+                              : command_print("%s%s%s", all, before, file->topics[i].to);
         free(all);
         all = longer;
         done++;
+        if (enough) break;
     }
     return all;
 }
@@ -113,7 +113,7 @@ static void check_line(const app *app, rk_u32 i, app_mistakes *mistakes)
 {
     const app_route *line = &app->file->topics[i];
     const app_node *at = app_topic_place(app, i);
-    bool from = app_publishes(app->file, i), to = app_find_kernel(app->file, line->to) != UINT32_MAX;
+    bool from = app_publishes(app->file, i), to = line->to_kernel != UINT32_MAX;
     if (from && to)
         app_mistake(mistakes, at, "topic '%s -> %s' has kernels on both sides: that is one of 'routes'",
                     line->from, line->to);
@@ -138,10 +138,14 @@ void app_topics_check(const app *app, app_mistakes *mistakes)
         check_line(app, i, mistakes);
         for (rk_u32 j = 0; j < i; j++) {
             const app_route *other = &app->file->topics[j];
-            if (same(line->from, other->from) && same(line->to, other->to) && same(line->route, other->route))
-                app_mistake(mistakes, app_topic_place(app, i),
-                            "topic '%s -> %s' is here twice; the first is on line %u", line->from, line->to,
-                            app_topic_place(app, j)->line);
+            if (line->from_kernel != other->from_kernel || line->to_kernel != other->to_kernel ||
+                !same(line->from, other->from) || !same(line->to, other->to) ||
+                !same(line->route, other->route))
+                continue;
+            app_mistake(mistakes, app_topic_place(app, i),
+                        "topic '%s -> %s' is here twice; the first is on line %u", line->from, line->to,
+                        app_topic_place(app, j)->line);
+            break;
         }
     }
 }

@@ -1,5 +1,5 @@
-/* libyaml's events, made into a tree. Depth is bounded, and aliases are refused: so the work is linear in the
- * file's size. */
+/* libyaml's events, made into a tree. Depth and the length of a list are bounded, and aliases are refused: so whatever the
+ * file has, all of it is looked at in seconds. */
 #include "app_tree.h"
 
 #include <stdarg.h>
@@ -11,7 +11,8 @@
 
 #include "command.h"
 
-#define DEEPEST 16u /* an app file needs 4 levels */
+#define DEEPEST 16u      /* an app file needs 4 levels */
+#define ITEMS_MOST 8192u /* of a list, or names of a mapping: twice the kernels that a runtime has */
 
 void app_mistake(app_mistakes *mistakes, const app_node *at, const char *format, ...)
 {
@@ -171,6 +172,24 @@ static void check_keys(parse *p, app_node *mapping)
     }
 }
 
+/* What an app file has no use for, and would have no effect. */
+static bool is_plain(parse *p, const yaml_event_t *event, const yaml_char_t *anchor, const yaml_char_t *tag)
+{
+    if (anchor) return refuse(p, &event->start_mark, "an app file has no anchors or aliases: write it out");
+    if (tag) return refuse(p, &event->start_mark, "an app file has no tags: leave the one with ! out");
+    return true;
+}
+
+/* There is room for one more where it goes. */
+static bool has_room(parse *p, const yaml_event_t *event)
+{
+    const app_node *container = p->depth ? p->open[p->depth - 1] : NULL;
+    if (!container || container->count < (container->kind == APP_MAPPING ? 2 : 1) * ITEMS_MOST) return true;
+    app_node where = mark(&event->start_mark);
+    app_mistake(p->mistakes, &where, "more than %u in one list: that is no app file", ITEMS_MOST);
+    return false;
+}
+
 static void attach(parse *p, app_node *node)
 {
     if (p->depth)
@@ -179,11 +198,11 @@ static void attach(parse *p, app_node *node)
         p->root = node;
 }
 
-static bool open_container(parse *p, app_kind kind, const yaml_event_t *event, bool has_anchor)
+static bool open_container(parse *p, app_kind kind, const yaml_event_t *event, const yaml_char_t *anchor,
+                           const yaml_char_t *tag)
 {
     app_node where = mark(&event->start_mark);
-    if (has_anchor)
-        return refuse(p, &event->start_mark, "an app file has no anchors or aliases: write it out");
+    if (!is_plain(p, event, anchor, tag) || !has_room(p, event)) return false;
     if (p->depth == DEEPEST) return refuse(p, &event->start_mark, "nested too deeply");
     app_node *node = app_node_new(kind, &where);
     attach(p, node);
@@ -196,8 +215,8 @@ static bool take_scalar(parse *p, const yaml_event_t *event)
     app_node where = mark(&event->start_mark);
     const char *text = (const char *)event->data.scalar.value;
     size_t size = event->data.scalar.length;
-    if (event->data.scalar.anchor)
-        return refuse(p, &event->start_mark, "an app file has no anchors or aliases: write it out");
+    if (!is_plain(p, event, event->data.scalar.anchor, event->data.scalar.tag) || !has_room(p, event))
+        return false;
     if (memchr(text, 0, size)) return refuse(p, &event->start_mark, "a text with a NUL in it");
     app_node *node = app_scalar(text, size, &where);
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -212,9 +231,11 @@ static bool take(parse *p, const yaml_event_t *event)
     case YAML_ALIAS_EVENT:
         return refuse(p, &event->start_mark, "an app file has no anchors or aliases: write it out");
     case YAML_SEQUENCE_START_EVENT:
-        return open_container(p, APP_SEQUENCE, event, event->data.sequence_start.anchor != NULL);
+        return open_container(p, APP_SEQUENCE, event, event->data.sequence_start.anchor,
+                              event->data.sequence_start.tag);
     case YAML_MAPPING_START_EVENT:
-        return open_container(p, APP_MAPPING, event, event->data.mapping_start.anchor != NULL);
+        return open_container(p, APP_MAPPING, event, event->data.mapping_start.anchor,
+                              event->data.mapping_start.tag);
     case YAML_MAPPING_END_EVENT: check_keys(p, p->open[--p->depth]); return true;
     case YAML_SEQUENCE_END_EVENT: p->depth--; return true;
     case YAML_DOCUMENT_START_EVENT:

@@ -52,7 +52,7 @@ void command_error(const char *format, ...)
     free(text);
 }
 
-void command_error_text(const char *what, const char *text)
+char *command_under(const char *what, const char *text)
 {
     size_t lines = 1;
     for (const char *c = text; *c; c++) lines += *c == '\n';
@@ -65,6 +65,12 @@ void command_error_text(const char *what, const char *text)
         *to = 0;
         line += size + (line[size] == '\n');
     }
+    return all;
+}
+
+void command_error_text(const char *what, const char *text)
+{
+    char *all = command_under(what, text);
     write_error(all);
     free(all);
 }

@@ -36,6 +36,9 @@ void command_error(const char *format, ...) __attribute__((format(printf, 1, 2))
  * indented. */
 void command_error_text(const char *what, const char *text);
 
+/* That text; the caller frees it. */
+char *command_under(const char *what, const char *text);
+
 /* Hold back errors of other threads while something else is written to standard error. */
 void command_error_lock(void);
 void command_error_unlock(void);

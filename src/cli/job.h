@@ -57,6 +57,7 @@ typedef struct job {
     rk_u32 devices[RK_DEVICES_MAX], device_count; /* 0: the backend's first */
 
     app app;
+    app_mistakes mistakes; /* that only the compiled kernels show; told once all are found */
     rk_runtime *runtime;
     job_kernel *kernels; /* as many as the app has */
     rk_u32 first;        /* the kernel that the input leads to */

@@ -6,6 +6,19 @@
 #include "module.h"
 #include "wiring.h"
 
+/* Names as a mistake lists them: "none", or all that there is room for. */
+typedef struct name_list {
+    char text[256];
+    size_t used;
+} name_list;
+
+static void list_name(name_list *list, const char *name)
+{
+    if (list->used < sizeof list->text)
+        list->used += (size_t)snprintf(list->text + list->used, sizeof list->text - list->used, "%s%s",
+                                       list->used ? ", " : "", name);
+}
+
 static rk_status route_number(const rk_class *class, const char *route, rk_u32 *number)
 {
     *number = 0;
@@ -19,25 +32,32 @@ static rk_status route_number(const rk_class *class, const char *route, rk_u32 *
         *number = d->number;
         return RK_OK;
     }
-    char names[256];
-    size_t used = 0;
-    snprintf(names, sizeof names, "none");
-    for (d = class->module->declarations; d && used < sizeof names; d = d->next)
-        if (d->kind == RK_DECLARES_ROUTE)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", d->name);
+    name_list names = { "none" };
+    for (d = class->module->declarations; d; d = d->next)
+        if (d->kind == RK_DECLARES_ROUTE) list_name(&names, d->name);
     return rk_error(
         RK_NO_SUCH_ROUTE,
         "kernel '%s' declares no route '%s'; it declares: %s (RK_ROUTE), and the default one has no name",
-        class->name, route, names);
+        class->name, route, names.text);
 }
+
+static int is_key(const rk_field *field) { return field->count == 1 && field->kind < RK_KIND_F32; }
 
 static const rk_field *key_field(const rk_schema *schema, const char *name)
 {
     for (rk_u32 i = 0; i < schema->field_count; i++)
-        if (strcmp(schema->fields[i].name, name) == 0 && schema->fields[i].count == 1 &&
-            schema->fields[i].kind < RK_KIND_F32)
+        if (strcmp(schema->fields[i].name, name) == 0 && is_key(&schema->fields[i]))
             return &schema->fields[i];
     return 0;
+}
+
+static rk_status no_key(const rk_schema *schema, const char *name)
+{
+    name_list names = { "none" };
+    for (rk_u32 i = 0; i < schema->field_count; i++)
+        if (is_key(&schema->fields[i])) list_name(&names, schema->fields[i].name);
+    return rk_error(RK_INVALID_ARGUMENT, "message '%s' has no integer field '%s' to route by; it has: %s",
+                    schema->name, name, names.text);
 }
 
 /* The key's place: the same in every type that the target handles and the route carries. */
@@ -50,9 +70,7 @@ static rk_status find_key(const rk_class *to, const rk_route_options *o, rk_conn
         if (c->type && c->type != schema->type) continue;
         const rk_field *field = key_field(schema, o->key_field);
         if (!field) {
-            status = rk_error_also(status, rk_error(RK_INVALID_ARGUMENT,
-                                                    "message '%s' has no integer field '%s' to route by",
-                                                    schema->name, o->key_field));
+            status = rk_error_also(status, no_key(schema, o->key_field));
             continue;
         }
         if (found && (found->offset != field->offset || found->size != field->size))
@@ -105,20 +123,24 @@ static rk_status find_type(const rk_host_kernel *from, const rk_host_kernel *to,
                            rk_connection *c)
 {
     const rk_schema *schema = 0;
-    rk_u32 common = 0;
+    name_list common = { "none" };
     for (const rk_declaration *d = from->class->module->declarations; d; d = d->next) {
         if (d->kind != RK_DECLARES_MESSAGE) continue;
         if (o->message && strcmp(d->message->name, o->message) == 0) schema = d->message;
-        common |= rk_class_handler(to->class, d->message->type) != 0;
+        if (rk_class_handler(to->class, d->message->type)) list_name(&common, d->message->name);
     }
-    if (!o->message && !common)
+    if (!o->message && !common.used)
         return rk_error(RK_UNKNOWN_TYPE, "'%s' handles none of the messages that '%s' knows", to->id,
                         from->id);
     if (!o->message) return RK_OK;
     if (!schema)
-        return rk_error(RK_UNKNOWN_TYPE, "kernel '%s' knows no message '%s'", from->class->name, o->message);
+        return rk_error(RK_UNKNOWN_TYPE,
+                        "kernel '%s' knows no message '%s'; of those that it knows, '%s' handles: %s",
+                        from->class->name, o->message, to->id, common.text);
     if (!rk_class_handler(to->class, schema->type))
-        return rk_error(RK_UNKNOWN_TYPE, "'%s' has no handler for message '%s'", to->id, o->message);
+        return rk_error(RK_UNKNOWN_TYPE,
+                        "'%s' has no handler for message '%s'; of those that '%s' knows, it handles: %s",
+                        to->id, o->message, from->id, common.text);
     c->type = schema->type;
     return RK_OK;
 }

@@ -196,16 +196,16 @@ static rk_status check_width(const rk_class *class, const rk_layout *l)
     return RK_OK;
 }
 
-/* What the attributes themselves say that can't be. */
-static rk_status check_attributes(const rk_class *class, const rk_layout *l)
+/* What the attributes themselves say that can't be; what an option says in their stead is told as the option's. */
+static rk_status check_attributes(const rk_class *class, const rk_launch_options *o, const rk_layout *l)
 {
     const rk_attributes *a = class->attributes;
     rk_status found = RK_OK;
     const struct {
         const char *name;
         rk_u32 value, low, high;
-    } ranges[] = { { ".max_batch", l->max_batch, 1, RK_BATCH_MAX },
-                   { ".threads", l->threads, 1, 1024 },
+    } ranges[] = { { ".max_batch", o->max_batch == RK_FROM_KERNEL ? l->max_batch : 1, 1, RK_BATCH_MAX },
+                   { ".threads", o->threads == RK_FROM_KERNEL ? l->threads : 1, 1, 1024 },
                    { ".max_sends", l->max_sends, 1, RK_SENDS_MAX },
                    { ".shared", a->shared, 0, RK_SHARED_MAX } };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
@@ -274,7 +274,7 @@ rk_status rk_layout_check(const rk_class *class, const rk_launch_options *o)
 {
     rk_layout l = { .max_sends = class->attributes->max_sends ? class->attributes->max_sends : 1 };
     plan_mode(class, o, &l);
-    return rk_error_also(rk_error_also(check_fit(class, o), check_attributes(class, &l)),
+    return rk_error_also(rk_error_also(check_fit(class, o), check_attributes(class, o, &l)),
                          check_width(class, &l));
 }
 

@@ -86,6 +86,10 @@ MISTAKES = [
     ("routes:\n", "routes: x\nroute:\n", "11:9: 'routes' must be a list"),
     ("app: small\n", "app: &name small\n", "1:6: an app file has no anchors or aliases"),
     ("app: small\n", "app: *name\n", "1:6: an app file has no anchors or aliases"),
+    ("app: small\n", "app: !name small\n", "1:6: an app file has no tags: leave the one with ! out"),
+    ("[1, 2, 3]", "!!seq [1, 2, 3]", "9:17: an app file has no tags"),
+    ("{ factor: 3 }", "!x { factor: 3 }", "10:13: an app file has no tags"),
+    ("{ source: k.rk.c }", "{ source: k.rk.c, <<: { capacity: 64 } }", "3:28: kernel 'first' has no key '<<'"),
     ("app: small\n", "app: \"small\n", "not YAML: "),
     ("app: small\n", "\tapp: small\n", "1:1: not YAML: "),
     ("app: small\n", "app: small\n---\n", "a second document"),
@@ -95,7 +99,10 @@ MISTAKES = [
     (GOOD, "", "it is empty"),
     (GOOD, "- 1\n", "1:1: an app file is a mapping"),
     (GOOD, "[" * 100, "nested too deeply"),
+    (GOOD, "a:\n" + "".join(" " * i + "-\n" for i in range(1, 400)), "17:17: nested too deeply"),
     (GOOD, "#" * (1 << 20) + "#", "is over 1 MiB"),
+    (GOOD, "".join("a%d: 1\n" % i for i in range(100000)), "8193:1: more than 8192 in one list: that is no app file"),
+    (GOOD, "app: [%s]" % ("a," * 500000), "1:16391: more than 8192 in one list"),
 ]
 
 
@@ -145,12 +152,67 @@ class AppFile(Case):
         said = APP.replace("kernels:\n  doubler: { source: doubler.rk.c }\n", kernels)
         for more, told in (("    params: { factor: three }\n", ":5:23: kernel 'doubler': RK_INVALID_OPTIONS"),
                            ("    params: { factr: 3 }\n", ":5:15: kernel 'doubler' declares no parameter 'factr': declared are factor\n"),
-                           ("    capacity: 017\n", ":5:15: kernel 'doubler': RK_INVALID_OPTIONS\n    invalid launch options\n        queue_capacity 17 "),
+                           ("    capacity: 017\n", ":5:15: kernel 'doubler': RK_INVALID_OPTIONS\n    queue_capacity 17 is not a power of two; the nearest are 16 and 32\n"),
                            ("    actors: 10\n", ":5:13: kernel 'doubler': RK_INVALID_OPTIONS"),
                            ("    device: 3\n", ":5:13: kernel 'doubler': RK_INVALID_OPTIONS"),
                            ("    kernel: tripler\n", ":5:13: kernel 'doubler': RK_NO_SUCH_KERNEL")):
             app = self.app(said.replace(kernels, kernels + more))
             self.assertIn(f"{app}{told}", self.run_rk("run", app, "--input", "-", code=KERNEL).errors)
+
+    def test_each_refused_option_is_told_at_its_own_place_with_what_else_is_wrong(self):
+        app = self.app("app: a\nkernels:\n  doubler:\n    source: doubler.rk.c\n    capacity: 5000\n    max_batch: 99999\n    boundaries: [1, 2, 3]\n"
+                       "    params: { factr: 1, factor: x }\n  other: { source: doubler.rk.c, kernel: doublr, output_capacity: 17 }\n"
+                       "routes: [input -> doubler, doubler -> other, other -> output]\n")
+        errors = self.run_rk("run", app, "--input", "-", "--set", "other.deduplication=2000", code=KERNEL).errors
+        invalid = "RK_INVALID_OPTIONS\n    "
+        self.assertEqual(errors.replace(str(app), "").replace("rk: ", ""), "--set: kernel 'other': " + invalid + "deduplication_window 2000 is over 1024\n"
+                         ":5:15: kernel 'doubler': " + invalid + "queue_capacity 5000 is not a power of two; the nearest are 4096 and 8192\n"
+                         ":6:16: kernel 'doubler': " + invalid + "max_batch 99999 is not in 1 to 4096\n"
+                         ":7:17: kernel 'doubler': " + invalid + "boundary 1, 2, 3 needs priority = 1, which makes the bands\n"
+                         ":8:15: kernel 'doubler' declares no parameter 'factr': declared are factor\n"
+                         ":8:33: kernel 'doubler': " + invalid + "parameter 'factor' of kernel 'doubler': 'x' is not an rk_i64: "
+                         "-9223372036854775808 to 9223372036854775807\n"
+                         ":9:42: kernel 'other': " + invalid + "there is no kernel 'doublr'; linked or loaded are: doubler\n"
+                         ":9:67: kernel 'other': " + invalid + "output_capacity 17 is not a power of two; the nearest are 16 and 32\n")
+
+    def test_what_routes_say_wrong_of_compiled_kernels_is_told_of_all_with_what_is_valid(self):
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value), (rk_u32, part), (rk_f32, weight))
+RK_MESSAGE(other, 2, (rk_i64, value))
+RK_ROUTE(side)
+RK_HANDLER(a, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+        lines = (("input -> a: { target: 3 }", "6:27: 'input -> a': 'target' is 3: kernel 'a' has shards 0 to 2\n"),
+                 ("a -> b: { target: 2 }", "7:23: 'a -> b': 'target' is 2: kernel 'b' has shards 0 to 1\n"),
+                 ("a -> b: { route: side, key: weight }",
+                  "8:33: route 'a -> b': RK_INVALID_ARGUMENT\n    message 'number' has no integer field 'weight' to route by; it has: value, part\n"),
+                 ("a -> b: { message: numbr }", "9:24: route 'a -> b': RK_UNKNOWN_TYPE\n"
+                  "    kernel 'a' knows no message 'numbr'; of those that it knows, 'b' handles: number\n"),
+                 ("b -> a: { message: other }", "10:24: route 'b -> a': RK_UNKNOWN_TYPE\n"
+                  "    'a' has no handler for message 'other'; of those that 'b' knows, it handles: number\n"),
+                 ("b -> a: { route: sid }", "11:22: route 'b -> a': RK_NO_SUCH_ROUTE\n"
+                  "    kernel 'b' declares no route 'sid'; it declares: side (RK_ROUTE), and the default one has no name\n"),
+                 ("b -> output: { route: side }", None))
+        app = self.app("app: a\nkernels:\n  a: { source: k.rk.c, shards: 3 }\n  b: { source: k.rk.c, shards: 2 }\nroutes:\n"
+                       + "".join("  - %s\n" % line for line, _ in lines), kernel, "k.rk.c")
+        errors = self.run_rk("run", app, "--input", "-", code=KERNEL).errors
+        self.assertEqual(errors, "".join("rk: %s:%s" % (app, told) for _, told in lines if told))
+        errors = self.run_rk("run", self.app(app.read_text().replace("{ target: 3 }", "{ key: weight }"), kernel, "k.rk.c"), "--input", "-", code=KERNEL).errors
+        self.assertEqual(errors, f"rk: {app}:6:24: route 'input -> a': 'weight' is no integer field of 'number': valid are value and part\n")
+
+    def test_every_source_that_does_not_compile_is_told_once(self):
+        app = self.app("app: a\nkernels:\n  a: { source: a.rk.c }\n  b: { source: b.rk.c }\n  c: { source: a.rk.c }\n"
+                       "routes: [input -> a, a -> b, b -> c, c -> output]\n", "int a = ;\n", "a.rk.c")
+        self.write("b.rk.c", "int b = ;\n")
+        errors = self.run_rk("run", app, "--input", "-", code=KERNEL).errors
+        self.assertEqual(re.findall(r"app.yaml:(\d+:\d+): kernel '(\w)': \S+: RK_COMPILE_FAILED", errors), [("3:16", "a"), ("4:16", "b")])
+
+    def test_a_mistake_lists_no_more_names_than_help(self):
+        app = "app: a\nkernels:\n" + "".join("  k%d: { source: k.rk.c }\n" % i for i in range(100)) + "routes:\n  - input -> x\n"
+        self.assertRegex(self.refused(app), "valid are output, k0, k1, .*, k61, k62 and 37 more\n")
+        topics = "topics:\n" + "".join("  - k%d -> t%d\n" % (i, i) for i in range(100)) + "  - x -> k1\n"
+        self.assertRegex(self.refused(app.replace("-> x", "-> k0") + topics), "there are t0, t1, .*, t61, t62 and 37 more\n")
 
     def test_what_set_says_of_a_kernel_that_declares_no_such_parameter(self):
         app = self.app()

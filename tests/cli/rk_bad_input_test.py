@@ -498,7 +498,7 @@ RK_HANDLER(both, other, msg, rk_none, self) { rk_forward(RK_ARG); }
         app = self.app(APP.replace("input -> doubler", "input -> doubler: { key: none }"))
         out = self.write("out", "kept")
         done = self.run_app(app, "--input", "-", "--output", out, stdin=b"value\n1\n", code=KERNEL)
-        self.assertEqual(done.errors, f"rk: {app}:5:30: route 'input -> doubler': 'none' is no integer field of 'number'\n")
+        self.assertEqual(done.errors, f"rk: {app}:5:30: route 'input -> doubler': 'none' is no integer field of 'number': valid are value\n")
         self.assertEqual(out.read_text(), "kept")
 
     def test_strategies_that_let_messages_go_are_accounted_for(self):

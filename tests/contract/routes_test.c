@@ -460,7 +460,7 @@ static void all_that_is_wrong_with_a_connection_is_told_together(contract *c)
     assert_status(rk_connect(c->runtime, mixer, "prime", taker, &by_key), RK_INVALID_ARGUMENT);
     assert_error_says("target 3 is of RK_ROUTE_FIXED");
     assert_error_says("declares no route 'prime'");
-    assert_error_says("message 'package' has no integer field 'colour'");
+    assert_error_says("message 'package' has no integer field 'colour' to route by; it has: ");
     assert_error_says("message 'query' has no integer field 'colour'");
     assert_error_says("'mixer' is active");
 
@@ -469,7 +469,7 @@ static void all_that_is_wrong_with_a_connection_is_told_together(contract *c)
     assert_status(rk_connect(c->runtime, mixer, 0, stranger, &strange), RK_INVALID_ARGUMENT);
     assert_error_says("route mode 9");
     assert_error_says("key_field 'sender' is of RK_ROUTE_KEY");
-    assert_error_says("knows no message 'pigeon'");
+    assert_error_says("knows no message 'pigeon'; of those that it knows, 'stranger' handles: ");
 
     fixed.target = 10;
     fixed.message = "query";
