@@ -15,7 +15,10 @@
     (256u     \
      << 10) /* bytes of one read: small enough for the second-level cache, large enough that calls don't count */
 static const unsigned char zstd_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
+static const unsigned char zstd_skippable[4] = { 0x50, 0x2a, 0x4d,
+                                                 0x18 }; /* or with 1 to 15 more in the first byte */
 static const unsigned char gzip_magic[3] = { 0x1f, 0x8b, 0x08 };
+static const unsigned char utf16_marks[2][2] = { { 0xff, 0xfe }, { 0xfe, 0xff } };
 
 struct source {
     int file;
@@ -84,6 +87,20 @@ static source_result fill(source *from, int timeout_ms)
     return SOURCE_DATA;
 }
 
+/* A frame of zstd, or one with something else that pzstd writes before each. */
+static bool is_zstd(const char *first)
+{
+    return memcmp(first, zstd_magic, sizeof zstd_magic) == 0 ||
+           ((unsigned char)(first[0] & 0xf0) == zstd_skippable[0] &&
+            memcmp(first + 1, zstd_skippable + 1, sizeof zstd_skippable - 1) == 0);
+}
+
+static bool is_utf16(const char *first)
+{
+    return memcmp(first, utf16_marks[0], sizeof utf16_marks[0]) == 0 ||
+           memcmp(first, utf16_marks[1], sizeof utf16_marks[1]) == 0;
+}
+
 /* The first four bytes, or all if there are fewer, decide. */
 static source_result look_at_first(source *from, int timeout_ms)
 {
@@ -92,7 +109,7 @@ static source_result look_at_first(source *from, int timeout_ms)
         if (result != SOURCE_DATA) return result;
     }
     from->first_known = true;
-    if (from->raw_size >= sizeof zstd_magic && memcmp(from->raw, zstd_magic, sizeof zstd_magic) == 0) {
+    if (from->raw_size >= sizeof zstd_magic && is_zstd(from->raw)) {
         from->zstd = ZSTD_createDStream();
         from->unpacked = command_allocate(PIECE);
         from->packed = (ZSTD_inBuffer){ .src = from->raw, .size = from->raw_size };
@@ -101,6 +118,11 @@ static source_result look_at_first(source *from, int timeout_ms)
         return fail(from,
                     command_print("%s: is gzip data: unpack it (gunzip -c FILE | rk run … --input -), or "
                                   "compress with zstd",
+                                  from->name));
+    } else if (from->raw_size >= sizeof utf16_marks[0] && is_utf16(from->raw)) {
+        return fail(from,
+                    command_print("%s: is UTF-16: make it UTF-8 (iconv -f UTF-16 -t UTF-8 FILE | rk run "
+                                  "… --input -)",
                                   from->name));
     } else if (from->raw_size && strlen(from->name) > 4 &&
                strcmp(from->name + strlen(from->name) - 4, ".zst") == 0) {

@@ -210,6 +210,11 @@ class Files(Case):
         path = self.write("rows.csv.gz", gzip.compress(b"value\n1\n"))
         self.assertIn("rows.csv.gz: is gzip data: unpack it", self.run_app(self.app(), "--input", path, code=IO).errors)
 
+    def test_input_in_utf_16(self):
+        for code in ("utf-16-le", "utf-16-be"):
+            path = self.write("rows.csv", "\ufeffvalue\n1\n".encode(code))
+            self.assertIn("rows.csv: is UTF-16: make it UTF-8 ", self.run_app(self.app(), "--input", path, code=IO).errors)
+
     def test_what_a_message_shows_of_the_input_means_nothing_to_a_terminal(self):
         errors = self.run_app(self.app(), "--input", "-", stdin=b"\x1b[2Jx\x7f\rvalue\n1\n", code=IO).errors
         self.assertIn("column '?[2Jx??value' is unknown", errors)
@@ -239,6 +244,15 @@ class Files(Case):
         self.assertEqual(done.stdout, b'{"value":2}\n{"value":44}\n{"value":6}\n')
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_zstd_data_with_frames_to_be_skipped(self):  # as pzstd writes them before each of its own
+        parts = [subprocess.run(["zstd", "-q"], input=part, stdout=subprocess.PIPE, check=True).stdout for part in (b"value\n1\n", b"2\n")]
+        for kind in (0x50, 0x5f):
+            skipped = struct.pack("<BBBBI", kind, 0x2a, 0x4d, 0x18, 3) + b"abc"
+            path = self.write("rows.csv.zst", skipped + parts[0] + skipped + parts[1] + skipped)
+            self.assertEqual(self.run_app(self.app(), "--input", path).stdout, b'{"value":2}\n{"value":4}\n')
+            cut = self.run_app(self.app(), "--input", self.write("cut.csv.zst", skipped + parts[0] + skipped[:-1]), code=IO)
+            self.assertIn("cut.csv.zst: ends in the middle of its zstd data", cut.errors)
+
     def test_a_full_disk(self):
         for option in ("--output", "--dead-letters", "--summary"):
             done = self.run_rk("run", JOB / "app.yaml", "--input", JOB / "damaged.csv", option, "/dev/full", code=IO)
