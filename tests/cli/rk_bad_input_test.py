@@ -28,6 +28,19 @@ RK_HANDLER(stuck, number, msg, rk_none, self)
 }
 """
 
+DIVERGENT = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_HANDLER(pass, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+RK_SPMD_KERNEL(diverge, number, number, .threads = 32, .barrier = RK_SCOPE_BLOCK)
+{
+    number mine;
+    mine.value = 0;
+    if (!rk_try_receive(RK_ARG, &mine)) return;
+    if (mine.value == 7) rk_barrier(RK_SCOPE_BLOCK);
+    rk_send(RK_ARG, &mine);
+}
+"""
+
 BLOB = """#include <ringkernel/kernel.h>
 RK_BLOB(frame, 1, 3000)
 RK_MESSAGE(size, 2, (rk_u32, bytes))
@@ -350,6 +363,16 @@ class Files(Case):
         done = self.run_rk("run", app, "--input", "-", "--summary", "-", stdin=b"value\n1\n")
         self.assertEqual(done.stdout[:14], b'{"value":2}\n{\n')
 
+    def test_what_goes_to_standard_output_may_share_it_though_it_is_a_file(self):
+        path = self.folder / "all"
+        with open(path, "wb") as together:
+            done = subprocess.run([rk_command.RK, "run", str(self.app()), "--input", "-", "--dead-letters", "-", "--summary", "-"], input=b"value\n1\nx\n",
+                                  stdout=together, stderr=subprocess.PIPE, env=rk_command.environment(), check=False)
+        self.assertEqual((done.returncode, done.stderr), (OK, b""))
+        first, second, summary = path.read_text().split("\n", 2)
+        self.assertEqual((first, second), ('{"value":2}', '{"row":2,"reason":"parse","text":"x"}'))
+        self.assertEqual(json.loads(summary)["rows_read"], 2)
+
     def test_an_output_folder_that_is_not_there(self):
         for option in ("--output", "--dead-letters", "--summary"):
             done = self.run_rk("run", self.app(), "--input", "-", option, self.folder / "no" / "file", code=IO, stdin=b"value\n")
@@ -422,6 +445,23 @@ class Kernels(Case):
         done = self.run_app(app, "--input", "-", "--patience", "2", stdin=b"value\n" + b"7\n" * 100000, code=UNBALANCED)
         summary = done.summary
         self.assertEqual(summary["rows_read"], summary["rows_sent"] + summary["rows_unsent"])
+
+    def test_a_kernel_that_fails_ends_the_job(self):
+        for last in (True, False):  # it fails as the last row comes, or with more rows than the lanes have room for
+            kernel = DIVERGENT
+            app = self.app("app: a\nkernels: { pass: { source: k.rk.c }, diverge: { source: k.rk.c, capacity: 64 } }\n"
+                           "routes: [input -> pass, pass -> diverge, diverge -> output]\n", kernel, "k.rk.c")
+            rows = b"value\n1\n7\n" + (b"" if last else b"2\n" * 100000)
+            done = self.run_app(app, "--input", "-", stdin=rows, code=UNBALANCED)
+            self.assertRegex(done.errors, r"rk: diverge: error: divergent barrier: .*/k.rk.c:9\n")
+            self.assertRegex(done.errors, r"kernel 'diverge' has failed: divergent barrier: |'diverge' failed while it was drained\n")
+            summary = done.summary
+            self.assertFalse(summary["balanced"])
+            self.assertTrue(all(check["holds"] for check in summary["checks"]), summary["checks"])
+            self.assertEqual(summary["rows_read"], summary["rows_sent"] + summary["rows_unsent"])
+            self.assertEqual(summary["kernels"][1]["account"]["delivered"] + len(done.letters) + summary["kernels"][1]["account"]["queued"],
+                             summary["kernels"][1]["account"]["accepted"])
+            self.assertEqual({one["reason"] for one in done.letters}, {"kernel failed"})
 
     def test_a_cycle_of_block_without_a_deadline(self):
         kernel = """#include <ringkernel/kernel.h>
@@ -539,6 +579,29 @@ RK_HANDLER(both, other, msg, rk_none, self) { rk_forward(RK_ARG); }
             done = self.run_app(app, "--input", "-", stdin=rows)
             self.assertEqual(sorted(json.loads(line)["value"] for line in done.stdout.splitlines()), sorted(doubled * copies), route)
             self.assertTrue(done.summary["balanced"])
+
+
+class Waits(Case):
+    def test_a_job_that_waits_for_rows_or_for_its_reader_is_not_given_up(self):
+        job = start("run", self.app(), "--input", "-", "--patience", "1")
+        self.addCleanup(job.kill)
+        job.stdin.write(b"value\n1\n")
+        job.stdin.flush()
+        self.assertEqual(job.stdout.readline(), b'{"value":2}\n')
+        with self.assertRaises(subprocess.TimeoutExpired):
+            job.wait(1.5)
+        self.assertEqual(job.communicate(b"2\n", timeout=60), (b'{"value":4}\n', b""))
+        self.assertEqual(job.returncode, OK)
+
+        rows = self.write("rows.csv", b"value\n" + b"".join(b"%d\n" % n for n in range(400000)))
+        job = start("run", self.app(), "--input", rows, "--patience", "1")
+        self.addCleanup(job.kill)
+        wait_until_full(job.stdout)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            job.wait(1.5)
+        lines, errors = job.communicate(timeout=60)
+        self.assertEqual((lines.count(b"\n"), job.returncode), (400000, OK))
+        self.assertNotIn(b"no progress", errors)
 
 
 class Signals(Case):

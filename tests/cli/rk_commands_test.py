@@ -300,6 +300,20 @@ class Terminal(Case):
         self.assertNotIn("\x1b", shown)
         self.assertIn("accepted 1 = delivered 1 ", shown)
 
+    def test_what_kernels_log_is_shown_on_a_terminal_and_of_it_only_warnings_in_a_pipe(self):
+        chatty = rk_command.DOUBLER.replace("    if (msg->value < 0)", '    rk_log(RK_ARG, RK_INFO, "so far so good");\n'
+                                            '    rk_log(RK_ARG, RK_WARNING, "mind this");\n    if (msg->value < 0)')
+        for more, told in (([], ["mind this"]), (["-v"], ["so far so good", "mind this"])):
+            errors = self.run_rk("run", self.app(kernel=chatty), "--input", "-", *more, stdin=b"value\n1\n").errors
+            self.assertEqual(re.findall("so far so good|mind this", errors), told)
+            self.assertIn("rk: doubler: warning: mind this\n", errors)
+        parent, child = pty.openpty()
+        subprocess.run([rk_command.RK, "run", str(self.app(kernel=chatty)), "--input", "-"], input=b"value\n1\n", stdout=subprocess.DEVNULL,
+                       stderr=child, env=rk_command.environment(), check=True)
+        os.close(child)
+        self.assertIn("rk: doubler: info: so far so good", os.read(parent, 10000).decode())
+        os.close(parent)
+
     def test_rows_typed_on_a_terminal(self):
         parent, child = pty.openpty()
         job = subprocess.Popen([rk_command.RK, "run", str(self.app()), "--input", "-"], stdin=child, stdout=subprocess.PIPE,
