@@ -61,6 +61,7 @@ MISTAKES = [
     ("capacity: 64", "beside_neighbour: yes please", "6:23: kernel 'second': 'beside_neighbour' is 'yes please': valid are true and false"),
     ("    capacity: 64", "    device: 0\n    beside_neighbour: true", "7:23: kernel 'second' has a device of its own: leave 'device' or 'beside_neighbour' out"),
     ("  first:", "  1st:", "3:3: '1st' is no name of a kernel"),
+    ("  first:", "  %s:" % ("a" * 64), "3:3: '%s' is no name of a kernel: letters, digits, _ and -, at most 63, no digit first" % ("a" * 64)),
     ("- input -> first", "- input -> frist", "12:14: route 'input -> frist' leads to 'frist', which isn't there: valid are output, first and second"),
     ("- first -> second:", "- fist -> second:", "13:5: route 'fist -> second' comes from 'fist', which isn't there: valid are input, first and second"),
     ("- input -> first", "- output -> first", "12:5: route 'output -> first' comes from 'output'"),
@@ -226,6 +227,9 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
                            ("boundaries=3,2,1", "boundary 3, 2, 1: must rise")):
             more = ["--set", "doubler.priority=true"] if said[0] == "b" else []
             self.assertIn(told, self.run_rk("run", app, "--input", "-", "--set", "doubler." + said, *more, code=KERNEL).errors)
+        twice = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, params: { factr: 1 } }"))
+        self.assertIn("rk: --set: kernel 'doubler' declares no parameter 'factr'", self.run_rk("run", twice, "--input", "-", "--set", "doubler.factr=2", code=KERNEL).errors)
+        self.app()
         for list_of in ("1,2,3", "[1, 2, 3]"):
             done = self.run_app(app, "--input", "-", "--set", "doubler.priority=true", "--set", "doubler.boundaries=" + list_of, stdin=b"value\n1\n")
             self.assertEqual(done.stdout, b'{"value":2}\n')

@@ -598,7 +598,7 @@ class Waits(Case):
         self.addCleanup(job.kill)
         wait_until_full(job.stdout)
         with self.assertRaises(subprocess.TimeoutExpired):
-            job.wait(1.5)
+            job.wait(5.5)  # longer than a reader has after Ctrl-C
         lines, errors = job.communicate(timeout=60)
         self.assertEqual((lines.count(b"\n"), job.returncode), (400000, OK))
         self.assertNotIn(b"no progress", errors)

@@ -36,6 +36,8 @@ class Help(Case):
                                 (("run",), "an app file is needed"), (("run", "a", "b"), "one app file"),
                                 (("run", "--colour"), "--colour"), (("run", "a", "--backend", "tpu"), "valid are cpu, cuda, opencl and auto"),
                                 (("run", "a", "--workers", "0"), "from 1 to 1024"), (("run", "a", "--workers", "x"), "from 1 to 1024"),
+                                (("run", "a", "--workers", " 3"), "from 1 to 1024"), (("run", "a", "--workers", "3x"), "from 1 to 1024"),
+                                (("run", "a", "--workers", "18446744073709551617"), "from 1 to 1024"), (("run", "a", "--patience", "1000001"), "from 1 to 1000000"),
                                 (("run", "a", "--patience", "-1"), "from 1 to"), (("run", JOB / "app.yaml", "--input-format", "xml"), "valid are csv and ndjson"),
                                 (("run", JOB / "app.yaml", "--output-format", "xml"), "valid are csv and ndjson"),
                                 (("check",), "is needed"), (("devices", "x"), "nothing to name"), (("bench", "x"), "valid are"),
