@@ -26,14 +26,33 @@ static rk_launch_options options_of(const char *keys, const char *set)
     assert_true(fine);
     rk_launch_options options = app_options(&app, 0, NULL);
     assert_string_equal(options.kernel_name, "k");
-    options.kernel_name = NULL; /* the app's, which ends here */
     app_close(&app);
     return options;
 }
 
+#define FIELD(member) offsetof(rk_launch_options, member), sizeof((rk_launch_options *)0)->member
+
+/* All that an app file can say; between them is padding. */
+static const struct {
+    size_t offset, size;
+} fields[] = { { FIELD(queue_capacity) },   { FIELD(deduplication_window) },
+               { FIELD(backpressure) },     { FIELD(priority) },
+               { FIELD(boundary) },         { FIELD(stream_priority) },
+               { FIELD(shards) },           { FIELD(blocks) },
+               { FIELD(threads) },          { FIELD(actors) },
+               { FIELD(output_capacity) },  { FIELD(expiry) },
+               { FIELD(timestamps) },       { FIELD(default_ttl_us) },
+               { FIELD(slot_format) },      { FIELD(system_order) },
+               { FIELD(send_deadline_ns) }, { FIELD(expired_to_dead) },
+               { FIELD(pool_blocks) },      { FIELD(max_batch) },
+               { FIELD(parameters) },       { FIELD(parameter_count) },
+               { FIELD(spmd_check) },       { FIELD(device) } };
+
 static void assert_same(rk_launch_options are, rk_launch_options expected)
 {
-    assert_memory_equal(&are, &expected, sizeof are);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        assert_memory_equal((char *)&are + fields[i].offset, (char *)&expected + fields[i].offset,
+                            fields[i].size);
 }
 
 static rk_launch_options unsaid(void)
@@ -73,7 +92,6 @@ static void whatIsSaidGoesOverThePresetAndSetOverBoth(void **unused)
 static void eachKeySetsItsOwnOption(void **unused)
 {
     (void)unused;
-#define FIELD(member) offsetof(rk_launch_options, member), sizeof((rk_launch_options *)0)->member
     static const struct {
         const char *said;
         size_t offset, size;
@@ -107,7 +125,6 @@ static void eachKeySetsItsOwnOption(void **unused)
         { "system_order: true", FIELD(system_order), 1 },
         { "spmd_check: true", FIELD(spmd_check), 1 },
     };
-#undef FIELD
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         rk_launch_options expected = unsaid();
         memcpy((char *)&expected + keys[i].offset, &keys[i].value,
