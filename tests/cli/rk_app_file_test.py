@@ -161,7 +161,7 @@ class AppFile(Case):
             self.assertIn(f"{app}{told}", self.run_rk("run", app, "--input", "-", code=KERNEL).errors)
 
     def test_each_refused_option_is_told_at_its_own_place_with_what_else_is_wrong(self):
-        app = self.app("app: a\nkernels:\n  doubler:\n    source: doubler.rk.c\n    capacity: 5000\n    max_batch: 99999\n    boundaries: [1, 2, 3]\n"
+        app = self.app("app: a\nkernels:\n  doubler:\n    source: doubler.rk.c\n    capacity: 5000\n    max_batch: 99999\n    threads: 1025\n    boundaries: [1, 2, 3]\n"
                        "    params: { factr: 1, factor: x }\n  other: { source: doubler.rk.c, kernel: doublr, output_capacity: 17 }\n"
                        "routes: [input -> doubler, doubler -> other, other -> output]\n")
         errors = self.run_rk("run", app, "--input", "-", "--set", "other.deduplication=2000", code=KERNEL).errors
@@ -169,12 +169,13 @@ class AppFile(Case):
         self.assertEqual(errors.replace(str(app), "").replace("rk: ", ""), "--set: kernel 'other': " + invalid + "deduplication_window 2000 is over 1024\n"
                          ":5:15: kernel 'doubler': " + invalid + "queue_capacity 5000 is not a power of two; the nearest are 4096 and 8192\n"
                          ":6:16: kernel 'doubler': " + invalid + "max_batch 99999 is not in 1 to 4096\n"
-                         ":7:17: kernel 'doubler': " + invalid + "boundary 1, 2, 3 needs priority = 1, which makes the bands\n"
-                         ":8:15: kernel 'doubler' declares no parameter 'factr': declared are factor\n"
-                         ":8:33: kernel 'doubler': " + invalid + "parameter 'factor' of kernel 'doubler': 'x' is not an rk_i64: "
+                         ":7:14: kernel 'doubler': " + invalid + "threads 1025 is not in 1 to 1024\n"
+                         ":8:17: kernel 'doubler': " + invalid + "boundary 1, 2, 3 needs priority = 1, which makes the bands\n"
+                         ":9:15: kernel 'doubler' declares no parameter 'factr': declared are factor\n"
+                         ":9:33: kernel 'doubler': " + invalid + "parameter 'factor' of kernel 'doubler': 'x' is not an rk_i64: "
                          "-9223372036854775808 to 9223372036854775807\n"
-                         ":9:42: kernel 'other': " + invalid + "there is no kernel 'doublr'; linked or loaded are: doubler\n"
-                         ":9:67: kernel 'other': " + invalid + "output_capacity 17 is not a power of two; the nearest are 16 and 32\n")
+                         ":10:42: kernel 'other': " + invalid + "there is no kernel 'doublr'; linked or loaded are: doubler\n"
+                         ":10:67: kernel 'other': " + invalid + "output_capacity 17 is not a power of two; the nearest are 16 and 32\n")
 
     def test_what_routes_say_wrong_of_compiled_kernels_is_told_of_all_with_what_is_valid(self):
         kernel = """#include <ringkernel/kernel.h>
@@ -201,6 +202,24 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
         self.assertEqual(errors, "".join("rk: %s:%s" % (app, told) for _, told in lines if told))
         errors = self.run_rk("run", self.app(app.read_text().replace("{ target: 3 }", "{ key: weight }"), kernel, "k.rk.c"), "--input", "-", code=KERNEL).errors
         self.assertEqual(errors, f"rk: {app}:6:24: route 'input -> a': 'weight' is no integer field of 'number': valid are value and part\n")
+
+    def test_a_parameter_and_a_route_that_are_wrong_of_one_kernel_are_both_told(self):
+        kernel = rk_command.DOUBLER.replace("RK_PARAM(", "RK_ROUTE(side)\nRK_PARAM(")
+        app = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, params: { factr: 1 } }"), kernel)
+        errors = self.run_rk("run", app, "--input", "-", code=KERNEL).errors
+        self.assertIn(":3:46: kernel 'doubler' declares no parameter 'factr'", errors)
+        self.assertIn(":3:3: route 'side' of kernel 'doubler' leads nowhere", errors)
+
+    def test_a_repeated_line_is_told_once(self):
+        lines = {"- second -> output\n": "route 'second -> output' is here twice; the first is on line 14",
+                 "- input -> first\n": "a second route from the input (the first is on line 12): let 'first' send copies on",
+                 "- first -> second: { route: dead letters }\n": "the dead letters of 'first' go to 'second' already, by line 15"}
+        for line, told in lines.items():
+            errors = self.refused(GOOD + ("  " + line) * (4 if "dead" in line else 3)).splitlines()
+            self.assertEqual([one.split(": ", 2)[2] for one in errors if "already" in one or "dead" not in line], [told] * 3)
+        topics = "topics:\n" + "  - first -> t\n" * 4 + "  - t -> second\n"
+        self.assertEqual([one.split(": ", 2)[2] for one in self.refused(GOOD + topics).splitlines()],
+                         ["topic 'first -> t' is here twice; the first is on line 16"] * 3)
 
     def test_every_source_that_does_not_compile_is_told_once(self):
         app = self.app("app: a\nkernels:\n  a: { source: a.rk.c }\n  b: { source: b.rk.c }\n  c: { source: a.rk.c }\n"

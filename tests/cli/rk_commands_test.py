@@ -211,10 +211,11 @@ class Idle(Case):
 
 
 class Screen:
-    """What a terminal of so many columns shows: lines that are too long are broken, and can be gone back over."""
+    """What a terminal of so many columns shows: lines that are too long are broken, and can be gone back over, as far as the first of
+    its rows; above that are those that have left it."""
 
-    def __init__(self, columns):
-        self.columns, self.lines, self.y, self.x = columns, [""], 0, 0
+    def __init__(self, columns, rows):
+        self.columns, self.rows, self.lines, self.y, self.x = columns, rows, [""], 0, 0
 
     def down(self):
         self.y, self.x = self.y + 1, 0
@@ -224,7 +225,7 @@ class Screen:
     def show(self, text):
         for part in re.findall("\x1b\\[A|\x1b\\[2K|.", text, re.DOTALL):
             if part == "\x1b[A":
-                self.y = max(0, self.y - 1)
+                self.y = max(0, len(self.lines) - self.rows, self.y - 1)
             elif part == "\x1b[2K":
                 self.lines[self.y] = ""
             elif part == "\r":
@@ -261,7 +262,7 @@ class Terminal(Case):
                 break
         os.close(parent)
         self.assertEqual(job.wait(60), 0)
-        screen = Screen(columns)
+        screen = Screen(columns, rows)
         screen.show(shown.decode())
         return screen.lines
 
