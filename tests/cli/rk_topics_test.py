@@ -142,7 +142,7 @@ class Topics(Case):
     def test_a_shard_that_a_subscriber_does_not_have_is_told_at_its_place(self):
         app = self.topics(APP.replace("plant/oven/hot -> alarm", "plant/oven/hot -> alarm: { target: 1 }"))
         done = self.run_rk("run", app, "--input", "-", stdin=b"value,place\n1,0\n", code=KERNEL)
-        self.assertEqual(done.errors, f"rk: {app}:14:40: 'plant/oven/hot -> alarm': 'target' is 1: kernel 'alarm' has shards 0 to 0\n")
+        self.assertEqual(done.errors, f"rk: {app}:13:40: 'plant/oven/hot -> alarm': 'target' is 1: kernel 'alarm' has shards 0 to 0\n")
 
     def test_a_subscriber_without_a_handler_is_told(self):
         self.topics()
