@@ -147,10 +147,16 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 
 /* ------------------------------------------------------------------ formats and files */
 
+static bool is_called_zst(const char *path)
+{
+    size_t size = strlen(path);
+    return size > 4 && strcmp(path + size - 4, ".zst") == 0;
+}
+
 static app_format format_of_name(const char *path)
 {
     size_t size = strlen(path);
-    if (size > 4 && strcmp(path + size - 4, ".zst") == 0) size -= 4;
+    if (is_called_zst(path)) size -= 4;
     static const struct {
         const char *end;
         app_format format;
@@ -204,6 +210,24 @@ static bool choose_streams(job *j, char **input, char **output)
                          rows_too ? rows_too : APP_FORMAT_CSV, &j->input_as) &&
            choose_format("output-format", j->output_format, j->output ? APP_FORMAT_UNSAID : lines, *output,
                          lines ? lines : APP_FORMAT_NDJSON, &j->output_as);
+}
+
+/* What is written is plain, and under such a name nobody could read it. */
+static bool outputs_are_plain(const job *j, const char *output)
+{
+    const char *const written[] = { output, j->dead_letters, j->summary };
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        if (!written[i] || !is_called_zst(written[i])) continue;
+        const app_node *at =
+            i == 0 && !j->output ? app_mapping_value(app_mapping_value(j->app.tree, "output"), "file") : NULL;
+        char *place = at ? command_print("%s:%u:%u: ", j->app.path, at->line, at->column) : command_copy("");
+        command_error("%s'%s' is called .zst, but nothing is compressed as it is written: leave .zst out, or "
+                      "compress standard output, | zstd > FILE.zst",
+                      place, written[i]);
+        free(place);
+        return false;
+    }
+    return true;
 }
 
 static bool open_writer(writer *to, const char *path)
@@ -358,7 +382,7 @@ static int run_app(job *j)
     int code = RK_EXIT_USAGE;
     j->kernels = command_allocate(j->app.file->kernels_count * sizeof *j->kernels);
     memset(j->kernels, 0, j->app.file->kernels_count * sizeof *j->kernels);
-    if (find_input_route(j) && choose_streams(j, &input, &output)) {
+    if (find_input_route(j) && choose_streams(j, &input, &output) && outputs_are_plain(j, output)) {
         code = RK_EXIT_IO;
         j->from = source_open(input, &error);
         if (!j->from) tell_input(j, error);

@@ -2,6 +2,7 @@
 """Every mistake of an app file is told with its line and column and what is valid, and nothing is started."""
 import json
 import re
+import subprocess
 
 import rk_command
 from rk_command import APP, KERNEL, OK, SOURCE, USAGE, Case
@@ -320,6 +321,33 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
         self.assertEqual((self.folder / "out.ndjson").read_text(), "value\n2\n")
         self.run_app(app, "--input", self.folder / "other.csv", "--output", self.folder / "other.ndjson")
         self.assertEqual((self.folder / "other.ndjson").read_text(), '{"value":4}\n')
+
+    def test_files_without_a_format_go_by_their_names(self):
+        csv, ndjson = b"value\n1\n", b'{"value":1}\n'
+        app = self.app()
+        for end, rows in ((".csv", csv), (".ndjson", ndjson), (".jsonl", ndjson), (".json", ndjson), (".txt", csv), ("", csv), (".csv.txt", csv)):
+            for packed in (False, True):
+                data = subprocess.run(["zstd", "-q"], input=rows, stdout=subprocess.PIPE, check=True).stdout if packed else rows
+                path = self.write("rows" + end + (".zst" if packed else ""), data)
+                self.assertEqual(self.run_app(app, "--input", path).stdout, b'{"value":2}\n', path)
+        for end, lines in ((".csv", b"value\n2\n"), (".ndjson", b'{"value":2}\n'), (".jsonl", b'{"value":2}\n'), (".txt", b'{"value":2}\n')):
+            self.run_app(app, "--input", self.write("rows.csv", csv), "--output", self.folder / ("out" + end))
+            self.assertEqual((self.folder / ("out" + end)).read_bytes(), lines)
+        app = self.app(APP.replace("kernels:", "input: { format: ndjson }\noutput: { format: csv }\nkernels:"))
+        for path in ("-", self.write("rows.txt", ndjson)):  # whose name says nothing: as the app says
+            self.assertEqual(self.run_app(app, "--input", path, stdin=ndjson).stdout, b"value\n2\n")
+        self.run_app(app, "--input", "-", "--output", self.folder / "out.txt", stdin=ndjson)
+        self.assertEqual((self.folder / "out.txt").read_bytes(), b"value\n2\n")
+
+    def test_what_is_written_is_not_called_compressed(self):
+        for option in ("--output", "--dead-letters", "--summary"):
+            path = self.folder / "new.csv.zst"
+            done = self.run_rk("run", self.app(), "--input", "-", option, path, stdin=b"value\n1\n", code=USAGE)
+            self.assertIn(f"'{path}' is called .zst, but nothing is compressed as it is written", done.errors)
+            self.assertFalse(path.exists())
+        app = self.app(APP.replace("kernels:", "output: { file: out.csv.zst }\nkernels:"))
+        self.assertIn("app.yaml:2:17: '", self.run_rk("run", app, "--input", "-", code=USAGE).errors)
+        self.assertEqual(self.run_rk("run", app, "--input", "-", "--output", "-", stdin=b"value\n1\n").stdout, b'{"value":2}\n')
 
     def test_standard_streams_that_the_app_names(self):
         app = self.app(APP.replace("kernels:", "input: { file: '-' }\noutput: { file: '-' }\nkernels:"))
