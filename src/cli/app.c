@@ -131,8 +131,7 @@ static void check_letters(const app *app, rk_u32 i, app_mistakes *mistakes)
         }
 }
 
-/* A route that is there before route i, from and to the same and of the same messages, or from the input as well;
- * UINT32_MAX: none is. */
+/* A route before route i that is the same, or comes from the input as well; UINT32_MAX: there is none. */
 static rk_u32 find_before(const app_file *file, rk_u32 i, bool from_input)
 {
     const app_route *route = &file->routes[i];

@@ -12,7 +12,7 @@
 #include "cli/app.h"
 #include "ringkernel/options.h"
 
-/* The options of a kernel that says `keys`, and of which `set` is said on the command line (NULL: nothing). */
+/* The options of a kernel that says `keys`, with `set` on the command line (NULL: nothing). */
 static rk_launch_options options_of(const char *keys, const char *set)
 {
     char text[512], *sets[] = { (char *)(uintptr_t)set };

@@ -1,5 +1,5 @@
-/* libyaml's events, made into a tree. Depth and the length of a list are bounded, and aliases are refused: so whatever the
- * file has, all of it is looked at in seconds. */
+/* libyaml's events, made into a tree. Depth and the length of a list are bounded, and aliases are refused: so
+ * whatever the file has, all of it is looked at in seconds. */
 #include "app_tree.h"
 
 #include <stdarg.h>

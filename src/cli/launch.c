@@ -100,7 +100,7 @@ static char *join(const char *const *names, rk_u32 count)
     return all;
 }
 
-/* Parameters that the kernel doesn't have are noted, and left out of the options, which are looked at as well. */
+/* Parameters that the kernel doesn't have are noted, and left out of the options: those are looked at, too. */
 static bool check_params(job *j, rk_u32 i, const rk_kernel_description *is, rk_launch_options *options,
                          rk_parameter *parameters)
 {
@@ -299,8 +299,8 @@ static rk_launch_options options_of_kernel(job *j, rk_u32 i, rk_parameter *param
     return options;
 }
 
-/* Whatever is wrong with a kernel is noted, its parameters, its options and its routes; only one of which nothing is
- * is launched. */
+/* Whatever is wrong with a kernel's parameters, options and routes is noted; if anything is, it isn't
+ * launched. */
 static bool launch(job *j, rk_u32 i)
 {
     const app_kernel *kernel = &j->app.file->kernels[i];
@@ -333,7 +333,7 @@ static rk_route_options options_of(const app_route *route)
                                .message = route->message };
 }
 
-/* What the library said is wrong with a route or a topic is about one of its keys, or about the whole of it. */
+/* What the library says of a route or a topic is about one of its keys, or about the whole of it. */
 static const app_node *refusal_place(const app_node *route, rk_status status)
 {
     const char *key = status == RK_NO_SUCH_ROUTE                         ? "route"

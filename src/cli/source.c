@@ -15,8 +15,8 @@
     (256u     \
      << 10) /* bytes of one read: small enough for the second-level cache, large enough that calls don't count */
 static const unsigned char zstd_magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
-static const unsigned char zstd_skippable[4] = { 0x50, 0x2a, 0x4d,
-                                                 0x18 }; /* or with 1 to 15 more in the first byte */
+/* Of a frame to be skipped; the first byte may be up to 15 more. */
+static const unsigned char zstd_skippable[4] = { 0x50, 0x2a, 0x4d, 0x18 };
 static const unsigned char gzip_magic[3] = { 0x1f, 0x8b, 0x08 };
 static const unsigned char utf16_marks[2][2] = { { 0xff, 0xfe }, { 0xfe, 0xff } };
 

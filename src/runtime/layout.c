@@ -196,7 +196,7 @@ static rk_status check_width(const rk_class *class, const rk_layout *l)
     return RK_OK;
 }
 
-/* What the attributes themselves say that can't be; what an option says in their stead is told as the option's. */
+/* What the attributes themselves say that can't be; an option in their stead is told as an option. */
 static rk_status check_attributes(const rk_class *class, const rk_launch_options *o, const rk_layout *l)
 {
     const rk_attributes *a = class->attributes;
