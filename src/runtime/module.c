@@ -226,15 +226,28 @@ static rk_status check_module(const rk_module *module, const char *from)
     return RK_OK;
 }
 
-/* A type id means one schema in the whole runtime, so that a message can cross from module to module. */
+/* Do these declare two messages by one type id? */
+static int contradict(const rk_declaration *one, const rk_declaration *other)
+{
+    return one->kind == RK_DECLARES_MESSAGE && other->kind == RK_DECLARES_MESSAGE &&
+           one->message->type == other->message->type && one->message->hash != other->message->hash;
+}
+
+/* A type id means one schema in the whole runtime, so that a message can cross from kernel to kernel and from
+ * module to module. */
 static rk_status check_schemas(rk_runtime *runtime, const rk_module *module, const char *from)
 {
     for (const rk_declaration *d = module->declarations; d; d = d->next) {
         if (d->kind != RK_DECLARES_MESSAGE) continue;
+        for (const rk_declaration *o = d->next; o; o = o->next)
+            if (contradict(o, d))
+                return rk_error(RK_INCOMPATIBLE,
+                                "'%s' declares message type %u as '%s' and as '%s': give one of them another "
+                                "type id",
+                                from, d->message->type, o->message->name, d->message->name);
         for (rk_u32 m = 0; m < runtime->module_count; m++)
             for (const rk_declaration *o = runtime->modules[m]->declarations; o; o = o->next)
-                if (o->kind == RK_DECLARES_MESSAGE && o->message->type == d->message->type &&
-                    o->message->hash != d->message->hash)
+                if (contradict(o, d))
                     return rk_error(RK_INCOMPATIBLE,
                                     "'%s' declares message type %u as '%s' (schema %016llx), but '%s' "
                                     "declares it as '%s' (schema %016llx): give "
@@ -257,6 +270,11 @@ static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
             return rk_error(RK_INCOMPATIBLE,
                             "%s:%u: a hook for kernel '%s', which has no handler in this file", d->file,
                             d->line, d->kernel_name);
+        if (class->attributes->state == RK_STATELESS && d->state_size != sizeof(rk_none))
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: the hook of kernel '%s' names a state type, but its handlers have no "
+                            ".state: say RK_PER_SHARD or RK_PER_ACTOR there, or take rk_none",
+                            d->file, d->line, d->kernel_name);
         if (class->attributes->state != RK_STATELESS && d->state_size != class->state_size)
             return rk_error(RK_INCOMPATIBLE,
                             "%s:%u: the hook of kernel '%s' names another state type than its handlers",
@@ -267,6 +285,12 @@ static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
                 "%s:%u: the timer hook of kernel '%s' has no state of a shard to look at: declare "
                 ".state = RK_PER_SHARD at its handlers",
                 d->file, d->line, d->kernel_name);
+        if (d->kind == RK_DECLARES_REFUSED && class->attributes->state == RK_PER_ACTOR)
+            return rk_error(RK_INCOMPATIBLE,
+                            "%s:%u: the refusal hook of kernel '%s' has no actor's state to look at: by then "
+                            "it isn't known whose send it was; take RK_PER_SHARD, or let what is refused be "
+                            "a dead letter",
+                            d->file, d->line, d->kernel_name);
         *(d->kind == RK_DECLARES_DRAIN   ? &class->drain
           : d->kind == RK_DECLARES_TIMER ? &class->timer
                                          : &class->refused) = d;

@@ -268,6 +268,8 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
     "RK_MESSAGE(loaded_number, 248, (rk_i64, value))\n"
 #define OTHER "RK_MESSAGE(loaded_other, 249, (rk_i64, value))\n"
 #define KERNEL(name) "RK_HANDLER(" name ", loaded_number, msg, rk_none, self) { (void)msg; }\n"
+#define STATEFUL(name, state) \
+    "RK_HANDLER(" name ", loaded_number, msg, loaded_number, self, .state = " state ") { (void)msg; }\n"
     static const struct {
         const char *text, *says;
     } refused[] = {
@@ -293,6 +295,15 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
                      "RK_HANDLER(mended, loaded_other, msg, loaded_number, self, .state = RK_PER_SHARD) "
                      "{ (void)msg; }\n",
           "differ in .state" },
+        { HEAD KERNEL("mended") "RK_ON_DRAIN(mended, loaded_number, self) { self->value++; }\n",
+          "names a state type, but its handlers have no .state" },
+        { HEAD STATEFUL("mended", "RK_PER_SHARD") "RK_ON_DRAIN(mended, rk_none, self) {}\n",
+          "names another state type" },
+        { HEAD STATEFUL("mended", "RK_PER_ACTOR")
+          "RK_ON_REFUSED(mended, loaded_number, self, refusal) { self->value++; return refusal->id != 0; }\n",
+          "has no actor's state" },
+        { HEAD "RK_MESSAGE(loaded_again, 248, (rk_u64, value))\n" KERNEL("mended"),
+          "declares message type 248 as 'loaded_number' and as 'loaded_again'" },
         { HEAD "RK_MESSAGE(probe, 200, (rk_i64, value))\n" KERNEL("mended"), "declares message type 200" },
         { HEAD KERNEL("echo"), "is declared by" },
     };
