@@ -158,7 +158,7 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
 
 /* The hook of a kernel for sends that their targets did not take: returns 1 when it has taken care of the
  * message, 0 to have it dead-lettered (dropped and duplicate ones are only counted). It may change state and
- * log; it may not send. */
+ * log; it may not send: RK_LIMIT. Not with RK_PER_ACTOR, since it isn't known by then whose send it was. */
 #define RK_ON_REFUSED(kernel_name_, state_, self_, refusal_)                                       \
     RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,    \
                                            const rk_refusal *refusal_ RK_UNUSED);                  \

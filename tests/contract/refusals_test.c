@@ -23,6 +23,27 @@ RK_ON_REFUSED(offer, tally, self, refusal)
     return 0; /* the letters shall have it */
 }
 
+/* Sends from its hook, in each way. */
+typedef struct meddling {
+    rk_u64 refused, sends, tries, forwards, left;
+} meddling;
+
+RK_HANDLER(meddle, parcel_slip, msg, meddling, self, .state = RK_PER_SHARD, .max_sends = 4)
+{
+    parcel_slip slip = *msg;
+    rk_send(RK_ARG, &slip);
+}
+RK_ON_REFUSED(meddle, meddling, self, refusal)
+{
+    parcel_slip slip = *(const parcel_slip *)refusal->payload;
+    self->refused++;
+    self->sends += rk_send(RK_ARG, &slip) == RK_LIMIT;
+    self->tries += rk_try_send(RK_ARG, &slip) == RK_LIMIT;
+    self->forwards += rk_forward(RK_ARG) == RK_EMPTY;
+    self->left += rk_time_left_ns(RK_ARG) == 0xfffffffffffffffful;
+    return 1;
+}
+
 RK_HANDLER(keep, parcel_slip, msg, rk_none, self) { rk_forward(RK_ARG); }
 
 RK_REASON(second_thoughts)
@@ -87,6 +108,34 @@ static void the_hook_is_asked_once_though_its_letters_find_no_room(contract *c)
     assert_int_equal(account_of(c, to).accepted + t.refused, 60);
 }
 
+/* Given a kernel whose hook sends, when its sends are refused, then it is told that it may not, and nothing is lost that
+ * anybody said was taken. */
+static void the_hook_of_refused_sends_may_send_nothing(contract *c)
+{
+    enum { ROOM = 16, MORE = 9 };
+    rk_launch_options o = rk_production(), at = rk_low_latency();
+    o.expiry = 1;
+    at.queue_capacity = ROOM;
+    rk_kernel from = launch(c, "from", "meddle", &o), to = launch(c, "to", "keep", &at);
+    assert_ok(rk_connect(c->runtime, from, 0, to, 0));
+    for (rk_u64 i = 1; i <= ROOM + MORE; i++) {
+        parcel_slip slip = { i };
+        assert_ok(rk_send(c->runtime, from, RK_BODY(slip), 0));
+    }
+    assert_ok(rk_activate(c->runtime, from));
+    wait_until(c, account_of(c, from).delivered == ROOM + MORE);
+    meddling m;
+    assert_ok(rk_deactivate(c->runtime, from));
+    assert_ok(rk_read_state(c->runtime, from, 0, &m, sizeof m));
+    assert_int_equal(m.refused, MORE);
+    assert_int_equal(m.sends, MORE);
+    assert_int_equal(m.tries, MORE);
+    assert_int_equal(m.forwards, MORE);
+    assert_int_equal(m.left, MORE);
+    assert_int_equal(account_of(c, to).accepted, ROOM);
+    assert_int_equal(account_of(c, from).dead_sends, 0);
+}
+
 /* Given a large message that came from the kernel's own pool, when its handler forwards it and then fails,
  * then the letter has it whole, and its block is free again, once. */
 static void a_failed_forward_leaves_the_block_with_the_letter(contract *c)
@@ -117,6 +166,7 @@ static void a_failed_forward_leaves_the_block_with_the_letter(contract *c)
 static const contract_case cases[] = {
     { CASE(the_hook_is_asked_once_though_its_letters_find_no_room),
       NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(the_hook_of_refused_sends_may_send_nothing), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_failed_forward_leaves_the_block_with_the_letter), NEEDS_REGIONS | NEEDS_CPU },
 };
 CONTRACT_MAIN("refusals", cases)

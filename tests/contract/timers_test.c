@@ -301,6 +301,69 @@ static void a_kernel_without_a_hook_is_told_so(contract *c)
     assert_int_equal(a.status, RK_UNSUPPORTED);
 }
 
+/* Given long headers and a message that was handled, when its kernel's hooks ask about the message that they are called
+ * without, then all answers are those of none. */
+static void a_hook_is_told_of_no_message(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.expiry = o.requests = 1;
+    rk_kernel k = launch_active(c, "asks", "asks_in_hooks", &o);
+    timed a = { 1, 0, 0, 0, 0, 0 };
+    rk_send_options short_lived = RK_SEND_DEFAULTS;
+    short_lived.ttl_us = 60000000;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), &short_lived));
+    for (rk_u32 hook = BY_TIMER; hook <= BY_DRAIN; hook++) {
+        told_by_hook told;
+        if (hook == BY_DRAIN) assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+        receive(c, k, &told);
+        assert_int_equal(told.hook, hook);
+        assert_true(told.time_left_ns == 0xfffffffffffffffful);
+        assert_int_equal(told.length, 0);
+        assert_int_equal(told.redelivered, 0);
+        assert_int_equal(told.status, RK_EMPTY);
+    }
+}
+
+/* Given a hook that sends until it may not any more, when its kernel is drained, then all that was taken arrives, it was
+ * as much as a batch may send, what was tried besides is the host's too, and the log tells of the one too many. */
+static void a_hook_may_send_as_much_as_a_batch_and_is_told_of_more(contract *c)
+{
+    rk_kernel k = launch_active(c, "spills", "spill_over", 0);
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    told_by_hook told;
+    receive(c, k, &told);
+    const rk_u32 sent = told.hook - BY_TRY; /* it overtook what is staged */
+    assert_true(sent >= SPILL_BATCH * SPILL_SENDS && sent < 100);
+    for (rk_u32 i = 0; i < sent; i++) {
+        receive(c, k, &told);
+        assert_int_equal(told.hook, i);
+    }
+    wait_until(c, logged(c, "a hook sent more than a batch may send") == 1);
+}
+
+static void the_hook_of_each_actor_may_send_as_much_as_a_batch(contract *c)
+{
+    enum { ACTORS = 10 };
+    rk_launch_options o = small(1024);
+    o.actors = ACTORS;
+    rk_kernel k = launch_active(c, "spills", "spill_actors", &o);
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    for (rk_u32 i = 0; i < ACTORS * SPILL_BATCH * SPILL_SENDS; i++) {
+        told_by_hook told;
+        receive(c, k, &told);
+        assert_int_equal(told.hook, i % (SPILL_BATCH * SPILL_SENDS));
+    }
+    assert_int_equal(logged(c, "a hook sent more"), 0);
+}
+
+static void a_hook_that_fails_has_no_letter_and_is_told_of(contract *c)
+{
+    rk_kernel k = launch_active(c, "fails", "fails_in_hook", 0);
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    wait_until(c, logged(c, "a hook failed: it has no message") == 1);
+    assert_int_equal(account_of(c, k).dead_letters, 0);
+}
+
 static void a_hook_without_the_state_of_a_shard_is_refused(contract *c)
 {
     static const char *const states[] = { "rk_none", "RK_STATELESS", "held", "RK_PER_ACTOR" };
@@ -309,7 +372,7 @@ static void a_hook_without_the_state_of_a_shard_is_refused(contract *c)
         int file = mkstemps(path, 5);
         assert_true(file >= 0);
         dprintf(file,
-                "#include <ringkernel/kernel.h>\nRK_MESSAGE(hooked, 509, (rk_u64, n))\n"
+                "#include <ringkernel/kernel.h>\nRK_MESSAGE(hooked, 505, (rk_u64, n))\n"
                 "typedef struct held { rk_u64 n; } held;\n"
                 "RK_HANDLER(hooked_kernel, hooked, msg, %s, self, .state = %s) {}\n"
                 "RK_ON_TIMER(hooked_kernel, %s, self) {}\n",
@@ -337,6 +400,10 @@ static const contract_case cases[] = {
     { CASE(a_drain_of_a_cycle_does_not_wait_for_it_either), NEEDS_REGIONS },
     { CASE(a_drain_of_a_kernel_that_asks_for_ever_says_so), NEEDS_REGIONS },
     { CASE(a_kernel_without_a_hook_is_told_so), NEEDS_REGIONS },
+    { CASE(a_hook_is_told_of_no_message), NEEDS_REGIONS },
+    { CASE(a_hook_may_send_as_much_as_a_batch_and_is_told_of_more), NEEDS_REGIONS },
+    { CASE(the_hook_of_each_actor_may_send_as_much_as_a_batch), NEEDS_REGIONS },
+    { CASE(a_hook_that_fails_has_no_letter_and_is_told_of), NEEDS_REGIONS },
     { CASE(a_hook_without_the_state_of_a_shard_is_refused), ONCE | NEEDS_CPU },
 };
 

@@ -322,7 +322,7 @@ RK_FN void rk_release_references(rk_context *context)
 #define rk_defer_reply(arg) rk_take_ticket(arg)
 #define rk_reply_later(arg, ticket, pointer) rk_stage_reply_later(arg, ticket, RK_TYPED(pointer))
 /* Was this message handed to a handler before, which did not finish? */
-#define rk_is_redelivered(arg) (((arg)->header->flags & RK_FLAG_REDELIVERED) != 0)
+#define rk_is_redelivered(arg) ((arg)->header && ((arg)->header->flags & RK_FLAG_REDELIVERED) != 0)
 /* Bytes of the message being handled (of a blob, what was sent). */
 #define rk_length(arg) ((arg)->payload_length)
 /* Refuse the message being handled, with a reason declared by RK_REASON: it goes to the dead letters, and
@@ -345,9 +345,11 @@ RK_FN void rk_release_references(rk_context *context)
 RK_FN rk_ticket rk_take_ticket(rk_context *context)
 {
     rk_ticket ticket;
-    ticket.kernel_no = context->header->source;
+    ticket.kernel_no = 0;
     ticket.correlation = 0;
     ticket.shard = 0;
+    if (!context->header) return ticket; /* there is nobody to reply to */
+    ticket.kernel_no = context->header->source;
     if (context->features & RK_FEATURE_LONG) {
         ticket.correlation = ((RK_GLOBAL const rk_header_long *)context->header)->correlation;
         ticket.shard = ((RK_GLOBAL const rk_header_long *)context->header)->source_shard;
@@ -359,7 +361,7 @@ RK_FN rk_ticket rk_take_ticket(rk_context *context)
 RK_FN rk_u64 rk_message_time_left(rk_context *context)
 {
     RK_GLOBAL const rk_header_long *full = (RK_GLOBAL const rk_header_long *)context->header;
-    if (!(context->features & RK_FEATURE_LONG)) return 0xfffffffffffffffful;
+    if (!(context->features & RK_FEATURE_LONG) || !full) return 0xfffffffffffffffful;
     rk_u64 ttl = rk_message_ttl(context, full), age = rk_message_age(context, full);
     if (ttl == 0) return 0xfffffffffffffffful;
     return ttl > age ? ttl - age : 0;
@@ -382,7 +384,8 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     rk_target to;
     rk_u32 edge_number;
     if (length > RK_INLINE_MAX) return RK_TOO_LARGE;
-#if defined(RK_LANG_CUDA) /* the next entry may be another thread's */
+    if (context->stage_limit == 0) return RK_LIMIT; /* from where nothing may be sent */
+#if defined(RK_LANG_CUDA)                           /* the next entry may be another thread's */
     rk_u64 own[(sizeof(rk_staged) + RK_INLINE_MAX) / sizeof(rk_u64)];
     rk_staged *entry = (rk_staged *)own;
     rk_stage_fill(context, entry, route, type, (rk_u32)length);

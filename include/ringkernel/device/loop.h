@@ -184,6 +184,41 @@ RK_FN rk_u32 rk_turn_finish(rk_context *context)
     return RK_VISIT_WORKED;
 }
 
+/* What the drain hook or the timer hook of a shard may stage: an entry is left, which rk_try_send borrows. */
+RK_FN rk_u32 rk_hook_limit(const rk_context *context)
+{
+    return context->shard->stage_capacity - RK_STAGE_EXTRA;
+}
+
+/* Is there room for as much as a hook is promised, what a whole batch may send? */
+RK_FN rk_u32 rk_hook_has_room(const rk_context *context)
+{
+    const rk_u32 sends = context->shard->max_sends,
+                 calls = context->shard->stage_capacity / (sends + RK_STAGE_EXTRA);
+    return context->stage_next + calls * sends <= rk_hook_limit(context);
+}
+
+/* A hook is called without a message. */
+RK_FN void rk_hook_begin(rk_context *context)
+{
+    context->header = 0;
+    context->payload = 0;
+    context->payload_length = 0;
+    context->stage_first = context->stage_next;
+    context->stage_limit = rk_hook_limit(context);
+    context->failed = 0;
+    context->shared_used = 0;
+}
+
+/* There is no message whose letter could tell that the hook has failed. */
+RK_FN void rk_hook_end(rk_context *context)
+{
+    if (context->failed == RK_REASON_TOO_MANY_SENDS + 1u)
+        rk_log(context, RK_ERROR, "a hook sent more than a batch may send");
+    else if (context->failed)
+        rk_log(context, RK_ERROR, "a hook failed: it has no message");
+}
+
 /* Nothing is queued and the sources have ended: the drain hook, once, and then the end. */
 RK_FN_LARGE rk_u32 rk_turn_drain(rk_context *context)
 {
@@ -191,15 +226,11 @@ RK_FN_LARGE rk_u32 rk_turn_drain(rk_context *context)
     RK_GLOBAL rk_turn *turn = context->turn;
     rk_u32 hooks = shard->state_kind == RK_PER_ACTOR ? shard->actors_here : 1u;
     context->now_ns = RK_LOOP_NOW(context);
-    context->header = 0;
     rk_stage_begin(context);
-    while (turn->drained < hooks) {
-        if (context->stage_next && context->stage_next + shard->max_sends > shard->stage_capacity) break;
-        context->stage_first = context->stage_next;
-        context->stage_limit = shard->stage_capacity;
-        context->failed = 0;
-        context->shared_used = 0;
+    while (turn->drained < hooks && rk_hook_has_room(context)) {
+        rk_hook_begin(context);
         RK_LOOP_DRAIN(context, turn->drained);
+        rk_hook_end(context);
         turn->drained++;
     }
     turn->taken_ns = context->now_ns;
@@ -227,13 +258,11 @@ RK_FN_LARGE rk_u32 rk_turn_hook(rk_context *context)
     context->now_ns = RK_LOOP_NOW(context);
     turn->wake_ns = 0;
     turn->ticked = 1;
-    context->header = 0;
     context->state = context->shard_state;
     rk_stage_begin(context);
-    context->stage_limit = shard->stage_capacity;
-    context->failed = 0;
-    context->shared_used = 0;
+    rk_hook_begin(context);
     RK_LOOP_TIMER(context);
+    rk_hook_end(context);
     turn->n = 0;
     turn->taken_ns = context->now_ns;
     turn->staged = context->stage_next;

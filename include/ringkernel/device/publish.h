@@ -451,6 +451,19 @@ RK_FN_LARGE rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edg
     return claim.count;
 }
 
+/* The sender's hook: it is called without a message, and what it would send had no place. */
+RK_FN rk_u32 rk_ask_hook(rk_context *context, RK_GLOBAL rk_staged *entry, rk_status status)
+{
+    RK_GLOBAL const rk_header *header = context->header;
+    const rk_u32 limit = context->stage_limit;
+    context->header = 0;
+    context->stage_limit = 0;
+    const rk_u32 taken = RK_REFUSED_HOOK(context, entry, status);
+    context->header = header;
+    context->stage_limit = limit;
+    return taken;
+}
+
 /* A copy that its target did not take: the sender's hook sees it first; what nobody decided to drop and no
  * hook took care of is kept as a dead letter. 0: the report lane has no room for that, come again. */
 RK_FN_LARGE rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *entry,
@@ -458,7 +471,7 @@ RK_FN_LARGE rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *
 {
     rk_u32 kind = rk_refused_kind(status);
     rk_u32 dropped = kind == RK_REFUSED_DROPPED || kind == RK_REFUSED_DUPLICATE;
-    if (!rk_is_refused(entry) && (RK_REFUSED_HOOK(context, entry, status) || dropped)) {
+    if (!rk_is_refused(entry) && (rk_ask_hook(context, entry, status) || dropped)) {
         rk_copy_drop(context, entry);
     } else if (!rk_bury(context, entry, status)) {
         context->blocked = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);
@@ -475,7 +488,7 @@ RK_FN_LARGE rk_u32 rk_publish_refused(rk_context *context, RK_GLOBAL rk_staged *
 RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
 {
     rk_status status = entry->route == RK_TO_REPLY ? RK_NO_SUCH_KERNEL : RK_UNKNOWN_TYPE;
-    if (!rk_is_refused(entry) && RK_REFUSED_HOOK(context, entry, status)) {
+    if (!rk_is_refused(entry) && rk_ask_hook(context, entry, status)) {
         rk_copy_drop(context, entry);
     } else if (!rk_bury(context, entry, status)) {
         context->blocked = (RK_GLOBAL rk_lane *)(context->arena + context->shard->report_lane);

@@ -320,6 +320,7 @@ RK_FN_LARGE void rk_run_spmd(rk_entry *entry, rk_u32 n)
     context->header = 0;
     context->stage_next = t * share;
     if (t < n && !rk_message_begin(context, rk_batch_slot(context, t))) context->header = 0;
+    if (!context->header) context->payload_length = 0;
     context->stage_first = context->stage_next;
     context->stage_limit = context->stage_next + context->shard->max_sends;
     RK_PORT_BLOCK_BARRIER();
