@@ -3,9 +3,9 @@
  *     RK_MESSAGE(flight, 1, (rk_u32, seq), (rk_i32, delay), (rk_f32, sample, 8))
  *
  * declares the structure `flight` with these members in this order, gives it type id 1, and computes its
- * schema hash. It is an error at compile time, in every language, if the structure has hidden padding or over
- * 1 GiB, the id is not in 1…65,535, or a member's type is not a scalar of the dialect. On the host
- * RK_SCHEMA(flight) is its reflection: names, kinds, offsets.
+ * schema hash. It is an error at compile time, in every language, if the structure has hidden padding, an array
+ * of no elements or over 1 GiB, the id is not in 1…65,535, or a member's type is not a scalar of the dialect. On
+ * the host RK_SCHEMA(flight) is its reflection: names, kinds, offsets.
  *
  *     RK_BLOB(frame, 2, 65536)
  *
@@ -64,6 +64,11 @@ typedef enum rk_kind {
 #define RK_SIZE_OF_(...) RK_PICK_(__VA_ARGS__, RK_SIZE_ARRAY_, RK_SIZE_ONE_, 0)(__VA_ARGS__)
 #define RK_SIZE_(message, member) RK_CALL_(RK_SIZE_OF_, message, RK_UNPACK_ member)
 
+#define RK_COUNT_ARRAY_(message, type, name, count) &&(count) > 0
+#define RK_COUNT_ONE_(message, type, name)
+#define RK_COUNT_OF_(...) RK_PICK_(__VA_ARGS__, RK_COUNT_ARRAY_, RK_COUNT_ONE_, 0)(__VA_ARGS__)
+#define RK_COUNT_(message, member) RK_CALL_(RK_COUNT_OF_, message, RK_UNPACK_ member)
+
 /* Schema hash: FNV-1a over type id and size, plus for each member the same over kind, count and the name's
  * first 32 characters, weighted by its offset. All of it folds to a constant. */
 #define RK_FNV_BASIS 14695981039346656037ul
@@ -92,17 +97,18 @@ typedef enum rk_kind {
 #else
 #define RK_MEMBER_TYPE_(type_id) rk_u8 rk_type_[0][(type_id) + 1];
 #endif
-#define RK_MESSAGE_STRUCT_(message, type_id, ...)                                   \
-    typedef struct message {                                                        \
-        RK_EACH(RK_MEMBER_, message, __VA_ARGS__)                                   \
-        RK_MEMBER_TYPE_(type_id)                                                    \
-    } message;                                                                      \
-    RK_STATIC_ASSERT((type_id) > 0 && (type_id) < 65536,                            \
-                     "the type id of " #message " is not in 1 to 65535");           \
-    RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__),  \
-                     #message " has hidden padding: order its members by size");    \
-    RK_STATIC_ASSERT(sizeof(message) <= RK_MESSAGE_MAX, #message " is over 1 GiB"); \
-    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                         \
+#define RK_MESSAGE_STRUCT_(message, type_id, ...)                                                          \
+    typedef struct message {                                                                               \
+        RK_EACH(RK_MEMBER_, message, __VA_ARGS__)                                                          \
+        RK_MEMBER_TYPE_(type_id)                                                                           \
+    } message;                                                                                             \
+    RK_STATIC_ASSERT((type_id) > 0 && (type_id) < 65536,                                                   \
+                     "the type id of " #message " is not in 1 to 65535");                                  \
+    RK_STATIC_ASSERT(1 RK_EACH(RK_COUNT_, message, __VA_ARGS__), #message " has an array of no elements"); \
+    RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__),                         \
+                     #message " has hidden padding: order its members by size");                           \
+    RK_STATIC_ASSERT(sizeof(message) <= RK_MESSAGE_MAX, #message " is over 1 GiB");                        \
+    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                                                \
         RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__)
 
 /* Type id of a message type, and of what a pointer to a message points to. */

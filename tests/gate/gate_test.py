@@ -48,7 +48,7 @@ class GateTest(unittest.TestCase):
 
     def said_by(self, compiler, output):
         """What the report quotes of one compiler."""
-        quoted = re.search(rf"^-- {re.escape(compiler)}: .*\n((?:.*\n)*?)\n", output, re.MULTILINE)
+        quoted = re.search(rf"^-- {re.escape(compiler)}: .*\n((?:(?!-- |gate: ).*\n)*)", output, re.MULTILINE)
         return quoted.group(1) if quoted else ""
 
     def test_an_error_that_one_compiler_sees_is_reported_with_its_line(self):
@@ -68,6 +68,25 @@ class GateTest(unittest.TestCase):
             said = self.said_by(compiler, output)
             self.assertRegex(said, rf"broken\.rk\.c[:(]{line}\b", f"{compiler}:\n{output}")
             self.assertIn("no_such_function", said)
+
+    def test_a_message_that_cannot_be_is_refused_by_every_compiler(self):
+        mistakes = (("RK_MESSAGE(gap_inside, 1, (rk_u8, flag), (rk_u32, value))", "gap_inside has hidden padding"),
+                    ("RK_MESSAGE(nobody, 0, (rk_u32, value))", "the type id of nobody is not in 1 to 65535"),
+                    ("RK_MESSAGE(wide, 2, (rk_u64, value, 134217729))", "wide is over 1 GiB"),
+                    ("RK_MESSAGE(hollow, 3, (rk_u32, value), (rk_u32, none, 0))", "hollow has an array of no elements"))
+        kernel = self.write("mistakes.rk.c", GOOD + "".join(f"{text}\n" for text, _ in mistakes))
+
+        status, output = self.gate(kernel)
+
+        self.assertEqual(status, 1, output)
+        for compiler in ONLY:
+            if compiler.startswith("nvrtc") and "NVRTC not found" in output:
+                continue
+            said = self.said_by(compiler, output)
+            for line, (_, text) in enumerate(mistakes, GOOD.count("\n") + 1):
+                with self.subTest(compiler=compiler, mistake=text):
+                    self.assertIn(text, said)
+                    self.assertRegex(said, rf"mistakes\.rk\.c[:(]{line}\b")
 
     def test_a_header_that_one_cxx_compiler_rejects_is_reported(self):
         root = self.path / "root"
@@ -133,6 +152,14 @@ class GateTest(unittest.TestCase):
         self.assertEqual(names, ["bench_kernels.rk.c", "check.rk.c", "filter.rk.c", "sum.rk.c"])
         folders = {p.relative_to(root).parts[0] for p in root.rglob("*.rk.c")} - {"build"}
         self.assertLessEqual(folders, set(gate.KERNEL_FOLDERS))
+
+    def test_every_header_of_the_dialect_is_among_them(self):
+        include = GATE.parents[2] / "include/ringkernel"
+        folders = {p.parent.relative_to(include).as_posix() for p in include.rglob("*.h")} - {"."}
+        self.assertEqual(folders, set(gate.HEADER_FOLDERS))
+        # Of those beside the folders, which are for programs, some say how they fare in each language.
+        own = {p.name for p in include.glob("*.h") if "RK_LANG_" in p.read_text()}
+        self.assertLessEqual(own, set(gate.MORE_HEADERS))
 
     def test_a_compiler_other_than_nvrtc_must_be_there(self):
         hosts = ("--only", "gcc", "--only", "clang")
