@@ -119,6 +119,22 @@ static void a_pinned_worker_stays_on_one_core_of_its_own(contract *c)
     assert_true(CPU_EQUAL(&after, &all));
 }
 
+static rk_u32 usual_workers(void)
+{
+    const cpu_set_t set = own_mask();
+    const rk_u32 processors = (rk_u32)CPU_COUNT(&set);
+    return processors > 1 ? processors - 1 : 1;
+}
+
+static void there_is_one_worker_fewer_than_processors_unless_asked_otherwise(contract *c)
+{
+    rk_runtime_options o = contract_runtime_options(c);
+    assert_int_equal(rk_worker_count(c->runtime), c->variant->workers);
+    o.workers = 0;
+    contract_reopen(c, &o);
+    assert_int_equal(rk_worker_count(c->runtime), usual_workers());
+}
+
 /* Given a pinned worker that is stuck in a handler, when its other kernel gets a new worker, then that one
  * is bound as the old one was, and both go on when the handler returns. */
 static void a_worker_that_is_replaced_is_bound_as_the_one_before(contract *c)
@@ -187,6 +203,10 @@ static int run_narrow(const char *processor)
         outside += !CPU_EQUAL(&set, &one);
     }
     RK_CHECK(rk_close(runtime));
+    ro.workers = 0;
+    RK_CHECK(rk_open(&ro, &runtime));
+    if (rk_worker_count(runtime) != 1) return 3;
+    RK_CHECK(rk_close(runtime));
     return outside ? 1 : 0;
 }
 
@@ -213,6 +233,8 @@ static void workers_stay_where_the_process_was_put(contract *c)
 static const contract_case cases[] = {
     { CASE(unpinned_workers_may_run_where_the_process_may), NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_pinned_worker_stays_on_one_core_of_its_own), NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(there_is_one_worker_fewer_than_processors_unless_asked_otherwise),
+      NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_worker_that_is_replaced_is_bound_as_the_one_before), NEEDS_THREADS | NEEDS_CPU },
     { CASE(workers_stay_where_the_process_was_put), ONCE },
 };

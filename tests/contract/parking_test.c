@@ -8,9 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../kernels/contract_a.rk.h"
+#include "../kernels/contract_c_timers.rk.h"
 #include "runtime/core.h"
 
 #define SPIN_NS RK_MICROSECONDS(5)    /* a worker looks so long before it sleeps */
@@ -282,12 +286,83 @@ static void an_activation_wakes_a_worker_that_sleeps(contract *c)
     assert_slept(&s);
 }
 
+/* ------------------------------------------------------------------ before it sleeps */
+
+static rk_u32 worker_yields; /* atomic */
+
+/* In place of the system's, for the library as well: it counts those of workers. */
+int sched_yield(void)
+{
+    static __thread int of_worker = -1;
+    if (of_worker < 0) {
+        char name[16] = "";
+        prctl(PR_GET_NAME, name);
+        of_worker = strcmp(name, "rk-worker") == 0;
+    }
+    if (of_worker > 0) __atomic_fetch_add(&worker_yields, 1, __ATOMIC_RELAXED);
+    return (int)syscall(SYS_sched_yield);
+}
+
+/* Given workers that are to look for 50 ms, when no message comes any more, then they look for as long, give their cores
+ * away now and then meanwhile, and sleep after that. */
+static void a_worker_looks_as_long_as_it_is_told_and_yields_meanwhile(contract *c)
+{
+    const rk_u64 looks_ns = RK_MILLISECONDS(50);
+    rk_runtime_options o = contract_runtime_options(c);
+    o.spin_ns = looks_ns;
+    contract_reopen(c, &o);
+    rk_launch_options of = small(64);
+    of.shards = of.blocks = 2;
+    rk_kernel k = launch_echo(c, &of);
+    for (rk_u32 shard = 0; shard < 2; shard++) {
+        const rk_u32 *asleep = asleep_word(c, k, shard);
+        rk_send_options to = RK_SEND_DEFAULTS;
+        to.target = shard;
+        probe p = { shard, 0 };
+        rk_u64 before = contract_now_ns();
+        rk_u32 yields = __atomic_load_n(&worker_yields, __ATOMIC_RELAXED);
+        assert_ok(rk_send(c->runtime, k, RK_BODY(p), &to));
+        receive(c, k, &p);
+        wait_until(c, __atomic_load_n(asleep, __ATOMIC_ACQUIRE));
+        assert_true(contract_now_ns() - before >= looks_ns);
+        assert_true(__atomic_load_n(&worker_yields, __ATOMIC_RELAXED) - yields >= 10);
+    }
+}
+
+/* Given a clock of the program's, when a worker sleeps and that clock is set on to the time that a kernel asked for, then
+ * its hook runs, though such a clock wakes nobody. */
+static rk_u64 own_clock(void *user) { return __atomic_load_n((rk_u64 *)user, __ATOMIC_ACQUIRE); }
+
+static void a_worker_that_sleeps_sees_a_clock_that_is_set_on(contract *c)
+{
+    static rk_u64 now_ns;
+    now_ns = RK_SECONDS(1000);
+    rk_runtime_options o = contract_runtime_options(c);
+    o.spin_ns = SPIN_NS;
+    o.clock_ns = own_clock;
+    o.clock_user = &now_ns;
+    contract_reopen(c, &o);
+    rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+    timed alarm = { 1, RK_SECONDS(3600), 0, 1, 0, 0 };
+    assert_ok(rk_send(c->runtime, k, RK_BODY(alarm), 0));
+    wait_until(c, account_of(c, k).delivered == 1);
+    wait_until(c, __atomic_load_n(asleep_word(c, k, 0), __ATOMIC_ACQUIRE));
+    ringing r;
+    assert_status(rk_receive(c->runtime, k, &r, sizeof r, 0, RK_NO_WAIT), RK_EMPTY);
+    __atomic_fetch_add(&now_ns, RK_SECONDS(3600), __ATOMIC_RELEASE);
+    assert_ok(rk_receive(c->runtime, k, &r, sizeof r, 0, STALL_NS));
+    assert_true(r.rung_ns >= r.due_ns);
+}
+
 static const contract_case cases[] = {
     { CASE(a_message_wakes_the_worker_of_its_shard), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_message_wakes_one_worker_after_the_other), NEEDS_THREADS | NEEDS_CPU },
     { CASE(room_wakes_those_who_wait_for_it), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_reply_wakes_the_one_who_asked), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_dead_letter_wakes_the_service_thread), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_worker_looks_as_long_as_it_is_told_and_yields_meanwhile),
+      NEEDS_THREADS | NEEDS_CPU | NEEDS_REGIONS },
+    { CASE(a_worker_that_sleeps_sees_a_clock_that_is_set_on), NEEDS_THREADS | NEEDS_CPU | NEEDS_REGIONS },
     { CASE(an_activation_wakes_a_worker_that_sleeps), NEEDS_THREADS | NEEDS_CPU },
 };
 CONTRACT_MAIN("parking", cases)
