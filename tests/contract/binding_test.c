@@ -119,6 +119,19 @@ static void a_pinned_worker_stays_on_one_core_of_its_own(contract *c)
     assert_true(CPU_EQUAL(&after, &all));
 }
 
+/* Given as many kernels as workers, each of one shard, when they work, then each has a worker of its own. */
+static void kernels_are_spread_over_the_workers(contract *c)
+{
+    const rk_u32 workers = c->variant->workers;
+    rk_u32 thread[3];
+    for (rk_u32 i = 0; i < workers; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "teller %u", i);
+        (void)ask_where(c, launch_tellers(c, id, 1), 0, &thread[i]);
+        for (rk_u32 before = 0; before < i; before++) assert_int_not_equal(thread[i], thread[before]);
+    }
+}
+
 static rk_u32 usual_workers(void)
 {
     const cpu_set_t set = own_mask();
@@ -235,6 +248,7 @@ static const contract_case cases[] = {
     { CASE(a_pinned_worker_stays_on_one_core_of_its_own), NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
     { CASE(there_is_one_worker_fewer_than_processors_unless_asked_otherwise),
       NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
+    { CASE(kernels_are_spread_over_the_workers), NEEDS_WORKERS | NEEDS_CPU },
     { CASE(a_worker_that_is_replaced_is_bound_as_the_one_before), NEEDS_THREADS | NEEDS_CPU },
     { CASE(workers_stay_where_the_process_was_put), ONCE },
 };

@@ -93,6 +93,26 @@ RK_SPMD_KERNEL(no_such_scope, short_note, short_note, .threads = 64)
     rk_send(RK_ARG, &note);
 }
 
+#define MEETING(name, ...)                                      \
+    RK_SPMD_KERNEL(name, short_note, short_note, .threads = 64) \
+    {                                                           \
+        short_note note = { 0 };                                \
+        rk_try_receive(RK_ARG, &note);                          \
+        __VA_ARGS__;                                            \
+        rk_send(RK_ARG, &note);                                 \
+    }
+MEETING(no_scope, rk_barrier(0))
+MEETING(vote_of_all, (void)rk_any(note.number == 1, RK_SCOPE_DEVICE))
+MEETING(sum_of_all, (void)rk_reduce_add((rk_i64)note.number, RK_SCOPE_SYSTEM))
+
+RK_SPMD_KERNEL(sum_too_wide, short_note, short_note, .threads = 64, .barrier = RK_SCOPE_WARP)
+{
+    short_note note = { 0 };
+    rk_try_receive(RK_ARG, &note);
+    note.number = (rk_u64)rk_reduce_add((rk_i64)note.number, RK_SCOPE_BLOCK);
+    rk_send(RK_ARG, &note);
+}
+
 /* ------------------------------------------------------------------ messages */
 
 /* Given every kind of lane, when a kernel sends what its target has no slots for, then the others arrive and
@@ -370,6 +390,11 @@ static void a_barrier_wider_than_the_kernel_says_fails_it(contract *c)
     assert_fails_with(c, "too_wide", text);
     assert_fails_with(c, "too_wide", "widen its .barrier");
     assert_fails_with(c, "no_such_scope", "has device scope");
+    assert_fails_with(c, "no_scope", "has no scope, and the kernel's barriers have warp or block scope");
+    assert_fails_with(c, "vote_of_all", "has device scope");
+    assert_fails_with(c, "sum_of_all", "has system scope");
+    assert_fails_with(c, "sum_too_wide", "the sum at ");
+    assert_fails_with(c, "sum_too_wide", "widen its .barrier");
 }
 
 static const contract_case cases[] = {

@@ -285,6 +285,26 @@ static void values_of_each_kind_are_exchanged_to_the_last_bit(contract *c)
     }
 }
 
+/* Given a block of which some threads have no message, when those send and fail, then nothing of theirs goes out, and
+ * there is no message that could be a letter. */
+static void threads_without_a_message_that_fail_have_sent_nothing(contract *c)
+{
+    enum { MESSAGES = 5 };
+    rk_launch_options o = small(64);
+    o.kernel_name = "some_have_none";
+    rk_kernel k = launch(c, "some", "", &o);
+    for (rk_u32 i = 1; i <= MESSAGES; i++) send_measure(c, k, i, 0, 0);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 i = 1; i <= MESSAGES; i++) {
+        measure m;
+        receive(c, k, &m);
+        assert_int_equal(m.number, i);
+    }
+    settle(c);
+    assert_int_equal(account_of(c, k).output_accepted, MESSAGES);
+    assert_int_equal(account_of(c, k).dead_letters, 0);
+}
+
 static const contract_case cases[] = {
     { CASE(the_time_that_a_message_has_left_is_told), ON_EVERY },
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
@@ -296,6 +316,7 @@ static const contract_case cases[] = {
     { CASE(values_without_a_thread_each_are_refused), NEEDS_REGIONS },
     { CASE(floats_are_summed_for_any_number_of_them), NEEDS_REGIONS },
     { CASE(threads_of_a_warp_exchange_values), NEEDS_FIBERS },
+    { CASE(threads_without_a_message_that_fail_have_sent_nothing), NEEDS_FIBERS },
     { CASE(values_of_each_kind_are_exchanged_to_the_last_bit), NEEDS_FIBERS },
 };
 CONTRACT_MAIN("dialect", cases)

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "runtime/core.h"
+
 #define EVENTS 64u
 typedef struct events {
     contract *c;
@@ -480,6 +482,27 @@ static void a_kernel_has_a_limit_of_its_own_for_its_handlers(contract *c)
     }
 }
 
+/* Given a kernel whose handler ran for too long and returned, when it is supervised after that, then it is left alone. */
+static void a_kernel_that_hung_and_goes_on_is_left_alone(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(50);
+    contract_reopen(c, &r);
+    rk_kernel k = launch_active(c, "held", "held", 0);
+    CLOSE_GATE();
+    assert_ok(send_probe(c, k, 1));
+    wait_until(c, logged(c, "longer than the stall limit") > 0);
+    OPEN_GATE();
+    assert_next(c, k, 1);
+    wait_until(c, !rk_atomic_u32(&c->runtime->kernels[k.number]->hung));
+    rk_supervised child = { .kernel = k };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
+    assert_ok(rk_supervisor_look(s));
+    assert_int_equal(noted(), 0);
+    assert_serves(c, k, 2);
+    assert_ok(rk_unsupervise(s));
+}
+
 static void a_limit_for_handlers_that_nobody_can_keep_is_refused(contract *c)
 {
     rk_launch_options o = small(16);
@@ -656,6 +679,7 @@ static const contract_case cases[] = {
     { CASE(what_a_hanging_kernel_had_sent_is_known_after_it_was_terminated), NEEDS_THREADS | NEEDS_CPU },
     { CASE(who_was_replaced_has_its_topics_and_subscriptions), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_kernel_that_hung_and_goes_on_is_left_alone), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
     { CASE(a_replacement_has_the_parameters_of_the_old_one), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_kernel_that_waits_for_room_does_not_hang), NEEDS_THREADS },

@@ -529,6 +529,27 @@ static void a_handler_that_is_slow_is_reported_and_its_worker_replaced(contract 
     assert_serves(c, slow, 3);
 }
 
+/* Given a worker that has something to do all the time, when that is for much longer than the stall limit, though each
+ * message takes no time, then nobody takes it for stuck. */
+static void a_worker_that_is_busy_for_long_is_not_replaced(contract *c)
+{
+    enum { AT_ONCE = 64 };
+    const rk_u64 limit_ns = RK_MILLISECONDS(200);
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = limit_ns;
+    contract_reopen(c, &r);
+    rk_launch_options o = small(2 * AT_ONCE);
+    rk_kernel k = launch_active(c, "busy", "echo", &o);
+    for (rk_u64 i = 0; i < AT_ONCE; i++) assert_ok(send_probe(c, k, i));
+    rk_u64 number = 0;
+    for (rk_u64 until = contract_now_ns() + 4 * limit_ns; contract_now_ns() < until; number++) {
+        assert_next(c, k, number);
+        assert_ok(send_probe(c, k, number + AT_ONCE));
+    }
+    for (rk_u32 i = 0; i < AT_ONCE; i++) assert_next(c, k, number++);
+    assert_int_equal(logged(c, "longer than the stall limit"), 0);
+}
+
 static const contract_case cases[] = {
     { CASE(a_kernel_that_is_idle_terminates), ON_EVERY },
     { CASE(a_kernel_that_was_never_active_terminates_and_its_messages_with_it), ON_EVERY },
@@ -549,6 +570,7 @@ static const contract_case cases[] = {
     { CASE(a_handler_that_never_returns_is_quarantined_and_the_others_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_handler_that_returns_after_its_runtime_was_closed_finds_all_in_place),
       NEEDS_THREADS | NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(a_worker_that_is_busy_for_long_is_not_replaced), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_handler_that_is_slow_is_reported_and_its_worker_replaced), NEEDS_THREADS | NEEDS_CPU },
 };
 

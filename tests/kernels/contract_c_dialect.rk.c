@@ -135,7 +135,8 @@ RK_SPMD_KERNEL(exchange_values, measure, exchanged, .threads = 64, .barrier = RK
     measure mine;
     rk_u32 taken = rk_try_receive(RK_ARG, &mine);
     exchanged got;
-    got.of_lane_3 = rk_shuffle_u64(rk_hash64(rk_thread()), 3u);
+    /* Lanes are counted modulo a warp. */
+    got.of_lane_3 = rk_shuffle_u64(rk_hash64(rk_thread()), 3u + rk_thread() % 2u * RK_WARP_SIZE);
     got.two_below = rk_shuffle_down_f32(0.25f * (rk_f32)rk_thread(), 2u);
     got.across = rk_shuffle_xor_u32(rk_thread() * 7u, 5u);
     got.thread = rk_thread();
@@ -160,4 +161,14 @@ RK_SPMD_KERNEL(exchange_kinds, measure, exchanged_kinds, .threads = 64, .barrier
     got.across_i32 = rk_shuffle_xor((rk_i32)KIND_I64(t), 7u);
     got.across_f32 = rk_shuffle_xor_f32(KIND_F32(t), 7u);
     if (taken) rk_send(RK_ARG, &got);
+}
+
+/* Threads that have no message fail, and have sent something before. */
+RK_REASON(nothing_to_do)
+RK_SPMD_KERNEL(some_have_none, measure, measure, .threads = 32, .max_sends = 2)
+{
+    measure mine = { 0, 0 };
+    const rk_u32 taken = rk_try_receive(RK_ARG, &mine);
+    rk_send(RK_ARG, &mine);
+    if (!taken) rk_fail(RK_ARG, nothing_to_do);
 }

@@ -60,6 +60,7 @@ RK_FN rk_u64 rk_exchange_bits(rk_context *context, rk_u64 bits, rk_u32 from, rk_
 #if defined(RK_LANG_CUDA)
     if (scope == RK_SCOPE_WARP) return __shfl_sync(0xffffffffu, bits, (int)from);
 #endif
+    if (scope == RK_SCOPE_WARP) from %= RK_WARP_SIZE;
     RK_LOCAL volatile rk_u64 *board =
         (RK_LOCAL volatile rk_u64 *)(context->shared + context->shard->shared_size);
     board[context->thread] = bits;
@@ -91,7 +92,7 @@ RK_FN rk_u64 rk_ballot_bits(rk_context *context, rk_u32 vote, rk_u32 scope)
 #define rk_any(vote, scope) (rk_ballot_bits(rk_ctx, (vote) != 0, scope) != 0)
 #endif
 
-/* Typed shuffles. rk_shuffle(v, lane): the value of that lane; rk_shuffle_down(v, d): of the lane d further,
+/* Typed shuffles. rk_shuffle(v, lane): the value of that lane, modulo the warp's size; rk_shuffle_down(v, d): of the lane d further,
  * one's own where there is none; rk_shuffle_xor(v, mask). rk_reduce_add(v, scope): the sum over the scope,
  * for every thread. */
 #define RK_DEFINE_SHUFFLE(type, suffix)       \

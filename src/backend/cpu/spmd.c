@@ -17,8 +17,9 @@
 /* What threads meet for. */
 enum { MEETS_BARRIER = 1, MEETS_EXCHANGE, MEETS_BALLOT, MEETS_REDUCE };
 
-/* The scope of a meeting: whatever isn't a warp is the block. */
-#define IS_WARP(scope) ((scope) == RK_SCOPE_WARP)
+static const char *const name_of_meeting[] = { "", "barrier", "shuffle", "vote", "sum" };
+
+#define IS_WARP(scope) ((scope) == RK_SCOPE_WARP) /* else it is the block */
 
 #define TEXT_BYTES 1024u
 
@@ -122,6 +123,16 @@ static rk_u32 spmd_say_who(spmd_text *text, const spmd_team *team, rk_u32 first,
     return who;
 }
 
+/* Does somebody wait at the same line for something else? */
+static rk_u32 spmd_meets_otherwise(const spmd_team *team, rk_u32 first, rk_u32 end, const spmd_stop *stop)
+{
+    for (rk_u32 t = first; t < end; t++) {
+        const spmd_stop *other = &team->threads[t].stop;
+        if (other->where && other->meets != stop->meets && strcmp(other->where, stop->where) == 0) return 1;
+    }
+    return 0;
+}
+
 /* Threads first … end - 1 should have stopped at one place: say where each did. */
 static void spmd_tell_divergence(spmd_team *team, rk_u32 first, rk_u32 end)
 {
@@ -141,6 +152,8 @@ static void spmd_tell_divergence(spmd_team *team, rk_u32 first, rk_u32 end)
             continue;
         }
         spmd_say(&text, who == 1 ? " waits at %s" : " wait at %s", stop->where);
+        if (spmd_meets_otherwise(team, first, end, stop))
+            spmd_say(&text, " for a %s", name_of_meeting[stop->meets]);
         for (rk_u32 other = first; other < end; other++) {
             const spmd_stop *elsewhere = &team->threads[other].stop;
             if (!elsewhere->where || elsewhere->scope == stop->scope) continue;
@@ -300,41 +313,43 @@ static void spmd_rest(spmd_thread *thread, const char *where, rk_u32 meets, rk_u
     rk_fiber_switch(&thread->fiber, next ? &next->fiber : &team->worker);
 }
 
-static rk_u64 spmd_meet(rk_context *context, rk_u32 meets, rk_u32 scope, const char *where, rk_u64 given,
-                        rk_u32 from)
-{
-    spmd_thread *thread = (spmd_thread *)(void *)context;
-    thread->given = given;
-    thread->from = from;
-    spmd_rest(thread, where, meets, scope);
-    return thread->got;
-}
-
 static const char *name_of_scope(rk_u32 scope)
 {
     static const char *const names[] = { "no", "warp", "block", "device", "system" };
     return scope < sizeof names / sizeof *names ? names[scope] : "an unknown";
 }
 
-/* The thread asks for a barrier that the kernel doesn't have: the block ends here. */
-static void spmd_refuse_scope(spmd_thread *thread, rk_u32 scope, const char *where)
+/* The thread asks for a meeting of a scope that the kernel doesn't have: the block ends here. */
+static void spmd_refuse_scope(spmd_thread *thread, rk_u32 meets, rk_u32 scope, const char *where)
 {
     spmd_team *team = thread->team;
+    const rk_u32 warps = team->widest_scope == RK_SCOPE_WARP;
     spmd_text text = { team->text, sizeof team->text };
-    spmd_say(&text, "the barrier at %s has %s scope, and the kernel's barriers have warp%s scope: %s", where,
-             name_of_scope(scope), team->widest_scope == RK_SCOPE_WARP ? "" : " or block",
-             scope == RK_SCOPE_BLOCK ? "widen its .barrier" : "use RK_SCOPE_BLOCK");
+    spmd_say(&text, "the %s at %s has %s scope, and the kernel's barriers have warp%s scope: %s",
+             name_of_meeting[meets], where, name_of_scope(scope), warps ? "" : " or block",
+             scope == RK_SCOPE_BLOCK ? "widen its .barrier"
+             : warps                 ? "use RK_SCOPE_WARP"
+                                     : "use RK_SCOPE_BLOCK");
     thread->stop.where = where;
     team->diverged = 1;
     rk_fiber_switch(&thread->fiber, &team->worker);
 }
 
+static rk_u64 spmd_meet(rk_context *context, rk_u32 meets, rk_u32 scope, const char *where, rk_u64 given,
+                        rk_u32 from)
+{
+    spmd_thread *thread = (spmd_thread *)(void *)context;
+    if (scope < RK_SCOPE_WARP || scope > thread->team->widest_scope)
+        spmd_refuse_scope(thread, meets, scope, where);
+    thread->given = given;
+    thread->from = from;
+    spmd_rest(thread, where, meets, scope);
+    return thread->got;
+}
+
 void rk_spmd_barrier(rk_context *context, rk_u32 scope, const char *where)
 {
-    if (!context->spmd) return;
-    spmd_thread *self = (spmd_thread *)(void *)context;
-    if (scope < RK_SCOPE_WARP || scope > self->team->widest_scope) spmd_refuse_scope(self, scope, where);
-    spmd_rest(self, where, MEETS_BARRIER, scope);
+    if (context->spmd) spmd_meet(context, MEETS_BARRIER, scope, where, 0, 0);
 }
 
 rk_u64 rk_spmd_exchange(rk_context *context, rk_u64 value, rk_u32 from, rk_u32 scope, const char *where)

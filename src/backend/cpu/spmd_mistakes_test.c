@@ -46,6 +46,12 @@ RK_SPMD_KERNEL(two_scopes, number, answer, .width = RK_BLOCK)
     rk_barrier(rk_thread() == 5u ? RK_SCOPE_WARP : RK_SCOPE_BLOCK);
 }
 
+enum { TWO_MEETINGS_LINE = __LINE__ + 3 };
+RK_SPMD_KERNEL(two_meetings, number, answer, .width = RK_BLOCK)
+{
+    (void)(rk_lane() < 16u ? (rk_barrier(RK_SCOPE_BLOCK), 1) : rk_any(1, RK_SCOPE_BLOCK));
+}
+
 /* The guide's first pitfall, and the same with the right scope. */
 enum { WRONG_SCOPE_LINE = __LINE__ + 5 };
 RK_SPMD_KERNEL(wrong_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_WARP)
@@ -148,6 +154,17 @@ static void given_threads_that_wait_at_two_places_the_kernel_fails(void **state)
              "divergent barrier: threads 0 and 2 wait at %s:%d, threads 1 and 3 wait at %s:%d", __FILE__,
              TWO_PLACES_LINE + 2, __FILE__, TWO_PLACES_LINE);
     when_it_diverges(4, "two_places", text);
+}
+
+static void given_one_line_with_two_meetings_the_kernel_fails(void **state)
+{
+    (void)state;
+    char text[512];
+    snprintf(text, sizeof text,
+             "divergent barrier: threads 0-15 wait at %s:%d for a barrier, threads 16-31 wait at %s:%d for a "
+             "vote",
+             __FILE__, TWO_MEETINGS_LINE, __FILE__, TWO_MEETINGS_LINE);
+    when_it_diverges(32, "two_meetings", text);
 }
 
 static void given_one_place_with_two_scopes_the_kernel_fails(void **state)
@@ -345,6 +362,7 @@ int main(void)
         cmocka_unit_test(given_threads_that_finish_while_others_of_the_block_wait_the_kernel_fails),
         cmocka_unit_test(given_a_warp_that_finishes_while_others_wait_the_kernel_fails),
         cmocka_unit_test(given_threads_that_wait_at_two_places_the_kernel_fails),
+        cmocka_unit_test(given_one_line_with_two_meetings_the_kernel_fails),
         cmocka_unit_test(given_one_place_with_two_scopes_the_kernel_fails),
         cmocka_unit_test(given_a_scope_that_is_too_narrow_the_check_finds_and_names_it),
         cmocka_unit_test(given_the_right_scope_the_check_passes_with_the_right_result),
