@@ -2,6 +2,8 @@
  * and the others go on. A handler that doesn't return costs its own kernel only. */
 #include "probes.h"
 
+#include "../kernels/contract_c.rk.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <time.h>
@@ -529,24 +531,24 @@ static void a_handler_that_is_slow_is_reported_and_its_worker_replaced(contract 
     assert_serves(c, slow, 3);
 }
 
-/* Given a worker that has something to do all the time, when that is for much longer than the stall limit, though each
- * message takes no time, then nobody takes it for stuck. */
+/* Given a worker that is in handlers for much longer than the stall limit, when each of them takes a few
+ * microseconds, then nobody takes it for stuck. */
 static void a_worker_that_is_busy_for_long_is_not_replaced(contract *c)
 {
-    enum { AT_ONCE = 64 };
-    const rk_u64 limit_ns = RK_MILLISECONDS(200);
+    enum { AT_ONCE = 128, ROUNDS = 10000 };
+    const rk_u64 limit_ns = RK_MILLISECONDS(500);
     rk_runtime_options r = contract_runtime_options(c);
     r.stall_limit_ns = limit_ns;
     contract_reopen(c, &r);
     rk_launch_options o = small(2 * AT_ONCE);
-    rk_kernel k = launch_active(c, "busy", "echo", &o);
-    for (rk_u64 i = 0; i < AT_ONCE; i++) assert_ok(send_probe(c, k, i));
-    rk_u64 number = 0;
-    for (rk_u64 until = contract_now_ns() + 4 * limit_ns; contract_now_ns() < until; number++) {
-        assert_next(c, k, number);
-        assert_ok(send_probe(c, k, number + AT_ONCE));
+    rk_kernel k = launch_active(c, "busy", "tell_cycles", &o);
+    measure m = { 1, ROUNDS };
+    for (rk_u32 i = 0; i < AT_ONCE; i++) assert_ok(rk_send(c->runtime, k, RK_BODY(m), 0));
+    for (rk_u64 until = contract_now_ns() + 3 * limit_ns; contract_now_ns() < until;) {
+        measure told;
+        receive(c, k, &told);
+        assert_ok(rk_send(c->runtime, k, RK_BODY(m), 0));
     }
-    for (rk_u32 i = 0; i < AT_ONCE; i++) assert_next(c, k, number++);
     assert_int_equal(logged(c, "longer than the stall limit"), 0);
 }
 
