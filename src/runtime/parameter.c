@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <float.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,20 +40,28 @@ static const char *values_of_kind(rk_u32 kind)
     return kind < sizeof values / sizeof *values ? values[kind] : "";
 }
 
+/* A number with a point, whatever the program's locale has in its place. */
+static int parse_float(const char *text, rk_u32 kind, void *value)
+{
+    char *end;
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (plain == (locale_t)0) return 0;
+    errno = 0;
+    double d = strtod_l(text, &end, plain);
+    int is_one = !*end && errno != ERANGE && (kind == RK_KIND_F64 || !isfinite(d) || fabs(d) <= FLT_MAX);
+    float f = strtof_l(text, &end, plain); /* rounded once */
+    memcpy(value, kind == RK_KIND_F32 ? (void *)&f : (void *)&d, size_of_kind(kind));
+    freelocale(plain);
+    return is_one;
+}
+
 /* Text to 8 bytes of the kind, in the machine's order. 0: not of that kind, or out of its range. */
 static int parse(const char *text, rk_u32 kind, void *value)
 {
     char *end;
     errno = 0;
     if (!*text || isspace((unsigned char)*text)) return 0;
-    if (kind == RK_KIND_F32 || kind == RK_KIND_F64) {
-        double d = strtod(text, &end);
-        if (*end || errno == ERANGE) return 0;
-        if (kind == RK_KIND_F32 && isfinite(d) && fabs(d) > FLT_MAX) return 0;
-        float f = (float)d;
-        memcpy(value, kind == RK_KIND_F32 ? (void *)&f : (void *)&d, size_of_kind(kind));
-        return 1;
-    }
+    if (kind == RK_KIND_F32 || kind == RK_KIND_F64) return parse_float(text, kind, value);
     rk_u32 bits = size_of_kind(kind) * 8;
     const char *digits = text + (*text == '-' || *text == '+');
     int base = digits[0] == '0' && (digits[1] | 0x20) == 'x' ? 16 : 10; /* 010 is ten */

@@ -1,7 +1,9 @@
 /* Calls of the dialect, one by one: a kernel makes the call and tells what came of it. */
 #include "contract.h"
 
+#include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../kernels/contract_c.rk.h"
 
@@ -305,6 +307,111 @@ static void threads_without_a_message_that_fail_have_sent_nothing(contract *c)
     assert_int_equal(account_of(c, k).dead_letters, 0);
 }
 
+/* ------------------------------------------------------------------ parameters */
+
+static kinds ask_parameters(contract *c, const rk_parameter *set, size_t count)
+{
+    rk_launch_options o = small(64);
+    kinds told;
+    o.parameters = set;
+    o.parameter_count = count;
+    rk_kernel k = launch_active(c, "told", "tell_parameters", &o);
+    send_measure(c, k, 1, 0, 0);
+    receive(c, k, &told);
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    return told;
+}
+
+static void a_parameter_of_each_kind_has_all_of_its_values(contract *c)
+{
+    kinds told = ask_parameters(c, 0, 0);
+    assert_true(told.of_u8 == 200 && told.of_i8 == -100 && told.of_u16 == 60000 && told.of_i16 == -30000);
+    assert_true(told.of_u32 == 4000000000u && told.of_i32 == -2000000000);
+    assert_true(told.of_u64 == 18000000000000000000ul && told.of_i64 == -9000000000000000000l);
+    assert_true(told.of_f32 == -0.375f && told.of_f64 == 0.1);
+
+    static const rk_parameter lowest[] = {
+        { "set_u8", "0" },        { "set_i8", "-128" },
+        { "set_u16", "0" },       { "set_i16", "-32768" },
+        { "set_u32", "0" },       { "set_i32", "-2147483648" },
+        { "set_u64", "0" },       { "set_i64", "-9223372036854775808" },
+        { "set_f32", "-3.4e38" }, { "set_f64", "-1.7e308" },
+    };
+    told = ask_parameters(c, lowest, 10);
+    assert_true(!told.of_u8 && !told.of_u16 && !told.of_u32 && !told.of_u64);
+    assert_true(told.of_i8 == INT8_MIN && told.of_i16 == INT16_MIN && told.of_i32 == INT32_MIN &&
+                told.of_i64 == INT64_MIN && told.of_f32 == -3.4e38f && told.of_f64 == -1.7e308);
+
+    static const rk_parameter highest[] = {
+        { "set_u8", "255" },
+        { "set_i8", "127" },
+        { "set_u16", "65535" },
+        { "set_i16", "32767" },
+        { "set_u32", "0xffffffff" },
+        { "set_i32", "+2147483647" },
+        { "set_u64", "18446744073709551615" },
+        { "set_i64", "9223372036854775807" },
+        { "set_f32", "1.000000059604644775390626" }, /* to a double first, and it would be 1 */
+        { "set_f64", "1e-3" },
+    };
+    told = ask_parameters(c, highest, 10);
+    assert_true(told.of_u8 == 255 && told.of_u16 == 65535 && told.of_u32 == ~0u && told.of_u64 == ~0ul);
+    assert_true(told.of_i8 == INT8_MAX && told.of_i16 == INT16_MAX && told.of_i32 == INT32_MAX &&
+                told.of_i64 == INT64_MAX && told.of_f32 == 1.0f + 0x1p-23f && told.of_f64 == 1e-3);
+}
+
+static void a_value_beyond_a_parameters_kind_is_refused(contract *c)
+{
+    static const rk_parameter beyond[] = {
+        { "set_u8", "256" },         { "set_i8", "128" },     { "set_u16", "65536" },
+        { "set_i16", "32768" },      { "set_i8", "-129" },    { "set_i32", "-2147483649" },
+        { "set_u8", "-1" },          { "set_i16", "-32769" }, { "set_u16", "-0" },
+        { "set_i32", "2147483648" }, { "set_u64", "-1" },     { "set_u64", "18446744073709551616" },
+        { "set_f64", "1e309" },      { "set_f32", "3.5e38" }, { "set_f64", "0,5" },
+        { "set_f32", "0.5f" },
+    };
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        rk_launch_options o = small(64);
+        rk_kernel k;
+        char says[96];
+        o.kernel_name = "tell_parameters";
+        o.parameters = &beyond[i];
+        o.parameter_count = 1;
+        assert_status(rk_launch(c->runtime, "k", &o, &k), RK_INVALID_OPTIONS);
+        snprintf(says, sizeof says, "'%s' is not an rk_%s: ", beyond[i].value, beyond[i].name + 4);
+        assert_error_says(says);
+    }
+}
+
+/* A locale of this machine that writes a comma, or one that is made here; 0: there is none to be had. */
+static int take_locale_with_a_comma(void)
+{
+    static const char folder[] = RK_BINARY_DIR "/contract-locale";
+    if (setlocale(LC_ALL, "de_DE.UTF-8")) return 1;
+    if (system("mkdir -p '" RK_BINARY_DIR
+               "/contract-locale' && localedef --no-archive -i de_DE -f UTF-8 '" RK_BINARY_DIR
+               "/contract-locale/de_DE.UTF-8' >/dev/null 2>&1"))
+        return 0;
+    setenv("LOCPATH", folder, 1);
+    const int taken = setlocale(LC_ALL, "de_DE.UTF-8") != 0;
+    unsetenv("LOCPATH");
+    return taken;
+}
+
+/* Given a program whose locale writes a comma, when a parameter is set with a point, then that is what it is. */
+static void a_parameter_is_written_with_a_point_in_every_locale(contract *c)
+{
+    static const rk_parameter set[] = { { "set_f32", "0.125" }, { "set_f64", "2.5e-1" } };
+    if (!take_locale_with_a_comma()) {
+        print_message("there is no locale with a comma here\n");
+        return;
+    }
+    assert_true(strtod("0,5", 0) == 0.5);
+    kinds told = ask_parameters(c, set, 2);
+    setlocale(LC_ALL, "C");
+    assert_true(told.of_f32 == 0.125f && told.of_f64 == 0.25);
+}
+
 static const contract_case cases[] = {
     { CASE(the_time_that_a_message_has_left_is_told), ON_EVERY },
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
@@ -312,6 +419,9 @@ static const contract_case cases[] = {
     { CASE(a_send_on_a_named_route_has_its_own_options), ON_EVERY },
     { CASE(a_message_to_the_host_says_on_which_route_it_came), ON_EVERY },
     { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
+    { CASE(a_parameter_of_each_kind_has_all_of_its_values), NEEDS_REGIONS },
+    { CASE(a_value_beyond_a_parameters_kind_is_refused), ONCE },
+    { CASE(a_parameter_is_written_with_a_point_in_every_locale), ONCE },
     { CASE(each_thread_keeps_its_value_from_region_to_region), NEEDS_REGIONS },
     { CASE(values_without_a_thread_each_are_refused), NEEDS_REGIONS },
     { CASE(floats_are_summed_for_any_number_of_them), NEEDS_REGIONS },

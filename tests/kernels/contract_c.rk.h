@@ -20,6 +20,11 @@ RK_MESSAGE(exchanged_kinds, 473, (rk_i64, last_i64), (rk_u64, next_u64), (rk_i64
            (rk_u32, last_u32), (rk_i32, last_i32), (rk_f32, last_f32), (rk_u32, next_u32),
            (rk_i32, across_i32), (rk_f32, across_f32))
 
+/* A number of each kind. */
+RK_MESSAGE(kinds, 474, (rk_u64, of_u64), (rk_i64, of_i64), (rk_f64, of_f64), (rk_u32, of_u32),
+           (rk_i32, of_i32), (rk_f32, of_f32), (rk_u16, of_u16), (rk_i16, of_i16), (rk_u8, of_u8),
+           (rk_i8, of_i8), (rk_u8, pad, 6))
+
 /* What thread t gives, all bits of it used, with either sign. */
 #define KIND_U64(t) (((rk_u64)(t) + 1u) * 0x9e3779b97f4a7c15ul)
 #define KIND_I64(t) ((rk_i64)KIND_U64(t))

@@ -172,3 +172,31 @@ RK_SPMD_KERNEL(some_have_none, measure, measure, .threads = 32, .max_sends = 2)
     rk_send(RK_ARG, &mine);
     if (!taken) rk_fail(RK_ARG, nothing_to_do);
 }
+
+/* Tells what its parameters are. */
+RK_PARAM(rk_u8, set_u8, 200)
+RK_PARAM(rk_i8, set_i8, -100)
+RK_PARAM(rk_u16, set_u16, 60000)
+RK_PARAM(rk_i16, set_i16, -30000)
+RK_PARAM(rk_u32, set_u32, 4000000000u)
+RK_PARAM(rk_i32, set_i32, -2000000000)
+RK_PARAM(rk_u64, set_u64, 18000000000000000000ul)
+RK_PARAM(rk_i64, set_i64, -9000000000000000000l)
+RK_PARAM(rk_f32, set_f32, -0.375f)
+RK_PARAM(rk_f64, set_f64, 0.1)
+RK_HANDLER(tell_parameters, measure, msg, rk_none, self)
+{
+    kinds told;
+    told.of_u8 = RK_PARAM_OF(set_u8);
+    told.of_i8 = RK_PARAM_OF(set_i8);
+    told.of_u16 = RK_PARAM_OF(set_u16);
+    told.of_i16 = RK_PARAM_OF(set_i16);
+    told.of_u32 = RK_PARAM_OF(set_u32);
+    told.of_i32 = RK_PARAM_OF(set_i32);
+    told.of_u64 = RK_PARAM_OF(set_u64);
+    told.of_i64 = RK_PARAM_OF(set_i64);
+    told.of_f32 = RK_PARAM_OF(set_f32);
+    told.of_f64 = RK_PARAM_OF(set_f64);
+    for (rk_u32 i = 0; i < 6u; i++) told.pad[i] = 0;
+    rk_send(RK_ARG, &told);
+}
