@@ -1,6 +1,7 @@
 /* Loading of files: compile and open outside of any lock, since a compile takes seconds, then take the module
  * in under the control lock. Whoever comes second with the same file finds it taken in. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,18 +35,26 @@ static void forget_loaded(struct rk_loaded *loaded)
     free(loaded);
 }
 
+/* Where a module lies: dlopen looks elsewhere for a name without a slash. malloc'ed. */
+static rk_status find_module(const char *path, char **binary)
+{
+    *binary = realpath(path, 0);
+    return *binary ? RK_OK : rk_error(RK_IO, "can't find '%s': %s", path, strerror(errno));
+}
+
 /* Compile if need be, and open: what takes its time, and needs nothing of the runtime but its options. */
 static rk_status open_module(const rk_runtime *runtime, const char *path, struct rk_loaded **opened,
                              const rk_module **module)
 {
     char *binary = 0;
-    rk_status status = ends_with(path, ".so") ? RK_OK : rk_module_compile(runtime, path, &binary);
+    rk_status status =
+        ends_with(path, ".so") ? find_module(path, &binary) : rk_module_compile(runtime, path, &binary);
     if (status != RK_OK) return status;
     struct rk_loaded *loaded = calloc(1, sizeof *loaded);
     if (loaded) loaded->path = strdup(path);
     if (!loaded || !loaded->path) {
         status = rk_error(RK_OUT_OF_MEMORY, "no memory to load '%s'", path);
-    } else if (!(loaded->library = dlopen(binary ? binary : path, RTLD_NOW | RTLD_LOCAL))) {
+    } else if (!(loaded->library = dlopen(binary, RTLD_NOW | RTLD_LOCAL))) {
         status = rk_error(RK_IO, "can't load '%s': %s", path, dlerror());
     } else if (!(*module = dlsym(loaded->library, "rk_module_table"))) {
         status =

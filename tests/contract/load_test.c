@@ -3,6 +3,7 @@
 #include "probes.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -261,6 +262,37 @@ static rk_status load_text(contract *c, const char *name, const char *text)
     return status;
 }
 
+/* Given a module in the current folder, when it is loaded by its name alone, then it is that one, and not what the
+ * system has by the name. */
+static void a_module_is_loaded_by_its_name_alone(contract *c)
+{
+    static const char folder[] = RK_BINARY_DIR "/contract-modules";
+    char path[512], kernel[64], before[512];
+    rk_runtime_options r = contract_runtime_options(c);
+    glob_t found;
+    r.cache_folder = folder;
+    contract_reopen(c, &r);
+    snprintf(kernel, sizeof kernel, "found_here_%d", (int)getpid());
+    snprintf(path, sizeof path, "%s/%s.rk.c", RK_BINARY_DIR, kernel);
+    write_source(path, kernel, 0);
+    assert_ok(rk_load(c->runtime, path));
+    unlink(path);
+    assert_int_equal(glob(RK_BINARY_DIR "/contract-modules/*.so", 0, 0, &found), 0);
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    contract_reopen(c, &r);
+    rk_status status = rk_load(c->runtime, strrchr(found.gl_pathv[0], '/') + 1);
+    rk_status none = rk_load(c->runtime, "libm.so");
+    int is_told = strstr(rk_error_text(), "can't find 'libm.so': No such file") != 0;
+    assert_int_equal(chdir(before), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) unlink(found.gl_pathv[i]);
+    globfree(&found);
+    assert_ok(status);
+    assert_int_equal(kernels_called(c, kernel), 1);
+    assert_status(none, RK_IO);
+    assert_true(is_told);
+}
+
 static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
 {
 #define HEAD                           \
@@ -299,8 +331,8 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
           "names a state type, but its handlers have no .state" },
         { HEAD STATEFUL("mended", "RK_PER_SHARD") "RK_ON_DRAIN(mended, rk_none, self) {}\n",
           "names another state type" },
-        { HEAD STATEFUL("mended", "RK_PER_ACTOR")
-          "RK_ON_REFUSED(mended, loaded_number, self, refusal) { self->value++; return refusal->id != 0; }\n",
+        { HEAD STATEFUL("mended", "RK_PER_ACTOR") "RK_ON_REFUSED(mended, loaded_number, self, refusal) { "
+                                                  "self->value++; return refusal->id != 0; }\n",
           "has no actor's state" },
         { HEAD "RK_MESSAGE(loaded_again, 248, (rk_u64, value))\n" KERNEL("mended"),
           "declares message type 248 as 'loaded_number' and as 'loaded_again'" },
@@ -378,6 +410,7 @@ static const contract_case cases[] = {
     { CASE(a_source_that_changes_under_the_compiler_is_compiled_again), NEEDS_THREADS | ONCE },
     { CASE(a_source_with_a_time_to_come_is_loaded), NEEDS_THREADS | ONCE },
     { CASE(threads_that_load_a_file_at_once_all_succeed_and_it_is_there_once), NEEDS_THREADS | ONCE },
+    { CASE(a_module_is_loaded_by_its_name_alone), ONCE },
     { CASE(a_module_that_is_refused_leaves_nothing_behind), ONCE },
     { CASE(an_attribute_counts_at_whichever_handler_it_stands), ONCE },
     { CASE(an_attribute_of_no_known_value_is_refused), ONCE },
