@@ -412,6 +412,48 @@ static void a_parameter_is_written_with_a_point_in_every_locale(contract *c)
     assert_true(told.of_f32 == 0.125f && told.of_f64 == 0.25);
 }
 
+/* ------------------------------------------------------------------ batches */
+
+/* Given batches of several actors in one turn, when one sends too much and another fails, then their messages are dead
+ * letters and nothing of theirs goes out, and the others have all of the shared memory and of their sends. */
+static void a_batch_that_fails_takes_back_its_own_sends_alone(contract *c)
+{
+    enum { EACH = 3 };
+    static const struct {
+        rk_u64 sends;
+        rk_u32 out;
+        const char *reason;
+    } actors[] = {
+        { 1, 1, 0 }, { 3, 0, "too many sends" }, { 2, 2, 0 }, { 9, 0, "not_this_batch" }, { 2, 2, 0 }
+    };
+    enum { ACTORS = sizeof actors / sizeof *actors };
+    rk_launch_options o = small(64);
+    o.actors = ACTORS;
+    rk_kernel k = launch(c, "batches", "sends_as_told", &o);
+    rk_send_options to = RK_SEND_DEFAULTS;
+    for (rk_u32 i = 0; i < EACH; i++)
+        for (to.target = 0; to.target < ACTORS; to.target++)
+            send_measure(c, k, to.target, actors[to.target].sends, &to);
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 a = 0; a < ACTORS; a++)
+        for (rk_u32 i = 0; i < actors[a].out; i++) {
+            measure told;
+            receive(c, k, &told);
+            assert_int_equal(told.number, a * EACH);
+            assert_int_equal(told.value, EACH);
+        }
+    wait_until(c, account_of(c, k).dead_letters == 2 * EACH);
+    for (rk_u32 a = 0; a < ACTORS; a++)
+        for (rk_u32 i = 0; actors[a].reason && i < EACH; i++) {
+            measure m;
+            rk_dead_letter letter;
+            assert_ok(rk_receive_dead(c->runtime, k, &m, sizeof m, &letter, RK_NO_WAIT));
+            assert_int_equal(m.number, a);
+            assert_string_equal(letter.reason, actors[a].reason);
+        }
+    assert_int_equal(account_of(c, k).output_accepted, 5);
+}
+
 static const contract_case cases[] = {
     { CASE(the_time_that_a_message_has_left_is_told), ON_EVERY },
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
@@ -419,6 +461,7 @@ static const contract_case cases[] = {
     { CASE(a_send_on_a_named_route_has_its_own_options), ON_EVERY },
     { CASE(a_message_to_the_host_says_on_which_route_it_came), ON_EVERY },
     { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
+    { CASE(a_batch_that_fails_takes_back_its_own_sends_alone), NEEDS_REGIONS },
     { CASE(a_parameter_of_each_kind_has_all_of_its_values), NEEDS_REGIONS },
     { CASE(a_value_beyond_a_parameters_kind_is_refused), ONCE },
     { CASE(a_parameter_is_written_with_a_point_in_every_locale), ONCE },

@@ -200,3 +200,21 @@ RK_HANDLER(tell_parameters, measure, msg, rk_none, self)
     for (rk_u32 i = 0; i < 6u; i++) told.pad[i] = 0;
     rk_send(RK_ARG, &told);
 }
+
+/* Each batch of an actor sends as many as its first message says, or fails. */
+typedef struct batches {
+    rk_u64 seen;
+} batches;
+RK_REASON(not_this_batch)
+RK_BATCH_HANDLER(sends_as_told, measure, n, batches, self, .state = RK_PER_ACTOR, .max_sends = 2,
+                 .shared = 512, .max_batch = 64)
+{
+    RK_SHARED(rk_u64, board, 64); /* all of it, each time */
+    const rk_u64 asked = RK_AT(measure, 0)->value, sends = asked > 4u ? 2u : asked;
+    measure told = { 0, n };
+    for (rk_u32 i = 0; i < n; i++) board[i] = RK_AT(measure, i)->number;
+    for (rk_u32 i = 0; i < n; i++) told.number += board[i];
+    self->seen += n;
+    for (rk_u64 i = 0; i < sends; i++) rk_send(RK_ARG, &told);
+    if (asked > 4u) rk_fail(RK_ARG, not_this_batch);
+}

@@ -1,5 +1,5 @@
-/* The compiler of kernel sources, src/runtime/module_compile.c, built twice more: to call a script in
- * place of the compiler, and with other flags. */
+/* The compiler of kernel sources, src/runtime/module_compile.c, built three times more: to call a script in
+ * place of the compiler, with other flags, and as another version. */
 #ifndef RINGKERNEL_TESTS_COMPILE_COUNTED_H
 #define RINGKERNEL_TESTS_COMPILE_COUNTED_H
 
@@ -10,5 +10,6 @@
 
 rk_status compile_counted(const rk_runtime *runtime, const char *source, char **path);
 rk_status compile_counted_optimised(const rk_runtime *runtime, const char *source, char **path);
+rk_status compile_counted_versioned(const rk_runtime *runtime, const char *source, char **path);
 
 #endif

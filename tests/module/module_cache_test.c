@@ -185,21 +185,49 @@ static void a_header_that_a_header_includes_counts_too(void **state)
     assert_non_null(strstr(rk_error_text(), "inner one.h"));
 }
 
-static void other_flags_are_a_miss(void **state)
+/* Another compile of the same source misses, and neither takes the place of the other. */
+static void assert_apart(const fixture *f, rk_status (*other)(const rk_runtime *, const char *, char **))
 {
-    fixture *f = *state;
     const char *first = assert_miss(f, "");
     unsigned before = calls(f);
     char *path = 0;
-    assert_int_equal(compile_counted_optimised(f->runtime, f->source, &path), RK_OK);
+    assert_int_equal(other(f->runtime, f->source, &path), RK_OK);
     assert_string_not_equal(path, first);
     assert_true(calls(f) > before);
     free(path);
-    assert_hit(f, first); /* neither takes the place of the other */
+    assert_hit(f, first);
     before = calls(f);
-    assert_int_equal(compile_counted_optimised(f->runtime, f->source, &path), RK_OK);
+    assert_int_equal(other(f->runtime, f->source, &path), RK_OK);
     assert_int_equal(calls(f), before);
     free(path);
+}
+
+static void other_flags_are_a_miss(void **state) { assert_apart(*state, compile_counted_optimised); }
+
+static void another_version_is_a_miss(void **state) { assert_apart(*state, compile_counted_versioned); }
+
+static unsigned warnings;
+static void count_warning(void *user, const rk_log_record *record)
+{
+    (void)user;
+    warnings += record->level == RK_WARNING && strstr(record->text, "cached.rk.c:4") != 0;
+}
+
+/* Given a source that the compiler warns of, when it is found in the cache, then the warning is told as it was when it was
+ * compiled. */
+static void a_warning_is_told_at_a_hit_too(void **state)
+{
+    fixture *f = *state;
+    rk_runtime_options o = { RK_RUNTIME_OPTIONS, .single_step = 1, .cache_folder = f->cache,
+                             .on_log = count_warning };
+    assert_int_equal(rk_close(f->runtime), RK_OK);
+    assert_int_equal(rk_open(&o, &f->runtime), RK_OK);
+    warnings = 0;
+    write_source(f, "static int nobodys;");
+    const char *first = compile(f);
+    assert_int_equal(warnings, 1);
+    assert_hit(f, first);
+    assert_int_equal(warnings, 2);
 }
 
 static void the_same_source_elsewhere_is_a_miss(void **state)
@@ -334,6 +362,8 @@ int main(void)
         TEST(a_changed_source_or_header_is_a_miss),
         TEST(a_header_that_a_header_includes_counts_too),
         TEST(other_flags_are_a_miss),
+        TEST(another_version_is_a_miss),
+        TEST(a_warning_is_told_at_a_hit_too),
         TEST(the_same_source_elsewhere_is_a_miss),
         TEST(what_is_missing_in_the_cache_is_made_again),
         TEST(processes_that_compile_at_once_are_fine),

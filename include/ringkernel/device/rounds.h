@@ -282,6 +282,7 @@ RK_FN_LARGE void rk_run_batches(rk_entry *entry, rk_u32 n)
     rk_u32 per_actor = context->shard->state_kind == RK_PER_ACTOR;
     RK_GLOBAL rk_u32 *scratch = (RK_GLOBAL rk_u32 *)(context->arena + context->shard->order);
     rk_block_cut(entry, context->shard->width);
+    context->groups = 1; /* that handle: all of the shared memory is the first one's */
     context->order = scratch;
     context->stage_next = 0;
     rk_u32 count =
