@@ -39,6 +39,27 @@ RK_HANDLER(try_wide, short_note, msg, rk_none, self)
 /* Takes short ones only. */
 RK_HANDLER(narrow, short_note, msg, rk_none, self) { rk_forward(RK_ARG); }
 
+RK_MESSAGE(other_note, 482, (rk_u64, number))
+RK_HANDLER(send_both, short_note, msg, rk_none, self, .max_sends = 3)
+{
+    other_note other = { msg->number };
+    rk_send(RK_ARG, &other);
+    rk_forward(RK_ARG);
+    rk_send(RK_ARG, &other);
+}
+RK_BATCH_HANDLER(narrow_batches, short_note, n, rk_none, self, .max_sends = 32)
+{
+    for (rk_u32 i = 0; i < n; i++) {
+        short_note note = *RK_AT(short_note, i);
+        rk_send(RK_ARG, &note);
+    }
+}
+RK_SPMD_KERNEL(narrow_threads, short_note, short_note, .threads = 32)
+{
+    short_note note;
+    if (rk_try_receive(RK_ARG, &note)) rk_send(RK_ARG, &note);
+}
+
 RK_REASON(sent_to_itself)
 RK_HANDLER(refuse_own, short_note, msg, rk_none, self)
 {
@@ -180,6 +201,43 @@ static void a_refused_message_from_itself_was_received(contract *c)
     assert_ok(rk_receive_dead(c->runtime, k, &note, sizeof note, &letter, RK_NO_WAIT));
     assert_string_equal(letter.reason, "sent_to_itself");
     assert_int_equal(letter.was_sent, 0);
+}
+
+/* Given a kernel of each sort, when it gets messages of a type that it has no handler for, then they are dead letters, and
+ * those around them are handled. */
+static void a_message_that_nobody_handles_is_a_dead_letter(contract *c)
+{
+    static const char *const targets[] = { "narrow", "narrow_batches", "narrow_threads" };
+    for (size_t t = 0; t < sizeof targets / sizeof *targets; t++) {
+        rk_launch_options o = small(64);
+        rk_kernel from = launch(c, "from", "send_both", &o), to = launch(c, "to", targets[t], &o);
+        assert_ok(rk_connect(c->runtime, from, 0, to, 0));
+        for (rk_u64 i = 1; i <= 5; i++) {
+            short_note note = { i };
+            assert_ok(rk_send(c->runtime, from, RK_BODY(note), 0));
+        }
+        assert_ok(rk_activate(c->runtime, from));
+        wait_until(c, account_of(c, from).delivered == 5);
+        assert_ok(rk_activate(c->runtime, to));
+        for (rk_u64 i = 1; i <= 5; i++) {
+            short_note note;
+            receive(c, to, &note);
+            assert_int_equal(note.number, i);
+        }
+        wait_until(c, account_of(c, from).dead_letters + account_of(c, to).dead_letters == 10);
+        const rk_kernel has = account_of(c, to).dead_letters ? to : from;
+        for (rk_u64 i = 0; i < 10; i++) {
+            other_note other;
+            rk_dead_letter letter;
+            assert_ok(rk_receive_dead(c->runtime, has, &other, sizeof other, &letter, RK_NO_WAIT));
+            assert_string_equal(letter.reason, rk_status_name(RK_UNKNOWN_TYPE));
+            assert_int_equal(letter.type, RK_TYPE_ID(other_note));
+            assert_int_equal(other.number, i / 2 + 1);
+        }
+        assert_int_equal(account_of(c, to).output_accepted, 5);
+        assert_ok(rk_terminate(c->runtime, from, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, to, CONTRACT_PATIENCE));
+    }
 }
 
 /* ------------------------------------------------------------------ options */
@@ -400,6 +458,7 @@ static void a_barrier_wider_than_the_kernel_says_fails_it(contract *c)
 static const contract_case cases[] = {
     { CASE(a_message_wider_than_its_targets_slots_is_a_dead_letter), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_wide_message_that_is_tried_is_refused_at_once), NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(a_message_that_nobody_handles_is_a_dead_letter), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_refused_message_from_itself_was_received), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(sizes_beyond_reason_are_refused), ONCE },
     { CASE(threads_that_would_have_no_part_are_refused), ONCE },
