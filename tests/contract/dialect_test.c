@@ -307,6 +307,32 @@ static void threads_without_a_message_that_fail_have_sent_nothing(contract *c)
     assert_int_equal(account_of(c, k).dead_letters, 0);
 }
 
+/* Given 64 bytes of shared memory of which a handler takes 32, when it takes more than the rest, then its message is a dead
+ * letter that says so; up to the rest its arrays lie apart. */
+static void more_shared_memory_than_there_is_fails_the_call(contract *c)
+{
+    static const rk_u64 counts[] = { 0, 1, 5, 8, 9, 16, 0x3fffffff, 0x40000000, 0x40000001 };
+    enum { FIT = 4 };
+    rk_launch_options o = small(64);
+    rk_kernel k = launch_active(c, "takes", "takes_as_told", &o);
+    for (rk_u32 i = 0; i < sizeof counts / sizeof *counts; i++) {
+        measure m;
+        send_measure(c, k, i, counts[i], 0);
+        if (i < FIT) {
+            receive(c, k, &m);
+            assert_int_equal(m.number, i);
+            assert_int_equal(m.value, 36);
+            continue;
+        }
+        rk_dead_letter letter;
+        wait_until(c, account_of(c, k).dead_letters == i - FIT + 1);
+        assert_ok(rk_receive_dead(c->runtime, k, &m, sizeof m, &letter, RK_NO_WAIT));
+        assert_int_equal(m.number, i);
+        assert_string_equal(letter.reason, "too much shared memory");
+    }
+    assert_int_equal(account_of(c, k).output_accepted, FIT);
+}
+
 /* ------------------------------------------------------------------ parameters */
 
 static kinds ask_parameters(contract *c, const rk_parameter *set, size_t count)
@@ -454,6 +480,24 @@ static void a_batch_that_fails_takes_back_its_own_sends_alone(contract *c)
     assert_int_equal(account_of(c, k).output_accepted, 5);
 }
 
+static void each_request_of_a_batch_that_is_not_answered_is_told(contract *c)
+{
+    static const struct {
+        rk_u64 sends;
+        rk_status status;
+    } asked[] = { { 0, RK_NO_REPLY }, { 1, RK_NO_REPLY }, { 9, RK_DEAD }, { 3, RK_DEAD } };
+    rk_launch_options o = small(64);
+    o.requests = 1;
+    o.actors = 2;
+    rk_kernel k = launch_active(c, "batches", "sends_as_told", &o);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        measure m = { i, asked[i].sends };
+        assert_status(
+            rk_request(c->runtime, k, RK_BODY(m), RK_TYPE_ID(measure), &m, sizeof m, CONTRACT_PATIENCE),
+            asked[i].status);
+    }
+}
+
 static const contract_case cases[] = {
     { CASE(the_time_that_a_message_has_left_is_told), ON_EVERY },
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
@@ -462,6 +506,8 @@ static const contract_case cases[] = {
     { CASE(a_message_to_the_host_says_on_which_route_it_came), ON_EVERY },
     { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
     { CASE(a_batch_that_fails_takes_back_its_own_sends_alone), NEEDS_REGIONS },
+    { CASE(each_request_of_a_batch_that_is_not_answered_is_told), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(more_shared_memory_than_there_is_fails_the_call), NEEDS_REGIONS },
     { CASE(a_parameter_of_each_kind_has_all_of_its_values), NEEDS_REGIONS },
     { CASE(a_value_beyond_a_parameters_kind_is_refused), ONCE },
     { CASE(a_parameter_is_written_with_a_point_in_every_locale), ONCE },

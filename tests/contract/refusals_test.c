@@ -59,6 +59,13 @@ RK_HANDLER(go_round, parcel, msg, rk_none, self, .max_sends = 2)
     rk_fail(RK_ARG, second_thoughts);
 }
 
+RK_REASON(was_let_go_twice)
+RK_HANDLER(forward_again, parcel, msg, rk_none, self, .max_sends = 2)
+{
+    rk_forward(RK_ARG);
+    if (rk_forward(RK_ARG) != RK_LIMIT) rk_fail(RK_ARG, was_let_go_twice);
+}
+
 typedef struct gate {
     rk_u32 open, letters; /* atomic */
 } gate;
@@ -163,10 +170,33 @@ static void a_failed_forward_leaves_the_block_with_the_letter(contract *c)
     assert_int_equal(pool->free_count, 4);
 }
 
+/* Given a large message, whose block has one owner, when a handler forwards it twice, then it goes once, whole, and its block
+ * comes back. */
+static void a_large_message_is_forwarded_once(contract *c)
+{
+    enum { MESSAGES = 40 }; /* more than there are blocks */
+    rk_launch_options o = rk_production();
+    static parcel p;
+    o.pool_blocks = 4;
+    rk_kernel k = launch_active(c, "k", "forward_again", &o);
+    for (rk_u32 i = 1; i <= MESSAGES; i++) {
+        rk_received info;
+        memset(p.bytes, (int)i, sizeof p.bytes);
+        assert_ok(rk_send(c->runtime, k, RK_TYPE_ID(parcel), &p, 3000, 0));
+        receive_with(c, k, &p, &info);
+        assert_int_equal(info.length, 3000);
+        for (rk_u32 b = 0; b < 3000; b++) assert_int_equal(p.bytes[b], i);
+    }
+    wait_until(c, account_of(c, k).delivered == MESSAGES);
+    assert_int_equal(account_of(c, k).output_accepted, MESSAGES);
+    assert_int_equal(account_of(c, k).dead_letters, 0);
+}
+
 static const contract_case cases[] = {
     { CASE(the_hook_is_asked_once_though_its_letters_find_no_room),
       NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
     { CASE(the_hook_of_refused_sends_may_send_nothing), NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(a_large_message_is_forwarded_once), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_failed_forward_leaves_the_block_with_the_letter), NEEDS_REGIONS | NEEDS_CPU },
 };
 CONTRACT_MAIN("refusals", cases)

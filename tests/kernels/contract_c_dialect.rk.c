@@ -218,3 +218,18 @@ RK_BATCH_HANDLER(sends_as_told, measure, n, batches, self, .state = RK_PER_ACTOR
     for (rk_u64 i = 0; i < sends; i++) rk_send(RK_ARG, &told);
     if (asked > 4u) rk_fail(RK_ARG, not_this_batch);
 }
+
+/* Takes so much shared memory as it is told, twice, and tells what lies in the first of it. */
+RK_HANDLER(takes_as_told, measure, msg, rk_none, self, .width = RK_WARP, .shared = 64)
+{
+    const rk_u64 n = msg->value;
+    RK_SHARED(rk_u32, first, 8);
+    RK_SHARED(rk_u32, second, n);
+    RK_PARALLEL(i, 8) first[i] = i + 1u;
+    RK_PARALLEL(i, n <= 8u ? n : 0) second[i] = 100u;
+    RK_ONCE {
+        measure told = { msg->number, 0 };
+        for (rk_u32 i = 0; i < 8u; i++) told.value += first[i];
+        rk_send(RK_ARG, &told);
+    }
+}

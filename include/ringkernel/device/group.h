@@ -100,26 +100,24 @@ RK_FN rk_u32 rk_threads_are(rk_context *context, rk_u32 n)
 /* Memory that the group shares for the length of one handler call. All threads ask in the same order. 16-byte
  * aligned; undefined at first. More than the kernel's .shared bytes is refused: the handler fails. Groups of a block
  * that work side by side have as much each. */
-#define RK_SHARED(type, name, n)      \
-    RK_LOCAL type *RK_RESTRICT name = \
-        (RK_LOCAL type *)rk_shared_take(rk_ctx, (rk_u32)sizeof(type) * (rk_u32)(n))
+#define RK_SHARED(type, name, n) \
+    RK_LOCAL type *RK_RESTRICT name = (RK_LOCAL type *)rk_shared_take(rk_ctx, sizeof(type) * (rk_u64)(n))
 
-RK_FN RK_LOCAL rk_u8 *rk_shared_take(rk_context *context, rk_u32 bytes)
+RK_FN RK_LOCAL rk_u8 *rk_shared_take(rk_context *context, rk_u64 bytes)
 {
     rk_u32 at = context->shared_used;
-    rk_u32 end = at + (bytes + 15u) / 16u * 16u;
 #if defined(RK_LANG_HOST)
     const rk_u32 own = context->shard->shared_size, first = 0;
 #else
     const rk_u32 own = context->shard->shared_size / context->groups / 16u * 16u,
                  first = own * context->group;
 #endif
-    if (end > own) {
+    if (bytes > own - at) {
         if (!context->failed) context->failed = RK_REASON_STATUS + (rk_u32)RK_OUT_OF_MEMORY + 1u;
         return context->shared +
                first; /* the launch checked that one array fits; the call is refused anyway */
     }
-    context->shared_used = end;
+    context->shared_used = at + ((rk_u32)bytes + 15u) / 16u * 16u;
     return context->shared + first + at;
 }
 
