@@ -203,8 +203,8 @@ static void a_refused_message_from_itself_was_received(contract *c)
     assert_int_equal(letter.was_sent, 0);
 }
 
-/* Given a kernel of each sort, when it gets messages of a type that it has no handler for, then they are dead letters, and
- * those around them are handled. */
+/* Given a kernel of each sort, when it gets messages of a type that it has no handler for, then they are
+ * dead letters, and those around them are handled. */
 static void a_message_that_nobody_handles_is_a_dead_letter(contract *c)
 {
     static const char *const targets[] = { "narrow", "narrow_batches", "narrow_threads" };

@@ -287,8 +287,8 @@ static void values_of_each_kind_are_exchanged_to_the_last_bit(contract *c)
     }
 }
 
-/* Given a block of which some threads have no message, when those send and fail, then nothing of theirs goes out, and
- * there is no message that could be a letter. */
+/* Given a block of which some threads have no message, when those send and fail, then nothing of theirs
+ * goes out, and there is no message that could be a letter. */
 static void threads_without_a_message_that_fail_have_sent_nothing(contract *c)
 {
     enum { MESSAGES = 5 };
@@ -307,8 +307,8 @@ static void threads_without_a_message_that_fail_have_sent_nothing(contract *c)
     assert_int_equal(account_of(c, k).dead_letters, 0);
 }
 
-/* Given 64 bytes of shared memory of which a handler takes 32, when it takes more than the rest, then its message is a dead
- * letter that says so; up to the rest its arrays lie apart. */
+/* Given 64 bytes of shared memory of which a handler takes 32, when it takes more than the rest, then its
+ * message is a dead letter that says so; up to the rest its arrays lie apart. */
 static void more_shared_memory_than_there_is_fails_the_call(contract *c)
 {
     static const rk_u64 counts[] = { 0, 1, 5, 8, 9, 16, 0x3fffffff, 0x40000000, 0x40000001 };
@@ -424,7 +424,8 @@ static int take_locale_with_a_comma(void)
     return taken;
 }
 
-/* Given a program whose locale writes a comma, when a parameter is set with a point, then that is what it is. */
+/* Given a program whose locale writes a comma, when a parameter is set with a point, then that is what it
+ * is. */
 static void a_parameter_is_written_with_a_point_in_every_locale(contract *c)
 {
     static const rk_parameter set[] = { { "set_f32", "0.125" }, { "set_f64", "2.5e-1" } };
@@ -440,8 +441,9 @@ static void a_parameter_is_written_with_a_point_in_every_locale(contract *c)
 
 /* ------------------------------------------------------------------ batches */
 
-/* Given batches of several actors in one turn, when one sends too much and another fails, then their messages are dead
- * letters and nothing of theirs goes out, and the others have all of the shared memory and of their sends. */
+/* Given batches of several actors in one turn, when one sends too much and another fails, then their
+ * messages are dead letters and nothing of theirs goes out, and the others have all of the shared memory
+ * and of their sends. */
 static void a_batch_that_fails_takes_back_its_own_sends_alone(contract *c)
 {
     enum { EACH = 3 };

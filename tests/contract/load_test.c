@@ -262,8 +262,8 @@ static rk_status load_text(contract *c, const char *name, const char *text)
     return status;
 }
 
-/* Given a module in the current folder, when it is loaded by its name alone, then it is that one, and not what the
- * system has by the name. */
+/* Given a module in the current folder, when it is loaded by its name alone, then it is that one, and not
+ * what the system has by the name. */
 static void a_module_is_loaded_by_its_name_alone(contract *c)
 {
     static const char folder[] = RK_BINARY_DIR "/contract-modules";

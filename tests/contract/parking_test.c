@@ -303,8 +303,8 @@ int sched_yield(void)
     return (int)syscall(SYS_sched_yield);
 }
 
-/* Given workers that are to look for 50 ms, when no message comes any more, then they look for as long, give their cores
- * away now and then meanwhile, and sleep after that. */
+/* Given workers that are to look for 50 ms, when no message comes any more, then they look for as long,
+ * give their cores away now and then meanwhile, and sleep after that. */
 static void a_worker_looks_as_long_as_it_is_told_and_yields_meanwhile(contract *c)
 {
     const rk_u64 looks_ns = RK_MILLISECONDS(50);
@@ -329,8 +329,8 @@ static void a_worker_looks_as_long_as_it_is_told_and_yields_meanwhile(contract *
     }
 }
 
-/* Given a clock of the program's, when a worker sleeps and that clock is set on to the time that a kernel asked for, then
- * its hook runs, though such a clock wakes nobody. */
+/* Given a clock of the program's, when a worker sleeps and that clock is set on to the time that a kernel
+ * asked for, then its hook runs, though such a clock wakes nobody. */
 static rk_u64 own_clock(void *user) { return __atomic_load_n((rk_u64 *)user, __ATOMIC_ACQUIRE); }
 
 static void a_worker_that_sleeps_sees_a_clock_that_is_set_on(contract *c)

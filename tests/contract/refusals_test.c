@@ -115,8 +115,8 @@ static void the_hook_is_asked_once_though_its_letters_find_no_room(contract *c)
     assert_int_equal(account_of(c, to).accepted + t.refused, 60);
 }
 
-/* Given a kernel whose hook sends, when its sends are refused, then it is told that it may not, and nothing is lost that
- * anybody said was taken. */
+/* Given a kernel whose hook sends, when its sends are refused, then it is told that it may not, and
+ * nothing is lost that anybody said was taken. */
 static void the_hook_of_refused_sends_may_send_nothing(contract *c)
 {
     enum { ROOM = 16, MORE = 9 };
@@ -170,8 +170,8 @@ static void a_failed_forward_leaves_the_block_with_the_letter(contract *c)
     assert_int_equal(pool->free_count, 4);
 }
 
-/* Given a large message, whose block has one owner, when a handler forwards it twice, then it goes once, whole, and its block
- * comes back. */
+/* Given a large message, whose block has one owner, when a handler forwards it twice, then it goes once,
+ * whole, and its block comes back. */
 static void a_large_message_is_forwarded_once(contract *c)
 {
     enum { MESSAGES = 40 }; /* more than there are blocks */

@@ -482,7 +482,8 @@ static void a_kernel_has_a_limit_of_its_own_for_its_handlers(contract *c)
     }
 }
 
-/* Given a kernel whose handler ran for too long and returned, when it is supervised after that, then it is left alone. */
+/* Given a kernel whose handler ran for too long and returned, when it is supervised after that, then it is
+ * left alone. */
 static void a_kernel_that_hung_and_goes_on_is_left_alone(contract *c)
 {
     rk_runtime_options r = contract_runtime_options(c);

@@ -301,8 +301,8 @@ static void a_kernel_without_a_hook_is_told_so(contract *c)
     assert_int_equal(a.status, RK_UNSUPPORTED);
 }
 
-/* Given long headers and a message that was handled, when its kernel's hooks ask about the message that they are called
- * without, then all answers are those of none. */
+/* Given long headers and a message that was handled, when its kernel's hooks ask about the message that
+ * they are called without, then all answers are those of none. */
 static void a_hook_is_told_of_no_message(contract *c)
 {
     rk_launch_options o = small(64);
@@ -324,8 +324,9 @@ static void a_hook_is_told_of_no_message(contract *c)
     }
 }
 
-/* Given a hook that sends until it may not any more, when its kernel is drained, then all that was taken arrives, it was
- * as much as a batch may send, what was tried besides is the host's too, and the log tells of the one too many. */
+/* Given a hook that sends until it may not any more, when its kernel is drained, then all that was taken
+ * arrives, it was as much as a batch may send, what was tried besides is the host's too, and the log tells
+ * of the one too many. */
 static void a_hook_may_send_as_much_as_a_batch_and_is_told_of_more(contract *c)
 {
     rk_kernel k = launch_active(c, "spills", "spill_over", 0);

@@ -20,7 +20,8 @@ RK_MESSAGE(ringing, 507, (rk_u64, number), (rk_u64, due_ns), (rk_u64, rung_ns), 
 /* What a call said. */
 RK_MESSAGE(answered, 508, (rk_u64, number), (rk_i32, status), (rk_u32, pad))
 
-/* What a hook was told of a message that there isn't, and which hook it was; or the number of what it sent. */
+/* What a hook was told of a message that there isn't, and which hook it was; or the number of what it
+ * sent. */
 RK_MESSAGE(told_by_hook, 509, (rk_u64, time_left_ns), (rk_u32, hook), (rk_u32, length), (rk_u32, redelivered),
            (rk_i32, status))
 #define BY_TIMER 1u

@@ -213,8 +213,8 @@ static void count_warning(void *user, const rk_log_record *record)
     warnings += record->level == RK_WARNING && strstr(record->text, "cached.rk.c:4") != 0;
 }
 
-/* Given a source that the compiler warns of, when it is found in the cache, then the warning is told as it was when it was
- * compiled. */
+/* Given a source that the compiler warns of, when it is found in the cache, then the warning is told as it
+ * was when it was compiled. */
 static void a_warning_is_told_at_a_hit_too(void **state)
 {
     fixture *f = *state;

@@ -92,9 +92,9 @@ RK_FN rk_u64 rk_ballot_bits(rk_context *context, rk_u32 vote, rk_u32 scope)
 #define rk_any(vote, scope) (rk_ballot_bits(rk_ctx, (vote) != 0, scope) != 0)
 #endif
 
-/* Typed shuffles. rk_shuffle(v, lane): the value of that lane, modulo the warp's size; rk_shuffle_down(v, d): of the lane d further,
- * one's own where there is none; rk_shuffle_xor(v, mask). rk_reduce_add(v, scope): the sum over the scope,
- * for every thread. */
+/* Typed shuffles. rk_shuffle(v, lane): the value of that lane, modulo the warp's size; rk_shuffle_down(v, d):
+ * of the lane d further, one's own where there is none; rk_shuffle_xor(v, mask). rk_reduce_add(v, scope): the
+ * sum over the scope, for every thread. */
 #define RK_DEFINE_SHUFFLE(type, suffix)       \
     RK_FN rk_u64 rk_bits_##suffix(type value) \
     {                                         \
