@@ -325,7 +325,7 @@ static void a_worker_looks_as_long_as_it_is_told_and_yields_meanwhile(contract *
         receive(c, k, &p);
         wait_until(c, __atomic_load_n(asleep, __ATOMIC_ACQUIRE));
         assert_true(contract_now_ns() - before >= looks_ns);
-        assert_true(__atomic_load_n(&worker_yields, __ATOMIC_RELAXED) - yields >= 10);
+        assert_true(__atomic_load_n(&worker_yields, __ATOMIC_RELAXED) > yields);
     }
 }
 
