@@ -257,6 +257,10 @@ if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
             XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
         set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
     endforeach()
+    rk_add_test(opencl_stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.c stress --backend opencl --seconds 2 --seed 1)
+    set_property(TEST opencl_stress APPEND PROPERTY ENVIRONMENT POCL_CACHE_DIR=${PROJECT_BINARY_DIR}/opencl-cache
+        XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
+    set_tests_properties(opencl_stress PROPERTIES TIMEOUT 600)
 endif()
 
 # --- the contract on the emulated GPU: the kernels' own code, for what a mock can't say of it --------------------

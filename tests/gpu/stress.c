@@ -2,7 +2,7 @@
  * times, over queues of sixteen, while a thread stops, restarts, relaunches and looks at kernels. At the end each event
  * has come out exactly once, those of a producer through the line in their order, and every account balances.
  *
- *     stress [--backend cpu|cuda|cuda-slices] [--seconds N] [--seed N] [--queue N] [--threads N]
+ *     stress [--backend cpu|cuda|cuda-slices|opencl|opencl-slices] [--seconds N] [--seed N] [--queue N] [--threads N]
  *
  * With long queues batches are long, too; `threads` are those of a block.
  *
@@ -413,6 +413,25 @@ static void run(void)
     pthread_join(watcher, 0);
 }
 
+static int take_backend(const char *name, rk_runtime_options *o)
+{
+    static const struct {
+        const char *name;
+        rk_u32 backend, slices;
+    } backends[] = { { "cpu", RK_BACKEND_CPU, 0 },
+                     { "cuda", RK_BACKEND_CUDA, 0 },
+                     { "cuda-slices", RK_BACKEND_CUDA, 1 },
+                     { "opencl", RK_BACKEND_OPENCL, 0 },
+                     { "opencl-slices", RK_BACKEND_OPENCL, 1 } };
+    for (size_t b = 0; b < sizeof backends / sizeof *backends; b++)
+        if (strcmp(name, backends[b].name) == 0) {
+            o->backend = backends[b].backend;
+            o->slices = backends[b].slices;
+            return 1;
+        }
+    return 0;
+}
+
 static int take(const char *option, const char *value, rk_runtime_options *o)
 {
     if (strcmp(option, "--seconds") == 0)
@@ -423,13 +442,8 @@ static int take(const char *option, const char *value, rk_runtime_options *o)
         queue = (rk_u32)strtoul(value, 0, 10);
     else if (strcmp(option, "--threads") == 0)
         threads = (rk_u32)strtoul(value, 0, 10);
-    else if (strcmp(option, "--backend") == 0 && strcmp(value, "cpu") == 0)
-        o->backend = RK_BACKEND_CPU;
-    else if (strcmp(option, "--backend") == 0 &&
-             (strcmp(value, "cuda") == 0 || strcmp(value, "cuda-slices") == 0))
-        o->slices = strcmp(value, "cuda-slices") == 0;
     else
-        return 0;
+        return strcmp(option, "--backend") == 0 && take_backend(value, o);
     return 1;
 }
 
@@ -438,8 +452,9 @@ int main(int argc, char **argv)
     rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_CUDA };
     for (int i = 1; i < argc; i += 2)
         if (i + 1 == argc || !take(argv[i], argv[i + 1], &o)) {
-            fprintf(stderr, "usage: stress [--backend cpu|cuda|cuda-slices] [--seconds N] [--seed N] "
-                            "[--queue N] [--threads N]\n");
+            fprintf(stderr,
+                    "usage: stress [--backend cpu|cuda|cuda-slices|opencl|opencl-slices] [--seconds N] "
+                    "[--seed N] [--queue N] [--threads N]\n");
             return 2;
         }
     rk_status status = rk_open(&o, &runtime);
