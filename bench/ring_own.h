@@ -10,11 +10,13 @@
 static inline void ring_own_fill(rk_ring *ring, const ring_producer *p, rk_claim claim, uint64_t sent)
 {
     rk_byte *arena = (rk_byte *)ring;
+    const rk_slots slots = rk_ring_slots(ring, arena);
+    const uint64_t first = p->first + sent;
     rk_ring_prepare(ring, arena, claim);
     for (rk_u32 i = claim.count; i-- > 0;) {
-        rk_byte *slot = rk_ring_slot(ring, arena, claim.first + i);
-        ring_message_fill((ring_message *)(void *)slot, p->source, p->first + sent + i);
-        rk_ring_publish(ring, slot, claim.first + i);
+        rk_byte *slot = rk_slots_at(slots, claim.first + i);
+        ring_message_fill((ring_message *)(void *)slot, p->source, first + i);
+        rk_slots_publish(slots, slot, claim.first + i);
     }
 }
 
@@ -38,17 +40,18 @@ static inline void ring_own_consume(ring_consumer *c)
 {
     rk_ring *ring = c->ring;
     rk_byte *arena = c->ring;
+    const rk_slots slots = rk_ring_slots(ring, arena);
     uint64_t sum = 0;
     for (unsigned round = 0; c->taken < c->count; round++) {
-        rk_u32 n = rk_ring_ready(ring, arena, ring->head, RING_BATCH);
+        const rk_u64 head = ring->head;
+        rk_u32 n = rk_ring_ready(ring, arena, head, RING_BATCH);
         if (n == 0) {
             bench_stuck(round);
             continue;
         }
         for (rk_u32 i = 0; i < n; i++)
-            sum += ring_message_sum(
-                (const ring_message *)(const void *)rk_ring_slot(ring, arena, ring->head + i));
-        rk_ring_commit(ring, ring->head + n);
+            sum += ring_message_sum((const ring_message *)(const void *)rk_slots_at(slots, head + i));
+        rk_ring_commit(ring, head + n);
         ring_consumed(c, n);
         round = 0;
     }
