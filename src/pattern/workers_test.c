@@ -113,6 +113,8 @@ static void a_heartbeat_keeps_a_worker_but_not_one_that_finishes_nothing(void **
         assert_int_equal(hear(w, rk_worker_says(0, RK_WORKER_IS_ALIVE), now, &job), RK_OK);
         assert_true(rk_workers_expire(w, now + 89) > now + 89);
     }
+    rk_worker_word nothing = { .what = RK_WORKER_IS_DONE, .place = RK_WORKERS_JOBS, .serial = a.serial };
+    assert_int_equal(hear(w, nothing, 1004, &job), RK_INVALID_ARGUMENT); /* that is no result */
     assert_int_equal(hear(w, rk_worker_says(0, RK_WORKER_IS_ALIVE), 1005, &job), RK_OK);
     rk_workers_expire(w, 1010); /* it has had its job for 1,000 */
     assert_int_equal(w->lost, 1);
@@ -202,6 +204,31 @@ static void what_cannot_be_is_refused(void **state)
     free(w);
 }
 
+static void serial_numbers_wrap(void **state)
+{
+    (void)state;
+    /* given more jobs than there are numbers, of which the last five are outstanding when the numbers begin anew */
+    rk_workers *w = open_workers(10, 1);
+    rk_assignment with[10];
+    rk_u64 job = 0;
+    w->serial = ~0u - 5u;
+    for (rk_u64 j = 0; j < 10; j++) {
+        assert_int_equal(rk_workers_submit(w, j), RK_OK);
+        assert_int_equal(rk_workers_next(w, 1, &with[j]), 1);
+        assert_int_not_equal(with[j].serial, 0);
+    }
+    assert_int_equal(with[9].serial, 5);
+
+    /* then each of them is done, and once */
+    for (rk_u64 j = 0; j < 10; j++) {
+        assert_int_equal(hear(w, rk_worker_done(&with[j], 0), 2, &job), RK_OK);
+        assert_int_equal(job, j);
+        assert_int_equal(hear(w, rk_worker_done(&with[j], 0), 2, &job), RK_DUPLICATE);
+    }
+    assert_int_equal(rk_workers_outstanding(w), 0);
+    free(w);
+}
+
 /* Each job counts once, whatever workers do; those that are lost and those that are slow say what they do later. */
 static void each_job_counts_once_whatever_happens(void **state)
 {
@@ -262,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_queue_of_one_and_a_half_times_the_mean_is_shortened),
         cmocka_unit_test(who_leaves_or_registers_anew_has_forgotten_what_it_had),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(serial_numbers_wrap),
         cmocka_unit_test(each_job_counts_once_whatever_happens),
     };
     return cmocka_run_group_tests_name("workers", tests, 0, 0);

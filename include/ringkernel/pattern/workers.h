@@ -200,7 +200,8 @@ RK_FN rk_status rk_workers_submit(RK_GLOBAL rk_workers *w, rk_u64 job)
         place = w->fresh++;
     }
     w->job[place].job = job;
-    w->job[place].serial = ++w->serial;
+    w->serial += w->serial == ~0u ? 2u : 1u; /* 0 is none */
+    w->job[place].serial = w->serial;
     w->job[place].attempts = 0;
     rk_workers_enqueue(w, rk_workers_shortest(w), place);
     w->submitted++;
@@ -220,7 +221,8 @@ RK_FN void rk_workers_register(RK_GLOBAL rk_workers *w, rk_u32 worker)
 /* A result: RK_OK the first time, and *job is whose. RK_DUPLICATE: it is there already. */
 RK_FN rk_status rk_workers_finish(RK_GLOBAL rk_workers *w, rk_u32 place, rk_u32 serial, rk_u64 *job)
 {
-    if (place >= RK_WORKERS_JOBS || serial - 1u >= w->serial) return RK_INVALID_ARGUMENT;
+    if (place >= RK_WORKERS_JOBS || serial == 0 || (w->serial - serial) >> 31) /* numbers wrap */
+        return RK_INVALID_ARGUMENT;
     RK_GLOBAL rk_job *j = &w->job[place];
     if (j->state == RK_JOB_FREE || j->serial != serial) {
         w->duplicate++;
@@ -254,8 +256,9 @@ RK_FN rk_status rk_workers_hear(RK_GLOBAL rk_workers *w, RK_MSG const rk_worker_
         return RK_OK;
     }
     if (word->what == RK_WORKER_IS_DONE) {
-        from->finished_ns = now_ns;
-        return rk_workers_finish(w, word->place, word->serial, job);
+        rk_status status = rk_workers_finish(w, word->place, word->serial, job);
+        if (status != RK_INVALID_ARGUMENT) from->finished_ns = now_ns;
+        return status;
     }
     if (!from->registered) return RK_NOT_ACTIVE;
     if (word->what == RK_WORKER_IS_ALIVE) return RK_OK;
