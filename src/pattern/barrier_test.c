@@ -90,6 +90,23 @@ static void the_earliest_deadline_holds(void **state)
     assert_true(b.deadline_ns == RK_NEVER);
 }
 
+static void the_deadline_of_who_withdraws_holds_no_longer(void **state)
+{
+    (void)state;
+    rk_barrier b = of(4);
+    rk_barrier_arrive(&b, 0, 1, 300);
+    rk_barrier_arrive(&b, 1, 1, 500);
+    rk_barrier_arrive(&b, 2, 1, RK_NEVER);
+    assert_int_equal(rk_barrier_withdraw(&b, 0), RK_BARRIER_DONE);
+    assert_int_equal(b.deadline_ns, 500);
+    assert_int_equal(rk_barrier_return(&b, 0), RK_BARRIER_DONE);
+    assert_int_equal(b.deadline_ns, 500);
+    assert_int_equal(rk_barrier_withdraw(&b, 1), RK_BARRIER_DONE);
+    assert_true(b.deadline_ns == RK_NEVER);
+    assert_int_equal(rk_barrier_withdraw(&b, 2), RK_BARRIER_DONE);
+    assert_true(b.deadline_ns == RK_NEVER);
+}
+
 /* The model: sets as arrays of bytes. */
 static void any_order_is_as_the_model_has_it(void **state)
 {
@@ -149,6 +166,7 @@ int main(void)
         cmocka_unit_test(epochs_wrap),
         cmocka_unit_test(who_withdraws_is_not_waited_for),
         cmocka_unit_test(the_earliest_deadline_holds),
+        cmocka_unit_test(the_deadline_of_who_withdraws_holds_no_longer),
         cmocka_unit_test(any_order_is_as_the_model_has_it),
     };
     return cmocka_run_group_tests_name("barrier", tests, 0, 0);

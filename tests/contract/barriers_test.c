@@ -156,6 +156,29 @@ static void who_withdraws_lets_the_others_pass_and_may_return(contract *c)
     expect_answer(&s, 2, RK_BARRIER_DONE);
 }
 
+/* Given a party that asked for a second, withdrew and came back, when another waits for good, then the round goes on. */
+static void the_deadline_of_who_withdrew_gives_up_no_round(contract *c)
+{
+    square s = open_square(c);
+    call(&s, 0, (call_keeper){ .epoch = 1, .parties = 2, .timeout_ns = RK_SECONDS(1) });
+    call(&s, 0, (call_keeper){ .what = RK_BARRIER_WITHDRAW, .parties = 2 });
+    expect_answer(&s, 0, RK_BARRIER_DONE);
+    expect_answer(&s, 0, RK_BARRIER_DONE); /* that of its arrival */
+    call(&s, 0, (call_keeper){ .what = RK_BARRIER_RETURN, .parties = 2 });
+    expect_answer(&s, 0, RK_BARRIER_DONE);
+    call(&s, 1, (call_keeper){ .epoch = 1, .parties = 2 });
+    settle(c);
+    wait_until(c, account_of(c, s.keeper).delivered == 4);
+    if (c->variant->single_step) let_pass(c, RK_SECONDS(1));
+    settle(c);
+    call(&s, 0, (call_keeper){ .epoch = 1, .parties = 2 });
+    for (rk_u32 i = 0; i < 2; i++) {
+        was_answered a = answer_of(&s, 0);
+        assert_int_equal(a.outcome, RK_BARRIER_PASSED);
+        assert_int_equal(a.epoch, 2);
+    }
+}
+
 static void what_cannot_be_is_answered_so(contract *c)
 {
     square s = open_square(c);
@@ -254,6 +277,7 @@ static const contract_case cases[] = {
     { CASE(two_of_three_and_a_timeout), NEEDS_REGIONS },
     { CASE(an_arrival_that_does_not_wait_gives_the_round_up_at_once), NEEDS_REGIONS },
     { CASE(who_withdraws_lets_the_others_pass_and_may_return), NEEDS_REGIONS },
+    { CASE(the_deadline_of_who_withdrew_gives_up_no_round), NEEDS_REGIONS },
     { CASE(what_cannot_be_is_answered_so), NEEDS_REGIONS },
     { CASE(a_name_without_room_is_refused_until_one_is_free), NEEDS_REGIONS },
     { CASE(threads_of_the_host_and_kernels_pass_together), NEEDS_REGIONS | NEEDS_THREADS },

@@ -26,16 +26,17 @@
 
 #if !defined(RK_BARRIERS)
 #define RK_BARRIERS \
-    16u /* names that one shard of a keeper has room for; define it before. 544 bytes of state each */
+    16u /* names that one shard of a keeper has room for; define it before. 800 bytes of state each */
 #endif
 #define RK_BARRIER_SENDS (RK_BARRIER_PARTIES + 1u) /* answers to one call, at most */
 #define RK_BARRIER_WAITS 100u                      /* no answer yet */
 
 typedef struct rk_barrier {
     rk_u64 name;        /* 0: a free place */
-    rk_u64 deadline_ns; /* of this epoch; RK_NEVER: none */
+    rk_u64 deadline_ns; /* of this epoch: the earliest of those who are there; RK_NEVER: none */
     rk_u32 parties, epoch;
-    rk_u32 members, arrived; /* a bit for each party */
+    rk_u32 members, arrived;           /* a bit for each party */
+    rk_u64 due_ns[RK_BARRIER_PARTIES]; /* what each that is there asked for */
     rk_ticket ticket[RK_BARRIER_PARTIES];
 } rk_barrier;
 
@@ -72,6 +73,7 @@ RK_FN rk_u32 rk_barrier_arrive(RK_GLOBAL rk_barrier *b, rk_u32 party, rk_u32 epo
     if (epoch != b->epoch) return (epoch - b->epoch) >> 31 ? RK_BARRIER_LATE : RK_BARRIER_EARLY;
     if (b->arrived & bit) return RK_BARRIER_DUPLICATE;
     b->arrived |= bit;
+    b->due_ns[party] = deadline_ns;
     if (deadline_ns < b->deadline_ns) b->deadline_ns = deadline_ns;
     return b->arrived == b->members ? RK_BARRIER_PASSED : RK_BARRIER_WAITS;
 }
@@ -83,6 +85,9 @@ RK_FN rk_u32 rk_barrier_withdraw(RK_GLOBAL rk_barrier *b, rk_u32 party)
     if (party >= b->parties || !(b->members & bit)) return RK_BARRIER_UNKNOWN;
     b->members &= ~bit;
     b->arrived &= ~bit;
+    b->deadline_ns = RK_NEVER; /* its own counts no longer */
+    for (rk_u32 p = 0; p < b->parties; p++)
+        if ((b->arrived >> p & 1u) && b->due_ns[p] < b->deadline_ns) b->deadline_ns = b->due_ns[p];
     return b->members && b->arrived == b->members ? RK_BARRIER_PASSED : RK_BARRIER_DONE;
 }
 
