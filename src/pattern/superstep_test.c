@@ -165,6 +165,62 @@ static void after_a_message_that_is_missing_the_step_never_completes(void **stat
     assert_int_equal(s[0].lost, 2);
 }
 
+/* Given ends of another crowd that come before the first step, when a participant begins, then they count for nothing. */
+static void ends_of_another_crowd_before_the_beginning_complete_no_step(void **state)
+{
+    (void)state;
+    rk_superstep late = { 0 }, other = { 0 };
+    assert_int_equal(rk_superstep_begin(&other, 2, 3), RK_OK);
+    assert_int_equal(rk_superstep_next(&other), 1);
+    rk_step_end of_three = rk_superstep_end(&other, 0, 5, 5), of_four = of_three, stranger = of_three;
+    of_four.from = 1;
+    of_four.participants = 4;
+    stranger.from = stranger.participants = 3;
+    assert_int_equal(rk_superstep_arrive(&late, &of_three), RK_SUPERSTEP_EARLY);
+    assert_int_equal(rk_superstep_arrive(&late, &of_four),
+                     RK_SUPERSTEP_UNKNOWN); /* they can't both be right */
+    assert_int_equal(rk_superstep_arrive(&late, &stranger),
+                     RK_SUPERSTEP_UNKNOWN); /* of three there is no fourth */
+    assert_int_equal(rk_superstep_begin(&late, 0, 2), RK_OK);
+    assert_int_equal(late.unknown, 3);
+    assert_int_equal(rk_superstep_next(&late), 1);
+    rk_step_end own = rk_superstep_end(&late, 0, 7, 0), second = { .step = 1, .from = 1, .participants = 2 };
+    assert_int_equal(rk_superstep_arrive(&late, &own), RK_SUPERSTEP_NOW);
+    assert_int_equal(rk_superstep_is_complete(&late), 0);
+    assert_int_equal(rk_superstep_arrive(&late, &second), RK_SUPERSTEP_NOW);
+    assert_int_equal(rk_superstep_next(&late), 1);
+    assert_int_equal(late.total[0], 7);
+}
+
+/* Given the last number that a step has, then the next is one that keeps the lowest bits apart, and none is the step
+ * before the first. */
+static void step_numbers_wrap(void **state)
+{
+    (void)state;
+    rk_superstep s[2];
+    begin_two(s);
+    for (rk_u32 p = 0; p < 2; p++) s[p].step = ~0u - 1u;
+    for (rk_u32 i = 0; i < 5; i++) {
+        rk_u32 side = s[0].step & 1u;
+        rk_step_end to_first = rk_superstep_end(&s[1], 0, i, 0), to_second = rk_superstep_end(&s[1], 1, i, 0);
+        rk_step_end own = rk_superstep_end(&s[0], 0, i, 0), theirs = rk_superstep_end(&s[0], 1, i, 0);
+        assert_int_equal(rk_superstep_arrive(&s[1], &to_second), RK_SUPERSTEP_NOW);
+        assert_int_equal(rk_superstep_arrive(&s[1], &theirs), RK_SUPERSTEP_NOW);
+        assert_int_equal(rk_superstep_next(&s[1]), 1);
+        word early = { 0 };
+        assert_int_equal(rk_superstep_arrive(&s[0], &to_first), RK_SUPERSTEP_NOW);
+        rk_superstep_stamp(&s[1], 0, &early); /* one ahead */
+        assert_int_equal(early.step & 1u, !side);
+        assert_int_equal(rk_superstep_take(&s[0], &early), RK_SUPERSTEP_EARLY);
+        assert_int_equal(rk_superstep_is_complete(&s[0]), 0);
+        assert_int_equal(rk_superstep_arrive(&s[0], &own), RK_SUPERSTEP_NOW);
+        assert_int_equal(rk_superstep_next(&s[0]), 1);
+        assert_int_equal(s[0].step, s[1].step);
+        assert_int_equal(s[0].total[0], 2 * i);
+    }
+    assert_int_equal(s[0].unknown + s[1].unknown, 0);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
@@ -198,6 +254,8 @@ int main(void)
         cmocka_unit_test(no_message_of_a_later_step_is_seen_whatever_the_order),
         cmocka_unit_test(a_message_that_comes_twice_counts_once),
         cmocka_unit_test(after_a_message_that_is_missing_the_step_never_completes),
+        cmocka_unit_test(ends_of_another_crowd_before_the_beginning_complete_no_step),
+        cmocka_unit_test(step_numbers_wrap),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests_name("superstep", tests, 0, 0);

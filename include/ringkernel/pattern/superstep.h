@@ -68,8 +68,9 @@ typedef struct rk_superstep {
     rk_u64 total[RK_SUPERSTEP_SUMS];  /* over all participants, of the step before this one */
     rk_u64 deadline_ns;               /* 0: none */
     rk_u32 step;
-    rk_u32 me, participants;                                /* 0 participants: not begun */
-    rk_u32 ended[2];                                        /* participants whose end has come */
+    rk_u32 me, participants; /* 0 participants: not begun */
+    rk_u32 crowd, pad;       /* participants by the first end, if it came before the beginning; 0: none has */
+    rk_u32 ended[2];         /* participants whose end has come */
     rk_u32 duplicate, lost, unknown;                        /* messages refused so far */
     rk_u32 sent[RK_SUPERSTEP_MAX], taken[RK_SUPERSTEP_MAX]; /* numbers of the next one, to and from each */
     rk_u32 end_of[2][(RK_SUPERSTEP_MAX + 31u) / 32u];       /* whose end has come */
@@ -82,8 +83,14 @@ RK_FN rk_status rk_superstep_begin(RK_GLOBAL rk_superstep *s, rk_u32 me, rk_u32 
     if (s->participants) return RK_BUSY;
     if (participants > RK_SUPERSTEP_MAX) return RK_LIMIT;
     if (me >= participants) return RK_INVALID_ARGUMENT;
+    if (s->crowd && s->crowd != participants) { /* what came early was of another crowd */
+        s->unknown += s->ended[1];
+        s->ended[1] = 0;
+        for (rk_u32 w = 0; w < (RK_SUPERSTEP_MAX + 31u) / 32u; w++) s->end_of[1][w] = 0;
+        for (rk_u32 i = 0; i < RK_SUPERSTEP_SUMS; i++) s->sum[1][i] = 0;
+    }
     s->me = me;
-    s->participants = participants;
+    s->participants = s->crowd = participants;
     return RK_OK;
 }
 
@@ -95,6 +102,9 @@ RK_FN rk_u32 rk_superstep_has_ended(RK_GLOBAL const rk_superstep *s, rk_u32 part
 /* Mark a message for participant `to` as of this step, right before it is sent. */
 #define rk_superstep_stamp(s, to, message) \
     ((message)->step = (s)->step, (message)->from = (s)->me, (message)->number = (s)->sent[to]++)
+
+/* The step after this one. Numbers wrap: to 2, whose lowest bit is right, as 0 is before the beginning. */
+RK_FN rk_u32 rk_superstep_after(rk_u32 step) { return step == ~0u ? 2u : step + 1u; }
 
 /* What a message is (RK_SUPERSTEP_*). Of each message that was stamped, once, before it is used. */
 #define rk_superstep_take(s, message) \
@@ -115,12 +125,13 @@ RK_FN rk_u32 rk_superstep_admit(RK_GLOBAL rk_superstep *s, rk_u32 step, rk_u32 f
         s->lost++;
         return RK_SUPERSTEP_LOST;
     }
-    if (step - s->step > 1u || step == 0) {
+    rk_u32 early = step != s->step;
+    if ((early && step != rk_superstep_after(s->step)) || step == 0) {
         s->unknown++;
         return RK_SUPERSTEP_UNKNOWN;
     }
     s->taken[from]++;
-    return step - s->step;
+    return early; /* RK_SUPERSTEP_NOW or RK_SUPERSTEP_EARLY */
 }
 
 /* The end of this step for participant `to`, with two numbers to be summed over all. */
@@ -138,12 +149,13 @@ RK_FN rk_step_end rk_superstep_end(RK_GLOBAL rk_superstep *s, rk_u32 to, rk_u64 
 RK_FN rk_u32 rk_superstep_arrive(RK_GLOBAL rk_superstep *s, RK_MSG const rk_step_end *end)
 {
     rk_u32 side = end->step & 1u, from = end->from;
-    if (s->participants && end->participants != s->participants) {
+    if (from >= end->participants || (s->crowd && end->participants != s->crowd)) {
         s->unknown++;
         return RK_SUPERSTEP_UNKNOWN;
     }
     rk_u32 is = rk_superstep_take(s, end);
     if (is > RK_SUPERSTEP_EARLY) return is;
+    s->crowd = end->participants;
     s->end_of[side][from / 32u] |= 1u << (from % 32u);
     s->ended[side]++;
     for (rk_u32 i = 0; i < RK_SUPERSTEP_SUMS; i++) s->sum[side][i] += end->value[i];
@@ -168,7 +180,7 @@ RK_FN rk_u32 rk_superstep_next(RK_GLOBAL rk_superstep *s)
     for (rk_u32 w = 0; w < (RK_SUPERSTEP_MAX + 31u) / 32u; w++) s->end_of[side][w] = 0;
     s->ended[side] = 0;
     s->deadline_ns = 0;
-    s->step++;
+    s->step = rk_superstep_after(s->step);
     return 1;
 }
 
