@@ -226,6 +226,36 @@ static void the_end_is_not_told_when_tasks_went_to_where_the_token_had_been(void
     free(w);
 }
 
+/* Given a shard that begins after the others, when the token has come to it before, then it goes on from there. */
+static void the_token_waits_for_a_shard_that_begins_late(void **state)
+{
+    (void)state;
+    world *w = open_idle_world(3);
+    rk_steal late = { 0 };
+    w->s[1] = late; /* who hasn't said anything to 2 */
+    w->s[2].asked[1] = w->s[2].waits[1] = 0;
+    assert_int_equal(rk_steal_probe(&w->s[0]), RK_OK);
+    rk_steal_word token = next_of(w, 0, RK_STEAL_TOKEN, 1), none;
+    hear(w, &token);
+    assert_int_equal(rk_steal_hear(&w->s[1], &token), RK_DUPLICATE);
+    assert_int_equal(rk_steal_next(&w->s[1], &none), 0);
+    assert_int_equal(rk_steal_begin(&w->s[1], 1, 3), RK_OK);
+    rk_u32 steps = 0;
+    while (!rk_steal_has_ended(&w->s[0])) {
+        assert_true(++steps < 10000);
+        step(w);
+    }
+
+    /* but shard 0 takes none that it didn't send */
+    late = (rk_steal){ 0 };
+    token.to = 0;
+    token.black = 0;
+    assert_int_equal(rk_steal_hear(&late, &token), RK_OK);
+    assert_int_equal(rk_steal_begin(&late, 0, 3), RK_OK);
+    assert_int_equal(late.has_token, 0);
+    free(w);
+}
+
 static void a_crew_without_work_says_nothing(void **state)
 {
     (void)state;
@@ -295,6 +325,8 @@ static void what_cannot_be_is_refused(void **state)
                             .serial = 1,
                             .from = 2 }; /* of two shards there is no third */
     assert_int_equal(rk_steal_hear(s, &word), RK_INVALID_ARGUMENT);
+    word.from = 1; /* it doesn't ask itself */
+    assert_int_equal(rk_steal_hear(s, &word), RK_INVALID_ARGUMENT);
     word.from = 0;
     assert_int_equal(rk_steal_hear(s, &word), RK_OK);
     free(s);
@@ -307,6 +339,7 @@ int main(void)
         cmocka_unit_test(words_that_come_twice_change_nothing),
         cmocka_unit_test(the_end_is_not_told_while_a_word_with_tasks_is_under_way),
         cmocka_unit_test(the_end_is_not_told_when_tasks_went_to_where_the_token_had_been),
+        cmocka_unit_test(the_token_waits_for_a_shard_that_begins_late),
         cmocka_unit_test(a_crew_without_work_says_nothing),
         cmocka_unit_test(a_full_queue_refuses_and_keeps_room_for_what_was_asked_for),
         cmocka_unit_test(what_cannot_be_is_refused),

@@ -92,6 +92,7 @@ RK_FN rk_status rk_steal_begin(RK_GLOBAL rk_steal *s, rk_u32 me, rk_u32 shards)
     if (s->shards) return RK_BUSY;
     if (shards > RK_STEAL_SHARDS) return RK_LIMIT;
     if (me >= shards) return RK_INVALID_ARGUMENT;
+    if (me == 0) s->has_token = s->round = 0; /* it is who sends it first */
     s->me = me;
     s->shards = shards;
     s->random = 2654435769u * (me + 1u);
@@ -143,12 +144,13 @@ RK_FN rk_u32 rk_steal_has_ended(RK_GLOBAL rk_steal *s)
 RK_FN rk_status rk_steal_hear(RK_GLOBAL rk_steal *s, RK_MSG const rk_steal_word *word)
 {
     rk_u32 from = word->from;
-    if (from >= RK_STEAL_SHARDS || (s->shards && from >= s->shards) || word->what > RK_STEAL_TOKEN ||
-        word->count > RK_STEAL_BATCH)
+    if (from >= RK_STEAL_SHARDS || (s->shards && (from >= s->shards || from == s->me)) ||
+        word->what > RK_STEAL_TOKEN || word->count > RK_STEAL_BATCH)
         return RK_INVALID_ARGUMENT;
     if (word->what == RK_STEAL_TOKEN) {
+        rk_u32 is_mine = s->shards && s->me == 0; /* one that comes before the beginning is kept */
         rk_u32 is_next =
-            s->me ? word->serial - s->round - 1u < 1u << 31 : word->serial == s->round && s->token_out;
+            is_mine ? word->serial == s->round && s->token_out : word->serial - s->round - 1u < 1u << 31;
         if (!is_next) return RK_DUPLICATE;
         s->token_out = 0;
         s->round = word->serial;
