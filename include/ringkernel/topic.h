@@ -50,7 +50,8 @@ RK_API rk_status rk_topic_subscribe(rk_topics *topics, const char *pattern, rk_k
                                     const rk_route_options *options);
 
 /* Connect each publisher with each subscriber of its topics, once. May be called again after more were added: then what
- * is new is connected. Kernels that are gone are left out. *made, if given, is how many connections were made.
+ * is new is connected. Kernels that are gone, drained or quarantined are left out. *made, if given, is how many
+ * connections were made.
  *   RK_BUSY   a publisher with a new subscriber is active, and nothing was connected: deactivate it first
  *   others    as rk_connect, which the text has: what was connected before that stays, and is not connected again */
 RK_API rk_status rk_topics_connect(rk_topics *topics, rk_u32 *made);

@@ -273,13 +273,21 @@ static int is_connected(const rk_topics *topics, const publisher *p, rk_kernel t
     return 0;
 }
 
+/* Nothing can be connected with it any more. One that has failed may come back. */
+static int has_ended(const rk_kernel_info *info)
+{
+    return info->life == RK_LIFE_DRAINING || info->life == RK_LIFE_DRAINED ||
+           info->life == RK_LIFE_TERMINATED || info->life == RK_LIFE_QUARANTINED;
+}
+
 /* Is there anything to connect: it matches, isn't connected, and both are there? */
 static int is_wanted(rk_topics *topics, const publisher *p, const subscription *s, rk_kernel_info *from)
 {
     rk_kernel_info to;
     rk_kernel subscribed = topics->subscribers[s->subscriber].kernel;
     return matches(s->pattern, p->topic) && !is_connected(topics, p, subscribed) &&
-           look_at(topics, p->kernel, from) == RK_OK && look_at(topics, subscribed, &to) == RK_OK;
+           look_at(topics, p->kernel, from) == RK_OK && look_at(topics, subscribed, &to) == RK_OK &&
+           from->life != RK_LIFE_QUARANTINED && !has_ended(&to);
 }
 
 static rk_status connect_pair(rk_topics *topics, const publisher *p, const subscriber *s)

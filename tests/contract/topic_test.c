@@ -175,6 +175,54 @@ static void who_subscribes_later_is_connected_later(contract *c)
     rk_topics_close(p.topics);
 }
 
+static void a_subscriber_that_has_ended_holds_up_nobody(contract *c)
+{
+    /* given two subscribers, and a third that was drained before anything was connected */
+    press p = open_press(c);
+    rk_kernel drained = reader(&p, "drained"), first = reader(&p, "first"), ends = reader(&p, "ends");
+    assert_ok(rk_topic_subscribe(p.topics, "#", drained, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "#", ends, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "#", first, 0));
+    assert_ok(rk_drain(c->runtime, &drained, 1, CONTRACT_PATIENCE));
+    rk_u32 made = 0;
+    assert_ok(rk_topics_connect(p.topics, &made));
+    assert_int_equal(made, 4);
+
+    /* when one ends while the publisher is active, then the other goes on */
+    assert_ok(rk_activate(c->runtime, p.writer));
+    write(&p, 0, 6);
+    assert_reads(&p, ends, 0, 6, 1);
+    wait_until(c, is_at_rest(c, p.writer) && is_at_rest(c, first));
+    assert_ok(rk_terminate(c->runtime, ends, CONTRACT_PATIENCE));
+    write(&p, 6, 10);
+    assert_reads(&p, first, 0, 16, 1);
+
+    /* and who subscribes then has its place */
+    rk_kernel next = reader(&p, "next");
+    assert_ok(rk_topic_subscribe(p.topics, "news/weather", next, 0));
+    assert_ok(rk_deactivate(c->runtime, p.writer));
+    assert_ok(rk_topics_connect(p.topics, &made));
+    assert_int_equal(made, 1);
+    assert_ok(rk_activate(c->runtime, p.writer));
+    write(&p, 20, 10);
+    assert_reads(&p, next, 20, 5, 2);
+    rk_topics_close(p.topics);
+}
+
+/* Given a publisher that has ended, then the topics of the others are connected. */
+static void a_publisher_that_has_ended_is_left_out(contract *c)
+{
+    press p = open_press(c);
+    rk_kernel gone = launch_active(c, "gone", "sort_packages", 0), k = reader(&p, "reader");
+    assert_ok(rk_topic_publish(p.topics, "news/past", gone, "odd"));
+    assert_ok(rk_topic_subscribe(p.topics, "#", k, 0));
+    assert_ok(rk_terminate(c->runtime, gone, CONTRACT_PATIENCE));
+    rk_u32 made = 0;
+    assert_ok(rk_topics_connect(p.topics, &made));
+    assert_int_equal(made, 2);
+    rk_topics_close(p.topics);
+}
+
 static void the_lag_of_a_slow_subscriber_is_told_and_the_others_go_on(contract *c)
 {
     press p = open_press(c);
@@ -244,6 +292,8 @@ static const contract_case cases[] = {
     { CASE(each_subscriber_gets_its_topics_once), ON_EVERY },
     { CASE(a_route_with_two_topics_is_connected_once), ON_EVERY },
     { CASE(who_subscribes_later_is_connected_later), ON_EVERY },
+    { CASE(a_subscriber_that_has_ended_holds_up_nobody), ON_EVERY },
+    { CASE(a_publisher_that_has_ended_is_left_out), ON_EVERY },
     { CASE(the_lag_of_a_slow_subscriber_is_told_and_the_others_go_on), ON_EVERY },
     { CASE(what_cannot_be_says_why), ONCE },
 };
