@@ -15,7 +15,7 @@ RK_GATHER(jobs, JOBS)
 static rk_u32 open_job(jobs *g, rk_u32 parts, rk_u64 deadline_ns)
 {
     rk_u32 place = 99;
-    assert_int_equal(rk_gather_begin(RK_GATHER_OF_(g), parts, deadline_ns, &place), RK_OK);
+    assert_int_equal(rk_gather_begin(RK_GATHER_OF_(g), parts, 0, deadline_ns, &place), RK_OK);
     return place;
 }
 
@@ -57,17 +57,33 @@ static void numbers_of_a_place_wrap(void **state)
 {
     (void)state;
     jobs g = { 0 };
-    g.job[0].number = ~0u - 1;
+    const rk_u64 now_ns = (rk_u64)(~0u - 1u) << 10; /* of the last number but one */
     rk_u64 before = 0;
     for (rk_u32 i = 0; i < 3; i++) {
-        rk_u32 j = open_job(&g, 1, RK_NEVER);
+        rk_u32 j = 99;
+        assert_int_equal(rk_gather_begin(RK_GATHER_OF_(&g), 1, now_ns, RK_NEVER, &j), RK_OK);
         rk_u64 tag = rk_gather_tag(&g, j, 0);
         assert_int_equal(j, 0);
-        assert_true(tag >> 32 != 0);
+        assert_int_equal(tag >> 32, i == 2 ? 1 : ~0u - 1u + i);
         if (before) assert_int_equal(rk_gather_take(&g, before), RK_GATHER_LATE);
         assert_int_equal(rk_gather_take(&g, tag), RK_GATHER_LAST);
         rk_gather_close(&g, j);
         before = tag;
+    }
+}
+
+static void a_result_for_a_table_that_has_begun_anew_since_is_late(void **state)
+{
+    (void)state;
+    rk_u32 j;
+    for (rk_u64 now_ns = 5000; now_ns < RK_SECONDS(20000); now_ns *= 3) { /* numbers wrap on the way */
+        jobs g = { 0 };
+        assert_int_equal(rk_gather_begin(RK_GATHER_OF_(&g), 2, now_ns, RK_NEVER, &j), RK_OK);
+        rk_u64 before = rk_gather_tag(&g, j, 1);
+        memset(&g, 0, sizeof g);
+        assert_int_equal(rk_gather_begin(RK_GATHER_OF_(&g), 2, now_ns + 2000, RK_NEVER, &j), RK_OK);
+        assert_int_equal(rk_gather_take(&g, before), RK_GATHER_LATE);
+        assert_int_equal(rk_gather_take(&g, rk_gather_tag(&g, j, 1)), RK_GATHER_FIRST);
     }
 }
 
@@ -138,7 +154,7 @@ static void any_order_is_as_the_model_has_it(void **state)
         random = random * 1664525u + 1013904223u;
         rk_u32 what = (random >> 8) % 8, parts = 1 + (random >> 16) % 20, place;
         if (what == 0 && count < EVER) {
-            rk_status status = rk_gather_begin(RK_GATHER_OF_(&g), parts, 0, &place);
+            rk_status status = rk_gather_begin(RK_GATHER_OF_(&g), parts, 0, 0, &place);
             assert_int_equal(status, open == JOBS ? RK_FULL : RK_OK);
             if (status != RK_OK) continue;
             ever[count].tag = rk_gather_tag(&g, place, 0);
@@ -179,6 +195,7 @@ int main(void)
         cmocka_unit_test(the_last_part_completes_a_job),
         cmocka_unit_test(tags_that_cannot_be_are_unknown),
         cmocka_unit_test(numbers_of_a_place_wrap),
+        cmocka_unit_test(a_result_for_a_table_that_has_begun_anew_since_is_late),
         cmocka_unit_test(parts_come_out_in_order_and_lost_ones_are_passed_over),
         cmocka_unit_test(when_the_last_is_given_up_the_job_is_due_at_once),
         cmocka_unit_test(the_earliest_deadline_is_next),

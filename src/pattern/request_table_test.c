@@ -16,7 +16,7 @@ RK_REQUESTS(many, WIDE)
 static rk_u64 ask(few *f, rk_u64 due_ns, rk_u64 note)
 {
     rk_u64 correlation = 0;
-    assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(f), due_ns, note, &correlation), RK_OK);
+    assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(f), 0, due_ns, note, &correlation), RK_OK);
     assert_true(correlation != 0);
     return correlation;
 }
@@ -66,11 +66,39 @@ static void numbers_of_a_place_wrap(void **state)
 {
     (void)state;
     few f = { 0 };
-    for (rk_u32 i = 0; i < PLACES; i++) f.place[i].number = ~0u;
-    rk_u64 a = ask(&f, 1, 1);
-    assert_true(a >> 32 == 1);
-    assert_int_equal(reply(&f, (~0ull << 32) | (rk_u32)a), RK_REPLY_FORGOTTEN);
+    const rk_u64 now_ns = (rk_u64)~0u << 10; /* of the last number */
+    rk_u64 a = 0, b = 0, note;
+    assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(&f), now_ns, RK_NEVER, 1, &a), RK_OK);
+    assert_true(a >> 32 == ~0u);
+    for (rk_u32 i = 1; i < PLACES; i++) ask(&f, 1, 1);
     assert_int_equal(reply(&f, a), RK_REPLY_RIGHT);
+    assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(&f), now_ns, RK_NEVER, 2, &b), RK_OK);
+    assert_true(b == ((rk_u64)1 << 32 | (rk_u32)a));
+    assert_int_equal(reply(&f, a), RK_REPLY_FORGOTTEN);
+    assert_int_equal(rk_request_end(&f.table, b, RK_REPLY_DUPLICATE, &note), RK_REPLY_RIGHT);
+    assert_int_equal(note, 2);
+}
+
+/* As it happens when a state is reset, or goes back to what it was at a checkpoint. */
+static void a_reply_to_what_a_table_has_forgotten_is_not_the_right_one(void **state)
+{
+    (void)state;
+    for (rk_u64 now_ns = 5000; now_ns < RK_SECONDS(20000); now_ns *= 3) { /* numbers wrap on the way */
+        few f = { 0 };
+        rk_u64 a = 0, b = 0, c = 0, note;
+        assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(&f), now_ns, RK_NEVER, 1, &a), RK_OK);
+        for (rk_u32 i = 1; i < PLACES; i++)
+            assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(&f), now_ns, RK_NEVER, 1, &b), RK_OK);
+        assert_int_equal(reply(&f, a), RK_REPLY_RIGHT);
+        few at_checkpoint = f;
+        assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(&f), now_ns + 2000, RK_NEVER, 2, &b), RK_OK);
+        f = at_checkpoint;
+        assert_int_equal(rk_request_begin(RK_REQUESTS_OF_(&f), now_ns + 5000, RK_NEVER, 3, &c), RK_OK);
+        assert_int_equal((rk_u32)b, (rk_u32)c);
+        assert_int_equal(reply(&f, b), RK_REPLY_FORGOTTEN);
+        assert_int_equal(rk_request_end(&f.table, c, RK_REPLY_DUPLICATE, &note), RK_REPLY_RIGHT);
+        assert_int_equal(note, 3);
+    }
 }
 
 /* The model: every request that was ever asked, with its deadline and how it ended. */
@@ -92,7 +120,7 @@ static void any_order_is_as_the_model_has_it(void **state)
         now += pick % 3;
         if (what < 4) {
             rk_u64 correlation, due = now + 1 + pick % 100;
-            rk_status status = rk_request_begin(RK_REQUESTS_OF_(&m), due, count, &correlation);
+            rk_status status = rk_request_begin(RK_REQUESTS_OF_(&m), now, due, count, &correlation);
             assert_int_equal(status, waiting == WIDE ? RK_FULL : RK_OK);
             if (status != RK_OK) continue;
             ever[count].correlation = correlation;
@@ -138,6 +166,7 @@ int main(void)
         cmocka_unit_test(replies_that_cannot_be_are_unknown),
         cmocka_unit_test(how_a_request_ended_is_kept_as_long_as_there_are_other_places),
         cmocka_unit_test(numbers_of_a_place_wrap),
+        cmocka_unit_test(a_reply_to_what_a_table_has_forgotten_is_not_the_right_one),
         cmocka_unit_test(any_order_is_as_the_model_has_it),
     };
     return cmocka_run_group_tests_name("request table", tests, 0, 0);

@@ -207,6 +207,61 @@ static void a_full_table_refuses_until_a_reply_has_come(contract *c)
     assert_int_equal(outcome(&t).outcome, ASKED_ANSWERED);
 }
 
+static void a_relaunch_keeps_what_is_waited_for(contract *c)
+{
+    temple t = open_temple(c);
+    ask(&t, 0, ANSWER_HELD, NEVER_NS);
+    ask(&t, 3, ANSWER_NEVER, RK_MILLISECONDS(200));
+    wait_until(c, account_of(c, t.oracle).delivered == 2);
+
+    /* when the one that asks is launched again with other options */
+    rk_launch_options o = of("seeker", SEEKERS);
+    o.queue_capacity = 512;
+    assert_ok(rk_relaunch(c->runtime, t.seeker, &o, CONTRACT_PATIENCE));
+
+    /* then a request is over by its deadline, and the other one has its reply */
+    if (c->variant->single_step) let_pass(c, RK_MILLISECONDS(200));
+    asked a = outcome(&t);
+    assert_int_equal(a.number, 3);
+    assert_int_equal(a.outcome, ASKED_EXPIRED);
+    let_all_go(&t, 2);
+    a = outcome(&t);
+    assert_int_equal(a.number, 0);
+    assert_int_equal(a.outcome, ASKED_ANSWERED);
+    assert_int_equal(a.value, 10);
+}
+
+/* Given an asker that has forgotten what it had asked, when the reply comes and it has asked anew, then it isn't taken
+ * for the new one's. */
+static void a_reply_to_an_asker_that_has_begun_anew_is_not_the_right_one(contract *c)
+{
+    temple t = open_temple(c);
+    rk_supervised child = { .kernel = t.seeker, .state = RK_STATE_RESET };
+    rk_supervisor *s;
+    rk_supervisor_info info;
+    assert_ok(rk_supervise(c->runtime, 0, &child, 1, &s));
+    ask(&t, 0, ANSWER_HELD, NEVER_NS);
+    wait_until(c, account_of(c, t.oracle).delivered == 1);
+    let_pass(c, RK_MILLISECONDS(1));
+
+    /* its shard fails with the next one */
+    assert_ok(rk_fail_before_commit(c->runtime, t.seeker));
+    ask(&t, 3, ANSWER_HELD, NEVER_NS);
+    settle(c);
+    if (c->variant->single_step) rk_supervisor_look(s);
+    wait_until(c, rk_supervisor_information(s, &info) == RK_OK && info.restarted == 1);
+    wait_until(c, account_of(c, t.oracle).delivered == 3); /* that one comes again */
+    let_all_go(&t, 3);
+
+    asked a = outcome(&t);
+    assert_int_equal(a.outcome, ASKED_ANSWERED);
+    assert_int_equal(a.number, 3);
+    assert_int_equal(a.value, 2 * (3 + 5));
+    assert_int_equal(counts(&t, 0).came[0], 1);
+    assert_int_equal(counts(&t, 0).waiting, 0);
+    assert_ok(rk_unsupervise(s));
+}
+
 static void an_oracle_that_is_gone_is_a_request_that_expires(contract *c)
 {
     temple t = open_temple(c);
@@ -251,6 +306,8 @@ static const contract_case cases[] = {
     { CASE(a_second_reply_is_told_from_a_late_one_and_from_one_to_nothing), ON_EVERY },
     { CASE(a_cancelled_request_has_no_outcome_and_its_reply_is_counted), ON_EVERY },
     { CASE(a_full_table_refuses_until_a_reply_has_come), ON_EVERY },
+    { CASE(a_relaunch_keeps_what_is_waited_for), ON_EVERY },
+    { CASE(a_reply_to_an_asker_that_has_begun_anew_is_not_the_right_one), ON_EVERY },
     { CASE(an_oracle_that_is_gone_is_a_request_that_expires), ON_EVERY },
     { CASE(without_a_timer_or_long_headers_nothing_is_opened), ON_EVERY },
     { CASE(asker_and_asked_are_drained_together), ON_EVERY },

@@ -95,7 +95,7 @@ RK_HANDLER(gather_worker, sum_part, msg, rk_none, self, .max_sends = 2)
     to.target = msg->desk;
     for (rk_u64 i = 0; i < msg->count; i++) r.sum += msg->from + i;
     if (msg->fault == SUM_SILENT) return;
-    if (msg->fault == SUM_MISTAKEN) r.tag ^= (rk_u64)1 << 62;
+    if (msg->fault == SUM_MISTAKEN) r.tag += (rk_u64)1 << 62; /* of a time to come */
     rk_send_with(RK_ARG, &r, &to);
     if (msg->fault == SUM_TWICE) rk_send_with(RK_ARG, &r, &to);
 }

@@ -85,7 +85,7 @@ RK_HANDLER(oracle, question, msg, held_replies, self, .state = RK_PER_SHARD, .ma
     if (msg->how == ANSWER_TWICE) rk_reply(RK_ARG, msg, &a);
     if (msg->how == ANSWER_WRONG) {
         rk_ticket wrong = rk_defer_reply(RK_ARG);
-        wrong.correlation ^= (rk_u64)1 << 50;
+        wrong.correlation += (rk_u64)1 << 50; /* a number of a time to come */
         rk_reply_later(RK_ARG, wrong, &a);
     }
     if (msg->how == ANSWER_HELD && self->count < HELD_MOST) {

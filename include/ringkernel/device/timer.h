@@ -19,6 +19,17 @@ RK_FN rk_u64 rk_time_after(rk_u64 now_ns, rk_u64 timeout_ns)
     return timeout_ns > RK_NEVER - now_ns ? RK_NEVER : now_ns + timeout_ns;
 }
 
+/* The number after `last` (0: the first) of what is asked, at `now_ns`; never 0. It is the clock's, in units of 1.024 µs,
+ * or one more than the last where numbers were used faster than that. So a state that begins anew, with zeros or with
+ * what it was at a checkpoint, gives none that it gave before, and what answers an earlier life isn't taken for the
+ * answer to this one. */
+RK_FN rk_u32 rk_number_after(rk_u32 last, rk_u64 now_ns)
+{
+    rk_u32 number = (rk_u32)(now_ns >> 10);
+    if (last != 0 && last - number < 1u << 30) number = last + 1u; /* numbers wrap */
+    return number ? number : 1u;
+}
+
 /* Ask for the timer hook at or after `when_ns` on the clock of rk_now_ns(). A shard keeps one such time, the earliest
  * that was asked for; it is forgotten before the hook runs, which asks again for what is due later. By one thread of
  * the group, as a send. A drain waits for the hook: it ends when nobody asks any more. So that no

@@ -34,8 +34,8 @@
  *
  * The tag is all that a part and its result carry: a number of 64 bits, as a member of the messages, or as the
  * correlation of a request, which rk_reply returns of itself (request.h). It has the job's place in the table, the part,
- * and how often the place was used, so what comes after its job was closed is known for late, whatever the place is used
- * for now.
+ * and a number of that use, so what comes after its job was closed is known for late, whatever the place is used
+ * for now. Numbers follow the clock, so that is also true after a restart that has reset the state.
  *
  * In the order of fragments: keep results by part, and after each that came take out what is next:
  *
@@ -64,7 +64,7 @@ typedef struct rk_gather_job_state {
     rk_u64 missing;     /* bit p: part p has not come */
     rk_u64 lost;        /* those that were given up: missing, but not waited for */
     rk_u64 deadline_ns; /* RK_NEVER: none */
-    rk_u32 number;      /* how often the place was used */
+    rk_u32 number;      /* of its use: rk_number_after */
     rk_u16 parts;       /* 0: free */
     rk_u16 next;        /* in the order of fragments */
 } rk_gather_job_state;
@@ -135,7 +135,7 @@ RK_STATIC_ASSERT(sizeof(rk_gather_table) == 56, "table of jobs");
 
 /* ------------------------------------------------------------------ how it works */
 
-RK_FN rk_status rk_gather_begin(RK_GLOBAL rk_gather_table *table, rk_u32 count, rk_u32 parts,
+RK_FN rk_status rk_gather_begin(RK_GLOBAL rk_gather_table *table, rk_u32 count, rk_u32 parts, rk_u64 now_ns,
                                 rk_u64 deadline_ns, rk_u32 *place)
 {
     RK_GLOBAL rk_gather_job_state *jobs = (RK_GLOBAL rk_gather_job_state *)(table + 1);
@@ -152,7 +152,7 @@ RK_FN rk_status rk_gather_begin(RK_GLOBAL rk_gather_table *table, rk_u32 count, 
     job->deadline_ns = deadline_ns;
     job->parts = (rk_u16)parts;
     job->next = 0;
-    if (++job->number == 0) job->number = 1;
+    job->number = rk_number_after(job->number, now_ns);
     table->open++;
     table->opened++;
     *place = i;
@@ -164,7 +164,7 @@ RK_FN rk_status rk_gather_open_due(RK_CTX, RK_GLOBAL rk_gather_table *table, rk_
 {
     rk_u64 due = rk_due_in(RK_ARG, timeout_ns);
     if (due != RK_NEVER && !rk_ctx->shard->timer) return RK_UNSUPPORTED;
-    rk_status status = rk_gather_begin(table, count, parts, due, place);
+    rk_status status = rk_gather_begin(table, count, parts, rk_ctx->now_ns, due, place);
     if (status == RK_OK) (void)rk_wake_at(rk_ctx, due);
     return status;
 }

@@ -32,10 +32,11 @@
  * find the kernel and the shard that asked, and says .replies = 1 so that both are drained together. Both kernels are
  * launched with `requests`, as their headers must be long; the reply's way needs no route.
  *
- * A correlation has the request's place in the table and how often that was used. A place that is free is used again
+ * A correlation has the request's place in the table and a number of that use. A place that is free is used again
  * as late as possible, and remembers meanwhile how its last request ended: so a reply that comes too late, or twice, is
- * told for what it is, unless it is so late that its place has a newer request by then. A request whose handler finishes
- * without a reply, or fails, ends by its deadline.
+ * told for what it is, unless it is so late that its place has a newer request by then. Numbers follow the clock, so a
+ * reply to what was asked before a restart that has reset the state is forgotten or unknown, not right. A request whose
+ * handler finishes without a reply, or fails, ends by its deadline.
  *
  * State of a shard; by one thread of the group. Zeros are an empty table. Opening, settling and expiring take
  * logarithmic time: the deadlines are a binary heap, and each request knows its place in it. */
@@ -59,7 +60,7 @@
 typedef struct rk_request_place {
     rk_u64 due_ns;
     rk_u64 note;   /* the asker's own */
-    rk_u32 number; /* how often the place was used */
+    rk_u32 number; /* of its use: rk_number_after */
     rk_u16 waits;  /* 1: for its reply */
     rk_u16 ended;  /* RK_REPLY_*: what a further reply would be */
     rk_u32 at;     /* waits: where it is in the heap; free: the next free place + 1 */
@@ -195,8 +196,8 @@ RK_FN void rk_request_leave(RK_GLOBAL rk_requests *table, rk_u32 i, rk_u32 ended
 
 /* ------------------------------------------------------------------ how it works */
 
-RK_FN rk_status rk_request_begin(RK_GLOBAL rk_requests *table, rk_u32 count, rk_u64 due_ns, rk_u64 note,
-                                 rk_u64 *correlation)
+RK_FN rk_status rk_request_begin(RK_GLOBAL rk_requests *table, rk_u32 count, rk_u64 now_ns, rk_u64 due_ns,
+                                 rk_u64 note, rk_u64 *correlation)
 {
     RK_GLOBAL rk_request_place *places = rk_request_places(table);
     rk_u32 i = table->fresh;
@@ -210,7 +211,7 @@ RK_FN rk_status rk_request_begin(RK_GLOBAL rk_requests *table, rk_u32 count, rk_
         table->refused++;
         return RK_FULL;
     }
-    if (++places[i].number == 0) places[i].number = 1;
+    places[i].number = rk_number_after(places[i].number, now_ns);
     places[i].due_ns = due_ns;
     places[i].note = note;
     places[i].waits = 1;
@@ -225,7 +226,7 @@ RK_FN rk_status rk_request_open_due(RK_CTX, RK_GLOBAL rk_requests *table, rk_u32
 {
     rk_u64 due = rk_due_in(RK_ARG, timeout_ns);
     if (!rk_ctx->shard->timer || !(rk_ctx->features & RK_FEATURE_LONG)) return RK_UNSUPPORTED;
-    rk_status status = rk_request_begin(table, count, due, note, correlation);
+    rk_status status = rk_request_begin(table, count, rk_ctx->now_ns, due, note, correlation);
     if (status == RK_OK) (void)rk_wake_at(rk_ctx, due);
     return status;
 }
