@@ -209,12 +209,12 @@ static void serial_numbers_wrap(void **state)
     (void)state;
     /* given more jobs than there are numbers, of which the last five are outstanding when the numbers begin anew */
     rk_workers *w = open_workers(10, 1);
-    rk_assignment with[10];
+    rk_assignment with[10] = { 0 };
     rk_u64 job = 0;
-    w->serial = ~0u - 5u;
+    const rk_u64 now_ns = (rk_u64)(~0u - 4u) << 10;
     for (rk_u64 j = 0; j < 10; j++) {
         assert_int_equal(rk_workers_submit(w, j), RK_OK);
-        assert_int_equal(rk_workers_next(w, 1, &with[j]), 1);
+        assert_int_equal(rk_workers_next(w, now_ns, &with[j]), 1);
         assert_int_not_equal(with[j].serial, 0);
     }
     assert_int_equal(with[9].serial, 5);
@@ -226,6 +226,49 @@ static void serial_numbers_wrap(void **state)
         assert_int_equal(hear(w, rk_worker_done(&with[j], 0), 2, &job), RK_DUPLICATE);
     }
     assert_int_equal(rk_workers_outstanding(w), 0);
+    free(w);
+}
+
+/* Given a coordinator that has forgotten everything, when a result of before comes, then it is that of no job now. */
+static void a_result_of_before_a_restart_is_not_taken_for_one_of_now(void **state)
+{
+    (void)state;
+    for (rk_u64 now_ns = 5000; now_ns < RK_SECONDS(20000); now_ns *= 3) { /* numbers wrap on the way */
+        rk_workers *w = open_workers(10, 1);
+        rk_assignment before = { 0 }, a = { 0 };
+        rk_u64 job = 0;
+        assert_int_equal(rk_workers_submit(w, 1), RK_OK);
+        assert_int_equal(rk_workers_next(w, now_ns, &before), 1);
+        free(w);
+        w = open_workers(10, 1);
+        assert_int_equal(rk_workers_submit(w, 2), RK_OK);
+        assert_int_not_equal(hear(w, rk_worker_done(&before, 0), now_ns + 1500, &job), RK_OK);
+        assert_int_equal(rk_workers_next(w, now_ns + 2000, &a), 1);
+        assert_int_equal(a.place, before.place);
+        assert_int_equal(hear(w, rk_worker_done(&before, 0), now_ns + 3000, &job), RK_DUPLICATE);
+        assert_int_equal(hear(w, rk_worker_done(&a, 0), now_ns + 3000, &job), RK_OK);
+        assert_int_equal(job, 2);
+        free(w);
+    }
+}
+
+/* Given a job that a patient worker has for hours, when numbers have gone once round, then its result counts. */
+static void a_result_that_takes_hours_counts(void **state)
+{
+    (void)state;
+    rk_workers *w = calloc(1, sizeof *w);
+    rk_assignment slow = { 0 }, a = { 0 };
+    rk_u64 job = 0;
+    assert_non_null(w);
+    assert_int_equal(rk_workers_open(w, 2, RK_NO_DEADLINE, RK_NO_DEADLINE), RK_OK);
+    rk_workers_register(w, 0);
+    assert_int_equal(rk_workers_submit(w, 1), RK_OK);
+    assert_int_equal(rk_workers_next(w, 5000, &slow), 1);
+    assert_int_equal(rk_workers_submit(w, 2), RK_OK);
+    assert_int_equal(rk_workers_next(w, RK_SECONDS(3000), &a), 1);
+    assert_int_equal(hear(w, rk_worker_done(&slow, 0), RK_SECONDS(3001), &job), RK_OK);
+    assert_int_equal(job, 1);
+    assert_int_equal(hear(w, rk_worker_done(&a, 0), RK_SECONDS(3001), &job), RK_OK);
     free(w);
 }
 
@@ -290,6 +333,8 @@ int main(void)
         cmocka_unit_test(who_leaves_or_registers_anew_has_forgotten_what_it_had),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(serial_numbers_wrap),
+        cmocka_unit_test(a_result_of_before_a_restart_is_not_taken_for_one_of_now),
+        cmocka_unit_test(a_result_that_takes_hours_counts),
         cmocka_unit_test(each_job_counts_once_whatever_happens),
     };
     return cmocka_run_group_tests_name("workers", tests, 0, 0);

@@ -28,7 +28,8 @@
  * than 1.5 times the mean, what isn't sent yet goes from the longest to the shortest. A worker that has
  * jobs and is silent for too long, or finishes none for too long, is lost: all that it had is assigned to
  * others. If it finishes something all the same, that counts, unless another was faster: a result counts
- * when the serial number of the job's place is still its own. A worker without jobs owes no heartbeat. */
+ * when the serial number of the job's place is still its own. Those numbers follow the clock, so a result
+ * that was asked for before a restart that has reset the state isn't taken for one of now. A worker without jobs owes no heartbeat. */
 #ifndef RINGKERNEL_PATTERN_WORKERS_H
 #define RINGKERNEL_PATTERN_WORKERS_H
 
@@ -200,8 +201,7 @@ RK_FN rk_status rk_workers_submit(RK_GLOBAL rk_workers *w, rk_u64 job)
         place = w->fresh++;
     }
     w->job[place].job = job;
-    w->serial += w->serial == ~0u ? 2u : 1u; /* 0 is none */
-    w->job[place].serial = w->serial;
+    w->job[place].serial = 0; /* until it is sent */
     w->job[place].attempts = 0;
     rk_workers_enqueue(w, rk_workers_shortest(w), place);
     w->submitted++;
@@ -221,10 +221,10 @@ RK_FN void rk_workers_register(RK_GLOBAL rk_workers *w, rk_u32 worker)
 /* A result: RK_OK the first time, and *job is whose. RK_DUPLICATE: it is there already. */
 RK_FN rk_status rk_workers_finish(RK_GLOBAL rk_workers *w, rk_u32 place, rk_u32 serial, rk_u64 *job)
 {
-    if (place >= RK_WORKERS_JOBS || serial == 0 || (w->serial - serial) >> 31) /* numbers wrap */
-        return RK_INVALID_ARGUMENT;
+    if (place >= RK_WORKERS_JOBS || serial == 0) return RK_INVALID_ARGUMENT;
     RK_GLOBAL rk_job *j = &w->job[place];
     if (j->state == RK_JOB_FREE || j->serial != serial) {
+        if ((w->serial - serial) >> 31) return RK_INVALID_ARGUMENT; /* numbers wrap */
         w->duplicate++;
         return RK_DUPLICATE;
     }
@@ -280,6 +280,7 @@ RK_FN rk_u32 rk_workers_next(RK_GLOBAL rk_workers *w, rk_u64 now_ns, rk_assignme
         to->sent++;
         w->job[place].state = RK_JOB_SENT;
         w->job[place].attempts++;
+        if (w->job[place].serial == 0) w->job[place].serial = w->serial = rk_number_after(w->serial, now_ns);
         w->turn = number + 1u;
         a->job = w->job[place].job;
         a->worker = number;
