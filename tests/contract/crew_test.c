@@ -168,6 +168,36 @@ static void what_a_slow_worker_has_not_been_sent_goes_to_the_others(contract *c)
     collect(&s, 1, 80, had, 2, by);
 }
 
+/* Given workers that are gone, and no limit to their silence, when they are to have jobs, then they are given up at once,
+ * and others that come have all of them. */
+static void workers_that_cannot_be_reached_are_given_up_at_once(contract *c)
+{
+    site s = open_site(c, 4, RK_NO_DEADLINE, RK_NO_DEADLINE);
+    rk_u8 had[20] = { 0 };
+    rk_u32 by[HANDS] = { 0 };
+    for (rk_u32 h = 0; h < HANDS; h++) tell(&s, h, HAND_IS_GOOD, 0);
+    wait_for_hands(&s, HANDS);
+    assert_ok(rk_terminate(c->runtime, s.hands, CONTRACT_PATIENCE));
+    want(&s, 1, 20);
+    wait_for_hands(&s, 0);
+    assert_int_equal(ask(&s).outstanding, 20);
+    assert_int_equal(account_of(c, s.foreman).dead_letters, 0);
+
+    rk_launch_options o = rk_production();
+    o.deduplication_window = 0;
+    o.kernel_name = "hand";
+    o.shards = o.blocks = HANDS;
+    s.hands = launch(c, "others", "hand", &o);
+    assert_ok(rk_connect(c->runtime, s.hands, 0, s.foreman, 0));
+    assert_ok(rk_deactivate(c->runtime, s.foreman));
+    assert_ok(rk_connect(c->runtime, s.foreman, 0, s.hands, 0));
+    assert_ok(rk_activate(c->runtime, s.foreman));
+    assert_ok(rk_activate(c->runtime, s.hands));
+    for (rk_u32 h = 0; h < HANDS; h++) tell(&s, h, HAND_IS_GOOD, 0);
+    collect(&s, 1, 20, had, 20, by);
+    assert_int_equal(ask(&s).outstanding, 0);
+}
+
 static void a_job_for_which_there_is_no_room_is_refused(contract *c)
 {
     site s = open_site(c, 4, RK_SECONDS(10), RK_SECONDS(10));
@@ -186,6 +216,7 @@ static const contract_case cases[] = {
     { CASE(a_worker_that_lives_and_finishes_nothing_is_lost_as_well), NEEDS_REGIONS },
     { CASE(results_that_are_said_twice_count_once), NEEDS_REGIONS },
     { CASE(what_a_slow_worker_has_not_been_sent_goes_to_the_others), NEEDS_REGIONS },
+    { CASE(workers_that_cannot_be_reached_are_given_up_at_once), NEEDS_REGIONS },
     { CASE(a_job_for_which_there_is_no_room_is_refused), NEEDS_REGIONS },
 };
 

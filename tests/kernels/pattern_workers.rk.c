@@ -50,6 +50,15 @@ RK_HANDLER(foreman, ask_crew, msg, crew, self, .state = RK_PER_SHARD, .max_sends
     rk_send_to(RK_ARG, report, &out);
 }
 
+/* An assignment that didn't reach its worker. */
+RK_ON_REFUSED(foreman, crew, self, refusal)
+{
+    if (refusal->type != RK_TYPE_ID(rk_assignment)) return 0;
+    rk_workers_drop(&self->workers, ((RK_GLOBAL const rk_assignment *)refusal->payload)->worker);
+    rk_wake_at(RK_ARG, rk_now_ns());
+    return 1;
+}
+
 RK_ON_TIMER(foreman, crew, self)
 {
     rk_assignment a;
