@@ -24,6 +24,7 @@ typedef struct child {
     rk_kernel now;
     rk_replacement *lost; /* it has ended, and nothing is in its place yet; 0: something is */
     rk_u32 stopped;       /* deactivated here, while others are restarted */
+    rk_u32 owed;          /* it was to be restarted with others, and that was refused so far */
 } child;
 
 typedef struct told {
@@ -89,6 +90,8 @@ static int is_down(rk_supervisor *s, const child *c, char *why, size_t size)
         snprintf(why, size, "'%s' failed: %s", k->id, k->failure);
     else if (life == RK_LIFE_ACTIVE && rk_atomic_u32(&k->hung))
         snprintf(why, size, "'%s' hangs: a handler has been running for its limit", k->id);
+    else if (c->owed && (life == RK_LIFE_ACTIVE || life == RK_LIFE_INACTIVE))
+        snprintf(why, size, "'%s' was to be launched again with others, and has not been yet", k->id);
     else
         down = 0;
     pthread_mutex_unlock(&s->runtime->control);
@@ -151,14 +154,17 @@ static rk_status restart_and_tell(rk_supervisor *s, rk_u32 which, const char *wh
     return status;
 }
 
-/* Deactivate a child that is well, or activate one that was. */
-static void stop(rk_supervisor *s, child *c)
+/* Deactivate a child that is well, or activate one that was. RK_TIMED_OUT: a handler is still running. */
+static rk_status stop(rk_supervisor *s, child *c)
 {
     rk_host_kernel *k = 0;
+    rk_status status = RK_NOT_ACTIVE;
     pthread_mutex_lock(&s->runtime->control);
-    c->stopped = !c->lost && rk_kernel_check(s->runtime, c->now, &k) == RK_OK && !rk_atomic_u32(&k->hung) &&
-                 rk_kernel_deactivate(k) == RK_OK;
+    if (!c->lost && rk_kernel_check(s->runtime, c->now, &k) == RK_OK && !rk_atomic_u32(&k->hung))
+        status = rk_kernel_deactivate(k);
     pthread_mutex_unlock(&s->runtime->control);
+    c->stopped = status == RK_OK || (c->owed && c->stopped);
+    return status;
 }
 
 static rk_status go_on(rk_supervisor *s, child *c)
@@ -204,21 +210,22 @@ static void escalate(rk_supervisor *s, rk_u32 which, const char *why)
 
 /* ------------------------------------------------------------------ a look */
 
-/* Children from `first` to the last of `end`, of which `which` is down. The others stop before, the last first. */
+/* Children from `first` to the last of `end`, of which `which` is down. The others stop before, the last first. One that
+ * can't be launched again now stays as it is, stopped if it could be, until it can. */
 static rk_status restart_several(rk_supervisor *s, rk_u32 first, rk_u32 end, rk_u32 which, const char *why)
 {
     rk_status status = RK_OK;
     for (rk_u32 i = end; i-- > first;)
-        if (i != which) stop(s, &s->children[i]);
+        if (i != which && stop(s, &s->children[i]) == RK_TIMED_OUT) s->children[i].owed = 1;
     for (rk_u32 i = first; i < end; i++) {
         child *c = &s->children[i];
-        if (i != which && !c->stopped && !c->lost) {
+        if (i != which && !c->stopped && !c->lost && !c->owed) {
             char other[TEXT_MAX];
             if (!is_down(s, c, other, sizeof other)) continue; /* it was at rest: let it rest */
         }
         rk_status one = restart_and_tell(s, i, why);
+        c->owed = one != RK_OK && (i != which || c->owed);
         if (c->stopped && one == RK_OK) one = go_on(s, c);
-        if (c->stopped) (void)go_on(s, c); /* it couldn't be launched again, but is as it was */
         if (one != RK_OK) status = one;
     }
     return status;
@@ -230,13 +237,14 @@ static rk_status look(rk_supervisor *s)
     char why[TEXT_MAX];
     for (rk_u32 i = 0; i < s->count && !s->info.escalated; i++) {
         if (!is_down(s, &s->children[i], why, sizeof why)) continue;
-        s->info.failures += !s->children[i].lost;
+        s->info.failures += !s->children[i].lost && !s->children[i].owed;
         if (!spend(s)) {
             escalate(s, i, why);
             break;
         }
-        rk_u32 first = s->options.strategy == RK_ONE_FOR_ALL ? 0 : i;
-        rk_u32 end = s->options.strategy == RK_ONE_FOR_ONE ? i + 1 : s->count;
+        int alone = s->options.strategy == RK_ONE_FOR_ONE || s->children[i].owed; /* others have been */
+        rk_u32 first = s->options.strategy == RK_ONE_FOR_ALL && !alone ? 0 : i;
+        rk_u32 end = alone ? i + 1 : s->count;
         rk_status one = restart_several(s, first, end, i, why);
         if (one != RK_OK) status = one;
         i = end - 1;

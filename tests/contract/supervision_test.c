@@ -285,6 +285,79 @@ static void a_restart_that_is_refused_is_tried_again(contract *c)
     assert_ok(rk_unsupervise(s));
 }
 
+/* Given two that are restarted together, of which the one that is well can't be, when it can, then it is, and meanwhile it
+ * does nothing with what the other has lost. */
+static void one_that_is_restarted_with_others_is_tried_again(contract *c)
+{
+    for (rk_u32 strategy = RK_ONE_FOR_ALL; strategy <= RK_REST_FOR_ONE; strategy++) {
+        static rk_u32 refusals;
+        refusals = 2;
+        rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", 0) },
+                                     { launch_active(c, "b", "ledger", 0), RK_STATE_RESTORE, 0, refuse,
+                                       &refusals } };
+        rk_kernel a = children[0].kernel, b = children[1].kernel;
+        rk_supervisor *s =
+            supervise(c, (rk_supervision_options){ .strategy = strategy, .restarts = 10 }, children, 2);
+        enter(c, b, 1);
+        assert_int_equal(next_entered(c, b).count, 1);
+        fail_with(c, a, 1);
+        assert_int_equal(next_entered(c, a).count, 1);
+        if (c->variant->single_step) {
+            rk_supervisor_look(s);
+            assert_int_equal(noted(), 2);
+            assert_int_equal(info_of(c, b).life, RK_LIFE_INACTIVE);
+        }
+        wait_until(c, look(c, s) && noted() == 4);
+        static const rk_u32 kind[] = { RK_SUPERVISION_RESTARTED, RK_SUPERVISION_REFUSED,
+                                       RK_SUPERVISION_REFUSED, RK_SUPERVISION_RESTARTED };
+        for (rk_u32 i = 0; i < 4; i++) {
+            assert_int_equal(seen.kind[i], kind[i]);
+            assert_int_equal(seen.child[i], i > 0);
+        }
+        assert_int_equal(info_of(c, a).epoch, 2);
+        assert_int_equal(info_of(c, b).life, RK_LIFE_ACTIVE);
+        enter(c, b, 2);
+        assert_int_equal(next_entered(c, b).count, 56);
+        rk_supervisor_info i = info_of_supervisor(s);
+        assert_int_equal(i.failures, 1);
+        assert_int_equal(i.in_window, 3);
+        assert_ok(rk_unsupervise(s));
+        assert_ok(rk_terminate(c->runtime, a, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, b, CONTRACT_PATIENCE));
+    }
+}
+
+/* Given two that are restarted together, of which one doesn't come to the end of a handler that may take long, when it
+ * has, then it is restarted, too. */
+static void one_whose_handler_takes_long_is_restarted_with_others_when_it_returns(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_MILLISECONDS(50);
+    contract_reopen(c, &r);
+    rk_launch_options patient = small(64);
+    patient.handler_limit_ns = CONTRACT_PATIENCE;
+    rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", &patient) },
+                                 { .kernel = launch_active(c, "b", "held", &patient) } };
+    CLOSE_GATE();
+    assert_ok(send_probe(c, children[1].kernel, 1));
+    wait_until(c, IN_HANDLERS == 1);
+    rk_supervisor *s = supervise(c,
+                                 (rk_supervision_options){ .strategy = RK_ONE_FOR_ALL,
+                                                           .restarts = 64,
+                                                           .window_ns = RK_MILLISECONDS(1),
+                                                           .restart_ns = RK_MILLISECONDS(50) },
+                                 children, 2);
+    fail_with(c, children[0].kernel, 1);
+    wait_until(c, noted() >= 2 && info_of_supervisor(s).refused >= 1);
+    assert_int_equal(info_of(c, children[1].kernel).epoch, 1);
+    OPEN_GATE();
+    wait_until(c, info_of_supervisor(s).restarted == 2);
+    assert_int_equal(info_of(c, children[1].kernel).epoch, 2);
+    wait_until(c, info_of(c, children[1].kernel).life == RK_LIFE_ACTIVE);
+    assert_next(c, children[1].kernel, 1);
+    assert_ok(rk_unsupervise(s));
+}
+
 static void who_was_stopped_or_ended_by_somebody_is_left_alone(contract *c)
 {
     rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", 0), .state = RK_STATE_RESET },
@@ -705,6 +778,9 @@ static const contract_case cases[] = {
     { CASE(more_failures_than_the_budget_escalate_and_nothing_is_lost), NEEDS_REGIONS },
     { CASE(restarts_that_are_older_than_the_window_do_not_count), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_restart_that_is_refused_is_tried_again), NEEDS_REGIONS },
+    { CASE(one_that_is_restarted_with_others_is_tried_again), NEEDS_REGIONS },
+    { CASE(one_whose_handler_takes_long_is_restarted_with_others_when_it_returns),
+      NEEDS_REGIONS | NEEDS_WORKERS | NEEDS_CPU },
     { CASE(who_was_stopped_or_ended_by_somebody_is_left_alone), NEEDS_REGIONS },
     { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(what_a_hanging_kernel_had_sent_is_known_after_it_was_terminated), NEEDS_THREADS | NEEDS_CPU },
