@@ -262,6 +262,16 @@ static void a_job_of_no_parts_or_too_many_is_refused(contract *c)
     assert_int_equal(answer(&o).status, RK_INVALID_ARGUMENT);
 }
 
+static void without_a_timer_only_a_job_without_a_deadline_is_opened(contract *c)
+{
+    rk_launch_options o = named("gatherer_without_timer");
+    office f = { .c = c, .desk = launch_active(c, "hookless", "", &o) };
+    ask(&f, 0, job_of(1, 8, RK_SECONDS(1)));
+    assert_int_equal(answer(&f).status, RK_UNSUPPORTED);
+    ask(&f, 0, job_of(2, 8, RK_NO_DEADLINE));
+    assert_int_equal(answer(&f).status, RK_OK);
+}
+
 static void a_drain_waits_for_jobs_to_be_due(contract *c)
 {
     office o = open_office(c);
@@ -286,6 +296,7 @@ static const contract_case cases[] = {
     { CASE(a_worker_that_is_gone_is_not_waited_for), ON_EVERY },
     { CASE(open_jobs_are_bounded_and_the_next_one_is_refused), ON_EVERY },
     { CASE(a_job_of_no_parts_or_too_many_is_refused), ON_EVERY },
+    { CASE(without_a_timer_only_a_job_without_a_deadline_is_opened), ON_EVERY },
     { CASE(a_drain_waits_for_jobs_to_be_due), ON_EVERY },
 };
 CONTRACT_MAIN("gather", cases)

@@ -72,6 +72,15 @@ RK_HANDLER(gatherer, sum_ask, msg, sum_desk, self, .state = RK_PER_SHARD)
     rk_send(RK_ARG, &counts);
 }
 
+/* Opens jobs without a hook for what is due. */
+RK_HANDLER(gatherer_without_timer, sum_job, msg, sum_desk, self, .state = RK_PER_SHARD)
+{
+    rk_u32 job = 0;
+    rk_status status = rk_gather_open(RK_ARG, &self->open, msg->parts, msg->timeout_ns, &job);
+    sum_done done = { msg->number, 0, 0, 0, (rk_i32)status, rk_shard_number() };
+    rk_send(RK_ARG, &done);
+}
+
 /* A worker that is gone is not waited for: what there is goes out from the timer hook, as this one may not send. */
 RK_ON_REFUSED(gatherer, sum_desk, self, refusal)
 {
