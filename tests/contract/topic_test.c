@@ -254,6 +254,26 @@ static void the_lag_of_a_slow_subscriber_is_told_and_the_others_go_on(contract *
     rk_topics_close(p.topics);
 }
 
+static void what_a_slow_subscriber_drops_is_missed(contract *c)
+{
+    static const rk_u32 drops[] = { RK_BACKPRESSURE_DROP_OLDEST, RK_BACKPRESSURE_DROP_NEWEST };
+    for (rk_u32 i = 0; i < 2; i++) {
+        press p = open_press(c);
+        rk_launch_options o = plain(drops[i]);
+        rk_kernel slow = launch(c, "slow", "carry", &o); /* takes nothing */
+        assert_ok(rk_topic_subscribe(p.topics, "#", slow, 0));
+        assert_ok(rk_topics_connect(p.topics, 0));
+        assert_ok(rk_activate(c->runtime, p.writer));
+        write(&p, 0, 30);
+        rk_topic_lag lag;
+        wait_until(c, rk_topic_lag_of(p.topics, 0, &lag) == RK_OK && lag.missed == 30 - CAPACITY);
+        assert_int_equal(lag.behind, CAPACITY);
+        rk_topics_close(p.topics);
+        assert_ok(rk_terminate(c->runtime, p.writer, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, slow, CONTRACT_PATIENCE));
+    }
+}
+
 static void what_cannot_be_says_why(contract *c)
 {
     press p = open_press(c);
@@ -295,6 +315,7 @@ static const contract_case cases[] = {
     { CASE(a_subscriber_that_has_ended_holds_up_nobody), ON_EVERY },
     { CASE(a_publisher_that_has_ended_is_left_out), ON_EVERY },
     { CASE(the_lag_of_a_slow_subscriber_is_told_and_the_others_go_on), ON_EVERY },
+    { CASE(what_a_slow_subscriber_drops_is_missed), ON_EVERY },
     { CASE(what_cannot_be_says_why), ONCE },
 };
 CONTRACT_MAIN("topics", cases)
