@@ -157,6 +157,62 @@ static void probes_whose_outcome_nobody_tells_have_failed(void **state)
     assert_int_equal(breaker.state, RK_BREAKER_CLOSED);
 }
 
+static void probes_that_follow_each_other_in_time_have_not_failed(void **state)
+{
+    (void)state;
+    rk_breaker_rule rule = five;
+    rule.probes = 2;
+    rule.successes = 100;
+    open_by_five_failures();
+    now += RK_SECONDS(30);
+
+    /* given that there is never a moment without a probe, and that each takes 20 s */
+    rk_breaker_pass older = ask(rule);
+    for (rk_u32 i = 0; i < 98; i++) {
+        now += RK_SECONDS(10);
+        rk_breaker_pass younger = ask(rule);
+        assert_int_not_equal(younger, RK_NO_PASS);
+        now += RK_SECONDS(10);
+        tell(rule, older, 1);
+        older = younger;
+        assert_int_equal(breaker.state, RK_BREAKER_HALF_OPEN);
+    }
+
+    /* when the last one is lost, then its time begins with the outcome before */
+    now += RK_SECONDS(30) - 1u;
+    assert_int_equal(rk_breaker_look(&breaker, rule, now), RK_BREAKER_HALF_OPEN);
+    now += 1;
+    assert_int_equal(rk_breaker_look(&breaker, rule, now), RK_BREAKER_OPEN);
+}
+
+static void a_probe_that_is_told_twice_counts_once(void **state)
+{
+    (void)state;
+    rk_breaker_rule rule = five;
+    rule.successes = 2;
+    open_by_five_failures();
+    now += RK_SECONDS(30);
+    rk_breaker_pass probe = ask(rule);
+    tell(rule, probe, 1);
+    tell(rule, probe, 1);
+    assert_int_equal(breaker.state, RK_BREAKER_HALF_OPEN);
+    assert_int_equal(breaker.stale, 1);
+    call(rule, 1);
+    assert_int_equal(breaker.state, RK_BREAKER_CLOSED);
+}
+
+static void without_a_time_it_opens_for_thirty_seconds(void **state)
+{
+    (void)state;
+    const rk_breaker_rule rule = { .failures = 1 };
+    call(rule, 0);
+    assert_int_equal(rk_breaker_open_until(&breaker, rule, now), now + RK_SECONDS(30));
+    now += RK_SECONDS(30) - 1u;
+    assert_int_equal(ask(rule), RK_NO_PASS);
+    now += 1;
+    assert_int_not_equal(ask(rule), RK_NO_PASS);
+}
+
 static void one_that_opens_for_good_stays_open(void **state)
 {
     (void)state;
@@ -239,6 +295,9 @@ int main(void)
         cmocka_unit_test_setup(a_half_open_one_passes_no_more_than_its_probes, given_a_fresh_breaker),
         cmocka_unit_test_setup(an_outcome_of_an_earlier_period_changes_nothing, given_a_fresh_breaker),
         cmocka_unit_test_setup(probes_whose_outcome_nobody_tells_have_failed, given_a_fresh_breaker),
+        cmocka_unit_test_setup(probes_that_follow_each_other_in_time_have_not_failed, given_a_fresh_breaker),
+        cmocka_unit_test_setup(a_probe_that_is_told_twice_counts_once, given_a_fresh_breaker),
+        cmocka_unit_test_setup(without_a_time_it_opens_for_thirty_seconds, given_a_fresh_breaker),
         cmocka_unit_test_setup(one_that_opens_for_good_stays_open, given_a_fresh_breaker),
         cmocka_unit_test_setup(failures_that_are_older_than_the_window_do_not_count, given_a_fresh_breaker),
         cmocka_unit_test_setup(the_rate_counts_once_there_were_enough_calls, given_a_fresh_breaker),

@@ -20,7 +20,8 @@
  * Closed: all pass. Open, for `open_ns`: none does. Half-open: up to `probes` pass at a time; `successes` of them close
  * it, one failure opens it again. Outcomes may be told much later, by another handler: keep the pass with the request.
  * One that comes from an earlier period is counted and changes nothing, so an answer from before the failure doesn't
- * close a breaker that is half-open. Probes of which nobody tells how they went by `open_ns` have failed.
+ * close a breaker that is half-open. When probes are under way and for `open_ns` nobody tells how one went, they have
+ * failed. A pass counts once: who tells a probe again, when none is under way, is counted as stale.
  *
  * It opens by count (`failures` in a row, or with a window: within it), by rate (`percent` of at least `calls` outcomes
  * within the window), or by whichever comes first. The window is exact to a sixteenth of it: outcomes are counted in
@@ -42,7 +43,7 @@ typedef struct rk_breaker_rule {
     rk_u32 successes; /* of probes, that close it; 0: 1 */
     rk_u32 rule_;
     rk_u64 window_ns; /* in which outcomes count; 0: failures in a row, and no rate */
-    rk_u64 open_ns;   /* that it stays open, and that a probe may take; 0: 30 s; RK_NO_DEADLINE: for good */
+    rk_u64 open_ns;   /* that it stays open, and that probes may take; 0: 30 s; RK_NO_DEADLINE: for good */
 } rk_breaker_rule;
 
 #define RK_BREAKER_CLOSED 0u
@@ -66,7 +67,7 @@ typedef struct rk_breaker {
     rk_u32 good_all, bad_all;           /* sums of them; without a window, bad_all is failures in a row */
     rk_u32 under_way, well;             /* half-open: probes without an outcome, and those that went well */
     rk_u64 passed, refused;             /* asked, and answered so */
-    rk_u64 succeeded, failed, stale;    /* told; stale: of an earlier period */
+    rk_u64 succeeded, failed, stale;    /* told; stale: of an earlier period, or of no probe */
     rk_u64 opened, half_opened, closed; /* transitions */
 } rk_breaker;
 
@@ -158,10 +159,11 @@ RK_FN void rk_breaker_tell(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, 
     good = good != 0;
     breaker->succeeded += good;
     breaker->failed += !good;
-    if (pass != breaker->period + 1u) {
+    if (pass != breaker->period + 1u || (state == RK_BREAKER_HALF_OPEN && breaker->under_way == 0)) {
         breaker->stale++;
     } else if (state == RK_BREAKER_HALF_OPEN) {
         breaker->under_way--;
+        breaker->since_ns = now_ns; /* the others have as long again */
         breaker->well += good;
         if (!good)
             rk_breaker_enter(breaker, RK_BREAKER_OPEN, now_ns);
