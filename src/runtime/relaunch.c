@@ -161,13 +161,27 @@ static void plan_evictions(const rk_host_kernel *old, const rk_host_kernel *fres
     }
 }
 
-/* The ids that a lane remembers, oldest first. */
-static void move_window(const rk_host_kernel *k, const rk_lane *from, rk_lane *to)
+/* The ids that lanes remember, the oldest of each first. An id doesn't say where it would go if it came again, so
+ * with another number of shards each of them gets to know it. */
+static void move_windows(const rk_host_kernel *old, const rk_host_kernel *fresh, rk_u32 which)
 {
-    rk_byte *arena = k->runtime->arena.base;
-    const rk_u64 *ids = (const rk_u64 *)(const void *)(arena + from->window_ids);
-    for (rk_u64 i = rk_window_first(from); i < from->window_count; i++)
-        rk_carry_id(to, arena, ids[i % from->window]);
+    rk_byte *arena = old->runtime->arena.base;
+    rk_u64 longest = 0;
+    for (rk_u32 s = 0; s < old->seat_count; s++) {
+        const rk_lane *from = rk_seat_lane(&old->seats[s], which);
+        rk_u64 known = from->window_count - rk_window_first(from);
+        if (known > longest) longest = known;
+    }
+    for (rk_u64 age = longest; age > 0; age--)
+        for (rk_u32 s = 0; s < old->seat_count; s++) {
+            const rk_lane *from = rk_seat_lane(&old->seats[s], which);
+            const rk_u64 *ids = (const rk_u64 *)(const void *)(arena + from->window_ids);
+            if (from->window_count - rk_window_first(from) < age) continue;
+            for (rk_u32 f = 0; f < fresh->seat_count; f++)
+                if (old->seat_count != fresh->seat_count || f == s)
+                    rk_carry_id(rk_seat_lane(&fresh->seats[f], which), arena,
+                                ids[(from->window_count - age) % from->window]);
+        }
 }
 
 /* What was counted so far goes on: the new ring begins that much earlier. */
@@ -204,12 +218,12 @@ static void move_meter(const rk_shard *from, rk_shard *to)
 static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
     rk_u32 shards = fresh->seat_count;
-    for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++)
+    for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++) {
+        move_windows(old, fresh, which);
         for (rk_u32 s = 0; s < old->seat_count; s++) {
             rk_lane *from = rk_seat_lane(&old->seats[s], which);
             rk_lane *same = rk_seat_lane(&fresh->seats[s % shards], which);
             for (rk_u32 i = 0; i < RK_REFUSED_KINDS; i++) same->refused[i] += from->refused[i];
-            move_window(old, from, same);
             rk_u32 copied[RK_BANDS] = { 0 }, evicted[RK_BANDS] = { 0 };
             if (which != RK_LANE_OUT)
                 plan_evictions(old, fresh, &old->seats[s], which, same, copied, evicted);
@@ -240,6 +254,7 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                 }
             }
         }
+    }
 }
 
 rk_status rk_kernel_restore(const rk_host_kernel *k, const rk_fresh_state *state)

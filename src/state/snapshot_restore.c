@@ -15,9 +15,10 @@
 typedef struct restored {
     rk_host_kernel *kernel;
     const rk_form_kernel *form;
-    rk_u32 *queued[RK_SNAPSHOT_LANES]; /* for each shard */
-    rk_u32 *large;                     /* messages over 1 KiB towards the host, for each shard */
-    rk_u32 large_in;                   /* in the inbox */
+    rk_u32 *queued[RK_SNAPSHOT_LANES];             /* for each shard */
+    rk_u32 *large;                                 /* messages over 1 KiB towards the host, for each shard */
+    const rk_form_lane **lanes[RK_SNAPSHOT_LANES]; /* of each shard then; ids follow them */
+    rk_u32 large_in;                               /* in the inbox */
 } restored;
 
 typedef struct restoring {
@@ -204,16 +205,34 @@ static rk_status walk_lane(const restoring *all, restored *r, rk_u32 which, rk_u
     const rk_form_lane *form = rk_reader_take(reader, sizeof *form);
     if (!form || form->ids > reader->left / 8 || form->messages > reader->left / sizeof(rk_form_message))
         return corrupt(r);
-    const rk_u64 *ids = rk_reader_take(reader, form->ids * 8);
-    if (!ids) return corrupt(r);
-    if (all->apply) {
-        put_counts(r, lane, form);
-        for (rk_u64 i = 0; i < form->ids; i++) rk_carry_id(lane, r->kernel->runtime->arena.base, ids[i]);
-    }
+    if (!rk_reader_take(reader, form->ids * 8)) return corrupt(r);
+    r->lanes[which][was] = form;
+    if (all->apply) put_counts(r, lane, form);
     rk_status status = RK_OK;
     for (rk_u64 i = 0; i < form->messages && status == RK_OK; i++)
         status = walk_message(all, r, which, was, reader);
     return status;
+}
+
+/* The ids that lanes remembered, the oldest of each first. An id doesn't say where it would go if it came again, so
+ * with another number of shards each of them gets to know it. */
+static void put_windows(const restored *r, rk_u32 which)
+{
+    const rk_host_kernel *k = r->kernel;
+    rk_u32 shards = r->form->told.shards;
+    rk_u64 longest = 0;
+    for (rk_u32 s = 0; s < shards; s++)
+        if (r->lanes[which][s]->ids > longest) longest = r->lanes[which][s]->ids;
+    for (rk_u64 age = longest; age > 0; age--)
+        for (rk_u32 s = 0; s < shards; s++) {
+            const rk_form_lane *from = r->lanes[which][s];
+            const rk_u64 *ids = (const rk_u64 *)(const void *)(from + 1);
+            if (from->ids < age) continue;
+            for (rk_u32 f = 0; f < k->seat_count; f++)
+                if (shards != k->seat_count || f == s)
+                    rk_carry_id(rk_seat_lane(&k->seats[f], which), k->runtime->arena.base,
+                                ids[from->ids - age]);
+        }
 }
 
 static void put_shard(const restored *r, rk_u32 was, const rk_form_shard *form)
@@ -288,6 +307,7 @@ static rk_status put_all(restoring *all, rk_circle *circles)
     rk_status status = walk(all, 1);
     for (rk_u32 i = 0; i < all->count && status == RK_OK; i++) {
         put_states(all, &all->all[i]);
+        for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++) put_windows(&all->all[i], which);
         put_letters(&all->all[i]);
         status = rk_circle_wire(&circles[i]);
         if (status == RK_OK) status = rk_kernel_store(all->all[i].kernel);
@@ -341,11 +361,14 @@ static rk_status pair(rk_runtime *runtime, const rk_kernel *handles, size_t coun
         if (r->kernel) return rk_error(RK_INVALID_ARGUMENT, "'%s' is given twice", k->id);
         r->kernel = k;
         r->form = &forms[at];
-        for (rk_u32 which = 0; which < RK_SNAPSHOT_LANES; which++)
-            r->queued[which] = calloc(k->seat_count + 1u, sizeof(rk_u32));
         r->large = calloc(k->seat_count + 1u, sizeof(rk_u32));
-        if (!r->queued[0] || !r->queued[1] || !r->queued[2] || !r->large)
-            return rk_error(RK_OUT_OF_MEMORY, "no memory to restore '%s'", k->id);
+        int made = r->large != 0;
+        for (rk_u32 which = 0; which < RK_SNAPSHOT_LANES; which++) {
+            r->queued[which] = calloc(k->seat_count + 1u, sizeof(rk_u32));
+            r->lanes[which] = calloc(r->form->told.shards, sizeof *r->lanes[which]);
+            made = made && r->queued[which] && r->lanes[which];
+        }
+        if (!made) return rk_error(RK_OUT_OF_MEMORY, "no memory to restore '%s'", k->id);
     }
     return RK_OK;
 }
@@ -370,7 +393,10 @@ rk_status rk_snapshot_restore(rk_runtime *runtime, const rk_kernel *handles, siz
     if (status == RK_OK) status = restore_behind_gates(&all);
     pthread_mutex_unlock(&runtime->control);
     for (rk_u32 i = 0; i < all.count; i++) {
-        for (rk_u32 which = 0; which < RK_SNAPSHOT_LANES; which++) free(all.all[i].queued[which]);
+        for (rk_u32 which = 0; which < RK_SNAPSHOT_LANES; which++) {
+            free(all.all[i].queued[which]);
+            free(all.all[i].lanes[which]);
+        }
         free(all.all[i].large);
     }
     free(all.all);

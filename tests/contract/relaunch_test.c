@@ -237,6 +237,51 @@ static void a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew(
     ask_amount(c, k, 1, 1);
 }
 
+static rk_status tick_actor(contract *c, rk_kernel k, rk_u32 actor, rk_u64 id)
+{
+    tick t = { actor, 0 };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.target = actor;
+    s.id = id;
+    return rk_send(c->runtime, k, RK_BODY(t), &s);
+}
+
+static void an_id_is_known_to_whichever_shard_has_its_actor_now(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.actors = 12;
+    o.shards = 2;
+    o.deduplication_window = 64;
+    rk_kernel k = launch_active(c, "counter", "counter", &o);
+    for (rk_u32 actor = 0; actor < 12; actor++) assert_ok(tick_actor(c, k, actor, 100 + actor));
+    for (rk_u32 shards = 3; shards > 0; shards--) { /* 3, 2 and 1 */
+        o.shards = shards;
+        assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+        for (rk_u32 actor = 0; actor < 12; actor++)
+            assert_status(tick_actor(c, k, actor, 100 + actor), RK_DUPLICATE);
+    }
+    wait_until(c, account_of(c, k).delivered == 12);
+    assert_int_equal(account_of(c, k).refused_duplicate, 36);
+}
+
+static void one_shard_in_the_place_of_two_knows_the_newest_ids_of_both(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.actors = 2;
+    o.shards = 2;
+    o.deduplication_window = 16;
+    rk_kernel k = launch_active(c, "counter", "counter", &o);
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(tick_actor(c, k, 0, 100 + i));
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(tick_actor(c, k, 1, 200 + i));
+    o.shards = 1;
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+    for (rk_u32 i = 8; i < 16; i++) {
+        assert_status(tick_actor(c, k, 0, 100 + i), RK_DUPLICATE);
+        assert_status(tick_actor(c, k, 1, 200 + i), RK_DUPLICATE);
+    }
+    assert_ok(tick_actor(c, k, 0, 107));
+}
+
 typedef struct relauncher {
     contract *c;
     rk_kernel kernel;
@@ -399,6 +444,8 @@ static const contract_case cases[] = {
     { CASE(a_relaunch_with_invalid_options_changes_nothing), ON_EVERY },
     { CASE(a_relaunch_keeps_parameters_unless_it_sets_them), NEEDS_REGIONS },
     { CASE(a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew), NEEDS_REGIONS },
+    { CASE(an_id_is_known_to_whichever_shard_has_its_actor_now), NEEDS_REGIONS },
+    { CASE(one_shard_in_the_place_of_two_knows_the_newest_ids_of_both), NEEDS_REGIONS },
     { CASE(a_sender_waits_for_a_relaunch_no_longer_than_it_says), NEEDS_THREADS | NEEDS_CPU },
     { CASE(senders_that_wait_while_a_kernel_is_relaunched_lose_nothing), NEEDS_THREADS },
     { CASE(a_failed_kernel_is_relaunched_and_its_batch_redelivered), NEEDS_REGIONS },

@@ -220,6 +220,61 @@ static void actors_and_what_is_queued_for_them_find_their_shards_anew(contract *
     }
 }
 
+static rk_status tick_actor(contract *c, rk_kernel k, rk_u32 actor, rk_u64 id)
+{
+    tick t = { actor, 0 };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.target = actor;
+    s.id = id;
+    return rk_send(c->runtime, k, RK_BODY(t), &s);
+}
+
+static void an_id_is_known_to_whichever_shard_has_its_actor_then(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.actors = 12;
+    o.deduplication_window = 64;
+    for (rk_u32 was = 1; was <= 3; was++)
+        for (rk_u32 shards = 1; shards <= 3; shards++) {
+            /* given some that are handled and some that are queued */
+            o.shards = was;
+            rk_kernel k = launch_active(c, "counter", "counter", &o);
+            for (rk_u32 actor = 0; actor < 12; actor++) assert_ok(tick_actor(c, k, actor, 100 + actor));
+            wait_until(c, account_of(c, k).delivered == 12);
+            assert_ok(rk_deactivate(c->runtime, k));
+            for (rk_u32 actor = 0; actor < 12; actor++) assert_ok(tick_actor(c, k, actor, 200 + actor));
+            rk_snapshot s = snapshot_of(c, &k, 1);
+            start_anew(c);
+            o.shards = shards;
+            k = launch(c, "counter", "counter", &o);
+            restore(c, &k, 1, &s);
+            for (rk_u32 actor = 0; actor < 12; actor++) {
+                assert_status(tick_actor(c, k, actor, 100 + actor), RK_DUPLICATE);
+                assert_status(tick_actor(c, k, actor, 200 + actor), RK_DUPLICATE);
+            }
+            assert_int_equal(account_of(c, k).queued, 12);
+            start_anew(c);
+        }
+
+    /* given windows that don't fit into one: the newest ids of both are known */
+    o.actors = o.shards = 2;
+    o.deduplication_window = 16;
+    rk_kernel k = launch_active(c, "counter", "counter", &o);
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(tick_actor(c, k, 0, 100 + i));
+    for (rk_u32 i = 0; i < 16; i++) assert_ok(tick_actor(c, k, 1, 200 + i));
+    wait_until(c, account_of(c, k).delivered == 32);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    o.shards = 1;
+    k = launch(c, "counter", "counter", &o);
+    restore(c, &k, 1, &s);
+    for (rk_u32 i = 8; i < 16; i++) {
+        assert_status(tick_actor(c, k, 0, 100 + i), RK_DUPLICATE);
+        assert_status(tick_actor(c, k, 1, 200 + i), RK_DUPLICATE);
+    }
+    assert_ok(tick_actor(c, k, 0, 107));
+}
+
 static void priorities_keep_their_bands(contract *c)
 {
     rk_launch_options o = small(64);
@@ -529,6 +584,7 @@ static const contract_case cases[] = {
     { CASE(every_shard_has_its_own_state_again), NEEDS_REGIONS },
     { CASE(a_state_can_be_read_from_the_bytes), NEEDS_REGIONS },
     { CASE(actors_and_what_is_queued_for_them_find_their_shards_anew), NEEDS_REGIONS },
+    { CASE(an_id_is_known_to_whichever_shard_has_its_actor_then), NEEDS_REGIONS },
     { CASE(priorities_keep_their_bands), ON_EVERY },
     { CASE(large_messages_come_with_their_bytes), NEEDS_REGIONS },
     { CASE(a_cut_through_two_kernels_has_each_message_once), NEEDS_THREADS },
