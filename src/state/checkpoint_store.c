@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../runtime/error.h"
+#include "checkpoint_pages.h"
 
 #define MAP_DEFAULT (1ull << 34)
 #define KEEP_MOST 1001u
@@ -78,31 +79,22 @@ static rk_status lock_folder(rk_checkpoint_store *store, const char *folder)
     return RK_OK;
 }
 
-/* LMDB would die of a signal where a page is beyond the end of the file. */
-static rk_status check_length(const rk_checkpoint_store *store, const char *folder)
+static rk_status check_pages(const char *folder)
 {
-    MDB_envinfo info;
-    MDB_stat stat;
-    struct stat file;
-    mdb_filehandle_t fd;
-    mdb_env_info(store->env, &info);
-    mdb_env_stat(store->env, &stat);
-    if (mdb_env_get_fd(store->env, &fd) || fstat(fd, &file))
-        return rk_error(RK_IO, "can't look at '%s/data.mdb': %s", folder, strerror(errno));
-    rk_u64 wants = ((rk_u64)info.me_last_pgno + 1) * stat.ms_psize;
-    if ((rk_u64)file.st_size < wants)
-        return rk_error(RK_CORRUPT, "'%s/data.mdb' is cut: it has %llu bytes of %llu; move it away", folder,
-                        (unsigned long long)file.st_size, (unsigned long long)wants);
-    return RK_OK;
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s/data.mdb", folder) >= sizeof path)
+        return rk_error(RK_INVALID_ARGUMENT, "the folder's name is too long");
+    return rk_pages_check(path);
 }
 
-/* A store of ours says so; an empty one gets to. */
-static rk_status check_about(MDB_txn *txn, MDB_dbi about, const char *folder)
+/* A store of ours says so; an empty one gets to, and is new. */
+static rk_status check_about(MDB_txn *txn, MDB_dbi about, const char *folder, rk_u32 *is_new)
 {
     rk_u32 version = RK_CHECKPOINT_VERSION;
     MDB_val name = { sizeof about_key, (void *)(size_t)about_key }, value;
     MDB_stat stat;
     int code = mdb_get(txn, about, &name, &value);
+    *is_new = code != 0;
     if (code == 0) {
         if (value.mv_size == sizeof version) memcpy(&version, value.mv_data, sizeof version);
         if (value.mv_size == sizeof version && version == RK_CHECKPOINT_VERSION) return RK_OK;
@@ -117,17 +109,26 @@ static rk_status check_about(MDB_txn *txn, MDB_dbi about, const char *folder)
     return answer(code ? code : mdb_put(txn, about, &name, &value, 0), folder);
 }
 
+/* Tables come with the mark: where that is and one of them isn't, it is lost. */
+static rk_status open_table(MDB_txn *txn, const char *table, rk_u32 is_new, const char *folder,
+                            MDB_dbi *opened)
+{
+    int code = mdb_dbi_open(txn, table, is_new ? MDB_CREATE : 0, opened);
+    if (code != MDB_NOTFOUND) return answer(code, folder);
+    return rk_error(RK_CORRUPT, "'%s' has lost its table of %s; move it away", folder, table);
+}
+
 static rk_status open_tables(rk_checkpoint_store *store, const char *folder)
 {
     MDB_txn *txn;
     MDB_dbi about;
+    rk_u32 is_new = 0;
     rk_status status = answer(mdb_txn_begin(store->env, 0, 0, &txn), folder);
     if (status != RK_OK) return status;
     status = answer(mdb_dbi_open(txn, 0, 0, &about), folder);
-    if (status == RK_OK) status = check_about(txn, about, folder);
-    if (status == RK_OK)
-        status = answer(mdb_dbi_open(txn, "manifests", MDB_CREATE, &store->manifests), folder);
-    if (status == RK_OK) status = answer(mdb_dbi_open(txn, "blocks", MDB_CREATE, &store->blocks), folder);
+    if (status == RK_OK) status = check_about(txn, about, folder, &is_new);
+    if (status == RK_OK) status = open_table(txn, "manifests", is_new, folder, &store->manifests);
+    if (status == RK_OK) status = open_table(txn, "blocks", is_new, folder, &store->blocks);
     if (status == RK_OK) return answer(mdb_txn_commit(txn), folder);
     mdb_txn_abort(txn);
     return status;
@@ -137,12 +138,12 @@ rk_status rk_store_open(rk_checkpoint_store *store, const char *folder, rk_u64 m
 {
     *store = (rk_checkpoint_store){ .lock = -1 };
     rk_status status = lock_folder(store, folder);
+    if (status == RK_OK) status = check_pages(folder);
     if (status == RK_OK) status = answer(mdb_env_create(&store->env), folder);
     if (status == RK_OK)
         status = answer(mdb_env_set_mapsize(store->env, map_bytes ? map_bytes : MAP_DEFAULT), folder);
     if (status == RK_OK) status = answer(mdb_env_set_maxdbs(store->env, 2), folder);
     if (status == RK_OK) status = answer(mdb_env_open(store->env, folder, MDB_NOTLS, 0666), folder);
-    if (status == RK_OK) status = check_length(store, folder);
     if (status == RK_OK) status = open_tables(store, folder);
     if (status != RK_OK) rk_store_close(store);
     return status;
