@@ -90,6 +90,27 @@ static void attempts_come_at_0_100_300_and_700_ms_and_then_the_dead_letter(contr
     assert_silent(c, k);
 }
 
+static void attempts_in_the_header_end_at_255_and_pauses_at_the_longest(contract *c)
+{
+    static const rk_parameter many[] = { { "retries", "300" },
+                                         { "first_ns", "1000000" },
+                                         { "longest_ns", "3000000" } };
+    static const rk_u64 pause_ms[] = { 0, 0, 1, 2 };
+    rk_kernel k = launch_cashier(c, many, 3);
+    pay(c, k, 5, 1000);
+    for (rk_u32 n = 1; n <= 301; n++) {
+        if (n > 1) {
+            let_pass(c, RK_MILLISECONDS(n < 4 ? pause_ms[n] : 3) - 1);
+            assert_silent(c, k);
+            let_pass(c, 1);
+            settle(c);
+        }
+        assert_int_equal(next_attempt(c, k).attempt, n);
+    }
+    payment p;
+    assert_int_equal(take_letter(c, k, &p).attempts, 255);
+}
+
 static void an_attempt_that_works_is_the_last(contract *c)
 {
     static const rk_parameter fast[] = { { "first_ns", "1000000" } };
@@ -149,6 +170,44 @@ static void a_full_table_is_told_and_its_messages_are_not_disturbed(contract *c)
     /* and there is room again */
     pay(c, k, 77, 1);
     assert_int_equal(next_attempt(c, k).number, 77);
+}
+
+/* A payment that always fails, and is wanted for so long. */
+static void pay_within(contract *c, rk_kernel k, rk_u64 number, rk_u32 ttl_ms)
+{
+    payment p = { number, 1000, 0 };
+    rk_send_options s = RK_SEND_DEFAULTS;
+    s.ttl_us = ttl_ms * 1000u;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(p), &s));
+    settle(c);
+}
+
+static void a_message_that_would_expire_before_its_next_attempt_is_given_up(contract *c)
+{
+    /* given attempts at 0, 100, 300 and 700 ms */
+    rk_launch_options o = rk_production();
+    o.expiry = 1;
+    rk_kernel k = launch_active(c, "cashier", "cashier", &o);
+    static const struct {
+        rk_u32 ttl_ms, attempts;
+    } row[] = { { 99, 1 }, { 250, 2 }, { 300, 3 }, { 699, 3 } };
+    for (rk_u32 i = 0; i < 4; i++) {
+        if (row[i].ttl_ms == 300 && !c->variant->single_step) continue; /* it was sent a little earlier */
+        pay_within(c, k, i, row[i].ttl_ms);
+        for (rk_u32 n = 1; n <= row[i].attempts && row[i].attempts > 1;
+             n++) { /* a call that fails tells none */
+            assert_int_equal(next_attempt(c, k).attempt, n);
+            if (n < row[i].attempts) let_pass(c, RK_MILLISECONDS(n * 100));
+            settle(c);
+        }
+        payment p;
+        rk_dead_letter letter = take_letter(c, k, &p);
+        assert_string_equal(letter.reason, "declined");
+        assert_int_equal(letter.attempts, row[i].attempts - 1);
+        assert_int_equal(p.number, i);
+        let_pass(c, RK_MILLISECONDS(c->variant->single_step ? 1000 : 1));
+        assert_silent(c, k);
+    }
 }
 
 static void many_that_are_given_up_at_once_are_all_letters(contract *c)
@@ -352,9 +411,11 @@ static void a_kernel_keeps_its_newest_letters_and_sends_them_again(contract *c)
 static const contract_case cases[] = {
     { CASE(a_kernel_keeps_its_newest_letters_and_sends_them_again), NEEDS_REGIONS },
     { CASE(attempts_come_at_0_100_300_and_700_ms_and_then_the_dead_letter), NEEDS_REGIONS },
+    { CASE(attempts_in_the_header_end_at_255_and_pauses_at_the_longest), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(an_attempt_that_works_is_the_last), NEEDS_REGIONS },
     { CASE(pauses_keep_within_their_jitter_and_differ), NEEDS_REGIONS },
     { CASE(a_full_table_is_told_and_its_messages_are_not_disturbed), NEEDS_REGIONS },
+    { CASE(a_message_that_would_expire_before_its_next_attempt_is_given_up), NEEDS_REGIONS },
     { CASE(many_that_are_given_up_at_once_are_all_letters), NEEDS_REGIONS },
     { CASE(a_request_is_answered_by_the_attempt_that_works_or_by_the_end_of_all),
       NEEDS_REGIONS | NEEDS_THREADS },

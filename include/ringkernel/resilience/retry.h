@@ -39,6 +39,7 @@
  * end is one of the kernel's dead letters, with the type, target, id and attempts of the message. A request is not
  * answered by being kept: reply in the hook by rk_retry_reply; the end of all attempts answers it with RK_DEAD.
  * Header field `attempts` (long headers) has the attempts before. A drain waits until each message is done or dead.
+ * A message whose time to live is over before its next attempt gets none: it is given up at once.
  *
  * Messages of one type, up to 1 KiB; state of a shard; by one thread of the group. Zeros are a table without
  * messages. The table is also an RK_TIMERS: rk_timers_wake takes it. */
@@ -133,10 +134,14 @@ RK_FN RK_GLOBAL rk_header *rk_retry_header(RK_CTX, RK_GLOBAL rk_kept *kept)
 
 /* ------------------------------------------------------------------ pauses */
 
+#define RK_RETRY_PAUSE_MAX (RK_NEVER / 256u) /* two years, so that jitter has room */
+
 /* The pause after attempt number `attempts`, without its jitter. */
 RK_FN rk_u64 rk_retry_pause(rk_retry_rule rule, rk_u32 attempts)
 {
-    rk_u64 most = rule.longest_ns ? rule.longest_ns : RK_NEVER / 256u, pause = rule.first_ns;
+    rk_u64 most =
+        rule.longest_ns && rule.longest_ns < RK_RETRY_PAUSE_MAX ? rule.longest_ns : RK_RETRY_PAUSE_MAX;
+    rk_u64 pause = rule.first_ns;
     rk_u32 factor = rule.factor ? rule.factor : 2u;
     for (rk_u32 i = 1; i < attempts && factor > 1u && pause && pause < most; i++)
         pause = pause > most / factor ? most : pause * factor;
@@ -151,11 +156,19 @@ RK_FN rk_u64 rk_retry_jittered(rk_retry_rule rule, rk_u32 attempts, rk_u64 draw)
     return pause - jitter + rk_hash64(draw) % (2u * jitter + 1u);
 }
 
-RK_FN rk_status rk_retry_plan(RK_CTX, rk_retry_table table, rk_u32 place, rk_retry_rule rule)
+/* When the attempt after number `attempts` is due. */
+RK_FN rk_u64 rk_retry_when(RK_CTX, rk_retry_table table, rk_retry_rule rule, rk_u32 attempts)
 {
     rk_u64 draw = (rk_u64)rk_ctx->shard->shard << 40 | ++table.book->drawn;
-    rk_u64 pause = rk_retry_jittered(rule, rk_retry_at(table, place)->attempts, draw);
-    return rk_timer_set_of(rk_ctx, table.wheel, table.count, place, rk_time_after(rk_ctx->now_ns, pause));
+    return rk_time_after(rk_ctx->now_ns, rk_retry_jittered(rule, attempts, draw));
+}
+
+/* 1: the message's time to live is over then. */
+RK_FN rk_u32 rk_retry_is_over(RK_CTX, RK_GLOBAL const rk_header *header, rk_u64 when_ns)
+{
+    RK_GLOBAL const rk_header_long *full = (RK_GLOBAL const rk_header_long *)header;
+    if (!(rk_ctx->features & RK_FEATURE_LONG)) return 0;
+    return rk_message_expired(rk_ctx, full, when_ns > full->sent_ns ? when_ns - full->sent_ns : 0);
 }
 
 /* ------------------------------------------------------------------ places */
@@ -188,7 +201,8 @@ RK_FN void rk_retry_give_place(rk_retry_table table, rk_u32 place)
 
 /* In a handler: keep a message, the first attempt of which has failed, and plan the next.
  *   RK_FULL          all places are taken (counted), or
- *   RK_LIMIT         the rule has no retries: refuse the message by rk_fail
+ *   RK_LIMIT         the rule has no retries, or the message's time to live is over before the next attempt: refuse
+ *                    the message by rk_fail
  *   RK_UNKNOWN_TYPE  the message isn't of the table's type
  *   RK_UNSUPPORTED   the kernel has no RK_ON_TIMER */
 #define rk_retry_keep(arg, retries, msg, rule) \
@@ -200,6 +214,8 @@ RK_FN rk_status rk_retry_keep_in(RK_CTX, rk_retry_table table, rk_u32 type, RK_M
     if (header->type != type) return RK_UNKNOWN_TYPE;
     if (rule.retries == 0) return RK_LIMIT;
     if (!rk_ctx->shard->timer) return RK_UNSUPPORTED;
+    rk_u64 when_ns = rk_retry_when(rk_ctx, table, rule, 1);
+    if (rk_retry_is_over(rk_ctx, header, when_ns)) return RK_LIMIT;
     rk_u32 place = rk_retry_take_place(table);
     if (place == RK_NO_TIMER) {
         table.book->refused++;
@@ -215,7 +231,7 @@ RK_FN rk_status rk_retry_keep_in(RK_CTX, rk_retry_table table, rk_u32 type, RK_M
     if (header->flags & RK_FLAG_REQUEST)
         ((RK_GLOBAL rk_header *)header)->flags |= RK_FLAG_ANSWERED; /* will be, by the hook */
     table.book->kept++;
-    return rk_retry_plan(rk_ctx, table, place, rule);
+    return rk_timer_set_of(rk_ctx, table.wheel, table.count, place, when_ns);
 }
 
 /* The letter of a message that was given up. RK_FULL: no room among what this call sends; it comes with the next. */
@@ -270,8 +286,8 @@ RK_FN rk_u32 rk_retry_done_in(rk_retry_table table, rk_u32 place)
     return 1;
 }
 
-/* In the hook: it failed again. RK_OK: there will be another attempt; RK_LIMIT: that was the last one, and it is
- * a dead letter with this RK_REASON; RK_EMPTY: no message waits at that place. */
+/* In the hook: it failed again. RK_OK: there will be another attempt; RK_LIMIT: that was the last one (or its time
+ * to live is over before the next), and it is a dead letter with this RK_REASON; RK_EMPTY: no message waits at that place. */
 #define rk_retry_again(arg, retries, place, rule, why) \
     rk_retry_again_in(arg, RK_RETRY_TABLE(retries), place, rule, (rk_u32)rk_reason_##why)
 RK_FN rk_status rk_retry_again_in(RK_CTX, rk_retry_table table, rk_u32 place, rk_retry_rule rule,
@@ -279,7 +295,11 @@ RK_FN rk_status rk_retry_again_in(RK_CTX, rk_retry_table table, rk_u32 place, rk
 {
     if (place >= table.count || !rk_retry_at(table, place)->in_use) return RK_EMPTY;
     RK_GLOBAL rk_kept *kept = rk_retry_at(table, place);
-    if (kept->attempts <= rule.retries) return rk_retry_plan(rk_ctx, table, place, rule);
+    if (kept->attempts <= rule.retries) {
+        rk_u64 when_ns = rk_retry_when(rk_ctx, table, rule, kept->attempts);
+        if (!rk_retry_is_over(rk_ctx, rk_retry_header(rk_ctx, kept), when_ns))
+            return rk_timer_set_of(rk_ctx, table.wheel, table.count, place, when_ns);
+    }
     kept->reason = reason + 1u;
     rk_retry_bury(rk_ctx, table, place);
     return RK_LIMIT;
