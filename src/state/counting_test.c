@@ -226,6 +226,34 @@ static void a_histogram_of_nothing_has_zeros(void **state)
     free(h);
 }
 
+static void a_value_beyond_the_buckets_counts_as_what_it_is(void **state)
+{
+    (void)state;
+    rk_histogram *h = fresh(sizeof *h);
+    const rk_u64 huge = 1ull << 50;
+    rk_histogram_add(h, huge, 2);
+    rk_histogram_add(h, huge + 5, 1);
+    assert_int_equal(h->bucket[RK_HISTOGRAM_BUCKETS - 1u], 3);
+    assert_int_equal(rk_histogram_mean(h), huge + 1);
+    assert_int_equal(h->min_ns, huge);
+    assert_int_equal(h->max_ns, huge + 5);
+    assert_int_equal(rk_histogram_quantile(h, 1, 2), huge); /* its bucket's middle is below the least */
+    free(h);
+}
+
+static void no_quantile_is_below_the_least_or_above_the_greatest(void **state)
+{
+    (void)state;
+    for (rk_u64 value = 1; value < 1u << 20; value = value * 2u + 1u) { /* the last ones of their buckets */
+        rk_histogram *h = fresh(sizeof *h);
+        rk_histogram_add(h, value, 1);
+        rk_histogram_add(h, value + 1u, 1); /* and the first of the next */
+        assert_int_equal(rk_histogram_quantile(h, 0, 1), value);
+        assert_int_equal(rk_histogram_quantile(h, 1, 1), value + 1u);
+        free(h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +266,8 @@ int main(void)
         cmocka_unit_test(quantiles_are_those_of_the_sorted_values_within_a_sixteenth),
         cmocka_unit_test(a_quantile_is_not_exceeded_by_at_least_its_part),
         cmocka_unit_test(a_histogram_of_nothing_has_zeros),
+        cmocka_unit_test(a_value_beyond_the_buckets_counts_as_what_it_is),
+        cmocka_unit_test(no_quantile_is_below_the_least_or_above_the_greatest),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }

@@ -33,8 +33,9 @@ static rk_u64 random_number(rk_u64 *seed) { return rk_hash64(++*seed); }
 
 static void set(rk_u32 place, rk_u64 when_ns)
 {
+    rk_u64 turned_ns = timers.wheel.now_ns; /* a time before that is as good as this */
     rk_timers_set(&timers.wheel, place, when_ns);
-    plain.when_ns[place] = when_ns;
+    plain.when_ns[place] = when_ns > turned_ns ? when_ns : turned_ns;
     plain.order[place] = plain.sets++;
 }
 
@@ -84,8 +85,8 @@ static void timers_agree_with_a_list_that_is_searched(void **state)
             switch (r % 8u) {
             case 0:
             case 1:
-            case 2:
-            case 3: set(place, now + distance); break;
+            case 2: set(place, now + distance); break;
+            case 3: set(place, r >> 60 ? now + distance : now > distance ? now - distance : 0); break;
             case 4:
             case 5: cancel(place); break;
             default:

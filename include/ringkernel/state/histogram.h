@@ -5,7 +5,7 @@
  *
  *     typedef struct desk { rk_histogram size; … } desk;
  *
- *     rk_histogram_add(&self->size, msg->bytes, 1);          // one value; n of the same: n
+ *     rk_histogram_add(&self->size, msg->bytes, 1);          // one value; n of the same: n, 1 or more
  *     rk_u64 median = rk_histogram_quantile(&self->size, 1, 2);
  *     rk_u64 p99 = rk_histogram_quantile(&self->size, 99, 100);
  *
