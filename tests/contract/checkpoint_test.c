@@ -202,6 +202,39 @@ static void an_incremental_one_has_only_the_blocks_that_differ(contract *c)
     remove_folder();
 }
 
+static void after_a_restore_the_group_goes_on_where_it_was(contract *c)
+{
+    /* given a full one and an incremental one of three */
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .full_every = 3 };
+    rk_launch_options launch_options = small(16);
+    rk_runtime_options options = contract_runtime_options(c);
+    rk_restored restored;
+    launch_options.actors = 20000;
+    new_folder();
+    rk_kernel k = launch_active(c, "counter", "counter", &launch_options);
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_checkpoint(checkpoints));
+    rk_checkpoints_close(checkpoints);
+
+    /* when it goes on in another process, then the third has what differs, and the fourth all */
+    contract_reopen(c, &options);
+    k = launch(c, "counter", "counter", &launch_options);
+    checkpoints = open_with(c, &k, &o);
+    assert_ok(rk_checkpoints_restore(checkpoints, &restored));
+    assert_int_equal(restored.number, 2);
+    assert_ok(rk_activate(c->runtime, k));
+    assert_ok(rk_checkpoint(checkpoints));
+    rk_checkpoint_metrics m = metrics_of_checkpoints(checkpoints);
+    assert_int_equal(m.full, 0);
+    assert_true(m.written <= 6 * RK_CHECKPOINT_BLOCK && m.bytes > 20 * RK_CHECKPOINT_BLOCK);
+    assert_ok(rk_checkpoint(checkpoints));
+    m = metrics_of_checkpoints(checkpoints);
+    assert_int_equal(m.full, 1);
+    assert_int_equal(m.written, m.bytes);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
 static void old_ones_go_but_two_full_ones_stay_to_build_on(contract *c)
 {
     rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .keep = 3, .full_every = 8 };
@@ -622,6 +655,7 @@ static const contract_case cases[] = {
     { CASE(the_newest_checkpoint_is_restored_and_the_next_follows_it), NEEDS_REGIONS },
     { CASE(an_empty_folder_has_none), NEEDS_REGIONS | ONCE },
     { CASE(an_incremental_one_has_only_the_blocks_that_differ), NEEDS_REGIONS },
+    { CASE(after_a_restore_the_group_goes_on_where_it_was), NEEDS_REGIONS },
     { CASE(old_ones_go_but_two_full_ones_stay_to_build_on), NEEDS_REGIONS },
     { CASE(a_damaged_checkpoint_is_passed_over_with_its_reason), NEEDS_REGIONS | ONCE },
     { CASE(when_all_are_damaged_the_text_says_why_each), NEEDS_REGIONS | ONCE },

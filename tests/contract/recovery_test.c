@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include <ringkernel/snapshot.h>
+
 static rk_kernel launch_cashier(contract *c, const rk_parameter *parameters, size_t count)
 {
     rk_launch_options o = rk_production();
@@ -294,6 +296,29 @@ static void a_relaunch_keeps_what_waits(contract *c)
     assert_int_equal(a.attempt, 2);
 }
 
+static void a_restore_keeps_what_waits(contract *c)
+{
+    rk_snapshot s = RK_SNAPSHOT_NONE;
+    rk_launch_options o = rk_production();
+    rk_runtime_options options = contract_runtime_options(c);
+    o.requests = 1;
+    rk_kernel k = launch_active(c, "cashier", "cashier", &o);
+    pay(c, k, 3, 1);
+    assert_int_equal(next_attempt(c, k).number, 3);
+    assert_ok(rk_snapshot_take(c->runtime, &k, 1, CONTRACT_PATIENCE, 0, 0, &s));
+    contract_reopen(c, &options);
+    k = launch(c, "cashier", "cashier", &o);
+    assert_ok(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size));
+    rk_snapshot_free(&s);
+    assert_ok(rk_activate(c->runtime, k));
+    settle(c);
+    let_pass(c, RK_MILLISECONDS(100));
+    settle(c);
+    attempted a = next_attempt(c, k);
+    assert_int_equal(a.number, 3);
+    assert_int_equal(a.attempt, 2);
+}
+
 static void short_headers_have_their_letters_too(contract *c)
 {
     static const rk_parameter once[] = { { "retries", "1" }, { "first_ns", "1000000" } };
@@ -421,6 +446,7 @@ static const contract_case cases[] = {
       NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_drain_waits_for_what_is_tried_again), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_relaunch_keeps_what_waits), NEEDS_REGIONS },
+    { CASE(a_restore_keeps_what_waits), NEEDS_REGIONS },
     { CASE(short_headers_have_their_letters_too), NEEDS_REGIONS },
     { CASE(a_kernel_without_a_hook_keeps_nothing), NEEDS_REGIONS },
     { CASE(a_breaker_opens_at_the_fifth_failure_and_half_opens_after_thirty_seconds), NEEDS_REGIONS },

@@ -499,11 +499,135 @@ static void a_snapshot_goes_only_into_what_it_was_taken_of(contract *c)
     assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
     assert_error_says("state of");
     form->told.state_size += 8;
+
+    /* One of whose queued messages the type has: the first of the lane of the host. */
+    rk_form_head *head = s.bytes;
+    rk_form_message *first =
+        (rk_form_message *)((rk_byte *)s.bytes + head->queues + sizeof(rk_form_shard) + sizeof(rk_form_lane));
+    assert_int_equal(first->header.base.type, RK_TYPE_ID(amount));
+    first->schema ^= 1;
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
+    assert_error_says("of which some are queued");
+    first->schema ^= 1;
     ((rk_form_head *)s.bytes)->version++;
     assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_INCOMPATIBLE);
     ((rk_form_head *)s.bytes)->version--;
     restore(c, &k, 1, &s);
     assert_int_equal(account_of(c, k).queued, 40);
+}
+
+static void fewer_actors_than_there_were_are_refused(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.actors = 12;
+    rk_kernel k = launch_active(c, "counter", "counter", &o);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    o.actors = 11;
+    k = launch(c, "counter", "counter", &o);
+    assert_status(rk_snapshot_restore(c->runtime, &k, 1, s.bytes, s.size), RK_UNSUPPORTED);
+    assert_error_says("had 12 actors then and has 11 now");
+    rk_snapshot_free(&s);
+}
+
+static void a_message_lives_as_long_as_it_had_left_at_the_cut(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.expiry = 1;
+    for (rk_u32 over = 0; over < 2; over++) {
+        /* given a second to live, of which 600 ms have passed at the cut */
+        amount a = { 1 };
+        rk_send_options second = RK_SEND_DEFAULTS;
+        second.ttl_us = 1000000;
+        rk_kernel k = launch(c, "adder", "adder", &o);
+        assert_ok(rk_send(c->runtime, k, RK_BODY(a), &second));
+        let_pass(c, RK_MILLISECONDS(600));
+        rk_snapshot s = snapshot_of(c, &k, 1);
+        let_pass(c, RK_SECONDS(5));
+        start_anew(c);
+        k = launch(c, "adder", "adder", &o);
+        restore(c, &k, 1, &s);
+        let_pass(c, RK_MILLISECONDS(over ? 401 : 400));
+        assert_ok(rk_activate(c->runtime, k));
+        settle(c);
+        assert_int_equal(account_of(c, k).expired, over);
+        assert_int_equal(account_of(c, k).delivered, !over);
+        start_anew(c);
+    }
+}
+
+static rk_outstanding ask(contract *c, rk_kernel k, rk_u32 value, response *reply)
+{
+    inquiry q = { value, ANSWER_ONCE };
+    rk_outstanding request;
+    assert_ok(rk_request_start(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), reply, sizeof *reply, 0,
+                               CONTRACT_PATIENCE, &request));
+    return request;
+}
+
+static void a_reply_to_who_is_gone_is_not_taken_for_that_of_another(contract *c)
+{
+    /* given a request that was queued at the cut, and one in the next process */
+    rk_launch_options o = rk_production();
+    response gone, reply = { 0, 0 };
+    o.requests = 1;
+    rk_kernel k = launch(c, "replier", "replier", &o);
+    rk_outstanding request = ask(c, k, 7, &gone);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    assert_ok(rk_request_abandon(c->runtime, &request));
+    start_anew(c);
+    k = launch(c, "replier", "replier", &o);
+    restore(c, &k, 1, &s);
+    request = ask(c, k, 30, &reply);
+
+    /* when both are answered, then the second has its own reply */
+    assert_ok(rk_activate(c->runtime, k));
+    settle(c);
+    assert_ok(rk_request_await(c->runtime, &request, CONTRACT_PATIENCE));
+    assert_int_equal(reply.value, 60); /* twice what was asked */
+    wait_until(c, account_of(c, k).late_replies == 1);
+
+    /* and what was late is still known in the process after it */
+    s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    k = launch(c, "replier", "replier", &o);
+    restore(c, &k, 1, &s);
+    assert_int_equal(account_of(c, k).late_replies, 1);
+}
+
+static void what_was_refused_and_what_died_is_still_known(contract *c)
+{
+    rk_launch_options o = small(16);
+    o.deduplication_window = 16;
+    o.backpressure = RK_BACKPRESSURE_REJECT;
+    rk_kernel k = launch_active(c, "failing", "failing", &o);
+    for (rk_u32 i = 0; i < 3; i++) {
+        attempt a = { i, FAULT_ODD };
+        assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+        wait_until(c, account_of(c, k).dead == i + 1);
+    }
+    wait_until(c, account_of(c, k).dead_letters == 3);
+    assert_ok(rk_deactivate(c->runtime, k));
+    for (rk_u32 i = 0; i < 18; i++) {
+        attempt a = { i, FAULT_NONE };
+        rk_send_options known = RK_SEND_DEFAULTS;
+        known.id = i < 2 ? 1 : i;
+        rk_status expected = i == 1 ? RK_DUPLICATE : i == 17 ? RK_FULL : RK_OK;
+        assert_status(rk_send(c->runtime, k, RK_BODY(a), &known), expected);
+    }
+    rk_account before = account_of(c, k);
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    start_anew(c);
+    k = launch(c, "failing", "failing", &o);
+    restore(c, &k, 1, &s);
+    rk_account after = account_of(c, k);
+    assert_int_equal(after.refused_full, 1);
+    assert_int_equal(after.refused_duplicate, 1);
+    assert_int_equal(after.dead, 3);
+    assert_int_equal(after.dead_letters, 3);
+    assert_int_equal(after.dead_letters_lost, 3); /* those that were kept stayed with the process */
+    assert_int_equal(after.queued, before.queued);
+    assert_int_equal(after.balanced, 1);
 }
 
 static void a_snapshot_that_is_cut_or_garbled_harms_nobody(contract *c)
@@ -590,6 +714,10 @@ static const contract_case cases[] = {
     { CASE(a_cut_through_two_kernels_has_each_message_once), NEEDS_THREADS },
     { CASE(a_note_is_written_at_the_cut_and_comes_back), ON_EVERY },
     { CASE(a_snapshot_goes_only_into_what_it_was_taken_of), NEEDS_REGIONS },
+    { CASE(fewer_actors_than_there_were_are_refused), NEEDS_REGIONS },
+    { CASE(a_message_lives_as_long_as_it_had_left_at_the_cut), NEEDS_REGIONS | NEEDS_STEP },
+    { CASE(a_reply_to_who_is_gone_is_not_taken_for_that_of_another), NEEDS_REGIONS },
+    { CASE(what_was_refused_and_what_died_is_still_known), NEEDS_REGIONS },
     { CASE(a_snapshot_that_is_cut_or_garbled_harms_nobody), NEEDS_REGIONS },
     { CASE(what_cannot_be_at_a_cut_says_why), ON_EVERY },
     { CASE(a_batch_that_finds_no_room_is_waited_for_and_then_named), NEEDS_REGIONS },
