@@ -208,6 +208,37 @@ static void a_replayed_letter_goes_to_the_kernel_that_had_refused_it(contract *c
     assert_status(rk_replay_dead(c->runtime, &second, k), RK_INVALID_ARGUMENT);
 }
 
+static void letters_are_replayed_in_their_order_and_not_to_a_kernel_that_has_ended(contract *c)
+{
+    rk_kernel k = launch_active(c, "failing", "failing", 0);
+    attempt a[8], b;
+    rk_dead_letter letter[8];
+    size_t got;
+    for (rk_u32 i = 0; i < 8; i++) attempt_with(c, k, i, FAULT_ODD);
+    wait_until(c, account_of(c, k).dead_letters == 8);
+    assert_ok(rk_receive_dead_many(c->runtime, k, a, sizeof *a, 8, letter, CONTRACT_PATIENCE, &got));
+    assert_int_equal(got, 8);
+    for (rk_u32 i = 0; i < 8; i++) {
+        a[i].fault = FAULT_NONE;
+        assert_ok(rk_replay_dead(c->runtime, &letter[i], (rk_kernel){ 0, 0 }));
+    }
+    for (rk_u32 i = 0; i < 8; i++) {
+        receive(c, k, &b);
+        assert_int_equal(b.number, i);
+    }
+    wait_until(c, account_of(c, k).delivered == 8);
+    assert_int_equal(account_of(c, k).accepted, 16);
+
+    /* when it has ended, then the caller still has the letter, for another kernel */
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    assert_status(rk_replay_dead(c->runtime, &letter[5], (rk_kernel){ 0, 0 }), RK_STALE);
+    rk_kernel other = launch_active(c, "other", "failing", 0);
+    assert_ok(rk_replay_dead(c->runtime, &letter[5], other));
+    settle(c);
+    receive(c, other, &b);
+    assert_int_equal(b.number, 5);
+}
+
 /* A source that has sent offers on to a target that isn't active and takes 16. */
 typedef struct offered {
     rk_kernel source, target;
@@ -395,6 +426,7 @@ static const contract_case cases[] = {
     { CASE(an_alert_that_would_never_come_is_refused), ON_EVERY },
     { CASE(many_letters_are_taken_in_one_call), ON_EVERY },
     { CASE(a_replayed_letter_goes_to_the_kernel_that_had_refused_it), ON_EVERY },
+    { CASE(letters_are_replayed_in_their_order_and_not_to_a_kernel_that_has_ended), ON_EVERY },
     { CASE(a_replayed_letter_that_was_sent_goes_to_its_target), ON_EVERY },
     { CASE(a_letter_that_does_not_fit_stays), ON_EVERY },
     { CASE(the_callback_sees_every_letter_in_order), ON_EVERY },
