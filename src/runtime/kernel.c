@@ -573,7 +573,8 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     if (!rk_kernel_is_live(kernel)) return RK_OK;
     rk_status status = RK_OK;
     close_intake(kernel);
-    if (rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending) {
+    const int finishes = rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending;
+    if (finishes) {
         if (!wait_until_quiet(kernel, deadline_ns)) return ended_by_another(kernel);
         if (!is_quiet(kernel)) status = RK_TIMED_OUT;
     }
@@ -600,6 +601,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     }
     rk_reports_collect(kernel);
     const rk_u64 unsent = end_unsent(kernel);
+    if (finishes && unsent) status = RK_TIMED_OUT; /* by a hook that ran when nothing was queued any more */
     if (status == RK_TIMED_OUT)
         rk_error(
             status,
