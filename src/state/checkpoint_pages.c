@@ -150,7 +150,7 @@ static rk_status walk_free(const walk *w, rk_u64 page, const rk_u8 *value, rk_u6
 /* The pages of a large value. */
 static rk_status walk_overflow(const walk *w, found *f, rk_u64 number, rk_u64 size, const rk_u8 **value)
 {
-    page_head head;
+    page_head head = { 0 };
     rk_status status = open_page(w, number, OVERFLOWS, &head);
     if (status != RK_OK) return status;
     rk_u64 count = head.lower | (rk_u64)head.upper << 16;
@@ -208,7 +208,7 @@ static rk_status walk_node(const walk *w, found *f, rk_u64 page, rk_u32 at, rk_u
 /* A page that is `depth` - 1 above the leaves. */
 static rk_status walk_page(const walk *w, found *f, rk_u64 number, rk_u32 depth)
 {
-    page_head head;
+    page_head head = { 0 };
     rk_u32 is_leaf = depth == 1;
     rk_status status = open_page(w, number, is_leaf ? LEAF : BRANCH, &head);
     if (status == RK_OK) status = mark(w, number, 1);
