@@ -22,4 +22,7 @@ static inline void set_control(rk_u32 *word, rk_u32 value)
 #define CLOSE_GATE() set_control(&contract_controls.closed, 1)
 #define OPEN_GATE() contract_control_open()
 
+/* A tick for one actor, with an id that a window may know already. */
+rk_status tick_actor(contract *c, rk_kernel k, rk_u32 actor, rk_u64 id);
+
 #endif

@@ -237,15 +237,6 @@ static void a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew(
     ask_amount(c, k, 1, 1);
 }
 
-static rk_status tick_actor(contract *c, rk_kernel k, rk_u32 actor, rk_u64 id)
-{
-    tick t = { actor, 0 };
-    rk_send_options s = RK_SEND_DEFAULTS;
-    s.target = actor;
-    s.id = id;
-    return rk_send(c->runtime, k, RK_BODY(t), &s);
-}
-
 static void an_id_is_known_to_whichever_shard_has_its_actor_now(contract *c)
 {
     rk_launch_options o = small(64);

@@ -220,15 +220,6 @@ static void actors_and_what_is_queued_for_them_find_their_shards_anew(contract *
     }
 }
 
-static rk_status tick_actor(contract *c, rk_kernel k, rk_u32 actor, rk_u64 id)
-{
-    tick t = { actor, 0 };
-    rk_send_options s = RK_SEND_DEFAULTS;
-    s.target = actor;
-    s.id = id;
-    return rk_send(c->runtime, k, RK_BODY(t), &s);
-}
-
 static void an_id_is_known_to_whichever_shard_has_its_actor_then(contract *c)
 {
     rk_launch_options o = small(64);
