@@ -89,7 +89,6 @@ static inline int __syncthreads_and(int value) { return emu->block(value == 0) =
 #define __nv_atomic_fetch_add(word, value, order, scope) EMU_STEP(__atomic_fetch_add(word, value, order))
 #define __nv_atomic_fetch_or(word, value, order, scope) EMU_STEP(__atomic_fetch_or(word, value, order))
 #define __nv_atomic_fetch_and(word, value, order, scope) EMU_STEP(__atomic_fetch_and(word, value, order))
-#define __nv_atomic_thread_fence(order, scope) __atomic_thread_fence(order)
 #define __nv_atomic_compare_exchange_n(word, expected, value, weak, order, failed, scope) \
     EMU_STEP(__atomic_compare_exchange_n(word, expected, value, weak, order, failed))
 template <class T> static inline T emu_least(T *word, T value, bool largest)
@@ -141,6 +140,11 @@ static inline unsigned long long rk_port_add_u64(unsigned long long *word, unsig
     return EMU_STEP(__atomic_fetch_add(word, n, __ATOMIC_RELAXED));
 }
 
+static inline void rk_port_fence(int order, unsigned scope)
+{
+    (void)scope;
+    __atomic_thread_fence(order);
+}
 static inline unsigned rk_port_seen(const unsigned *word)
 {
     return EMU_STEP(__atomic_load_n(word, __ATOMIC_ACQUIRE));

@@ -63,10 +63,10 @@ PROBES = {
                          ["ld.acquire.sys.b32", "ld.acquire.sys.b64", "ld.acquire.gpu.b64", "ld.relaxed.sys.b64",
                           "ld.acquire.sys.b64"]),
     "n2_end_edges": ("rk_context *c", "rk_end_edges(c);", ["st.release.sys.b64"]),
-    "b1_batch_release": ("rk_shard *shard", "rk_batch_release(shard->memory);", {"fence.acq_rel.gpu", "fence.acq_rel.sys"}),
-    "b2_batch_acquire": ("rk_shard *shard", "rk_batch_acquire(shard->memory);", {"fence.acq_rel.gpu", "fence.acq_rel.sys"}),
-    "b1_across": ("", "rk_batch_release(RK_ACROSS_BUS);", ["fence.acq_rel.sys"]),
-    "b2_across": ("", "rk_batch_acquire(RK_ACROSS_BUS);", ["fence.acq_rel.sys"]),
+    "b1_batch_release": ("rk_shard *shard", "rk_batch_release(shard->memory);", {"fence.release.gpu", "fence.release.sys"}),
+    "b2_batch_acquire": ("rk_shard *shard", "rk_batch_acquire(shard->memory);", {"fence.acquire.gpu", "fence.acquire.sys"}),
+    "b1_across": ("", "rk_batch_release(RK_ACROSS_BUS);", ["fence.release.sys"]),
+    "b2_across": ("", "rk_batch_acquire(RK_ACROSS_BUS);", ["fence.acquire.sys"]),
     "t1_await": ("rk_turnstile *t, rk_u32 *to", "*to = rk_turnstile_await(&t->passed, &t->halted, 1);",
                  ["ld.acquire.cta.shared.u32+"]),
     "t2_pass": ("rk_turnstile *t", "rk_turnstile_pass(&t->passed, 1);", ["st.release.cta.shared.u32"]),
@@ -88,20 +88,20 @@ PROBES = {
               {"ld.relaxed.gpu.b32", "ld.relaxed.gpu.b64", *LOAD_SEEN, "atom.add.acquire.gpu.u32",
                "atom.add.relaxed.gpu.u32", "atom.add.acq_rel.gpu.u64", "atom.cas.acq_rel.gpu.b64"}),
     # -- fences, as a handler asks for them
-    "fence_release_device": ("", "rk_memory_fence(RK_RELEASE, RK_SCOPE_DEVICE);", ["fence.acq_rel.gpu"]),
-    "fence_acquire_device": ("", "rk_memory_fence(RK_ACQUIRE, RK_SCOPE_DEVICE);", ["fence.acq_rel.gpu"]),
+    "fence_release_device": ("", "rk_memory_fence(RK_RELEASE, RK_SCOPE_DEVICE);", ["fence.release.gpu"]),
+    "fence_acquire_device": ("", "rk_memory_fence(RK_ACQUIRE, RK_SCOPE_DEVICE);", ["fence.acquire.gpu"]),
     "fence_sequential_device": ("", "rk_memory_fence(RK_SEQ_CST, RK_SCOPE_DEVICE);", ["fence.sc.gpu"]),
-    "fence_release_block": ("", "rk_memory_fence(RK_RELEASE, RK_SCOPE_BLOCK);", ["fence.acq_rel.cta"]),
-    "fence_release_system": ("", "rk_memory_fence(RK_RELEASE, RK_SCOPE_SYSTEM);", ["fence.acq_rel.sys"]),
+    "fence_release_block": ("", "rk_memory_fence(RK_RELEASE, RK_SCOPE_BLOCK);", ["fence.release.cta"]),
+    "fence_release_system": ("", "rk_memory_fence(RK_RELEASE, RK_SCOPE_SYSTEM);", ["fence.release.sys"]),
     "fence_sequential_system": ("", "rk_memory_fence(RK_SEQ_CST, RK_SCOPE_SYSTEM);", ["fence.sc.sys"]),
     # -- whole turns, which hold M1, and the fences of RK_SEQUENTIAL
     "m1_open": ("rk_context *c, rk_u32 *limit, rk_u32 *to", "*to = rk_visit_open(c, limit);",
                 ("ld.acquire.sys.b32", COUNT, "ld.acquire.sys.b32")),
     "m1_taken": ("rk_context *c, rk_u32 *to", "*to = rk_visit_taken(c);", {"ld.acquire.sys.b32": 2}),  # with N1
     "m1_draining": ("rk_context *rk_ctx, rk_u32 *to", "*to = rk_is_draining(rk_ctx);", {"ld.acquire.sys.b32": 2}),  # with N1
-    "publish": ("rk_context *c, rk_u32 *to", "*to = rk_publish(c);", {"fence.acq_rel.sys": 1}),  # a reference's
-    "join": ("rk_context *c, rk_u8 *slot", "rk_message_join(c, slot);", ["fence.acq_rel.gpu"]),  # likewise, if relaxed
-    "examine": ("rk_context *c, rk_u32 *to", "*to = rk_message_examine(c);", {"fence.acq_rel.gpu": 1}),  # likewise
+    "publish": ("rk_context *c, rk_u32 *to", "*to = rk_publish(c);", {"fence.release.sys": 1}),  # a reference's
+    "join": ("rk_context *c, rk_u8 *slot", "rk_message_join(c, slot);", ["fence.acquire.gpu"]),  # likewise, if relaxed
+    "examine": ("rk_context *c, rk_u32 *to", "*to = rk_message_examine(c);", {"fence.acquire.gpu": 1}),  # likewise
 }
 LABELS = ("P1", "P2", "P3", "C1", "C2", "C3", "E1", "E2", "L1", "L2", "N1", "N2", "M1", "B1", "B2")
 

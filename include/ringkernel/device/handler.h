@@ -120,7 +120,7 @@ RK_FN RK_GLOBAL const rk_header *rk_header_of(rk_context *context, RK_MSG const 
 RK_FN void rk_reference_acquire(RK_GLOBAL const rk_shard *shard)
 {
 #if defined(RK_LANG_CUDA)
-    if (shard->memory == RK_RELAXED_MEMORY) rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE);
+    if (shard->memory == RK_RELAXED_MEMORY) rk_fence(RK_ACQUIRE, RK_SCOPE_DEVICE);
 #else
     (void)shard;
 #endif

@@ -10,17 +10,17 @@
 RK_FN void rk_batch_release(rk_u32 memory)
 {
     if (memory == RK_ACROSS_BUS)
-        rk_fence(RK_ACQ_REL, RK_SCOPE_SYSTEM); /* B1 */
+        rk_fence(RK_RELEASE, RK_SCOPE_SYSTEM); /* B1 */
     else if (memory != RK_RELAXED_MEMORY)
-        rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE); /* B1 */
+        rk_fence(RK_RELEASE, RK_SCOPE_DEVICE); /* B1 */
 }
 
 RK_FN void rk_batch_acquire(rk_u32 memory)
 {
     if (memory == RK_ACROSS_BUS)
-        rk_fence(RK_ACQ_REL, RK_SCOPE_SYSTEM); /* B2 */
+        rk_fence(RK_ACQUIRE, RK_SCOPE_SYSTEM); /* B2 */
     else if (memory == RK_RELEASE_ACQUIRE)     /* a sequential kernel has a stronger fence behind its take */
-        rk_fence(RK_ACQ_REL, RK_SCOPE_DEVICE); /* B2 */
+        rk_fence(RK_ACQUIRE, RK_SCOPE_DEVICE); /* B2 */
 }
 
 /* Does the lane that a batch comes by, or goes by, want that fence? `inside`: it is the device's own. */

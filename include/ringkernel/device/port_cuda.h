@@ -63,11 +63,8 @@
 #define rk_max_u64(pointer, value, order, scope) \
     __nv_atomic_fetch_max((rk_u64 *)(pointer), (rk_u64)(value), order, RK_PORT_SCOPE(scope))
 /* A fence of device scope stays one between devices, too: there lanes carry messages, as they do over the
- * bus, and a fence of system scope would wait for all that was posted over the link. PTX has fences of both
- * sides only: asked for one of a single side, the compiler makes a sequentially consistent one. */
-#define rk_fence(order, scope)                                                                      \
-    __nv_atomic_thread_fence((order) == RK_ACQUIRE || (order) == RK_RELEASE ? RK_ACQ_REL : (order), \
-                             (scope) == RK_SCOPE_DEVICE ? __NV_THREAD_SCOPE_DEVICE : RK_PORT_SCOPE(scope))
+ * bus, and a fence of system scope would wait for all that was posted over the link. */
+#define rk_fence(order, scope) rk_port_fence(order, scope)
 
 #define rk_cas_u32(pointer, expected, value, order, scope) \
     rk_port_cas_u32((rk_u32 *)(pointer), (rk_u32)(expected), (rk_u32)(value))

@@ -19,6 +19,37 @@ RK_FN void rk_store_unit(rk_unit *unit, rk_unit value)
                  : "memory");
 }
 
+/* An acquire waits for no write: it makes the loads behind it read anew, which is a fraction of a fence of both sides. PTX has
+ * such a fence, and one for the release alone, the built-ins have none: asked for one side they are sequentially
+ * consistent. Compilers before CUDA 13 get both sides. */
+#if __CUDACC_VER_MAJOR__ >= 13
+#define RK_PORT_ACQUIRE "acquire"
+#define RK_PORT_RELEASE "release"
+#else
+#define RK_PORT_ACQUIRE "acq_rel"
+#define RK_PORT_RELEASE "acq_rel"
+#endif
+#define RK_PORT_FENCE(order, reach) asm volatile("fence." order "." reach ";" : : : "memory")
+#define RK_PORT_FENCE_IN(order, scope)   \
+    if ((scope) == RK_SCOPE_SYSTEM)      \
+        RK_PORT_FENCE(order, "sys");     \
+    else if ((scope) == RK_SCOPE_DEVICE) \
+        RK_PORT_FENCE(order, "gpu");     \
+    else                                 \
+        RK_PORT_FENCE(order, "cta")
+RK_FN void rk_port_fence(int order, rk_u32 scope)
+{
+    if (order == RK_ACQUIRE) {
+        RK_PORT_FENCE_IN(RK_PORT_ACQUIRE, scope);
+    } else if (order == RK_RELEASE) {
+        RK_PORT_FENCE_IN(RK_PORT_RELEASE, scope);
+    } else if (order == RK_SEQ_CST) {
+        RK_PORT_FENCE_IN("sc", scope);
+    } else {
+        RK_PORT_FENCE_IN("acq_rel", scope);
+    }
+}
+
 /* The compiler splits plain accesses of structures into words. */
 RK_FN rk_unit rk_get_unit(const void *from)
 {
