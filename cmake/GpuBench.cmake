@@ -44,7 +44,7 @@ set_target_properties(primitives_device PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PR
 target_include_directories(primitives_device PRIVATE ${PROJECT_SOURCE_DIR}/bench)
 target_link_libraries(primitives_device PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
 ringkernel_add_kernels(primitives_device ${PROJECT_SOURCE_DIR}/bench/primitives.rk.c)
-add_dependencies(gpu_patterns primitives_device)
+add_dependencies(gpu_patterns primitives_device gpu_bench)
 foreach(program app_pagerank example_inference)
     if(TARGET ${program})
         add_dependencies(gpu_patterns ${program})

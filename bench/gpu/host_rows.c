@@ -39,6 +39,58 @@ static void round_trip(const row *self, trial *t, double s)
     add_dead(t);
 }
 
+/* --- a kernel of 132 shards, idle but for one: row 12 */
+
+#define IDLE_SHARDS 132u
+#define IDLE_NS 5000000u /* after which a block rests: device/rest.h */
+
+static void open_bounces(const row *self)
+{
+    rk_launch_options o = plain("bounce", IDLE_SHARDS);
+    (void)self;
+    launch(&o);
+}
+
+static uint64_t trip_to(rk_u32 shard, trial *t)
+{
+    rk_send_options o = RK_SEND_DEFAULTS;
+    item m, back;
+    fill(&m, (rk_u32)++number, 7);
+    o.target = shard;
+    uint64_t begin = now_ns();
+    MUST(rk_send(runtime, kernels[0], RK_BODY(m), &o));
+    MUST(rk_receive(runtime, kernels[0], &back, sizeof back, NULL, RK_SECONDS(2)));
+    uint64_t took = now_ns() - begin;
+    t->in++;
+    t->out++;
+    t->wrong += memcmp(&m, &back, sizeof m) != 0;
+    return took;
+}
+
+/* `n` shards are asked in turn: one always, or each when all have been idle for a while. */
+static void trips_among_idle(const row *self, trial *t, double s)
+{
+    activate_all();
+    bind_thread(0);
+    for (rk_u32 shard = 0; shard < IDLE_SHARDS; shard++)
+        trip_to(shard, t); /* the first wait for the launch */
+    uint64_t begin = now_ns(), end = begin + (uint64_t)(s * 1e9);
+    for (rk_u32 i = 0; now_ns() < end; i++) {
+        for (uint64_t until = now_ns() + (self->n > 1u ? IDLE_NS : 0u); now_ns() < until;) {}
+        trial_sample(t, trip_to(i % self->n, t));
+    }
+    t->seconds = (double)(now_ns() - begin) / 1e9;
+    bind_thread(-1);
+    deactivate_all();
+    add_dead(t);
+}
+
+static int raw_one_trip(const row *self, trial *t, double s)
+{
+    (void)self;
+    return raw_round_trip(t, 64, s);
+}
+
 static int raw_trip(const row *self, trial *t, double s) { return raw_round_trip(t, self->n, s); }
 
 /* --- host → kernel: row 3 */
@@ -192,6 +244,10 @@ static const row table[] = {
       "rk_receive_many of 256 from a block of 512 threads; raw: a ring and a block of 1,024" },
     { "4.8", "kernel - host, 8 threads", 1, open_sources, to_host, raw_up, 8, 0.7, 0, 0, 0,
       "eight kernels of one shard, one reader each; raw: a ring and a block each" },
+    { "12.1", "row 1 beside 131 idle shards", 0, open_bounces, trips_among_idle, raw_one_trip, 1, 1.2, 2, 0, 0,
+      "one of 132 shards has all the messages" },
+    { "12.132", "host - handler - host, after 5 ms without any", 0, open_bounces, trips_among_idle, raw_one_trip,
+      IDLE_SHARDS, 0, 0, 0, 0, "132 shards that rest, each asked in turn; raw: a warp that always polls" },
 };
 /* clang-format on */
 const rows host_rows = ROWS(table);

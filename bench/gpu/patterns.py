@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """What the patterns cost on a GPU: PageRank in supersteps beside one launch for each, inference by batch size, the building blocks beside
-their naive forms.
+their naive forms, and the power of shards that have nothing to do.
 
-    patterns.py [--save FOLDER] [--only pagerank|inference|primitives] [--backend cuda|cpu] [--rounds N]
+    patterns.py [--save FOLDER] [--only pagerank|inference|primitives|power] [--backend cuda|cpu] [--rounds N]
 
-Builds the preset `gpu` with RK_GPU_BENCH and runs the programs of bench/gpu and of the examples; ends with three tables. --save keeps
+Builds the preset `gpu` with RK_GPU_BENCH and runs the programs of bench/gpu and of the examples; ends with a table of each. --save keeps
 patterns-DATE.json: a manifest, every round and the medians. The ranks of both sides must be the same bytes, and accounts balance, or the
 status is 1. --backend cpu tries the script without a GPU; the bare program is left out then. 77: no GPU, or no nvcc. What the bare
 program is compiled for: RK_GPU_BENCH_ARCH (native).
@@ -17,6 +17,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,7 +155,39 @@ def primitives(_folder, backend, _rounds):
     return rows
 
 
-PARTS = {"pagerank": pagerank, "inference": inference, "primitives": primitives}
+# ------------------------------------------------------------------------------------------- power
+
+
+POWER = {"no kernel": None, "132 shards that have nothing to do": "12.132", "one of them busy": "12.1"}  # rows of gpu_bench
+POWER_S = 4  # each; behind the first second and a half the clocks are what they will be
+
+
+def watts():
+    said = run("nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits")
+    return float(said.split()[0]) if said else 0.0
+
+
+def power(_folder, backend, rounds):
+    if backend != "cuda":
+        return []
+    rows = []
+    say("\nPower of the device")
+    for name, row in POWER.items():
+        drawn = []
+        for _ in range(rounds):
+            command = [BUILD / "bench/gpu_bench", "--only", row, "--rounds", "1", "--seconds", str(POWER_S)]
+            with subprocess.Popen(command if row else ["sleep", str(POWER_S)], cwd=BUILD, stdout=subprocess.DEVNULL) as bench:
+                time.sleep(2.5 + POWER_S * (row is not None))  # the bare program comes first, or none
+                drawn += [watts() for _ in range(4)]
+                bench.wait(LIMIT_S)
+                if bench.returncode:
+                    fail(f"power: gpu_bench --only {row}: status {bench.returncode}")
+        rows.append({"what": name, "watts": statistics.median(drawn), "rounds": drawn})
+        say(f"{name:36} {rows[-1]['watts']:6.1f} W")
+    return rows
+
+
+PARTS = {"pagerank": pagerank, "inference": inference, "primitives": primitives, "power": power}
 
 
 def main():

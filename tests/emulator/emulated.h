@@ -174,6 +174,11 @@ static inline unsigned long long rk_port_add_and_tell(unsigned condition, unsign
 static inline unsigned long long rk_port_now_ns(void) { return emu->now_ns(); }
 static inline unsigned long long rk_port_cycles(void) { return emu->cycles(); }
 static inline void rk_port_pause(void) { emu->step(); }
+static inline void rk_port_rest(unsigned ns)
+{
+    (void)ns;
+    emu->step();
+}
 static inline unsigned rk_port_block_bytes(void) { return emu_me->shared_bytes; }
 
 #endif

@@ -148,6 +148,7 @@ typedef struct rk_look {
     rk_found found;
     rk_u64 plain_shard; /* arena offset of the shard that `plain` is of; 0: of none yet */
     rk_plain plain;
+    rk_u64 worked_ns; /* when the block last had something to do, by the device's timer: see rest.h */
 } rk_look;
 
 /* The constants of the rings, once for a shard: they stay as they are while a kernel is served. Both lanes are of one
@@ -339,6 +340,7 @@ RK_FN_LARGE void rk_block_take(rk_entry *entry, rk_u32 most)
     }
     RK_GLOBAL rk_lane *lane[2] = { rk_shard_lane(context, 0), rk_shard_lane(context, 1) };
     if (!rk_block_takes(entry, lane[0]) || !rk_block_takes(entry, lane[1])) {
+        RK_PORT_BLOCK_BARRIER(); /* all have seen whose look it is, which now changes */
         rk_block_take_locked(entry, most);
         return;
     }

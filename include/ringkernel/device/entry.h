@@ -296,6 +296,8 @@ RK_FN void rk_entry_say_gone(const rk_entry *entry, RK_GLOBAL const rk_u64 *tabl
     }
 }
 
+#define RK_VISITS_SERVED ((1u << RK_VISIT_PAUSED) - 1u)
+
 /* `run` is written as a constant by each entry, so a unit holds only the ways of running that its kernels
  * need. Visit after visit, until the slice is over or nothing is left to serve. */
 RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits,
@@ -315,8 +317,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #endif
     rk_u32 idle = 0;
     for (rk_u32 round = 0; visits == 0 || round < visits; round++) {
-        rk_u32 worked = 0;
-        rk_u32 served = 0;
+        rk_u32 came = 0; /* what visits came to: a bit for each RK_VISIT_* */
         for (rk_u32 s = RK_BLOCK_NUMBER(entry); s < count; s += RK_BLOCK_COUNT(entry)) {
             rk_u32 most = 0xffffffffu;
 #if defined(RK_LANG_CUDA)
@@ -340,8 +341,7 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #if defined(RK_LANG_CUDA)
             if (visit == RK_VISIT_IDLE) visit = express_visit;
 #endif
-            worked |= visit == RK_VISIT_WORKED;
-            served |= visit < RK_VISIT_PAUSED;
+            came |= 1u << visit;
             if (visits && entry->thread == 0) {
                 rk_store_u64(&entry->context.told->progress, entry->context.shard->meter.progress, RK_RELAXED,
                              RK_SCOPE_SYSTEM);
@@ -353,9 +353,14 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
 #elif !defined(RK_LANG_METAL)
         if (!visits && entry->thread == 0) entry->silent |= rk_host_is_silent(entry, round, &beat, &heard);
 #endif
+        const rk_u32 worked = came >> RK_VISIT_WORKED & 1u;
         idle = worked ? 0u : idle + 1u;
-        if (!served || (visits && idle >= RK_SLICE_IDLE)) break;
+        if (!(came & RK_VISITS_SERVED) || (visits && idle >= RK_SLICE_IDLE)) break;
+#if defined(RK_LANG_CUDA)
+        if (entry->thread == 0) rk_block_breathe(entry, came, visits);
+#else
         if (!worked) rk_port_pause();
+#endif
     }
     if (!visits) rk_entry_say_gone(entry, table, count);
 }
@@ -404,6 +409,7 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
         entry.claim = &claim;                                                                      \
         entry.look = &look;                                                                        \
         if (entry.thread == 0) look.shard = look.plain_shard = 0;                                  \
+        if (entry.thread == 0) rk_block_worked(&entry);                                            \
         entry.numbers = numbers;                                                                   \
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
     }

@@ -4,6 +4,7 @@
 #define RINGKERNEL_DEVICE_EXPRESS_ALONE_H
 
 #include "express_turn.h"
+#include "rest.h"
 
 #if defined(RK_LANG_CUDA)
 
@@ -75,7 +76,8 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
     const rk_unit *orders = (const rk_unit *)context->told;
     rk_alone a = rk_alone_of(x, bands);
     rk_u32 from_kernels = 0, near = 0, run = 0, why = RK_ALONE_LEAVE, from = 0, band = 0;
-    for (rk_u32 idle = 0, turns = 0; idle < RK_EXPRESS_IDLE && turns < RK_EXPRESS_TURNS;) {
+    rk_u32 rest_ns = rk_block_rest_ns(entry), turns = 0;
+    for (rk_u32 idle = 0; idle < RK_EXPRESS_IDLE && turns < RK_EXPRESS_TURNS;) {
         from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
         near = from ? near + 1u : 0u;
         const rk_u32 head = (from ? a.head[1] : a.head[0]) + a.ahead, lap = head & ~a.mask;
@@ -92,7 +94,7 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
                 break;
         }
         if (!begun) {
-            idle++;
+            idle += rk_block_rested(rest_ns);
             run = 0;
             continue;
         }
@@ -165,10 +167,11 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
         if ((a.watches || a.ahead) && a.band == band) (from ? a.head[1] : a.head[0])++;
         __syncwarp(); /* what the lanes have read is written again for the next message */
         from_kernels = from;
-        idle = 0;
+        idle = rest_ns = 0;
         turns++;
     }
     if (lane == 0) {
+        if (turns) rk_block_worked(entry);
         x->alone = why;
         x->alone_from = from;
         x->alone_band = band;

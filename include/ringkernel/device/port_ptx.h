@@ -155,6 +155,8 @@ RK_FN rk_u64 rk_port_cycles(void)
     return cycles;
 }
 RK_FN void rk_port_pause(void) { asm volatile("nanosleep.u32 20;"); }
+/* For `ns`, or up to twice that. */
+RK_FN void rk_port_rest(rk_u32 ns) { asm volatile("nanosleep.u32 %0;" : : "r"(ns)); }
 
 /* Bytes of the block's own memory that the launch has asked for. */
 RK_FN rk_u32 rk_port_block_bytes(void)

@@ -38,7 +38,8 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_con
     const rk_unit *orders = (const rk_unit *)context->told;
     rk_line host = rk_line_of(&x->in[0][0]), device = rk_line_of(&x->in[1][0]);
     rk_u32 from_kernels = 0, near = 0, why = RK_ALONE_LEAVE, from = 0;
-    for (rk_u32 idle = 0, turns = 0; idle < RK_EXPRESS_IDLE && turns < RK_EXPRESS_TURNS;) {
+    rk_u32 rest_ns = rk_block_rest_ns(entry), turns = 0;
+    for (rk_u32 idle = 0; idle < RK_EXPRESS_IDLE && turns < RK_EXPRESS_TURNS;) {
         from = sources && near < (from_kernels ? RK_EXPRESS_BUS : 1u);
         near = from ? near + 1u : 0u;
         const rk_line line = from ? device : host;
@@ -56,7 +57,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_con
                 break;
         }
         if (!(fresh & 1u)) {
-            idle++;
+            idle += rk_block_rested(rest_ns);
             continue;
         }
         const rk_u32 units = __shfl_sync(RK_ALL_LANES, rk_shuttle_units(unit), 0);
@@ -110,10 +111,11 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_con
             host.head++;
         __syncwarp(); /* what the lanes have read is written again for the next message */
         from_kernels = from;
-        idle = 0;
+        idle = rest_ns = 0;
         turns++;
     }
     if (lane == 0) {
+        if (turns) rk_block_worked(entry);
         x->in[0][0].head = host.head;
         x->in[1][0].head = device.head;
         x->alone = why;
