@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""What a document shows, done as its reader would: `document.py DOCUMENT`, with the RK_ variables of CTest.
+"""What a document shows, done as its reader would: `document.py DOCUMENT [LINES]`, with the RK_ variables of CTest.
 
 The program (a ```c block with main) becomes summer.c; without main, a kernel of its own, summer.rk.c; a ```yaml block
 app.yaml. Then the commands of every block that begins with "$ " are run by one shell, in a folder in which ~/.local is
 the installed tree and build/install the build, and each must print what the document shows below it. Only the lines
 that build are left out. A block without main that ends in a launch replaces the program's launch: what the changed
-program says must be the block that follows it.
+program says must be the block that follows it. The program has at most so many LINES, empty ones too.
 """
 import os
 import pathlib
@@ -88,6 +88,9 @@ def same(what, shown, said):
 
 def main():
     document = Document(pathlib.Path(sys.argv[1]))
+    lines = len(document.first("c", "int main").splitlines())
+    if len(sys.argv) > 2 and lines > int(sys.argv[2]):
+        sys.exit(f"the program has {lines} lines, where at most {sys.argv[2]} are meant")
     if not (pathlib.Path(os.environ["RK_PREFIX"]) / "lib/pkgconfig/ringkernel.pc").exists():
         print("SKIP: this build doesn't install its libraries to lib/, as the document has it")
         sys.exit(SKIPPED)
