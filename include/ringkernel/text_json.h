@@ -37,7 +37,7 @@ RK_API rk_status rk_json_open(const rk_schema *schema, rk_json_reader **reader);
 /* Reads as many lines of the data as are messages, up to batch->room, and stops early at a bad one; fed as
  * rk_csv_next is, but without a head: the first line is row 1, and a byte order mark before it is skipped. LF and CRLF both end a line, and the last line
  * counts without one. An empty line is a bad row, and so is one longer than rk_json_row_limit, of which the
- * first RK_ROW_TEXT_MAX bytes are kept. Empty input is no rows.
+ * first RK_ROW_TEXT_MAX bytes are kept. Empty input is no rows, and so is a byte order mark alone.
  *
  * Statuses: RK_OK: see batch. RK_INVALID_ARGUMENT: an argument is NULL, room is 0, stride is under the
  * schema's size, sizes is NULL for a blob, or data came after `last`; nothing was read. RK_OUT_OF_MEMORY:

@@ -2,6 +2,7 @@
 #include "message/csv_head.h"
 
 #include "message/number_parse.h"
+#include "message/row_source.h"
 
 size_t rk_csv_column_count(const rk_schema *schema)
 {
@@ -93,9 +94,8 @@ static void add_missing(const rk_schema *schema, const char *seen, rk_parse_erro
 rk_status rk_csv_read_head(const rk_schema *schema, const char *text, size_t size, rk_csv_column *columns,
                            char *seen, rk_parse_error *error)
 {
-    static const char byte_order_mark[] = "\xEF\xBB\xBF";
     rk_parse_error_clear(error);
-    size_t start = size >= 3 && memcmp(text, byte_order_mark, 3) == 0 ? 3 : 0;
+    size_t start = size >= 3 && memcmp(text, RK_BYTE_ORDER_MARK, 3) == 0 ? 3 : 0;
 
     size_t count = rk_csv_column_count(schema), found = 0;
     bool wrong = false;

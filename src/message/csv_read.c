@@ -220,6 +220,7 @@ static rk_status read_head(rk_csv_reader *reader, const char *data, size_t size,
     if (!line.complete && reader->source.held_size > reader->source.limit + 1)
         line = (rk_line){ .text = reader->source.held, .complete = true, .overlong = true };
     if (!line.complete && !last) return RK_OK;
+    if (rk_line_is_mark_alone(&line)) line.complete = false;
     if (line.overlong) line.size = reader->source.limit + 1; /* however it was fed */
 
     rk_parse_error_clear(&reader->error);

@@ -377,13 +377,6 @@ static rk_status read_line(rk_json_reader *reader, const rk_line *line, rk_row_b
     return RK_OK;
 }
 
-static void skip_byte_order_mark(rk_line *line)
-{
-    if (line->size < 3 || memcmp(line->text, "\xEF\xBB\xBF", 3) != 0) return;
-    line->text += 3;
-    line->size -= 3;
-}
-
 rk_status rk_json_next(rk_json_reader *reader, const char *data, size_t size, bool last, rk_row_batch *batch)
 {
     if (reader == NULL || batch == NULL) return RK_INVALID_ARGUMENT;
@@ -395,11 +388,14 @@ rk_status rk_json_next(rk_json_reader *reader, const char *data, size_t size, bo
         rk_line line;
         batch->consumed +=
             rk_row_source_line(&reader->source, data + batch->consumed, size - batch->consumed, last, &line);
-        if (!line.complete) {
+        if (!line.complete || (reader->source.row == 0 && rk_line_is_mark_alone(&line))) {
             reader->source.ended = last;
             return RK_OK;
         }
-        if (reader->source.row == 0) skip_byte_order_mark(&line);
+        if (reader->source.row == 0 && rk_line_begins_with_mark(&line)) {
+            line.text += 3;
+            line.size -= 3;
+        }
         status = read_line(reader, &line, batch);
     }
     batch->more = true;

@@ -264,6 +264,10 @@ static void linesBecomeMessagesWithTheirNumbers(void **state)
                  "6 bad '{\\\"seq\\\":1}\\u0000' @10 there is a NUL byte\n"
                  "7 " GOOD "\n");
     expect_lines("", 0, "");
+    expect_lines("\xEF\xBB\xBF", 3, ""); /* as some editors write an empty file */
+    expect_lines("\xEF\xBB\xBF\n", 4, "1 bad '' @0 the line is empty\n");
+    expect_lines(GOOD "\n\xEF\xBB\xBF", sizeof GOOD + 3,
+                 "1 " GOOD "\n2 bad '\xEF\xBB\xBF' @3 '[' or '{' expected near '\xEF\xBB\xBF'\n");
     expect_lines("\xEF\xBB\xBF" GOOD "\n" GOOD, 2 * sizeof GOOD + 2, "1 " GOOD "\n2 " GOOD "\n");
     expect_lines(
         "\xEF\xBB\xBFx\n\xEF\xBB\xBF" GOOD, sizeof GOOD + 7,

@@ -42,6 +42,7 @@ size_t rk_row_source_line(rk_row_source *source, const char *data, size_t size, 
         size_t content = (size_t)(feed - data);
         bool has_return = content > 0 && feed[-1] == '\r';
         *line = line_of(source, data, content - has_return);
+        line->ended = true;
         return content + 1;
     }
 
@@ -56,6 +57,7 @@ size_t rk_row_source_line(rk_row_source *source, const char *data, size_t size, 
     if (feed != NULL && held > 0 && source->held_last == '\r')
         held--; /* without a line feed it ends no line */
     *line = line_of(source, source->held, held);
+    line->ended = feed != NULL;
     source->held[held < source->limit ? held : source->limit] = '\n';
     source->held_size = 0;
     return content + (feed != NULL);

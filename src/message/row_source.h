@@ -4,6 +4,8 @@
 #ifndef RINGKERNEL_MESSAGE_ROW_SOURCE_H
 #define RINGKERNEL_MESSAGE_ROW_SOURCE_H
 
+#include <string.h>
+
 #include "ringkernel/text.h"
 
 /* Bytes that may be read behind the line ending of a gathered line: a number is read 8 bytes at a time. */
@@ -23,7 +25,21 @@ typedef struct rk_line {
     size_t size;   /* without the line ending; if overlong of all of it, though less is at text */
     bool complete; /* otherwise there is no line yet, and all data was consumed */
     bool overlong;
+    bool ended; /* by a line feed, not by the end of the data */
 } rk_line;
+
+/* The first three bytes of a text may be one; they are of no line. */
+#define RK_BYTE_ORDER_MARK "\xEF\xBB\xBF"
+static inline bool rk_line_begins_with_mark(const rk_line *line)
+{
+    return line->size >= 3 && memcmp(line->text, RK_BYTE_ORDER_MARK, 3) == 0;
+}
+
+/* The text is a byte order mark and nothing else: it has no line. */
+static inline bool rk_line_is_mark_alone(const rk_line *line)
+{
+    return line->complete && !line->ended && line->size == 3 && rk_line_begins_with_mark(line);
+}
 
 /* RK_OUT_OF_MEMORY or RK_OK. rk_row_source_close frees what open allocated. */
 rk_status rk_row_source_open(rk_row_source *source, size_t limit);
