@@ -14,6 +14,7 @@
 #include "app_shape.h"
 #include "app_topics.h"
 #include "command.h"
+#include "interrupt.h"
 #include "ringkernel/device/shard.h"
 #include "ringkernel/runtime.h"
 
@@ -272,10 +273,22 @@ bool app_parse(const char *text, size_t size, const char *path, char *const *set
     return false;
 }
 
+/* As read, but a pipe is waited for no longer than until Ctrl-C: then it is EINTR. */
+static ssize_t read_some(int file, bool regular, char *to, size_t room)
+{
+    for (;;) {
+        bool timed_out, readable = regular || interrupt_wait_readable(file, -1, &timed_out);
+        ssize_t got = readable ? read(file, to, room) : -1;
+        if (!readable) errno = EINTR;
+        if (got >= 0 || interrupt_asked() || (errno != EAGAIN && errno != EINTR)) return got;
+    }
+}
+
 /* The whole file; NULL: mistakes says why. The caller frees it. */
 static char *read_file(const char *path, size_t *size, app_mistakes *mistakes)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer is waited for below */
     struct stat info;
     char *text = NULL;
     *size = 0;
@@ -286,8 +299,10 @@ static char *read_file(const char *path, size_t *size, app_mistakes *mistakes)
     } else {
         text = command_allocate(LARGEST_FILE + 1);
         for (ssize_t got = 1; got > 0 && *size <= LARGEST_FILE; *size += (size_t)(got > 0 ? got : 0))
-            if ((got = read(file, text + *size, LARGEST_FILE + 1 - *size)) < 0)
-                app_mistake(mistakes, NULL, "%s", strerror(errno));
+            if ((got = read_some(file, S_ISREG(info.st_mode), text + *size, LARGEST_FILE + 1 - *size)) < 0)
+                app_mistake(mistakes, NULL, "%s",
+                            errno == EINTR ? "interrupted before all of the app file was read"
+                                           : strerror(errno));
         if (*size > LARGEST_FILE) app_mistake(mistakes, NULL, "is over 1 MiB: that is no app file");
     }
     if (file >= 0) close(file);

@@ -436,6 +436,8 @@ int command_run(int argc, char **argv)
         code = run_app(&j);
         letters_close(j.letters);
         app_close(&j.app);
+    } else if (interrupt_asked()) {
+        code = RK_EXIT_INTERRUPTED;
     }
     app_mistakes_tell(&mistakes);
     free(j.sets);

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """Bad input, bad output and bad kernels: a clear error or a dead letter with its reason and row, an exit code, nothing lost."""
 import base64
+import contextlib
 import fcntl
 import gzip
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -67,6 +69,15 @@ def wait_until_begun(job):
     while "rk-worker\n" not in [(task / "comm").read_text() for task in Path(f"/proc/{job.pid}/task").iterdir()]:
         if time.monotonic() > deadline:
             raise AssertionError("no worker has begun")
+        time.sleep(0.01)
+
+
+def wait_until_ctrl_c_is_heard(job):
+    """It has set its handler of SIGINT."""
+    deadline = time.monotonic() + 60
+    while not int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{job.pid}/status").read_text()).group(1), 16) >> (signal.SIGINT - 1) & 1:
+        if time.monotonic() > deadline:
+            raise AssertionError("it has no handler of SIGINT")
         time.sleep(0.01)
 
 
@@ -606,6 +617,33 @@ class Waits(Case):
 
 
 class Signals(Case):
+    def test_ctrl_c_while_the_app_file_is_a_pipe(self):
+        pipe = self.folder / "app.yaml"
+        os.mkfifo(pipe)
+        for has_writer in (False, True):
+            job = start("run", pipe, "--input", "-")
+            self.addCleanup(job.kill)
+            with open(pipe, "wb") if has_writer else contextlib.nullcontext() as writer:
+                if has_writer:
+                    writer.write(b"app: doubler\n")  # and no end
+                    writer.flush()
+                wait_until_ctrl_c_is_heard(job)
+                job.send_signal(signal.SIGINT)
+                self.assertEqual(job.wait(30), rk_command.INTERRUPTED)
+            self.assertIn(b"app.yaml: interrupted before all of the app file was read", job.communicate()[1])
+
+    def test_an_app_file_that_comes_by_a_pipe(self):
+        self.app()
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        job = start("run", pipe, "--input", "-")
+        self.addCleanup(job.kill)
+        time.sleep(0.1)  # it may wait for a writer, or not yet
+        with open(pipe, "wb") as writer:
+            writer.write(APP.encode())
+        self.assertEqual(job.communicate(b"value\n1\n", timeout=60 * rk_command.SLOW), (b'{"value":2}\n', b""))
+        self.assertEqual(job.returncode, OK)
+
     def test_ctrl_c_while_nobody_reads_a_pipe_or_writes_one(self):
         pipe = self.folder / "pipe"
         os.mkfifo(pipe)
