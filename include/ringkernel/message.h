@@ -4,8 +4,8 @@
  *
  * declares the structure `flight` with these members in this order, gives it type id 1, and computes its
  * schema hash. It is an error at compile time, in every language, if the structure has hidden padding, an array
- * of no elements or over 1 GiB, the id is not in 1…65,535, or a member's type is not a scalar of the dialect. On
- * the host RK_SCHEMA(flight) is its reflection: names, kinds, offsets.
+ * of no elements or over 1 GiB, the id is not in 1…65,535, a member's name is over 32 characters, or its type is
+ * not a scalar of the dialect. On the host RK_SCHEMA(flight) is its reflection: names, kinds, offsets.
  *
  *     RK_BLOB(frame, 2, 65536)
  *
@@ -69,8 +69,14 @@ typedef enum rk_kind {
 #define RK_COUNT_OF_(...) RK_PICK_(__VA_ARGS__, RK_COUNT_ARRAY_, RK_COUNT_ONE_, 0)(__VA_ARGS__)
 #define RK_COUNT_(message, member) RK_CALL_(RK_COUNT_OF_, message, RK_UNPACK_ member)
 
-/* Schema hash: FNV-1a over type id and size, plus for each member the same over kind, count and the name's
- * first 32 characters, weighted by its offset. All of it folds to a constant. */
+#define RK_MEMBER_NAME_MAX 32u /* characters, since the hash below spells them out */
+#define RK_NAMED_ARRAY_(message, type, name, count) &&sizeof(#name) <= RK_MEMBER_NAME_MAX + 1u
+#define RK_NAMED_ONE_(message, type, name) RK_NAMED_ARRAY_(message, type, name, 1)
+#define RK_NAMED_OF_(...) RK_PICK_(__VA_ARGS__, RK_NAMED_ARRAY_, RK_NAMED_ONE_, 0)(__VA_ARGS__)
+#define RK_NAMED_(message, member) RK_CALL_(RK_NAMED_OF_, message, RK_UNPACK_ member)
+
+/* Schema hash: FNV-1a over type id and size, plus for each member the same over kind, count and name, weighted by
+ * its offset. All of it folds to a constant. */
 #define RK_FNV_BASIS 14695981039346656037ul
 #define RK_FNV(hash, value) (((hash) ^ (rk_u64)(value)) * 1099511628211ul)
 #define RK_CHAR_(text, i) (text)[sizeof(text) > (i) ? (i) : sizeof(text) - 1u]
@@ -107,6 +113,8 @@ typedef enum rk_kind {
     RK_STATIC_ASSERT(1 RK_EACH(RK_COUNT_, message, __VA_ARGS__), #message " has an array of no elements"); \
     RK_STATIC_ASSERT(sizeof(message) == 0 RK_EACH(RK_SIZE_, message, __VA_ARGS__),                         \
                      #message " has hidden padding: order its members by size");                           \
+    RK_STATIC_ASSERT(1 RK_EACH(RK_NAMED_, message, __VA_ARGS__),                                           \
+                     #message " has a member whose name is over 32 characters");                           \
     RK_STATIC_ASSERT(sizeof(message) <= RK_MESSAGE_MAX, #message " is over 1 GiB");                        \
     RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                                                \
         RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__)

@@ -48,7 +48,7 @@ static inline void rk_random_schema_make(rk_random *random, rk_random_schema *ma
         rk_u32 length =
             rk_random_below(random, 3) == 0 ? 1 + (rk_u32)rk_random_below(random, RK_RANDOM_COUNT) : 1;
         snprintf(made->names[i], sizeof made->names[i], blob ? "bytes" : "f%u_%.*s", i,
-                 (int)rk_random_below(random, 34), "abcdefghijklmnopqrstuvwxyz_01234567");
+                 (int)rk_random_below(random, 30), "abcdefghijklmnopqrstuvwxyz_012");
         made->fields[i] = (rk_field){ .name = made->names[i],
                                       .kind = kind,
                                       .count = blob ? RK_RANDOM_BYTES : length,

@@ -29,13 +29,13 @@ const rk_field *rk_schema_field(const rk_schema *schema, const char *name)
     return NULL;
 }
 
-/* The arithmetic of RK_HASH_ARRAY_ in message.h: 32 characters of the name, a shorter one followed by
- * NULs. */
+/* The arithmetic of RK_HASH_ARRAY_ in message.h: as many characters as a name may have, a shorter one is followed
+ * by NULs. */
 static rk_u64 field_hash(const rk_field *field)
 {
     rk_u64 hash = RK_FNV(RK_FNV(RK_FNV_BASIS, field->kind), field->count);
     const char *at = field->name;
-    for (int i = 0; i < 32; i++) {
+    for (rk_u32 i = 0; i < RK_MEMBER_NAME_MAX; i++) {
         hash = RK_FNV(hash, *at);
         if (*at != '\0') at++;
     }
@@ -104,6 +104,10 @@ rk_status rk_schema_check(const rk_schema *schema, rk_parse_error *error)
     for (rk_u32 i = 0; i < schema->field_count; i++)
         if (!is_identifier(schema->fields[i].name))
             return incompatible(error, "%s: field %u has no valid name", schema->name, i);
+    for (rk_u32 i = 0; i < schema->field_count; i++)
+        if (strlen(schema->fields[i].name) > RK_MEMBER_NAME_MAX)
+            return incompatible(error, "%s: the name of field %u has %zu characters, over %u", schema->name,
+                                i, strlen(schema->fields[i].name), RK_MEMBER_NAME_MAX);
     rk_u64 offset = 0;
     for (rk_u32 i = 0; i < schema->field_count; i++) {
         rk_status status = check_field(schema, i, &offset, error);

@@ -14,7 +14,7 @@
 RK_MESSAGE(flight, 1, (rk_u32, seq), (rk_f32, hour), (rk_i32, distance_mi), (rk_i32, delay_min))
 RK_MESSAGE(every_kind, 65535, (rk_u64, u64), (rk_i64, i64, 2), (rk_f64, f64), (rk_u32, u32), (rk_i32, i32),
            (rk_f32, f32, 4), (rk_u16, u16, 2), (rk_i16, i16), (rk_u8, u8),
-           (rk_i8, a_name_of_more_than_thirty_two_characters))
+           (rk_i8, a_name_of_thirty_two_characters_))
 RK_BLOB(frame, 7, 300)
 
 static const rk_schema *const declared[] = { RK_SCHEMA(flight), RK_SCHEMA(every_kind), RK_SCHEMA(frame) };
@@ -84,6 +84,8 @@ static void no_fields(void) { spoiled.field_count = 0; }
 static void null_fields(void) { spoiled.fields = NULL; }
 static void field_with_space(void) { fields[1].name = "an hour"; }
 static void field_with_digit_first(void) { fields[1].name = "1hour"; }
+/* Two that differ behind what the hash sees would be one. */
+static void long_field_name(void) { fields[3].name = "a_name_of_thirty_two_characters_a"; }
 static void null_field_name(void) { fields[3].name = NULL; }
 static void repeated_field(void) { fields[1].name = "seq"; }
 static void no_kind(void) { fields[2].kind = 11; }
@@ -113,6 +115,7 @@ static void aSpoiledSchemaIsRefusedWithWhatIsWrong(void **state)
         { null_fields, "flight: has no fields" },
         { field_with_space, "flight: field 1 has no valid name" },
         { field_with_digit_first, "flight: field 1 has no valid name" },
+        { long_field_name, "flight: the name of field 3 has 33 characters, over 32" },
         { null_field_name, "flight: field 3 has no valid name" },
         { repeated_field, "flight: two fields are called seq" },
         { no_kind, "flight.distance_mi: there is no kind 11" },

@@ -35,6 +35,8 @@ MISTAKES = (
     ("a blob of no bytes", "RK_BLOB(nothing, 1, 0)", "nothing has an array of no elements"),
     ("a blob over 1 GiB", "RK_BLOB(heavy, 1, 1073741825)", "heavy is over 1 GiB"),
     ("a structure over 1 GiB", "RK_MESSAGE(wide, 1, (rk_u64, value, 134217729))", "wide is over 1 GiB"),
+    ("a name of 33 characters", "RK_MESSAGE(wordy, 1, (rk_u32, value), (rk_u32, " + "n" * 33 + "))",
+     "wordy has a member whose name is over 32 characters"),
     ("33 members", "RK_MESSAGE(many, 1, " + ", ".join(f"(rk_u32, m{i})" for i in range(33)) + ")",
      "more than 32 members"),
     ("48 members", "RK_MESSAGE(more, 1, " + ", ".join(f"(rk_u32, m{i})" for i in range(48)) + ")",
@@ -44,6 +46,7 @@ MISTAKES = (
 ALL_RIGHT = """RK_MESSAGE(first, 1, (rk_u64, value), (rk_u32, count), (rk_u16, sort), (rk_u8, flag, 2))
 RK_MESSAGE(last, 65535, (rk_u8, flag))
 RK_BLOB(heaviest, 2, 1073741824)
+RK_MESSAGE(telling, 4, (rk_u32, """ + "n" * 32 + """))
 RK_MESSAGE(most, 3, """ + ", ".join(f"(rk_u32, m{i})" for i in range(32)) + ")"
 
 
