@@ -19,7 +19,7 @@ typedef struct rk_services {
     void (*room)(struct rk_context *context, rk_lane *lane);
     /* The sender's hook for a send that was not taken: 1 when it took care of it. */
     rk_u32 (*refused)(struct rk_context *context, rk_staged *entry, rk_status status);
-    /* SPMD on the CPU, see spmd.h; `where` is "file:line". */
+    /* SPMD on the CPU, see spmd.h; `where` is "file:line", and its address the place. */
     void (*barrier)(struct rk_context *context, rk_u32 scope, const char *where);
     rk_u64 (*exchange)(struct rk_context *context, rk_u64 value, rk_u32 from, rk_u32 scope,
                        const char *where);

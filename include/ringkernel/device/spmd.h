@@ -12,7 +12,12 @@
 
 #define RK_STRING_(x) #x
 #define RK_STRING(x) RK_STRING_(x)
-#define RK_HERE __FILE__ ":" RK_STRING(__LINE__)
+/* The text is for people; what tells two places apart, also on one line, is its address. */
+#define RK_HERE                                                          \
+    (__extension__({                                                     \
+        static const char rk_here_[] = __FILE__ ":" RK_STRING(__LINE__); \
+        rk_here_;                                                        \
+    }))
 
 /* Take this thread's message: 1 and *to filled, or 0. */
 #define rk_try_receive(arg, to) rk_receive_mine(arg, RK_TYPE_ID_OF(to), (void *)(to), (rk_u32)sizeof(*(to)))

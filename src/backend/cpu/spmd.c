@@ -25,7 +25,7 @@ static const char *const name_of_meeting[] = { "", "barrier", "shuffle", "vote",
 
 /* A place where threads stop. */
 typedef struct spmd_stop {
-    const char *where; /* NULL: at its end, or not begun */
+    const char *where; /* the place is its address, and its text names it; NULL: at its end, or not begun */
     rk_u32 meets;      /* MEETS_* */
     rk_u32 scope;
 } spmd_stop;
@@ -95,9 +95,7 @@ __attribute__((format(printf, 2, 3))) static void spmd_say(spmd_text *text, cons
 
 static int spmd_same_stop(const spmd_stop *a, const spmd_stop *b)
 {
-    if (!a->where || !b->where) return a->where == b->where;
-    if (a->scope != b->scope || a->meets != b->meets) return 0;
-    return a->where == b->where || strcmp(a->where, b->where) == 0; /* the same place in two object files */
+    return a->where == b->where && (!a->where || (a->scope == b->scope && a->meets == b->meets));
 }
 
 /* Who stopped at the same place as thread `like`: "threads 0-15 and 32-47". Returns how many. */
@@ -123,12 +121,15 @@ static rk_u32 spmd_say_who(spmd_text *text, const spmd_team *team, rk_u32 first,
     return who;
 }
 
-/* Does somebody wait at the same line for something else? */
-static rk_u32 spmd_meets_otherwise(const spmd_team *team, rk_u32 first, rk_u32 end, const spmd_stop *stop)
+/* Does one of these threads wait at the same line as `stop`, but elsewhere or for something else? If it is to be for
+ * `meets`: for that. */
+static rk_u32 spmd_meets_otherwise(const spmd_team *team, rk_u32 first, rk_u32 end, const spmd_stop *stop,
+                                   rk_u32 meets)
 {
     for (rk_u32 t = first; t < end; t++) {
         const spmd_stop *other = &team->threads[t].stop;
-        if (other->where && other->meets != stop->meets && strcmp(other->where, stop->where) == 0) return 1;
+        if (!other->where || (other->where == stop->where && other->meets == stop->meets)) continue;
+        if ((!meets || other->meets == meets) && strcmp(other->where, stop->where) == 0) return 1;
     }
     return 0;
 }
@@ -152,8 +153,10 @@ static void spmd_tell_divergence(spmd_team *team, rk_u32 first, rk_u32 end)
             continue;
         }
         spmd_say(&text, who == 1 ? " waits at %s" : " wait at %s", stop->where);
-        if (spmd_meets_otherwise(team, first, end, stop))
-            spmd_say(&text, " for a %s", name_of_meeting[stop->meets]);
+        if (spmd_meets_otherwise(team, first, end, stop, 0))
+            spmd_say(&text, " for %s %s",
+                     spmd_meets_otherwise(team, first, t, stop, stop->meets) ? "another" : "a",
+                     name_of_meeting[stop->meets]);
         for (rk_u32 other = first; other < end; other++) {
             const spmd_stop *elsewhere = &team->threads[other].stop;
             if (!elsewhere->where || elsewhere->scope == stop->scope) continue;

@@ -52,6 +52,19 @@ RK_SPMD_KERNEL(two_meetings, number, answer, .width = RK_BLOCK)
     (void)(rk_lane() < 16u ? (rk_barrier(RK_SCOPE_BLOCK), 1) : rk_any(1, RK_SCOPE_BLOCK));
 }
 
+enum { ONE_LINE_LINE = __LINE__ + 3 };
+RK_SPMD_KERNEL(one_line, number, answer, .width = RK_BLOCK)
+{
+    rk_lane() < 16u ? rk_barrier(RK_SCOPE_BLOCK) : rk_barrier(RK_SCOPE_BLOCK);
+}
+
+/* And in this line all are in step. */
+RK_SPMD_KERNEL(one_line_in_step, number, answer, .width = RK_BLOCK)
+{
+    for (rk_u32 i = 0; i < 3u; i++) rk_barrier(RK_SCOPE_BLOCK), rk_barrier(RK_SCOPE_BLOCK);
+    send_answer(RK_ARG, 1, 0);
+}
+
 /* The guide's first pitfall, and the same with the right scope. */
 enum { WRONG_SCOPE_LINE = __LINE__ + 5 };
 RK_SPMD_KERNEL(wrong_scope, number, answer, .width = RK_BLOCK, .barrier = RK_SCOPE_WARP)
@@ -165,6 +178,29 @@ static void given_one_line_with_two_meetings_the_kernel_fails(void **state)
              "vote",
              __FILE__, TWO_MEETINGS_LINE, __FILE__, TWO_MEETINGS_LINE);
     when_it_diverges(32, "two_meetings", text);
+}
+
+static void given_one_line_with_two_barriers_they_are_told_apart(void **state)
+{
+    (void)state;
+    char text[512];
+    snprintf(text, sizeof text,
+             "divergent barrier: threads 0-15 wait at %s:%d for a barrier, threads 16-31 wait at %s:%d for "
+             "another barrier",
+             __FILE__, ONE_LINE_LINE, __FILE__, ONE_LINE_LINE);
+    when_it_diverges(32, "one_line", text);
+}
+
+static void given_one_line_with_two_barriers_that_all_reach_nothing_is_wrong(void **state)
+{
+    (void)state;
+    block b;
+    block_open(&b, 64, 1);
+    given_batch(&b, 64, 1, 1);
+    when_run(&b, "one_line_in_step", 0);
+    assert_sound(&b);
+    assert_int_equal(b.context.stage_next, 64);
+    block_close(&b);
 }
 
 static void given_one_place_with_two_scopes_the_kernel_fails(void **state)
@@ -363,6 +399,8 @@ int main(void)
         cmocka_unit_test(given_a_warp_that_finishes_while_others_wait_the_kernel_fails),
         cmocka_unit_test(given_threads_that_wait_at_two_places_the_kernel_fails),
         cmocka_unit_test(given_one_line_with_two_meetings_the_kernel_fails),
+        cmocka_unit_test(given_one_line_with_two_barriers_they_are_told_apart),
+        cmocka_unit_test(given_one_line_with_two_barriers_that_all_reach_nothing_is_wrong),
         cmocka_unit_test(given_one_place_with_two_scopes_the_kernel_fails),
         cmocka_unit_test(given_a_scope_that_is_too_narrow_the_check_finds_and_names_it),
         cmocka_unit_test(given_the_right_scope_the_check_passes_with_the_right_result),
