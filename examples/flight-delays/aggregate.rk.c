@@ -2,7 +2,7 @@
  * input has ended. */
 #include "flight.rk.h"
 
-RK_PARAM(rk_u32, window, 10000) /* flights; rk run … --set aggregate.window=500 */
+RK_PARAM_IN(rk_u32, window, 10000, 1, 4294967295u) /* flights; rk run … --set aggregate.window=500 */
 
 typedef struct totals {
     band_report band[BANDS]; /* so far; a band without flights holds nothing of use */

@@ -15,7 +15,7 @@
 #define ONE (1ul << 40) /* a rank of 1 */
 #define SLICE 64u       /* messages that are sent before others are taken */
 
-RK_PARAM(rk_u32, damping, 850) /* thousandths */
+RK_PARAM_IN(rk_u32, damping, 850, 0, 1000) /* thousandths */
 RK_PARAM(rk_u32, tolerance,
          1) /* it ends when all ranks together change by no more than so many millionths, */
 RK_PARAM(rk_u32, most_steps, 500) /* or after so many steps */

@@ -7,10 +7,10 @@
 
 RK_NEEDS_F64
 
-RK_PARAM(rk_u32, every, 24)      /* readings from one line of averages to the next */
-RK_PARAM(rk_f64, unusual, 0.9)   /* °C from what is usual at the hour; rk run … --set watch.unusual=0.5 */
-RK_PARAM(rk_f64, fall, 1.4)      /* hPa below the highest pressure of the last 24 hours */
-RK_PARAM(rk_f64, weight, 0.0625) /* of a reading in the trend */
+RK_PARAM(rk_u32, every, 24)    /* readings from one line of averages to the next */
+RK_PARAM(rk_f64, unusual, 0.9) /* °C from what is usual at the hour; rk run … --set watch.unusual=0.5 */
+RK_PARAM(rk_f64, fall, 1.4)    /* hPa below the highest pressure of the last 24 hours */
+RK_PARAM_IN(rk_f64, weight, 0.0625, 0, 1) /* of a reading in the trend */
 
 RK_AVERAGE(day_mean, HOURS_OF_DAY, rk_f64)
 RK_EXTREMES(day_range, HOURS_OF_DAY, rk_f64)

@@ -172,14 +172,19 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
     RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,    \
                                            const rk_refusal *refusal_ RK_UNUSED)
 
-/* A parameter of the module's kernels, set at launch: read it with RK_PARAM_OF(name). */
-#define RK_PARAM(type_, name_, default_)                                                              \
+/* A parameter of the module's kernels, set at launch: read it with RK_PARAM_OF(name). RK_PARAM_IN is one whose value is
+ * from `least` to `most`: a launch with another is refused. */
+#define RK_PARAM(type_, name_, default_) RK_PARAM_(type_, name_, default_, 0, 0)
+#define RK_PARAM_IN(type_, name_, default_, least_, most_)                             \
+    static const type_ rk_param_least_##name_ = least_, rk_param_most_##name_ = most_; \
+    RK_PARAM_(type_, name_, default_, &rk_param_least_##name_, &rk_param_most_##name_)
+#define RK_PARAM_(type_, name_, default_, least_, most_)                                              \
     RK_NUMBERED_(rk_param_number_##name_)                                                             \
     typedef type_ rk_param_type_##name_;                                                              \
     static const type_ rk_param_default_##name_ = default_;                                           \
     RK_DECLARE_(param_##name_, .kind = RK_DECLARES_PARAMETER, .number = rk_param_number_##name_,      \
                 .name = #name_, .value_kind = RK_KIND_OF_##type_, .value = &rk_param_default_##name_, \
-                .file = __FILE__, .line = __LINE__);
+                .least = least_, .most = most_, .file = __FILE__, .line = __LINE__);
 #define RK_REASON(name_)            \
     RK_NUMBERED_(rk_reason_##name_) \
     RK_DECLARE_(reason_##name_, .kind = RK_DECLARES_REASON, .number = rk_reason_##name_, .name = #name_);
@@ -235,6 +240,8 @@ typedef struct rk_refusal {
 #define RK_PARAM(type_, name_, default_)  \
     RK_NUMBERED_(rk_param_number_##name_) \
     typedef type_ rk_param_type_##name_;
+#define RK_PARAM_IN(type_, name_, default_, least_, most_) \
+    RK_PARAM(type_, name_, default_) /* the host has seen to it */
 #define RK_REASON(name_) RK_NUMBERED_(rk_reason_##name_)
 #define RK_ROUTE(name_) RK_NUMBERED_(rk_route_##name_)
 

@@ -11,7 +11,7 @@
 #include "device/handler.h"
 
 #define RK_MODULE_MAGIC 0x31444f4d4b52ul /* "RKMOD1" */
-#define RK_MODULE_ABI 2u
+#define RK_MODULE_ABI 3u
 
 #define RK_DECLARES_MESSAGE 1u
 #define RK_DECLARES_HANDLER 2u
@@ -44,7 +44,8 @@ typedef struct rk_declaration {
     const rk_attributes *attributes; /* of handlers */
     rk_u32 state_size;               /* bytes of one state */
     rk_u32 value_kind;               /* rk_kind of a parameter */
-    const void *value;               /* a parameter's default, of that kind */
+    const void *value;               /* a parameter's default, of that kind, */
+    const void *least, *most;        /* and between what any value of it is; null: all that the kind has */
     const char *file;
     rk_u32 line;
     rk_u32 declaration_;

@@ -92,8 +92,8 @@ typedef struct rk_runtime_options {
 #define RK_RUNTIME_OPTIONS .size = sizeof(rk_runtime_options)
 
 typedef struct rk_parameter {
-    const char *name;  /* of an RK_PARAM of the kernel's module */
-    const char *value; /* as text; refused if it isn't of the parameter's type */
+    const char *name;  /* of an RK_PARAM or RK_PARAM_IN of the kernel's module */
+    const char *value; /* as text; refused if it isn't of the parameter's type, or beyond its bounds */
 } rk_parameter;
 
 #define RK_FROM_KERNEL 0xffffffffu      /* what the kernel's attributes say */

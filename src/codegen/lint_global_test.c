@@ -36,7 +36,8 @@ static void constants_types_and_functions_are_right(void **state)
     finds_nothing(
         "RK_FN rk_u32 later(rk_u32 n);\nstatic inline rk_u32 f(rk_u32 n) { return n; }\n"
         "static rk_u32 g(void)\n{\n    static const rk_u32 bands[2] = { 1, 2 };\n    return bands[0];\n}\n");
-    finds_nothing("RK_PARAM(rk_u32, window, 10000)\nRK_REASON(distance)\nRK_ROUTE(aside)\n"
+    finds_nothing("RK_PARAM(rk_u32, window, 10000)\nRK_PARAM_IN(rk_f32, part, 1, 0, "
+                  "1)\nRK_REASON(distance)\nRK_ROUTE(aside)\n"
                   "RK_STATIC_ASSERT(sizeof(table) == 4, \"\");\nRK_BLOB(frame, 2, 65536);\n" HANDLER(
                       "    RK_SHARED(rk_u32, part, 64);\n    rk_u32 n = 0;\n    n++;\n"));
 }

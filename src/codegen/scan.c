@@ -28,6 +28,7 @@ static const macro macros[] = {
     { "RK_ON_TIMER", RK_DECLARES_TIMER, 3, 3, true, "kernel, state, its name" },
     { "RK_ON_REFUSED", RK_DECLARES_REFUSED, 4, 4, true, "kernel, state, its name, name of the refusal" },
     { "RK_PARAM", RK_DECLARES_PARAMETER, 3, 2, false, "type, name, default" },
+    { "RK_PARAM_IN", RK_DECLARES_PARAMETER, 5, 2, false, "type, name, default, least, most" },
     { "RK_REASON", RK_DECLARES_REASON, 1, 1, false, "name" },
     { "RK_ROUTE", RK_DECLARES_ROUTE, 1, 1, false, "name" },
 };

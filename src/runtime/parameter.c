@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../message/schema.h"
 #include "module.h"
 
 static rk_u32 size_of_kind(rk_u32 kind)
@@ -78,6 +79,34 @@ static int parse(const char *text, rk_u32 kind, void *value)
     return 1;
 }
 
+/* Is a at most b? What is no number isn't. */
+static int is_at_most(rk_u32 kind, const void *a, const void *b)
+{
+    if (kind == RK_KIND_F32 || kind == RK_KIND_F64)
+        return rk_element_float(kind, a) <= rk_element_float(kind, b);
+    const rk_integer x = rk_element_integer(kind, a), y = rk_element_integer(kind, b);
+    if (x.negative != y.negative) return x.negative;
+    return x.negative ? x.magnitude >= y.magnitude : x.magnitude <= y.magnitude;
+}
+
+static int is_within(const rk_declaration *d, const void *value)
+{
+    return !d->least ||
+           (is_at_most(d->value_kind, d->least, value) && is_at_most(d->value_kind, value, d->most));
+}
+
+/* One of its bounds, for people. Returns the text. */
+static const char *print_bound(rk_u32 kind, const void *bound, char text[32])
+{
+    if (kind == RK_KIND_F32 || kind == RK_KIND_F64) {
+        snprintf(text, 32, "%g", rk_element_float(kind, bound));
+    } else {
+        const rk_integer i = rk_element_integer(kind, bound);
+        snprintf(text, 32, "%s%llu", i.negative ? "-" : "", (unsigned long long)i.magnitude);
+    }
+    return text;
+}
+
 static void declared_names(const rk_class *class, char *text, size_t size)
 {
     size_t used = 0;
@@ -97,7 +126,14 @@ static rk_status check_one(const rk_class *class, const rk_parameter *given)
         return rk_error(RK_INVALID_OPTIONS, "kernel '%s' has no parameter '%s'; it declares: %s", class->name,
                         given->name ? given->name : "(null)", names);
     }
-    if (given->value && parse(given->value, d->value_kind, &value)) return RK_OK;
+    if (given->value && parse(given->value, d->value_kind, &value)) {
+        char least[32], most[32];
+        if (is_within(d, &value)) return RK_OK;
+        return rk_error(RK_INVALID_OPTIONS,
+                        "parameter '%s' of kernel '%s': '%s' is not one of its values: %s to %s", given->name,
+                        class->name, given->value, print_bound(d->value_kind, d->least, least),
+                        print_bound(d->value_kind, d->most, most));
+    }
     return rk_error(RK_INVALID_OPTIONS, "parameter '%s' of kernel '%s': '%s' is not an %s: %s", given->name,
                     class->name, given->value ? given->value : "(null)", name_of_kind(d->value_kind),
                     values_of_kind(d->value_kind));
@@ -115,6 +151,11 @@ rk_status rk_parameters_check(const rk_class *class, const rk_parameter *given, 
     rk_status status = RK_OK;
     if (count && !given)
         return rk_error(RK_INVALID_OPTIONS, "parameter_count %zu, but parameters is null", count);
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next)
+        if (d->kind == RK_DECLARES_PARAMETER && !is_within(d, d->value))
+            status =
+                rk_error(RK_INVALID_OPTIONS, "%s:%u: the default of parameter '%s' is not one of its values",
+                         d->file, d->line, d->name);
     for (size_t i = 0; i < count; i++) {
         status = rk_error_also(status, check_one(class, &given[i]));
         if (is_given_before(given, i))

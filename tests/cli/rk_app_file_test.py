@@ -281,6 +281,16 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
             errors = self.run_rk("run", app, "--input", "-", "--set", "kinds.%s=%s" % (kind, value), code=KERNEL).errors
             self.assertIn("parameter '%s' of kernel 'kinds': '%s' is not an rk_%s: %s" % (kind, value, kind, told), errors)
 
+    def test_parameters_with_bounds(self):
+        app = self.app(kernel=rk_command.DOUBLER.replace("RK_PARAM(rk_i64, factor, 2)", "RK_PARAM_IN(rk_i64, factor, 2, -1, 3)"))
+        for value in ("-1", "3"):
+            self.assertEqual(self.run_app(app, "--input", "-", "--set", "doubler.factor=" + value, stdin=b"value\n1\n").stdout, b'{"value":%s}\n' % value.encode())
+        for value in ("-2", "4"):
+            self.assertIn("rk: --set: kernel 'doubler': RK_INVALID_OPTIONS\n    parameter 'factor' of kernel 'doubler': '%s' is not one of its values: -1 to 3\n" % value,
+                          self.run_rk("run", app, "--input", "-", "--set", "doubler.factor=" + value, code=KERNEL).errors)
+        app = self.app(kernel=rk_command.DOUBLER.replace("RK_PARAM(rk_i64, factor, 2)", "RK_PARAM_IN(rk_i64, factor, 2, 3, 4)"))
+        self.assertRegex(self.run_rk("run", app, "--input", "-", code=KERNEL).errors, "doubler.rk.c:4: the default of parameter 'factor' is not one of its values")
+
     def test_a_byte_order_mark_before_the_app(self):
         app = self.app("\ufeff" + APP)
         self.assertEqual(self.run_app(app, "--input", "-", stdin=b"value\n1\n").stdout, b'{"value":2}\n')

@@ -54,6 +54,10 @@ class Job(Case):
     def test_standard_input_compressed(self):
         self.check(self.data, "--input", "-", stdin=PACKED.read_bytes())
 
+    def test_a_window_of_0_is_refused(self):
+        done = self.run_rk("run", JOB / "app.yaml", "--set", "aggregate.window=0", code=rk_command.KERNEL)
+        self.assertIn("--set: kernel 'aggregate': RK_INVALID_OPTIONS\n    parameter 'window' of kernel 'aggregate': '0' is not one of its values: 1 to 4294967295\n", done.errors)
+
     def test_windows_of_1(self):
         self.check(self.data[:self.data.index(b"\n20000,") + 1], "--set", "aggregate.window=1", "--input", "-", window=1,
                    stdin=self.data[:self.data.index(b"\n20000,") + 1])

@@ -409,6 +409,50 @@ static void a_value_beyond_a_parameters_kind_is_refused(contract *c)
     }
 }
 
+/* The result of three parameters with bounds. */
+static measure ask_bounded(contract *c, const rk_parameter *set, size_t count)
+{
+    rk_launch_options o = small(64);
+    measure told;
+    o.parameters = set;
+    o.parameter_count = count;
+    rk_kernel k = launch_active(c, "told", "tell_bounded", &o);
+    send_measure(c, k, 1, 0, 0);
+    receive(c, k, &told);
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    return told;
+}
+
+static void a_parameter_with_bounds_has_its_values_and_no_others(contract *c)
+{
+    static const rk_parameter lowest[] = { { "some", "1" }, { "nearby", "-5" }, { "part", "0" } },
+                              highest[] = { { "some", "4294967295" }, { "nearby", "5" }, { "part", "1" } };
+    measure told = ask_bounded(c, 0, 0);
+    assert_true(told.value == 5 && told.number == 7);
+    told = ask_bounded(c, lowest, 3);
+    assert_true(told.value == 0 && told.number == 1);
+    told = ask_bounded(c, highest, 3);
+    assert_true(told.value == 110 && told.number == ~0u);
+
+    static const rk_parameter beyond[] = { { "some", "0" },    { "nearby", "-6" },   { "nearby", "6" },
+                                           { "part", "-0.5" }, { "part", "1.0001" }, { "part", "nan" } };
+    static const char *const ranges[] = { "1 to 4294967295", "-5 to 5", "-5 to 5",
+                                          "0 to 1",          "0 to 1",  "0 to 1" };
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        rk_launch_options o = small(64);
+        rk_kernel k;
+        char says[128];
+        o.kernel_name = "tell_bounded";
+        o.parameters = &beyond[i];
+        o.parameter_count = 1;
+        assert_status(rk_launch(c->runtime, "k", &o, &k), RK_INVALID_OPTIONS);
+        snprintf(says, sizeof says,
+                 "parameter '%s' of kernel 'tell_bounded': '%s' is not one of its values: %s", beyond[i].name,
+                 beyond[i].value, ranges[i]);
+        assert_error_says(says);
+    }
+}
+
 /* A locale of this machine that writes a comma, or one that is made here; 0: there is none to be had. */
 static int take_locale_with_a_comma(void)
 {
@@ -512,6 +556,7 @@ static const contract_case cases[] = {
     { CASE(more_shared_memory_than_there_is_fails_the_call), NEEDS_REGIONS },
     { CASE(a_parameter_of_each_kind_has_all_of_its_values), NEEDS_REGIONS },
     { CASE(a_value_beyond_a_parameters_kind_is_refused), ONCE },
+    { CASE(a_parameter_with_bounds_has_its_values_and_no_others), NEEDS_REGIONS },
     { CASE(a_parameter_is_written_with_a_point_in_every_locale), ONCE },
     { CASE(each_thread_keeps_its_value_from_region_to_region), NEEDS_REGIONS },
     { CASE(values_without_a_thread_each_are_refused), NEEDS_REGIONS },

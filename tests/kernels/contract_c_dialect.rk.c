@@ -201,6 +201,17 @@ RK_HANDLER(tell_parameters, measure, msg, rk_none, self)
     rk_send(RK_ARG, &told);
 }
 
+/* And so do those that have bounds. */
+RK_PARAM_IN(rk_u32, some, 7, 1, 4294967295u)
+RK_PARAM_IN(rk_i64, nearby, 0, -5, 5)
+RK_PARAM_IN(rk_f32, part, 0.25f, 0, 1)
+RK_HANDLER(tell_bounded, measure, msg, rk_none, self)
+{
+    measure told = { RK_PARAM_OF(some), (rk_u64)(RK_PARAM_OF(nearby) + 5) };
+    if (RK_PARAM_OF(part) == 1.0f) told.value += 100u;
+    rk_send(RK_ARG, &told);
+}
+
 /* Each batch of an actor sends as many as its first message says, or fails. */
 typedef struct batches {
     rk_u64 seen;
