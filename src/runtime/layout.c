@@ -7,6 +7,9 @@
 #include "blocks.h"
 #include "wiring.h"
 
+/* For who makes room to get going again after a stop, which takes milliseconds; short, for what a deadline means. */
+#define LAST_WAIT_MOST_NS RK_SECONDS(1)
+
 /* ------------------------------------------------------------------ plan */
 
 static rk_u64 align_up(rk_u64 x, rk_u64 to) { return (x + to - 1) / to * to; }
@@ -531,6 +534,11 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     shard->send_deadline_ns = o->send_deadline_ns == RK_NO_DEADLINE ? 0
                               : o->send_deadline_ns                 ? o->send_deadline_ns
                                                                     : RK_SEND_DEADLINE_DEFAULT;
+    /* A clock that is injected, and steps, go as they like. */
+    const rk_runtime_options *r = &kernel->runtime->options;
+    if (!r->clock_ns && !r->single_step)
+        shard->last_wait_ns =
+            shard->send_deadline_ns < LAST_WAIT_MOST_NS ? shard->send_deadline_ns : LAST_WAIT_MOST_NS;
     shard->default_ttl_us = o->default_ttl_us;
     orders->command = RK_COMMAND_RUN;
     if (l->device) ((rk_u64 *)(void *)(arena + rk_layout_common(l, l->table)))[s] = part;

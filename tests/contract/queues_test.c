@@ -208,6 +208,32 @@ static void a_staged_send_becomes_a_dead_letter_at_its_deadline(contract *c)
     close_line(&l);
 }
 
+/* As when the process was stopped. A clock that is injected has no last wait, so it is given one here. */
+static void a_deadline_that_passes_unseen_leaves_one_last_wait(contract *c)
+{
+    rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK), source = source_options();
+    source.send_deadline_ns = RK_MILLISECONDS(100);
+    line l = open_line_with(c, DEVICE_LANE, &o, &source);
+    c->runtime->kernels[l.source.number]->seats[0].shard->last_wait_ns = RK_MILLISECONDS(40);
+    fill_line(&l);
+    const struct {
+        rk_u64 pass_ms, dead;
+    } looks[] = {
+        { 149, 1 },                       /* a look that is a little late is the deadline's */
+        { 150, 1 }, { 39, 1 }, { 1, 2 },  /* later than that, and there is one more wait, */
+        { 150, 2 }, { 39, 2 }, { 100, 3 } /* after which there is none, however late it is looked at */
+    };
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
+        if (i == 0 || i == 1 || i == 4) order_package(&l, i, 0);
+        settle(c);
+        let_pass(c, RK_MILLISECONDS(looks[i].pass_ms));
+        settle(c);
+        assert_int_equal(account_of(c, l.source).dead_letters, looks[i].dead);
+    }
+    free(collect(&l, &(size_t){ 0 }));
+    close_line(&l);
+}
+
 /* ------------------------------------------------------------------ receiving */
 
 static void a_receive_on_an_empty_queue_ends_in_time(contract *c)
@@ -495,6 +521,7 @@ static const contract_case cases[] = {
     { CASE(a_blocked_send_goes_on_when_the_consumer_comes), ON_EVERY },
     { CASE(a_kernel_that_finds_no_room_parks_and_goes_on_when_there_is_some), ON_EVERY },
     { CASE(a_staged_send_becomes_a_dead_letter_at_its_deadline), ON_EVERY },
+    { CASE(a_deadline_that_passes_unseen_leaves_one_last_wait), NEEDS_STEP | NEEDS_CPU },
     { CASE(a_receive_on_an_empty_queue_ends_in_time), ON_EVERY },
     { CASE(a_message_too_large_for_the_room_stays), ON_EVERY },
     { CASE(many_messages_through_a_slow_consumer_leave_exact_survivors), ON_EVERY },

@@ -195,10 +195,45 @@ static void a_process_that_is_stopped_and_continued_resumes_and_loses_nothing(co
     for (rk_u32 i = 0; i < AT_LOAD; i++) assert_true(info_of(c, l[i].kernel).healthy);
 }
 
+/* A source that waits for room when its deadline passes, while the process is stopped. */
+static rk_kernel given_a_deadline_that_passes_unseen(contract *c, rk_kernel *target)
+{
+    rk_launch_options o = small(16);
+    rk_kernel source;
+    o.kernel_name = in_style(c, "echo");
+    o.send_deadline_ns = RK_MILLISECONDS(1200);
+    assert_ok(rk_launch(c->runtime, "source", &o, &source));
+    assert_ok(rk_launch(c->runtime, "target", &o, target));
+    assert_ok(rk_connect(c->runtime, source, 0, *target, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    for (rk_u32 i = 0; i < 20; i++) assert_ok(send_probe(c, source, i));
+    wait_until(c, metrics_of(c, source).parks > 0);
+    stop_and_continue(RK_MILLISECONDS(1500));
+    return source;
+}
+
+/* Nobody made room while nobody ran. */
+static void a_send_whose_deadline_passes_while_the_process_is_stopped_waits_once_more(contract *c)
+{
+    rk_kernel target, source = given_a_deadline_that_passes_unseen(c, &target);
+    assert_ok(rk_activate(c->runtime, target));
+    for (rk_u32 i = 0; i < 20; i++) assert_next(c, target, i);
+    assert_int_equal(account_of(c, source).dead_sends, 0);
+}
+
+static void and_that_wait_ends(contract *c)
+{
+    rk_kernel target, source = given_a_deadline_that_passes_unseen(c, &target);
+    wait_until(c, account_of(c, source).dead_sends == 20 - 16);
+}
+
 static const contract_case cases[] = {
     { CASE(kernels_are_launched_and_modules_loaded_while_ten_run_at_load), NEEDS_THREADS },
     { CASE(lives_of_many_kernels_cross_each_other), NEEDS_THREADS },
     { CASE(a_process_that_is_stopped_and_continued_resumes_and_loses_nothing), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_send_whose_deadline_passes_while_the_process_is_stopped_waits_once_more),
+      NEEDS_THREADS | NEEDS_CPU },
+    { CASE(and_that_wait_ends), NEEDS_THREADS | NEEDS_CPU },
 };
 
 CONTRACT_MAIN("under_load", cases)

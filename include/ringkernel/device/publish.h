@@ -3,7 +3,7 @@
  * Entries are published strictly in the order in which they were staged, so what a shard sends to one target
  * arrives in the order of the causes. The first copy that finds no room under Block stops the rest: the shard
  * is parked, and the next visit goes on from that very copy. At the send's deadline a copy becomes a dead
- * letter and the next one is tried. */
+ * letter and the next one is tried; a deadline that passed while nobody looked leaves one last wait. */
 #ifndef RINGKERNEL_DEVICE_PUBLISH_H
 #define RINGKERNEL_DEVICE_PUBLISH_H
 
@@ -520,6 +520,25 @@ RK_FN rk_u32 rk_publish_straight(rk_context *context)
 }
 #endif
 
+/* Later than this after the deadline comes no look of a shard that is looked at, on a machine however busy. */
+#define RK_UNSEEN_NS RK_MILLISECONDS(50)
+
+/* Is the deadline of what the shard is parked with over? If nobody looked when it passed, as while the process was
+ * stopped, nobody made room either: then there is one last wait, from now. */
+RK_FN rk_u32 rk_publish_is_late(rk_context *context)
+{
+    RK_GLOBAL rk_turn *turn = context->turn;
+    const rk_u64 deadline_ns = context->shard->send_deadline_ns, last_ns = context->shard->last_wait_ns;
+    /* Who serves the shard may have changed since it parked, and its clock be a little behind. */
+    if (!turn->parked || !deadline_ns || context->now_ns <= turn->parked_ns) return 0;
+    const rk_u64 waited_ns = context->now_ns - turn->parked_ns;
+    if (waited_ns < deadline_ns) return 0;
+    if (turn->parked == 2u || !last_ns || waited_ns - deadline_ns < RK_UNSEEN_NS) return 1;
+    turn->parked = 2u;
+    turn->parked_ns = context->now_ns - deadline_ns + last_ns;
+    return 0;
+}
+
 /* Publish what is staged. 1: all of it is out; 0: no room for some copy, the shard is parked;
  * context->blocked is the lane without room, 0 where a block of the pool is waited for. */
 RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
@@ -575,9 +594,7 @@ RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
             continue;
         }
         if (status == RK_FULL && to.lane->strategy == RK_BACKPRESSURE_BLOCK) {
-            /* Who serves the shard may have changed since it parked, and its clock be a little behind. */
-            rk_u32 late = turn->parked && shard->send_deadline_ns && context->now_ns > turn->parked_ns &&
-                          context->now_ns - turn->parked_ns >= shard->send_deadline_ns;
+            rk_u32 late = rk_publish_is_late(context);
             /* The shard's own lane, and its batch is given back: nobody will ever make room there. */
             rk_u32 never = !no_block && turn->n == 0 && to.lane == rk_shard_lane(context, 1);
             if ((!late && !never) || entry->route == RK_TO_REPORT) {

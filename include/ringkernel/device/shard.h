@@ -178,7 +178,7 @@ typedef struct rk_turn {
     rk_u32 staged;    /* entries staged */
     rk_u32 published; /* entries that are out */
     rk_u32 copied;    /* slots of the copy buffer in use */
-    rk_u32 parked;
+    rk_u32 parked;    /* 1; 2: for the last wait, see publish.h */
     rk_u32 phase;     /* RK_PHASE_*, as rk_orders.phase tells the host */
     rk_u32 faults;    /* of rk_orders.faults, those that were */
     rk_u64 parked_ns; /* since when */
@@ -311,10 +311,11 @@ typedef struct rk_shard {
     rk_u32 slice_messages; /* event-driven: 0: no bound */
     rk_u32 event_driven;
     rk_u64 send_deadline_ns; /* 0: none */
+    rk_u64 last_wait_ns;     /* that is left when it passed while nobody looked, see publish.h; 0: none */
     rk_u32 default_ttl_us;   /* time to live of messages that say none; 0: none */
     rk_u32 letters;          /* the edge for dead letters + 1; 0: they are the host's */
     rk_u32 route_total; /* entries of routes: the default one, and as many as the module declares things */
-    rk_u8 constants_[100];
+    rk_u8 constants_[92];
 
     /* Written by the shard. */
     rk_turn turn;
