@@ -1,0 +1,97 @@
+/* The code of a kernel: built once for what is launched, taken from the cache, and what a compiler or driver that fails is
+ * told as. */
+#include "opencl_fixture_test.h"
+
+static void a_build_that_fails_gives_the_compilers_words(void **state)
+{
+    rk_kernel kernel;
+    (void)state;
+    OK(open_runtime());
+    mock->failing = "clBuildProgram";
+    mock->result = RK_CL_BUILD_PROGRAM_FAILURE;
+    assert_int_equal(launch("a", &kernel), RK_COMPILE_FAILED);
+    assert_error_says("kernel 'sink' doesn't build for Mock device as CL1.2");
+    assert_error_says("kernel.rk.c:7:3: error: mock says no");
+}
+
+static void code_is_built_once_and_then_taken_from_the_cache(void **state)
+{
+    (void)state;
+    launched();
+    assert_int_equal(mock->builds, 1);
+    assert_non_null(strstr(mock->options, "-cl-std=CL1.2 -I"));
+    OK(rk_close(runtime));
+    launched();
+    assert_int_equal(mock->builds, 1);
+    assert_int_equal(mock->binaries, 1);
+}
+
+/* A compiler that isn't told makes code for work-groups of any size. */
+static void code_is_built_for_the_work_groups_that_are_launched(void **state)
+{
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    (void)state;
+    launched();
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_GROUP=64"));
+    OK(launch("b", &kernel));
+    assert_int_equal(mock->builds, 1);
+    o.kernel_name = "sink";
+    o.threads = 128;
+    OK(rk_launch(runtime, "c", &o, &kernel));
+    assert_int_equal(mock->builds, 2);
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_GROUP=128"));
+    setenv("MOCK_OPENCL_SHARES", "1", 1); /* a CPU */
+    OK(rk_close(runtime));
+    launched();
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_GROUP=1"));
+    assert_null(strstr(mock->options, " -DRK_UNIT_GROUP=128"));
+}
+
+static void a_device_with_32_bit_atomics_gets_lanes_with_locks(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_EXTENSIONS", "cl_khr_int64_base_atomics_not cl_khr_fp64", 1);
+    rk_kernel kernel = launched();
+    assert_non_null(strstr(mock->options, " -DRK_NO_ATOMICS_64"));
+    assert_int_equal(runtime->kernels[kernel.number]->layout.lane[RK_LANE_DEVICE].locked, 1);
+    OK(rk_close(runtime));
+    unsetenv("MOCK_OPENCL_EXTENSIONS");
+    kernel = launched();
+    assert_null(strstr(mock->options, " -DRK_NO_ATOMICS_64"));
+    assert_int_equal(runtime->kernels[kernel.number]->layout.lane[RK_LANE_DEVICE].locked, 0);
+}
+
+static void a_kept_binary_that_the_driver_does_not_take_is_built_again(void **state)
+{
+    (void)state;
+    launched();
+    OK(rk_close(runtime));
+    mock->failing = "clCreateProgramWithBinary";
+    mock->result = RK_CL_INVALID_BINARY;
+    launched();
+    assert_int_equal(mock->builds, 2);
+}
+
+static void a_driver_that_never_starts_the_first_launch_is_told(void **state)
+{
+    rk_kernel kernel;
+    (void)state;
+    OK(open_runtime());
+    mock->warm_up = MOCK_LAUNCH_NEVER_STARTS;
+    assert_int_equal(launch("a", &kernel), RK_DEVICE_LOST);
+    assert_error_says("the driver never started a launch");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_build_that_fails_gives_the_compilers_words),
+        TEST(code_is_built_once_and_then_taken_from_the_cache),
+        TEST(code_is_built_for_the_work_groups_that_are_launched),
+        TEST(a_device_with_32_bit_atomics_gets_lanes_with_locks),
+        TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),
+        TEST(a_driver_that_never_starts_the_first_launch_is_told),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}

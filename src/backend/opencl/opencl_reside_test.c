@@ -1,0 +1,159 @@
+/* Kernels that stay on the device: where they do, what they are told, and what happens where memory isn't shared, a unit
+ * is to be left free, or one never begins or never leaves. */
+#include "opencl_fixture_test.h"
+
+static rk_u32 stays(void) { return __atomic_load_n(&mock->stays, __ATOMIC_SEQ_CST); }
+
+/* On a device of `units`, whose kernels see what the host writes. */
+static rk_kernel stays_with(const char *units)
+{
+    setenv("MOCK_OPENCL_SHARES", "1", 1);
+    setenv("MOCK_OPENCL_UNITS", units, 1);
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    return kernel;
+}
+
+static void a_kernel_stays_where_memory_is_shared(void **state)
+{
+    (void)state;
+    rk_kernel kernel = stays_with("2");
+    assert_int_equal(stays(), 1);
+    assert_int_equal(launches(), 0);
+    send_one(kernel);
+    OK(rk_close(runtime)); /* it leaves when it is told to */
+    runtime = 0;
+    assert_int_equal(stays(), 1);
+    assert_int_equal(launches(), 0);
+}
+
+static void a_kernel_that_stays_is_told_the_time_and_that_the_host_lives(void **state)
+{
+    (void)state;
+    rk_kernel kernel = stays_with("2");
+    rk_orders *orders = runtime->kernels[kernel.number]->seats[0].orders;
+    for (rk_u32 i = 0; i < 3; i++) {
+        rk_u64 beat = __atomic_load_n(&orders->heartbeat, __ATOMIC_RELAXED),
+               now = __atomic_load_n(&orders->clock_base, __ATOMIC_RELAXED);
+        AWAIT(__atomic_load_n(&orders->heartbeat, __ATOMIC_RELAXED) != beat);
+        AWAIT(__atomic_load_n(&orders->clock_base, __ATOMIC_RELAXED) > now);
+    }
+}
+
+static void a_unit_is_left_free(void **state)
+{
+    (void)state;
+    stays_with("1");
+    AWAIT(launches() > 0);
+    assert_int_equal(stays(), 0);
+    assert_int_equal(rk_opencl_of(runtime)->shares, 1);
+}
+
+static void where_one_more_does_not_fit_all_are_served_by_slices(void **state)
+{
+    rk_kernel other;
+    (void)state;
+    rk_kernel kernel = stays_with("2");
+    assert_int_equal(launches(), 0);
+    OK(launch("b", &other));
+    OK(rk_activate(runtime, other));
+    assert_true(
+        log_says("'b' would stay with 1 work-groups beside 1 others, and of 2 compute units one must be"));
+    AWAIT(launches() > 0);
+    rk_u32 before = launches();
+    send_one(kernel);
+    AWAIT(launches() > before);
+    assert_int_equal(stays(), 1);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+}
+
+static void a_driver_that_never_starts_a_kernel_that_stays_gets_slices(void **state)
+{
+    (void)state;
+    mock->stay = MOCK_STAY_NEVER_BEGINS;
+    begin_ns = RK_MILLISECONDS(50);
+    rk_kernel kernel = stays_with("4");
+    assert_true(log_says("'a' was to stay, and the driver started 0 of 1 work-groups in time"));
+    AWAIT(launches() > 0);
+    rk_u32 before = launches();
+    send_one(kernel);
+    AWAIT(launches() > before);
+    release(~0u); /* and if it starts at last, nothing is done by it */
+    AWAIT(__atomic_load_n(&mock->revoked, __ATOMIC_SEQ_CST) == 1);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+}
+
+static void a_kernel_that_never_leaves_is_given_up_and_others_go_on(void **state)
+{
+    rk_kernel other;
+    (void)state;
+    mock->stay = MOCK_STAY_NEVER_LEAVES;
+    rk_kernel kernel = stays_with("4");
+    mock->stay = MOCK_STAY_BEGINS;
+    OK(launch("b", &other));
+    OK(rk_activate(runtime, other));
+    assert_int_equal(stays(), 2);
+    assert_int_equal(rk_terminate(runtime, kernel, RK_MILLISECONDS(50)), RK_QUARANTINED);
+    send_one(other);
+    assert_int_equal(life_of(other), RK_LIFE_ACTIVE);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    assert_int_equal(rk_close(runtime), RK_QUARANTINED); /* waits for nothing that never comes */
+    runtime = 0;
+}
+
+static void a_device_that_is_deaf_while_a_kernel_runs_gets_copies(void **state)
+{
+    (void)state;
+    mock->deaf = 1;
+    stays_with("4");
+    assert_true(log_says(
+        "copy slices on Mock device: a running kernel and the host don't see what the other writes"));
+    assert_int_equal(rk_opencl_of(runtime)->shares, 0);
+    AWAIT(launches() > 0);
+    assert_int_equal(stays(), 0);
+}
+
+static void a_device_whose_stores_come_out_of_order_gets_copies(void **state)
+{
+    (void)state;
+    mock->hasty = 1;
+    stays_with("4");
+    assert_true(log_says("copy slices on Mock device: the host saw a message before what is in it"));
+    assert_int_equal(rk_opencl_of(runtime)->shares, 0);
+}
+
+static void a_device_can_be_used_without_what_it_has(void **state)
+{
+    (void)state;
+    setenv("RK_OPENCL_WITHOUT", "sub-groups,shared atomics", 1);
+    stays_with("4");
+    assert_true(
+        log_says("copy slices on Mock device: host and kernel can't order what they share, for want of"));
+    assert_int_equal(stays(), 0);
+}
+
+static void shared_memory_that_can_not_be_had_is_told(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_SHARES", "1", 1);
+    mock->failing = "clSVMAlloc";
+    OK(open_runtime());
+    assert_true(log_says("copy slices on Mock device: the probe of shared memory can't be built"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_kernel_stays_where_memory_is_shared),
+        TEST(a_kernel_that_stays_is_told_the_time_and_that_the_host_lives),
+        TEST(a_unit_is_left_free),
+        TEST(where_one_more_does_not_fit_all_are_served_by_slices),
+        TEST(a_driver_that_never_starts_a_kernel_that_stays_gets_slices),
+        TEST(a_kernel_that_never_leaves_is_given_up_and_others_go_on),
+        TEST(a_device_that_is_deaf_while_a_kernel_runs_gets_copies),
+        TEST(a_device_whose_stores_come_out_of_order_gets_copies),
+        TEST(a_device_can_be_used_without_what_it_has),
+        TEST(shared_memory_that_can_not_be_had_is_told),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}

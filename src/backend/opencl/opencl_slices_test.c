@@ -1,0 +1,191 @@
+/* Kernels by slices: when one is launched and when not, whose turn it is, and what becomes of launches that fail, never
+ * start or never end. */
+#include "opencl_fixture_test.h"
+
+static void a_kernel_at_rest_is_not_launched(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > 0);
+    rk_u32 before, after = 0;
+    do { /* until a whole half second passes without one */
+        before = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+        usleep(500000);
+        after = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+    } while (before != after && after < 1000);
+    assert_int_equal(before, after);
+}
+
+static rk_u64 spin_with(const char *units)
+{
+    if (units) setenv("MOCK_OPENCL_SHARES", "1", 1); /* as a CPU does */
+    if (units) setenv("MOCK_OPENCL_UNITS", units, 1);
+    OK(open_runtime());
+    rk_u64 spin_ns = runtime->options.spin_ns;
+    OK(rk_close(runtime));
+    runtime = 0;
+    return spin_ns;
+}
+
+static void who_waits_for_slices_of_a_cpu_leaves_it_the_processor(void **state)
+{
+    (void)state;
+    assert_int_equal(spin_with(0), RK_SPIN_DEFAULT); /* a GPU */
+    assert_int_equal(spin_with("1"), 1);
+    assert_int_equal(spin_with("2"), RK_SPIN_DEFAULT); /* kernels stay, and need no thread beside them */
+}
+
+static void a_message_is_a_reason_for_a_launch(void **state)
+{
+    const probe message = { .number = 1 };
+    (void)state;
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > 0);
+    rk_u32 before = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+    OK(rk_send(runtime, kernel, 200, &message, sizeof message, 0));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > before);
+}
+
+/* Once everything is at rest; how many launches there were. */
+static rk_u32 rest(void)
+{
+    for (int looks = 0; looks < 200; looks++) {
+        rk_u32 before = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
+        usleep(100000);
+        if (__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) == before) return before;
+    }
+    fail_msg("launches go on with nothing to do");
+    return 0;
+}
+
+static void what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at(void **state)
+{
+    const probe message = { .number = 1 };
+    rk_kernel target;
+    (void)state;
+    OK(open_runtime());
+    rk_kernel source;
+    OK(launch_kernel("echo", "source", &source));
+    OK(launch("target", &target));
+    OK(rk_connect(runtime, source, 0, target, 0));
+    OK(rk_activate(runtime, target));
+    OK(rk_activate(runtime, source));
+    rk_u32 before = rest();
+    __atomic_store_n(&mock->ends, source.number, __ATOMIC_SEQ_CST);
+    OK(rk_send(runtime, source, 200, &message, sizeof message, 0));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) >= before + 2); /* its own, and the target's */
+}
+
+static void a_launch_that_fails_loses_the_device_and_fails_its_kernels(void **state)
+{
+    rk_kernel other;
+    (void)state;
+    rk_kernel kernel = launched();
+    launches_are(MOCK_LAUNCH_FAILS);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_int_equal(launch("b", &other), RK_DEVICE_LOST);
+    assert_error_says("close the runtime and open it again");
+    rk_close(runtime);
+    launches_are(MOCK_LAUNCH_COMPLETES);
+    kernel = launched(); /* a new runtime begins anew */
+    OK(rk_activate(runtime, kernel));
+}
+
+static void a_launch_that_never_starts_loses_the_device(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    launches_are(MOCK_LAUNCH_NEVER_STARTS);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_string_equal(rk_opencl_of(runtime)->lost_why, "the driver took a launch and never started it");
+}
+
+static void a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    launches_are(MOCK_LAUNCH_NEVER_ENDS);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > 0);
+    assert_int_equal(rk_deactivate(runtime, kernel), RK_TIMED_OUT);
+    rk_terminate(runtime, kernel, RK_MILLISECONDS(100));
+    AWAIT(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    assert_non_null(strstr(rk_opencl_of(runtime)->lost_why, "'a' was given up"));
+    rk_close(runtime); /* waits for nothing that never comes */
+    runtime = 0;
+}
+
+static void a_launch_that_serves_no_shard_loses_the_device(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched();
+    launches_are(MOCK_LAUNCH_IGNORES);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_non_null(strstr(rk_opencl_of(runtime)->lost_why, "served no shard 0 of 'a'"));
+    rk_close(runtime);
+    runtime = 0;
+}
+
+static rk_u64 landed_ns(rk_kernel kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    OK(rk_opencl_lock(cl, rk_monotonic_ns() + RK_SECONDS(10)));
+    const rk_u64 at = cl->served[kernel.number]->landed_ns;
+    rk_opencl_unlock(cl);
+    return at;
+}
+
+static void of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_first(void **state)
+{
+    (void)state;
+    rk_kernel k[3];
+    const probe message = { .number = 1 };
+    rk_u64 before = 0;
+    OK(open_runtime());
+    for (rk_u32 i = 0; i < 3; i++) {
+        const char *const ids[] = { "low", "normal", "high" };
+        rk_launch_options o = rk_production();
+        o.kernel_name = "sink";
+        o.deduplication_window = 0;
+        o.queue_capacity = 64;
+        o.stream_priority = i;
+        OK(rk_launch(runtime, ids[i], &o, &k[i]));
+        OK(rk_activate(runtime, k[i]));
+        AWAIT(landed_ns(k[i]) > 0);
+    }
+    for (rk_u32 round = 0; round < 5; round++) {
+        /* when messages come for all of them before anything can be launched, */
+        OK(rk_opencl_lock(rk_opencl_of(runtime), rk_monotonic_ns() + RK_SECONDS(10)));
+        for (rk_u32 i = 0; i < 3; i++) {
+            OK(rk_send(runtime, k[i], RK_BODY(message), 0));
+            if (rk_opencl_of(runtime)->served[k[i].number]->landed_ns > before)
+                before = rk_opencl_of(runtime)->served[k[i].number]->landed_ns;
+        }
+        rk_opencl_unlock(rk_opencl_of(runtime));
+
+        /* then they are served from high to low */
+        for (rk_u32 i = 0; i < 3; i++) AWAIT(landed_ns(k[i]) > before);
+        assert_true(landed_ns(k[2]) < landed_ns(k[1]) && landed_ns(k[1]) < landed_ns(k[0]));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_first),
+        TEST(a_kernel_at_rest_is_not_launched),
+        TEST(who_waits_for_slices_of_a_cpu_leaves_it_the_processor),
+        TEST(a_message_is_a_reason_for_a_launch),
+        TEST(what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at),
+        TEST(a_launch_that_fails_loses_the_device_and_fails_its_kernels),
+        TEST(a_launch_that_never_starts_loses_the_device),
+        TEST(a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel),
+        TEST(a_launch_that_serves_no_shard_loses_the_device),
+    };
+    return cmocka_run_group_tests(tests, 0, 0);
+}
