@@ -108,7 +108,7 @@ RK_FN_LARGE void rk_turn_give_back(rk_context *context)
 
 /* Nobody but the shard makes room in its own lane: what its batch took is given back before what it has staged is out,
  * which stands whole in the stage. A drain that finds the lane empty then finds the shard parked, or its figure another
- * than before. */
+ * than before: models/drain_cycle.pml. */
 RK_FN rk_u32 rk_turn_make_room(rk_context *context)
 {
     if (context->turn->n == 0 || context->blocked != rk_shard_lane(context, 1)) return 0;
