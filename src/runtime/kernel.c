@@ -44,7 +44,7 @@ int rk_kernel_is_live(const rk_host_kernel *k)
 
 rk_host_kernel *rk_kernel_find_live(rk_runtime *runtime, const char *id)
 {
-    for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&runtime->kernel_count); n++)
         if (rk_kernel_is_live(runtime->kernels[n]) && strcmp(runtime->kernels[n]->id, id) == 0)
             return runtime->kernels[n];
     return 0;
@@ -270,7 +270,9 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
         return rk_error(RK_LIMIT, "launch of '%s' refused: %u kernels are alive, or there is no memory", id,
                         runtime->kernel_count);
 
+    pthread_mutex_lock(&runtime->list); /* of who looks for an id without the control lock */
     snprintf(k->id, sizeof k->id, "%s", id);
+    pthread_mutex_unlock(&runtime->list);
     k->class = class;
     k->options = *options;
     k->options.kernel_name = class->name;
@@ -298,8 +300,10 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     }
     rk_atomic_set_u32(&k->closed, RK_OK);
     rk_atomic_set_u32(&k->gate, 1);
+    pthread_mutex_lock(&runtime->list); /* together */
     rk_atomic_set_u32(&k->life, RK_LIFE_LAUNCHED);
     rk_atomic_set_u32(&k->generation, k->generation + 1);
+    pthread_mutex_unlock(&runtime->list);
     handle->number = k->number;
     handle->generation = k->generation;
     return RK_OK;

@@ -57,13 +57,13 @@ rk_status rk_find(rk_runtime *runtime, const char *id, rk_kernel *kernel)
     rk_status status = rk_runtime_check(runtime, "rk_find");
     if (status != RK_OK) return status;
     if (!id || !kernel) return rk_error(RK_INVALID_ARGUMENT, "rk_find: id or kernel is null");
-    pthread_mutex_lock(&runtime->control);
+    pthread_mutex_lock(&runtime->list);
     rk_host_kernel *k = rk_kernel_find_live(runtime, id);
     if (k)
-        *kernel = (rk_kernel){ k->number, k->generation };
+        *kernel = (rk_kernel){ k->number, rk_atomic_u32(&k->generation) };
     else
         status = rk_error(RK_NO_SUCH_KERNEL, "no live kernel has the id '%s'", id);
-    pthread_mutex_unlock(&runtime->control);
+    pthread_mutex_unlock(&runtime->list);
     return status;
 }
 
@@ -74,14 +74,14 @@ rk_status rk_list(rk_runtime *runtime, rk_kernel *kernels, size_t capacity, size
     if (!count || (!kernels && capacity))
         return rk_error(RK_INVALID_ARGUMENT, "rk_list: count is null, or kernels is");
     *count = 0;
-    pthread_mutex_lock(&runtime->control);
-    for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
+    pthread_mutex_lock(&runtime->list);
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&runtime->kernel_count); n++) {
         rk_host_kernel *k = runtime->kernels[n];
         if (!rk_kernel_is_live(k)) continue;
-        if (*count < capacity) kernels[*count] = (rk_kernel){ k->number, k->generation };
+        if (*count < capacity) kernels[*count] = (rk_kernel){ k->number, rk_atomic_u32(&k->generation) };
         ++*count;
     }
-    pthread_mutex_unlock(&runtime->control);
+    pthread_mutex_unlock(&runtime->list);
     return RK_OK;
 }
 

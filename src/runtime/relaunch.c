@@ -423,11 +423,12 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     status = rk_stop_between_batches(&k, 1, &wait);
     if (status != RK_OK) return status;
     const rk_u32 was = rk_atomic_u32(&k->life); /* it may have failed on the way there */
-    rk_gate_close(k);
     status = rk_circle_stop(k, &circle);
-    if (status == RK_OK)
+    if (status == RK_OK) {
+        rk_gate_close(k); /* not before: who sends here is not to wait for a neighbour's handler */
         status =
             rk_fetch(runtime, k->layout.block[k->layout.device].base, k->layout.block[k->layout.device].size);
+    }
     if (status == RK_OK) {
         rk_reports_collect(k);
         if (options->device == RK_BESIDE_NEIGHBOUR) fresh.layout.place = rk_neighbour_place(k);

@@ -315,6 +315,74 @@ static void who_waits_for_a_handler_holds_up_no_other(contract *c)
     }
 }
 
+static void *relaunch_larger(void *argument)
+{
+    patient *p = argument;
+    rk_launch_options o = small(2048);
+    o.kernel_name = in_style(p->c, "echo");
+    p->status = rk_relaunch(p->c->runtime, p->kernel, &o, LONG_NS);
+    set_control(&p->over, 1);
+    return 0;
+}
+
+static void *connect_with_patience(void *argument)
+{
+    patient *p = argument;
+    rk_kernel aside;
+    p->status = rk_find(p->c->runtime, "aside", &aside);
+    if (p->status == RK_OK) p->status = rk_connect(p->c->runtime, p->kernel, 0, aside, 0);
+    set_control(&p->over, 1);
+    return 0;
+}
+
+/* Given a handler that runs, and somebody whose call is about a kernel that is connected with that one and holds the
+ * control lock for it, then messages go in and out of both, and who looks at kernels sees them, without waiting. */
+static void who_waits_for_a_neighbours_handler_holds_up_no_message(contract *c)
+{
+    void *(*const ways[])(void *) = { relaunch_larger, connect_with_patience };
+    for (size_t way = 0; way < 2; way++) {
+        rk_launch_options o = small(1024);
+        o.output_capacity = 1024;
+        rk_kernel held = launch(c, "held", "held", &o), k = launch(c, "k", "echo", &o),
+                  aside = launch(c, "aside", "echo", &o), found;
+        assert_ok(rk_connect(c->runtime, held, 0, k, 0));
+        assert_ok(rk_activate(c->runtime, k));
+        assert_ok(rk_activate(c->runtime, held));
+        CLOSE_GATE();
+        assert_ok(send_probe(c, held, 1000));
+        wait_until(c, IN_HANDLERS == 1);
+        if (ways[way] == connect_with_patience) assert_ok(rk_deactivate(c->runtime, k));
+        patient p = { c, k, 0, RK_OK };
+        start_thread(c, ways[way], &p);
+        const rk_u64 begun_ns = contract_now_ns();
+        rk_u32 sent = 0; /* for a while, in which he comes to wait */
+        while (sent < 100 || contract_now_ns() - begun_ns < RK_MILLISECONDS(200)) {
+            rk_kernel list[8];
+            size_t count;
+            probe in = { .number = sent }, out;
+            rk_send_options at_once = RK_SEND_DEFAULTS;
+            at_once.timeout_ns = RK_NO_WAIT;
+            if (sent < 100) assert_ok(rk_send(c->runtime, k, RK_BODY(in), &at_once));
+            sent++;
+            assert_status(rk_receive(c->runtime, held, &out, sizeof out, 0, RK_NO_WAIT), RK_EMPTY);
+            assert_ok(rk_find(c->runtime, "held", &found));
+            assert_ok(rk_list(c->runtime, list, 8, &count));
+            assert_int_equal(count, 3);
+            assert_int_equal(info_of(c, k).shards, 1);
+            assert_int_equal(metrics_of(c, held).processed, 0);
+            assert_int_equal(account_of(c, held).queued, 1);
+            if (control(&p.over))
+                fail_msg("after %u messages somebody had waited for 2 s, or he was done: %s", sent,
+                         rk_status_name(p.status));
+        }
+        OPEN_GATE();
+        join_threads(c);
+        assert_ok(rk_terminate(c->runtime, held, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, aside, CONTRACT_PATIENCE));
+    }
+}
+
 /* The same of a kernel that waits for room: it is launched again once somebody receives. */
 static void who_waits_for_room_to_launch_again_holds_up_no_other(contract *c)
 {
@@ -564,6 +632,7 @@ static const contract_case cases[] = {
     { CASE(those_who_wait_to_send_learn_that_the_kernel_is_gone), ON_EVERY },
     { CASE(who_waits_for_the_end_of_one_kernel_holds_up_no_other), NEEDS_THREADS },
     { CASE(who_waits_for_a_handler_holds_up_no_other), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(who_waits_for_a_neighbours_handler_holds_up_no_message), NEEDS_THREADS | NEEDS_CPU },
     { CASE(who_waits_for_room_to_launch_again_holds_up_no_other), NEEDS_THREADS | NEEDS_CPU },
     { CASE(who_waits_for_a_handler_learns_that_its_kernel_has_ended), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_could_not_be_deactivated_goes_on), NEEDS_THREADS | NEEDS_CPU | NEEDS_WORKERS },
