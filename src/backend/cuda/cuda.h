@@ -52,6 +52,7 @@ typedef struct rk_residence {
     rk_u32 launched;                /* atomic; 1: something of it is, or may be, on the device */
     rk_u32 told;                    /* its failure was told */
     rk_u32 slices;                  /* atomic: how many it had */
+    rk_u64 launched_ns;             /* the last one, on the monotonic clock */
     rk_u32 ended;                   /* shards that had ended by the end of the last */
     rk_u32 per_processor;           /* blocks of it that a multiprocessor holds */
     rk_u64 progress[];              /* of each shard, at the end of its last slice */

@@ -12,7 +12,10 @@
 #include "cuda.h"
 
 #define BEAT_NS RK_MILLISECONDS(5)
-#define SLICE_VISITS 64u /* of a shard in one launch, at most */
+#define SLICE_VISITS 64u                   /* of a shard in one launch, at most */
+#define SLICES_NAP_NS RK_MILLISECONDS(100) /* while nobody rings and no time has come */
+#define ROUND_NS RK_MILLISECONDS(1)        /* a slice that takes longer holds up no other kernel's */
+#define LATE_PART 16u /* and is asked again when it has taken so much longer, by the part of its time */
 #define CLOCK_WITHIN_NS \
     BEAT_NS /* where the device has no room to be asked for its time, nothing waits for longer */
 
@@ -56,34 +59,49 @@ static void keep_resident(rk_cuda_runtime *cuda, rk_u64 beat)
     }
 }
 
-/* Slices: one launch for every kernel that may have work, all at once; again while any had some. */
-static int run_slices(rk_cuda_runtime *cuda)
+/* A slice has ended. 1: there may be more to do. */
+static rk_u32 land(rk_residence *r)
+{
+    rk_u32 ended = 0, worked = 0;
+    rk_atomic_set_u32(&r->launched, 0);
+    rk_atomic_set_u32(&r->slices, r->slices + 1);
+    for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
+        const rk_orders *orders = r->kernel->seats[s].orders;
+        rk_u32 visit = rk_atomic_u32(&orders->visit);
+        rk_u64 progress = __atomic_load_n(&orders->progress, __ATOMIC_ACQUIRE);
+        worked |= visit == RK_VISIT_WAITS || visit == RK_VISIT_PARKED || progress != r->progress[s];
+        r->progress[s] = progress;
+        ended += visit == RK_VISIT_ENDED;
+    }
+    worked |= ended != r->ended; /* those that it feeds may end, too */
+    r->ended = ended;
+    return worked;
+}
+
+/* Slices: one launch for every kernel that may have work, all at once; again while any had some. One that takes longer
+ * than a round is asked in each whether it has ended, and holds up nobody: a handler may never return. *nap_ns: until
+ * those are asked again, at most. */
+static int run_slices(rk_cuda_runtime *cuda, rk_u64 *nap_ns)
 {
     rk_u32 worked = 0;
-    rk_u32 count = rk_atomic_u32(&cuda->runtime->kernel_count);
+    const rk_u32 count = rk_atomic_u32(&cuda->runtime->kernel_count);
+    const rk_u64 begun_ns = rk_monotonic_ns();
     for (rk_u32 n = 1; n <= count; n++) {
         rk_residence *r = cuda->residence[n];
-        if (!r || !rk_slices_wanted(r->kernel)) continue;
+        if (!r || rk_atomic_u32(&r->launched) || !rk_slices_wanted(r->kernel)) continue;
         rk_cuda_tell_clock(cuda, r->kernel);
+        r->launched_ns = begun_ns;
         rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, SLICE_VISITS);
     }
     for (rk_u32 n = 1; n <= count; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_atomic_u32(&r->launched)) continue;
-        if (rk_cuda_await(cuda, r->stream, rk_monotonic_ns() + RK_CUDA_PATIENCE) == RK_TIMED_OUT) continue;
-        rk_atomic_set_u32(&r->launched, 0);
-        rk_atomic_set_u32(&r->slices, r->slices + 1);
-        rk_u32 ended = 0;
-        for (rk_u32 s = 0; s < r->kernel->seat_count; s++) {
-            const rk_orders *orders = r->kernel->seats[s].orders;
-            rk_u32 visit = rk_atomic_u32(&orders->visit);
-            rk_u64 progress = __atomic_load_n(&orders->progress, __ATOMIC_ACQUIRE);
-            worked |= visit == RK_VISIT_WAITS || visit == RK_VISIT_PARKED || progress != r->progress[s];
-            r->progress[s] = progress;
-            ended += visit == RK_VISIT_ENDED;
+        if (rk_cuda_await(cuda, r->stream, r->launched_ns + ROUND_NS) != RK_TIMED_OUT) {
+            worked |= land(r);
+            continue;
         }
-        worked |= ended != r->ended; /* those that it feeds may end, too */
-        r->ended = ended;
+        const rk_u64 next_ns = (rk_monotonic_ns() - r->launched_ns) / LATE_PART;
+        if (next_ns < *nap_ns) *nap_ns = next_ns;
     }
     return (int)worked;
 }
@@ -94,10 +112,17 @@ static void sleep_lanes(rk_cuda_runtime *cuda)
         if (cuda->residence[n]) rk_slices_sleep(cuda->residence[n]->kernel);
 }
 
+/* At rest: for one whose slice has not ended nothing can be done. */
+static const rk_residence *resting(const rk_cuda_runtime *cuda, rk_u32 number)
+{
+    const rk_residence *r = cuda->residence[number];
+    return r && !rk_atomic_u32(&r->launched) ? r : 0;
+}
+
 static int has_arrived(rk_cuda_runtime *cuda)
 {
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
-        const rk_residence *r = cuda->residence[n];
+        const rk_residence *r = resting(cuda, n);
         for (rk_u32 s = 0; r && s < r->kernel->seat_count; s++)
             if (rk_lane_depth(rk_seat_lane(&r->kernel->seats[s], RK_LANE_HOST), cuda->runtime->arena.base))
                 return 1;
@@ -105,11 +130,12 @@ static int has_arrived(rk_cuda_runtime *cuda)
     return 0;
 }
 
-static rk_u64 nap_of(rk_cuda_runtime *cuda)
+/* `nap_ns` at most. */
+static rk_u64 nap_of(rk_cuda_runtime *cuda, rk_u64 nap_ns)
 {
-    rk_u64 nap_ns = RK_MILLISECONDS(100), now = rk_runtime_now(cuda->runtime);
+    const rk_u64 now = rk_runtime_now(cuda->runtime);
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
-        if (cuda->residence[n]) nap_ns = rk_slices_nap(cuda->residence[n]->kernel, now, nap_ns);
+        if (resting(cuda, n)) nap_ns = rk_slices_nap(cuda->residence[n]->kernel, now, nap_ns);
     return nap_ns;
 }
 
@@ -145,7 +171,7 @@ static void *keeper_main(void *argument)
     for (;;) {
         rk_u32 seen = __atomic_load_n(&cuda->keeper_event, __ATOMIC_SEQ_CST);
         int worked = 0, overdue = 0;
-        rk_u64 nap_ns = BEAT_NS;
+        rk_u64 nap_ns = runtime->options.slices ? SLICES_NAP_NS : BEAT_NS;
         if (rk_atomic_u32(&cuda->keeper_stop)) break;
         for (int i = 0; i < RK_CUDA_DEFERS && rk_atomic_u32(&cuda->waiting); i++) sched_yield();
         rk_u64 beat = __atomic_add_fetch(&cuda->beat, 1, __ATOMIC_RELAXED);
@@ -154,7 +180,7 @@ static void *keeper_main(void *argument)
         rk_atomic_set_u32(&cuda->keeper_waits, 0);
         if (!rk_atomic_u32(&cuda->lost)) {
             if (runtime->options.slices)
-                worked = run_slices(cuda);
+                worked = run_slices(cuda, &nap_ns);
             else
                 keep_resident(cuda, beat);
             const int due = cuda->clock_probe && rk_monotonic_ns() - calibrated > RK_SECONDS(1);
@@ -166,7 +192,7 @@ static void *keeper_main(void *argument)
                 set_clocks(cuda); /* one of the user's own moves as it likes */
             if (runtime->options.slices && !worked) {
                 sleep_lanes(cuda);
-                nap_ns = nap_of(cuda);
+                nap_ns = nap_of(cuda, nap_ns);
                 worked = has_arrived(cuda) || !nap_ns;
             }
         }

@@ -556,6 +556,86 @@ static void in_slices_a_kernel_that_failed_is_told(void **state)
     assert_int_equal(entries(), before);
 }
 
+/* A handler of echo never returns, and all else ends at once. */
+static int echo_never_ends(const mock_entry *entry) { return strcmp(entry->function, "rk_entry_echo") != 0; }
+
+static rk_u32 launches_of(const char *function)
+{
+    rk_u32 count = 0;
+    for (int at = -1; (at = called(function, at + 1)) >= 0;) count++;
+    return count;
+}
+
+static void in_slices_a_handler_that_never_returns_holds_up_no_other_kernel(void **state)
+{
+    (void)state;
+    /* given a kernel whose slice does not end, with messages that wait, and one that has work all the time */
+    probe p = { .number = 1 };
+    rk_account account;
+    open_slices();
+    rk_kernel stuck = launched("stuck", "echo"), other = launched("other", "sink");
+    OK(rk_activate(runtime, other));
+    AWAIT(launches_of("launch rk_entry_sink") > 0);
+    play(echo_never_ends);
+    OK(rk_activate(runtime, stuck));
+    AWAIT(launches_of("launch rk_entry_echo") == 1);
+    OK(rk_send(runtime, stuck, 200, &p, sizeof p, 0));
+
+    /* when it is sent to, then the other is launched each time, and nobody who looks waits for the stuck one */
+    const rk_u64 begin = rk_monotonic_ns();
+    for (rk_u32 i = 0; i < 20; i++) {
+        const rk_u32 before = entries();
+        OK(rk_send(runtime, other, 200, &p, sizeof p, 0));
+        AWAIT(entries() > before);
+        OK(rk_account_of(runtime, stuck, &account));
+        OK(rk_account_of(runtime, other, &account));
+    }
+    AWAIT(rk_atomic_u32(&host_of(stuck)->stalled)); /* it is told */
+    OK(rk_deactivate(runtime, other));
+    OK(rk_activate(runtime, other));
+
+    /* and it is given up on, never launched a second time, while the other goes on */
+    assert_int_equal(rk_terminate(runtime, stuck, 0), RK_QUARANTINED);
+    if (rk_monotonic_ns() - begin > RK_SECONDS(5)) fail_msg("somebody waited for the stuck one");
+    assert_int_equal(launches_of("launch rk_entry_echo"), 1);
+    const rk_u32 before = entries();
+    OK(rk_send(runtime, other, 200, &p, sizeof p, 0));
+    AWAIT(entries() > before);
+    OK(rk_deactivate(runtime, other));
+    play(0);
+}
+
+static rk_u64 landing_ns; /* atomic: when the slice ends */
+static int ends_late(const mock_entry *entry)
+{
+    (void)entry;
+    return rk_monotonic_ns() >= __atomic_load_n(&landing_ns, __ATOMIC_ACQUIRE);
+}
+
+static void in_slices_a_long_one_is_followed_by_another_soon_after_its_end(void **state)
+{
+    (void)state;
+    probe p = { .number = 1 };
+    open_slices();
+    play(takes_all);
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(entries() > 0);
+    for (rk_u32 i = 0; i < 5; i++) {
+        const rk_u64 end_ns = rk_monotonic_ns() + RK_MILLISECONDS(20);
+        __atomic_store_n(&landing_ns, end_ns, __ATOMIC_RELEASE);
+        play(ends_late);
+        const rk_u32 before = entries();
+        OK(rk_send(runtime, kernel, 200, &p, sizeof p, 0));
+        AWAIT(entries() > before);
+        OK(rk_send(runtime, kernel, 200, &p, sizeof p, 0)); /* while it is in the air */
+        AWAIT(entries() > before + 1);
+        assert_true(rk_monotonic_ns() >= end_ns);
+        assert_true(rk_monotonic_ns() - end_ns < RK_MILLISECONDS(90)); /* a nap would be longer */
+        play(takes_all);
+        AWAIT(rk_kernel_queued(host_of(kernel)) == 0);
+    }
+}
+
 static void in_slices_a_lost_device_fails_its_kernels(void **state)
 {
     (void)state;
@@ -593,6 +673,8 @@ static const struct CMUnitTest tests[] = {
     TEST(in_slices_what_was_paused_is_served_when_it_is_told_to_run),
     TEST(in_slices_nobody_looks_at_the_heartbeat),
     TEST(in_slices_a_kernel_that_failed_is_told),
+    TEST_LOST(in_slices_a_handler_that_never_returns_holds_up_no_other_kernel),
+    TEST(in_slices_a_long_one_is_followed_by_another_soon_after_its_end),
     TEST_LOST(in_slices_a_lost_device_fails_its_kernels),
 };
 CUDA_MAIN(tests)
