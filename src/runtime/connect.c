@@ -298,8 +298,8 @@ static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_h
         memcpy(from->connections, before, sizeof before);
         from->connection_count = count;
     }
-    if (from_serving) rk_kernel_serve(from);
-    return status;
+    const rk_status again = from_serving ? rk_kernel_serve(from) : RK_OK;
+    return status == RK_OK ? again : status;
 }
 
 /* A kernel of the connection. RK_CLOSED: one that takes part in none any more. */

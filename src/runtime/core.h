@@ -110,6 +110,10 @@ typedef struct rk_reason_count {
 } rk_reason_count;
 #define RK_REASONS_MAX 64u
 
+/* What a device lacks of a kernel, for which the image is right. */
+#define RK_UNSTORED_WIRING 1u
+#define RK_UNSTORED_BLOCK 2u
+
 typedef struct rk_host_kernel {
     rk_runtime *runtime;
     rk_u32 number, generation;
@@ -134,6 +138,8 @@ typedef struct rk_host_kernel {
     rk_u32 connection_count;
     rk_u32 epoch;
     rk_u32 serving; /* seats are on workers' lists (control lock) */
+    rk_u32
+        unstored; /* RK_UNSTORED_*: a copy to the device failed, and is made before it is served (control lock) */
     rk_u32 ending;  /* threads that wait for its end (control lock) */
     rk_u32 stalled; /* atomic */
     rk_u32 hung;    /* atomic: a handler has been running for the stall limit */

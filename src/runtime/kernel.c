@@ -172,6 +172,27 @@ rk_status rk_kernel_store(const rk_host_kernel *kernel)
     return status == RK_OK && backend->renew ? backend->renew((rk_host_kernel *)kernel) : status;
 }
 
+rk_status rk_kernel_store_later(rk_host_kernel *kernel)
+{
+    const rk_status status = rk_kernel_store(kernel);
+    kernel->unstored &= ~RK_UNSTORED_BLOCK;
+    if (status == RK_OK || status == RK_DEVICE_LOST) return status;
+    kernel->unstored |= RK_UNSTORED_BLOCK;
+    return RK_OK;
+}
+
+rk_status rk_kernel_fetch(rk_host_kernel *kernel)
+{
+    const rk_layout_block *own = &kernel->layout.block[kernel->layout.device];
+    return kernel->unstored & RK_UNSTORED_BLOCK ? RK_OK : rk_fetch(kernel->runtime, own->base, own->size);
+}
+
+rk_status rk_kernel_fetch_wiring(rk_host_kernel *kernel)
+{
+    if (!kernel->wiring || kernel->unstored & RK_UNSTORED_WIRING) return RK_OK;
+    return rk_fetch(kernel->runtime, kernel->wiring, kernel->wiring_size);
+}
+
 void rk_kernel_unplace(rk_host_kernel *kernel)
 {
     for (rk_u32 s = 0; s < kernel->seat_count; s++) pthread_mutex_destroy(&kernel->seats[s].report);
@@ -287,6 +308,7 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     k->epoch = 1;
     k->stalled = k->hung = 0;
     k->serving = 0;
+    k->unstored = 0;
     k->activated_ns = 0;
     k->failure[0] = 0;
     k->late_replies = k->duplicate_replies = 0;
@@ -350,11 +372,36 @@ rk_status rk_estimate(rk_runtime *runtime, const char *id, const rk_launch_optio
 
 /* ------------------------------------------------------------------ serving */
 
-rk_status rk_kernel_serve(rk_host_kernel *kernel)
+static const char device_lost[] = "the device is lost, with all that was on it";
+
+/* What could not be copied to the device when it should have been. */
+static rk_status store_rest(rk_host_kernel *kernel)
+{
+    rk_status status = RK_OK;
+    if (kernel->unstored & RK_UNSTORED_WIRING) status = rk_wiring_store(kernel);
+    if (status == RK_OK && kernel->unstored & RK_UNSTORED_BLOCK) status = rk_kernel_store(kernel);
+    if (status == RK_OK) kernel->unstored = 0;
+    return status;
+}
+
+static rk_status serve(rk_host_kernel *kernel)
 {
     if (kernel->serving) return RK_OK;
-    rk_status status = kernel->runtime->backend->serve(kernel->runtime, kernel);
+    rk_status status = store_rest(kernel);
+    if (status == RK_OK) status = kernel->runtime->backend->serve(kernel->runtime, kernel);
     if (status == RK_OK) kernel->serving = 1;
+    return status;
+}
+
+rk_status rk_kernel_serve(rk_host_kernel *kernel)
+{
+    char why[128];
+    const rk_status status = serve(kernel);
+    const rk_u32 life = rk_atomic_u32(&kernel->life);
+    if (status == RK_OK || (life != RK_LIFE_ACTIVE && life != RK_LIFE_DRAINING)) return status;
+    snprintf(why, sizeof why, "it was stopped for a change, and could not be served again: %s",
+             rk_status_name(status));
+    rk_kernel_failed(kernel, status == RK_DEVICE_LOST ? device_lost : why);
     return status;
 }
 
@@ -401,8 +448,8 @@ rk_status rk_kernel_activate(rk_host_kernel *k)
     }
     rk_service_watch(k->runtime, k->options.handler_limit_ns);
     rk_atomic_set_u32(&k->life, RK_LIFE_ACTIVE); /* before it is served: it may fail at once */
-    rk_status status = rk_kernel_serve(k);
-    if (status == RK_DEVICE_LOST) rk_kernel_failed(k, "the device is lost, with all that was on it");
+    rk_status status = serve(k);
+    if (status == RK_DEVICE_LOST) rk_kernel_failed(k, device_lost);
     if (status != RK_OK) {
         rk_u32 life = RK_LIFE_ACTIVE; /* if it hasn't failed */
         __atomic_compare_exchange_n(&k->life, &life, was, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
@@ -526,11 +573,10 @@ static void close_lanes(rk_host_kernel *kernel)
 /* What its parked shards had to send. */
 static rk_u64 end_unsent(rk_host_kernel *kernel)
 {
-    const rk_layout_block *own = &kernel->layout.block[kernel->layout.device];
     rk_u32 parked = 0;
     for (rk_u32 s = 0; s < kernel->seat_count; s++)
         parked |= __atomic_load_n(&kernel->seats[s].orders->phase, __ATOMIC_ACQUIRE) == RK_PHASE_PARKED;
-    if (!parked || rk_fetch(kernel->runtime, own->base, own->size) != RK_OK) return 0;
+    if (!parked || rk_kernel_fetch(kernel) != RK_OK) return 0;
     return rk_reports_of_unsent(kernel, RK_CLOSED);
 }
 
@@ -619,13 +665,15 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     rk_gate_close(kernel);
     rk_status cut = rk_wiring_cut(kernel);
     if (cut == RK_OK || cut == RK_DEVICE_LOST) { /* where the device is lost, nobody sends any more */
-        const rk_layout_block *own = &kernel->layout.block[kernel->layout.device];
-        if (kernel->pools && cut == RK_OK)
-            rk_fetch(runtime, own->base, own->size); /* what is queued may have blocks */
+        if (kernel->pools && cut == RK_OK) rk_kernel_fetch(kernel); /* what is queued may have blocks */
         rk_blocks_release_all(kernel);
         rk_kernel_unplace(kernel);
-    } else { /* a neighbour is stuck in a handler and may still send here: the memory stays until the process ends */
+    } else if (cut == RK_TIMED_OUT) { /* a neighbour is stuck in a handler and may still send here */
         runtime->quarantined++;
+    } else { /* those who sent here could not be wired anew */
+        rk_runtime_log(runtime, RK_WARNING, kernel->id, 0,
+                       "ended, and its memory is kept until the runtime closes: there was none to wire its "
+                       "neighbours without it");
     }
     return status;
 }

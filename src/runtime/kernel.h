@@ -12,7 +12,8 @@ void rk_kernel_free(rk_host_kernel *kernel);
 int rk_kernel_is_live(const rk_host_kernel *kernel);
 /* The live kernel with that id; 0: there is none. */
 rk_host_kernel *rk_kernel_find_live(rk_runtime *runtime, const char *id);
-/* Have the kernel served, or stop that at a batch boundary; both do nothing where it is so already. */
+/* Have the kernel served, or stop that at a batch boundary; both do nothing where it is so already. An active one that
+ * can't be served again has failed, and can be relaunched: else it would be active, and nobody's. */
 rk_status rk_kernel_serve(rk_host_kernel *kernel);
 rk_status rk_kernel_leave(rk_host_kernel *kernel, rk_u64 deadline_ns);
 /* The latter for a change that takes no time: within RK_LEAVE_NS. RK_TIMED_OUT says that a handler is running. */
@@ -22,6 +23,11 @@ rk_status rk_kernel_place(rk_host_kernel *kernel);
 /* Give a placed kernel's block to the device, before it or a neighbour is served. */
 rk_status rk_kernel_store(const rk_host_kernel *kernel);
 void rk_kernel_unplace(rk_host_kernel *kernel);
+/* The same where it is too late to refuse: what fails is done before the kernel is served. Otherwise RK_DEVICE_LOST. */
+rk_status rk_kernel_store_later(rk_host_kernel *kernel);
+/* What the device has of its block, and of its wiring: to the image. */
+rk_status rk_kernel_fetch(rk_host_kernel *kernel);
+rk_status rk_kernel_fetch_wiring(rk_host_kernel *kernel);
 /* Queued in both lanes of all shards. */
 rk_u64 rk_kernel_queued(const rk_host_kernel *kernel);
 /* The kernel stops for good reason: called by the thread that serves it. */

@@ -111,7 +111,7 @@ rk_status rk_read_state(rk_runtime *runtime, rk_kernel handle, rk_u32 which, voi
         rk_u32 place = kind == RK_PER_ACTOR ? which / k->seat_count : 0;
         rk_shard *shard = k->seats[s].shard;
         rk_u64 at = shard->state + (rk_u64)place * shard->state_size;
-        status = rk_fetch(runtime, at, size);
+        if (!(k->unstored & RK_UNSTORED_BLOCK)) status = rk_fetch(runtime, at, size);
         if (status == RK_OK) memcpy(state, runtime->arena.base + at, size);
         const int failed = was != RK_LIFE_FAILED && rk_atomic_u32(&k->life) == RK_LIFE_FAILED;
         rk_status served =

@@ -409,6 +409,37 @@ static rk_status await_rest(rk_host_kernel *k, rk_launch_options *options, const
     return status;
 }
 
+/* The kernel lies where `of` does. */
+static void take_place(rk_host_kernel *k, const rk_host_kernel *of)
+{
+    rk_seats_lock(k->runtime);
+    k->options = of->options;
+    k->layout = of->layout;
+    k->far_lanes = of->far_lanes;
+    k->pools = of->pools;
+    k->seats = of->seats;
+    k->seat_count = of->seat_count;
+    rk_seats_unlock(k->runtime);
+}
+
+/* Where it lay, or would have, goes. */
+static void leave_place(rk_host_kernel *of)
+{
+    for (rk_u32 s = 0; s < of->seat_count; s++) of->seats[s].owner = of;
+    rk_kernel_unplace(of);
+}
+
+/* There was no room to wire it anew: it is where it was, with what it had. Only what it could not send any more was told,
+ * and the counts of those who send to it may have gone on to the new place: the device has them. */
+static void go_back(rk_host_kernel *k, const rk_host_kernel *old, const rk_circle *circle)
+{
+    rk_host_kernel fresh = placing_of(k);
+    take_place(k, old);
+    leave_place(&fresh);
+    for (rk_u32 i = 0; i < circle->count; i++) (void)rk_kernel_fetch_wiring(circle->kernel[i]);
+    (void)rk_kernel_store_later(k);
+}
+
 rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_options *options,
                              rk_u64 timeout_ns, const rk_fresh_state *state)
 {
@@ -426,8 +457,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     status = rk_circle_stop(k, &circle);
     if (status == RK_OK) {
         rk_gate_close(k); /* not before: who sends here is not to wait for a neighbour's handler */
-        status =
-            rk_fetch(runtime, k->layout.block[k->layout.device].base, k->layout.block[k->layout.device].size);
+        status = rk_kernel_fetch(k);
     }
     if (status == RK_OK) {
         rk_reports_collect(k);
@@ -444,31 +474,30 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
             move_edges(k, &fresh);
             move_end_counts(k, &fresh);
             rk_host_kernel old = placing_of(k);
-            rk_seats_lock(runtime);
-            k->options = fresh.options;
-            k->layout = fresh.layout;
-            k->far_lanes = 0; /* the old ones' */
-            k->pools = fresh.pools;
-            k->seats = fresh.seats;
-            k->seat_count = fresh.seat_count;
-            k->epoch++;
-            k->failure[0] = 0;
-            rk_seats_unlock(runtime);
+            take_place(k, &fresh);
             status = rk_circle_wire(&circle);
-            if (status == RK_OK) status = rk_kernel_store(k);
-            for (rk_u32 s = 0; s < old.seat_count; s++) old.seats[s].owner = &old;
-            rk_kernel_unplace(&old);
-            rk_atomic_set_u32(&k->stalled, 0);
-            rk_atomic_set_u32(&k->hung, 0);
-            rk_service_watch(runtime, k->options.handler_limit_ns);
-            rk_atomic_set_u32(&k->closed, RK_OK);
-            if (was == RK_LIFE_FAILED)
-                rk_atomic_set_u32(&k->life, k->activated_ns ? RK_LIFE_ACTIVE : RK_LIFE_LAUNCHED);
-            if (was == RK_LIFE_FAILED && k->activated_ns) served = 1;
+            if (status != RK_OK && status != RK_DEVICE_LOST) {
+                go_back(k, &old, &circle);
+            } else {
+                rk_seats_lock(runtime);
+                k->epoch++;
+                k->failure[0] = 0;
+                rk_seats_unlock(runtime);
+                if (status == RK_OK) status = rk_kernel_store_later(k);
+                leave_place(&old);
+                rk_atomic_set_u32(&k->stalled, 0);
+                rk_atomic_set_u32(&k->hung, 0);
+                rk_service_watch(runtime, k->options.handler_limit_ns);
+                rk_atomic_set_u32(&k->closed, RK_OK);
+                if (was == RK_LIFE_FAILED)
+                    rk_atomic_set_u32(&k->life, k->activated_ns ? RK_LIFE_ACTIVE : RK_LIFE_LAUNCHED);
+                if (was == RK_LIFE_FAILED && k->activated_ns) served = 1;
+            }
         }
         rk_circle_serve(&circle);
     }
-    if (served) rk_kernel_serve(k);
+    const rk_status again = served ? rk_kernel_serve(k) : RK_OK;
+    if (status == RK_OK) status = again;
     rk_gate_open(k);
     rk_event_raise(&k->room_event);
     rk_event_raise(&k->out_event);

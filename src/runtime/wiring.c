@@ -249,6 +249,12 @@ static rk_status store_entry(const rk_host_kernel *k)
                     sizeof(rk_directory_entry));
 }
 
+rk_status rk_wiring_store(const rk_host_kernel *k)
+{
+    const rk_status status = rk_store(k->runtime, k->wiring, k->wiring_size);
+    return status == RK_OK ? store_entry(k) : status;
+}
+
 static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 count)
 {
     rk_status status = RK_OK;
@@ -284,9 +290,10 @@ static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 coun
             if (kernels[i]->wiring) rk_arena_give(&runtime->arena, kernels[i]->wiring);
             kernels[i]->wiring = blocks[i];
             kernels[i]->wiring_size = plans[i].size;
-            rk_status stored = rk_store(runtime, blocks[i], plans[i].size);
-            if (stored == RK_OK) stored = store_entry(kernels[i]);
-            if (stored != RK_OK) status = stored;
+            const rk_status stored = rk_wiring_store(kernels[i]);
+            kernels[i]->unstored &= ~RK_UNSTORED_WIRING;
+            if (stored == RK_DEVICE_LOST) status = stored;
+            if (stored != RK_OK) kernels[i]->unstored |= RK_UNSTORED_WIRING;
         }
     }
     free(plans);
@@ -346,9 +353,8 @@ rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle)
     }
     /* What was sent on each edge, as the shards have counted it. */
     for (rk_u32 i = 0; i < circle->count; i++) {
-        const rk_host_kernel *k = circle->kernel[i];
-        rk_runtime *runtime = k->runtime;
-        rk_status status = k->wiring ? rk_fetch(runtime, k->wiring, k->wiring_size) : RK_OK;
+        rk_host_kernel *k = circle->kernel[i];
+        rk_status status = rk_kernel_fetch_wiring(k);
         if (status == RK_OK) status = rk_lane_home_fetch(k);
         if (status == RK_OK) continue;
         rk_circle_serve(circle);

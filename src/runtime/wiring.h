@@ -18,7 +18,8 @@ typedef struct rk_circle {
 /* Find the circle and stop serving all of it but `kernel`, whose caller does that itself. RK_TIMED_OUT: one
  * is stuck in a handler; all are served again. */
 rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle);
-/* Make the wiring of all of it, after connections or lanes have changed. */
+/* Make the wiring of all of it, after connections or lanes have changed. RK_OUT_OF_MEMORY: nothing has changed. What can't be
+ * copied to the device is, before the kernel is served. */
 rk_status rk_circle_wire(rk_circle *circle);
 /* Serve again those that were stopped, and free the list. */
 void rk_circle_serve(rk_circle *circle);
@@ -26,6 +27,8 @@ void rk_circle_serve(rk_circle *circle);
 rk_u64 rk_wiring_bytes(rk_u32 numbers, rk_u32 shards);
 /* Wire a kernel that has no connections. */
 rk_status rk_wiring_make_alone(rk_host_kernel *kernel);
+/* The device gets a kernel's wiring block and its entry of the directory. */
+rk_status rk_wiring_store(const rk_host_kernel *kernel);
 /* A quarantined kernel sends no more: its targets remember what it had sent, and its routes are gone. Its memory stays
  * as it is. RK_TIMED_OUT: a neighbour is stuck in a handler, and nothing has changed. */
 rk_status rk_wiring_abandon(rk_host_kernel *kernel);

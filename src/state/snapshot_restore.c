@@ -310,7 +310,7 @@ static rk_status put_all(restoring *all, rk_circle *circles)
         for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT; which++) put_windows(&all->all[i], which);
         put_letters(&all->all[i]);
         status = rk_circle_wire(&circles[i]);
-        if (status == RK_OK) status = rk_kernel_store(all->all[i].kernel);
+        if (status == RK_OK) status = rk_kernel_store_later(all->all[i].kernel);
     }
     return status;
 }

@@ -246,9 +246,8 @@ static rk_status check_lives(rk_host_kernel **kernels, rk_u32 count)
 /* What a device has of it comes to the host; what its shards wanted to report has arrived. */
 static rk_status bring(rk_host_kernel *k)
 {
-    const rk_layout_block *own = &k->layout.block[k->layout.device];
-    rk_status status = rk_fetch(k->runtime, own->base, own->size);
-    if (status == RK_OK && k->wiring) status = rk_fetch(k->runtime, k->wiring, k->wiring_size);
+    rk_status status = rk_kernel_fetch(k);
+    if (status == RK_OK) status = rk_kernel_fetch_wiring(k);
     if (status == RK_OK && k->far_lanes) status = rk_lane_home_fetch(k);
     if (status == RK_OK) rk_reports_collect(k);
     return status;

@@ -45,6 +45,9 @@ int mock_lost(int device)
 /* What this call is to give, before it does anything. */
 rk_cu_result mock_outcome(const char *function, int of_context)
 {
+    if (of_context && __atomic_load_n(&mock_cuda.lost_in, __ATOMIC_ACQUIRE) > 0 &&
+        __atomic_sub_fetch(&mock_cuda.lost_in, 1, __ATOMIC_ACQ_REL) == 0)
+        __atomic_store_n(&mock_cuda.lost, RK_CUDA_ERROR_ILLEGAL_ADDRESS, __ATOMIC_RELEASE);
     int lost = __atomic_load_n(&mock_cuda.lost, __ATOMIC_ACQUIRE);
     const char *fails = __atomic_load_n(&mock_cuda.fails, __ATOMIC_ACQUIRE);
     if (of_context && lost) return (rk_cu_result)lost;

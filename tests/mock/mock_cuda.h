@@ -32,6 +32,7 @@ typedef struct mock_cuda {
     int failure;             /* with this result, */
     int after;               /* after so many calls that don't, */
     int once;                /* 1: and only that once */
+    int lost_in;             /* the context is lost at that call of those that need one; 0: at none */
     int lost;                /* the context is lost: the result that all of this process gives from now on */
     unsigned lost_devices;   /* a bit for each device whose context alone is lost: an illegal address */
     int links;               /* between devices; 0: whole, 1: no access, 2: no atomics */

@@ -20,10 +20,17 @@ struct rk_nvrtc_program_ {
     char error[512]; /* what is wrong with the text */
 };
 
-#define BEGIN                                                        \
-    do {                                                             \
-        if (mock_nvrtc.fails && !strcmp(mock_nvrtc.fails, __func__)) \
-            return (rk_nvrtc_result)mock_nvrtc.failure;              \
+static int is_to_fail(const char *function)
+{
+    if (!mock_nvrtc.fails || strcmp(mock_nvrtc.fails, function)) return 0;
+    if (!mock_nvrtc.once) return 1;
+    if (mock_nvrtc.after-- > 0) return 0;
+    mock_nvrtc.fails = 0;
+    return 1;
+}
+#define BEGIN                                                                 \
+    do {                                                                      \
+        if (is_to_fail(__func__)) return (rk_nvrtc_result)mock_nvrtc.failure; \
     } while (0)
 
 rk_nvrtc_result nvrtcVersion(int *major, int *minor)

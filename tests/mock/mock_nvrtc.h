@@ -9,8 +9,9 @@
 typedef struct mock_nvrtc_state {
     int major, minor;
     int architectures[8], architecture_count;
-    const char *fails; /* function that fails, with this result */
+    const char *fails; /* function that fails, with this result; */
     int failure;
+    int once, after; /* once: after so many calls that don't, and never again */
     const char *log;
     const char *breaks_at; /* a source with this in it doesn't compile, told with file and line */
     unsigned compiles;     /* so far */

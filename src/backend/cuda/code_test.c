@@ -223,6 +223,22 @@ static void when_the_second_module_does_not_load_the_first_goes_on(void **state)
     assert_int_equal(cuda_of_runtime()->residents, 1);
 }
 
+static void when_one_cannot_be_launched_again_after_a_load_the_others_are_and_it_is_later(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kept[3] = { active("a", "sink"), active("b", "sink"), active("c", "sink") };
+    rk_kernel late = launched("late", "echo");
+    fails_once("cuLaunchKernel", RK_CUDA_ERROR_OUT_OF_MEMORY, 0);
+    rk_activate(runtime, late);
+    for (size_t i = 0; i < 3; i++) {
+        AWAIT(orders_of(kept[i])->leave == 0);
+        const rk_residence *r = cuda_of_runtime()->residence[kept[i].number];
+        AWAIT(cuda_of_runtime()->api.cuStreamQuery(r->stream) == RK_CUDA_ERROR_NOT_READY);
+        assert_int_equal(life_of(kept[i]), RK_LIFE_ACTIVE);
+    }
+}
+
 static void in_slices_nobody_is_launched_to_stay_after_a_load(void **state)
 {
     (void)state;
@@ -299,6 +315,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_second_module_is_loaded_while_nobody_is_resident),
     TEST(code_that_is_loaded_disturbs_nobody),
     TEST(when_the_second_module_does_not_load_the_first_goes_on),
+    TEST(when_one_cannot_be_launched_again_after_a_load_the_others_are_and_it_is_later),
     TEST(in_slices_nobody_is_launched_to_stay_after_a_load),
     TEST_LOST(beside_a_kernel_that_never_ends_no_code_is_loaded),
     TEST(the_devices_clock_is_set_by_the_hosts),

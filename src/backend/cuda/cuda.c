@@ -9,21 +9,38 @@
 
 /* ------------------------------------------------------------------ calls of the driver */
 
-void rk_cuda_enter(rk_cuda_runtime *cuda) { cuda->api.cuCtxPushCurrent(cuda->context); }
+static __thread rk_u32
+    not_entered; /* contexts that the driver didn't take: what is current is the caller's own */
+
+void rk_cuda_enter(rk_cuda_runtime *cuda)
+{
+    if (cuda->api.cuCtxPushCurrent(cuda->context) != RK_CUDA_SUCCESS) not_entered++;
+}
 
 void rk_cuda_exit(rk_cuda_runtime *cuda)
 {
     rk_cu_context popped;
-    cuda->api.cuCtxPopCurrent(&popped);
+    if (not_entered)
+        not_entered--;
+    else
+        cuda->api.cuCtxPopCurrent(&popped);
+}
+
+/* Whatever it is: what runs there is known no more, and never will be. */
+rk_status rk_cuda_lose(rk_cuda_runtime *cuda, int result, const char *what)
+{
+    rk_status status = rk_cuda_error(&cuda->api, result, "%s", what);
+    if (status != RK_DEVICE_LOST)
+        rk_error_detail("the driver does not say what has become of a launch: the device counts as lost");
+    if (!__atomic_exchange_n(&cuda->lost, (rk_u32)RK_DEVICE_LOST, __ATOMIC_ACQ_REL))
+        rk_runtime_log(cuda->runtime, RK_ERROR, "", 0, rk_error_text());
+    return RK_DEVICE_LOST;
 }
 
 rk_status rk_cuda_failed(rk_cuda_runtime *cuda, int result, const char *what)
 {
-    rk_status status = rk_cuda_error(&cuda->api, result, "%s", what);
-    if (status == RK_DEVICE_LOST &&
-        !__atomic_exchange_n(&cuda->lost, (rk_u32)RK_DEVICE_LOST, __ATOMIC_ACQ_REL))
-        rk_runtime_log(cuda->runtime, RK_ERROR, "", 0, rk_error_text());
-    return status;
+    return rk_cuda_lost(result) ? rk_cuda_lose(cuda, result, what)
+                                : rk_cuda_error(&cuda->api, result, "%s", what);
 }
 
 rk_status rk_cuda_await(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_u64 deadline_ns)
@@ -31,7 +48,7 @@ rk_status rk_cuda_await(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_u64 deadl
     for (rk_u32 round = 0;; round++) {
         int result = cuda->api.cuStreamQuery(stream);
         if (result == RK_CUDA_SUCCESS) return RK_OK;
-        if (result != RK_CUDA_ERROR_NOT_READY) return rk_cuda_failed(cuda, result, "waiting for the device");
+        if (result != RK_CUDA_ERROR_NOT_READY) return rk_cuda_lose(cuda, result, "waiting for the device");
         if (round % 16 == 0 && rk_monotonic_ns() >= deadline_ns) return RK_TIMED_OUT;
         if (round < 2000)
             rk_port_pause();

@@ -50,7 +50,8 @@ typedef struct rk_residence {
     rk_cu_stream stream;
     rk_u32 blocks, threads, shared; /* of a launch */
     rk_u32 launched;                /* atomic; 1: something of it is, or may be, on the device */
-    rk_u32 told;                    /* its failure was told */
+    rk_u32 told;                    /* its failure was told, */
+    rk_u32 tried;                   /* or that it can't be launched again */
     rk_u32 slices;                  /* atomic: how many it had */
     rk_u64 launched_ns;             /* the last one, on the monotonic clock */
     rk_u32 ended;                   /* shards that had ended by the end of the last */
@@ -134,6 +135,8 @@ void rk_cuda_exit(rk_cuda_runtime *cuda);
 void rk_cuda_lock(rk_cuda_runtime *cuda);
 /* An error of the driver; remembers a lost device. */
 rk_status rk_cuda_failed(rk_cuda_runtime *cuda, int result, const char *what);
+/* What a stream says that is neither its end nor its wait: the device is lost with all that ran there. RK_DEVICE_LOST. */
+rk_status rk_cuda_lose(rk_cuda_runtime *cuda, int result, const char *what);
 /* Wait until a stream is empty, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT, or what befell it. */
 rk_status rk_cuda_await(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_u64 deadline_ns);
 

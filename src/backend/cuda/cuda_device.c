@@ -34,14 +34,18 @@ static const struct {
     { RK_CU_DEVICE_ATTRIBUTE_INTEGRATED, RK_CUDA_CAN_INTEGRATED },
 };
 
-/* 0 for an attribute that this driver doesn't know: what is new can't be lost by that. */
-static rk_u32 attribute_of(const rk_cuda *cuda, rk_cu_device device, rk_cu_device_attribute attribute)
+/* 0 for an attribute that this driver doesn't know: what is new can't be lost by that. *result keeps the first failure. */
+static rk_u32 attribute_of(const rk_cuda *cuda, rk_cu_device device, rk_cu_device_attribute attribute,
+                           rk_cu_result *result)
 {
     int value = 0;
-    return cuda->cuDeviceGetAttribute(&value, attribute, device) == RK_CUDA_SUCCESS ? (rk_u32)value : 0;
+    const rk_cu_result asked = cuda->cuDeviceGetAttribute(&value, attribute, device);
+    if (asked != RK_CUDA_SUCCESS && asked != RK_CUDA_ERROR_INVALID_VALUE && *result == RK_CUDA_SUCCESS)
+        *result = asked;
+    return asked == RK_CUDA_SUCCESS ? (rk_u32)value : 0;
 }
 
-static void describe_attributes(const rk_cuda *cuda, rk_cuda_device *d)
+static rk_cu_result describe_attributes(const rk_cuda *cuda, rk_cuda_device *d)
 {
     const struct {
         rk_u32 *field;
@@ -53,18 +57,21 @@ static void describe_attributes(const rk_cuda *cuda, rk_cuda_device *d)
         { &d->block_shared, RK_CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN },
         { &d->cache, RK_CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE },
     };
+    rk_cu_result result = RK_CUDA_SUCCESS;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        *numbers[i].field = attribute_of(cuda, d->handle, numbers[i].attribute);
+        *numbers[i].field = attribute_of(cuda, d->handle, numbers[i].attribute, &result);
     for (size_t i = 0; i < sizeof abilities / sizeof *abilities; i++)
-        if (attribute_of(cuda, d->handle, abilities[i].attribute)) d->can |= abilities[i].ability;
-    d->architecture = attribute_of(cuda, d->handle, RK_CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) * 10 +
-                      attribute_of(cuda, d->handle, RK_CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+        if (attribute_of(cuda, d->handle, abilities[i].attribute, &result)) d->can |= abilities[i].ability;
+    d->architecture =
+        attribute_of(cuda, d->handle, RK_CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, &result) * 10 +
+        attribute_of(cuda, d->handle, RK_CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, &result);
     int node = 0;
     if (cuda->cuDeviceGetAttribute(&node, RK_CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, d->handle) !=
             RK_CUDA_SUCCESS ||
         node < 0)
         node = (int)RK_CUDA_NO_NODE;
     d->numa_node = (rk_u32)node;
+    return result;
 }
 
 rk_status rk_cuda_describe(const rk_cuda *cuda, rk_u32 ordinal, rk_cuda_device *device)
@@ -80,10 +87,10 @@ rk_status rk_cuda_describe(const rk_cuda *cuda, rk_u32 ordinal, rk_cuda_device *
     if (result == RK_CUDA_SUCCESS)
         result = cuda->cuDeviceGetPCIBusId(device->bus_id, sizeof device->bus_id, device->handle);
     if (result == RK_CUDA_SUCCESS) result = cuda->cuDeviceTotalMem(&memory, device->handle);
+    if (result == RK_CUDA_SUCCESS) result = describe_attributes(cuda, device);
     if (result != RK_CUDA_SUCCESS)
         return rk_cuda_error(cuda, result, "asking CUDA device %u what it is", ordinal);
     device->memory = memory;
-    describe_attributes(cuda, device);
     return RK_OK;
 }
 

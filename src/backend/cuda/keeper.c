@@ -38,6 +38,17 @@ void rk_cuda_tell_failure(rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ rounds */
 
+/* What the driver refuses is tried again in each round, and told once, till it is taken. */
+static void launch_again(rk_cuda_runtime *cuda, rk_residence *r, rk_u32 visits)
+{
+    const rk_status status = rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, visits);
+    if (status != RK_OK && status != RK_DEVICE_LOST && !r->tried) {
+        rk_error_detail("it is tried again, and until then '%s' is not served", r->kernel->id);
+        rk_runtime_log(cuda->runtime, RK_ERROR, r->kernel->id, 0, rk_error_text());
+    }
+    r->tried = status != RK_OK;
+}
+
 /* What stays: heartbeat, and what has left unasked comes back. */
 static void keep_resident(rk_cuda_runtime *cuda, rk_u64 beat)
 {
@@ -53,9 +64,9 @@ static void keep_resident(rk_cuda_runtime *cuda, rk_u64 beat)
         }
         rk_resident_ended(r->kernel);
         if (result != RK_CUDA_SUCCESS)
-            rk_cuda_failed(cuda, result, "a kernel that stays has ended");
+            rk_cuda_lose(cuda, result, "a kernel that stays has ended");
         else if (rk_slices_wanted(r->kernel))
-            rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
+            launch_again(cuda, r, 0);
     }
 }
 
@@ -91,7 +102,7 @@ static int run_slices(rk_cuda_runtime *cuda, rk_u64 *nap_ns)
         if (!r || rk_atomic_u32(&r->launched) || !rk_slices_wanted(r->kernel)) continue;
         rk_cuda_tell_clock(cuda, r->kernel);
         r->launched_ns = begun_ns;
-        rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, SLICE_VISITS);
+        launch_again(cuda, r, SLICE_VISITS);
     }
     for (rk_u32 n = 1; n <= count; n++) {
         rk_residence *r = cuda->residence[n];
@@ -173,6 +184,7 @@ static void *keeper_main(void *argument)
         int worked = 0, overdue = 0;
         rk_u64 nap_ns = runtime->options.slices ? SLICES_NAP_NS : BEAT_NS;
         if (rk_atomic_u32(&cuda->keeper_stop)) break;
+        rk_error_begin();
         for (int i = 0; i < RK_CUDA_DEFERS && rk_atomic_u32(&cuda->waiting); i++) sched_yield();
         rk_u64 beat = __atomic_add_fetch(&cuda->beat, 1, __ATOMIC_RELAXED);
         rk_atomic_set_u32(&cuda->keeper_waits, 1);

@@ -121,6 +121,15 @@ static void what_has_nothing_left_to_serve_is_not_launched_again(void **state)
     assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
 }
 
+static unsigned times(const char *part)
+{
+    unsigned n = 0;
+    pthread_mutex_lock(&logging);
+    for (const char *at = logged; (at = strstr(at, part)); at++) n++;
+    pthread_mutex_unlock(&logging);
+    return n;
+}
+
 static void a_launch_that_fails_later_is_tried_again(void **state)
 {
     (void)state;
@@ -131,22 +140,27 @@ static void a_launch_that_fails_later_is_tried_again(void **state)
     AWAIT(called("end rk_entry_sink", 0) >= 0);
     keeper_looks(3);
     assert_int_equal(entries(), 1);
+    assert_int_equal(times("it is tried again, and until then 'a' is not served"), 1);
     play(0);
     fails_no_more();
     AWAIT(entries() == 2);
     assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
 }
 
-/* ------------------------------------------------------------------ failures */
-
-static unsigned times(const char *part)
+static void however_often_a_launch_failed_a_loss_is_told_with_its_reason(void **state)
 {
-    unsigned n = 0;
-    pthread_mutex_lock(&logging);
-    for (const char *at = logged; (at = strstr(at, part)); at++) n++;
-    pthread_mutex_unlock(&logging);
-    return n;
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    fails("cuLaunchKernel", RK_CUDA_ERROR_OUT_OF_MEMORY, 0);
+    play(ends_at_once);
+    keeper_looks(200); /* more than a thread's errors have room for */
+    lose_device();
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    assert_int_equal(times("CUDA_ERROR_ILLEGAL_ADDRESS"), 1);
 }
+
+/* ------------------------------------------------------------------ failures */
 
 static void a_kernel_that_failed_is_told_once(void **state)
 {
@@ -654,6 +668,7 @@ static const struct CMUnitTest tests[] = {
     TEST(nobody_follows_one_that_has_ended),
     TEST(what_has_nothing_left_to_serve_is_not_launched_again),
     TEST(a_launch_that_fails_later_is_tried_again),
+    TEST_LOST(however_often_a_launch_failed_a_loss_is_told_with_its_reason),
     TEST(a_kernel_that_failed_is_told_once),
     TEST(a_kernel_that_failed_is_launched_again_by_its_owner_alone),
     TEST_LOST(a_lost_device_is_logged_once),

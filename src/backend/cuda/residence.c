@@ -284,28 +284,55 @@ static rk_status place(rk_cuda_runtime *cuda, rk_residence *r, int stays)
     return status;
 }
 
-/* From now on two blocks share a multiprocessor where they can, and those that stay do so too. */
+/* Those that stay run as code of which two blocks share a multiprocessor, from their next launch on. RK_OK: each fits like
+ * that. */
+static rk_status make_dense(rk_cuda_runtime *cuda, rk_residence *r)
+{
+    rk_cuda_code *code;
+    rk_status status = rk_cuda_compile(cuda, r->kernel->class, &r->kernel->layout, &code);
+    if (status != RK_OK) return status;
+    rk_residence dense = *r;
+    dense.code = code;
+    dense.function = code->function;
+    dense.threads = rk_cuda_threads(r->kernel->class, &r->kernel->layout, 1);
+    dense.shared = memory_of(cuda, &dense, r->shared > memory_of(cuda, r, 0));
+    status = ask_occupancy(cuda, &dense);
+    if (status == RK_OK && code->per_processor == 0)
+        status = rk_error(RK_LIMIT, "'%s': two of its blocks don't share a multiprocessor", r->kernel->id);
+    if (status != RK_OK) return status;
+    r->code = code;
+    r->function = dense.function;
+    r->threads = dense.threads;
+    r->shared = dense.shared;
+    r->per_processor = code->per_processor;
+    return RK_OK;
+}
+
+/* From now on two blocks share a multiprocessor where they can, and those that stay do so too. All code is there before
+ * any of them leaves for it: what was refused on the way has changed nothing. */
 static rk_status crowd(rk_cuda_runtime *cuda)
 {
+    const rk_u32 count = rk_atomic_u32(&cuda->runtime->kernel_count);
     rk_status status = RK_OK;
     cuda->dense = 1;
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
-        rk_residence *r = cuda->residence[n];
+    for (rk_u32 n = 1; n <= count && status == RK_OK; n++) {
+        const rk_residence *r = cuda->residence[n];
         rk_cuda_code *code;
-        if (!r) continue;
-        status = rk_cuda_load_code(cuda, r->kernel->class, &r->kernel->layout, &code);
-        if (status != RK_OK) break;
-        rk_cuda_lock(cuda);
-        r->code = code;
-        r->function = code->function;
-        const int roomy = r->shared > memory_of(cuda, r, 0);
-        r->threads = rk_cuda_threads(r->kernel->class, &r->kernel->layout, 1);
-        r->shared = memory_of(cuda, r, roomy);
-        status = ask_occupancy(cuda, r);
-        r->per_processor = code->per_processor;
-        pthread_mutex_unlock(&cuda->copying);
+        if (r) status = rk_cuda_load_code(cuda, r->kernel->class, &r->kernel->layout, &code);
     }
-    if (status == RK_OK) status = rk_cuda_clear_device(cuda); /* what they run is still the old code */
+    if (status != RK_OK) {
+        cuda->dense = 0;
+        return status;
+    }
+    status = rk_cuda_clear_device(cuda); /* what they run is still the old code */
+    if (status == RK_OK) {
+        rk_cuda_lock(cuda);
+        for (rk_u32 n = 1; n <= count && status == RK_OK; n++)
+            if (cuda->residence[n]) status = make_dense(cuda, cuda->residence[n]);
+        pthread_mutex_unlock(&cuda->copying);
+    } else {
+        cuda->dense = 0;
+    }
     rk_status resumed = rk_cuda_resume_device(cuda);
     return status == RK_OK ? resumed : status;
 }
@@ -455,8 +482,9 @@ static rk_status clear_place(rk_cuda_runtime *cuda, rk_u64 deadline)
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
         if (!r || !rk_atomic_u32(&r->launched)) continue;
-        status = rk_cuda_await(cuda, r->stream, deadline);
+        status = await_end(cuda, r, deadline);
         if (status == RK_OK) rk_atomic_set_u32(&r->launched, 0);
+        pthread_mutex_unlock(&cuda->copying);
         if (status == RK_TIMED_OUT)
             rk_error(
                 status,
@@ -483,12 +511,13 @@ static rk_status resume_place(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     int stays = !cuda->runtime->options.single_step && !cuda->runtime->options.slices;
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
         rk_residence *r = cuda->residence[n];
         if (!r) continue;
         rk_resident_order(r->kernel, 0);
-        if (stays && !rk_atomic_u32(&r->launched))
-            status = rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
+        if (!stays || rk_atomic_u32(&r->launched)) continue;
+        const rk_status launched = rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
+        if (launched != RK_OK) status = launched; /* the keeper tries it again */
     }
     return status;
 }
@@ -496,8 +525,9 @@ static rk_status resume_place(rk_cuda_runtime *cuda)
 rk_status rk_cuda_resume_device(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
-    for (rk_u32 d = rk_cuda_same(cuda, 0); d < cuda->all->count && status == RK_OK;
-         d = rk_cuda_same(cuda, d + 1))
-        status = resume_place(cuda->all->at[d]);
+    for (rk_u32 d = rk_cuda_same(cuda, 0); d < cuda->all->count; d = rk_cuda_same(cuda, d + 1)) {
+        const rk_status resumed = resume_place(cuda->all->at[d]);
+        if (resumed != RK_OK) status = resumed;
+    }
     return status;
 }

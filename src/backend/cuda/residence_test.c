@@ -197,6 +197,42 @@ static void where_many_blocks_are_to_stay_two_share_a_multiprocessor(void **stat
     activating_is_refused(launch_with("third", &o), RK_LIMIT, "the largest grid that can has 32");
 }
 
+static void where_the_denser_code_cannot_be_had_those_that_stay_go_on_as_they_are(void **state)
+{
+    (void)state;
+    static const char *const calls[] = { "nvrtcCompileProgram", "cuModuleLoadDataEx" };
+    for (size_t i = 0; i < 2; i++) {
+        /* given a grid that has the device's 132 for itself */
+        mock_reset();
+        mock->strict = mock->sparse = 1;
+        mock->per_processor = 2;
+        rk_runtime_options options = given();
+        options.cache_folder = "/nowhere/at-all";
+        open_with(&options);
+        rk_kernel first = active_grid("first", 132);
+        const rk_launch_options o = grid(100);
+        rk_kernel second = launch_with("second", &o);
+
+        /* when its code can't be had as two blocks share a multiprocessor, then the other is refused with that */
+        compiler->failure = RK_NVRTC_ERROR_OUT_OF_MEMORY;
+        compiler->fails = i == 0 ? calls[0] : 0;
+        if (i == 1) fails_once(calls[1], RK_CUDA_ERROR_OUT_OF_MEMORY, 0);
+        assert_int_equal(rk_activate(runtime, second), RK_OUT_OF_MEMORY);
+        compiler->fails = 0;
+        fails_no_more();
+
+        /* and again each time that it doesn't fit beside what runs, which is the old code still */
+        assert_int_equal(cuda_of_runtime()->residence[first.number]->per_processor, 1);
+        assert_int_equal(mock->last.threads, 256);
+        AWAIT(rk_atomic_u32(&cuda_of_runtime()->residence[first.number]->launched));
+        assert_int_equal(rk_atomic_u32(&orders_of(first)->leave), 0);
+        OK(rk_activate(runtime, second)); /* until it can */
+        assert_int_equal(cuda_of_runtime()->residence[first.number]->per_processor, 2);
+        OK(rk_close(runtime));
+        runtime = 0;
+    }
+}
+
 static void what_never_ends_keeps_its_room(void **state)
 {
     (void)state;
@@ -649,6 +685,25 @@ static void a_kernel_whose_state_cannot_be_copied_is_served_again(void **state)
     OK(rk_read_state(runtime, kernel, 0, bytes, host_of(kernel)->class->state_size));
 }
 
+/* What the driver says of a stream, and is none of its known ends. */
+static void a_stream_that_fails_for_a_reason_unknown_is_a_lost_device(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    for (options.slices = 0; options.slices < 2; options.slices++) {
+        open_with(&options);
+        rk_kernel kernel = active("a", "sink");
+        fails("cuStreamQuery", RK_CUDA_ERROR_UNKNOWN, 0);
+        AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+        assert_lost(kernel);
+        assert_says(logged, "CUDA_ERROR_UNKNOWN");
+        OK(rk_close(runtime));
+        runtime = 0;
+        mock_reset();
+        mock->strict = 1;
+    }
+}
+
 static void on_a_lost_device_nothing_is_launched(void **state)
 {
     (void)state;
@@ -676,6 +731,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_grid_too_large_is_refused_with_the_largest_that_fits),
     TEST(beside_another_kernel_the_rest_fits),
     TEST(where_many_blocks_are_to_stay_two_share_a_multiprocessor),
+    TEST(where_the_denser_code_cannot_be_had_those_that_stay_go_on_as_they_are),
     TEST_LOST(what_never_ends_keeps_its_room),
     TEST(one_kernel_too_many_is_refused),
     TEST(deactivating_waits_for_the_stream),
@@ -696,6 +752,7 @@ static const struct CMUnitTest tests[] = {
     TEST_LOST(a_step_on_a_lost_device_fails_the_kernel),
     TEST_LOST(reading_state_of_a_lost_device_fails_the_kernel),
     TEST(a_kernel_whose_state_cannot_be_copied_is_served_again),
+    TEST_LOST(a_stream_that_fails_for_a_reason_unknown_is_a_lost_device),
     TEST_LOST(on_a_lost_device_nothing_is_launched),
 };
 CUDA_MAIN(tests)
