@@ -179,8 +179,12 @@ typedef struct rk_backend {
     /* Stop serving them at a batch boundary, by `deadline_ns` on the monotonic clock. RK_TIMED_OUT: a handler
      * is still running; nothing changed but that its siblings have another worker. */
     rk_status (*leave)(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
-    /* Is a shard of it being visited at this moment? Unless 0: only `leave` knows. */
+    /* Is a shard of it being visited at this moment? Unless 0: `goes`, or only `leave` knows. */
     int (*is_visited)(const rk_runtime *runtime, const rk_host_kernel *kernel);
+    /* A device's, unless 0: have the kernel stop at a batch boundary, without waiting. 1: something of it still runs. And
+     * take that back. */
+    int (*goes)(rk_runtime *runtime, rk_host_kernel *kernel);
+    void (*stays)(rk_runtime *runtime, rk_host_kernel *kernel);
     /* Give up on what is still running: its worker is never used again. */
     void (*abandon)(rk_runtime *runtime, rk_host_kernel *kernel);
     /* A device with its own memory, else 0: what the host sees of that is an image. Fetch and store bring a range

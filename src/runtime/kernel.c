@@ -631,7 +631,8 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     const rk_u64 least_ns = rk_monotonic_ns() + RK_LAST_CALL_NS;
     const rk_u64 last_ns = deadline_ns > least_ns ? deadline_ns : least_ns;
     const rk_u32 generation = kernel->generation, epoch = kernel->epoch;
-    if (rk_monotonic_ns() < deadline_ns) rk_pause(kernel, 0, deadline_ns);
+    const rk_u64 pause_ns = runtime->backend->goes ? last_ns : deadline_ns;
+    if (rk_monotonic_ns() < pause_ns) rk_pause(kernel, 0, pause_ns);
     if (kernel->generation != generation || !rk_kernel_is_live(kernel)) return ended_by_another(kernel);
     if (kernel->epoch != epoch)
         return rk_kernel_end(kernel, deadline_ns); /* it failed, and was launched again */

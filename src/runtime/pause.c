@@ -47,16 +47,26 @@ static int waits_for_room(const rk_host_kernel *k)
     return 0;
 }
 
+/* Told to come to rest, has it not? A device's shards that wait for room find it first: once they have left they don't. */
+static int is_working(rk_host_kernel *k, int until_room)
+{
+    rk_runtime *runtime = k->runtime;
+    const int waits = until_room && waits_for_room(k);
+    if (waits || runtime->backend->is_visited) command(k, RK_COMMAND_PAUSE);
+    if (waits) return 1;
+    return runtime->backend->goes ? runtime->backend->goes(runtime, k)
+                                  : runtime->backend->is_visited(runtime, k);
+}
+
 void rk_pause(rk_host_kernel *k, int until_room, rk_u64 deadline_ns)
 {
     rk_runtime *runtime = k->runtime;
     const rk_u32 generation = k->generation, epoch = k->epoch, life = rk_atomic_u32(&k->life);
-    if (!runtime->backend->is_visited || runtime->options.single_step) return;
+    if ((!runtime->backend->is_visited && !runtime->backend->goes) || runtime->options.single_step) return;
     for (rk_u32 round = 0;
          k->serving && k->generation == generation && k->epoch == epoch && rk_atomic_u32(&k->life) == life;
          round++) {
-        command(k, RK_COMMAND_PAUSE);
-        if (!runtime->backend->is_visited(runtime, k) && !(until_room && waits_for_room(k))) return;
+        if (!is_working(k, until_room)) return;
         if (rk_monotonic_ns() >= deadline_ns) return;
         if (until_room) rk_reports_collect(k); /* it may be those that there is no room for */
         rk_let_others_pass(runtime, round);
@@ -65,6 +75,7 @@ void rk_pause(rk_host_kernel *k, int until_room, rk_u64 deadline_ns)
 
 void rk_unpause(rk_host_kernel *k)
 {
+    if (k->serving && k->runtime->backend->stays) k->runtime->backend->stays(k->runtime, k);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         if (rk_atomic_u32(&k->seats[s].orders->command) != RK_COMMAND_PAUSE) continue;
         __atomic_store_n(&k->seats[s].orders->command, RK_COMMAND_RUN, __ATOMIC_RELEASE); /* M2 */

@@ -8,7 +8,7 @@
  * `deadline_ns` on the monotonic clock, the control lock free meanwhile: others launch, connect and terminate
  * while a handler takes its time. `until_room`: and until none of its shards waits for room. It may have
  * failed, ended or been launched again by then, which the caller looks at, and it is served still:
- * rk_kernel_leave alone stops it. Nothing happens where only that can tell (a device), and in single step,
+ * rk_kernel_leave alone stops it. Nothing happens where only that can tell (OpenCL), and in single step,
  * where nobody else visits it. */
 void rk_pause(rk_host_kernel *kernel, int until_room, rk_u64 deadline_ns);
 /* It takes messages again. */

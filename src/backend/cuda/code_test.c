@@ -254,6 +254,34 @@ static void in_slices_nobody_is_launched_to_stay_after_a_load(void **state)
     assert_int_equal(rk_atomic_u32(&orders_of(first)->leave), 0);
 }
 
+static int sink_never_ends(const mock_entry *entry)
+{
+    return strcmp(entry->function, "rk_entry_sink") && rk_atomic_u32(&played_orders(entry, 0)->leave);
+}
+
+static void beside_a_stalled_kernel_that_does_not_leave_no_code_is_loaded_and_the_others_stay(void **state)
+{
+    (void)state;
+    const probe p = { 1, 1 };
+    open_runtime();
+    rk_kernel stuck = launched("stuck", "sink"), other = active("other", "echo");
+    play(sink_never_ends);
+    OK(rk_activate(runtime, stuck));
+    rk_kernel late = launched("late", "adder");
+    OK(rk_send(runtime, stuck, 200, &p, sizeof p, 0));
+    AWAIT(rk_atomic_u32(&host_of(stuck)->stalled));
+    const rk_u64 begun_ns = rk_monotonic_ns();
+    const int before = (int)__atomic_load_n(&mock->called, __ATOMIC_ACQUIRE);
+    assert_int_equal(rk_activate(runtime, late), RK_TIMED_OUT);
+    assert_error_says("'stuck' does not leave the device, a handler is running");
+    assert_true(rk_monotonic_ns() - begun_ns < RK_SECONDS(3));
+    assert_int_equal(called("end rk_entry_echo", before), -1); /* it did not leave for that */
+    assert_int_equal(rk_atomic_u32(&orders_of(stuck)->leave), 0);
+    assert_int_equal(life_of(other), RK_LIFE_ACTIVE);
+    play(0);
+    OK(rk_activate(runtime, late)); /* when it leaves again */
+}
+
 /* The driver would wait for it, and for ever. */
 static void beside_a_kernel_that_never_ends_no_code_is_loaded(void **state)
 {
@@ -317,6 +345,7 @@ static const struct CMUnitTest tests[] = {
     TEST(when_the_second_module_does_not_load_the_first_goes_on),
     TEST(when_one_cannot_be_launched_again_after_a_load_the_others_are_and_it_is_later),
     TEST(in_slices_nobody_is_launched_to_stay_after_a_load),
+    TEST(beside_a_stalled_kernel_that_does_not_leave_no_code_is_loaded_and_the_others_stay),
     TEST_LOST(beside_a_kernel_that_never_ends_no_code_is_loaded),
     TEST(the_devices_clock_is_set_by_the_hosts),
     TEST(an_injected_clock_is_the_time_itself),

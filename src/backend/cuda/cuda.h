@@ -53,7 +53,7 @@ typedef struct rk_residence {
     rk_u32 told;                    /* its failure was told, */
     rk_u32 tried;                   /* or that it can't be launched again */
     rk_u32 slices;                  /* atomic: how many it had */
-    rk_u64 launched_ns;             /* the last one, on the monotonic clock */
+    rk_u64 served_ns, launched_ns;  /* since when it is served, and the last slice; on the monotonic clock */
     rk_u32 ended;                   /* shards that had ended by the end of the last */
     rk_u32 per_processor;           /* blocks of it that a multiprocessor holds */
     rk_u64 progress[];              /* of each shard, at the end of its last slice */
@@ -170,6 +170,8 @@ void rk_cuda_codes_free(rk_cuda_runtime *cuda);
 /* residence.c */
 rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel);
 rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
+int rk_cuda_goes(rk_runtime *runtime, rk_host_kernel *kernel);
+void rk_cuda_stays(rk_runtime *runtime, rk_host_kernel *kernel);
 void rk_cuda_abandon(rk_runtime *runtime, rk_host_kernel *kernel);
 rk_status rk_cuda_renew(rk_host_kernel *kernel);
 /* RK_LIMIT: what its groups share is more than a block may have; a launch is told before anything is compiled. */

@@ -346,6 +346,7 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     if (!r) return rk_error(RK_OUT_OF_MEMORY, "no memory to serve '%s'", kernel->id);
     rk_cuda_enter(cuda);
     r->kernel = kernel;
+    r->served_ns = rk_monotonic_ns();
     r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
     rk_status status = place(cuda, r, stays);
     if (status == RK_LIMIT && !cuda->dense && !cuda->stuck) {
@@ -379,15 +380,34 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
 #define SLICE_PATIENCE_NS RK_MILLISECONDS(100)
 
 /* In slices a kernel has one before it leaves: whoever looks at it again and again would never let it get on. */
-static void await_slice(rk_cuda_runtime *cuda, const rk_residence *r, rk_u64 deadline_ns)
+static int is_owed_a_slice(rk_cuda_runtime *cuda, const rk_residence *r)
 {
-    const rk_u64 most = rk_monotonic_ns() + SLICE_PATIENCE_NS;
-    if (deadline_ns > most) deadline_ns = most;
-    while (!rk_atomic_u32(&r->slices) && rk_slices_wanted(r->kernel) && !rk_atomic_u32(&cuda->lost) &&
-           rk_monotonic_ns() < deadline_ns) {
-        rk_cuda_ring(r->kernel->seats);
-        sched_yield();
-    }
+    if (!cuda->runtime->options.slices || rk_atomic_u32(&r->slices) || !rk_slices_wanted(r->kernel) ||
+        rk_atomic_u32(&cuda->lost) || rk_monotonic_ns() - r->served_ns >= SLICE_PATIENCE_NS)
+        return 0;
+    rk_cuda_ring(r->kernel->seats);
+    return 1;
+}
+
+int rk_cuda_goes(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    (void)runtime;
+    rk_cuda_runtime *cuda = rk_cuda_on(kernel);
+    const rk_residence *r = cuda->residence[kernel->number];
+    if (!r || rk_atomic_u32(&cuda->lost)) return 0;
+    if (is_owed_a_slice(cuda, r)) return 1;
+    rk_resident_order(kernel, RK_LEAVE_NOW);
+    rk_cuda_enter(cuda);
+    const int result = cuda->api.cuStreamQuery(r->stream);
+    rk_cuda_exit(cuda);
+    return result == RK_CUDA_ERROR_NOT_READY;
+}
+
+/* If a part has left, the keeper has the others follow. */
+void rk_cuda_stays(rk_runtime *runtime, rk_host_kernel *kernel)
+{
+    (void)runtime;
+    rk_resident_order(kernel, 0);
 }
 
 /* Returns with the copying lock: the keeper may have been about to launch it once more. models/follow.pml has that. */
@@ -412,12 +432,12 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
         if (rk_atomic_u32(&cuda->lost)) rk_cuda_tell_failure(kernel);
         return RK_OK;
     }
-    if (runtime->options.slices) await_slice(cuda, r, deadline_ns);
+    while (is_owed_a_slice(cuda, r) && rk_monotonic_ns() < deadline_ns) sched_yield();
     rk_cuda_enter(cuda);
     rk_resident_order(kernel, RK_LEAVE_NOW);
     rk_status status = await_end(cuda, r, deadline_ns);
     if (status == RK_TIMED_OUT) {
-        rk_resident_order(kernel, 0); /* if a part has left, the keeper has the others follow */
+        rk_cuda_stays(runtime, kernel);
     } else {
         rk_atomic_set_u32(&r->launched, 0);
         if (status == RK_OK) status = rk_cuda_gather(cuda, kernel);
@@ -475,14 +495,30 @@ rk_u32 rk_cuda_step(rk_seat *seat)
 
 /* ------------------------------------------------------------------ a device without residents */
 
-/* The residents that one place of the device has. */
-static rk_status clear_place(rk_cuda_runtime *cuda, rk_u64 deadline)
+/* Wait until it has left, with the copying lock then. Not for one that is stalled: all others stand still meanwhile. */
+static rk_status await_leaving(rk_cuda_runtime *cuda, const rk_residence *r)
+{
+    const rk_u64 begun_ns = rk_monotonic_ns();
+    for (;;) {
+        const rk_status status = await_end(cuda, r, rk_monotonic_ns() + RK_MILLISECONDS(1));
+        const rk_u64 passed_ns = rk_monotonic_ns() - begun_ns;
+        if (status != RK_TIMED_OUT || passed_ns >= RK_CUDA_PATIENCE ||
+            (passed_ns >= RK_LAST_CALL_NS && rk_atomic_u32(&r->kernel->stalled)))
+            return status;
+        pthread_mutex_unlock(&cuda->copying);
+    }
+}
+
+/* Those of one place that are told to. */
+static rk_status clear_place(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count) && status == RK_OK; n++) {
         rk_residence *r = cuda->residence[n];
-        if (!r || !rk_atomic_u32(&r->launched)) continue;
-        status = await_end(cuda, r, deadline);
+        if (!r || !rk_atomic_u32(&r->launched) ||
+            rk_atomic_u32(&r->kernel->seats[0].orders->leave) != RK_LEAVE_NOW)
+            continue;
+        status = await_leaving(cuda, r);
         if (status == RK_OK) rk_atomic_set_u32(&r->launched, 0);
         pthread_mutex_unlock(&cuda->copying);
         if (status == RK_TIMED_OUT)
@@ -494,17 +530,26 @@ static rk_status clear_place(rk_cuda_runtime *cuda, rk_u64 deadline)
     return status;
 }
 
-rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
+static rk_status clear(rk_cuda_runtime *cuda, int stalled)
 {
     const rk_cuda_devices *all = cuda->all;
     rk_status status = RK_OK;
-    rk_u64 deadline = rk_monotonic_ns() + RK_CUDA_PATIENCE;
     for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count; d = rk_cuda_same(cuda, d + 1))
-        for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++)
-            if (all->at[d]->residence[n]) rk_resident_order(all->at[d]->residence[n]->kernel, RK_LEAVE_NOW);
+        for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
+            const rk_residence *r = all->at[d]->residence[n];
+            if (r && (!stalled || rk_atomic_u32(&r->kernel->stalled)))
+                rk_resident_order(r->kernel, RK_LEAVE_NOW);
+        }
     for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count && status == RK_OK; d = rk_cuda_same(cuda, d + 1))
-        status = clear_place(all->at[d], deadline);
+        status = clear_place(all->at[d]);
     return status;
+}
+
+/* First those that may never leave: then nobody else was disturbed for it. */
+rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
+{
+    const rk_status status = clear(cuda, 1);
+    return status == RK_OK ? clear(cuda, 0) : status;
 }
 
 static rk_status resume_place(rk_cuda_runtime *cuda)

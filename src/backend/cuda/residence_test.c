@@ -207,7 +207,7 @@ static void where_the_denser_code_cannot_be_had_those_that_stay_go_on_as_they_ar
         mock->strict = mock->sparse = 1;
         mock->per_processor = 2;
         rk_runtime_options options = given();
-        options.cache_folder = "/nowhere/at-all";
+        options.cache_folder = "/dev/null/none";
         open_with(&options);
         rk_kernel first = active_grid("first", 132);
         const rk_launch_options o = grid(100);
@@ -304,6 +304,114 @@ static void deactivating_times_out_and_the_kernel_goes_on(void **state)
     assert_int_equal(cuda_of_runtime()->residents, 1);
     play(0);
     OK(rk_deactivate(runtime, kernel));
+}
+
+/* Only one kernel's handlers never return. */
+static int sink_never_ends(const mock_entry *entry)
+{
+    const rk_u32 leaves = rk_atomic_u32(&played_orders(entry, 0)->leave);
+    return strcmp(entry->function, "rk_entry_sink") && (leaves || entry->visits);
+}
+
+static rk_kernel stuck;
+static rk_status stuck_status;
+static void *deactivates(void *none)
+{
+    stuck_status = rk_deactivate(runtime, stuck);
+    return none;
+}
+static void *relaunches(void *none)
+{
+    const rk_launch_options o = small("sink");
+    stuck_status = rk_relaunch(runtime, stuck, &o, RK_SECONDS(2));
+    return none;
+}
+static void *terminates(void *none)
+{
+    stuck_status = rk_terminate(runtime, stuck, RK_SECONDS(2));
+    return none;
+}
+static void *terminates_at_once(void *none)
+{
+    stuck_status = rk_terminate(runtime, stuck, 0);
+    return none;
+}
+
+static void who_waits_for_a_handler_that_is_stuck_holds_up_nobody_else(void **state)
+{
+    (void)state;
+    static const struct {
+        void *(*call)(void *);
+        rk_status status;
+        rk_u64 least_ns;
+    } cases[] = { { deactivates, RK_TIMED_OUT, RK_SECONDS(2) },
+                  { relaunches, RK_TIMED_OUT, RK_SECONDS(2) },
+                  { terminates_at_once, RK_QUARANTINED, RK_MILLISECONDS(100) },
+                  { terminates, RK_QUARANTINED, RK_SECONDS(2) } };
+    for (rk_u32 slices = 0; slices < 2; slices++) {
+        rk_runtime_options options = given();
+        options.slices = slices;
+        options.stall_limit_ns = RK_SECONDS(2);
+        open_with(&options);
+        rk_kernel other = active("other", "echo"), found;
+        rk_account account;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            /* given a kernel that never leaves, and a thread that waits for it to */
+            pthread_t waiting;
+            char id[16];
+            snprintf(id, sizeof id, "stuck %zu", i);
+            stuck = i == 1 ? stuck : launched(id, "sink");
+            if (life_of(stuck) == RK_LIFE_LAUNCHED) OK(rk_activate(runtime, stuck));
+            play(sink_never_ends);
+            if (slices) {
+                probe p = { .number = 1 };
+                OK(rk_send(runtime, stuck, 200, &p, sizeof p, 0));
+            }
+            const rk_u32 number = stuck.number;
+            AWAIT(rk_atomic_u32(&cuda_of_runtime()->residence[number]->launched));
+            const rk_u64 begun_ns = rk_monotonic_ns();
+            assert_int_equal(pthread_create(&waiting, 0, cases[i].call, 0), 0);
+            AWAIT(rk_atomic_u32(&host_of(stuck)->seats[0].orders->leave) == RK_LEAVE_NOW);
+
+            /* when others are looked at, stopped and started, then that takes no time */
+            rk_u64 took_ns = 0;
+            for (int round = 0; round < 5; round++) {
+                const rk_u64 from_ns = rk_monotonic_ns();
+                OK(rk_find(runtime, "other", &found));
+                OK(rk_account_of(runtime, other, &account));
+                OK(rk_deactivate(runtime, other));
+                OK(rk_activate(runtime, other));
+                if (rk_monotonic_ns() - from_ns > took_ns) took_ns = rk_monotonic_ns() - from_ns;
+            }
+            pthread_join(waiting, 0);
+            assert_int_equal(stuck_status, cases[i].status);
+            assert_true(rk_monotonic_ns() - begun_ns >= cases[i].least_ns);
+            if (cases[i].least_ns >= RK_SECONDS(2)) assert_in_range(took_ns, 0, RK_SECONDS(1));
+        }
+        play(0);
+        assert_int_equal(rk_close(runtime), RK_QUARANTINED);
+        runtime = 0;
+        mock_reset();
+        mock->strict = 1;
+    }
+}
+
+static void a_relaunch_that_is_given_up_while_it_waits_lets_the_kernel_stay(void **state)
+{
+    (void)state;
+    pthread_t waiting;
+    open_runtime();
+    stuck = launched("a", "sink");
+    play(sink_never_ends);
+    OK(rk_activate(runtime, stuck));
+    assert_int_equal(pthread_create(&waiting, 0, relaunches, 0), 0);
+    AWAIT(rk_atomic_u32(&orders_of(stuck)->leave) == RK_LEAVE_NOW);
+    assert_int_equal(rk_drain(runtime, &stuck, 1, 0),
+                     RK_TIMED_OUT); /* when it is to end, it is not launched again */
+    pthread_join(waiting, 0);
+    assert_int_equal(stuck_status, RK_CLOSED);
+    assert_int_equal(rk_atomic_u32(&orders_of(stuck)->leave), 0);
+    play(0);
 }
 
 static void what_has_left_too_late_is_launched_again(void **state)
@@ -736,6 +844,8 @@ static const struct CMUnitTest tests[] = {
     TEST(one_kernel_too_many_is_refused),
     TEST(deactivating_waits_for_the_stream),
     TEST(deactivating_times_out_and_the_kernel_goes_on),
+    TEST_LOST(who_waits_for_a_handler_that_is_stuck_holds_up_nobody_else),
+    TEST(a_relaunch_that_is_given_up_while_it_waits_lets_the_kernel_stay),
     TEST(what_has_left_too_late_is_launched_again),
     TEST(terminating_gives_all_back_to_the_arena),
     TEST_LOST(a_kernel_given_up_on_is_told_to_let_nothing_out),
