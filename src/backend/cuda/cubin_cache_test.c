@@ -11,6 +11,8 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,6 +94,15 @@ static void assert_hit(void)
     get();
     assert_int_equal(mock->compiles, before);
     assert_int_equal(origin, RK_CODE_FROM_CACHE);
+}
+
+static unsigned files_in_cache(void)
+{
+    DIR *open = opendir(cache);
+    unsigned count = 0;
+    for (const struct dirent *e; (e = readdir(open));) count += e->d_name[0] != '.';
+    closedir(open);
+    return count;
 }
 
 /* The only file of the cache. */
@@ -212,6 +223,27 @@ static void a_cache_that_cannot_be_written_is_told_and_no_error(void **state)
     assert_non_null(strstr(note, "can't write '/nowhere/"));
 }
 
+/* A disk is full after a few bytes, as the limit of a file's size has it. */
+static void a_cache_that_is_full_is_told_and_keeps_nothing(void **state)
+{
+    (void)state;
+    struct rlimit before, few = { 0, 0 };
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    for (few.rlim_cur = 0; few.rlim_cur < 60; few.rlim_cur += 20) {
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+        get();
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        assert_int_equal(origin, RK_CODE_NOT_KEPT);
+        assert_non_null(strstr(note, "not cached: can't write '"));
+        assert_int_equal(files_in_cache(), 0);
+    }
+    signal(SIGXFSZ, SIG_DFL);
+    assert_compiles();
+    assert_hit();
+}
+
 static void a_unit_that_cannot_be_named_is_told_and_no_error(void **state)
 {
     (void)state;
@@ -289,6 +321,7 @@ int main(void)
         TEST(code_that_does_not_compile_is_not_kept),
         TEST(without_a_cache_it_compiles_each_time),
         TEST(a_cache_that_cannot_be_written_is_told_and_no_error),
+        TEST(a_cache_that_is_full_is_told_and_keeps_nothing),
         TEST(a_unit_that_cannot_be_named_is_told_and_no_error),
         TEST(a_file_that_changes_during_the_compile_is_compiled_again),
         TEST(a_file_that_changes_all_the_time_is_an_error),

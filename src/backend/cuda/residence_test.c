@@ -119,6 +119,39 @@ static void a_block_that_does_not_fit_is_refused(void **state)
                           "a block of 256 threads with 2048 bytes of shared memory");
 }
 
+RK_SPMD_KERNEL(across_blocks, probe, probe, .threads = 32, .barrier = RK_SCOPE_DEVICE)
+{
+    probe mine;
+    (void)rk_try_receive(RK_ARG, &mine);
+}
+
+static void what_a_device_cannot_do_is_refused_at_launch_each_by_its_name(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_launch_options o = small("across_blocks");
+    o.handler_limit_ns = RK_SECONDS(1);
+    rk_kernel kernel;
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);
+    assert_error_says("'across_blocks': a barrier of device scope needs a cooperative launch");
+    assert_error_says("handler_limit_ns: a handler on a device can't be replaced");
+    o = small("sink_spmd");
+    o.spmd_check = 1;
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);
+    assert_error_says("spmd_check: a device runs the threads of a batch as it likes");
+    static const struct {
+        const char *kernel_name, *says;
+    } cases[] = { { "held", "doesn't run on CUDA: add RK_ON_CUDA" },
+                  { "gpu_to_gpu", "'gpu_to_gpu': .messaging RK_MESSAGING_P2P is between GPUs" },
+                  { "gpus_by_nccl", "'gpus_by_nccl': .messaging RK_MESSAGING_NCCL is between machines" } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        o = small(cases[i].kernel_name);
+        assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);
+        assert_error_says(cases[i].says);
+    }
+    assert_int_equal(compiler->compiles, 0);
+}
+
 /* A thread-wide kernel whose messages are handled side by side: each has its own. */
 RK_HANDLER(sharing, probe, msg, rk_none, self, .threads = 256, .shared = 1000)
 {
@@ -834,6 +867,7 @@ static const struct CMUnitTest tests[] = {
     TEST(streams_have_the_priority_that_was_asked_for),
     TEST(what_fails_while_it_is_served_leaves_nothing),
     TEST(a_block_that_does_not_fit_is_refused),
+    TEST(what_a_device_cannot_do_is_refused_at_launch_each_by_its_name),
     TEST(shared_memory_of_all_groups_beyond_a_block_is_refused_at_launch),
     TEST(a_block_that_the_driver_finds_too_large_is_refused_by_name),
     TEST(a_grid_too_large_is_refused_with_the_largest_that_fits),
