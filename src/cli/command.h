@@ -23,7 +23,7 @@ enum {
     "Exit codes: 0 done and balanced (dead letters are part of the account); 2 the command line or the "     \
     "app file is wrong; 3 a kernel doesn't compile, launch or connect; 4 input can't be read or output "     \
     "can't be written; 5 a kernel failed or got stuck, messages were lost, or the account doesn't balance; " \
-    "130 interrupted, but drained and balanced."
+    "130 interrupted, but drained and balanced. Where several hold, it is the first of 3, 5, 4 and 130."
 
 /* A subcommand: argv[0] is its full name ("rk run"), and what it returns is the exit code. */
 typedef int command_function(int argc, char **argv);

@@ -352,7 +352,7 @@ static int run(job *j)
     j->drain_ns = job_now_ns();
     int drained = job_drain(j);
     collect_join(j);
-    return conclude(j, code != RK_EXIT_OK ? code : drained);
+    return conclude(j, drained != RK_EXIT_OK || code == RK_EXIT_OK ? drained : code);
 }
 
 static bool find_input_route(job *j)
