@@ -16,8 +16,9 @@ RK_BATCH_HANDLER(weigh_large, large_load, n, rk_none, self, .width = RK_BLOCK, .
     RK_ONCE {
         for (rk_u32 i = 0; i < n; i++) {
             load_weight weight = { 0, rk_length_at(RK_ARG, i), n };
-            for (rk_u32 b = 0; b < weight.length; b++)
-                weight.hash = WEIGH_BYTE(weight.hash, RK_AT(large_load, i)->bytes[b]);
+            RK_MSG const large_load *load =
+                RK_AT(large_load, i); /* found once: that takes reads over the bus */
+            for (rk_u32 b = 0; b < weight.length; b++) weight.hash = WEIGH_BYTE(weight.hash, load->bytes[b]);
             rk_send(RK_ARG, &weight);
         }
     }
