@@ -298,10 +298,23 @@ rk_cu_result cuModuleGetFunction(rk_cu_function *function, rk_cu_module module, 
         }
         *function = (rk_cu_function)(void *)f;
         if (strcmp(f->name, name) || f->module != of) continue;
+        f->loaded = 0;
         f->found = found; /* where a module was, there may be another one now */
         return RK_CUDA_SUCCESS;
     }
     return RK_CUDA_ERROR_NOT_FOUND;
+}
+void mock_load(rk_cu_function function)
+{
+    mock_function *f = (mock_function *)(void *)function;
+    if (!__atomic_exchange_n(&f->loaded, 1, __ATOMIC_ACQ_REL) && mock_is_busy(mock_device()))
+        mock_count(&mock_cuda.waits, 1);
+}
+rk_cu_result cuFuncLoad(rk_cu_function function)
+{
+    BEGIN(1);
+    mock_load(function);
+    return RK_CUDA_SUCCESS;
 }
 rk_cu_result cuFuncGetAttribute(int *value, rk_cu_function_attribute attribute, rk_cu_function function)
 {

@@ -18,6 +18,8 @@ int mock_lost(int device);
 void mock_note(const char *what);
 /* Of a device's kernels, or with -1 of all. */
 void mock_waits(const char *what, int device);
+/* As the driver loads a function, when it is told to or launched first: it waits for what runs. */
+void mock_load(rk_cu_function function);
 /* Is a kernel on the device? */
 int mock_is_busy(int device);
 /* Of the thread's context; 0 without one. */
@@ -46,6 +48,7 @@ void *mock_cuda_shadow(rk_cu_address address);
 typedef struct mock_function {
     char name[NAME_ROOM];
     void *module, *found;
+    int loaded; /* else its first launch loads it, and waits for kernels that stay */
 } mock_function;
 
 static inline void mock_count(int *counter, int by) { __atomic_add_fetch(counter, by, __ATOMIC_ACQ_REL); }

@@ -165,6 +165,7 @@ static rk_cu_result run(const rk_cu_launch *launch, rk_cu_function function, voi
     const char *name = (const char *)function;
     if (!name) return RK_CUDA_ERROR_INVALID_VALUE;
     __atomic_add_fetch(&mock_cuda.launches, 1, __ATOMIC_ACQ_REL);
+    mock_load(function);
     if (mock_cuda.launch) return mock_cuda.launch(name, launch, arguments);
     if (strcmp(name, "rk_layout_check") == 0) return tell_layout(arguments);
     if (strcmp(name, "rk_clock_probe") == 0) return ask_time(launch, arguments);

@@ -12,6 +12,7 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 #define RANGES 4096
+#define LINE ((size_t)128)
 
 typedef struct range {
     rk_cu_address at;
@@ -317,8 +318,13 @@ rk_cu_result cuMemcpyAsync(rk_cu_address to, rk_cu_address from, size_t bytes, r
     (void)stream;
     void *target = mock_cuda_at(to, bytes), *source = mock_cuda_at(from, bytes);
     if (!target || !source) return RK_CUDA_ERROR_INVALID_VALUE;
+    void (*torn)(void) = __atomic_load_n(&mock_cuda.torn, __ATOMIC_ACQUIRE);
     mock_hold();
-    memmove(target, source, bytes);
+    for (size_t at = 0, part; at < bytes; at += part) {
+        part = torn && bytes - at > LINE ? LINE : bytes - at;
+        memmove((char *)target + at, (const char *)source + at, part);
+        if (torn && at + part < bytes) torn();
+    }
     mock_go_on();
     return RK_CUDA_SUCCESS;
 }

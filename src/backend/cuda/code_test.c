@@ -184,6 +184,19 @@ static void the_layout_is_looked_at_until_it_is_right(void **state)
     OK(rk_activate(runtime, kernel));
 }
 
+static void a_device_that_does_not_tell_its_time_is_asked_anew_with_the_next_code(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = launched("a", "sink");
+    fails("cuLaunchKernel", RK_CUDA_ERROR_OUT_OF_MEMORY, 1); /* behind the look at its layout */
+    activating_is_refused(kernel, RK_OUT_OF_MEMORY, "asking the device for its time");
+    assert_null(cuda_of_runtime()->clock_probe); /* whose module is gone */
+    fails_no_more();
+    OK(rk_activate(runtime, kernel));
+    assert_non_null(cuda_of_runtime()->clock_probe);
+}
+
 static void the_second_module_is_loaded_while_nobody_is_resident(void **state)
 {
     (void)state;
@@ -340,6 +353,7 @@ static const struct CMUnitTest tests[] = {
     TEST(code_that_does_not_load_is_refused_with_the_drivers_log),
     TEST(code_that_lacks_its_entry_is_refused_each_time),
     TEST(the_layout_is_looked_at_until_it_is_right),
+    TEST(a_device_that_does_not_tell_its_time_is_asked_anew_with_the_next_code),
     TEST(the_second_module_is_loaded_while_nobody_is_resident),
     TEST(code_that_is_loaded_disturbs_nobody),
     TEST(when_the_second_module_does_not_load_the_first_goes_on),

@@ -112,7 +112,13 @@ static void the_callers_own_context_is_current_again(void **state)
     OK(rk_cuda_load(0, &api));
     api.cuCtxSetCurrent(own);
     open_runtime();
-    OK(rk_deactivate(runtime, active("a", "sink")));
+    rk_kernel kernel = active("a", "sink");
+    fails_once("cuCtxPushCurrent", RK_CUDA_ERROR_INVALID_VALUE, 0); /* it is there though ours could not be */
+    rk_account account;
+    OK(rk_account_of(runtime, kernel, &account));
+    api.cuCtxGetCurrent(&current);
+    assert_ptr_equal(current, own);
+    OK(rk_deactivate(runtime, kernel));
     OK(rk_close(runtime));
     runtime = 0;
     api.cuCtxGetCurrent(&current);

@@ -596,6 +596,33 @@ static void counts_of_the_device_are_seen_while_it_is_served_and_after(void **st
         rk_lane_ring(rk_seat_lane(host_of(kernel)->seats, RK_LANE_HOST), runtime->arena.base, 0)->head, 2);
 }
 
+static rk_ring *passing;
+static void one_passes_through(void)
+{
+    passing->tail++;
+    passing->head++;
+    passing->delivered++;
+}
+
+/* Whenever a line of it is copied, as fast as can be. */
+static void no_look_sees_more_handled_than_was_accepted(void **state)
+{
+    (void)state;
+    rk_account account;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    const rk_lane *lane = played_lane(&mock->last, played_shard(&mock->last, 0)->lane[1]);
+    passing = played_ring(&mock->last, lane);
+    __atomic_store_n(&mock->torn, one_passes_through, __ATOMIC_RELEASE);
+    for (rk_u64 seen = 0, looks = 0; looks < 20; looks++) {
+        OK(rk_account_of(runtime, kernel, &account));
+        assert_true(account.balanced);
+        assert_true(account.delivered > seen);
+        seen = account.delivered;
+    }
+    __atomic_store_n(&mock->torn, 0, __ATOMIC_RELEASE);
+}
+
 static void a_cleared_inbox_is_empty_on_the_device(void **state)
 {
     (void)state;
@@ -886,6 +913,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_kernel_that_ends_is_closed_to_others_on_the_device),
     TEST(the_device_finds_headers_of_its_own),
     TEST(counts_of_the_device_are_seen_while_it_is_served_and_after),
+    TEST(no_look_sees_more_handled_than_was_accepted),
     TEST(a_cleared_inbox_is_empty_on_the_device),
     TEST(a_relaunch_carries_messages_and_counts),
     TEST(a_step_is_one_visit_of_one_shard),
