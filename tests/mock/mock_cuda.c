@@ -226,9 +226,9 @@ rk_cu_result cuCtxPushCurrent(rk_cu_context context)
 rk_cu_result cuCtxPopCurrent(rk_cu_context *context)
 {
     BEGIN(0);
-    if (pushes == 0) return RK_CUDA_ERROR_INVALID_CONTEXT;
+    if (pushes == 0 && !current) return RK_CUDA_ERROR_INVALID_CONTEXT;
     *context = current;
-    current = pushed[--pushes];
+    current = pushes ? pushed[--pushes] : 0; /* one that was set is one of them, too */
     return RK_CUDA_SUCCESS;
 }
 rk_cu_result cuCtxSetCurrent(rk_cu_context context)
