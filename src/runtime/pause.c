@@ -50,12 +50,12 @@ static int waits_for_room(const rk_host_kernel *k)
 /* Told to come to rest, has it not? A device's shards that wait for room find it first: once they have left they don't. */
 static int is_working(rk_host_kernel *k, int until_room)
 {
-    rk_runtime *runtime = k->runtime;
+    const rk_backend *backend = k->runtime->backend;
     const int waits = until_room && waits_for_room(k);
-    if (waits || runtime->backend->is_visited) command(k, RK_COMMAND_PAUSE);
+    if (waits || backend->is_visited) command(k, RK_COMMAND_PAUSE);
     if (waits) return 1;
-    return runtime->backend->goes ? runtime->backend->goes(runtime, k)
-                                  : runtime->backend->is_visited(runtime, k);
+    if (backend->goes) return backend->goes(k->runtime, k);
+    return backend->is_visited && backend->is_visited(k->runtime, k);
 }
 
 void rk_pause(rk_host_kernel *k, int until_room, rk_u64 deadline_ns)
