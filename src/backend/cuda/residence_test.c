@@ -429,6 +429,42 @@ static void who_waits_for_a_handler_that_is_stuck_holds_up_nobody_else(void **st
     }
 }
 
+/* The sink's shard waits for room for ever, and leaves when it is told to. */
+static int sink_is_parked(const mock_entry *entry)
+{
+    const rk_u32 leaves = rk_atomic_u32(&played_orders(entry, 0)->leave);
+    if (strcmp(entry->function, "rk_entry_sink")) return leaves != 0;
+    played_shard(entry, 0)->turn.parked = 1;
+    rk_atomic_set_u32(&played_orders(entry, 0)->phase, RK_PHASE_PARKED);
+    return leaves != 0;
+}
+
+static void who_waits_for_a_kernel_without_room_holds_up_nobody_else(void **state)
+{
+    (void)state;
+    pthread_t waiting;
+    rk_u64 took_ns = 0;
+    open_runtime();
+    rk_kernel other = active("other", "echo");
+    stuck = launched("a", "sink");
+    play(sink_is_parked);
+    OK(rk_activate(runtime, stuck));
+    AWAIT(rk_atomic_u32(&orders_of(stuck)->phase) == RK_PHASE_PARKED);
+    assert_int_equal(pthread_create(&waiting, 0, relaunches, 0), 0);
+    AWAIT(rk_atomic_u32(&orders_of(stuck)->command) == RK_COMMAND_PAUSE);
+    for (int round = 0; round < 5; round++) {
+        const rk_u64 from_ns = rk_monotonic_ns();
+        OK(rk_deactivate(runtime, other));
+        OK(rk_activate(runtime, other));
+        if (rk_monotonic_ns() - from_ns > took_ns) took_ns = rk_monotonic_ns() - from_ns;
+    }
+    pthread_join(waiting, 0);
+    assert_int_equal(stuck_status, RK_TIMED_OUT);
+    assert_in_range(took_ns, 0, RK_SECONDS(1));
+    assert_int_equal(rk_atomic_u32(&orders_of(stuck)->command), RK_COMMAND_RUN);
+    assert_int_equal(life_of(stuck), RK_LIFE_ACTIVE);
+}
+
 static void a_relaunch_that_is_given_up_while_it_waits_lets_the_kernel_stay(void **state)
 {
     (void)state;
@@ -906,6 +942,7 @@ static const struct CMUnitTest tests[] = {
     TEST(deactivating_waits_for_the_stream),
     TEST(deactivating_times_out_and_the_kernel_goes_on),
     TEST_LOST(who_waits_for_a_handler_that_is_stuck_holds_up_nobody_else),
+    TEST(who_waits_for_a_kernel_without_room_holds_up_nobody_else),
     TEST(a_relaunch_that_is_given_up_while_it_waits_lets_the_kernel_stay),
     TEST(what_has_left_too_late_is_launched_again),
     TEST(terminating_gives_all_back_to_the_arena),
