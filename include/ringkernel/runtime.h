@@ -160,7 +160,8 @@ RK_API rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t 
  *                   first
  *   RK_CLOSED       it is draining, drained or quarantined, maybe since it was asked for: launch anew
  *   RK_STALE        it is gone, maybe likewise
- * Other results as rk_launch. Messages that a failed batch had taken are handled again, flagged as
+ * Other results as rk_launch; after them nothing changed, unless the kernel has failed: then it could not be
+ * served again, and may be relaunched. Messages that a failed batch had taken are handled again, flagged as
  * redelivered. */
 RK_API rk_status rk_relaunch(rk_runtime *runtime, rk_kernel kernel, const rk_launch_options *options,
                              rk_u64 timeout_ns);
