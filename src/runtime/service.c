@@ -89,10 +89,22 @@ static void watch(rk_runtime *runtime, rk_thread_record *self, rk_u64 now)
     }
 }
 
+/* This thread's record, as soon as there is memory for it; 0: the runtime closes first. */
+static rk_thread_record *own_record(rk_runtime *runtime)
+{
+    for (;;) {
+        const rk_u32 seen = __atomic_load_n(&runtime->service_event, __ATOMIC_SEQ_CST);
+        rk_thread_record *self = rk_thread_own();
+        if (self || rk_atomic_u32(&runtime->service_stop)) return self;
+        rk_futex_wait(&runtime->service_event, seen, RK_MILLISECONDS(1));
+    }
+}
+
 static void *service_main(void *argument)
 {
     rk_runtime *runtime = argument;
-    rk_thread_record *self = rk_thread_own();
+    rk_thread_record *self = own_record(runtime);
+    if (!self) return 0;
     rk_u64 last_watch = rk_monotonic_ns();
     /* Time in which this thread did run: when the process was stopped, nobody is to blame for having made no
      * progress. */
