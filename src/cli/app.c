@@ -60,9 +60,10 @@ static void check_kernels(const app *app, app_mistakes *mistakes)
         if (strcmp(name, "input") == 0 || strcmp(name, "output") == 0)
             app_mistake(mistakes, at, "a kernel can't be called '%s': routes mean the app's own by it", name);
         else if (!is_name(name))
-            app_mistake(mistakes, at,
-                        "'%s' is no name of a kernel: letters, digits, _ and -, at most %u, no digit first",
-                        name, LONGEST_NAME);
+            app_mistake(
+                mistakes, at,
+                "'%s' is no name of a kernel: letters, digits, _ and -, at most %u, no digit or - first",
+                name, LONGEST_NAME);
         if (app->file->kernels[i].beside_neighbour && app_kernel_place(app, i, "device") != at)
             app_mistake(mistakes, app_kernel_place(app, i, "beside_neighbour"),
                         "kernel '%s' has a device of its own: leave 'device' or 'beside_neighbour' out",

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Every mistake of an app file is told with its line and column and what is valid, and nothing is started."""
 import json
+import os
 import re
 import subprocess
 
@@ -61,8 +62,10 @@ MISTAKES = [
     ("  first:", "  output:", "3:3: a kernel can't be called 'output'"),
     ("capacity: 64", "beside_neighbour: yes please", "6:23: kernel 'second': 'beside_neighbour' is 'yes please': valid are true and false"),
     ("    capacity: 64", "    device: 0\n    beside_neighbour: true", "7:23: kernel 'second' has a device of its own: leave 'device' or 'beside_neighbour' out"),
+    ("  first: { source: k.rk.c }", "  first:", "3:3: kernel 'first' lacks 'source'"),
+    ("  first:", "  -first:", "3:3: '-first' is no name of a kernel"),
     ("  first:", "  1st:", "3:3: '1st' is no name of a kernel"),
-    ("  first:", "  %s:" % ("a" * 64), "3:3: '%s' is no name of a kernel: letters, digits, _ and -, at most 63, no digit first" % ("a" * 64)),
+    ("  first:", "  %s:" % ("a" * 64), "3:3: '%s' is no name of a kernel: letters, digits, _ and -, at most 63, no digit or - first" % ("a" * 64)),
     ("- input -> first", "- input -> frist", "12:14: route 'input -> frist' leads to 'frist', which isn't there: valid are output, first and second"),
     ("- first -> second:", "- fist -> second:", "13:5: route 'fist -> second' comes from 'fist', which isn't there: valid are input, first and second"),
     ("- input -> first", "- output -> first", "12:5: route 'output -> first' comes from 'output'"),
@@ -141,6 +144,7 @@ class AppFile(Case):
 
     def test_what_set_says_wrong(self):
         for said, told in (("x", "'x' is not KERNEL.NAME=VALUE"), ("a=1", "is not KERNEL.NAME=VALUE"), (".a=1", "is not KERNEL.NAME=VALUE"),
+                           ("a=1.5", "'a=1.5' is not KERNEL.NAME=VALUE"), ("first.=1", "'first.=1' is not KERNEL.NAME=VALUE"),
                            ("third.capacity=1", "there is no kernel 'third': valid are first and second"),
                            ("first.capacity=lots", "--set: kernel 'first': 'capacity' is 'lots'"),
                            ("first.boundaries=1,2", "--set: kernel 'first': 'boundaries' has 2 values: it needs 3"),
@@ -238,6 +242,7 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
     def test_what_set_says_of_a_kernel_that_declares_no_such_parameter(self):
         app = self.app()
         for said, told in (("factr=1", "--set: kernel 'doubler' declares no parameter 'factr': declared are factor; options are source, kernel, "),
+                           ("params=x", "--set: kernel 'doubler' declares no parameter 'params': declared are factor"),
                            ("capcity=64", "slot_format, pool_blocks, system_order, spmd_check\n"),
                            ("width=block", "'width' is an attribute: say it in the kernel's source"),
                            ("queue_capacity=64", "'queue_capacity' is called 'capacity' here"),
@@ -250,7 +255,7 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
         twice = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, params: { factr: 1 } }"))
         self.assertIn("rk: --set: kernel 'doubler' declares no parameter 'factr'", self.run_rk("run", twice, "--input", "-", "--set", "doubler.factr=2", code=KERNEL).errors)
         self.app()
-        for list_of in ("1,2,3", "[1, 2, 3]"):
+        for list_of in ("1,2,3", "[1, 2, 3]", " 1 ,2 , 3 "):
             done = self.run_app(app, "--input", "-", "--set", "doubler.priority=true", "--set", "doubler.boundaries=" + list_of, stdin=b"value\n1\n")
             self.assertEqual(done.stdout, b'{"value":2}\n')
 
@@ -310,6 +315,12 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
         app = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, shards: 2, beside_neighbour: true }"))
         done = self.run_app(app, "--input", "-", stdin=b"value\n1\n", code=OK)
         self.assertEqual(done.stdout, b'{"value":2}\n')
+
+    def test_a_source_that_is_no_regular_file(self):
+        self.write("k.rk.c", rk_command.DOUBLER).unlink()
+        os.mkfifo(self.folder / "k.rk.c")
+        app = self.write("app.yaml", GOOD)
+        self.assertIn(f"{app}:5:13: source '{self.folder}/k.rk.c' is no regular file\n", self.run_rk("run", app, "--input", "-", code=USAGE).errors)
 
     def test_files_that_are_no_app_file(self):
         self.assertIn("No such file", self.run_rk("run", self.folder / "none.yaml", code=USAGE).errors)

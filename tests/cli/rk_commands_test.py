@@ -29,7 +29,10 @@ class Help(Case):
         text = self.run_rk("--help").stdout.decode()
         for command in COMMANDS:
             self.assertIn("rk %s " % command, text)
-        self.assertRegex(self.run_rk("--version").stdout.decode(), r"^rk \d+\.\d+\.\d+\n$")
+        for same in ("-?", "help"):
+            self.assertEqual(self.run_rk(same).stdout.decode(), text)
+        for word in ("--version", "-V"):
+            self.assertRegex(self.run_rk(word).stdout.decode(), r"^rk \d+\.\d+\.\d+\n$")
 
     def test_a_wrong_command_line(self):
         for arguments, told in (((), "Usage: rk"), (("rnu",), "valid are run, check, devices, bench, codegen, init"),
@@ -43,6 +46,7 @@ class Help(Case):
                                 (("check",), "is needed"), (("devices", "x"), "nothing to name"), (("bench", "x"), "valid are"),
                                 (("codegen", "a"), "--backend is needed"), (("codegen", "a", "--backend", "tpu"), "valid are cpu, cuda, opencl and metal"),
                                 (("codegen", "--backend", "cpu"), "is needed"), (("init",), "a folder is needed"),
+                                (("init", "a", "b"), "one folder, not also 'b'"),
                                 (("init", "a", "--from", "x"), "valid are filter, totals, bank, flight-delays, inference, ")):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
 
@@ -94,6 +98,26 @@ class Init(Case):
                 self.assertEqual((folder / path.name).read_bytes(), path.read_bytes())
             self.assertIn("is there already: nothing was written", self.run_rk("init", folder, "--from", name, code=IO).errors)
 
+    def test_what_a_program_shares_with_others_is_written_over_nothing(self):
+        self.write("host.h", "mine")
+        self.assertIn("host.h is there already: nothing was written", self.run_rk("init", self.folder, "--from", "bank", code=IO).errors)
+        self.assertEqual(os.listdir(self.folder), ["host.h"])
+
+    def test_examples_that_lie_beside_the_program_are_copied_without_what_others_left_there(self):
+        command, own = self.folder / "bin" / "rk", "share/ringkernel/examples/own/"
+        self.write("bin/rk", pathlib.Path(rk_command.RK).read_bytes()).chmod(0o755)
+        for name in ("app.yaml", "tools/run", "__pycache__/run.pyc", "tools/.run.swp", "../of-no-app/notes"):
+            self.write(own + name, name).chmod(0o755 if name == "tools/run" else 0o644)
+        done = subprocess.run([command, "init", self.folder / "new", "--from", "own"], stdout=subprocess.PIPE, check=True,
+                              env=rk_command.environment(), text=True)
+        self.assertEqual(done.stdout, f"{self.folder}/new/app.yaml\n{self.folder}/new/tools/run\nRun it: rk run {self.folder}/new/app.yaml\n")
+        found = {str(path.relative_to(self.folder / "new")): path.stat().st_mode & 0o111 for path in (self.folder / "new").rglob("*") if path.is_file()}
+        self.assertEqual(found, {"app.yaml": 0, "tools/run": 0o111})
+        wrong = subprocess.run([command, "init", self.folder / "other", "--from", "of-no-app"], stderr=subprocess.PIPE, check=False,
+                               env=rk_command.environment(), text=True)
+        self.assertEqual(wrong.returncode, USAGE)
+        self.assertIn("valid are filter, totals, own\n", wrong.stderr)
+
     def test_an_example_is_written_over_nothing(self):
         self.write("expected/result.ndjson", "mine")
         done = self.run_rk("init", self.folder, "--from", "order-matching", code=IO)
@@ -107,7 +131,8 @@ class Init(Case):
         self.assertIn("is there already", self.run_rk("init", self.folder, code=IO).errors)
         self.assertEqual((self.folder / "app.yaml").read_text(), "mine")
         self.assertEqual(os.listdir(self.folder), ["app.yaml"])
-        self.assertIn("No such file", self.run_rk("init", self.folder / "no" / "folder", code=IO).errors)
+        folder = self.folder / "no" / "folder"
+        self.assertEqual(self.run_rk("init", folder, code=IO).errors, f"rk: {folder}: No such file or directory\n")
         self.assertIn("Not a directory", self.run_rk("init", self.folder / "app.yaml", code=IO).errors)
 
 
