@@ -41,6 +41,7 @@ MISTAKES = [
     ("app: small\n", "app: small\ncheckpoints: state\n", "2:14: 'checkpoints' is one value: it must be a mapping"),
     ("capacity: 64", "capactiy: 64", "6:5: kernel 'second' has no key 'capactiy': valid are source, kernel, preset, capacity,"),
     ("capacity: 64", "capacity: many", "6:15: kernel 'second': 'capacity' is 'many': it must be a whole number from 0 to 4294967295"),
+    ("capacity: 64", "capacity: ''", "6:15: kernel 'second': 'capacity' is ''"),
     ("capacity: 64", "capacity: -1", "6:15: kernel 'second': 'capacity' is '-1'"),
     ("capacity: 64", "capacity: 4294967296", "6:15: kernel 'second': 'capacity' is '4294967296'"),
     ("capacity: 64", "capacity: { is: 64 }", "6:15: kernel 'second': 'capacity' is a mapping: it must be one value"),
@@ -315,6 +316,31 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
         app = self.app(APP.replace("{ source: doubler.rk.c }", "{ source: doubler.rk.c, shards: 2, beside_neighbour: true }"))
         done = self.run_app(app, "--input", "-", stdin=b"value\n1\n", code=OK)
         self.assertEqual(done.stdout, b'{"value":2}\n')
+
+    def test_what_the_route_of_the_rows_says_wrong(self):
+        kernel = rk_command.DOUBLER.replace("(rk_i64, value))", "(rk_i64, value), (rk_f64, weight), (rk_i32, pair, 2), (rk_u32, part), (rk_f32, share))")
+        kernel = kernel.replace("number out = {", "number out = *msg;\n    out = (number){")
+        for said, told in (("{ key: weight }", ":5:30: route 'input -> doubler': 'weight' is no integer field of 'number': valid are value and part\n"),
+                           ("{ key: share }", ":5:30: route 'input -> doubler': 'share' is no integer field of 'number': valid are value and part\n"),
+                           ("{ key: pair }", ":5:30: route 'input -> doubler': 'pair' is no integer field of 'number': valid are value and part\n"),
+                           ("{ message: row }", ":5:34: kernel 'doubler' has no handler for 'row': valid are number\n")):
+            app = self.app(APP.replace("input -> doubler", "input -> doubler: " + said), kernel)
+            self.assertEqual(self.run_rk("run", app, "--input", "-", code=KERNEL).errors, f"rk: {app}{told}")
+
+    def test_the_target_of_a_route_is_one_of_the_actors_that_there_are(self):
+        kernel = rk_command.DOUBLER.replace("rk_none, self", "rk_u32, self, .state = RK_PER_ACTOR").replace(", .state = RK_PER_ACTOR, .mode = RK_ADAPTIVE", ", .state = RK_PER_ACTOR")
+        for target, code in ((9, OK), (10, KERNEL)):
+            app = self.app(APP.replace("rk.c }", "rk.c, actors: 10 }").replace("input -> doubler", "input -> doubler: { target: %d }" % target), kernel)
+            done = self.run_rk("run", app, "--input", "-", code=code, stdin=b"value\n1\n")
+            if code:
+                self.assertEqual(done.errors, f"rk: {app}:5:33: 'input -> doubler': 'target' is 10: kernel 'doubler' has actors 0 to 9\n")
+            else:
+                self.assertEqual(done.stdout, b'{"value":2}\n')
+
+    def test_quotes_and_backslashes_stay_as_they_are(self):
+        name = 'a "b" \\c\\'
+        done = self.run_app(self.app(APP.replace("app: doubler", "app: '%s'" % name)), "--input", "-", stdin=b"value\n1\n")
+        self.assertEqual(done.summary["app"], name)
 
     def test_a_source_that_is_no_regular_file(self):
         self.write("k.rk.c", rk_command.DOUBLER).unlink()

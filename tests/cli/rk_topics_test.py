@@ -127,6 +127,16 @@ class Topics(Case):
         self.assertGreater(archive["missed"], 0)
         self.assertRegex(done.errors, r"subscriber 'archive' was slow: up to \d+ messages of 16 behind in shard 0, %d missed" % archive["missed"])
 
+    def test_two_routes_of_a_kernel_publish_one_topic(self):
+        app = self.topics(APP.replace("plant/oven/cold: { route: cold }", "plant/oven/hot: { route: cold }").replace("  - 'plant/*/cold -> archive'\n", ""))
+        self.assertEqual(self.got(app, [50, 150]).lines, [(1, 50), (1, 150), (2, 50), (2, 150)])
+
+    def test_a_route_that_only_another_kernel_publishes_leads_nowhere(self):
+        app = self.topics(APP.replace("  alarm: ", "  stove:   { source: oven.rk.c, kernel: oven }\n  alarm: ").replace("- input -> oven", "- input -> oven\n  - alarm -> stove")
+                          .replace("  - alarm -> output\n", "") + "  - stove -> plant/stove/cold: { route: cold }\n")
+        self.assertIn(f"rk: {app}:4:3: route 'hot' of kernel 'stove' leads nowhere: add '- stove -> NAME: {{ route: hot }}'\n",
+                      self.run_rk("run", app, "--input", "-", code=rk_command.KERNEL).errors)
+
     def test_a_subscription_has_the_options_of_a_route(self):
         app = self.topics(APP.replace("  archive: { source: listener.rk.c,", "  archive: { source: listener.rk.c, shards: 2,")
                           .replace("plant/# -> archive", "plant/# -> archive: { mode: all }")
