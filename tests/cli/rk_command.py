@@ -18,6 +18,9 @@ sys.path.insert(0, str(JOB))
 OK, FOUND, USAGE, KERNEL, IO, UNBALANCED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 
+# For `rk check`, a compiler that takes everything, and none: the devices' own take seconds for a kernel.
+QUICK = {"LD_LIBRARY_PATH": os.path.join(os.environ.get("RK_BINARY_DIR", ""), "tests", "mock"), "RK_OPENCL_LIBRARY": "/nonexistent"}
+
 CACHE = pathlib.Path(os.environ.get("RK_BINARY_DIR", tempfile.gettempdir())) / "kernel-cache"
 
 

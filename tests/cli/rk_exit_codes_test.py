@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Exit codes, where several things have happened at once: of 3, 5, 4 and 130 the first that holds, and the summary says the rest."""
 import json
+import os
 import signal
 import subprocess
 import time
+from unittest.mock import patch
 
 import rk_command
-from rk_command import FOUND, INTERRUPTED, IO, KERNEL, OK, UNBALANCED, USAGE, Case, start
+from rk_command import FOUND, INTERRUPTED, IO, KERNEL, OK, QUICK, UNBALANCED, USAGE, Case, start
 
 # 7 fails the kernel, what is negative is refused, and all else goes on.
 MIXED = """#include <ringkernel/kernel.h>
@@ -133,6 +135,7 @@ class Jobs(Case):
         for pipe in (job.stdin, job.stderr):
             pipe.close()
 
+    @patch.dict(os.environ, QUICK)
     def test_of_several_files_to_check_the_first_cause_in_order_is_the_code(self):
         self.app(APP, MIXED, "mixed.rk.c")
         endless = self.write("endless.rk.c", MIXED.replace("mine.value = 0;", "mine.value = 0;\n    for (;;) {\n    }"))
