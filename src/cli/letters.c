@@ -252,6 +252,9 @@ bool letters_write(letters *all, writer *out, letters_schema *schema, void *user
 {
     bool fine = true;
     *error = NULL;
+    pthread_mutex_lock(&all->lock);
+    all->keep = false; /* of a kernel that has failed some may still come: those are only counted */
+    pthread_mutex_unlock(&all->lock);
     sort(all);
     size_t runs = all->aside_count + 1;
     run *from = command_allocate(runs * sizeof *from);

@@ -70,6 +70,22 @@ static void letters_come_out_by_row_then_kernel_then_shard(void **state)
     letters_close(all);
 }
 
+/* As those of a kernel that has failed may: whoever writes isn't disturbed by what another thread adds. */
+static void a_letter_that_comes_when_they_are_written_is_only_counted(void **state)
+{
+    (void)state;
+    letters *all = letters_open(true, LETTERS_MEMORY);
+    add_text(all, 1, 1, 0, "a");
+    char *before = written(all);
+    add_text(all, 2, 1, 0, "b");
+    char *after = written(all);
+    assert_string_equal(after, before);
+    assert_int_equal(letters_count(all), 2);
+    free(before);
+    free(after);
+    letters_close(all);
+}
+
 static void a_message_is_shown_as_json_in_a_text(void **state)
 {
     (void)state;
@@ -164,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_come_out_by_row_then_kernel_then_shard),
+        cmocka_unit_test(a_letter_that_comes_when_they_are_written_is_only_counted),
         cmocka_unit_test(a_message_is_shown_as_json_in_a_text),
         cmocka_unit_test(letters_of_four_threads_that_did_not_fit_in_memory_are_merged),
         cmocka_unit_test(letters_that_are_not_kept_are_counted_by_kernel_and_reason),
