@@ -142,6 +142,17 @@ static rk_status explain(const rk_host_kernel *k, rk_status status, const rk_out
     }
 }
 
+/* Where the thread's next message probably goes, asked for while that is made: its line comes from the consumer's core,
+ * which looks there for it. A hint, that may point anywhere by now. */
+static __thread const rk_byte *next_slot;
+
+static const rk_byte *slot_behind(const rk_host_kernel *k, const rk_outgoing *out)
+{
+    rk_byte *arena = k->runtime->arena.base;
+    const rk_ring *ring = rk_lane_ring(rk_seat_lane(rk_outgoing_seat(k, out), 0), arena, 0);
+    return rk_ring_slot(ring, arena, rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE));
+}
+
 rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *body, size_t size,
                   const rk_send_options *options)
 {
@@ -149,6 +160,7 @@ rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void
     rk_host_kernel *k = 0;
     rk_outgoing out;
     int inside = 1;
+    rk_line_expect(next_slot);
     rk_error_begin();
     if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "rk_send: runtime is null");
     rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
@@ -156,7 +168,10 @@ rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void
     status = rk_outgoing_make(k, type, body, size, options, &out);
     if (status == RK_OK) {
         status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, options), &inside);
-        if (status != RK_OK && inside) status = explain(k, status, &out);
+        if (status == RK_OK)
+            next_slot = slot_behind(k, &out);
+        else if (inside)
+            status = explain(k, status, &out);
     }
     if (inside) rk_guard_leave(record);
     return status;

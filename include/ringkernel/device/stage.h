@@ -86,21 +86,24 @@ RK_FN void rk_stage_fill(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32
 }
 
 #if defined(RK_LANG_HOST)
-/* Let the sends of this turn go straight, if the default route leads to an open lane of the host's. Not those
- * of a turn of one message: the host looks at the first free slot, and would take its line between payload
- * and lap. */
-RK_FN void rk_straight_open(rk_context *context)
+/* The ring of the out lane, if the default route leads there and sends can go straight into it; else 0. */
+RK_FN rk_ring *rk_straight_ring(const rk_context *context)
 {
     const rk_shard *shard = context->shard;
     const rk_lane *lane = (const rk_lane *)(context->arena + shard->out_lane);
     const rk_route *route = (const rk_route *)(context->arena + shard->routes) + RK_TO_DEFAULT;
     rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
-    if (context->turn->n < 2u || route->edges || lane->locked || !ring->single ||
-        ring->format != RK_FORMAT_SEQ)
-        return;
+    return route->edges || lane->locked || !ring->single || ring->format != RK_FORMAT_SEQ ? 0 : ring;
+}
+
+/* Let the sends of this turn go straight, if they can. */
+RK_FN void rk_straight_open(rk_context *context)
+{
+    rk_ring *ring = rk_straight_ring(context);
+    if (!ring) return;
     rk_claim room;
     room.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
-    room.count = rk_ring_room(ring, room.first, context->turn->n * shard->max_sends);
+    room.count = rk_ring_room(ring, room.first, context->turn->n * context->shard->max_sends);
     rk_ring_prepare(ring, context->arena, room);
     context->straight_room = room.count;
     context->straight_most = ring->payload_max < RK_INLINE_MAX ? ring->payload_max : RK_INLINE_MAX;

@@ -177,7 +177,8 @@ static sweep go_round(worker *w, seat_list *list)
         rk_u32 result = rk_cpu_visit(seat);
         settle(w, seat, result, &s);
         if (result == RK_VISIT_IDLE && !seat->cold && list->count == 1 && rk_cpu_await(seat, LOOKS))
-            settle(w, seat, rk_cpu_visit(seat), &s); /* no detour by the list for who waits for one message */
+            settle(w, seat, rk_cpu_visit_awaited(seat),
+                   &s); /* no detour by the list for who waits for one message */
         if (seat->cold && seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns))
             s.wake_at_ns = seat->wake_at_ns;
         __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);

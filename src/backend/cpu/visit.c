@@ -191,6 +191,13 @@ rk_u32 rk_cpu_visit(rk_seat *seat)
     return result;
 }
 
+rk_u32 rk_cpu_visit_awaited(rk_seat *seat)
+{
+    const rk_ring *out = rk_straight_ring(&seat->context);
+    if (out) rk_line_expect(rk_ring_slot(out, seat->context.arena, out->tail));
+    return rk_cpu_visit(seat);
+}
+
 /* Is the next message of this ring there? */
 static int is_next_there(const rk_ring *ring, rk_byte *arena)
 {
