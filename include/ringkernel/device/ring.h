@@ -332,6 +332,17 @@ RK_FN rk_u32 rk_ring_ready(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_u64
     return n;
 }
 
+#if defined(RK_LANG_HOST)
+/* 1: nothing is there to be taken from this ring of `seq` slots. By the consumer. */
+RK_FN rk_u32 rk_ring_awaits(const rk_ring *ring, rk_byte *arena)
+{
+    const rk_u64 head = ring->head;
+    const rk_u32 *lap = (const rk_u32 *)rk_ring_slot(ring, arena, head);
+    return ring->format == RK_FORMAT_SEQ && !ring->overwritten &&
+           rk_load_u32(lap, RK_RELAXED, RK_SCOPE_DEVICE) != rk_ring_lap(ring, head);
+}
+#endif
+
 /* Give the slots before `head` back. C2 pairs with P1. Units are copied out, and on a GPU a copy depends on the read
  * that it is of: a store behind it needs no release there, which over the bus would wait for all that is posted. */
 RK_FN void rk_ring_commit(RK_GLOBAL rk_ring *ring, rk_u64 head)

@@ -256,6 +256,9 @@ RK_FN rk_u32 rk_take_band(rk_context *context, rk_u32 band, rk_u32 wanted, rk_u3
         rk_u32 which = (first + i) & 1u;
         RK_GLOBAL rk_lane *lane = rk_shard_lane(context, which);
         if (band >= lane->bands) continue;
+#if defined(RK_LANG_HOST)
+        if (!again && rk_ring_awaits(rk_lane_ring(lane, context->arena, band), context->arena)) continue;
+#endif
         rk_u32 got = found ? rk_take_found_ring(context, lane, which, band, wanted - n, found)
                            : rk_take_ring(context, lane, band, wanted - n, again);
         if (got) turn->next_lane = (turn->next_lane & ~(1u << band)) | ((which ^ 1u) << band);
