@@ -58,7 +58,7 @@ RK_FN_LARGE rk_u32 rk_entry_end(rk_context *c) { return 0; }
 #endif
 """
 BEFORE_HEADER = {"device/loop.h": LOOP}
-AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/entry.h": HERE,
+AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/rest.h": UNIT, "device/entry.h": HERE,
                 "device/express_look.h": UNIT, "device/express_handle.h": HERE, "device/express_send.h": HERE,
                 "device/express_turn.h": ENTRY, "device/express_alone.h": ENTRY, "device/express.h": ENTRY,
                 "device/shuttle.h": ENTRY, "device/shuttle_turnstile.h": ENTRY, "device/shuttle_line.h": ENTRY,
