@@ -50,12 +50,13 @@ rk_host_kernel *rk_kernel_find_live(rk_runtime *runtime, const char *id)
     return 0;
 }
 
-/* A free entry of the table; a quarantined one is never used again. */
+/* A free entry of the table; a quarantined one is never used again, nor one that has ended and whose memory is kept. */
 static rk_host_kernel *take_number(rk_runtime *runtime)
 {
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
-        rk_u32 life = rk_atomic_u32(&runtime->kernels[n]->life);
-        if (life == 0 || life == RK_LIFE_TERMINATED) return runtime->kernels[n];
+        rk_host_kernel *k = runtime->kernels[n];
+        const rk_u32 life = rk_atomic_u32(&k->life);
+        if ((life == 0 || life == RK_LIFE_TERMINATED) && !k->seats) return k;
     }
     if (runtime->kernel_count == RK_KERNELS_MAX) return 0;
     rk_host_kernel *k = calloc(1, sizeof *k);

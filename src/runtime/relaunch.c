@@ -455,7 +455,8 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     if (status != RK_OK) return status;
     const rk_u32 was = rk_atomic_u32(&k->life); /* it may have failed on the way there */
     status = rk_circle_stop(k, &circle);
-    if (status == RK_OK) {
+    const int stopped = status == RK_OK;
+    if (stopped) {
         rk_gate_close(k); /* not before: who sends here is not to wait for a neighbour's handler */
         status = rk_kernel_fetch(k);
     }
@@ -494,8 +495,8 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
                 if (was == RK_LIFE_FAILED && k->activated_ns) served = 1;
             }
         }
-        rk_circle_serve(&circle);
     }
+    if (stopped) rk_circle_serve(&circle);
     const rk_status again = served ? rk_kernel_serve(k) : RK_OK;
     if (status == RK_OK) status = again;
     rk_gate_open(k);
