@@ -69,10 +69,21 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* The counter ticks in steps (of 10 ns on some virtual machines), so many samples are the same: one that shows v was anywhere
+ * between half a step below and half a step above it. A quantile is where it lies among these, as in any grouped data. */
 static double quantile_ns(const bench_samples *sorted, double q)
 {
     if (sorted->count == 0) return 0;
-    return sorted->at[(uint64_t)(q * (double)(sorted->count - 1))] / 1000.0;
+    const double rank = q * (double)(sorted->count - 1);
+    const uint32_t *at = sorted->at, value = at[(uint64_t)rank];
+    uint64_t first = (uint64_t)rank, last = first;
+    while (first > 0 && at[first - 1] == value) first--;
+    while (last + 1 < sorted->count && at[last + 1] == value) last++;
+    if (first == 0 || last + 1 == sorted->count || first == last) return value / 1000.0;
+    const uint32_t below = value - at[first - 1], above = at[last + 1] - value;
+    const double step = below < above ? below : above;
+    const double part = (rank - (double)first + 0.5) / (double)(last - first + 1);
+    return (value + step * (part - 0.5)) / 1000.0;
 }
 
 /* --- threads ------------------------------------------------------------------------------------------- */
