@@ -204,8 +204,8 @@ static int driver_has_failed(void)
 
 /* By the keeper of slices some are made for ever. */
 #define PLACES_MOST 250
-#define PLACES_EACH 30
-#define PLACES_APART 5 /* of those behind, and in slices, where all but the keeper is the same */
+#define PLACES_EACH 14
+#define PLACES_APART 11 /* of those behind, and in slices, where all but the keeper is the same */
 
 static void fail_in_every_place(const char *function, const rk_runtime_options *options)
 {
@@ -317,7 +317,7 @@ static void a_device_lost_at_any_call_fails_its_kernels_and_can_be_opened_again(
 {
     (void)state;
     rk_runtime_options options = little();
-    for (int call = 1; call < 700; call += call < 200 ? 5 : 17) {
+    for (int call = 1; call < 700; call += call < 200 ? 8 : 41) {
         snprintf(told, sizeof told, "lost at call %d", call);
         options.slices = call % 3 == 0;
         lose_at(&options, call);
