@@ -198,38 +198,10 @@ static rk_status take_any(rk_host_kernel *k, char *bodies, size_t stride, size_t
 #define LOOKS 8u     /* in a row, inside the guard */
 #define BUS_LOOKS 8u /* in one breath, at a lane that no thread beside this one fills */
 
-#define AMONG 8u         /* other shards, for one look at the shard that sent last, */
-#define SHARD_LOOKS 512u /* and at shards altogether in one breath, or at each once */
-
-static int is_there(const rk_host_kernel *k, rk_u32 s)
-{
-    rk_byte *arena = k->runtime->arena.base;
-    const rk_ring *ring = rk_lane_ring(rk_seat_lane(&k->seats[s], RK_LANE_OUT), arena, 0);
-    return rk_ring_ready(ring, arena, __atomic_load_n(&ring->head, __ATOMIC_RELAXED), 1) != 0;
-}
-
-/* Of many shards the one that sent last is the likeliest to be next: it is looked at among the others. Where something is
- * there, the next receiver begins. */
-static int await_any(rk_host_kernel *k)
-{
-    const rk_u32 seats = k->seat_count, next = __atomic_load_n(&k->receive_next, __ATOMIC_RELAXED) % seats;
-    const rk_u32 last = next ? next - 1u : seats - 1u;
-    rk_port_pause();
-    for (rk_u32 i = 0, at = next; i < seats || i < SHARD_LOOKS; i++) {
-        const rk_u32 found = is_there(k, at) ? at : i % AMONG == 0 && is_there(k, last) ? last : seats;
-        if (found < seats) {
-            __atomic_store_n(&k->receive_next, found, __ATOMIC_RELAXED);
-            return 1;
-        }
-        if (++at == seats) at = 0;
-    }
-    return 0;
-}
-
 /* Nothing is there: breathe, and look at the next message alone, so many times at most. 1: it is there. */
-static int await_one(rk_host_kernel *k)
+static int await_one(const rk_host_kernel *k)
 {
-    if (k->seat_count != 1) return await_any(k);
+    if (k->seat_count != 1) return 0;
     rk_byte *arena = k->runtime->arena.base;
     const rk_ring *ring = rk_lane_ring(rk_seat_lane(k->seats, RK_LANE_OUT), arena, 0);
     rk_u64 head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
