@@ -212,13 +212,22 @@ static rk_kernel given_a_deadline_that_passes_unseen(contract *c, rk_kernel *tar
     return source;
 }
 
-/* Nobody made room while nobody ran. */
+/* Nobody made room while nobody ran. A machine may be too busy to let the target be activated within the last wait: then
+ * nothing was shown, and they are made anew. */
 static void a_send_whose_deadline_passes_while_the_process_is_stopped_waits_once_more(contract *c)
 {
-    rk_kernel target, source = given_a_deadline_that_passes_unseen(c, &target);
-    assert_ok(rk_activate(c->runtime, target));
-    for (rk_u32 i = 0; i < 20; i++) assert_next(c, target, i);
-    assert_int_equal(account_of(c, source).dead_sends, 0);
+    for (rk_u32 tries = 0;; tries++) {
+        const rk_u64 begun_ns = rk_clock_ns(c->runtime);
+        rk_kernel target, source = given_a_deadline_that_passes_unseen(c, &target);
+        assert_ok(rk_activate(c->runtime, target));
+        if (rk_clock_ns(c->runtime) - begun_ns < RK_MILLISECONDS(1500 + 700) || tries == 8) {
+            for (rk_u32 i = 0; i < 20; i++) assert_next(c, target, i);
+            assert_int_equal(account_of(c, source).dead_sends, 0);
+            return;
+        }
+        assert_ok(rk_terminate(c->runtime, source, RK_SECONDS(5)));
+        assert_ok(rk_terminate(c->runtime, target, RK_SECONDS(5)));
+    }
 }
 
 static void and_that_wait_ends(contract *c)

@@ -56,6 +56,8 @@ typedef struct mock_cuda {
     /* Plays an entry whenever its stream is asked, by any thread, one at a time. 1: it has ended. NULL: one
      * that stays ends when all its shards are told to leave, one with visits at once. */
     int (*play)(const mock_entry *entry);
+    /* Called as an entry's launch begins, unless 0. */
+    void (*launching)(void);
     /* Called between each two lines of a copy, unless 0: the device goes on meanwhile. */
     void (*torn)(void);
     mock_entry last; /* entry that was launched */

@@ -131,6 +131,8 @@ static rk_cu_result enter(const mock_function *function, const rk_cu_launch *lau
     stream *s = (stream *)(void *)launch->stream;
     rk_cu_result result = RK_CUDA_SUCCESS;
     char what[80];
+    void (*launching)(void) = __atomic_load_n(&mock_cuda.launching, __ATOMIC_ACQUIRE);
+    if (launching) launching();
     pthread_mutex_lock(&keeping);
     if (!look_at(s)) { /* it would begin when the one before ends */
         result = RK_CUDA_ERROR_NOT_SUPPORTED;

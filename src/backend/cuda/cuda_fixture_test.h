@@ -227,6 +227,7 @@ static inline int tear_down(void **state)
     play(0);
     fails_no_more();
     __atomic_store_n(&mock->torn, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&mock->launching, 0, __ATOMIC_RELEASE);
     if (runtime) OK(rk_close(runtime));
     assert_all_given_back();
     return clean_up();

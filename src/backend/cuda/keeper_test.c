@@ -160,6 +160,30 @@ static void however_often_a_launch_failed_a_loss_is_told_with_its_reason(void **
     assert_int_equal(times("CUDA_ERROR_ILLEGAL_ADDRESS"), 1);
 }
 
+static pthread_t slow; /* whose launches take until the keeper has been, or waits for them */
+static void keeper_is_quicker(void)
+{
+    rk_cuda_runtime *cuda = cuda_of_runtime();
+    if (!pthread_equal(pthread_self(), slow)) return;
+    const rk_u64 beat = __atomic_load_n(&cuda->beat, __ATOMIC_ACQUIRE);
+    rk_event_raise(&cuda->keeper_event);
+    AWAIT(rk_atomic_u32(&cuda->keeper_waits) || __atomic_load_n(&cuda->beat, __ATOMIC_ACQUIRE) > beat + 1);
+}
+
+static void what_comes_back_after_a_load_of_code_is_launched_once(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    slow = pthread_self();
+    __atomic_store_n(&mock->launching, keeper_is_quicker, __ATOMIC_RELEASE);
+    active("b", "echo");
+    __atomic_store_n(&mock->launching, 0, __ATOMIC_RELEASE);
+    keeper_looks(3);
+    assert_int_equal(entries(), 3); /* of 'a', twice, and of 'b' */
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+}
+
 /* ------------------------------------------------------------------ failures */
 
 static void a_kernel_that_failed_is_told_once(void **state)
@@ -686,6 +710,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_has_nothing_left_to_serve_is_not_launched_again),
     TEST(a_launch_that_fails_later_is_tried_again),
     TEST_LOST(however_often_a_launch_failed_a_loss_is_told_with_its_reason),
+    TEST(what_comes_back_after_a_load_of_code_is_launched_once),
     TEST(a_kernel_that_failed_is_told_once),
     TEST(a_kernel_that_failed_is_launched_again_by_its_owner_alone),
     TEST_LOST(a_lost_device_is_logged_once),

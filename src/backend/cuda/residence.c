@@ -552,10 +552,12 @@ rk_status rk_cuda_clear_device(rk_cuda_runtime *cuda)
     return status == RK_OK ? clear(cuda, 0) : status;
 }
 
+/* Under the copying lock: the keeper would find launched what is not on the device yet, and launch it too. */
 static rk_status resume_place(rk_cuda_runtime *cuda)
 {
     rk_status status = RK_OK;
     int stays = !cuda->runtime->options.single_step && !cuda->runtime->options.slices;
+    rk_cuda_lock(cuda);
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
         rk_residence *r = cuda->residence[n];
         if (!r) continue;
@@ -564,6 +566,7 @@ static rk_status resume_place(rk_cuda_runtime *cuda)
         const rk_status launched = rk_cuda_launch(cuda, r, 0, r->kernel->seat_count, 0);
         if (launched != RK_OK) status = launched; /* the keeper tries it again */
     }
+    pthread_mutex_unlock(&cuda->copying);
     return status;
 }
 
