@@ -50,7 +50,8 @@ typedef struct rk_limit {
 RK_STATIC_ASSERT(sizeof(rk_limit) == 56, "rate limit");
 
 /* Set the rate: `tokens` (1 to 4,294,967,295) in each `period_ns`, at most `burst` at once. A new bucket is full; one that
- * was set before keeps the whole tokens that it has.
+ * was set before keeps the tokens that it has by now, and where the period stays the fraction of the next one, too: so a
+ * rate that is set again with every message is that rate.
  * RK_INVALID_ARGUMENT: one of them is 0, or burst times period_ns is over 2^63 - 1; nothing changes. */
 #define rk_limit_set(arg, limit, tokens, period_ns, burst) \
     rk_limit_set_at(limit, tokens, period_ns, burst, rk_now_ns())
@@ -60,20 +61,6 @@ RK_STATIC_ASSERT(sizeof(rk_limit) == 56, "rate limit");
 
 /* Take as many tokens as are there, up to `most`: how many. */
 #define rk_limit_take_up_to(arg, limit, most) rk_limit_take_up_to_at(limit, most, rk_now_ns())
-
-RK_FN rk_status rk_limit_set_at(RK_GLOBAL rk_limit *limit, rk_u32 tokens, rk_u64 period_ns, rk_u64 burst,
-                                rk_u64 now_ns)
-{
-    if (tokens == 0 || period_ns == 0 || burst == 0 || burst > RK_LIMIT_UNITS_MAX / period_ns)
-        return RK_INVALID_ARGUMENT;
-    rk_u64 whole = limit->period_ns ? limit->credit / limit->period_ns : burst;
-    limit->most = burst * period_ns;
-    limit->credit = whole < burst ? whole * period_ns : limit->most;
-    limit->seen_ns = now_ns;
-    limit->period_ns = period_ns;
-    limit->tokens = tokens;
-    return RK_OK;
-}
 
 /* What has come in since the last look. A time before that changes nothing. */
 RK_FN void rk_limit_fill(RK_GLOBAL rk_limit *limit, rk_u64 now_ns)
@@ -85,6 +72,29 @@ RK_FN void rk_limit_fill(RK_GLOBAL rk_limit *limit, rk_u64 now_ns)
         limit->credit = limit->most;
     else
         limit->credit += passed_ns * limit->tokens;
+}
+
+RK_FN rk_status rk_limit_set_at(RK_GLOBAL rk_limit *limit, rk_u32 tokens, rk_u64 period_ns, rk_u64 burst,
+                                rk_u64 now_ns)
+{
+    if (tokens == 0 || period_ns == 0 || burst == 0 || burst > RK_LIMIT_UNITS_MAX / period_ns)
+        return RK_INVALID_ARGUMENT;
+    const rk_u64 most = burst * period_ns;
+    rk_u64 credit = most;
+    rk_limit_fill(limit, now_ns);
+    if (limit->period_ns == period_ns) {
+        credit = limit->credit;
+    } else if (limit->period_ns) {
+        const rk_u64 whole = limit->credit / limit->period_ns;
+        if (whole < burst) credit = whole * period_ns;
+    } else {
+        limit->seen_ns = now_ns;
+    }
+    limit->most = most;
+    limit->credit = credit < most ? credit : most;
+    limit->period_ns = period_ns;
+    limit->tokens = tokens;
+    return RK_OK;
 }
 
 RK_FN rk_u32 rk_limit_take_up_to_at(RK_GLOBAL rk_limit *limit, rk_u32 most, rk_u64 now_ns)
