@@ -3,6 +3,8 @@
 
 #include "routes.h"
 
+#include "../kernels/pattern_letter.rk.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -132,6 +134,41 @@ static void a_route_by_key_to_actors_is_by_its_value(contract *c)
     rk_u64 count;
     assert_ok(rk_dead_reason(c->runtime, r.target, 0, &reason, &count));
     assert_string_equal(reason, rk_status_name(RK_NO_SUCH_ACTOR));
+}
+
+/* A message over 1 KiB lies in a pool, and its key there. */
+static void a_large_message_goes_by_its_key(contract *c)
+{
+    enum { ACTORS = 10 };
+    static const char *const targets[] = { "undertaker", "warden" };
+    for (rk_u32 i = 0; i < 2; i++) {
+        rk_launch_options o = sharded(), source = small(16);
+        rk_route_options by_key = route(RK_ROUTE_KEY);
+        by_key.key_field = "number";
+        by_key.message = "big_task";
+        o.actors = i ? ACTORS : 0;
+        o.requests = 1;
+        source.pool_blocks = 8;
+        rk_kernel from = launch(c, "hauler", "hauler", &source);
+        rk_kernel to = launch_active(c, targets[i], targets[i], &o);
+        assert_ok(rk_connect(c->runtime, from, 0, to, &by_key));
+        assert_ok(rk_activate(c->runtime, from));
+        for (rk_u32 n = 0; n < 4 * ACTORS; n++) {
+            big_task task = { .number = n % ACTORS };
+            rk_u32 expected = rk_key_target(task.number, o.actors);
+            rk_received info;
+            buried b;
+            assert_ok(rk_send(c->runtime, from, RK_BODY(task), 0));
+            settle(c);
+            receive_with(c, to, &b, &info);
+            assert_int_equal(b.number, task.number);
+            assert_int_equal(b.target, expected);
+            assert_int_equal(info.shard, expected % SHARDS);
+            if (i) assert_int_equal(b.id, n / ACTORS + 1); /* its actor has counted only its own */
+        }
+        assert_ok(rk_terminate(c->runtime, from, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, to, CONTRACT_PATIENCE));
+    }
 }
 
 static void a_route_in_turn_gives_each_shard_its_share(contract *c)
@@ -492,6 +529,7 @@ static const contract_case cases[] = {
     { CASE(a_route_to_one_shard_keeps_the_target_of_each_message), ON_EVERY },
     { CASE(a_route_by_key_keeps_a_key_at_one_shard), ON_EVERY },
     { CASE(a_route_by_key_to_actors_is_by_its_value), NEEDS_REGIONS },
+    { CASE(a_large_message_goes_by_its_key), NEEDS_REGIONS },
     { CASE(a_route_in_turn_gives_each_shard_its_share), ON_EVERY },
     { CASE(a_route_in_turn_goes_on_where_it_was_when_either_side_is_launched_again), ON_EVERY },
     { CASE(a_route_to_all_gives_each_shard_a_copy), ON_EVERY },

@@ -54,5 +54,14 @@ RK_HANDLER(undertaker, big_task, msg, rk_none, self)
     bury(RK_ARG, msg, msg->number, sum);
 }
 
+RK_HANDLER(hauler, big_task, msg, rk_none, self) { rk_forward(RK_ARG); }
+
+/* Counts what each actor gets, and tells which it was. */
+RK_HANDLER(warden, big_task, msg, rk_u64, self, .state = RK_PER_ACTOR)
+{
+    buried b = { msg->number, ++*self, 0, 0, 0, 0, 0, 0, 0, 0, rk_header_of(RK_ARG, msg)->target };
+    rk_send(RK_ARG, &b);
+}
+
 /* Refuses letters, too. */
 RK_HANDLER(faithless, task, msg, rk_none, self) { rk_fail(RK_ARG, declined); }

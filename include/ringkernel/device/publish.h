@@ -93,16 +93,33 @@ RK_FN RK_GLOBAL rk_lane *rk_edge_lane(rk_context *context, RK_GLOBAL const rk_ed
                                  ((RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes))[shard]);
 }
 
-/* Copy `n` of an edge: which target. `turn` is whose turn it is. */
+/* The bytes that were sent, wherever they lie, and how many. */
+RK_FN RK_GLOBAL const void *rk_staged_body(rk_context *context, RK_GLOBAL const rk_staged *entry,
+                                           rk_u32 *length)
+{
+    RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)(entry + 1);
+    *length = entry->header.base.length;
+    if (!(entry->header.base.flags & RK_FLAG_REFERENCE)) return reference;
+    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
+    *length = (rk_u32)reference->length;
+    return rk_pool_block((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena,
+                         reference->block);
+}
+
+/* The target that an edge by key has for a payload. */
+RK_FN rk_u32 rk_edge_key(RK_GLOBAL const rk_edge *edge, RK_GLOBAL const void *payload)
+{
+    return rk_key_target(rk_read_key((RK_GLOBAL const rk_u8 *)payload, edge->key_offset, edge->key_size),
+                         edge->actors);
+}
+
+/* Copy `n` of an edge: which target, of a message whose payload lies behind its entry. `turn` is whose turn it is. */
 RK_FN rk_u32 rk_edge_pick(RK_GLOBAL const rk_edge *edge, RK_GLOBAL const rk_staged *entry, rk_u32 turn,
                           rk_u32 copy)
 {
     switch (edge->mode) {
     case RK_ROUTE_FIXED: return edge->fixed;
-    case RK_ROUTE_KEY:
-        return rk_key_target(
-            rk_read_key((RK_GLOBAL const rk_u8 *)(entry + 1), edge->key_offset, edge->key_size),
-            edge->actors);
+    case RK_ROUTE_KEY: return rk_edge_key(edge, entry + 1);
     case RK_ROUTE_TURN: return turn % edge->shards;
     case RK_ROUTE_ALL: return copy;
     default: return entry->header.base.target;
@@ -122,8 +139,9 @@ RK_FN rk_target rk_edge_target(rk_context *context, RK_GLOBAL const rk_edge *edg
 {
     rk_target to;
     RK_GLOBAL const rk_u64 *lanes = (RK_GLOBAL const rk_u64 *)(context->arena + edge->lanes);
-    rk_u32 turn = edge->mode == RK_ROUTE_TURN ? rk_edge_turn(context, edge, edge_number) : 0u;
-    to.target = rk_edge_pick(edge, entry, turn, copy);
+    rk_u32 turn = edge->mode == RK_ROUTE_TURN ? rk_edge_turn(context, edge, edge_number) : 0u, length;
+    to.target = edge->mode == RK_ROUTE_KEY ? rk_edge_key(edge, rk_staged_body(context, entry, &length))
+                                           : rk_edge_pick(edge, entry, turn, copy);
     if (edge->mode == RK_ROUTE_TURN && entry->header.id &&
         ((RK_GLOBAL const rk_lane *)(context->arena + lanes[0]))->window)
         to.target = (rk_u32)(rk_hash64(entry->header.id) >> 32);
@@ -197,19 +215,6 @@ RK_FN RK_GLOBAL const void *rk_staged_payload(RK_GLOBAL const rk_staged *entry)
 {
     return entry->route == RK_TO_REPORT ? (RK_GLOBAL const void *)&entry->report
                                         : (RK_GLOBAL const void *)(entry + 1);
-}
-
-/* The bytes that were sent, wherever they lie, and how many. */
-RK_FN RK_GLOBAL const void *rk_staged_body(rk_context *context, RK_GLOBAL const rk_staged *entry,
-                                           rk_u32 *length)
-{
-    RK_GLOBAL const rk_reference *reference = (RK_GLOBAL const rk_reference *)(entry + 1);
-    *length = entry->header.base.length;
-    if (!(entry->header.base.flags & RK_FLAG_REFERENCE)) return reference;
-    RK_GLOBAL const rk_u64 *table = (RK_GLOBAL const rk_u64 *)(context->arena + context->shard->pool_table);
-    *length = (rk_u32)reference->length;
-    return rk_pool_block((RK_GLOBAL const rk_pool *)(context->arena + table[reference->pool]), context->arena,
-                         reference->block);
 }
 
 /* Done with a large payload: its block goes back to the pool that it came from. */
