@@ -1,5 +1,7 @@
 /* Dead letters on the device: what is refused goes whole to the kernel that is connected for it, or to the host, never to
  * both and never nowhere. */
+#include <ringkernel/kernel.h>
+
 #include "contract.h"
 
 #include "../kernels/pattern_letter.rk.h"
@@ -43,7 +45,7 @@ static void connect_letters(parish *p, const rk_route_options *options)
 static void give(parish *p, rk_u64 number, rk_u32 what)
 {
     task t = { number, what, 0 };
-    rk_send_options o = { .target = (rk_u32)number, .id = 5000 + number };
+    rk_send_options o = { .target = (rk_u32)number, .id = 5000 + number, .priority = (rk_u8)(100 + number) };
     assert_ok(rk_send(p->c->runtime, p->mortal, RK_BODY(t), &o));
 }
 
@@ -77,6 +79,7 @@ static void what_a_kernel_refuses_comes_whole_to_another(contract *c)
         assert_int_equal(b.is_letter, 1);
         assert_int_equal(b.id, 5000 + b.number);
         assert_int_equal(b.target, b.number);
+        assert_int_equal(b.priority, 100 + b.number);
         assert_int_equal(b.kernel_no, p.mortal.number);
         assert_int_equal(b.shard, b.number % SHARDS);
         assert_int_equal(b.type, RK_TYPE_ID(task));
@@ -137,24 +140,71 @@ static void a_message_that_has_expired_comes_and_does_not_expire_again(contract 
     wait_until(c, account_of(c, p.mortal).expired == 1); /* counted at commit, behind the letter */
 }
 
-static void what_finds_no_room_is_a_letter_for_the_host(contract *c)
+/* Given 20 letters, and an undertaker that takes 16 and no more, and nobody waits for it. */
+static void no_room_under(contract *c, rk_u32 backpressure)
 {
-    parish p = open_parish(c, 16);
-    connect_letters(&p, 0); /* the undertaker takes 16 and no more, and nobody waits for it */
+    rk_launch_options o = roomy("undertaker");
+    o.queue_capacity = 16;
+    o.output_capacity = 4096;
+    o.backpressure = backpressure;
+    rk_launch_options mortal = roomy(0);
+    parish p = { c, launch(c, "mortal", "mortal", &mortal), launch(c, "undertaker", "", &o) };
+    connect_letters(&p, 0);
     for (rk_u32 i = 0; i < 20; i++) give(&p, i, TASK_REFUSED);
-    rk_u32 came[20] = { 0 };
     for (rk_u32 i = 0; i < 4; i++) {
         task t;
         rk_dead_letter letter = host_letter(&p, p.mortal, &t);
         assert_string_equal(letter.reason, "declined"); /* why it was refused, not why it is here */
         assert_int_equal(letter.id, 5000 + t.number);
-        came[t.number]++;
+        assert_int_equal(t.number, 16 + i);
     }
     assert_ok(rk_activate(c->runtime, p.undertaker));
-    for (rk_u32 i = 0; i < 16; i++) came[grave(&p).number]++;
-    for (rk_u32 i = 0; i < 20; i++) assert_int_equal(came[i], 1);
+    for (rk_u32 i = 0; i < 16; i++) assert_int_equal(grave(&p).number, i);
     assert_int_equal(account_of(c, p.mortal).dead_letters, 4);
     assert_int_equal(metrics_of(c, p.mortal).parks, 0);
+    assert_ok(rk_terminate(c->runtime, p.mortal, CONTRACT_PATIENCE));
+    assert_ok(rk_terminate(c->runtime, p.undertaker, CONTRACT_PATIENCE));
+}
+
+static void what_finds_no_room_is_a_letter_for_the_host(contract *c)
+{
+    no_room_under(c, RK_BACKPRESSURE_BLOCK);
+    no_room_under(c, RK_BACKPRESSURE_REJECT);
+    no_room_under(c, RK_BACKPRESSURE_DROP_NEWEST);
+}
+
+static void an_undertaker_that_drops_the_oldest_has_the_newest_letters(contract *c)
+{
+    parish p = { .c = c };
+    rk_launch_options o = roomy(0), to = roomy("gravedigger");
+    to.queue_capacity = 16;
+    to.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+    p.mortal = launch(c, "mortal", "mortal", &o);
+    p.undertaker = launch(c, "undertaker", "", &to);
+    connect_letters(&p, 0);
+    for (rk_u32 i = 0; i < 20; i++) give(&p, i, TASK_REFUSED);
+    wait_until(c, account_of(c, p.mortal).dead == 20);
+    assert_ok(rk_activate(c->runtime, p.undertaker));
+    for (rk_u32 i = 0; i < 16; i++) assert_int_equal(grave(&p).number, 4 + i);
+    assert_int_equal(account_of(c, p.undertaker).evicted, 4);
+    assert_int_equal(account_of(c, p.mortal).dead_letters, 0);
+}
+
+static void a_letter_whose_id_its_lane_knows_is_for_the_host(contract *c)
+{
+    parish p = { .c = c };
+    rk_launch_options o = roomy(0), to = roomy("undertaker");
+    to.deduplication_window = 16;
+    p.mortal = launch(c, "mortal", "mortal", &o);
+    p.undertaker = launch_active(c, "undertaker", "", &to);
+    connect_letters(&p, 0);
+    task t;
+    give(&p, 7, TASK_REFUSED);
+    assert_int_equal(grave(&p).number, 7);
+    give(&p, 7, TASK_REFUSED);
+    assert_string_equal(host_letter(&p, p.mortal, &t).reason, "declined");
+    assert_int_equal(t.number, 7);
+    assert_int_equal(account_of(c, p.undertaker).accepted, 1);
 }
 
 static void without_its_undertaker_a_letter_is_for_the_host(contract *c)
@@ -179,6 +229,26 @@ static void a_refused_request_of_the_host_is_told_to_the_host(contract *c)
     assert_error_says("declined");
 }
 
+/* A kernel asks another one, which refuses: that is a letter as any other, and nobody is to answer it. */
+static void a_refused_request_of_a_kernel_comes_as_a_message(contract *c)
+{
+    parish p = open_parish(c, 16);
+    rk_launch_options o = roomy(0);
+    rk_kernel asking = launch(c, "asking", "mortal", &o);
+    assert_ok(rk_connect(c->runtime, asking, "onward", p.mortal, 0));
+    connect_letters(&p, 0);
+    assert_ok(rk_activate(c->runtime, p.undertaker));
+    assert_ok(rk_activate(c->runtime, asking));
+    task t = { 5, TASK_ASKED, 0 };
+    assert_ok(rk_send(c->runtime, asking, RK_BODY(t), 0));
+    buried b = grave(&p);
+    assert_int_equal(b.number, 5);
+    assert_int_equal(b.is_declined, 1);
+    assert_int_equal(b.kernel_no, p.mortal.number);
+    assert_int_equal(b.flags, 0);
+    assert_int_equal(account_of(c, p.mortal).dead_letters, 0);
+}
+
 static void large_messages_come_whole_and_their_blocks_come_back(contract *c)
 {
     parish p = open_parish(c, 64);
@@ -195,6 +265,106 @@ static void large_messages_come_whole_and_their_blocks_come_back(contract *c)
         assert_int_equal(b.is_declined, 1);
     }
     assert_int_equal(account_of(c, p.mortal).dead_letters, 0);
+}
+
+static void a_large_letter_goes_by_its_key(contract *c)
+{
+    rk_launch_options o = roomy(0), to = roomy("undertaker");
+    o.pool_blocks = 16;
+    to.shards = to.blocks = SHARDS;
+    parish p = { c, launch(c, "mortal", "mortal", &o), launch_active(c, "undertaker", "", &to) };
+    rk_route_options by_key = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_KEY, .message = "big_task" };
+    by_key.key_field = "number";
+    connect_letters(&p, &by_key);
+    for (rk_u32 i = 0; i < 10; i++) {
+        big_task t = { .number = i };
+        rk_received info;
+        buried b;
+        assert_ok(rk_send(c->runtime, p.mortal, RK_BODY(t), 0));
+        settle(c);
+        receive_with(c, p.undertaker, &b, &info);
+        assert_int_equal(b.number, i);
+        assert_int_equal(b.target, rk_key_target(i, 0));
+        assert_int_equal(info.shard, b.target % SHARDS);
+    }
+}
+
+/* Of two copies of a large message the first needs a block of its own, and the other has the message's. Given blocks for
+ * two, of three messages each has reached the one who gets them whole, and one copy was refused. */
+enum { BLOCKS = 2 };
+
+static rk_u64 give_large(parish *p, rk_u64 number)
+{
+    big_task t = { .number = number };
+    rk_u64 sum = 0;
+    for (rk_u32 w = 0; w < 600; w++) sum += t.words[w] = (rk_u32)number + w;
+    assert_ok(rk_send(p->c->runtime, p->mortal, RK_BODY(t), 0));
+    return sum;
+}
+
+static parish without_a_block(contract *c, const char *hauler, rk_kernel *gets)
+{
+    rk_launch_options o = roomy(0), to = roomy("undertaker");
+    o.pool_blocks = BLOCKS;
+    o.send_deadline_ns = RK_MILLISECONDS(20);
+    parish p = { c, launch(c, "hauler", hauler, &o), launch_active(c, "undertaker", "", &to) };
+    rk_kernel keeps = launch(c, "keeps", "", &to); /* is not active, so its blocks stay there */
+    *gets = launch_active(c, "gets", "", &to);
+    assert_ok(rk_connect(c->runtime, p.mortal, 0, keeps, 0));
+    assert_ok(rk_connect(c->runtime, p.mortal, 0, *gets, 0));
+    connect_letters(&p, 0);
+    for (rk_u32 i = 0; i < BLOCKS + 1; i++) {
+        buried b;
+        rk_u64 sum = give_large(&p, i);
+        settle(c);
+        if (i == BLOCKS && c->variant->single_step) let_pass(c, RK_MILLISECONDS(20));
+        settle(c);
+        receive(c, *gets, &b);
+        assert_int_equal(b.number, i);
+        assert_int_equal(b.sum, sum);
+    }
+    assert_int_equal(account_of(c, p.undertaker).accepted, 0);
+    assert_int_equal(account_of(c, keeps).accepted, BLOCKS);
+    return p;
+}
+
+static void a_copy_without_a_block_is_for_the_host_and_the_other_is_whole(contract *c)
+{
+    task t;
+    rk_kernel gets;
+    parish p = without_a_block(c, "hauler", &gets);
+    rk_dead_letter letter = host_letter(&p, p.mortal, &t);
+    assert_int_equal(letter.length, 0); /* whose bytes the other copy has */
+    assert_int_equal(letter.type, RK_TYPE_ID(big_task));
+    assert_string_equal(letter.reason, rk_status_name(RK_TIMED_OUT));
+}
+
+static void a_copy_without_a_block_that_the_hook_sees_to_leaves_the_other_whole(contract *c)
+{
+    rk_kernel gets;
+    parish p = without_a_block(c, "careful_hauler", &gets);
+    wait_until(c, account_of(c, p.mortal).delivered == BLOCKS + 1);
+    assert_int_equal(account_of(c, p.mortal).dead_letters, 0);
+    assert_int_equal(account_of(c, p.mortal).dead_sends, 0);
+
+    /* and each block has come back once: there are as many as before */
+    rk_u64 sum[BLOCKS];
+    big_task one_more = { .number = 200 };
+    assert_ok(rk_deactivate(c->runtime, p.mortal));
+    for (rk_u32 i = 0; i < BLOCKS; i++) sum[i] = give_large(&p, 100 + i);
+    assert_status(
+        rk_send(c->runtime, p.mortal, RK_BODY(one_more), &(rk_send_options){ .timeout_ns = 1000000 }),
+        RK_TIMED_OUT);
+    assert_ok(rk_activate(c->runtime, p.mortal));
+    for (rk_u32 i = 0; i < BLOCKS; i++) {
+        buried b;
+        settle(c);
+        if (c->variant->single_step) let_pass(c, RK_MILLISECONDS(20));
+        settle(c);
+        receive(c, gets, &b);
+        assert_int_equal(b.number, 100 + i);
+        assert_int_equal(b.sum, sum[i]);
+    }
 }
 
 static void a_connection_for_one_type_leaves_others_to_the_host(contract *c)
@@ -270,9 +440,15 @@ static const contract_case cases[] = {
     { CASE(what_others_do_not_take_of_it_comes_too), ON_EVERY },
     { CASE(a_message_that_has_expired_comes_and_does_not_expire_again), ON_EVERY },
     { CASE(what_finds_no_room_is_a_letter_for_the_host), ON_EVERY },
+    { CASE(an_undertaker_that_drops_the_oldest_has_the_newest_letters), ON_EVERY },
+    { CASE(a_letter_whose_id_its_lane_knows_is_for_the_host), ON_EVERY },
     { CASE(without_its_undertaker_a_letter_is_for_the_host), ON_EVERY },
     { CASE(a_refused_request_of_the_host_is_told_to_the_host), NEEDS_THREADS },
+    { CASE(a_refused_request_of_a_kernel_comes_as_a_message), ON_EVERY },
     { CASE(large_messages_come_whole_and_their_blocks_come_back), NEEDS_REGIONS },
+    { CASE(a_large_letter_goes_by_its_key), NEEDS_REGIONS },
+    { CASE(a_copy_without_a_block_is_for_the_host_and_the_other_is_whole), NEEDS_REGIONS },
+    { CASE(a_copy_without_a_block_that_the_hook_sees_to_leaves_the_other_whole), NEEDS_REGIONS },
     { CASE(a_connection_for_one_type_leaves_others_to_the_host), NEEDS_REGIONS },
     { CASE(letters_that_are_refused_again_go_on_to_the_end_of_the_way), ON_EVERY },
     { CASE(letters_that_could_not_end_are_refused), ONCE },

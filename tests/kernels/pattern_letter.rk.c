@@ -8,9 +8,20 @@ RK_REASON(unused)
 RK_REASON(declined)
 RK_ROUTE(onward)
 
+/* Asks on a route, as a request of this kernel. */
+RK_FN void ask_onward(RK_CTX, const task *asked)
+{
+    task question = { asked->number, TASK_REFUSED, 0 };
+    rk_send_options as = RK_SEND_DEFAULTS;
+    as.correlation = asked->number;
+    as.flags = RK_FLAG_REQUEST;
+    rk_send_to_with(RK_ARG, onward, &question, &as);
+}
+
 RK_HANDLER(mortal, task, msg, rk_none, self)
 {
     task copy = *msg;
+    if (msg->what == TASK_ASKED) ask_onward(RK_ARG, &copy);
     if (msg->what == TASK_REFUSED) rk_fail(RK_ARG, declined);
     if (msg->what == TASK_SENT) rk_send_to(RK_ARG, onward, &copy);
     for (rk_u32 i = 0; msg->what == TASK_SPAMS && i < 3; i++) rk_send(RK_ARG, &copy);
@@ -22,6 +33,7 @@ RK_SPMD_KERNEL(mortal_spmd, task, task, .threads = 32)
 {
     task mine;
     if (!rk_try_receive(RK_ARG, &mine)) return;
+    if (mine.what == TASK_ASKED) ask_onward(RK_ARG, &mine);
     if (mine.what == TASK_REFUSED) rk_fail(RK_ARG, declined);
     if (mine.what == TASK_SENT) rk_send_to(RK_ARG, onward, &mine);
     for (rk_u32 i = 0; mine.what == TASK_SPAMS && i < 3; i++) rk_send(RK_ARG, &mine);
@@ -41,7 +53,9 @@ RK_FN void bury(RK_CTX, RK_MSG const void *msg, rk_u64 number, rk_u64 sum)
                  l.shard,
                  l.was_sent,
                  header->type,
-                 header->target };
+                 header->target,
+                 header->priority,
+                 header->flags };
     rk_send(RK_ARG, &b);
 }
 
@@ -54,12 +68,19 @@ RK_HANDLER(undertaker, big_task, msg, rk_none, self)
     bury(RK_ARG, msg, msg->number, sum);
 }
 
+/* Of small letters alone. */
+RK_HANDLER(gravedigger, task, msg, rk_none, self) { bury(RK_ARG, msg, msg->number, 0); }
+
 RK_HANDLER(hauler, big_task, msg, rk_none, self) { rk_forward(RK_ARG); }
+
+/* Sees to what isn't taken itself. */
+RK_HANDLER(careful_hauler, big_task, msg, rk_none, self) { rk_forward(RK_ARG); }
+RK_ON_REFUSED(careful_hauler, rk_none, self, refused) { return 1; }
 
 /* Counts what each actor gets, and tells which it was. */
 RK_HANDLER(warden, big_task, msg, rk_u64, self, .state = RK_PER_ACTOR)
 {
-    buried b = { msg->number, ++*self, 0, 0, 0, 0, 0, 0, 0, 0, rk_header_of(RK_ARG, msg)->target };
+    buried b = { msg->number, ++*self, 0, 0, 0, 0, 0, 0, 0, 0, rk_header_of(RK_ARG, msg)->target, 0, 0 };
     rk_send(RK_ARG, &b);
 }
 
