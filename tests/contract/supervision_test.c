@@ -550,6 +550,30 @@ static void topics_are_connected_without_who_is_quarantined(contract *c)
     rk_topics_close(topics);
 }
 
+static void what_is_published_for_a_subscriber_in_quarantine_is_missed(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel source = launch(c, "source", "echo", &o), hangs = launch_active(c, "hangs", "held", &o);
+    rk_topics *topics;
+    rk_topic_lag lag = { .missed = 0 };
+    assert_ok(rk_topics_open(c->runtime, &topics));
+    assert_ok(rk_topic_publish(topics, "out", source, 0));
+    assert_ok(rk_topic_subscribe(topics, "out", hangs, 0));
+    assert_ok(rk_topics_connect(topics, 0));
+    assert_ok(rk_activate(c->runtime, source));
+    CLOSE_GATE();
+    c->ends_quarantined = 1;
+    assert_ok(send_probe(c, source, 1));
+    wait_until(c, IN_HANDLERS == 1);
+    assert_status(rk_terminate(c->runtime, hangs, RK_NO_WAIT), RK_QUARANTINED);
+    for (rk_u32 i = 2; i < 5; i++) assert_ok(send_probe(c, source, i));
+    wait_until(c, rk_topic_lag_of(topics, 0, &lag) == RK_OK && lag.missed == 3);
+    assert_int_equal(lag.accepted, 1);
+    OPEN_GATE();
+    wait_until(c, IN_HANDLERS == 0);
+    rk_topics_close(topics);
+}
+
 static void a_kernel_has_a_limit_of_its_own_for_its_handlers(contract *c)
 {
     static const rk_u64 limits[][2] = { { RK_SECONDS(3600), RK_MILLISECONDS(30) },
@@ -786,6 +810,7 @@ static const contract_case cases[] = {
     { CASE(what_a_hanging_kernel_had_sent_is_known_after_it_was_terminated), NEEDS_THREADS | NEEDS_CPU },
     { CASE(who_was_replaced_has_its_topics_and_subscriptions), NEEDS_THREADS | NEEDS_CPU },
     { CASE(topics_are_connected_without_who_is_quarantined), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(what_is_published_for_a_subscriber_in_quarantine_is_missed), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_hung_and_goes_on_is_left_alone), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },

@@ -274,6 +274,101 @@ static void what_a_slow_subscriber_drops_is_missed(contract *c)
     }
 }
 
+/* A publisher that sends what it is ordered to, with its target and time to live, and one subscriber, which takes
+ * nothing. */
+static press open_orders(contract *c, const rk_launch_options *publisher, rk_launch_options *subscriber,
+                         rk_kernel *slow)
+{
+    press p = { .c = c, .writer = launch(c, "writer", "dispatch", publisher) };
+    *slow = launch(c, "slow", "carry", subscriber);
+    assert_ok(rk_topics_open(c->runtime, &p.topics));
+    assert_ok(rk_topic_publish(p.topics, "orders", p.writer, 0));
+    assert_ok(rk_topic_subscribe(p.topics, "orders", *slow, 0));
+    assert_ok(rk_topics_connect(p.topics, 0));
+    assert_ok(rk_activate(c->runtime, p.writer));
+    return p;
+}
+
+static void order_of(press *p, rk_u64 number, rk_u32 target, rk_u32 ttl_us)
+{
+    work_order o = { .number = number, .target = target, .ttl_us = ttl_us };
+    assert_ok(rk_send(p->c->runtime, p->writer, RK_BODY(o), 0));
+}
+
+static rk_topic_lag lag_of(press *p)
+{
+    rk_topic_lag lag = { .behind = ~0ull };
+    assert_ok(rk_topic_lag_of(p->topics, 0, &lag));
+    return lag;
+}
+
+static void of_several_shards_the_slowest_is_told(contract *c)
+{
+    static const rk_u32 queued[][3] = { { 1, 5, 2 }, { 4, 1, 1 }, { 0, 0, 7 } };
+    for (rk_u32 i = 0; i < 3; i++) {
+        rk_launch_options publisher = source_options(), o = plain(RK_BACKPRESSURE_BLOCK);
+        rk_kernel slow;
+        rk_u32 all = 0, slowest = 0;
+        o.shards = o.blocks = 3;
+        press p = open_orders(c, &publisher, &o, &slow);
+        for (rk_u32 s = 0; s < 3; s++) {
+            for (rk_u32 n = 0; n < queued[i][s]; n++) order_of(&p, all++, s, 0);
+            if (queued[i][s] > queued[i][slowest]) slowest = s;
+        }
+        package of_the_host = package_of(1, 0); /* which is no message of a topic */
+        assert_ok(rk_send(c->runtime, slow, RK_BODY(of_the_host), 0));
+        wait_until(c, lag_of(&p).accepted == all);
+        rk_topic_lag lag = lag_of(&p);
+        assert_memory_equal(&lag.kernel, &slow, sizeof slow);
+        assert_int_equal(lag.behind, all);
+        assert_int_equal(lag.most_behind, queued[i][slowest]);
+        assert_int_equal(lag.shard, slowest);
+        assert_int_equal(lag.capacity, CAPACITY);
+        assert_int_equal(lag.missed, 0);
+
+        assert_ok(rk_activate(c->runtime, slow));
+        wait_until(c, lag_of(&p).behind == 0);
+        lag = lag_of(&p);
+        assert_int_equal(lag.accepted, all);
+        assert_int_equal(lag.most_behind, 0);
+        rk_topics_close(p.topics);
+        assert_ok(rk_terminate(c->runtime, p.writer, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, slow, CONTRACT_PATIENCE));
+    }
+}
+
+static void what_grows_too_old_for_a_slow_subscriber_is_missed(contract *c)
+{
+    rk_launch_options publisher = source_options(), o = plain(RK_BACKPRESSURE_BLOCK);
+    rk_kernel slow;
+    o.expiry = 1;
+    press p = open_orders(c, &publisher, &o, &slow);
+    for (rk_u32 i = 0; i < 5; i++) order_of(&p, i, 0, i % 2 ? 50000 : 0);
+    wait_until(c, lag_of(&p).behind == 5);
+    let_pass(c, RK_MILLISECONDS(100));
+    assert_ok(rk_activate(c->runtime, slow));
+    wait_until(c, lag_of(&p).behind == 0);
+    assert_int_equal(lag_of(&p).missed, 2);
+    assert_int_equal(lag_of(&p).accepted, 5);
+    rk_topics_close(p.topics);
+}
+
+static void what_finds_no_room_by_the_deadline_is_missed(contract *c)
+{
+    rk_launch_options publisher = source_options(), o = plain(RK_BACKPRESSURE_BLOCK);
+    rk_kernel slow;
+    publisher.send_deadline_ns = RK_MILLISECONDS(5);
+    press p = open_orders(c, &publisher, &o, &slow);
+    for (rk_u32 i = 0; i < CAPACITY + 3; i++) order_of(&p, i, 0, 0);
+    for (rk_u32 i = 0; c->variant->single_step && i < 3; i++) {
+        settle(c);
+        let_pass(c, RK_MILLISECONDS(5));
+    }
+    wait_until(c, lag_of(&p).missed == 3);
+    assert_int_equal(lag_of(&p).behind, CAPACITY);
+    rk_topics_close(p.topics);
+}
+
 static void what_cannot_be_says_why(contract *c)
 {
     press p = open_press(c);
@@ -316,6 +411,9 @@ static const contract_case cases[] = {
     { CASE(a_publisher_that_has_ended_is_left_out), ON_EVERY },
     { CASE(the_lag_of_a_slow_subscriber_is_told_and_the_others_go_on), ON_EVERY },
     { CASE(what_a_slow_subscriber_drops_is_missed), ON_EVERY },
+    { CASE(of_several_shards_the_slowest_is_told), ON_EVERY },
+    { CASE(what_grows_too_old_for_a_slow_subscriber_is_missed), ON_EVERY },
+    { CASE(what_finds_no_room_by_the_deadline_is_missed), ON_EVERY },
     { CASE(what_cannot_be_says_why), ONCE },
 };
 CONTRACT_MAIN("topics", cases)
