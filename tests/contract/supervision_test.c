@@ -358,6 +358,49 @@ static void one_whose_handler_takes_long_is_restarted_with_others_when_it_return
     assert_ok(rk_unsupervise(s));
 }
 
+/* The last in the list is deactivated first, and the first is launched again first: who depends on another, which stands
+ * before it, never works without it. */
+static void siblings_stop_from_the_last_and_start_from_the_first(contract *c)
+{
+    enum { FIRST, FAILS, HELD, LAST, ALL };
+    static const char *const ids[] = { "first", "fails", "held", "last" }, *const kernels[] = {
+        "ledger", "ledger", "held", "ledger"
+    };
+    for (rk_u32 strategy = RK_ONE_FOR_ALL; strategy <= RK_REST_FOR_ONE; strategy++) {
+        rk_runtime_options r = contract_runtime_options(c);
+        r.stall_limit_ns = CONTRACT_PATIENCE; /* so long a deactivation waits for a handler */
+        contract_reopen(c, &r);
+        rk_supervised children[ALL] = { { .state = RK_STATE_KEEP } };
+        rk_kernel k[ALL];
+        for (rk_u32 i = 0; i < ALL; i++) children[i].kernel = k[i] = launch_active(c, ids[i], kernels[i], 0);
+        CLOSE_GATE();
+        assert_ok(send_probe(c, k[HELD], 1));
+        wait_until(c, IN_HANDLERS == 1);
+        rk_supervisor *s = supervise(c, (rk_supervision_options){ .strategy = strategy }, children, ALL);
+
+        /* when one fails, while that behind it is in a handler, then the last one stops, and nobody before that one */
+        fail_with(c, k[FAILS], 1);
+        wait_until(c, info_of(c, k[LAST]).life == RK_LIFE_INACTIVE);
+        assert_int_equal(info_of(c, k[FIRST]).life, RK_LIFE_ACTIVE);
+        assert_int_equal(info_of(c, k[FAILS]).life, RK_LIFE_FAILED);
+        assert_int_equal(noted(), 0);
+
+        /* and when the handler has returned, they come again, the first of them first */
+        const rk_u32 first = strategy == RK_ONE_FOR_ALL ? FIRST : FAILS;
+        OPEN_GATE();
+        wait_until(c, noted() == ALL - first);
+        for (rk_u32 i = 0; i < ALL - first; i++) {
+            assert_int_equal(seen.kind[i], RK_SUPERVISION_RESTARTED);
+            assert_int_equal(seen.child[i], first + i);
+        }
+        for (rk_u32 i = 0; i < ALL; i++) {
+            assert_int_equal(info_of(c, k[i]).epoch, i < first ? 1 : 2);
+            assert_int_equal(info_of(c, k[i]).life, RK_LIFE_ACTIVE);
+        }
+        assert_ok(rk_unsupervise(s));
+    }
+}
+
 static void who_was_stopped_or_ended_by_somebody_is_left_alone(contract *c)
 {
     rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", 0), .state = RK_STATE_RESET },
@@ -805,6 +848,7 @@ static const contract_case cases[] = {
     { CASE(one_that_is_restarted_with_others_is_tried_again), NEEDS_REGIONS },
     { CASE(one_whose_handler_takes_long_is_restarted_with_others_when_it_returns),
       NEEDS_REGIONS | NEEDS_WORKERS | NEEDS_CPU },
+    { CASE(siblings_stop_from_the_last_and_start_from_the_first), NEEDS_REGIONS | NEEDS_WORKERS | NEEDS_CPU },
     { CASE(who_was_stopped_or_ended_by_somebody_is_left_alone), NEEDS_REGIONS },
     { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(what_a_hanging_kernel_had_sent_is_known_after_it_was_terminated), NEEDS_THREADS | NEEDS_CPU },
