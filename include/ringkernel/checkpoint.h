@@ -46,7 +46,8 @@ typedef struct rk_checkpoint_options {
  * first.
  *   RK_INVALID_OPTIONS, RK_INVALID_ARGUMENT (null, no kernels, or one twice)
  *   RK_INCOMPATIBLE  the folder has another store, or one of another version
- *   RK_CORRUPT       what is there is no LMDB store: move it away
+ *   RK_CORRUPT       what is there is no LMDB store, or so damaged that its newest transaction and the one before can't be
+ *                    used: move it away
  *   RK_IN_USE        it is open already
  *   RK_IO, RK_OUT_OF_MEMORY, RK_STALE, RK_NO_SUCH_KERNEL, RK_CLOSED (the runtime) */
 RK_API rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_kernel *kernels,
@@ -74,7 +75,8 @@ typedef struct rk_restored {
 } rk_restored;
 
 /* Put the newest checkpoint that is whole and fits into the kernels, which were just launched and connected
- * (snapshot.h). One that is damaged, or was taken of other kernels, is passed over with its reason.
+ * (snapshot.h). One that is damaged, or was taken of other kernels, is passed over with its reason; so is a newest
+ * transaction of the store that had to be given up when it was opened.
  *   RK_EMPTY    there is none at all
  *   RK_CORRUPT  there are some, and none could be used: restored->reasons says why, as does the text
  *   RK_LIMIT, RK_UNSUPPORTED, RK_BUSY, RK_TIMED_OUT  the launch is to blame, not the checkpoint: see

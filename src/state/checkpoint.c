@@ -386,14 +386,20 @@ rk_status rk_checkpoints_open(rk_runtime *runtime, const char *folder, const rk_
 
 /* ------------------------------------------------------------------ restoring */
 
-/* One that was passed over: its number and why. */
-static void note_reason(rk_restored *restored, rk_u64 number)
+/* One that was passed over, and why. */
+static void note_reason(rk_restored *restored, const char *which, const char *why)
 {
     size_t used = strlen(restored->reasons);
-    const char *why = rk_error_text();
-    snprintf(restored->reasons + used, sizeof restored->reasons - used, "%scheckpoint %llu: %.*s",
-             used ? "\n" : "", (unsigned long long)number, (int)strcspn(why, "\n"), why);
+    snprintf(restored->reasons + used, sizeof restored->reasons - used, "%s%s: %.*s", used ? "\n" : "", which,
+             (int)strcspn(why, "\n"), why);
     restored->refused++;
+}
+
+static void note_number(rk_restored *restored, rk_u64 number)
+{
+    char which[48];
+    snprintf(which, sizeof which, "checkpoint %llu", (unsigned long long)number);
+    note_reason(restored, which, rk_error_text());
 }
 
 static void tell(rk_checkpoints *c, const rk_manifest *m, void *bytes, rk_restored *restored)
@@ -439,12 +445,13 @@ rk_status rk_checkpoints_restore(rk_checkpoints *c, rk_restored *restored)
     if (!restored) return rk_error(RK_INVALID_ARGUMENT, "rk_checkpoints_restore: restored is null");
     memset(restored, 0, sizeof *restored);
     pthread_mutex_lock(&c->lock);
+    if (*c->store.lost) note_reason(restored, "the newest transaction of the store", c->store.lost);
     for (rk_u64 number = 0, below = ~0ull;; below = number) {
         rk_error_begin();
         status = restore_one(c, below, &number, restored);
         if (number == 0 && status == RK_OK) status = restored->refused ? RK_CORRUPT : RK_EMPTY;
         if (number == 0 || (status != RK_CORRUPT && status != RK_INCOMPATIBLE)) break;
-        note_reason(restored, number);
+        note_number(restored, number);
     }
     pthread_mutex_unlock(&c->lock);
     if (status == RK_CORRUPT && restored->refused)
@@ -493,7 +500,7 @@ static rk_status load_source(rk_checkpoints *c, const char *id, size_t state_siz
                 free(bytes);
         }
         if (number == 0 || (status != RK_CORRUPT && status != RK_INCOMPATIBLE)) return status;
-        note_reason(&passed, number);
+        note_number(&passed, number);
     }
     if (!passed.refused) return RK_OK;
     return rk_error(RK_CORRUPT, "none of %u checkpoints has a state of '%s':\n%s", passed.refused, id,

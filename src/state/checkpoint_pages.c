@@ -56,8 +56,10 @@ typedef struct walk {
     const rk_u8 *file;
     rk_u64 size;
     rk_u32 page_size;
-    meta meta;
-    rk_u8 *seen; /* of each page: 1 */
+    meta meta;         /* of the transaction that is looked at */
+    rk_u8 *seen;       /* of each page: 1 */
+    const char *table; /* of which the entries are counted */
+    rk_u64 *in_table;
 } walk;
 
 /* A walk through one tree: what was counted, and the last key. */
@@ -174,6 +176,8 @@ static rk_status walk_value(const walk *w, found *f, rk_u64 page, const node *n,
     if (is_tree) {
         if (size != sizeof inner) return damaged(page, "has a table that is none");
         memcpy(&inner, value, sizeof inner);
+        if (n->key_size == strlen(w->table) && memcmp(value - n->key_size, w->table, n->key_size) == 0)
+            *w->in_table = inner.entries;
         return walk_tree(w, TABLE_TREE, &inner);
     }
     if (n->flags == IS_BIG) {
@@ -243,10 +247,9 @@ static rk_status walk_tree(const walk *w, rk_u32 kind, const tree *said)
 
 /* ------------------------------------------------------------------ the whole */
 
-/* The newer of the two; each is written by every second transaction. */
-static rk_status pick_meta(walk *w)
+/* The two of them; each is written by every second transaction. *newer: which one counts. */
+static rk_status read_metas(walk *w, meta both[2], rk_u32 *newer)
 {
-    meta both[2];
     memcpy(&both[0], w->file + PAGE_HEAD, sizeof both[0]);
     w->page_size = both[0].tree[FREE_TREE].pad;
     if (w->page_size < 512 || w->page_size > 65536 || (w->page_size & (w->page_size - 1)))
@@ -257,23 +260,62 @@ static rk_status pick_meta(walk *w)
     rk_u64 a = both[0].transaction, b = both[1].transaction;
     if ((a || b) && (a % 2 != 0 || b % 2 != 1 || (a + 1 != b && b + 1 != a)))
         return damaged(a % 2, "is of a transaction that can't be");
-    w->meta = both[b > a];
-    if (w->meta.tree[FREE_TREE].pad != w->page_size) return damaged(1, "says another size of pages");
+    *newer = b > a;
     return RK_OK;
 }
 
-static rk_status walk_file(walk *w)
+/* All that a transaction has. */
+static rk_status walk_transaction(walk *w, const meta *of)
 {
-    rk_status status = pick_meta(w);
-    if (status != RK_OK) return status;
-    if (w->meta.last_page < 1 || w->meta.last_page > w->size / w->page_size + UNWRITTEN_MOST)
+    w->meta = *of;
+    *w->in_table = 0;
+    if (of->tree[FREE_TREE].pad != w->page_size) return damaged(1, "says another size of pages");
+    if (of->last_page < 1 || of->last_page > w->size / w->page_size + UNWRITTEN_MOST)
         return rk_error(RK_CORRUPT, "it is cut: it has %llu bytes, and its last page is %llu of %u bytes",
-                        (unsigned long long)w->size, (unsigned long long)w->meta.last_page, w->page_size);
-    w->seen = calloc(w->meta.last_page + 1, 1);
+                        (unsigned long long)w->size, (unsigned long long)of->last_page, w->page_size);
+    w->seen = calloc(of->last_page + 1, 1);
     if (!w->seen) return rk_error(RK_OUT_OF_MEMORY, "no memory for a look at its pages");
-    status = walk_tree(w, FREE_TREE, &w->meta.tree[FREE_TREE]);
+    rk_status status = walk_tree(w, FREE_TREE, &w->meta.tree[FREE_TREE]);
     if (status == RK_OK) status = walk_tree(w, MAIN_TREE, &w->meta.tree[MAIN_TREE]);
     free(w->seen);
+    return status;
+}
+
+/* The first line of the error text. */
+static void copy_why(char *why, size_t size)
+{
+    snprintf(why, size, "%.*s", (int)strcspn(rk_error_text(), "\n"), rk_error_text());
+}
+
+/* The older transaction is the newest one again: its meta page stands for the other one as well, as if that had been
+ * written before it. */
+static rk_status put_back(int file, const walk *w, const meta *older, rk_u32 newer)
+{
+    meta twin = *older;
+    twin.transaction--;
+    const off_t at = (off_t)((rk_u64)newer * w->page_size + PAGE_HEAD);
+    if (pwrite(file, &twin, sizeof twin, at) != (ssize_t)sizeof twin || fsync(file))
+        return rk_error(RK_IO, "can't put it back to the transaction before: %s", strerror(errno));
+    return RK_OK;
+}
+
+static rk_status walk_file(walk *w, int file, char lost[RK_PAGES_LOST])
+{
+    meta both[2];
+    rk_u32 newer = 0;
+    rk_status status = read_metas(w, both, &newer);
+    if (status != RK_OK) return status;
+    status = walk_transaction(w, &both[newer]);
+    if (status != RK_CORRUPT) return status;
+    char why[RK_PAGES_LOST];
+    copy_why(why, sizeof why);
+    rk_error_begin();
+    if (walk_transaction(w, &both[!newer]) != RK_OK || *w->in_table == 0) {
+        rk_error_begin();
+        return rk_error(RK_CORRUPT, "%s", why);
+    }
+    status = put_back(file, w, &both[!newer], newer);
+    if (status == RK_OK) memcpy(lost, why, sizeof why);
     return status;
 }
 
@@ -284,30 +326,32 @@ static int is_known(const rk_u8 *file)
     return m.magic == MAGIC && m.version == VERSION;
 }
 
-static rk_status look(int file, const char *path)
+static rk_status look(int file, const char *path, const char *table, char lost[RK_PAGES_LOST])
 {
     struct stat stat;
+    rk_u64 in_table = 0;
     if (fstat(file, &stat)) return rk_error(RK_IO, "can't look at '%s': %s", path, strerror(errno));
-    walk w = { .size = (rk_u64)stat.st_size };
+    walk w = { .size = (rk_u64)stat.st_size, .table = table, .in_table = &in_table };
     if (w.size < META_BYTES) return RK_OK;
     void *map = mmap(0, w.size, PROT_READ, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) return rk_error(RK_IO, "can't look at '%s': %s", path, strerror(errno));
     w.file = map;
-    rk_status status = is_known(map) ? walk_file(&w) : RK_OK;
+    rk_status status = is_known(map) ? walk_file(&w, file, lost) : RK_OK;
     munmap(map, w.size);
     return status;
 }
 
-rk_status rk_pages_check(const char *path)
+rk_status rk_pages_check(const char *path, const char *table, char lost[RK_PAGES_LOST])
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    *lost = 0;
+    int file = open(path, O_RDWR | O_CLOEXEC);
     if (file < 0)
         return errno == ENOENT ? RK_OK : rk_error(RK_IO, "can't open '%s': %s", path, strerror(errno));
-    rk_status status = look(file, path);
+    rk_status status = look(file, path, table, lost);
     close(file);
     if (status != RK_CORRUPT) return status;
-    char why[256];
-    snprintf(why, sizeof why, "%.*s", (int)strcspn(rk_error_text(), "\n"), rk_error_text());
+    char why[RK_PAGES_LOST];
+    copy_why(why, sizeof why);
     rk_error_begin();
     return rk_error(RK_CORRUPT, "'%s' is damaged, or not a store of checkpoints: %s; move it away", path,
                     why);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "../runtime/error.h"
-#include "checkpoint_pages.h"
 
 #define MAP_DEFAULT (1ull << 34)
 #define KEEP_MOST 1001u
@@ -79,12 +78,12 @@ static rk_status lock_folder(rk_checkpoint_store *store, const char *folder)
     return RK_OK;
 }
 
-static rk_status check_pages(const char *folder)
+static rk_status check_pages(rk_checkpoint_store *store, const char *folder)
 {
     char path[4096];
     if ((size_t)snprintf(path, sizeof path, "%s/data.mdb", folder) >= sizeof path)
         return rk_error(RK_INVALID_ARGUMENT, "the folder's name is too long");
-    return rk_pages_check(path);
+    return rk_pages_check(path, "manifests", store->lost);
 }
 
 /* A store of ours says so; an empty one gets to, and is new. */
@@ -138,7 +137,7 @@ rk_status rk_store_open(rk_checkpoint_store *store, const char *folder, rk_u64 m
 {
     *store = (rk_checkpoint_store){ .lock = -1 };
     rk_status status = lock_folder(store, folder);
-    if (status == RK_OK) status = check_pages(folder);
+    if (status == RK_OK) status = check_pages(store, folder);
     if (status == RK_OK) status = answer(mdb_env_create(&store->env), folder);
     if (status == RK_OK)
         status = answer(mdb_env_set_mapsize(store->env, map_bytes ? map_bytes : MAP_DEFAULT), folder);

@@ -11,6 +11,8 @@
 #include <ringkernel/checkpoint.h>
 #include <xxhash.h>
 
+#include "checkpoint_pages.h"
+
 #define RK_MANIFEST_MAGIC 0x464e414d4b52ull /* "RKMANF" */
 
 typedef struct rk_block_entry {
@@ -39,9 +41,12 @@ typedef struct rk_store_ {
     MDB_env *env;
     MDB_dbi manifests, blocks;
     int lock; /* descriptor of the file that keeps others out */
+    char lost
+        [RK_PAGES_LOST]; /* what is damaged of the newest transaction, whose checkpoint is lost; "": nothing */
 } rk_checkpoint_store;
 
-/* As rk_checkpoints_open. A store that could not be opened is closed. */
+/* As rk_checkpoints_open. A store that could not be opened is closed. One whose newest transaction alone is damaged is put
+ * back to the one before, if that has a checkpoint. */
 rk_status rk_store_open(rk_checkpoint_store *store, const char *folder, rk_u64 map_bytes);
 void rk_store_close(rk_checkpoint_store *store);
 /* The largest number below `below`; *number 0: there is none. *kept (unless 0): how many there are in all. */

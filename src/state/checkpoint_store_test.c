@@ -213,7 +213,7 @@ static rk_u32 is_worth_it(const rk_u8 *all, size_t at, dice *d)
     return place > 3880 && memmem(all + at - place, 4096, "manifests", 9) != 0;
 }
 
-/* Is it refused as a whole, or is the newest that can be used the fifth, or the fourth with a word on the fifth? */
+/* Is it refused as a whole, or is the newest that can be used the fifth, or the fourth with a word on what was lost? */
 static rk_u64 look(void)
 {
     rk_u64 number;
@@ -230,7 +230,7 @@ static rk_u64 look(void)
         assert_int_equal(load(number, &number), RK_OK);
         assert_int_equal(number, 4);
     } else {
-        assert_int_equal(number, 5);
+        assert_int_equal(number, *store.lost ? 4 : 5);
     }
     /* and it goes on */
     rk_u64 after;
@@ -274,19 +274,193 @@ static void a_file_with_any_bit_flipped_loses_its_newest_checkpoint_at_most_or_s
     close(file);
 }
 
-static void a_table_of_which_entries_are_missing_is_refused(void **state)
+static void a_table_of_which_entries_are_missing_is_that_of_the_transaction_before(void **state)
 {
     (void)state;
     int file;
     size_t size;
-    rk_u32 refused = 0;
+    rk_u32 before = 0;
     rk_u8 *all = make_five(&file, &size), *at = all;
     while ((at = memmem(at, size - (size_t)(at - all), "manifests", 9)) != 0) { /* of each transaction */
         at += 9; /* the record: how many entries is 32 bytes behind its beginning */
         flip(file, all, size, (size_t)(at - all) + 32, 3);
-        refused += look() == 0;
+        before += look() == 4;
     }
-    assert_int_equal(refused, 1);
+    assert_int_equal(before, 1);
+    free(all);
+    close(file);
+}
+
+static size_t read_file(int file, rk_u8 **all)
+{
+    struct stat stat;
+    assert_int_equal(fstat(file, &stat), 0);
+    *all = fresh((size_t)stat.st_size);
+    assert_int_equal(pread(file, *all, (size_t)stat.st_size, 0), stat.st_size);
+    return (size_t)stat.st_size;
+}
+
+/* Given a disk that has written the newest transaction's meta page, and of its other pages the first `pages` alone. */
+static void a_torn_transaction_is_lost_and_the_checkpoint_before_is_used(void **state)
+{
+    (void)state;
+    rk_u8 *before, *after;
+    open_store(MAP_BYTES);
+    for (rk_u64 n = 1; n <= 4; n++) assert_int_equal(add(n, 3, 0, 3), RK_OK);
+    rk_store_close(&store);
+    int file = open(data_path, O_RDWR);
+    size_t size = read_file(file, &before);
+    open_store(MAP_BYTES);
+    assert_int_equal(add(5, 3, 0, 3), RK_OK);
+    rk_store_close(&store);
+    size_t size_after = read_file(file, &after);
+    rk_u32 torn = 0, changed = 0;
+    for (size_t at = 2u * 4096u; at < size_after; at += 4096)
+        changed += at >= size || memcmp(before + at, after + at, 4096) != 0;
+    for (rk_u32 written = 0; written < changed; written++) {
+        rk_u64 number;
+        rk_u32 left = written;
+        assert_int_equal(pwrite(file, after, size_after, 0), size_after);
+        assert_int_equal(ftruncate(file, (off_t)size_after), 0);
+        for (size_t at = 2u * 4096u; at < size_after; at += 4096) {
+            static const rk_u8 nothing[4096];
+            if (at < size && memcmp(before + at, after + at, 4096) == 0) continue;
+            if (left && left--) continue;
+            assert_int_equal(pwrite(file, at < size ? before + at : nothing, 4096, (off_t)at), 4096);
+        }
+        open_store(MAP_BYTES);
+        rk_status status = load(~0ull, &number);
+        if (status == RK_CORRUPT) { /* blocks alone are torn, which have checksums of their own */
+            assert_int_equal(*store.lost, 0);
+            assert_int_equal(load(number, &number), RK_OK);
+        } else {
+            assert_int_equal(status, RK_OK);
+            assert_non_null(strstr(store.lost, "page "));
+            torn++;
+        }
+        assert_int_equal(number, 4);
+        assert_int_equal(add(9, 2, 0, 3), RK_OK);
+        rk_store_close(&store);
+        open_store(MAP_BYTES); /* and from then on nothing is wrong with it */
+        assert_int_equal(*store.lost, 0);
+        assert_int_equal(load(~0ull, &number), RK_OK);
+        assert_int_equal(number, 9);
+        rk_store_close(&store);
+    }
+    assert_true(torn > 0);
+    free(before);
+    free(after);
+    close(file);
+}
+
+/* Where LMDB 0.9 has a number: in a meta page, or in the record of a table. */
+static rk_u64 number_in(const rk_u8 *all, size_t at)
+{
+    rk_u64 number;
+    memcpy(&number, all + at, sizeof number);
+    return number;
+}
+enum { META_ROOT = 128, META_TRANSACTION = 144, TABLE_ROOT = 40 };
+
+static void what_was_put_back_is_so_the_next_time(void **state)
+{
+    (void)state;
+    int file;
+    size_t size;
+    rk_u64 number;
+    rk_u8 *all = make_five(&file, &size);
+    rk_u32 newer = number_in(all, 4096 + META_TRANSACTION) > number_in(all, META_TRANSACTION);
+    flip(file, all, size, 4096u * number_in(all, 4096u * newer + META_ROOT), 0);
+    for (rk_u32 i = 0; i < 3; i++) { /* without a checkpoint in between */
+        open_store(MAP_BYTES);
+        assert_int_equal(*store.lost != 0, i == 0);
+        assert_int_equal(load(~0ull, &number), RK_OK);
+        assert_int_equal(number, 4);
+        rk_store_close(&store);
+    }
+    free(all);
+    close(file);
+}
+
+/* Pages that are free are used again, and never one that the transaction before has. */
+static void whatever_was_added_and_removed_the_transaction_before_is_whole(void **state)
+{
+    (void)state;
+    dice d = { 9 };
+    for (rk_u64 n = 1; n <= 60; n++) {
+        rk_u64 number;
+        rk_u8 *all;
+        open_store(MAP_BYTES);
+        assert_int_equal(add(n, 1 + draw_below(&d, 40), draw_below(&d, 4), 2 + draw_below(&d, 6)), RK_OK);
+        rk_store_close(&store);
+        if (n == 1) continue;
+        int file = open(data_path, O_RDWR);
+        size_t size = read_file(file, &all);
+        rk_u32 newer = number_in(all, 4096 + META_TRANSACTION) > number_in(all, META_TRANSACTION);
+        flip(file, all, size, 4096u * number_in(all, 4096u * newer + META_ROOT), 0);
+        open_store(MAP_BYTES);
+        assert_int_equal(load(~0ull, &number), RK_OK);
+        assert_int_equal(number, n - 1);
+        rk_store_close(&store);
+        assert_int_equal(pwrite(file, all, size, 0), size);
+        assert_int_equal(ftruncate(file, (off_t)size), 0);
+        free(all);
+        close(file);
+    }
+}
+
+static void where_the_transaction_before_is_damaged_too_the_store_is_refused(void **state)
+{
+    (void)state;
+    int file;
+    size_t size;
+    rk_u8 *all = make_five(&file, &size), *now;
+    rk_u32 newer = number_in(all, 4096 + META_TRANSACTION) > number_in(all, META_TRANSACTION);
+    const rk_u8 *older = all + 4096u * number_in(all, 4096u * !newer + META_ROOT);
+    const rk_u8 *table = (const rk_u8 *)memmem(older, 4096, "manifests", 9) + 9;
+    all[4096u * number_in(table, TABLE_ROOT)] ^= 1;
+    flip(file, all, size, 4096u * number_in(all, 4096u * newer + META_ROOT), 0);
+    assert_int_equal(rk_store_open(&store, folder, MAP_BYTES), RK_CORRUPT);
+    assert_non_null(strstr(rk_error_text(), "move it away"));
+    read_file(file, &now);
+    all[4096u * number_in(all, 4096u * newer + META_ROOT)] ^= 1;
+    assert_memory_equal(now, all, size);
+    free(now);
+    free(all);
+    close(file);
+}
+
+/* Without a checkpoint in the transaction before, too: that is what an empty store looks like. */
+static void a_store_whose_only_checkpoint_is_damaged_is_refused_and_left_as_it_is(void **state)
+{
+    (void)state;
+    rk_u8 *all, *after;
+    rk_u32 refused = 0;
+    open_store(MAP_BYTES);
+    assert_int_equal(add(1, 3, 0, 3), RK_OK);
+    rk_store_close(&store);
+    int file = open(data_path, O_RDWR);
+    size_t size = read_file(file, &all);
+    for (size_t page = 2; page < size / 4096; page++) {
+        flip(file, all, size, page * 4096, 0);
+        rk_error_begin();
+        rk_status status = rk_store_open(&store, folder, MAP_BYTES);
+        if (status == RK_OK) { /* a page that nobody uses, or of a value */
+            assert_int_equal(*store.lost, 0);
+            rk_store_close(&store);
+            continue;
+        }
+        assert_int_equal(status, RK_CORRUPT);
+        assert_non_null(strstr(rk_error_text(), data_path));
+        assert_non_null(strstr(rk_error_text(), "move it away"));
+        refused++;
+        assert_int_equal(read_file(file, &after), size);
+        all[page * 4096] ^= 1;
+        assert_memory_equal(after, all, size);
+        all[page * 4096] ^= 1;
+        free(after);
+    }
+    assert_true(refused > 0);
     free(all);
     close(file);
 }
@@ -303,8 +477,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_file_with_any_bit_flipped_loses_its_newest_checkpoint_at_most_or_says_so, given_a_folder,
             remove_it),
-        cmocka_unit_test_setup_teardown(a_table_of_which_entries_are_missing_is_refused, given_a_folder,
-                                        remove_it),
+        cmocka_unit_test_setup_teardown(
+            a_table_of_which_entries_are_missing_is_that_of_the_transaction_before, given_a_folder,
+            remove_it),
+        cmocka_unit_test_setup_teardown(a_torn_transaction_is_lost_and_the_checkpoint_before_is_used,
+                                        given_a_folder, remove_it),
+        cmocka_unit_test_setup_teardown(what_was_put_back_is_so_the_next_time, given_a_folder, remove_it),
+        cmocka_unit_test_setup_teardown(whatever_was_added_and_removed_the_transaction_before_is_whole,
+                                        given_a_folder, remove_it),
+        cmocka_unit_test_setup_teardown(where_the_transaction_before_is_damaged_too_the_store_is_refused,
+                                        given_a_folder, remove_it),
+        cmocka_unit_test_setup_teardown(a_store_whose_only_checkpoint_is_damaged_is_refused_and_left_as_it_is,
+                                        given_a_folder, remove_it),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }

@@ -322,6 +322,24 @@ class Checkpoints(Case):
         self.assertIn("after 300 rows and ", done.errors)
         self.assertEqual(self.out.read_bytes(), whole)
 
+    def damage_newest_transaction(self):
+        """Changes a byte in the page from which LMDB 0.9 reaches all that it has."""
+        path = self.state / "data.mdb"
+        data = bytearray(path.read_bytes())
+        transactions, roots = ([struct.unpack_from("<Q", data, meta * 4096 + at)[0] for meta in (0, 1)] for at in (144, 128))
+        data[roots[transactions[1] > transactions[0]] * 4096] ^= 1
+        path.write_bytes(data)
+
+    def test_of_a_damaged_store_the_checkpoint_before_is_used(self):
+        app, rows = self.sums(), self.numbers(700)
+        whole = self.unbroken(app, rows)
+        self.killed_sums(app, rows)
+        self.damage_newest_transaction()
+        done = self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertIn("state: passed over the newest transaction of the store: page ", done.errors)
+        self.assertIn("going on from checkpoint 3 of", done.errors)
+        self.assertEqual(self.out.read_bytes(), whole)
+
     def test_when_none_can_be_used_nothing_is_touched(self):
         app, rows = self.sums(), self.numbers(700)
         self.killed_sums(app, rows)

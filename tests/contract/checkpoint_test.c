@@ -366,6 +366,49 @@ static void a_damaged_checkpoint_is_passed_over_with_its_reason(contract *c)
     }
 }
 
+/* A byte of the root page of the newest transaction of LMDB 0.9. */
+static void damage_newest_transaction(void)
+{
+    char path[128];
+    rk_u64 root[2], transaction[2];
+    rk_u8 byte;
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    int file = open(path, O_RDWR);
+    for (rk_u32 i = 0; i < 2; i++) {
+        assert_int_equal(pread(file, &root[i], 8, 4096 * i + 128), 8);
+        assert_int_equal(pread(file, &transaction[i], 8, 4096 * i + 144), 8);
+    }
+    off_t at = (off_t)(4096 * root[transaction[1] > transaction[0]]);
+    assert_int_equal(pread(file, &byte, 1, at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(file, &byte, 1, at), 1);
+    close(file);
+}
+
+static void of_a_damaged_store_the_checkpoint_before_is_restored(contract *c)
+{
+    rk_kernel k;
+    rk_checkpoints *checkpoints;
+    rk_restored restored;
+    make_three(c, 1);
+    damage_newest_transaction();
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(restored.number, 2);
+    assert_int_equal(restored.refused, 1);
+    contract_assert_says(restored.reasons, "the newest transaction of the store: page ", __FILE__, __LINE__);
+    assert_int_equal(state_of(c, k, 0).sum, 20);
+    assert_ok(rk_activate(c->runtime, k));
+    add(c, k, 1);
+    assert_ok(rk_checkpoint(checkpoints));
+    rk_checkpoints_close(checkpoints);
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(restored.number, 3);
+    assert_int_equal(restored.refused, 0);
+    assert_int_equal(state_of(c, k, 0).sum, 21);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
 static void when_all_are_damaged_the_text_says_why_each(contract *c)
 {
     rk_kernel k;
@@ -658,6 +701,7 @@ static const contract_case cases[] = {
     { CASE(after_a_restore_the_group_goes_on_where_it_was), NEEDS_REGIONS },
     { CASE(old_ones_go_but_two_full_ones_stay_to_build_on), NEEDS_REGIONS },
     { CASE(a_damaged_checkpoint_is_passed_over_with_its_reason), NEEDS_REGIONS | ONCE },
+    { CASE(of_a_damaged_store_the_checkpoint_before_is_restored), NEEDS_REGIONS | ONCE },
     { CASE(when_all_are_damaged_the_text_says_why_each), NEEDS_REGIONS | ONCE },
     { CASE(a_foreign_or_cut_store_is_refused), NEEDS_REGIONS | ONCE },
     { CASE(one_is_taken_each_so_many_messages), NEEDS_REGIONS },
