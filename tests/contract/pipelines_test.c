@@ -1,6 +1,10 @@
 /* Pipelines: what is sent comes out in order after any number of stages, what is refused goes aside whole,
  * and who is slow holds the source. */
+#include <ringkernel/kernel.h>
+
 #include "probes.h"
+
+#include "runtime/core.h"
 
 #include "../kernels/pattern_pipeline.rk.h"
 
@@ -183,23 +187,24 @@ static void each_key_keeps_its_order_over_several_shards(contract *c)
     }
     assert_int_equal(used, 3); /* both of the last stage's */
     rk_kernel first;
+    rk_u64 of_shard[4] = { 0 };
     assert_ok(rk_pipeline_kernel(r.line, 0, &first));
-    for (rk_u32 s = used = 0; s < shards[0]; s++) {
+    for (rk_u32 k = 0; k < KEYS; k++) of_shard[rk_key_target(k, 0) % shards[0]] += 420 / KEYS;
+    for (rk_u32 s = 0; s < shards[0]; s++) { /* as a route between kernels would bring it */
         rk_account a;
         assert_ok(rk_account_of_lane(c->runtime, first, s, 0, &a));
-        assert_int_equal(a.accepted % (420 / KEYS), 0); /* all of some keys */
-        used += a.accepted > 0;
+        assert_int_equal(a.accepted, of_shard[s]);
     }
-    assert_true(used > 1);
+    for (rk_u32 i = 0; i < 4; i++) assert_int_equal(metrics(&r, i).capacity, SMALL * shards[i]);
     close_row(&r);
 }
 
-static void an_actor_gets_what_is_of_its_key_in_order(contract *c)
+static void actors_in(contract *c, rk_u32 shards)
 {
     row r = row_of(c, 2);
     r.stage[0].kernel = "pass_counted";
     r.options[0].actors = KEYS;
-    r.options[0].shards = r.options[0].blocks = 2;
+    r.options[0].shards = r.options[0].blocks = shards;
     r.with.key_field = "key";
     start_row(&r);
     run(&r, 210, 210);
@@ -209,7 +214,14 @@ static void an_actor_gets_what_is_of_its_key_in_order(contract *c)
         assert_int_equal(r.came[i].number, key + KEYS * (rk_u64)counted[key]);
         assert_int_equal(r.came[i].stages, ++counted[key] + 1u);
     }
+    assert_ok(rk_pipeline_terminate(r.line, CONTRACT_PATIENCE));
     close_row(&r);
+}
+
+static void an_actor_gets_what_is_of_its_key_in_order(contract *c)
+{
+    actors_in(c, 1);
+    actors_in(c, 2);
 }
 
 /* ------------------------------------------------------------------ errors */
@@ -360,6 +372,87 @@ static void what_expires_goes_aside_if_it_is_asked_to(contract *c)
     close_row(&r);
 }
 
+/* The last of two stages takes SMALL and no more, and nobody waits for it. */
+static void send_more_than_the_next_takes(contract *c, row *r, const rk_pipeline_stage *errors)
+{
+    rk_kernel stage;
+    r->options[1].backpressure = RK_BACKPRESSURE_REJECT;
+    r->with.errors = errors;
+    start_row(r);
+    assert_ok(rk_pipeline_kernel(r->line, 1, &stage));
+    assert_ok(rk_deactivate(c->runtime, stage));
+    for (rk_u32 i = 0; i < SMALL + 3; i++) {
+        assert_ok(put(r, i));
+        assert_ok(rk_pipeline_kernel(r->line, 0, &stage));
+        wait_until(c, account_of(c, stage).queued == 0);
+    }
+    wait_until(c, metrics(r, 0).handled == SMALL + 3 && metrics(r, 0).aside == 3);
+    assert_int_equal(metrics(r, 0).out, SMALL);
+    assert_int_equal(metrics(r, 0).refused, 0);
+    assert_int_equal(metrics(r, 1).in, SMALL);
+}
+
+static void what_the_next_stage_does_not_take_goes_aside(contract *c)
+{
+    /* to the host */
+    row to_host = row_of(c, 2);
+    rk_dead_letter letter;
+    rk_u32 stage;
+    parcel p;
+    send_more_than_the_next_takes(c, &to_host, 0);
+    for (rk_u32 i = 0; i < 3; i++) {
+        assert_ok(rk_pipeline_receive_error(to_host.line, &p, sizeof p, &letter, &stage));
+        assert_int_equal(stage, 0);
+        assert_int_equal(letter.was_sent, 1);
+        assert_string_equal(letter.reason, rk_status_name(RK_FULL));
+        assert_int_equal(p.number, SMALL + i);
+        assert_int_equal(p.stages, 1); /* as it was sent */
+    }
+    assert_ok(rk_pipeline_terminate(to_host.line, CONTRACT_PATIENCE));
+    close_row(&to_host);
+
+    /* or to the kernel for errors */
+    row to_kernel = row_of(c, 2);
+    rk_launch_options o = plain();
+    rk_pipeline_stage undertaker = { "undertaker", "bury_parcel", &o, 0 };
+    rk_kernel last;
+    send_more_than_the_next_takes(c, &to_kernel, &undertaker);
+    assert_ok(rk_pipeline_kernel(to_kernel.line, 2, &last));
+    for (rk_u32 i = 0; i < 3; i++) {
+        buried_parcel b;
+        receive(c, last, &b);
+        assert_int_equal(b.number, SMALL + i);
+        assert_int_equal(b.was_sent, 1);
+        assert_int_equal(rk_pipeline_stage_of(to_kernel.line, b.kernel_no), 0);
+    }
+    assert_status(rk_pipeline_receive_error(to_kernel.line, &p, sizeof p, &letter, &stage), RK_EMPTY);
+    close_row(&to_kernel);
+}
+
+static void what_the_kernel_for_errors_refuses_is_told_of_it(contract *c)
+{
+    rk_parameter every = { "refuse_every", "1" };
+    row r = row_of(c, 2);
+    rk_launch_options o = plain();
+    char name[64];
+    snprintf(name, sizeof name, "%s", in_style(c, "pass"));
+    rk_pipeline_stage faithless = { "faithless", name, &o, 0 };
+    r.options[0].parameters = o.parameters = &every;
+    r.options[0].parameter_count = o.parameter_count = 1;
+    r.with.errors = &faithless;
+    start_row(&r);
+    run(&r, 4, 0);
+    rk_dead_letter letter;
+    rk_u32 stage;
+    parcel p;
+    for (rk_u32 i = 0; i < 4; i++) {
+        wait_until(c, rk_pipeline_receive_error(r.line, &p, sizeof p, &letter, &stage) == RK_OK);
+        assert_int_equal(p.number, i);
+        assert_int_equal(stage, 2);
+    }
+    close_row(&r);
+}
+
 static void what_a_stage_lets_go_is_told(contract *c)
 {
     row r = row_of(c, 1);
@@ -406,7 +499,12 @@ static void a_slow_stage_holds_the_source_and_nothing_is_lost(contract *c)
     run(&r, count, count);
     assert_all_came(&r, 3);
     assert_ok(rk_pipeline_drain(r.line, CONTRACT_PATIENCE));
-    for (rk_u32 i = 0; i < 3; i++) assert_passed(&r, i, count, count);
+    for (rk_u32 i = 0; i < 3; i++) {
+        rk_kernel stage;
+        assert_passed(&r, i, count, count);
+        assert_ok(rk_pipeline_kernel(r.line, i, &stage));
+        assert_int_equal(metrics(&r, i).parks, metrics_of(c, stage).parks);
+    }
     close_row(&r);
 }
 
@@ -450,6 +548,29 @@ static void a_pipeline_in_which_nothing_was_is_drained_at_once(contract *c)
     assert_status(rk_pipeline_receive(r.line, &p, sizeof p, 0, RK_NO_WAIT), RK_CLOSED);
     assert_ok(rk_pipeline_terminate(r.line, CONTRACT_PATIENCE));
     size_t left;
+    assert_ok(rk_list(c->runtime, 0, 0, &left));
+    assert_int_equal(left, 0);
+    close_row(&r);
+}
+
+static void the_kernel_for_errors_is_drained_and_ended_with_the_stages(contract *c)
+{
+    row r = row_of(c, 2);
+    rk_launch_options o = plain();
+    rk_pipeline_stage undertaker = { "undertaker", "bury_parcel", &o, 0 };
+    rk_kernel errors, first;
+    size_t left;
+    r.with.errors = &undertaker;
+    start_row(&r);
+    assert_ok(rk_pipeline_kernel(r.line, 2, &errors));
+    assert_int_equal(rk_pipeline_length(r.line), 2);
+    assert_ok(rk_pipeline_drain(r.line, CONTRACT_PATIENCE));
+    assert_int_equal(info_of(c, errors).life, RK_LIFE_DRAINED);
+
+    /* when one of them is gone, then that is told, and all others are ended anyhow */
+    assert_ok(rk_pipeline_kernel(r.line, 0, &first));
+    assert_ok(rk_terminate(c->runtime, first, CONTRACT_PATIENCE));
+    assert_status(rk_pipeline_terminate(r.line, CONTRACT_PATIENCE), RK_STALE);
     assert_ok(rk_list(c->runtime, 0, 0, &left));
     assert_int_equal(left, 0);
     close_row(&r);
@@ -532,6 +653,17 @@ static void what_cannot_be_says_of_which_stage_and_leaves_nothing(contract *c)
     assert_error_says("at least one stage");
     row none = row_of(c, 0);
     assert_refused(&none, RK_INVALID_ARGUMENT, "at least one stage");
+    row nameless = row_of(c, 2);
+    rk_pipeline_stage without[] = { { "stage 0", nameless.kernel, 0, 0 }, { 0, nameless.kernel, 0, 0 } };
+    assert_status(rk_pipeline_open(c->runtime, 0, without, 2, &nameless.line), RK_INVALID_ARGUMENT);
+    assert_error_says("stage 1 has no id");
+    rk_pipeline_stage *many = calloc(RK_KERNELS_MAX + 1u, sizeof *many);
+    assert_non_null(many);
+    assert_status(rk_pipeline_open(c->runtime, 0, many, RK_KERNELS_MAX + 1u, &nameless.line), RK_LIMIT);
+    assert_error_says("are more than the");
+    free(many);
+    assert_status(rk_pipeline_open(c->runtime, 0, without, 1, 0), RK_INVALID_ARGUMENT);
+    assert_error_says("no place for the pipeline");
     row unknown = row_of(c, 2);
     unknown.stage[1].kernel = "pass_by";
     assert_refused(&unknown, RK_NO_SUCH_KERNEL, "pass_by");
@@ -655,10 +787,13 @@ static const contract_case cases[] = {
     { CASE(without_such_a_kernel_they_come_to_the_host), ON_EVERY },
     { CASE(what_the_kernel_for_errors_has_no_room_for_comes_to_the_host), ON_EVERY },
     { CASE(what_expires_goes_aside_if_it_is_asked_to), ON_EVERY },
+    { CASE(what_the_next_stage_does_not_take_goes_aside), ON_EVERY },
+    { CASE(what_the_kernel_for_errors_refuses_is_told_of_it), ON_EVERY },
     { CASE(what_a_stage_lets_go_is_told), ON_EVERY },
     { CASE(a_slow_stage_holds_the_source_and_nothing_is_lost), ON_EVERY },
     { CASE(a_stage_without_options_waits_for_room_as_long_as_it_takes), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_pipeline_in_which_nothing_was_is_drained_at_once), ON_EVERY },
+    { CASE(the_kernel_for_errors_is_drained_and_ended_with_the_stages), ON_EVERY },
     { CASE(the_table_has_a_line_for_each_stage), ON_EVERY },
     { CASE(a_first_stage_that_was_replaced_is_sent_to), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_last_stage_that_was_replaced_is_received_from), NEEDS_THREADS | NEEDS_CPU },
