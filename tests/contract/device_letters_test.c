@@ -4,7 +4,7 @@
 
 #include "contract.h"
 
-#include "../kernels/pattern_letter.rk.h"
+#include "../kernels/pattern_letter_large.rk.h"
 
 #include <stdlib.h>
 
@@ -29,10 +29,19 @@ static parish open_parish(contract *c, rk_u32 capacity)
 {
     rk_launch_options mortal = roomy(0), undertaker = roomy("undertaker");
     mortal.shards = mortal.blocks = SHARDS;
-    mortal.pool_blocks = 16;
     undertaker.queue_capacity = capacity;
     undertaker.output_capacity = 4096;
     parish p = { c, launch(c, "mortal", "mortal", &mortal), launch(c, "undertaker", "", &undertaker) };
+    return p;
+}
+
+/* Of messages over 1 KiB. */
+static parish open_large_parish(contract *c, rk_u32 shards)
+{
+    rk_launch_options mortal = roomy(0), undertaker = roomy("large_undertaker");
+    mortal.pool_blocks = 16;
+    undertaker.shards = undertaker.blocks = shards;
+    parish p = { c, launch(c, "mortal", "large_mortal", &mortal), launch(c, "undertaker", "", &undertaker) };
     return p;
 }
 
@@ -176,7 +185,7 @@ static void what_finds_no_room_is_a_letter_for_the_host(contract *c)
 static void an_undertaker_that_drops_the_oldest_has_the_newest_letters(contract *c)
 {
     parish p = { .c = c };
-    rk_launch_options o = roomy(0), to = roomy("gravedigger");
+    rk_launch_options o = roomy(0), to = roomy("undertaker");
     to.queue_capacity = 16;
     to.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
     p.mortal = launch(c, "mortal", "mortal", &o);
@@ -251,13 +260,13 @@ static void a_refused_request_of_a_kernel_comes_as_a_message(contract *c)
 
 static void large_messages_come_whole_and_their_blocks_come_back(contract *c)
 {
-    parish p = open_parish(c, 64);
+    parish p = open_large_parish(c, 1);
     connect_letters(&p, 0);
     assert_ok(rk_activate(c->runtime, p.undertaker));
     for (rk_u32 round = 0; round < 100; round++) { /* many more than the pools have blocks */
         big_task t = { .number = round };
         rk_u64 sum = 0;
-        for (rk_u32 i = 0; i < 600; i++) sum += t.words[i] = round + i;
+        for (rk_u32 i = 0; i < BIG_WORDS; i++) sum += t.words[i] = round + i;
         assert_ok(rk_send(c->runtime, p.mortal, RK_BODY(t), 0));
         buried b = grave(&p);
         assert_int_equal(b.number, round);
@@ -269,13 +278,11 @@ static void large_messages_come_whole_and_their_blocks_come_back(contract *c)
 
 static void a_large_letter_goes_by_its_key(contract *c)
 {
-    rk_launch_options o = roomy(0), to = roomy("undertaker");
-    o.pool_blocks = 16;
-    to.shards = to.blocks = SHARDS;
-    parish p = { c, launch(c, "mortal", "mortal", &o), launch_active(c, "undertaker", "", &to) };
+    parish p = open_large_parish(c, SHARDS);
     rk_route_options by_key = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_KEY, .message = "big_task" };
     by_key.key_field = "number";
     connect_letters(&p, &by_key);
+    assert_ok(rk_activate(c->runtime, p.undertaker));
     for (rk_u32 i = 0; i < 10; i++) {
         big_task t = { .number = i };
         rk_received info;
@@ -297,14 +304,14 @@ static rk_u64 give_large(parish *p, rk_u64 number)
 {
     big_task t = { .number = number };
     rk_u64 sum = 0;
-    for (rk_u32 w = 0; w < 600; w++) sum += t.words[w] = (rk_u32)number + w;
+    for (rk_u32 w = 0; w < BIG_WORDS; w++) sum += t.words[w] = (rk_u32)number + w;
     assert_ok(rk_send(p->c->runtime, p->mortal, RK_BODY(t), 0));
     return sum;
 }
 
 static parish without_a_block(contract *c, const char *hauler, rk_kernel *gets)
 {
-    rk_launch_options o = roomy(0), to = roomy("undertaker");
+    rk_launch_options o = roomy(0), to = roomy("large_undertaker");
     o.pool_blocks = BLOCKS;
     o.send_deadline_ns = RK_MILLISECONDS(20);
     parish p = { c, launch(c, "hauler", hauler, &o), launch_active(c, "undertaker", "", &to) };
@@ -369,7 +376,7 @@ static void a_copy_without_a_block_that_the_hook_sees_to_leaves_the_other_whole(
 
 static void a_connection_for_one_type_leaves_others_to_the_host(contract *c)
 {
-    parish p = open_parish(c, 64);
+    parish p = open_large_parish(c, 1);
     rk_route_options big = { RK_ROUTE_OPTIONS, .message = "big_task" };
     connect_letters(&p, &big);
     task t;

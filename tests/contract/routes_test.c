@@ -3,7 +3,7 @@
 
 #include "routes.h"
 
-#include "../kernels/pattern_letter.rk.h"
+#include "../kernels/pattern_letter_large.rk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,7 +140,7 @@ static void a_route_by_key_to_actors_is_by_its_value(contract *c)
 static void a_large_message_goes_by_its_key(contract *c)
 {
     enum { ACTORS = 10 };
-    static const char *const targets[] = { "undertaker", "warden" };
+    static const char *const targets[] = { "large_undertaker", "warden" };
     for (rk_u32 i = 0; i < 2; i++) {
         rk_launch_options o = sharded(), source = small(16);
         rk_route_options by_key = route(RK_ROUTE_KEY);

@@ -27,8 +27,6 @@ RK_HANDLER(mortal, task, msg, rk_none, self)
     for (rk_u32 i = 0; msg->what == TASK_SPAMS && i < 3; i++) rk_send(RK_ARG, &copy);
 }
 
-RK_HANDLER(mortal, big_task, msg, rk_none, self) { rk_fail(RK_ARG, declined); }
-
 RK_SPMD_KERNEL(mortal_spmd, task, task, .threads = 32)
 {
     task mine;
@@ -39,13 +37,13 @@ RK_SPMD_KERNEL(mortal_spmd, task, task, .threads = 32)
     for (rk_u32 i = 0; mine.what == TASK_SPAMS && i < 3; i++) rk_send(RK_ARG, &mine);
 }
 
-RK_FN void bury(RK_CTX, RK_MSG const void *msg, rk_u64 number, rk_u64 sum)
+RK_HANDLER(undertaker, task, msg, rk_none, self)
 {
     rk_letter l = rk_letter_of(RK_ARG, msg);
     RK_GLOBAL const rk_header *header = rk_header_of(RK_ARG, msg);
-    buried b = { number,
+    buried b = { msg->number,
                  l.id,
-                 sum,
+                 0,
                  l.is_letter,
                  l.is_letter && l.reason == rk_reason_declined,
                  (rk_i32)rk_letter_status(&l),
@@ -56,31 +54,6 @@ RK_FN void bury(RK_CTX, RK_MSG const void *msg, rk_u64 number, rk_u64 sum)
                  header->target,
                  header->priority,
                  header->flags };
-    rk_send(RK_ARG, &b);
-}
-
-RK_HANDLER(undertaker, task, msg, rk_none, self) { bury(RK_ARG, msg, msg->number, 0); }
-
-RK_HANDLER(undertaker, big_task, msg, rk_none, self)
-{
-    rk_u64 sum = 0;
-    for (rk_u32 i = 0; i < 600u; i++) sum += msg->words[i];
-    bury(RK_ARG, msg, msg->number, sum);
-}
-
-/* Of small letters alone. */
-RK_HANDLER(gravedigger, task, msg, rk_none, self) { bury(RK_ARG, msg, msg->number, 0); }
-
-RK_HANDLER(hauler, big_task, msg, rk_none, self) { rk_forward(RK_ARG); }
-
-/* Sees to what isn't taken itself. */
-RK_HANDLER(careful_hauler, big_task, msg, rk_none, self) { rk_forward(RK_ARG); }
-RK_ON_REFUSED(careful_hauler, rk_none, self, refused) { return 1; }
-
-/* Counts what each actor gets, and tells which it was. */
-RK_HANDLER(warden, big_task, msg, rk_u64, self, .state = RK_PER_ACTOR)
-{
-    buried b = { msg->number, ++*self, 0, 0, 0, 0, 0, 0, 0, 0, rk_header_of(RK_ARG, msg)->target, 0, 0 };
     rk_send(RK_ARG, &b);
 }
 

@@ -11,7 +11,6 @@
 #define TASK_ASKED 4u   /* its handler asks another kernel, which refuses it */
 
 RK_MESSAGE(task, 785, (rk_u64, number), (rk_u32, what), (rk_u32, pad))
-RK_MESSAGE(big_task, 786, (rk_u64, number), (rk_u32, words, 600)) /* words[i] is number + i; it is refused */
 
 /* What was known of a letter. */
 RK_MESSAGE(buried, 787, (rk_u64, number), (rk_u64, id), (rk_u64, sum), (rk_u32, is_letter),

@@ -1,0 +1,45 @@
+/* Kernels of messages over 1 KiB: one that refuses, one that gets its letters, and those that carry. */
+#include <ringkernel/kernel.h>
+#include <ringkernel/pattern/dead_letter.h>
+
+#include "pattern_letter_large.rk.h"
+
+RK_REASON(undersized)
+RK_REASON(oversized)
+
+RK_HANDLER(large_mortal, task, msg, rk_none, self) { rk_fail(RK_ARG, undersized); }
+RK_HANDLER(large_mortal, big_task, msg, rk_none, self) { rk_fail(RK_ARG, oversized); }
+
+RK_HANDLER(large_undertaker, big_task, msg, rk_none, self)
+{
+    rk_letter l = rk_letter_of(RK_ARG, msg);
+    RK_GLOBAL const rk_header *header = rk_header_of(RK_ARG, msg);
+    buried b = { msg->number,
+                 l.id,
+                 0,
+                 l.is_letter,
+                 l.is_letter && l.reason == rk_reason_oversized,
+                 (rk_i32)rk_letter_status(&l),
+                 l.kernel_no,
+                 l.shard,
+                 l.was_sent,
+                 header->type,
+                 header->target,
+                 header->priority,
+                 header->flags };
+    for (rk_u32 i = 0; i < BIG_WORDS; i++) b.sum += msg->words[i];
+    rk_send(RK_ARG, &b);
+}
+
+RK_HANDLER(hauler, big_task, msg, rk_none, self) { rk_forward(RK_ARG); }
+
+/* Sees to what isn't taken itself. */
+RK_HANDLER(careful_hauler, big_task, msg, rk_none, self) { rk_forward(RK_ARG); }
+RK_ON_REFUSED(careful_hauler, rk_none, self, refused) { return 1; }
+
+/* Counts what each actor gets, and tells which it was. */
+RK_HANDLER(warden, big_task, msg, rk_u64, self, .state = RK_PER_ACTOR)
+{
+    buried b = { msg->number, ++*self, 0, 0, 0, 0, 0, 0, 0, 0, rk_header_of(RK_ARG, msg)->target, 0, 0 };
+    rk_send(RK_ARG, &b);
+}
