@@ -9,13 +9,13 @@ typedef struct shop {
 } shop;
 
 /* The consumer is not active. */
-static shop open_shop(contract *c)
+static shop open_shop_with(contract *c, rk_u64 send_deadline_ns)
 {
     rk_launch_options maker = rk_production(), taker = rk_production();
     maker.kernel_name = "maker";
     taker.kernel_name = "taker_of_goods";
     maker.deduplication_window = taker.deduplication_window = 0;
-    maker.send_deadline_ns = RK_NO_DEADLINE;
+    maker.send_deadline_ns = send_deadline_ns;
     taker.queue_capacity = 16;
     taker.output_capacity = 4096;
     shop s = { c, launch(c, "maker", "", &maker), launch(c, "taker", "", &taker) };
@@ -23,6 +23,8 @@ static shop open_shop(contract *c)
     assert_ok(rk_activate(c->runtime, s.maker));
     return s;
 }
+
+static shop open_shop(contract *c) { return open_shop_with(c, RK_NO_DEADLINE); }
 
 static production_began order(shop *s, production p)
 {
@@ -100,6 +102,28 @@ static void a_slow_consumer_slows_the_producer_and_nothing_is_lost(contract *c)
     assert_int_equal(sold(&s), ALL);
 }
 
+static void with_a_deadline_what_was_made_for_a_slow_consumer_is_dead_letters(contract *c)
+{
+    enum { ALL = 20, ROOM = 16 };
+    shop s = open_shop_with(c, RK_MILLISECONDS(5));
+    order(&s, (production){ .count = ALL, .period_ns = RK_SECONDS(1), .burst = ALL, .tokens = 1000000 });
+    for (rk_u32 i = 0; c->variant->single_step && i < ALL; i++) {
+        settle(c);
+        let_pass(c, RK_MILLISECONDS(5));
+    }
+    wait_until(c, account_of(c, s.maker).dead_letters == ALL - ROOM);
+    assert_int_equal(account_of(c, s.maker).dead_sends, ALL - ROOM);
+    goods g;
+    rk_dead_letter letter;
+    for (rk_u32 i = ROOM; i < ALL; i++) {
+        assert_ok(rk_receive_dead(c->runtime, s.maker, &g, sizeof g, &letter, RK_NO_WAIT));
+        assert_int_equal(g.number, i);
+        assert_string_equal(letter.reason, rk_status_name(RK_TIMED_OUT));
+    }
+    assert_ok(rk_activate(c->runtime, s.taker));
+    for (rk_u32 i = 0; i < ROOM; i++) assert_int_equal(bought(&s).number, i);
+}
+
 static void a_pause_is_not_made_up_for(contract *c)
 {
     /* given a producer that could have made a thousand while it was parked */
@@ -150,6 +174,7 @@ static const contract_case cases[] = {
     { CASE(nothing_is_made_before_its_time), ON_EVERY },
     { CASE(what_is_more_than_one_call_may_send_goes_on_in_the_next), ON_EVERY },
     { CASE(a_slow_consumer_slows_the_producer_and_nothing_is_lost), ON_EVERY },
+    { CASE(with_a_deadline_what_was_made_for_a_slow_consumer_is_dead_letters), ON_EVERY },
     { CASE(a_pause_is_not_made_up_for), NEEDS_STEP },
     { CASE(a_drain_waits_for_what_is_held_back), ON_EVERY },
     { CASE(a_rate_that_cannot_be_is_refused), ON_EVERY },
