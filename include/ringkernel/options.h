@@ -70,7 +70,7 @@ typedef struct rk_runtime_options {
      * no more than that. */
     void (*on_log)(void *user, const rk_log_record *record);
     void *log_user;
-    rk_u64 stall_limit_ns; /* a handler that runs longer is reported and its worker replaced; 0: one second */
+    rk_u64 stall_limit_ns; /* a handler that runs longer is reported, and a worker that it has replaced; 0: one second */
     /* How long who waits, worker or caller, spins before it sleeps. 0: 50 µs, and not at all where slices run on the
      * caller's own processors. */
     rk_u64 spin_ns;
@@ -154,9 +154,9 @@ typedef struct rk_launch_options {
     /* So many dead letters are kept: a warning is logged, and again once all of them were taken. 0: when one is let
      * go for want of room, unless there is a callback. */
     rk_u32 dead_letter_alert;
-    /* How long one call of a handler may run before the kernel counts as hanging, its worker is replaced, and a
-     * supervisor replaces the kernel. From 10 ms; 0: the runtime's stall_limit_ns. On the CPU, with workers; elsewhere
-     * RK_UNSUPPORTED. */
+    /* How long the handlers of one batch may run before the kernel counts as hanging: the log says so, on the CPU its
+     * worker is replaced, and a supervisor replaces the kernel (see supervise.h). From 10 ms; 0: the runtime's
+     * stall_limit_ns. RK_UNSUPPORTED in a single-step runtime, where nobody looks. */
     rk_u64 handler_limit_ns;
     /* The kernel's device: its place in the runtime's list of devices, from 0 on. RK_FROM_KERNEL: at a launch
      * the one with the fewest blocks, at a relaunch the one where it is; another place moves it there.

@@ -11,7 +11,8 @@
  * from it. The old memory is still in the hands of that handler, so its queue and its state are not used
  * again: its account, under the old handle, says what was queued. Who sends from the host finds the new
  * handle by rk_find, rk_supervised_kernel or the event. Kernels that send to it pause at a batch boundary
- * meanwhile; no other kernel notices.
+ * meanwhile; no other kernel notices. On a device what hangs keeps its blocks, so another may find no room beside it;
+ * and in a slice of OpenCL it has the device: there the restart is refused until the handler returns.
  *
  * The strategies are those of Erlang's supervisors (Armstrong, "Making reliable distributed systems in the presence
  * of software errors", 2003). More restarts than the budget within the window *escalate*: the children that are active are

@@ -10,16 +10,18 @@ rk_status rk_check_backends(const rk_class *class, rk_u32 on, const char *name, 
 
 rk_status rk_check_device_options(const rk_launch_options *options)
 {
-    rk_status status = RK_OK;
-    if (options->handler_limit_ns)
-        status = rk_error(RK_UNSUPPORTED,
-                          "handler_limit_ns: a handler on a device can't be replaced while it runs; use 0");
-    if (options->spmd_check)
-        status =
-            rk_error(RK_UNSUPPORTED,
-                     "spmd_check: a device runs the threads of a batch as it likes, and once; use 0, and "
-                     "check the kernel on the CPU");
-    return status;
+    if (!options->spmd_check) return RK_OK;
+    return rk_error(RK_UNSUPPORTED,
+                    "spmd_check: a device runs the threads of a batch as it likes, and once; use 0, and "
+                    "check the kernel on the CPU");
+}
+
+rk_status rk_check_watched(const rk_runtime *runtime, const rk_launch_options *options)
+{
+    if (!options->handler_limit_ns || !runtime->options.single_step) return RK_OK;
+    return rk_error(
+        RK_UNSUPPORTED,
+        "handler_limit_ns: a single-step runtime has no thread that could watch a handler; use 0");
 }
 
 rk_status rk_check_values(const rk_class *class)

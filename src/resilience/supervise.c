@@ -120,6 +120,13 @@ static rk_status restart(rk_supervisor *s, child *c, rk_u32 *kind)
     rk_u32 life =
         rk_kernel_check(s->runtime, c->now, &k) == RK_OK ? rk_atomic_u32(&k->life) : RK_LIFE_TERMINATED;
     if (life == RK_LIFE_ACTIVE && rk_atomic_u32(&k->hung)) {
+        const rk_backend *backend = s->runtime->backend;
+        if (backend->is_costly && backend->is_costly(s->runtime, k))
+            return rk_error(
+                RK_TIMED_OUT,
+                "'%s' can't be replaced before its handler returns: its slice has the device, which "
+                "would be lost with it",
+                k->id);
         c->lost = rk_replace_begin(k);
         return c->lost ? replace(s, c, &fresh)
                        : rk_error(RK_OUT_OF_MEMORY, "'%s': no memory to replace it", k->id);

@@ -94,7 +94,8 @@ typedef struct rk_seat {
     /* Of the service thread and the control side. */
     RK_OWN_LINE rk_u64 watched_progress; /* heartbeat and progress when it was looked at last */
     rk_u64 watched_since_ns;
-    rk_u64 gone_sent; /* messages that came by routes from kernels that are gone */
+    rk_u64 beat, beat_seen_ns, still_ns; /* of a device, see backend/hang.h */
+    rk_u64 gone_sent;                    /* messages that came by routes from kernels that are gone */
     pthread_mutex_t report;
 } rk_seat;
 
@@ -142,7 +143,7 @@ typedef struct rk_host_kernel {
         unstored; /* RK_UNSTORED_*: a copy to the device failed, and is made before it is served (control lock) */
     rk_u32 ending;  /* threads that wait for its end (control lock) */
     rk_u32 stalled; /* atomic */
-    rk_u32 hung;    /* atomic: a handler has been running for the stall limit */
+    rk_u32 hung;    /* atomic: a handler has been running for its limit */
     rk_u64 activated_ns;
     rk_u32 out_event, room_event; /* futex words: something was published to the host; room in a host lane */
     rk_u32 receive_next;          /* shard that a receiver looks at first */
@@ -187,6 +188,8 @@ typedef struct rk_backend {
     void (*stays)(rk_runtime *runtime, rk_host_kernel *kernel);
     /* Give up on what is still running: its worker is never used again. */
     void (*abandon)(rk_runtime *runtime, rk_host_kernel *kernel);
+    /* Would that take all other kernels with it? Unless 0: never. */
+    int (*is_costly)(const rk_runtime *runtime, const rk_host_kernel *kernel);
     /* A device with its own memory, else 0: what the host sees of that is an image. Fetch and store bring a range
      * of it to the host, and to the device; of what a kernel that is served has, only what it doesn't write. */
     rk_status (*fetch)(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
@@ -201,8 +204,8 @@ typedef struct rk_backend {
     void (*ring)(rk_seat *seat);
     /* Shards that wait for room anywhere are visited soon. */
     void (*ring_parked)(rk_runtime *runtime);
-    /* Replace workers whose handler runs longer than the stall limit. `now` counts the time in which the
-     * process ran. */
+    /* Find handlers that run longer than they may, and replace workers that have one. `now` counts the time in which
+     * the process ran. */
     void (*watch)(rk_runtime *runtime, rk_u64 now_ns);
     /* Visit a shard from the calling thread (single step). RK_VISIT_*. */
     rk_u32 (*step)(rk_seat *seat);

@@ -9,8 +9,8 @@
 
 #include "../kernels/contract_a.rk.h"
 
-/* A handler that runs on a device can't be replaced there, nor its threads be run twice. */
-#define DEVICE_REFUSES "handler_limit_ns", "spmd_check"
+/* The threads of a batch can't be run twice on a device. */
+#define DEVICE_REFUSES "spmd_check"
 
 /* Blocks of pools are not copied to an OpenCL device. */
 #define COPIES_REFUSE DEVICE_REFUSES, "travel by reference, and blocks of them are not copied"

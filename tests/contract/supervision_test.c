@@ -683,12 +683,100 @@ static void a_limit_for_handlers_that_nobody_can_keep_is_refused(contract *c)
     assert_status(rk_launch(c->runtime, "echo", &o, &k), RK_INVALID_OPTIONS);
     assert_error_says("handler_limit_ns 9999999 is under 10000000");
     o.handler_limit_ns = RK_SECONDS(1);
-    if (c->variant->single_step || !on_cpu(c)) {
+    if (c->variant->single_step) {
         assert_status(rk_launch(c->runtime, "echo", &o, &k), RK_UNSUPPORTED);
-        assert_error_says("handler_limit_ns");
+        assert_error_says("handler_limit_ns: a single-step runtime has no thread");
     } else {
         assert_ok(rk_launch(c->runtime, "echo", &o, &k));
     }
+}
+
+/* The gate of the kernel "gated". */
+static rk_u32 *gate_of(contract *c, rk_kernel k)
+{
+    return (rk_u32 *)(void *)c->runtime->kernels[k.number]->seats[0].orders->host_rest_;
+}
+
+/* Orders are copied with a slice: what is in the handler can't be reached, and returns by itself. */
+static int is_out_of_reach(const contract *c) { return c->variant->without != 0; }
+
+/* Two messages: the handler of the first waits for the gate, and the other one behind it. */
+static void send_gated(contract *c, rk_kernel k)
+{
+    gated_entry e[] = { { 1, is_out_of_reach(c) ? 3ull << 30 : 0 }, { 2, 0 } };
+    for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_send(c->runtime, k, RK_BODY(e[i]), 0));
+}
+
+static rk_kernel launch_gated(contract *c)
+{
+    rk_launch_options o = small(16);
+    o.handler_limit_ns = RK_MILLISECONDS(50);
+    return launch_active(c, "gated", "gated", &o);
+}
+
+/* A slice of OpenCL has the device for as long as its handler takes, and kernels that stay there may find no room beside
+ * each other. */
+static int has_siblings(const contract *c) { return c->variant->backend != RK_BACKEND_OPENCL; }
+
+static void a_handler_that_runs_too_long_is_told_and_goes_on_when_it_returns(contract *c)
+{
+    rk_launch_options patient = small(16);
+    patient.handler_limit_ns = CONTRACT_PATIENCE; /* on a busy machine any handler may take long */
+    rk_kernel other = { 0, 0 }, k = launch_gated(c);
+    if (has_siblings(c)) other = launch_active(c, "other", "echo", &patient);
+
+    /* when a handler runs for longer than its limit, then that is told, and the others go on */
+    rk_atomic_set_u32(gate_of(c, k), !is_out_of_reach(c));
+    send_gated(c, k);
+    wait_until(c, logged(c, "a handler runs longer than handler_limit_ns") > 0);
+    if (has_siblings(c)) assert_serves(c, other, 7);
+    if (!is_out_of_reach(c)) {
+        rk_launch_options o = small(32);
+        o.kernel_name = in_style(c, "gated");
+        assert_true(rk_atomic_u32(&c->runtime->kernels[k.number]->hung));
+        assert_status(rk_relaunch(c->runtime, k, &o, RK_MILLISECONDS(20)), RK_TIMED_OUT);
+        assert_error_says("'gated'");
+    }
+
+    /* and when it has returned, it has lost nothing, and hangs no more */
+    rk_atomic_set_u32(gate_of(c, k), 0);
+    for (rk_u64 i = 1; i <= 2; i++) assert_int_equal(next_entered(c, k).count, i);
+    wait_until(c, !rk_atomic_u32(&c->runtime->kernels[k.number]->hung));
+    assert_int_equal(info_of(c, k).life, RK_LIFE_ACTIVE);
+}
+
+/* Given a kernel that hangs, when another can't be put in its place without a loss for all, then the supervisor says so,
+ * by its name, until the handler returns; elsewhere another has its id, and the account of the old one its messages. */
+static void a_kernel_that_hangs_is_replaced_where_that_costs_no_other(contract *c)
+{
+    rk_kernel k = launch_gated(c), now;
+    rk_supervised child = { .kernel = k };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ .restarts = 64 }, &child, 1);
+    rk_atomic_set_u32(gate_of(c, k), !is_out_of_reach(c));
+    send_gated(c, k);
+    wait_until(c, noted() >= 1);
+    assert_int_equal(seen.child[0], 0);
+    assert_non_null(strstr(seen.text[0], "'gated' hangs: a handler has been running for its limit"));
+    assert_ok(rk_supervised_kernel(s, 0, &now));
+    if (!has_siblings(c) && c->variant->slices) {
+        assert_int_equal(seen.kind[0], RK_SUPERVISION_REFUSED);
+        assert_int_equal(seen.status[0], RK_TIMED_OUT);
+        assert_non_null(strstr(seen.text[0], "'gated' can't be replaced before its handler returns"));
+        assert_memory_equal(&now, &k, sizeof k);
+        rk_atomic_set_u32(gate_of(c, k), 0);
+        for (rk_u64 i = 1; i <= 2; i++) assert_int_equal(next_entered(c, k).count, i);
+        assert_ok(rk_unsupervise(s));
+        return;
+    }
+    c->ends_quarantined = 1;
+    assert_int_equal(seen.kind[0], RK_SUPERVISION_REPLACED);
+    assert_int_not_equal(now.number, k.number);
+    assert_int_equal(info_of(c, k).life, RK_LIFE_QUARANTINED);
+    assert_int_equal(account_of(c, k).queued, 2);
+    send_gated(c, now); /* its gate is open */
+    for (rk_u64 i = 1; i <= 2; i++) assert_int_equal(next_entered(c, now).count, i);
+    assert_ok(rk_unsupervise(s));
+    rk_atomic_set_u32(gate_of(c, k), 0);
 }
 
 static void a_replacement_has_the_parameters_of_the_old_one(contract *c)
@@ -700,6 +788,7 @@ static void a_replacement_has_the_parameters_of_the_old_one(contract *c)
     rk_launch_options o = small(16);
     o.parameters = marked;
     o.parameter_count = 1;
+    o.handler_limit_ns = CONTRACT_PATIENCE; /* on a busy machine any handler may take long */
     rk_kernel k = launch_active(c, "ledger", "ledger", &o);
     rk_supervised child = { .kernel = k };
     rk_supervisor *s = supervise(c, (rk_supervision_options){ 0 }, &child, 1);
@@ -858,6 +947,8 @@ static const contract_case cases[] = {
     { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_hung_and_goes_on_is_left_alone), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
+    { CASE(a_handler_that_runs_too_long_is_told_and_goes_on_when_it_returns), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_kernel_that_hangs_is_replaced_where_that_costs_no_other), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_replacement_has_the_parameters_of_the_old_one), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_kernel_that_waits_for_room_does_not_hang), NEEDS_THREADS },
     { CASE(what_is_sent_twice_by_hosts_and_by_failing_kernels_counts_once), NEEDS_REGIONS },

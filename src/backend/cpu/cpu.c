@@ -420,10 +420,7 @@ static rk_status cpu_check(const rk_runtime *runtime, const rk_class *class, con
 {
     const rk_attributes *a = class->attributes;
     rk_status found = rk_check_backends(class, RK_ON_CPU, "RK_ON_CPU", "the CPU");
-    if (options->handler_limit_ns && runtime->options.single_step)
-        found = rk_error(
-            RK_UNSUPPORTED,
-            "handler_limit_ns: a single-step runtime has no thread that could watch a handler; use 0");
+    found = rk_error_also(found, rk_check_watched(runtime, options));
     if (a->messaging == RK_MESSAGING_P2P || a->messaging == RK_MESSAGING_NCCL)
         found = rk_error(
             RK_UNSUPPORTED,

@@ -232,6 +232,7 @@ static rk_status cuda_check(const rk_runtime *runtime, const rk_class *class,
         found = rk_error(RK_UNSUPPORTED, "kernel '%s': .shared %u is over the %u bytes of a block of %s",
                          name, a->shared, cuda->device.block_shared, cuda->device.name);
     found = rk_error_also(found, rk_check_device_options(options));
+    found = rk_error_also(found, rk_check_watched(runtime, options));
     return rk_error_also(found, rk_check_values(class));
 }
 

@@ -7,6 +7,7 @@
 #include "../../runtime/futex.h"
 #include "../../runtime/guard.h"
 #include "../../runtime/kernel.h"
+#include "../hang.h"
 #include "../resident.h"
 #include "../slices.h"
 #include "cuda.h"
@@ -252,8 +253,17 @@ void rk_cuda_ring_parked(rk_runtime *runtime)
     if (runtime->options.slices) raise_all(rk_cuda_all(runtime), 0);
 }
 
+/* A stuck block stops nobody else's: nothing is to be replaced. Who looks after its kernel is told. */
 void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns)
 {
-    (void)now_ns; /* a stuck block stops nobody else's: nothing is to be replaced */
+    (void)now_ns;
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&runtime->kernel_count); n++) {
+        rk_host_kernel *k = runtime->kernels[n];
+        if (!k->seat_count) continue;
+        const rk_cuda_runtime *cuda = rk_cuda_on(k);
+        const rk_residence *r = cuda->residence[n];
+        rk_cuda_look(k);
+        rk_hang_watch(k, r && rk_atomic_u32(&r->launched) && !rk_atomic_u32(&cuda->lost), 0);
+    }
     raise_all(rk_cuda_all(runtime), 0);
 }

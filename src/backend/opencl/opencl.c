@@ -151,6 +151,7 @@ static rk_status opencl_check(const rk_runtime *runtime, const rk_class *class,
                      "system_order: on OpenCL what a sender wrote beside its message is not sure to be seen "
                      "across the bus; leave it 0, and send it, or use the backend cpu or cuda"));
     found = rk_error_also(found, rk_check_device_options(options));
+    found = rk_error_also(found, rk_check_watched(runtime, options));
     return rk_error_also(found, rk_check_values(class));
 }
 
@@ -173,6 +174,7 @@ const rk_backend rk_backend_opencl = {
     .serve = rk_opencl_serve,
     .leave = rk_opencl_leave,
     .abandon = rk_opencl_abandon,
+    .is_costly = rk_opencl_is_costly,
     .fetch = rk_opencl_fetch,
     .store = rk_opencl_store,
     .renew = rk_opencl_renew,

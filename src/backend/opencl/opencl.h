@@ -22,6 +22,7 @@
 
 #define RK_OPENCL_BOUNCE (4ull << 20)        /* bytes of the memory that copies go through */
 #define RK_OPENCL_PATIENCE RK_SECONDS(10)    /* for what takes microseconds */
+#define RK_OPENCL_LOOK RK_SECONDS(1)         /* for a look at counters, while a slice is on the device */
 #define RK_OPENCL_BUILDING RK_SECONDS(600)   /* for a driver that compiles at the first launch */
 #define RK_OPENCL_BEGIN RK_SECONDS(2)        /* for the work-groups of a kernel that stays to begin */
 #define RK_OPENCL_ARENA_DEFAULT (1ull << 30) /* bytes, where no ceiling is given */
@@ -116,6 +117,7 @@ typedef struct rk_opencl_runtime {
     pthread_cond_t device_free;
     rk_u32 busy;    /* under the lock: a slice is on the device, and the queue is its own */
     rk_u32 waiting; /* atomic: threads that wait for the device */
+    rk_u32 blocked; /* atomic: somebody has waited for a slice in vain, and it has not landed yet */
     rk_u32 loses;   /* atomic: somebody writes down why the device is lost */
     rk_u32 lost;    /* atomic: the status, once the device is lost and lost_why says why */
     char lost_why[256];
@@ -285,6 +287,7 @@ rk_status rk_opencl_gather(rk_opencl_runtime *cl, rk_opencl_served *served);
 rk_status rk_opencl_serve(rk_runtime *runtime, rk_host_kernel *kernel);
 rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns);
 void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel);
+int rk_opencl_is_costly(const rk_runtime *runtime, const rk_host_kernel *kernel);
 rk_status rk_opencl_renew(rk_host_kernel *kernel);
 void rk_opencl_look(rk_host_kernel *kernel);
 rk_u32 rk_opencl_step(rk_seat *seat);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../../runtime/futex.h"
+#include "../hang.h"
 #include "../slices.h"
 #include "opencl.h"
 
@@ -134,6 +135,7 @@ static void land(rk_opencl_runtime *cl, rk_opencl_flight *f)
     fit_visits(served, now - from);
     cl->landed_ns = served->landed_ns = now;
     served->in_air--;
+    rk_atomic_set_u32(&cl->blocked, 0);
     if (rk_opencl_land(cl, f) != RK_OK) return;
     int parked = is_parked(served->kernel); /* perhaps with a part of its batch on its way */
     if (are_connected(cl, served) && (served->worked || parked)) {
@@ -286,5 +288,28 @@ void rk_opencl_ring_parked(rk_runtime *runtime)
     wake(cl);
 }
 
-/* Nothing can be replaced: a handler that runs too long has the queue. */
-void rk_opencl_watch(rk_runtime *runtime, rk_u64 now_ns) { (void)runtime, (void)now_ns; }
+/* The slice that runs, of those in the air; 0: none does, or it is another kernel's. */
+static rk_u64 running_slice(rk_opencl_runtime *cl, const rk_opencl_served *served)
+{
+    const rk_opencl_flight *f = rk_opencl_oldest(cl);
+    return f && f->served == served && f->ended && rk_opencl_stage(cl, f->ended) == RK_CL_RUNNING ? f->slice
+                                                                                                  : 0;
+}
+
+/* Nothing is to be replaced. Of a kernel in slices the counts come with the answer, so it is the slice that takes too
+ * long; where memory is shared, both must stand still. */
+void rk_opencl_watch(rk_runtime *runtime, rk_u64 now_ns)
+{
+    (void)now_ns;
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    for (rk_u32 n = 1; n <= kernels(cl); n++) {
+        rk_host_kernel *k = runtime->kernels[n];
+        if (!k->seat_count) continue;
+        pthread_mutex_lock(&cl->device_lock);
+        const rk_opencl_served *served = rk_atomic_u32(&cl->lost) ? 0 : cl->served[n];
+        const int stays = served && served->stay;
+        const rk_u64 slice = served && !stays ? running_slice(cl, served) : 0;
+        pthread_mutex_unlock(&cl->device_lock);
+        rk_hang_watch(k, slice || stays, slice);
+    }
+}

@@ -75,11 +75,6 @@ static void options_that_only_workers_can_keep_are_refused(void **state)
     rk_kernel kernel;
     rk_launch_options o = rk_production();
     OK(open_runtime());
-    o.kernel_name = "sink";
-    o.handler_limit_ns = RK_SECONDS(1);
-    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);
-    assert_error_says("handler_limit_ns: a handler on a device can't be replaced");
-    o.handler_limit_ns = 0;
     o.kernel_name = "sink_spmd";
     o.spmd_check = 1;
     assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);

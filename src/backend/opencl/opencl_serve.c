@@ -98,14 +98,16 @@ rk_status rk_opencl_renew(rk_host_kernel *kernel)
 }
 
 /* A slice brings how far it came; what was counted on the way is brought when somebody asks, and what others send to a
- * kernel at rest. */
+ * kernel at rest. While a slice takes long, what is seen is what there was before it: what it handles is queued still. */
 void rk_opencl_look(rk_host_kernel *kernel)
 {
     rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
     const rk_layout *l = &kernel->layout;
-    if (!kernel->seat_count || rk_atomic_u32(&cl->lost) ||
-        rk_opencl_lock(cl, rk_opencl_patience(cl)) != RK_OK)
-        return;
+    const rk_u64 within_ns = rk_atomic_u32(&cl->blocked) ? 0 : RK_OPENCL_LOOK;
+    if (!kernel->seat_count || rk_atomic_u32(&cl->lost)) return;
+    const rk_status status = rk_opencl_lock(cl, rk_monotonic_ns() + within_ns);
+    if (status == RK_TIMED_OUT) rk_atomic_set_u32(&cl->blocked, 1);
+    if (status != RK_OK) return;
     rk_opencl_served *served = cl->served[kernel->number];
     if (served && (cl->stays || served->counted != cl->slices) && rk_opencl_count(cl, kernel) == RK_OK)
         served->counted =
@@ -158,6 +160,16 @@ void rk_opencl_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
     }
     pthread_mutex_unlock(&cl->device_lock);
     if (!stays) rk_opencl_lose(cl, why);
+}
+
+int rk_opencl_is_costly(const rk_runtime *runtime, const rk_host_kernel *kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    pthread_mutex_lock(&cl->device_lock);
+    const rk_opencl_served *served = cl->served[kernel->number];
+    const int in_slices = served && !served->stay;
+    pthread_mutex_unlock(&cl->device_lock);
+    return in_slices;
 }
 
 void rk_opencl_tell_failure(rk_host_kernel *kernel)
