@@ -260,6 +260,11 @@ if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
             XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
         set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
     endforeach()
+    rk_add_test(opencl_hanging ${PROJECT_SOURCE_DIR}/tests/contract/supervision_test.c supervision_test *replaced_where*)
+    set_property(TEST opencl_hanging APPEND PROPERTY ENVIRONMENT RK_CONTRACT_VARIANTS=opencl-slices,opencl-shared,opencl-persistent
+        RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120 POCL_CACHE_DIR=${PROJECT_BINARY_DIR}/opencl-cache
+        XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
+    set_tests_properties(opencl_hanging PROPERTIES TIMEOUT 600)
     rk_add_test(opencl_stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.c stress --backend opencl --seconds 2 --seed 1)
     set_property(TEST opencl_stress APPEND PROPERTY ENVIRONMENT POCL_CACHE_DIR=${PROJECT_BINARY_DIR}/opencl-cache
         XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
@@ -269,6 +274,7 @@ endif()
 # --- the contract on the emulated GPU: the kernels' own code, for what a mock can't say of it --------------------
 if(TARGET emulated_cuda AND NOT RK_SANITIZE)
     set(emulated LD_LIBRARY_PATH=${PROJECT_BINARY_DIR}/tests/emulator XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/emulated-cache)
+    set(emulated_supervision_variants "cuda-persistent,cuda-slices")
     # Of all, which pass there but for a few that wait for more than it is good for, those that say most for the time that they take.
     foreach(suite queues routes requests snapshot checkpoint together leaving timers relaunch supersteps drain expiry deduplication
                   bands payload_relaunch dead_letters supervision barriers state)
@@ -277,8 +283,11 @@ if(TARGET emulated_cuda AND NOT RK_SANITIZE)
         if(NOT can_build)
             continue()
         endif()
+        if(NOT ${name}_variants)
+            set(${name}_variants cuda-persistent)
+        endif()
         rk_add_test(${name} ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c ${suite}_test)
-        set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${emulated} RK_CONTRACT_VARIANTS=cuda-persistent
+        set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${emulated} RK_CONTRACT_VARIANTS=${${name}_variants}
             RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120)
     endforeach()
     rk_add_test(emulated_batches ${PROJECT_SOURCE_DIR}/tests/contract/payload_test.c payload_test *batch_handler*)

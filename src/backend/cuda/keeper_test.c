@@ -220,6 +220,43 @@ static void a_kernel_that_failed_is_launched_again_by_its_owner_alone(void **sta
     AWAIT(beat_of(kernel) > beat);
 }
 
+static struct {
+    rk_u32 count, kind[4]; /* count: atomic */
+    rk_status status[4];
+} told;
+
+static void note(void *user, const rk_supervision_event *event)
+{
+    (void)user;
+    const rk_u32 at = told.count % 4;
+    told.kind[at] = event->kind;
+    told.status[at] = event->status;
+    rk_atomic_set_u32(&told.count, told.count + 1);
+}
+
+/* What a lost device had is restarted no more: each try says so, and then somebody has to open it again. */
+static void a_lost_device_is_told_to_supervisors_until_they_escalate(void **state)
+{
+    (void)state;
+    open_runtime();
+    const rk_supervised child = { .kernel = active("a", "sink") };
+    const rk_supervision_options o = { RK_SUPERVISION_OPTIONS, .restarts = 2, .window_ns = RK_SECONDS(3600),
+                                       .on_event = note };
+    rk_supervisor *supervisor;
+    told.count = 0;
+    OK(rk_supervise(runtime, &o, &child, 1, &supervisor));
+    lose_device();
+    AWAIT(rk_atomic_u32(&told.count) == 3);
+    for (rk_u32 i = 0; i < 2; i++) {
+        assert_int_equal(told.kind[i], RK_SUPERVISION_REFUSED);
+        assert_int_equal(told.status[i], RK_DEVICE_LOST);
+    }
+    assert_int_equal(told.kind[2], RK_SUPERVISION_ESCALATED);
+    OK(rk_unsupervise(supervisor));
+    OK(rk_close(runtime));
+    runtime = 0;
+}
+
 static void a_lost_device_is_logged_once(void **state)
 {
     (void)state;
@@ -714,6 +751,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_kernel_that_failed_is_told_once),
     TEST(a_kernel_that_failed_is_launched_again_by_its_owner_alone),
     TEST_LOST(a_lost_device_is_logged_once),
+    TEST_LOST(a_lost_device_is_told_to_supervisors_until_they_escalate),
     TEST(the_clock_is_set_anew_each_second),
     TEST(how_far_the_clock_is_off_and_drifts_is_told),
     TEST(a_clock_of_ones_own_is_told_as_it_moves),

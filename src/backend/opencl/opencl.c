@@ -90,6 +90,7 @@ static rk_status opencl_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling
     cl->runtime = runtime;
     cl->patience_ns = RK_OPENCL_PATIENCE;
     cl->building_ns = RK_OPENCL_BUILDING;
+    cl->look_ns = RK_OPENCL_LOOK;
     cl->begin_ns = RK_OPENCL_BEGIN;
     make_locks(cl);
     runtime->backend_data = cl;

@@ -107,7 +107,7 @@ typedef struct rk_opencl_runtime {
     rk_opencl api;
     rk_opencl_device device;
     rk_cl_context context;
-    rk_u64 patience_ns, building_ns;
+    rk_u64 patience_ns, building_ns, look_ns;
     /* opencl_queue.c */
     rk_cl_queue queue;
     rk_cl_event last; /* of the last command; 0: none since the last wait */

@@ -7,6 +7,7 @@ static rk_kernel two_in_the_air(void)
 {
     rk_kernel kernel = launched();
     rk_opencl_of(runtime)->patience_ns = RK_SECONDS(60); /* both run as long as the test wants */
+    rk_opencl_of(runtime)->look_ns = RK_SECONDS(60);
     launches_are(MOCK_LAUNCH_WAITS);
     OK(rk_activate(runtime, kernel));
     AWAIT(launches() == 1);
@@ -45,6 +46,25 @@ static void the_device_is_had_when_both_slices_have_landed(void **state)
     rk_kernel kernel = two_in_the_air();
     release(2);
     OK(rk_kernel_information(runtime, kernel, &info)); /* fetches counters */
+    assert_int_equal(in_air(), 0);
+}
+
+static void of_those_who_look_one_waits_for_a_slice_in_vain(void **state)
+{
+    rk_kernel_info info;
+    (void)state;
+    rk_kernel kernel = two_in_the_air();
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    cl->look_ns = RK_MILLISECONDS(1);
+    OK(rk_kernel_information(runtime, kernel, &info));
+    assert_int_equal(in_air(), 2);
+    cl->look_ns = RK_SECONDS(3600);
+    OK(rk_kernel_information(runtime, kernel, &info)); /* or for an hour */
+    assert_int_equal(in_air(), 2);
+    release(1);
+    AWAIT(!rk_atomic_u32(&cl->blocked));
+    release(2);
+    OK(rk_kernel_information(runtime, kernel, &info));
     assert_int_equal(in_air(), 0);
 }
 
@@ -132,6 +152,7 @@ int main(void)
         TEST(a_second_slice_departs_while_the_first_runs),
         TEST(a_third_slice_waits_until_the_first_has_landed),
         TEST(the_device_is_had_when_both_slices_have_landed),
+        TEST(of_those_who_look_one_waits_for_a_slice_in_vain),
         TEST(a_first_slice_that_fails_takes_the_second_with_it),
         TEST(a_second_slice_that_fails_leaves_what_the_first_brought),
         TEST(what_an_answer_has_no_room_for_comes_with_the_next_slices),

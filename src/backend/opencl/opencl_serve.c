@@ -103,7 +103,7 @@ void rk_opencl_look(rk_host_kernel *kernel)
 {
     rk_opencl_runtime *cl = rk_opencl_of(kernel->runtime);
     const rk_layout *l = &kernel->layout;
-    const rk_u64 within_ns = rk_atomic_u32(&cl->blocked) ? 0 : RK_OPENCL_LOOK;
+    const rk_u64 within_ns = rk_atomic_u32(&cl->blocked) ? 0 : cl->look_ns;
     if (!kernel->seat_count || rk_atomic_u32(&cl->lost)) return;
     const rk_status status = rk_opencl_lock(cl, rk_monotonic_ns() + within_ns);
     if (status == RK_TIMED_OUT) rk_atomic_set_u32(&cl->blocked, 1);
