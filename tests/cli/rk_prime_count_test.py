@@ -39,6 +39,13 @@ class PrimeCount(Case):
         self.assertEqual(done.stdout, b'{"from":0,"to":10,"primes":4,"missing":0}\n')
         self.assertEqual([letter["reason"] for letter in done.letters], ["not_a_range"])
 
+    def test_a_row_that_comes_while_sixty_four_ranges_are_open_is_a_dead_letter(self):
+        ranges = self.write("many.csv", "from,to\n" + "".join(f"{n},{n + 8}\n" for n in range(70)))
+        done = self.run_app(APP / "app.yaml", "--input", ranges, "--set", "count.dead=2")  # no range is ever finished
+        self.assertEqual(done.stdout, b"")
+        self.assertEqual([(letter["row"], letter["reason"]) for letter in done.letters],
+                         [(row, "too_many_open") for row in range(65, 71)])
+
 
 if __name__ == "__main__":
     rk_command.main()

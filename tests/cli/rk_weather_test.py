@@ -89,8 +89,13 @@ class Weather(Case):
 
     def test_what_cannot_be_is_a_dead_letter_and_in_no_average(self):
         rows = self.data.splitlines(True)
-        wrong = ["500,61,1000,3\n", "-1,5,1000,3\n", "501,5,849.9,3\n", "502,5,1000,-0.1\n", "503,5\n", "x,5,1000,3\n"]
-        rows[400:400] = wrong
+        wrong = ["500,60.1,1000,3\n", "500,-60.1,1000,3\n", "-1,5,1000,3\n", "501,5,849.9,3\n", "501,5,1100.1,3\n",
+                 "502,5,1000,-0.1\n", "502,5,1000,120.1\n", "503,5\n", "x,5,1000,3\n"]
+        just_right = ["500,60,1000,3\n", "500,-60,1000,3\n", "0,5,1000,3\n", "501,5,850,3\n", "501,5,1100,3\n",
+                      "502,5,1000,0\n", "502,5,1000,120\n"]
+        rows[400:400] = wrong + just_right
+        done = expected.compute("".join(rows), every=1)
+        self.assertEqual([row for row, _ in done[1]], list(range(400, 400 + len(wrong))))
         self.check("".join(rows), every=1)
 
     def test_one_wild_reading_leaves_nothing_behind(self):
