@@ -80,6 +80,12 @@ class Served(unittest.TestCase):
         short = self.changed(self.answers, lambda lines: lines[:-1])
         self.assertIn(f"{COUNT - 1} answers", expected.mistakes_of(other, IMAGES, short)[0])
 
+    def test_a_row_that_comes_again_takes_the_place_of_the_first(self):
+        again = self.changed(WEIGHTS, lambda lines: [lines[0], lines[1].replace(lines[1].split(",")[2], "9", 1), *lines[1:]])
+        done = self.run_it(weights=again)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(expected.mistakes_of(WEIGHTS, IMAGES, self.answers), [])
+
     def test_what_is_wrong_is_told(self):
         def without_a_row(lines):
             return lines[:5] + lines[6:]
@@ -87,11 +93,14 @@ class Served(unittest.TestCase):
         def with_a_row_too_many(lines):
             return lines + [lines[1].replace("0,0,", "0,32,", 1)]
 
+        def with_a_layer_too_many(lines):
+            return lines + [lines[1].replace("0,0,", "2,0,", 1)]
+
         def with_a_field_too_few(lines):
             return lines[:5] + [lines[5].rsplit(",", 1)[0]] + lines[6:]
 
         for edit, told in ((without_a_row, "41 rows of weights were sent"), (with_a_row_too_many, "no_such_row"),
-                           (with_a_field_too_few, "weights.csv: row 5: ")):
+                           (with_a_layer_too_many, "no_such_row"), (with_a_field_too_few, "weights.csv: row 5: ")):
             with self.subTest(told):
                 done = self.run_it(weights=self.changed(WEIGHTS, edit))
                 self.assertEqual(done.returncode, 1)

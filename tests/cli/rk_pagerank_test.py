@@ -58,6 +58,16 @@ class PageRank(Case):
         self.assertIn("too_many_vertices", [letter["reason"] for letter in done.letters])
         self.assertIn("incomplete", [letter["reason"] for letter in done.letters])
 
+    def test_one_edge_too_many_leaves_no_ranks(self):
+        rows = self.write("edges.csv", "from,to\n1,0\n" + "0,1\n" * (1 << 17))
+        done = self.run_app(APP / "app.yaml", "--input", rows, "--set", "rank.shards=1")
+        self.assertEqual(done.stdout, b"")
+        self.assertEqual([letter["reason"] for letter in done.letters], ["too_many_edges", "incomplete"])
+
+    def test_a_graph_without_edges_has_no_ranks(self):
+        done = self.run_app(APP / "app.yaml", "--input", self.write("edges.csv", "from,to\n"))
+        self.assertEqual((done.stdout, done.letters), (b"", []))
+
     def test_debians_packages_have_the_ranks_of_the_reference(self):
         known = subprocess.run(["apt-cache", "pkgnames"], capture_output=True, check=False) if shutil.which("apt-cache") else None
         if known is None or len(known.stdout.split()) < 10000:

@@ -24,15 +24,26 @@ class PrimeCount(Case):
         for arguments in ((), ("--workers", "3")):
             self.assertEqual(self.rows(*arguments), kept)
 
+    def check_what_is_there(self, row):
+        """The count of a row is that of the parts that it doesn't say are missing."""
+        length = (row["to"] - row["from"]) // 4
+        parts = [(row["from"] + length * w, row["from"] + length * (w + 1) if w < 3 else row["to"]) for w in range(4)]
+        there = [primes(*parts[w]) for w in range(4) if not row["missing"] >> w & 1]
+        self.assertEqual(row["primes"], sum(there))
+
     def test_a_dead_worker_is_named_and_the_rest_is_counted(self):
         rows = list(map(json.loads, self.rows("--set", "count.dead=2", "--set", "scatter.timeout_ns=1000000000")))
         self.assertEqual(len(rows), 20)
         for row in rows:
             self.assertTrue(row["missing"] & 4)
-            length = (row["to"] - row["from"]) // 4
-            parts = [(row["from"] + length * w, row["from"] + length * (w + 1) if w < 3 else row["to"]) for w in range(4)]
-            there = [primes(*parts[w]) for w in range(4) if not row["missing"] >> w & 1]
-            self.assertEqual(row["primes"], sum(there))
+            self.check_what_is_there(row)
+
+    def test_what_comes_too_late_is_in_no_count(self):
+        ranges = self.write("many.csv", "from,to\n" + "".join(f"{n},{n + 400}\n" for n in range(1000)))
+        rows = list(map(json.loads, self.rows("--input", ranges, "--set", "scatter.timeout_ns=1")))
+        self.assertTrue(any(row["missing"] for row in rows))
+        for row in rows:
+            self.check_what_is_there(row)
 
     def test_a_row_that_is_no_range_is_a_dead_letter(self):
         done = self.run_app(APP / "app.yaml", "--input", self.write("ranges.csv", "from,to\n5,5\n0,10\n"))

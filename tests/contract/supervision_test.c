@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "runtime/core.h"
+#include "runtime/replace.h"
 
 #define EVENTS 64u
 typedef struct events {
@@ -206,6 +207,18 @@ static void a_strategy_says_who_is_launched_again(contract *c)
     }
 }
 
+/* The level of the supervisor's first line that begins so; 0: there is none. */
+static rk_u32 level_of(contract *c, const char *begin)
+{
+    rk_u32 level = 0;
+    pthread_mutex_lock(&c->lock);
+    for (rk_u32 i = 0; i < c->logged && i < CONTRACT_LOGS && !level; i++)
+        if (!strcmp(c->log[i].kernel, "supervisor") && !strncmp(c->log[i].text, begin, strlen(begin)))
+            level = c->log[i].level;
+    pthread_mutex_unlock(&c->lock);
+    return level;
+}
+
 static void more_failures_than_the_budget_escalate_and_nothing_is_lost(contract *c)
 {
     rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", 0) },
@@ -225,6 +238,8 @@ static void more_failures_than_the_budget_escalate_and_nothing_is_lost(contract 
     assert_int_equal(info_of(c, a).life, RK_LIFE_FAILED);
     assert_int_equal(info_of(c, b).life, RK_LIFE_INACTIVE);
     assert_int_equal(info_of_supervisor(s).escalated, 1);
+    assert_int_equal(level_of(c, "restarted: 'a' failed: "), RK_WARNING);
+    assert_int_equal(level_of(c, "escalated: 'a' failed: "), RK_ERROR);
     assert_status(rk_supervisor_look(s), RK_LIMIT);
     assert_int_equal(info_of(c, a).epoch, 3);
 
@@ -355,6 +370,30 @@ static void one_whose_handler_takes_long_is_restarted_with_others_when_it_return
     assert_int_equal(info_of(c, children[1].kernel).epoch, 2);
     wait_until(c, info_of(c, children[1].kernel).life == RK_LIFE_ACTIVE);
     assert_next(c, children[1].kernel, 1);
+    assert_ok(rk_unsupervise(s));
+}
+
+/* Given two that are restarted together, of which the one that is well was refused it and stands still, when the other fails
+ * once more, then both go on. */
+static void one_that_waits_to_be_restarted_goes_on_with_the_next_that_fails(contract *c)
+{
+    static rk_u32 refusals;
+    refusals = 1;
+    rk_supervised children[] = { { .kernel = launch_active(c, "a", "ledger", 0) },
+                                 { launch_active(c, "b", "ledger", 0), RK_STATE_RESTORE, 0, refuse,
+                                   &refusals } };
+    const rk_kernel a = children[0].kernel, b = children[1].kernel;
+    rk_supervisor *s =
+        supervise(c, (rk_supervision_options){ .strategy = RK_ONE_FOR_ALL, .restarts = 10 }, children, 2);
+    fail_with(c, a, 1);
+    assert_status(rk_supervisor_look(s), RK_IO);
+    assert_int_equal(info_of(c, b).life, RK_LIFE_INACTIVE);
+    settle(c);
+    fail_with(c, a, 2);
+    assert_ok(rk_supervisor_look(s));
+    assert_int_equal(info_of(c, b).life, RK_LIFE_ACTIVE);
+    enter(c, b, 1);
+    assert_int_equal(next_entered(c, b).count, 56);
     assert_ok(rk_unsupervise(s));
 }
 
@@ -709,9 +748,19 @@ static void send_gated(contract *c, rk_kernel k)
 
 static rk_kernel launch_gated(contract *c)
 {
+    static const rk_parameter marked[] = { { "mark", "77" } };
     rk_launch_options o = small(16);
     o.handler_limit_ns = RK_MILLISECONDS(50);
+    o.parameters = marked;
+    o.parameter_count = 1;
     return launch_active(c, "gated", "gated", &o);
+}
+
+static entered next_gated(contract *c, rk_kernel k)
+{
+    gated_entry e = { 3, 0 };
+    assert_ok(rk_send(c->runtime, k, RK_BODY(e), 0));
+    return next_entered(c, k);
 }
 
 /* A slice of OpenCL has the device for as long as its handler takes, and kernels that stay there may find no room beside
@@ -774,9 +823,41 @@ static void a_kernel_that_hangs_is_replaced_where_that_costs_no_other(contract *
     assert_int_equal(info_of(c, k).life, RK_LIFE_QUARANTINED);
     assert_int_equal(account_of(c, k).queued, 2);
     send_gated(c, now); /* its gate is open */
-    for (rk_u64 i = 1; i <= 2; i++) assert_int_equal(next_entered(c, now).count, i);
+    for (rk_u64 i = 1; i <= 2; i++) {
+        const entered e = next_entered(c, now);
+        assert_int_equal(e.count, i);
+        assert_int_equal(e.mark, 77);
+    }
     assert_ok(rk_unsupervise(s));
     rk_atomic_set_u32(gate_of(c, k), 0);
+}
+
+/* Given one that hangs, and whose state can't be restored at first, then another is in its place when it can; and in the
+ * place of that one, too, when it hangs. */
+static void a_replacement_that_is_refused_is_tried_again_and_may_be_replaced(contract *c)
+{
+    static rk_u32 refusals;
+    rk_kernel k = launch_gated(c), now = k;
+    rk_supervised child = { k, RK_STATE_RESTORE, 0, refuse, &refusals };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ .restarts = 64 }, &child, 1);
+    c->ends_quarantined = 1;
+    for (rk_u32 i = 0; i < 2; i++) {
+        const rk_u32 before = noted();
+        refusals = 1;
+        rk_u32 *gate = gate_of(c, now);
+        rk_atomic_set_u32(gate, 1);
+        send_gated(c, now);
+        wait_until(c, noted() == before + 2);
+        assert_int_equal(seen.kind[before], RK_SUPERVISION_REFUSED);
+        assert_int_equal(seen.status[before], RK_IO);
+        assert_int_equal(seen.kind[before + 1], RK_SUPERVISION_REPLACED);
+        assert_ok(rk_supervised_kernel(s, 0, &now));
+        assert_int_equal(next_gated(c, now).count, 56); /* what restore had made of it, and one more */
+        rk_atomic_set_u32(gate, 0);
+    }
+    const rk_kernel last = rk_replacement_of(c->runtime, k);
+    assert_memory_equal(&last, &now, sizeof now);
+    assert_ok(rk_unsupervise(s));
 }
 
 static void a_replacement_has_the_parameters_of_the_old_one(contract *c)
@@ -938,6 +1019,7 @@ static const contract_case cases[] = {
     { CASE(one_whose_handler_takes_long_is_restarted_with_others_when_it_returns),
       NEEDS_REGIONS | NEEDS_WORKERS | NEEDS_CPU },
     { CASE(siblings_stop_from_the_last_and_start_from_the_first), NEEDS_REGIONS | NEEDS_WORKERS | NEEDS_CPU },
+    { CASE(one_that_waits_to_be_restarted_goes_on_with_the_next_that_fails), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(who_was_stopped_or_ended_by_somebody_is_left_alone), NEEDS_REGIONS },
     { CASE(a_kernel_that_hangs_is_replaced_and_its_siblings_go_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(what_a_hanging_kernel_had_sent_is_known_after_it_was_terminated), NEEDS_THREADS | NEEDS_CPU },
@@ -949,6 +1031,8 @@ static const contract_case cases[] = {
     { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
     { CASE(a_handler_that_runs_too_long_is_told_and_goes_on_when_it_returns), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_kernel_that_hangs_is_replaced_where_that_costs_no_other), NEEDS_REGIONS | NEEDS_THREADS },
+    { CASE(a_replacement_that_is_refused_is_tried_again_and_may_be_replaced),
+      NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_replacement_has_the_parameters_of_the_old_one), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_kernel_that_waits_for_room_does_not_hang), NEEDS_THREADS },
     { CASE(what_is_sent_twice_by_hosts_and_by_failing_kernels_counts_once), NEEDS_REGIONS },

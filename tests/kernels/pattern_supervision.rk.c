@@ -26,7 +26,7 @@ RK_HANDLER(gated, gated_entry, msg, ledger_state, self, .state = RK_PER_SHARD, .
         closed = rk_load_u32(gate, RK_RELAXED, RK_SCOPE_SYSTEM);
         if (left) left--;
     }
-    entered e = { msg->number, ++self->count, rk_is_redelivered(RK_ARG), 0 };
+    entered e = { msg->number, ++self->count, rk_is_redelivered(RK_ARG), RK_PARAM_OF(mark) };
     rk_send(RK_ARG, &e);
 }
 
