@@ -75,17 +75,17 @@ static void watch_kernel(rk_host_kernel *k, rk_u64 now)
 static void watch(rk_runtime *runtime, rk_thread_record *self, rk_u64 now)
 {
     rk_u32 count = __atomic_load_n(&runtime->kernel_count, __ATOMIC_ACQUIRE);
-    /* Who holds the control lock may wait for the very worker that is stuck: that call deals with it
-     * itself. */
-    if (pthread_mutex_trylock(&runtime->control) == 0) {
-        runtime->backend->watch(runtime, now);
-        pthread_mutex_unlock(&runtime->control);
-    }
     for (rk_u32 n = 1; n <= count; n++) {
         rk_host_kernel *k = __atomic_load_n(&runtime->kernels[n], __ATOMIC_ACQUIRE);
         if (!k || !enter(self, k)) continue;
         watch_kernel(k, now);
         rk_guard_leave(self);
+    }
+    /* Who holds the control lock may wait for the very worker that is stuck: that call deals with it
+     * itself. */
+    if (pthread_mutex_trylock(&runtime->control) == 0) {
+        runtime->backend->watch(runtime, now);
+        pthread_mutex_unlock(&runtime->control);
     }
 }
 

@@ -262,7 +262,7 @@ void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns)
         if (!k->seat_count) continue;
         const rk_cuda_runtime *cuda = rk_cuda_on(k);
         const rk_residence *r = cuda->residence[n];
-        rk_cuda_look(k); /* the service thread may not, while it is launched again */
+        if (!rk_atomic_u32(&k->gate)) rk_cuda_look(k); /* else the service thread just has */
         rk_hang_watch(k, r && rk_atomic_u32(&r->launched) && !rk_atomic_u32(&cuda->lost), 0);
     }
     raise_all(rk_cuda_all(runtime), 0);
