@@ -750,7 +750,7 @@ static rk_kernel launch_gated(contract *c)
 {
     static const rk_parameter marked[] = { { "mark", "77" } };
     rk_launch_options o = small(16);
-    o.handler_limit_ns = RK_MILLISECONDS(50);
+    o.handler_limit_ns = RK_MILLISECONDS(300);
     o.parameters = marked;
     o.parameter_count = 1;
     return launch_active(c, "gated", "gated", &o);
@@ -806,8 +806,8 @@ static void a_kernel_that_hangs_is_replaced_where_that_costs_no_other(contract *
     wait_until(c, noted() >= 1);
     assert_int_equal(seen.child[0], 0);
     assert_non_null(strstr(seen.text[0], "'gated' hangs: a handler has been running for its limit"));
-    assert_ok(rk_supervised_kernel(s, 0, &now));
     if (!has_siblings(c) && c->variant->slices) {
+        assert_ok(rk_supervised_kernel(s, 0, &now));
         assert_int_equal(seen.kind[0], RK_SUPERVISION_REFUSED);
         assert_int_equal(seen.status[0], RK_TIMED_OUT);
         assert_non_null(strstr(seen.text[0], "'gated' can't be replaced before its handler returns"));
@@ -819,6 +819,8 @@ static void a_kernel_that_hangs_is_replaced_where_that_costs_no_other(contract *
     }
     c->ends_quarantined = 1;
     assert_int_equal(seen.kind[0], RK_SUPERVISION_REPLACED);
+    assert_ok(rk_unsupervise(s)); /* on a busy machine the next one may take long, too */
+    assert_ok(rk_find(c->runtime, "gated", &now));
     assert_int_not_equal(now.number, k.number);
     assert_int_equal(info_of(c, k).life, RK_LIFE_QUARANTINED);
     assert_int_equal(account_of(c, k).queued, 2);
@@ -828,7 +830,6 @@ static void a_kernel_that_hangs_is_replaced_where_that_costs_no_other(contract *
         assert_int_equal(e.count, i);
         assert_int_equal(e.mark, 77);
     }
-    assert_ok(rk_unsupervise(s));
     rk_atomic_set_u32(gate_of(c, k), 0);
 }
 
