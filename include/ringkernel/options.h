@@ -72,8 +72,8 @@ typedef struct rk_runtime_options {
     void *log_user;
     rk_u64
         stall_limit_ns; /* a handler that runs longer is reported, and a worker that it has replaced; 0: one second */
-    /* How long who waits, worker or caller, spins before it sleeps. 0: 50 µs, and not at all where slices run on the
-     * caller's own processors. */
+    /* How long who waits, worker or caller, spins before it sleeps. 0: 50 µs, and not at all where copy slices run on
+     * the caller's own processors. Where slices without copies do, it gives the processor away in between. */
     rk_u64 spin_ns;
     const char
         *cache_folder; /* compiled kernels; 0: $XDG_CACHE_HOME/ringkernel, ~/.cache/ringkernel or /tmp */

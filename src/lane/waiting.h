@@ -2,6 +2,8 @@
 #ifndef RK_LANE_WAITING_H
 #define RK_LANE_WAITING_H
 
+#include <sched.h>
+
 #include "../runtime/core.h"
 #include "../runtime/futex.h"
 
@@ -10,12 +12,14 @@ typedef struct rk_wait {
     rk_u64 spin_until_ns;
     rk_u32 rounds;
     rk_u64 nap_ns; /* of the last sleep that nobody could have ended */
+    rk_u32 yields; /* as the runtime says */
 } rk_wait;
 
 static inline rk_wait rk_wait_begin(const rk_runtime *runtime, rk_u64 timeout_ns)
 {
     rk_u64 now = rk_monotonic_ns();
-    rk_wait wait = { timeout_ns > ~now ? ~0ull : now + timeout_ns, now + runtime->options.spin_ns, 0, 0 };
+    rk_wait wait = { timeout_ns > ~now ? ~0ull : now + timeout_ns, now + runtime->options.spin_ns, 0, 0,
+                     rk_atomic_u32(&runtime->yields) };
     return wait;
 }
 
@@ -23,10 +27,14 @@ static inline rk_wait rk_wait_begin(const rk_runtime *runtime, rk_u64 timeout_ns
 #define RK_WAIT_SLEEP 1u /* announce that you sleep, look once more, then sleep until rung */
 #define RK_WAIT_OVER 2u
 
-/* One more round. Looks at the time every 16th. */
+/* One more round. Looks at the time every 16th, or, since others may have had the processor for long, every one that
+ * gave it away. */
 static inline rk_u32 rk_wait_round(rk_wait *wait)
 {
-    if (++wait->rounds % 16) {
+    wait->rounds++;
+    if (wait->yields) {
+        sched_yield();
+    } else if (wait->rounds % 16) {
         rk_port_spin(wait->rounds);
         return RK_WAIT_SPIN;
     }

@@ -418,6 +418,8 @@ static void serve(rk_cl_kernel kernel)
             orders->progress++;
             orders->phase = RK_PHASE_ENDED;
         }
+        ((rk_orders *)(void *)(arena + shard->orders))->visit =
+            __atomic_load_n(&state.works, __ATOMIC_SEQ_CST) ? RK_VISIT_WORKED : RK_VISIT_IDLE;
         rk_answer_begin(parcel, s, answer, shard, arena);
         rk_answer_pack(back, answer, shard, arena, 0, 1);
         rk_answer_end(answer, shard, arena);

@@ -25,6 +25,7 @@ typedef struct mock_opencl {
     int result;
     int launch;         /* atomic: MOCK_LAUNCH_*, of launches that serve a shard */
     int warm_up;        /* the same, of those that serve none */
+    int works;          /* atomic: 1: a shard that was served says that its last visit still found work */
     int stay;           /* MOCK_STAY_* */
     int deaf;           /* 1: a running kernel does not see what the host writes */
     int hasty;          /* 1: the host sees what a kernel writes last before the rest */

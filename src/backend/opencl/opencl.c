@@ -79,8 +79,11 @@ static void choose_mode(rk_opencl_runtime *cl)
     runtime->traits =
         (cl->device.can & RK_OPENCL_ATOMICS_64 ? 0 : RK_LAYOUT_LOCKS) | (cl->shares ? RK_LAYOUT_SHARES : 0);
     runtime->rings = !cl->stays;
-    /* A slice is handed from thread to thread, and who spins has the processor that one of them needs. */
-    if (cl->device.is_cpu && !cl->stays && !runtime->options.spin_ns) runtime->options.spin_ns = SPIN_NONE_NS;
+    /* A slice is handed from thread to thread, and who spins has the processor that one of them needs. Who sees what a
+     * slice sends while it runs spins and yields; without shared memory only another of those threads brings it. */
+    runtime->yields = cl->device.is_cpu && cl->shares && !cl->stays;
+    if (cl->device.is_cpu && !cl->shares && !runtime->options.spin_ns)
+        runtime->options.spin_ns = SPIN_NONE_NS;
 }
 
 static rk_status opencl_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling)

@@ -27,6 +27,7 @@
 #define RK_OPENCL_BEGIN RK_SECONDS(2)        /* for the work-groups of a kernel that stays to begin */
 #define RK_OPENCL_ARENA_DEFAULT (1ull << 30) /* bytes, where no ceiling is given */
 #define RK_OPENCL_VISITS_MOST 64u            /* of a shard in one launch */
+#define RK_OPENCL_VISITS_CPU 1024u           /* the same where no display waits for the device */
 #define RK_OPENCL_SLICE_NS \
     RK_MILLISECONDS(10) /* what a launch should take at most: a display's watchdog waits for 2 s */
 

@@ -22,11 +22,17 @@ static rk_u32 kernels(const rk_opencl_runtime *cl) { return rk_atomic_u32(&cl->r
 
 /* ------------------------------------------------------------------ departures */
 
-/* By what the launch took: a quarter of the bound or less, and it may be twice as long; over it, half. */
-static void fit_visits(rk_opencl_served *served, rk_u64 took_ns)
+/* By what the launch took: over the bound, and the next has so many fewer visits; a quarter of it or less, and if its
+ * visits were not enough, twice as many. `all_had`: they were. */
+static void fit_visits(const rk_opencl_runtime *cl, rk_opencl_served *served, rk_u64 took_ns, int all_had)
 {
-    if (took_ns > RK_OPENCL_SLICE_NS && served->visits > 1) served->visits /= 2;
-    if (took_ns < RK_OPENCL_SLICE_NS / 4 && served->visits < RK_OPENCL_VISITS_MOST) served->visits *= 2;
+    const rk_u32 most = cl->device.is_cpu ? RK_OPENCL_VISITS_CPU : RK_OPENCL_VISITS_MOST;
+    if (took_ns > RK_OPENCL_SLICE_NS)
+        served->visits = (rk_u32)(served->visits * RK_OPENCL_SLICE_NS / took_ns);
+    else if (took_ns < RK_OPENCL_SLICE_NS / 4 && !all_had)
+        served->visits *= 2;
+    if (served->visits > most) served->visits = most;
+    if (served->visits == 0) served->visits = 1;
 }
 
 static void all_are_due(rk_opencl_runtime *cl)
@@ -132,11 +138,11 @@ static void land(rk_opencl_runtime *cl, rk_opencl_flight *f)
 {
     rk_opencl_served *served = f->served;
     rk_u64 now = rk_monotonic_ns(), from = f->begun_ns > cl->landed_ns ? f->begun_ns : cl->landed_ns;
-    fit_visits(served, now - from);
     cl->landed_ns = served->landed_ns = now;
     served->in_air--;
     rk_atomic_set_u32(&cl->blocked, 0);
     if (rk_opencl_land(cl, f) != RK_OK) return;
+    fit_visits(cl, served, now - from, is_idle(served));
     int parked = is_parked(served->kernel); /* perhaps with a part of its batch on its way */
     if (are_connected(cl, served) && (served->worked || parked)) {
         all_are_due(cl);
@@ -146,11 +152,14 @@ static void land(rk_opencl_runtime *cl, rk_opencl_flight *f)
     }
 }
 
-/* Who sends wakes the keeper while it waits for a flight. */
+/* Who sends wakes the keeper while it waits for a flight, unless the flight itself sees what is sent. */
 static void listen(rk_opencl_runtime *cl)
 {
-    for (rk_u32 n = 1; n <= kernels(cl); n++)
-        if (cl->served[n] && rk_slices_wanted(cl->served[n]->kernel)) rk_slices_sleep(cl->served[n]->kernel);
+    for (rk_u32 n = 1; n <= kernels(cl); n++) {
+        const rk_opencl_served *served = cl->served[n];
+        if (!served || (cl->shares && served->in_air) || !rk_slices_wanted(served->kernel)) continue;
+        rk_slices_sleep(served->kernel);
+    }
 }
 
 /* Until the oldest flight has landed, or another may depart. The device is lent to nobody meanwhile. However long a

@@ -163,6 +163,7 @@ static rk_status clear(rk_opencl_runtime *cl, rk_opencl_served *served)
 static void ring_from_now_on(rk_opencl_runtime *cl)
 {
     rk_atomic_set_u32(&cl->runtime->rings, 1);
+    rk_atomic_set_u32(&cl->runtime->yields, cl->device.is_cpu);
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cl->runtime->kernel_count); n++) {
         if (!cl->served[n]) continue;
         rk_event_raise(&cl->served[n]->kernel->out_event);

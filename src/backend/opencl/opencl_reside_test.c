@@ -55,8 +55,10 @@ static void where_one_more_does_not_fit_all_are_served_by_slices(void **state)
     (void)state;
     rk_kernel kernel = stays_with("2");
     assert_int_equal(launches(), 0);
+    assert_int_equal(runtime->yields, 0);
     OK(launch("b", &other));
     OK(rk_activate(runtime, other));
+    assert_int_equal(runtime->yields, 1);
     assert_true(
         log_says("'b' would stay with 1 work-groups beside 1 others, and of 2 compute units one must be"));
     AWAIT(launches() > 0);

@@ -17,23 +17,27 @@ static void a_kernel_at_rest_is_not_launched(void **state)
     assert_int_equal(before, after);
 }
 
-static rk_u64 spin_with(const char *units)
+/* How who waits does so: for how long it spins, and whether it yields. */
+static void assert_waits(const char *units, const char *without, rk_u64 spin_ns, rk_u32 yields)
 {
     if (units) setenv("MOCK_OPENCL_SHARES", "1", 1); /* as a CPU does */
     if (units) setenv("MOCK_OPENCL_UNITS", units, 1);
+    if (without) setenv("RK_OPENCL_WITHOUT", without, 1);
     OK(open_runtime());
-    rk_u64 spin_ns = runtime->options.spin_ns;
+    assert_int_equal(runtime->options.spin_ns, spin_ns);
+    assert_int_equal(runtime->yields, yields);
     OK(rk_close(runtime));
     runtime = 0;
-    return spin_ns;
+    if (without) unsetenv("RK_OPENCL_WITHOUT");
 }
 
 static void who_waits_for_slices_of_a_cpu_leaves_it_the_processor(void **state)
 {
     (void)state;
-    assert_int_equal(spin_with(0), RK_SPIN_DEFAULT); /* a GPU */
-    assert_int_equal(spin_with("1"), 1);
-    assert_int_equal(spin_with("2"), RK_SPIN_DEFAULT); /* kernels stay, and need no thread beside them */
+    assert_waits(0, 0, RK_SPIN_DEFAULT, 0); /* a GPU */
+    assert_waits("1", 0, RK_SPIN_DEFAULT, 1);
+    assert_waits("1", "shared atomics", 1, 0); /* only another thread brings what is waited for */
+    assert_waits("2", 0, RK_SPIN_DEFAULT, 0);  /* kernels stay, and need no thread beside them */
 }
 
 static void a_message_is_a_reason_for_a_launch(void **state)
@@ -46,6 +50,34 @@ static void a_message_is_a_reason_for_a_launch(void **state)
     rk_u32 before = __atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST);
     OK(rk_send(runtime, kernel, 200, &message, sizeof message, 0));
     AWAIT(__atomic_load_n(&mock->launches, __ATOMIC_SEQ_CST) > before);
+}
+
+static rk_u32 visits_of(rk_kernel kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    pthread_mutex_lock(&cl->device_lock);
+    const rk_u32 visits = cl->served[kernel.number]->visits;
+    pthread_mutex_unlock(&cl->device_lock);
+    return visits;
+}
+
+static void only_a_slice_whose_visits_were_not_enough_gets_more_of_them(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_SHARES", "1", 1); /* a CPU */
+    setenv("MOCK_OPENCL_UNITS", "1", 1);
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    for (rk_u32 n = 0; n < 16; n++) {
+        rk_u32 before = launches();
+        send_one(kernel);
+        AWAIT(launches() > before);
+    }
+    assert_int_equal(visits_of(kernel), RK_OPENCL_VISITS_MOST / 4);
+    __atomic_store_n(&mock->works, 1, __ATOMIC_SEQ_CST);
+    send_one(kernel);
+    AWAIT(visits_of(kernel) == RK_OPENCL_VISITS_CPU);
+    __atomic_store_n(&mock->works, 0, __ATOMIC_SEQ_CST);
 }
 
 /* Once everything is at rest; how many launches there were. */
@@ -181,6 +213,7 @@ int main(void)
         TEST(a_kernel_at_rest_is_not_launched),
         TEST(who_waits_for_slices_of_a_cpu_leaves_it_the_processor),
         TEST(a_message_is_a_reason_for_a_launch),
+        TEST(only_a_slice_whose_visits_were_not_enough_gets_more_of_them),
         TEST(what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at),
         TEST(a_launch_that_fails_loses_the_device_and_fails_its_kernels),
         TEST(a_launch_that_never_starts_loses_the_device),
