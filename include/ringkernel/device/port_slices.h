@@ -66,10 +66,13 @@ RK_FN void rk_port_spin(rk_u32 round)
     rk_port_pause();
 }
 
-/* Copy bytes from arena to arena, by words where both ends allow it. */
+/* Copy bytes from arena to arena, by units or words where both ends allow it. */
 RK_FN void rk_copy_global(RK_GLOBAL void *to, RK_GLOBAL const void *from, rk_u32 bytes)
 {
     rk_u32 done = 0;
+    if ((((rk_u64)to | (rk_u64)from) & 15u) == 0)
+        for (; done + 16u <= bytes; done += 16u)
+            rk_put_unit((RK_GLOBAL rk_u8 *)to + done, rk_get_unit((RK_GLOBAL const rk_u8 *)from + done));
     if ((((rk_u64)to | (rk_u64)from) & 3u) == 0)
         for (; done + 4u <= bytes; done += 4u)
             *(RK_GLOBAL rk_word *)((RK_GLOBAL rk_u8 *)to + done) =

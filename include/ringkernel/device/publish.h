@@ -409,7 +409,7 @@ RK_FN void rk_publish_put(rk_context *context, RK_GLOBAL const rk_ring *ring, rk
         }
         return;
     }
-#if defined(RK_LANG_HOST)
+#if !defined(RK_LANG_CUDA) /* where lanes are of units */
     if (ring->slot_size == RK_SLOT_MIN && slots.header_size == RK_HEADER_SHORT) {
         /* A slot of one cache line is filled to its end, whatever the length: an entry has as much in it. */
         rk_slots line = slots;

@@ -207,15 +207,25 @@ RK_FN_LARGE rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
 #endif
 }
 
-#if defined(RK_LANG_HOST)
+#if defined(RK_LANG_HOST) || (defined(RK_LANG_OPENCL) && defined(__clang__) && defined(__x86_64__))
+#define RK_HAS_LINES 1 /* processors, whose cache lines go from one to the other */
 /* Ask for a line that will be written soon: its way here passes while other things are done. A hint, harmless with any
  * address. __builtin_prefetch says "for writing" only to newer processors than the compiler assumes. */
-RK_FN void rk_line_expect(const rk_u8 *line)
+RK_FN void rk_line_expect(RK_GLOBAL const rk_u8 *line)
 {
 #if defined(__x86_64__)
     __asm__ volatile("prefetchw %0" : : "m"(*line));
 #else
     __builtin_prefetch(line, 1);
+#endif
+}
+/* The same of one that will be read. */
+RK_FN void rk_line_await(RK_GLOBAL const rk_u8 *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetcht0 %0" : : "m"(*line));
+#else
+    __builtin_prefetch(line);
 #endif
 }
 #endif
@@ -230,7 +240,7 @@ RK_FN void rk_line_expect(const rk_u8 *line)
 
 RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_claim claim)
 {
-#if defined(RK_LANG_HOST) && defined(__x86_64__)
+#if defined(RK_HAS_LINES) && defined(__x86_64__)
     rk_u32 n = claim.count < RK_PREPARED_MOST ? claim.count : RK_PREPARED_MOST;
     const rk_slots slots = rk_ring_slots(ring, arena);
     while (n-- > 1u) rk_line_expect(rk_slots_at(slots, claim.first + n));
@@ -307,10 +317,10 @@ RK_FN void rk_slots_put(rk_slots slots, rk_u64 index, RK_GLOBAL const rk_u32 *he
  * there was, and a line that is being written would only be taken from who writes it. */
 RK_FN void rk_ring_expect(rk_slots slots, rk_u64 index, rk_u32 n)
 {
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_LINES)
     if (n < RK_EXPECTED_LEAST) return;
     if (n > RK_PREPARED_MOST) n = RK_PREPARED_MOST;
-    for (rk_u32 i = 0; i < n; i++) __builtin_prefetch(rk_slots_at(slots, index + i));
+    for (rk_u32 i = 0; i < n; i++) rk_line_await(rk_slots_at(slots, index + i));
 #else
     (void)slots, (void)index, (void)n;
 #endif
