@@ -136,9 +136,10 @@ typedef bool visit_function(const char *from, const char *to, mode_t mode);
 
 static bool look(const char *from, const char *to, mode_t mode)
 {
+    struct stat is;
     (void)from;
-    if (S_ISDIR(mode) || access(to, F_OK) < 0) return true;
-    command_error("%s is there already: nothing was written", to);
+    if (stat(to, &is) < 0 || (S_ISDIR(mode) && S_ISDIR(is.st_mode))) return true;
+    command_error("%s is there already%s: nothing was written", to, S_ISDIR(mode) ? ", and no folder" : "");
     return false;
 }
 

@@ -150,7 +150,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 static bool is_called_zst(const char *path)
 {
     size_t size = strlen(path);
-    return size > 4 && strcmp(path + size - 4, ".zst") == 0;
+    return size >= 4 && strcmp(path + size - 4, ".zst") == 0;
 }
 
 static app_format format_of_name(const char *path)
@@ -166,7 +166,7 @@ static app_format format_of_name(const char *path)
                  { ".json", APP_FORMAT_NDJSON } };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t end = strlen(ends[i].end);
-        if (size > end && strncmp(path + size - end, ends[i].end, end) == 0) return ends[i].format;
+        if (size >= end && strncmp(path + size - end, ends[i].end, end) == 0) return ends[i].format;
     }
     return APP_FORMAT_UNSAID;
 }

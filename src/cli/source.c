@@ -124,7 +124,7 @@ static source_result look_at_first(source *from, int timeout_ms)
                     command_print("%s: is UTF-16: make it UTF-8 (iconv -f UTF-16 -t UTF-8 FILE | rk run "
                                   "… --input -)",
                                   from->name));
-    } else if (from->raw_size && strlen(from->name) > 4 &&
+    } else if (from->raw_size && strlen(from->name) >= 4 &&
                strcmp(from->name + strlen(from->name) - 4, ".zst") == 0) {
         return fail(from, command_print("%s: not zstd data, though it is called so", from->name));
     }

@@ -360,6 +360,18 @@ RK_HANDLER(b, number, msg, rk_none, self) { rk_forward(RK_ARG); }
         done = self.run_app(app, "--output", "-", cwd="/")
         self.assertEqual(done.stdout, b'{"value":2}\n{"value":4}\n')
 
+    def test_files_whose_whole_name_is_an_ending_or_shorter(self):
+        rows, app = b"value\n1\n", self.app(APP)
+        for name in ("a", ".csv"):
+            self.write(name, rows)
+            self.assertEqual(self.run_app(app, "--input", name, cwd=self.folder).stdout, b'{"value":2}\n')
+        self.run_app(app, "--input", "-", "--output", ".csv", stdin=rows, cwd=self.folder)
+        self.assertEqual((self.folder / ".csv").read_text(), "value\n2\n")
+        self.write(".zst", rows)
+        self.assertIn(".zst: not zstd data, though it is called so", self.run_app(app, "--input", ".zst", cwd=self.folder, code=rk_command.IO).errors)
+        (self.folder / ".zst").unlink()
+        self.assertIn("'.zst' is called .zst", self.run_rk("run", app, "--input", "-", "--output", ".zst", cwd=self.folder, code=USAGE).errors)
+
     def test_the_format_that_the_app_says_goes_over_the_name_of_its_own_file_alone(self):
         self.write("rows.csv", '{"value":1}\n')
         self.write("other.csv", "value\n2\n")

@@ -644,6 +644,18 @@ class Signals(Case):
         self.assertEqual(job.communicate(b"value\n1\n", timeout=60 * rk_command.SLOW), (b'{"value":2}\n', b""))
         self.assertEqual(job.returncode, OK)
 
+    def test_an_app_file_of_1_mib_that_comes_by_a_pipe_and_of_a_byte_more(self):
+        self.app()
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        for more, code in ((0, OK), (1, rk_command.USAGE)):
+            job = start("run", pipe, "--input", "-")
+            self.addCleanup(job.kill)
+            with open(pipe, "wb") as writer:
+                writer.write(APP.encode() + b"#" * ((1 << 20) - len(APP) + more))
+            errors = job.communicate(b"value\n1\n", timeout=60 * rk_command.SLOW)[1]
+            self.assertEqual((job.returncode, b"is over 1 MiB" in errors), (code, bool(more)))
+
     def test_ctrl_c_while_nobody_reads_a_pipe_or_writes_one(self):
         pipe = self.folder / "pipe"
         os.mkfifo(pipe)

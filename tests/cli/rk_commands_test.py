@@ -123,6 +123,12 @@ class Init(Case):
         done = self.run_rk("init", self.folder, "--from", "order-matching", code=IO)
         self.assertIn("expected/result.ndjson is there already: nothing was written", done.errors)
         self.assertEqual(os.listdir(self.folder), ["expected"])
+        (self.folder / "expected" / "result.ndjson").unlink()
+        (self.folder / "expected").rmdir()
+        self.write("expected", "mine")
+        done = self.run_rk("init", self.folder, "--from", "order-matching", code=IO)
+        self.assertIn("expected is there already, and no folder: nothing was written", done.errors)
+        self.assertEqual(os.listdir(self.folder), ["expected"])
         for name in ("../examples/order-matching", ".", "host.h", "none"):
             self.assertIn("valid are filter", self.run_rk("init", "x", "--from", name, code=USAGE).errors)
 
