@@ -232,7 +232,7 @@ foreach(app flight-delays pagerank weather-watch order-matching prime-count)
     rk_gpu_program(app_${app} apps ${kernels})
     target_compile_definitions(app_${app} PRIVATE RK_APP="${app}")
 endforeach()
-add_dependencies(gpu_check example_bank example_inference)
+add_dependencies(gpu_check example_bank example_inference example_quotes)
 rk_gpu_program(stress stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
 rk_gpu_program(peers peers ${PROJECT_SOURCE_DIR}/tests/gpu/peers.rk.c)
 # These reach for the driver as the backend does.

@@ -88,7 +88,7 @@ class Init(Case):
             self.assertEqual(sorted(got.splitlines()), sorted(expected.read_bytes().splitlines()), name)
 
     def test_a_program_is_copied_with_what_builds_it(self):
-        for name in ("bank", "inference"):
+        for name in ("bank", "inference", "quotes"):
             folder, example = self.folder / name, SOURCE / "examples" / name
             told = self.run_rk("init", folder, "--from", name).stdout.decode().splitlines()
             self.assertEqual(told.pop(), f"Build it: cmake -S {folder} -B {folder}/build -DCMAKE_BUILD_TYPE=Release && "

@@ -47,7 +47,7 @@ SANITIZED_VARIANTS = ("cuda-step", "cuda-slices")
 SANITIZED_CASES = (("lifecycle_test", "messages_sent_while_inactive*"), ("queues_test", "exactly_the_capacity*"),
                    ("handling_test", "every_message_comes_once*"), ("groups_test", "*"), ("dialect_test", "*"))
 SANITIZED_LIMIT_S = 300
-EXAMPLE_PROGRAMS = ("bank", "inference")
+EXAMPLE_PROGRAMS = ("bank", "inference", "quotes")
 EXAMPLE_LIMIT_S = 300  # their tests start them many times
 
 
