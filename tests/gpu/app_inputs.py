@@ -10,8 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-APPS = ("flight-delays", "pagerank", "weather-watch", "order-matching", "prime-count")
-UNORDERED = ("pagerank", "prime-count")  # several shards, or answers that don't wait for each other: any order of lines
+APPS = ("flight-delays", "pagerank", "weather-watch", "order-matching", "prime-count", "mandelbrot")
+UNORDERED = ("pagerank", "prime-count", "mandelbrot")  # several shards, or answers that don't wait for each other: any order of lines
 MADE_FLIGHTS, SEED = 200000, 7
 
 
@@ -119,4 +119,6 @@ def inputs_of(app, folder, flights=MADE_FLIGHTS):
         return of_orders(folder)
     if app == "pagerank":
         return [Input("airports", EXAMPLES / app / "routes.csv", kept(app, "ranks.ndjson"), b"")]
+    if app == "mandelbrot":
+        return [Input("tiles", EXAMPLES / app / "tiles.csv", kept(app, "result.ndjson"), b"")]
     return [Input("ranges", EXAMPLES / app / "ranges.csv", kept(app, "result.ndjson"), b"")]

@@ -91,6 +91,13 @@ static const app apps[] = {
       "scatter",
       { { "scatter" }, { "count", .shards = 4 } },
       { { "scatter", "parts", "count" }, { "count", 0, "scatter" } } },
+    { "mandelbrot",
+      "tile",
+      "draw",
+      { { "deal" }, { "draw", .shards = 4 } },
+      { { "deal", 0, "draw" },
+        { "deal", "everyone", "draw", .mode = RK_ROUTE_ALL },
+        { "draw", 0, "draw" } } },
 };
 
 static const app *find_app(void)
