@@ -32,6 +32,14 @@ rk_status rk_kernel_fetch_wiring(rk_host_kernel *kernel);
 rk_u64 rk_kernel_queued(const rk_host_kernel *kernel);
 /* The kernel stops for good reason: called by the thread that serves it. */
 void rk_kernel_failed(rk_host_kernel *kernel, const char *text);
+/* Which launch or relaunch of a kernel it is. */
+static inline rk_u64 rk_kernel_incarnation(const rk_host_kernel *kernel)
+{
+    return (rk_u64)rk_atomic_u32(&kernel->generation) << 32 | kernel->epoch;
+}
+/* A thread without the control lock saw it fail: as rk_kernel_failed, unless another has told it meanwhile, or has even
+ * launched the kernel again, which is well then. */
+void rk_kernel_failed_in(rk_host_kernel *kernel, rk_u64 incarnation, const char *text);
 /* rk_launch, rk_activate and rk_deactivate of checked arguments. */
 rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_options *options,
                            rk_kernel *handle);

@@ -195,7 +195,7 @@ void rk_cuda_keeper_stop(rk_cuda_runtime *cuda);
 void rk_cuda_ring(rk_seat *seat);
 void rk_cuda_ring_parked(rk_runtime *runtime);
 /* Its kernel has failed: say so, once. Without the copying lock. */
-void rk_cuda_tell_failure(rk_host_kernel *kernel);
+void rk_cuda_tell_failure(rk_host_kernel *kernel, rk_u64 incarnation);
 void rk_cuda_watch(rk_runtime *runtime, rk_u64 now_ns);
 
 /* clock.c */

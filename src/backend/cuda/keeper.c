@@ -29,12 +29,12 @@ static void set_clocks(rk_cuda_runtime *cuda)
 /* ------------------------------------------------------------------ failures */
 
 /* Without the copying lock: whoever reads an account holds the list's, and then that one. */
-void rk_cuda_tell_failure(rk_host_kernel *kernel)
+void rk_cuda_tell_failure(rk_host_kernel *kernel, rk_u64 incarnation)
 {
-    if (rk_atomic_u32(&kernel->life) == RK_LIFE_FAILED) return;
-    rk_kernel_failed(kernel, rk_atomic_u32(&rk_cuda_on(kernel)->lost)
-                                 ? "the device is lost, with all that was on it"
-                                 : "stopped between publishing and committing a batch");
+    rk_kernel_failed_in(kernel, incarnation,
+                        rk_atomic_u32(&rk_cuda_on(kernel)->lost)
+                            ? "the device is lost, with all that was on it"
+                            : "stopped between publishing and committing a batch");
 }
 
 /* ------------------------------------------------------------------ rounds */
@@ -157,14 +157,16 @@ static void tell_failures(rk_cuda_runtime *cuda)
     rk_u32 count = rk_atomic_u32(&runtime->kernel_count), lost = rk_atomic_u32(&cuda->lost);
     for (rk_u32 n = 1; n <= count; n++) {
         rk_host_kernel *failed = 0;
+        rk_u64 incarnation = 0;
         rk_cuda_lock(cuda);
         rk_residence *r = cuda->residence[n];
         if (r && !r->told && (lost || rk_slices_failed(r->kernel))) {
             r->told = 1;
             failed = r->kernel;
+            incarnation = rk_kernel_incarnation(failed);
         }
         pthread_mutex_unlock(&cuda->copying);
-        if (failed) rk_cuda_tell_failure(failed);
+        if (failed) rk_cuda_tell_failure(failed, incarnation);
     }
 }
 

@@ -222,6 +222,31 @@ static void a_kernel_that_failed_is_launched_again_by_its_owner_alone(void **sta
     AWAIT(beat_of(kernel) > beat);
 }
 
+static void a_failure_that_is_told_after_the_kernel_was_launched_again_is_none(void **state)
+{
+    (void)state;
+    open_runtime();
+    play(fails_at_once);
+    rk_kernel kernel = active("a", "sink");
+    AWAIT(life_of(kernel) == RK_LIFE_FAILED);
+    play(0);
+    const rk_u64 failed = rk_kernel_incarnation(host_of(kernel));
+    const rk_launch_options o = small("sink");
+    OK(rk_relaunch(runtime, kernel, &o, RK_SECONDS(1)));
+
+    /* when a thread that saw the failure before comes to tell it only now */
+    rk_cuda_tell_failure(host_of(kernel), failed);
+
+    /* then the kernel is well, and one that fails again is told of */
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+    assert_string_equal(host_of(kernel)->failure, "");
+    assert_int_equal(times("a: stopped between"), 1);
+    rk_cuda_tell_failure(host_of(kernel), rk_kernel_incarnation(host_of(kernel)));
+    rk_cuda_tell_failure(host_of(kernel), rk_kernel_incarnation(host_of(kernel)));
+    assert_int_equal(life_of(kernel), RK_LIFE_FAILED);
+    assert_int_equal(times("a: stopped between"), 2);
+}
+
 static struct {
     rk_u32 count, kind[4]; /* count: atomic */
     rk_status status[4];
@@ -752,6 +777,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_comes_back_after_a_load_of_code_is_launched_once),
     TEST(a_kernel_that_failed_is_told_once),
     TEST(a_kernel_that_failed_is_launched_again_by_its_owner_alone),
+    TEST(a_failure_that_is_told_after_the_kernel_was_launched_again_is_none),
     TEST_LOST(a_lost_device_is_logged_once),
     TEST_LOST(a_lost_device_is_told_to_supervisors_until_they_escalate),
     TEST(the_clock_is_set_anew_each_second),

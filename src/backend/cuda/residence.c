@@ -429,7 +429,7 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
         rk_cuda_lock(cuda);
         drop(cuda, kernel);
         pthread_mutex_unlock(&cuda->copying);
-        if (rk_atomic_u32(&cuda->lost)) rk_cuda_tell_failure(kernel);
+        if (rk_atomic_u32(&cuda->lost)) rk_cuda_tell_failure(kernel, rk_kernel_incarnation(kernel));
         return RK_OK;
     }
     while (is_owed_a_slice(cuda, r) && rk_monotonic_ns() < deadline_ns) sched_yield();
@@ -447,7 +447,7 @@ rk_status rk_cuda_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 dead
     rk_cuda_exit(cuda);
     if (status == RK_TIMED_OUT) return status;
     if (status == RK_DEVICE_LOST)
-        rk_cuda_tell_failure(kernel); /* the keeper finds it no more */
+        rk_cuda_tell_failure(kernel, rk_kernel_incarnation(kernel)); /* the keeper finds it no more */
     else if (status != RK_OK)
         rk_kernel_failed(kernel, "it was stopped, and what it did could not be copied from the device");
     return RK_OK; /* nothing runs there any more */
@@ -489,7 +489,7 @@ rk_u32 rk_cuda_step(rk_seat *seat)
     }
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
-    if (visit == RK_VISIT_FAILED) rk_cuda_tell_failure(kernel);
+    if (visit == RK_VISIT_FAILED) rk_cuda_tell_failure(kernel, rk_kernel_incarnation(kernel));
     return visit;
 }
 

@@ -297,7 +297,7 @@ rk_u32 rk_opencl_threads(const rk_opencl_runtime *cl, const rk_class *class, con
 /* Bytes of local memory that such a work-group has. */
 rk_u32 rk_opencl_shared(const rk_layout *layout, rk_u32 threads);
 /* Its kernel has failed: say so, once. Without the device lock. */
-void rk_opencl_tell_failure(rk_host_kernel *kernel);
+void rk_opencl_tell_failure(rk_host_kernel *kernel, rk_u64 incarnation);
 
 /* opencl_keeper.c */
 rk_status rk_opencl_keeper_start(rk_opencl_runtime *cl);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../../runtime/futex.h"
+#include "../../runtime/kernel.h"
 #include "../hang.h"
 #include "../slices.h"
 #include "opencl.h"
@@ -220,14 +221,16 @@ static void tell_failures(rk_opencl_runtime *cl)
 {
     for (rk_u32 n = 1; n <= kernels(cl); n++) {
         rk_host_kernel *failed = 0;
+        rk_u64 incarnation = 0;
         pthread_mutex_lock(&cl->device_lock);
         rk_opencl_served *served = cl->served[n];
         if (served && !served->told && (rk_atomic_u32(&cl->lost) || rk_slices_failed(served->kernel))) {
             served->told = 1;
             failed = served->kernel;
+            incarnation = rk_kernel_incarnation(failed);
         }
         pthread_mutex_unlock(&cl->device_lock);
-        if (failed) rk_opencl_tell_failure(failed);
+        if (failed) rk_opencl_tell_failure(failed, incarnation);
     }
 }
 

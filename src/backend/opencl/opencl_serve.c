@@ -137,7 +137,7 @@ rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 de
     }
     rk_opencl_unlock(cl);
     if (status == RK_TIMED_OUT) return status;
-    if (status != RK_OK) rk_opencl_tell_failure(kernel);
+    if (status != RK_OK) rk_opencl_tell_failure(kernel, rk_kernel_incarnation(kernel));
     return RK_OK;
 }
 
@@ -172,12 +172,12 @@ int rk_opencl_is_costly(const rk_runtime *runtime, const rk_host_kernel *kernel)
     return in_slices;
 }
 
-void rk_opencl_tell_failure(rk_host_kernel *kernel)
+void rk_opencl_tell_failure(rk_host_kernel *kernel, rk_u64 incarnation)
 {
-    if (rk_atomic_u32(&kernel->life) == RK_LIFE_FAILED) return;
-    rk_kernel_failed(kernel, rk_atomic_u32(&rk_opencl_of(kernel->runtime)->lost)
-                                 ? "the device is lost, with all that was on it"
-                                 : "stopped between publishing and committing a batch");
+    rk_kernel_failed_in(kernel, incarnation,
+                        rk_atomic_u32(&rk_opencl_of(kernel->runtime)->lost)
+                            ? "the device is lost, with all that was on it"
+                            : "stopped between publishing and committing a batch");
 }
 
 /* ------------------------------------------------------------------ one after the other */
@@ -197,6 +197,6 @@ rk_u32 rk_opencl_step(rk_seat *seat)
         if (status == RK_OK) visit = rk_atomic_u32(&seat->orders->visit);
         rk_opencl_unlock(cl);
     }
-    if (visit == RK_VISIT_FAILED) rk_opencl_tell_failure(kernel);
+    if (visit == RK_VISIT_FAILED) rk_opencl_tell_failure(kernel, rk_kernel_incarnation(kernel));
     return visit;
 }
