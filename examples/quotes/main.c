@@ -82,9 +82,9 @@ static void open_exchange(exchange *e)
 
 /* ------------------------------------------------------------------ the day */
 
-static void give_up(const subscriber *s, const char *why)
+static void give_up(const char *who, const char *why)
 {
-    fprintf(stderr, PROGRAM ": %s: %s\n", s->id, why);
+    fprintf(stderr, PROGRAM ": %s %s\n", who, why);
     exit(1);
 }
 
@@ -96,8 +96,8 @@ static void wait_for(exchange *e, const subscriber *s)
     do {
         rk_supervisor_info info;
         RK_CHECK(rk_supervisor_information(e->supervisor, &info));
-        if (info.escalated) give_up(s, "the supervisor has given up");
-        if (rk_clock_ns(e->runtime) > until) give_up(s, "quotes are not handled after a minute");
+        if (info.escalated) give_up("the supervisor", "has given up");
+        if (rk_clock_ns(e->runtime) > until) give_up(s->id, "has not handled its quotes after a minute");
         RK_CHECK(rk_account_of(e->runtime, s->handle, &a));
     } while (a.accepted < s->sent || a.queued);
 }
