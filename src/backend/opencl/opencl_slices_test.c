@@ -172,13 +172,40 @@ static rk_u64 landed_ns(rk_kernel kernel)
     return at;
 }
 
+/* Of all kernels; or of one, when the last of its slices landed. Whatever else is in the air. */
+static rk_u64 last_landed_ns(const rk_kernel *kernel)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    pthread_mutex_lock(&cl->device_lock);
+    const rk_u64 at = kernel ? cl->served[kernel->number]->landed_ns : cl->landed_ns;
+    pthread_mutex_unlock(&cl->device_lock);
+    return at;
+}
+
+/* Lets slices land one by one, from launch `from` on, until each of three kernels has had one since `since`. Those that were
+ * first, second and third, in `order`. */
+static void land_one_by_one(const rk_kernel *k, rk_u32 from, rk_u64 since, rk_u32 *order)
+{
+    rk_u32 count = 0, landed[3] = { 0 };
+    for (rk_u32 number = from; count < 3; number++) {
+        const rk_u64 before = last_landed_ns(0);
+        release(number);
+        AWAIT(last_landed_ns(0) > before);
+        for (rk_u32 i = 0; i < 3; i++) {
+            if (landed[i] || last_landed_ns(&k[i]) <= since) continue;
+            landed[i] = 1;
+            order[count++] = i;
+        }
+    }
+}
+
 static void of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_first(void **state)
 {
     (void)state;
     rk_kernel k[3];
     const probe message = { .number = 1 };
-    rk_u64 before = 0;
     OK(open_runtime());
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
     for (rk_u32 i = 0; i < 3; i++) {
         const char *const ids[] = { "low", "normal", "high" };
         rk_launch_options o = rk_production();
@@ -192,17 +219,22 @@ static void of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_
     }
     for (rk_u32 round = 0; round < 5; round++) {
         /* when messages come for all of them before anything can be launched, */
-        OK(rk_opencl_lock(rk_opencl_of(runtime), rk_monotonic_ns() + RK_SECONDS(10)));
-        for (rk_u32 i = 0; i < 3; i++) {
-            OK(rk_send(runtime, k[i], RK_BODY(message), 0));
-            if (rk_opencl_of(runtime)->served[k[i].number]->landed_ns > before)
-                before = rk_opencl_of(runtime)->served[k[i].number]->landed_ns;
-        }
-        rk_opencl_unlock(rk_opencl_of(runtime));
+        OK(rk_opencl_lock(cl, rk_monotonic_ns() + RK_SECONDS(10)));
+        const rk_u64 since = cl->landed_ns;
+        const rk_u32 first = launches() + 1;
+        release(first - 1);
+        launches_are(MOCK_LAUNCH_WAITS);
+        for (rk_u32 i = 0; i < 3; i++) OK(rk_send(runtime, k[i], RK_BODY(message), 0));
+        rk_opencl_unlock(cl);
 
         /* then they are served from high to low */
-        for (rk_u32 i = 0; i < 3; i++) AWAIT(landed_ns(k[i]) > before);
-        assert_true(landed_ns(k[2]) < landed_ns(k[1]) && landed_ns(k[1]) < landed_ns(k[0]));
+        rk_u32 order[3] = { 0 };
+        land_one_by_one(k, first, since, order);
+        assert_int_equal(order[0], 2);
+        assert_int_equal(order[1], 1);
+        assert_int_equal(order[2], 0);
+        launches_are(MOCK_LAUNCH_COMPLETES);
+        release(~0u);
     }
 }
 
