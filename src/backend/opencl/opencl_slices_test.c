@@ -218,8 +218,9 @@ static void of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_
         AWAIT(landed_ns(k[i]) > 0);
     }
     for (rk_u32 round = 0; round < 5; round++) {
-        /* when messages come for all of them before anything can be launched, */
+        /* when messages come for all of them before anything is launched in a round, */
         OK(rk_opencl_lock(cl, rk_monotonic_ns() + RK_SECONDS(10)));
+        cl->round++; /* nobody has had one in this one */
         const rk_u64 since = cl->landed_ns;
         const rk_u32 first = launches() + 1;
         release(first - 1);
