@@ -260,7 +260,7 @@ if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
             XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
         set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
     endforeach()
-    rk_add_test(opencl_hanging ${PROJECT_SOURCE_DIR}/tests/contract/supervision_test.c supervision_test *replaced_where*)
+    rk_add_test(opencl_hanging ${PROJECT_SOURCE_DIR}/tests/contract/hanging_test.c hanging_test *replaced_where*)
     set_property(TEST opencl_hanging APPEND PROPERTY ENVIRONMENT RK_CONTRACT_VARIANTS=opencl-slices,opencl-shared,opencl-persistent
         RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120 POCL_CACHE_DIR=${PROJECT_BINARY_DIR}/opencl-cache
         XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/opencl-cache)
@@ -275,9 +275,10 @@ endif()
 if(TARGET emulated_cuda AND NOT RK_SANITIZE)
     set(emulated LD_LIBRARY_PATH=${PROJECT_BINARY_DIR}/tests/emulator XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/emulated-cache)
     set(emulated_supervision_variants "cuda-persistent,cuda-slices")
+    set(emulated_hanging_variants "cuda-persistent,cuda-slices")
     # Of all, which pass there but for a few that wait for more than it is good for, those that say most for the time that they take.
     foreach(suite queues routes requests snapshot checkpoint together leaving timers relaunch supersteps drain expiry deduplication
-                  bands payload_relaunch dead_letters supervision barriers state)
+                  bands payload_relaunch dead_letters supervision hanging barriers state)
         set(name emulated_${suite})
         rk_can_build(can_build ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c)
         if(NOT can_build)

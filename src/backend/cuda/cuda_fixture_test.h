@@ -21,6 +21,7 @@
 #include "kernels/contract_a.rk.h"
 #include "mock/mock_cuda.h"
 #include "mock/mock_nvrtc.h"
+#include "runtime/futex.h"
 #include "runtime/kernel.h"
 #include "runtime/module.h"
 
@@ -211,6 +212,63 @@ static inline void assert_all_given_back(void)
     };
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (left[i].count) fail_msg("%d %s are left", left[i].count, left[i].what);
+}
+
+/* ------------------------------------------------------------------ grids */
+
+static inline rk_launch_options grid(rk_u32 blocks)
+{
+    rk_launch_options o = small("sink");
+    o.queue_capacity = 16;
+    o.shards = o.blocks = blocks;
+    return o;
+}
+
+static inline rk_kernel active_grid(const char *id, rk_u32 blocks)
+{
+    const rk_launch_options o = grid(blocks);
+    rk_kernel kernel = launch_with(id, &o);
+    OK(rk_activate(runtime, kernel));
+    return kernel;
+}
+
+/* Without those that are kept for the next kernel. */
+static inline int streams_in_use(void)
+{
+    int kept = 0;
+    for (rk_u32 p = 0; p < 3; p++) kept += cuda_of_runtime()->spare[p] != 0;
+    return mock->streams - kept;
+}
+
+/* ------------------------------------------------------------------ what the keeper does */
+
+static inline rk_u64 beat_of(rk_kernel kernel)
+{
+    return __atomic_load_n(&orders_of(kernel)->heartbeat, __ATOMIC_ACQUIRE);
+}
+static inline rk_u64 base_of(rk_kernel kernel)
+{
+    return __atomic_load_n(&orders_of(kernel)->clock_base, __ATOMIC_ACQUIRE);
+}
+
+/* The keeper goes through so many whole rounds. */
+static inline void keeper_looks(rk_u32 rounds)
+{
+    rk_cuda_runtime *cuda = cuda_of_runtime();
+    for (rk_u32 begun = 0; begun <= rounds; begun++) {
+        rk_u64 beat = __atomic_load_n(&cuda->beat, __ATOMIC_ACQUIRE);
+        rk_event_raise(&cuda->keeper_event);
+        AWAIT(__atomic_load_n(&cuda->beat, __ATOMIC_ACQUIRE) > beat);
+    }
+}
+
+static inline unsigned times(const char *part)
+{
+    unsigned n = 0;
+    pthread_mutex_lock(&logging);
+    for (const char *at = logged; (at = strstr(at, part)); at++) n++;
+    pthread_mutex_unlock(&logging);
+    return n;
 }
 
 static inline int clean_up(void)
