@@ -70,8 +70,8 @@ typedef struct rk_runtime_options {
      * no more than that. */
     void (*on_log)(void *user, const rk_log_record *record);
     void *log_user;
-    rk_u64
-        stall_limit_ns; /* a handler that runs longer is reported, and a worker that it has replaced; 0: one second */
+    /* A handler that runs longer is reported, and on the CPU the worker that runs it is replaced; 0: one second. */
+    rk_u64 stall_limit_ns;
     /* How long who waits, worker or caller, spins before it sleeps. 0: 50 µs, and not at all where copy slices run on
      * the caller's own processors. Where slices without copies do, it gives the processor away in between. */
     rk_u64 spin_ns;

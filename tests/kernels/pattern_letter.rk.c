@@ -1,8 +1,5 @@
 /* A kernel that refuses, and one that gets its letters. */
-#include <ringkernel/kernel.h>
-#include <ringkernel/pattern/dead_letter.h>
-
-#include "pattern_letter.rk.h"
+#include "pattern_letter_known.rk.h"
 
 RK_REASON(unused)
 RK_REASON(declined)
@@ -39,21 +36,8 @@ RK_SPMD_KERNEL(mortal_spmd, task, task, .threads = 32)
 
 RK_HANDLER(undertaker, task, msg, rk_none, self)
 {
-    rk_letter l = rk_letter_of(RK_ARG, msg);
-    RK_GLOBAL const rk_header *header = rk_header_of(RK_ARG, msg);
-    buried b = { msg->number,
-                 l.id,
-                 0,
-                 l.is_letter,
-                 l.is_letter && l.reason == rk_reason_declined,
-                 (rk_i32)rk_letter_status(&l),
-                 l.kernel_no,
-                 l.shard,
-                 l.was_sent,
-                 header->type,
-                 header->target,
-                 header->priority,
-                 header->flags };
+    buried b =
+        known_of(rk_letter_of(RK_ARG, msg), rk_header_of(RK_ARG, msg), msg->number, rk_reason_declined);
     rk_send(RK_ARG, &b);
 }
 

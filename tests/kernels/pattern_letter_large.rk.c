@@ -1,7 +1,5 @@
 /* Kernels of messages over 1 KiB: one that refuses, one that gets its letters, and those that carry. */
-#include <ringkernel/kernel.h>
-#include <ringkernel/pattern/dead_letter.h>
-
+#include "pattern_letter_known.rk.h"
 #include "pattern_letter_large.rk.h"
 
 RK_REASON(undersized)
@@ -12,21 +10,8 @@ RK_HANDLER(large_mortal, big_task, msg, rk_none, self) { rk_fail(RK_ARG, oversiz
 
 RK_HANDLER(large_undertaker, big_task, msg, rk_none, self)
 {
-    rk_letter l = rk_letter_of(RK_ARG, msg);
-    RK_GLOBAL const rk_header *header = rk_header_of(RK_ARG, msg);
-    buried b = { msg->number,
-                 l.id,
-                 0,
-                 l.is_letter,
-                 l.is_letter && l.reason == rk_reason_oversized,
-                 (rk_i32)rk_letter_status(&l),
-                 l.kernel_no,
-                 l.shard,
-                 l.was_sent,
-                 header->type,
-                 header->target,
-                 header->priority,
-                 header->flags };
+    buried b =
+        known_of(rk_letter_of(RK_ARG, msg), rk_header_of(RK_ARG, msg), msg->number, rk_reason_oversized);
     for (rk_u32 i = 0; i < BIG_WORDS; i++) b.sum += msg->words[i];
     rk_send(RK_ARG, &b);
 }
