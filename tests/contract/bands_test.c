@@ -212,7 +212,7 @@ static void try_combination(contract *c, const combination *of)
         order_package(&device, i, &with);
     }
     assert_int_equal(accepted + full + dropped + duplicate + timed_out, OFFERED);
-    let_pass(c, RK_MILLISECONDS(2));
+    let_expire(c, host.target, RK_MILLISECONDS(1));
     size_t count;
     sighting *seen = collect(&device, &count);
     rk_account h = lane_account(&host), d = lane_account(&device), all = account_of(c, host.target);

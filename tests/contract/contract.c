@@ -499,6 +499,14 @@ void let_pass(contract *c, rk_u64 ns)
     }
 }
 
+void let_expire(contract *c, rk_kernel k, rk_u64 lived_ns)
+{
+    rk_metrics m;
+    assert_ok(rk_metrics_of(c->runtime, k, &m));
+    rk_u64 off = m.clock_error_ns + (rk_u64)(m.clock_drift_ns < 0 ? -m.clock_drift_ns : m.clock_drift_ns);
+    let_pass(c, lived_ns + 4 * off + RK_MILLISECONDS(1)); /* of two devices, and again before it looks */
+}
+
 void settle(contract *c)
 {
     if (c->variant->single_step && c->runtime) rk_step_all(c->runtime, 100000);

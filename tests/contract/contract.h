@@ -175,6 +175,8 @@ rk_u64 contract_now_ns(void); /* monotonic */
 
 /* Let time pass on the runtime's clock: an injected one is set forward, a real one is waited for. */
 void let_pass(contract *c, rk_u64 ns);
+/* So much that what lived this long has expired for that kernel, however far a device's clock may be off by now. */
+void let_expire(contract *c, rk_kernel k, rk_u64 lived_ns);
 
 /* Step a single-step runtime until everything is idle; nothing otherwise. */
 void settle(contract *c);

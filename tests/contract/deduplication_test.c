@@ -185,7 +185,7 @@ static void repeat_ids_that_expired_or_were_evicted(contract *c, rk_u32 lane)
     rk_send_options brief = id_of(1), again = id_of(1);
     brief.ttl_us = 1000;
     assert_offer(&l, 1, &brief, RK_OK);
-    let_pass(c, RK_MILLISECONDS(2));
+    let_expire(c, l.target, RK_MILLISECONDS(1));
     assert_offer(&l, 2, &again, RK_DUPLICATE); /* it is too old, and nobody has looked at it yet */
     again = id_of(2);
     assert_offer(&l, 3, &again, RK_OK);

@@ -140,7 +140,7 @@ static void a_message_that_has_expired_comes_and_does_not_expire_again(contract 
     assert_ok(rk_connect(c->runtime, p.mortal, RK_DEAD_LETTERS, p.undertaker, 0));
     task t = { 3, TASK_DONE, 0 };
     assert_ok(rk_send(c->runtime, p.mortal, RK_BODY(t), &(rk_send_options){ .ttl_us = 1000 }));
-    let_pass(c, RK_MILLISECONDS(3));
+    let_expire(c, p.mortal, RK_MILLISECONDS(1));
     assert_ok(rk_activate(c->runtime, p.mortal));
     buried b = grave(&p);
     assert_int_equal(b.number, 3);

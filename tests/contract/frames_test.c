@@ -83,7 +83,7 @@ static void a_frame_is_sent_as_it_says(contract *c)
     s.ttl_us = 1000;
     f = frame_of_package(42, &s);
     assert_ok(send_frame(c, k, &f));
-    let_pass(c, RK_MILLISECONDS(2));
+    let_expire(c, k, RK_MILLISECONDS(1));
     assert_ok(rk_activate(c->runtime, k));
     wait_until(c, account_of(c, k).expired == 1);
 }

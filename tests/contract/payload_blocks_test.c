@@ -52,7 +52,7 @@ static void blocks_come_back_from_cleared_expired_and_dead_messages(contract *c)
     assert_int_equal(cleared, 8);
     with.ttl_us = 1000;
     for (rk_u32 i = 0; i < 8; i++) assert_ok(rk_send(c->runtime, pass, of->type, b.sent, 4096, &with));
-    let_pass(c, RK_MILLISECONDS(2));
+    let_expire(c, pass, RK_MILLISECONDS(1));
     assert_ok(rk_activate(c->runtime, pass));
     wait_until(c, account_of(c, pass).expired == 8);
     assert_all_blocks_are_back(c, pass, of, &b, 8);

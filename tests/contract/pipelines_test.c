@@ -357,9 +357,9 @@ static void what_expires_goes_aside_if_it_is_asked_to(contract *c)
     parcel p = parcel_of(1);
     assert_ok(rk_pipeline_send(r.line, RK_BODY(p), &short_lived));
     assert_ok(put(&r, 2));
-    let_pass(c, RK_MILLISECONDS(10));
-    assert_ok(rk_pipeline_activate(r.line));
     assert_ok(rk_pipeline_kernel(r.line, 0, &first));
+    let_expire(c, first, RK_MILLISECONDS(1));
+    assert_ok(rk_pipeline_activate(r.line));
     assert_ok(rk_pipeline_kernel(r.line, 2, &last));
     receive(c, last, &b);
     assert_int_equal(b.number, 1);

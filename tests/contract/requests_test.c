@@ -199,6 +199,7 @@ static void a_request_that_expires_is_told_so(contract *c)
     assert_status(rk_request_with(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s,
                                   RK_MILLISECONDS(5)),
                   RK_TIMED_OUT);
+    let_expire(c, k, RK_MILLISECONDS(1));
     assert_ok(rk_activate(c->runtime, k));
     wait_until(c, account_of(c, k).expired == 1);
     assert_int_equal(account_of(c, k).delivered, 0);
@@ -224,7 +225,7 @@ static void who_waits_for_a_request_learns_that_it_has_expired(contract *c)
         s.ttl_us = 1000;
         assert_ok(rk_request_start(c->runtime, k, RK_BODY(q), RK_TYPE_ID(response), &r, sizeof r, &s,
                                    CONTRACT_PATIENCE, &request));
-        let_pass(c, RK_MILLISECONDS(100));
+        let_expire(c, k, RK_MILLISECONDS(1));
         assert_ok(rk_activate(c->runtime, k));
         settle(c);
         assert_status(rk_request_await(c->runtime, &request, CONTRACT_PATIENCE),

@@ -1,5 +1,6 @@
 /* The device's timer beside the host's clock: a probe of one thread on the device answers the host's questions, each with
- * the timer's time, and what went quickest is believed, off by half of what it took at most.
+ * the timer's time, and what went quickest is believed, off by half of what it took at most, unless that is more than
+ * what was believed before is off by now.
  *
  * The probe has a stream and words of its own. Where kernels that stay have all registers of every multiprocessor it does
  * not start before one of them leaves: nobody waits for that, and until then the clock may be off by what it drifts. */
@@ -54,6 +55,25 @@ static void set(rk_cuda_runtime *cuda, rk_u64 base, rk_u64 error_ns)
     __atomic_store_n(&cuda->clock_base, base, __ATOMIC_RELEASE);
 }
 
+/* How far the clock may move in a second: by what it moved last time, and by what both readings may have been off. */
+static rk_u64 drift_most(const rk_cuda_runtime *cuda)
+{
+    const rk_i64 drift = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
+    const rk_u64 error = __atomic_load_n(&cuda->clock_error_ns, __ATOMIC_RELAXED);
+    return drift == 0 ? DRIFT_UNKNOWN_NS : (rk_u64)(drift < 0 ? -drift : drift) + 2 * error;
+}
+
+static rk_u64 error_after(const rk_cuda_runtime *cuda, rk_u64 seconds)
+{
+    return __atomic_load_n(&cuda->clock_error_ns, __ATOMIC_RELAXED) + seconds * drift_most(cuda);
+}
+
+static rk_u64 seconds_since_set(const rk_cuda_runtime *cuda)
+{
+    return (rk_monotonic_ns() - __atomic_load_n(&cuda->clock_set_ns, __ATOMIC_RELAXED)) / RK_SECONDS(1);
+}
+
+/* Other processes on the device may make all answers slow: then what is known is better. */
 rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda, rk_u64 within_ns)
 {
     rk_u64 best = ~0ull, base = 0;
@@ -68,18 +88,16 @@ rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda, rk_u64 within_ns)
     }
     __atomic_store_n(&cuda->clock_words[0], ALL_ASKED, __ATOMIC_RELEASE);
     if (best == ~0ull) return RK_TIMED_OUT;
-    set(cuda, base, best / 2);
+    if (!cuda->clock_base || best / 2 <= error_after(cuda, seconds_since_set(cuda)))
+        set(cuda, base, best / 2);
     return RK_OK;
 }
 
-/* Of what was set last, by now at most. */
+/* By now at most. It is set each second, so there is nothing to add before that is overdue. */
 static rk_u64 error_now(const rk_cuda_runtime *cuda)
 {
-    const rk_i64 drift = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
-    const rk_u64 error = __atomic_load_n(&cuda->clock_error_ns, __ATOMIC_RELAXED),
-                 since = rk_monotonic_ns() - __atomic_load_n(&cuda->clock_set_ns, __ATOMIC_RELAXED);
-    const rk_u64 late = since < RK_SECONDS(2) ? 0 : since / RK_SECONDS(1); /* each second it should be set */
-    return error + late * (drift == 0 ? DRIFT_UNKNOWN_NS : (rk_u64)(drift < 0 ? -drift : drift));
+    const rk_u64 since = seconds_since_set(cuda);
+    return error_after(cuda, since < 2 ? 0 : since);
 }
 
 void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift_ns)

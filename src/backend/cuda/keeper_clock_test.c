@@ -151,6 +151,40 @@ static void a_clock_that_cannot_be_asked_holds_up_nobody_and_says_how_far_it_may
     assert_int_equal(times("can't be asked for its time"), 1);
 }
 
+static void believe(rk_i64 drift_ns, rk_u64 error_ns)
+{
+    __atomic_store_n(&cuda_of_runtime()->clock_drift_ns, drift_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&cuda_of_runtime()->clock_error_ns, error_ns, __ATOMIC_RELAXED);
+}
+
+static void await_an_answer(void)
+{
+    const rk_u32 asked = probes();
+    AWAIT(probes() > asked);
+}
+
+/* As where other processes have the device for some milliseconds in each. */
+static void an_answer_that_is_off_by_more_than_what_is_known_is_not_believed(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = active("a", "sink");
+    await_an_answer(); /* and the next comes in a second */
+
+    /* given a clock that is known as well as can be, and drifts little, then answers don't set it */
+    believe(1, 0);
+    const rk_u64 base = base_of(kernel);
+    await_an_answer();
+    await_an_answer(); /* so the first has been looked at */
+    assert_int_equal(base_of(kernel), base);
+    assert_in_range(clock_error_of(kernel), 0, 100);
+
+    /* and when it may be off by more than they are, then they do */
+    believe(1, RK_MILLISECONDS(500));
+    AWAIT(base_of(kernel) != base);
+    assert_true(clock_error_of(kernel) < RK_MILLISECONDS(500));
+}
+
 static const struct CMUnitTest tests[] = {
     TEST(the_clock_is_set_anew_each_second),
     TEST(how_far_the_clock_is_off_and_drifts_is_told),
@@ -159,5 +193,6 @@ static const struct CMUnitTest tests[] = {
     TEST(a_device_as_full_as_can_be_has_room_for_the_clock),
     TEST(as_many_kernels_as_can_be_leave_room_for_the_clock),
     TEST(a_clock_that_cannot_be_asked_holds_up_nobody_and_says_how_far_it_may_be_off),
+    TEST(an_answer_that_is_off_by_more_than_what_is_known_is_not_believed),
 };
 CUDA_MAIN(tests)
