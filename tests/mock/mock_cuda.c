@@ -326,11 +326,10 @@ rk_cu_result cuFuncGetAttribute(int *value, rk_cu_function_attribute attribute, 
 rk_cu_result cuFuncSetAttribute(rk_cu_function function, rk_cu_function_attribute attribute, int value)
 {
     BEGIN(1);
-    (void)function;
-    return attribute == RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES &&
-                   value > 232448 - mock_cuda.static_shared
-               ? RK_CUDA_ERROR_INVALID_VALUE
-               : RK_CUDA_SUCCESS;
+    if (attribute != RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return RK_CUDA_SUCCESS;
+    if (value > 232448 - mock_cuda.static_shared) return RK_CUDA_ERROR_INVALID_VALUE;
+    ((mock_function *)(void *)function)->dynamic_most = (unsigned)value;
+    return RK_CUDA_SUCCESS;
 }
 rk_cu_result cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, rk_cu_function function, int threads,
                                                          size_t shared_bytes)

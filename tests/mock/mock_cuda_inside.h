@@ -48,7 +48,8 @@ void *mock_cuda_shadow(rk_cu_address address);
 typedef struct mock_function {
     char name[NAME_ROOM];
     void *module, *found;
-    int loaded; /* else its first launch loads it, and waits for kernels that stay */
+    int loaded;            /* else its first launch loads it, and waits for kernels that stay */
+    unsigned dynamic_most; /* bytes of shared memory that a launch may ask for, where more than 48 KiB */
 } mock_function;
 
 static inline void mock_count(int *counter, int by) { __atomic_add_fetch(counter, by, __ATOMIC_ACQ_REL); }

@@ -114,13 +114,14 @@ static rk_u64 error_of(const rk_cuda_runtime *cuda)
     return error_now(cuda) + (rk_u64)(drift < 0 ? -drift : drift);
 }
 
-/* A message may have been stamped by another device. */
+/* A message may have been stamped by another device, of those whose clock was set: the rest has run nothing yet. */
 static rk_u32 error_between(const rk_cuda_runtime *cuda)
 {
     const rk_cuda_devices *all = cuda->all;
     rk_u64 others = 0;
     for (rk_u32 d = 0; d < all->count; d++)
-        if (all->at[d]->context != cuda->context && error_of(all->at[d]) > others)
+        if (all->at[d]->context != cuda->context &&
+            __atomic_load_n(&all->at[d]->clock_base, __ATOMIC_ACQUIRE) && error_of(all->at[d]) > others)
             others = error_of(all->at[d]);
     const rk_u64 error = error_of(cuda) + others;
     return error < ~0u ? (rk_u32)error : ~0u;
@@ -146,7 +147,7 @@ void rk_cuda_tell_overdue(rk_cuda_runtime *cuda)
     cuda->clock_told = 1;
     rk_runtime_log(
         cuda->runtime, RK_WARNING, "", 0,
-        "the device can't be asked for its time: kernels that stay have all of it. Its clock is off by "
-        "a little more each second (clock_error_ns of rk_metrics says by how much) until one leaves: "
-        "launch with fewer blocks than it has multiprocessors");
+        "the device can't be asked for its time: kernels that stay, or other processes, have all of it. Its "
+        "clock is off by a little more each second (clock_error_ns of rk_metrics says by how much) until "
+        "there is room: launch with fewer blocks than it has multiprocessors");
 }

@@ -40,6 +40,7 @@ typedef struct rk_cuda_code {
     rk_cu_function function;
     /* What fits a multiprocessor, as it was asked last: the driver takes as long over that as over a launch. */
     rk_u32 threads, shared, per_processor;
+    rk_u32 shared_most; /* bytes of a block's memory that launches may ask for: the most of its kernels */
 } rk_cuda_code;
 
 /* A kernel that is served. */

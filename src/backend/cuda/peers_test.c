@@ -367,6 +367,18 @@ static void what_another_device_stamped_may_be_off_by_both_clocks(void **state)
     }
 }
 
+/* Its clock is set when it runs something first. */
+static void a_device_that_runs_nothing_yet_makes_no_clock_less_exact(void **state)
+{
+    (void)state;
+    rk_metrics metrics;
+    open_two();
+    rk_kernel kernel = active_on("a", "sink", 0);
+    AWAIT(rk_metrics_of(runtime, kernel, &metrics) == RK_OK &&
+          rk_atomic_u32(&orders_of(kernel)->clock_error_ns) <=
+              metrics.clock_error_ns + (rk_u64)llabs(metrics.clock_drift_ns));
+}
+
 static void the_kernels_of_a_lost_device_fail_and_the_others_go_on(void **state)
 {
     (void)state;
@@ -472,6 +484,7 @@ static const struct CMUnitTest tests[] = {
     TEST(only_kernels_of_several_devices_are_compiled_for_a_link),
     TEST(a_relaunch_elsewhere_takes_the_inbox_along),
     TEST(what_another_device_stamped_may_be_off_by_both_clocks),
+    TEST(a_device_that_runs_nothing_yet_makes_no_clock_less_exact),
     TEST_LOST(the_kernels_of_a_lost_device_fail_and_the_others_go_on),
     TEST(what_waits_for_a_device_clears_all_its_places),
     TEST(devices_do_not_wait_for_each_other),

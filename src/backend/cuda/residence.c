@@ -16,7 +16,8 @@
 #include "../twin.h"
 #include "cuda.h"
 
-#define STATIC_SHARED (6u << 10) /* at most, of what the loop has for itself */
+#define STATIC_SHARED (6u << 10)   /* at most, of what the loop has for itself */
+#define SHARED_UNASKED (48u << 10) /* which a launch may ask for of any code */
 
 /* ------------------------------------------------------------------ looking */
 
@@ -118,9 +119,11 @@ static rk_status ask_occupancy(rk_cuda_runtime *cuda, const rk_residence *r)
     rk_cuda_code *code = r->code;
     int per_processor = 0, result = RK_CUDA_SUCCESS;
     if (code->threads == r->threads && code->shared == r->shared) return RK_OK;
-    if (r->shared > 48u << 10)
+    if (r->shared > SHARED_UNASKED && r->shared > code->shared_most) {
         result = cuda->api.cuFuncSetAttribute(r->function, RK_CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                                               (int)r->shared);
+        if (result == RK_CUDA_SUCCESS) code->shared_most = r->shared;
+    }
     if (result ==
         RK_CUDA_ERROR_INVALID_VALUE) /* with what the code has for itself, more than a block may have */
         result = RK_CUDA_SUCCESS;

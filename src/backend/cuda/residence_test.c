@@ -204,6 +204,31 @@ static void where_many_blocks_are_to_stay_two_share_a_multiprocessor(void **stat
     activating_is_refused(launch_with("third", &o), RK_LIMIT, "the largest grid that can has 32");
 }
 
+/* The driver keeps with the code how much memory of a block its launches may ask for. */
+static void a_kernel_of_the_same_code_that_needs_less_memory_leaves_the_others_launchable(void **state)
+{
+    (void)state;
+    open_runtime();
+
+    /* given two kernels of one code, each with more memory than blocks have unasked, and the second with less of it */
+    rk_launch_options o = small("sink");
+    rk_kernel first = launch_with("first", &o);
+    OK(rk_activate(runtime, first));
+    const unsigned more = mock->last.shared_bytes;
+    o.max_batch = 30;
+    rk_kernel second = launch_with("second", &o);
+    OK(rk_activate(runtime, second));
+    const rk_residence *const *residences = (const rk_residence *const *)cuda_of_runtime()->residence;
+    assert_ptr_equal(residences[first.number]->code, residences[second.number]->code);
+    assert_in_range(mock->last.shared_bytes, (48u << 10) + 1, more - 1);
+
+    /* when both leave for code that is loaded, then both are launched again */
+    const rk_u32 before = mock->entries;
+    active("third", "echo");
+    assert_int_equal(mock->entries, before + 3);
+    assert_int_equal(life_of(first), RK_LIFE_ACTIVE);
+}
+
 static void where_the_denser_code_cannot_be_had_those_that_stay_go_on_as_they_are(void **state)
 {
     (void)state;
@@ -505,6 +530,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_grid_too_large_is_refused_with_the_largest_that_fits),
     TEST(beside_another_kernel_the_rest_fits),
     TEST(where_many_blocks_are_to_stay_two_share_a_multiprocessor),
+    TEST(a_kernel_of_the_same_code_that_needs_less_memory_leaves_the_others_launchable),
     TEST(where_the_denser_code_cannot_be_had_those_that_stay_go_on_as_they_are),
     TEST_LOST(what_never_ends_keeps_its_room),
     TEST(one_kernel_too_many_is_refused),
