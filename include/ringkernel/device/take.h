@@ -102,6 +102,15 @@ RK_FN void rk_view_open(rk_context *context, RK_GLOBAL rk_view *view, rk_u64 rin
     view->shift = context->shard->copy_shift;
 }
 
+/* The same view, of slots that stay where they are. */
+RK_FN void rk_view_in_place(RK_GLOBAL rk_view *view, RK_GLOBAL const rk_ring *ring)
+{
+    view->base = ring->slots;
+    view->first = view->index;
+    view->mask = ring->mask;
+    view->shift = ring->slot_shift;
+}
+
 /* What a look at both lanes found: of each ring the messages that are there from the next one on. A block looks at
  * all rings at once (block.h), and then the same decisions are made as by one thread that looks at one after the
  * other. */
@@ -232,10 +241,7 @@ RK_FN_LARGE rk_u32 rk_take_ring(rk_context *context, RK_GLOBAL rk_lane *lane, rk
     if (ring->overwritten || ring->format == RK_FORMAT_UNIT) {
         turn->copied += n;
     } else if (!joins) {
-        view->base = ring->slots;
-        view->first = first;
-        view->mask = ring->mask;
-        view->shift = ring->slot_shift;
+        rk_view_in_place(view, ring);
     }
     turn->views += 1u - joins;
     turn->n += n;

@@ -23,7 +23,8 @@
 
 #define COLD_VISITS 64u /* a seat goes cold after so many idle visits, and the spin time */
 
-#define LOOKS 8u /* of a worker with one seat after an idle visit, see rk_cpu_await */
+#define LOOKS 8u  /* of a worker with one seat after an idle visit, see rk_cpu_await, */
+#define STAYS 16u /* and messages for which it stays with that before it looks at its list again */
 
 typedef struct seat_list {
     struct seat_list *retired; /* next of those that may still be in use */
@@ -143,6 +144,18 @@ static void settle(worker *w, rk_seat *seat, rk_u32 result, sweep *s)
     s->busy = 1;
 }
 
+/* No detour by the list for who waits for one message at a time. */
+static void stay(worker *w, rk_seat *seat, sweep *s)
+{
+    for (rk_u32 n = 0; n < STAYS && !seat->cold; n++) {
+        rk_u32 lane = rk_cpu_await(seat, LOOKS);
+        if (lane == RK_AWAITED_NONE) return;
+        settle(w, seat, rk_cpu_visit_awaited(seat, lane), s);
+        __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);
+        if (rk_cpu_has_next(seat, lane)) return; /* more than one: a visit takes them together */
+    }
+}
+
 /* 0: the list is another one by now, and no seat of the old one may be touched. */
 static int may_look(worker *w, const seat_list *list)
 {
@@ -176,9 +189,7 @@ static sweep go_round(worker *w, seat_list *list)
         __atomic_store_n(&w->visiting, seat, __ATOMIC_RELEASE);
         rk_u32 result = rk_cpu_visit(seat);
         settle(w, seat, result, &s);
-        if (result == RK_VISIT_IDLE && !seat->cold && list->count == 1 && rk_cpu_await(seat, LOOKS))
-            settle(w, seat, rk_cpu_visit_awaited(seat),
-                   &s); /* no detour by the list for who waits for one message */
+        if (result == RK_VISIT_IDLE && list->count == 1) stay(w, seat, &s);
         if (seat->cold && seat->wake_at_ns && (!s.wake_at_ns || seat->wake_at_ns < s.wake_at_ns))
             s.wake_at_ns = seat->wake_at_ns;
         __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);

@@ -182,27 +182,23 @@ void rk_cpu_seat_open(rk_seat *seat)
     seat->clock = (rk_seat_clock){ .can_count = rk_clock_can_count() };
 }
 
-rk_u32 rk_cpu_visit(rk_seat *seat)
+static rk_u32 visited(rk_seat *seat, rk_u32 result)
 {
-    rk_u32 result = rk_visit(&seat->context);
     if (result == RK_VISIT_FAILED && rk_atomic_u32(&seat->owner->life) != RK_LIFE_FAILED &&
         rk_atomic_u32(&seat->shard->turn.failed) != RK_QUARANTINED)
         rk_kernel_failed(seat->owner, "stopped between publishing and committing a batch");
     return result;
 }
 
-rk_u32 rk_cpu_visit_awaited(rk_seat *seat)
-{
-    const rk_ring *out = rk_straight_ring(&seat->context);
-    if (out) rk_line_expect(rk_ring_slot(out, seat->context.arena, out->tail));
-    return rk_cpu_visit(seat);
-}
+rk_u32 rk_cpu_visit(rk_seat *seat) { return visited(seat, rk_visit(&seat->context)); }
+
+/* ------------------------------------------------------------------ one message at a time */
 
 /* Is the next message of this ring there? */
 static int is_next_there(const rk_ring *ring, rk_byte *arena)
 {
     const rk_u32 *lap = (const rk_u32 *)(void *)rk_ring_slot(ring, arena, ring->head);
-    return rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) == rk_ring_lap(ring, ring->head);
+    return rk_load_u32(lap, RK_ACQUIRE, RK_SCOPE_DEVICE) == rk_ring_lap(ring, ring->head); /* C1 */
 }
 
 rk_u32 rk_cpu_await(const rk_seat *seat, rk_u32 looks)
@@ -212,13 +208,62 @@ rk_u32 rk_cpu_await(const rk_seat *seat, rk_u32 looks)
     const rk_ring *first = rk_lane_ring(from_host, arena, 0), *second = rk_lane_ring(from_device, arena, 0);
     if (from_host->bands > 1 || from_device->bands > 1 || first->overwritten || second->overwritten) {
         rk_port_pause();
-        return 0;
+        return RK_AWAITED_NONE;
     }
     while (looks--) {
         rk_port_pause();
-        if (is_next_there(first, arena) || is_next_there(second, arena)) return 1;
+        if (is_next_there(first, arena)) return 0;
+        if (is_next_there(second, arena)) return 1;
     }
-    return 0;
+    return RK_AWAITED_NONE;
+}
+
+int rk_cpu_has_next(const rk_seat *seat, rk_u32 lane)
+{
+    rk_byte *arena = seat->context.arena;
+    return is_next_there(rk_lane_ring(rk_seat_lane(seat, lane), arena, 0), arena);
+}
+
+/* Would a visit do no more than to take messages, hand them to their handlers and show what those sent? */
+static int is_plain(const rk_context *context, const rk_class *class, const rk_ring *ring)
+{
+    const rk_shard *shard = context->shard;
+    const rk_turn *turn = context->turn;
+    return rk_load_u32(&context->orders->command, RK_ACQUIRE, RK_SCOPE_SYSTEM) == RK_COMMAND_RUN && /* M1 */
+           !rk_load_u32(&context->turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM) &&
+           turn->phase != RK_PHASE_ENDED && !turn->parked && !turn->wake_ns && !shard->event_driven &&
+           shard->mode != RK_BATCH && shard->memory != RK_SEQUENTIAL && !class->spmd && !class->batch &&
+           ring->format == RK_FORMAT_SEQ;
+}
+
+/* The next message of a lane, which is there: what rk_visit comes to for it, without a look at anything else. */
+static rk_u32 visit_alone(rk_context *context, const rk_class *class, rk_u32 lane, const rk_ring *ring)
+{
+    rk_turn *turn = context->turn;
+    rk_view *view = &turn->view[0];
+    rk_count(&context->shard->meter.heartbeat, 1u);
+    rk_take_none(turn);
+    rk_view_open(context, view, rk_shard_lane(context, lane)->rings[0], ring->head, 1, 0);
+    rk_view_in_place(view, ring);
+    turn->next_lane = (turn->next_lane & ~1u) | (lane ^ 1u);
+    turn->views = turn->n = 1;
+    turn->ticked = turn->wake_asked = 0;
+    context->now_ns = turn->taken_ns = loop_now(context);
+    rk_take_stamp(context, view);
+    rk_stage_begin(context);
+    handle_messages(context, class);
+    return rk_visit_end(context);
+}
+
+rk_u32 rk_cpu_visit_awaited(rk_seat *seat, rk_u32 lane)
+{
+    rk_context *context = &seat->context;
+    const rk_class *class = seat->owner->class;
+    const rk_ring *out = rk_straight_ring(context),
+                  *ring = rk_lane_ring(rk_seat_lane(seat, lane), context->arena, 0);
+    if (out) rk_line_expect(rk_ring_slot(out, context->arena, out->tail));
+    return is_plain(context, class, ring) ? visited(seat, visit_alone(context, class, lane, ring))
+                                          : rk_cpu_visit(seat);
 }
 
 void rk_cpu_shard_failed(rk_context *context, const char *text)

@@ -9,12 +9,16 @@
 void rk_cpu_seat_open(rk_seat *seat);
 /* RK_VISIT_*. One thread at a time for a seat. */
 rk_u32 rk_cpu_visit(rk_seat *seat);
-/* After an idle visit: breathe, looking at nothing but the next message, so many times at most. 1: it is there. By
- * the thread that visits. */
+/* After a visit: breathe, looking at nothing but the next message of each lane, so many times at most. The lane in which
+ * it is there: 0 the host's, 1 the device's; RK_AWAITED_NONE. This and what follows by the thread that visits. */
+#define RK_AWAITED_NONE 2u
 rk_u32 rk_cpu_await(const rk_seat *seat, rk_u32 looks);
-/* Visit a seat whose next message was awaited, and is there: the line that its answer to the host goes into is asked for
- * first. It comes from the host's core, which looks there for the answer, while the visit gets to the handler. */
-rk_u32 rk_cpu_visit_awaited(rk_seat *seat);
+/* Visit a seat whose next message was awaited in that lane, and is there. The line that its answer to the host goes into
+ * is asked for first: it comes from the host's core, which looks there for the answer, while the visit gets to the
+ * handler. */
+rk_u32 rk_cpu_visit_awaited(rk_seat *seat, rk_u32 lane);
+/* Is the next message there already, of a lane in which one was awaited? */
+int rk_cpu_has_next(const rk_seat *seat, rk_u32 lane);
 /* A handler's mistake that stops its kernel (used by SPMD kernels). */
 void rk_cpu_shard_failed(rk_context *context, const char *text);
 
