@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../tests/opencl_device.h"
 #include "bench.rk.h"
 #include "harness.h"
 #include "must.h"
@@ -40,10 +41,9 @@ static uint64_t sum_of(const unit_message *m)
 /* 1: it can be had. The kernel is there, and not active. */
 static int open_way(way *w)
 {
-    const char *said = getenv("RK_OPENCL_DEVICE");
     rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = w->backend, .slices = w->slices };
     rk_launch_options o = rk_high_throughput();
-    if (said && w->backend == RK_BACKEND_OPENCL) options.device = (rk_u32)strtoul(said, 0, 10);
+    if (w->backend == RK_BACKEND_OPENCL) options.device = opencl_device();
     setenv("RK_OPENCL_WITHOUT", w->without, 1);
     if (rk_open(&options, &w->runtime) != RK_OK) {
         printf("left out: %s: %s\n", w->name, rk_error_text());

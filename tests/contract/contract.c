@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../kernels/contract_a.rk.h"
+#include "../opencl_device.h"
 
 /* The threads of a batch can't be run twice on a device. */
 #define DEVICE_REFUSES "spmd_check"
@@ -202,6 +203,7 @@ rk_runtime_options contract_runtime_options(contract *c)
                              .on_log = take_log,
                              .log_user = c,
                              .unpinned = 1 };
+    if (c->variant->backend == RK_BACKEND_OPENCL) o.device = opencl_device();
     if (c->variant->split) {
         o.devices = split_devices();
         o.device_count = 2;

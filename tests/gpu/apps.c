@@ -18,6 +18,8 @@
 #include <ringkernel/ringkernel.h>
 #include <ringkernel/text.h>
 
+#include "../opencl_device.h"
+
 #define BATCH 512u
 #define PIECE (64u << 10)               /* bytes read at a time */
 #define PATIENCE_NS RK_SECONDS(30)      /* without any progress */
@@ -344,6 +346,7 @@ static int run(size_t way, const char *input, const char *output, const char *de
 {
     job j = { .app = find_app(), .shards = shards };
     rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = ways[way].backend, .slices = ways[way].slices };
+    if (o.backend == RK_BACKEND_OPENCL) o.device = opencl_device();
     if (ways[way].copies) setenv("RK_OPENCL_WITHOUT", "shared atomics", 1);
     pthread_t collector;
     rk_status status = rk_open(&o, &j.runtime);

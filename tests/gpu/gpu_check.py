@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 """What proves the CUDA backend, on a machine with a GPU, gcc, CMake, Ninja, the CUDA toolkit and Python: no more is needed.
 
-    gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--opencl] [--sanitize] [--jobs N]
+    gpu_check.py [--json FILE] [--only PATTERN] [--variants PATTERNS] [--opencl [N]] [--sanitize] [--jobs N]
 
 Builds the preset `gpu`, compiles the suite's kernels into the cache, then runs the tests of src/backend/cuda, the litmus tests of the memory model, stress with random
 stalls, each contract program once for every CUDA variant, and the examples: apps on the CPU and on the GPU, whose results must
 be the same bytes, and programs with their own tests; then, alone, what restarts, kills and loads. --sanitize adds a few cases under compute-sanitizer.
 Shown are failures as programs end, then one table, in which programs without a failure or refusal are one line; the JSON has each, and what
 programs of one case have said. --only picks by 'PROGRAM/VARIANT' ('queues*', '*/cuda-step'), --variants other variants of the
-contract suite ('step' tries this script without a GPU). --opencl proves the OpenCL backend on this machine's first OpenCL device
-instead: its variants of the suite, and the examples. Which backends gave an app's bytes is in build/gpu/same-bytes.txt. A case that hangs or crashes ends its program, and those behind it
+contract suite ('step' tries this script without a GPU). --opencl proves the OpenCL backend instead, on the OpenCL device of
+that number (0; `rk devices` numbers them): its variants of the suite, and the examples. Which backends gave an app's bytes is in build/gpu/same-bytes.txt. A case that hangs or crashes ends its program, and those behind it
 run in another. Stopped by SIGTERM, as timeout(1) sends it, it shows and keeps what has ended. The exit status is 1 if anything failed, 77 without a GPU.
 """
 import argparse
@@ -110,6 +110,32 @@ def find_gpu():
     cuda.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
     cuda.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)
     return {"gpu": name.value.decode(), "architecture": 10 * major.value + minor.value, "gpus": count.value, "driver": driver, "cuda_of_driver": cuda_version}, ""
+
+
+def find_opencl(number):
+    """The name and the platform of an OpenCL device, as `rk devices` numbers them; or why there is none."""
+    try:
+        opencl = ctypes.CDLL("libOpenCL.so.1")
+    except OSError as error:
+        return None, f"the loader isn't there ({error})"
+    names, count = [], ctypes.c_uint()
+    opencl.clGetPlatformIDs(0, None, ctypes.byref(count))
+    platforms = (ctypes.c_void_p * count.value)()
+    opencl.clGetPlatformIDs(count, platforms, None)
+    for platform in map(ctypes.c_void_p, platforms):
+        count, text = ctypes.c_uint(), [ctypes.create_string_buffer(256) for _ in range(2)]
+        every = ctypes.c_ulong(0xFFFFFFFF)
+        if opencl.clGetDeviceIDs(platform, every, 0, None, ctypes.byref(count)):
+            continue
+        devices = (ctypes.c_void_p * count.value)()
+        opencl.clGetDeviceIDs(platform, every, count, devices, None)
+        opencl.clGetPlatformInfo(platform, 0x0902, ctypes.c_size_t(256), text[1], None)
+        for device in map(ctypes.c_void_p, devices):
+            opencl.clGetDeviceInfo(device, 0x102B, ctypes.c_size_t(256), text[0], None)
+            names.append(f"{text[0].value.decode()} of {text[1].value.decode()}")
+    if number < len(names):
+        return names[number], ""
+    return None, "there are " + (", ".join(f"{i} {name}" for i, name in enumerate(names)) or "none")
 
 
 def manifest(gpu):
@@ -332,15 +358,15 @@ def same_bytes(app, inputs, results):
 
 
 def find_jobs(options, folder, inputs, gpu):
-    several = SPLIT_VARIANTS if gpu and gpu["gpus"] > 1 and not options.opencl else []
-    patterns = options.variants.split(",") if options.variants else OPENCL_VARIANTS if options.opencl else CUDA_VARIANTS + several
+    several = SPLIT_VARIANTS if gpu and gpu["gpus"] > 1 and options.opencl is None else []
+    patterns = options.variants.split(",") if options.variants else OPENCL_VARIANTS if options.opencl is not None else CUDA_VARIANTS + several
     programs = sorted(p.stem for p in (ROOT / "tests/contract").glob("*_test.c") if p.stem not in NOT_RUN)
     left_out = [p for p in programs if not (BUILD / "tests" / p).exists()]
     programs = [p for p in programs if p not in left_out]
     if left_out:
         say(f"not built, since a package that they need is missing: {', '.join(left_out)}")
     jobs = []
-    if not options.variants and not options.opencl:
+    if not options.variants and options.opencl is None:
         units = sorted(p.stem for p in (ROOT / "src/backend/cuda").glob("*_test.c"))
         jobs += [unit_job(unit) for unit in units if (BUILD / "tests" / unit).exists()]
         jobs.append(program_job("litmus", "--json", folder / "litmus.jsonl"))
@@ -349,7 +375,7 @@ def find_jobs(options, folder, inputs, gpu):
         jobs += [program_job("residents", part, variant=part, alone=True) for part in ("cycles", "killed", "loading")]
         jobs += [program_job("peers", part, variant=part, alone=True) for part in ("moved", "lost") if several]
         jobs.append(program_job("residents", "loading", "--backend", "cuda-slices", variant="loading, slices", alone=True))
-    devices = ["opencl", "opencl-slices"] if options.opencl else ["cuda", "cuda-slices"]
+    devices = ["opencl", "opencl-slices"] if options.opencl is not None else ["cuda", "cuda-slices"]
     backends = ["cpu"] if options.variants else ["cpu", *devices]
     jobs += [app_job(app, folder, backend, inputs[app]) for app in app_inputs.APPS for backend in backends]
     jobs += [example_job(name, backend) for name in EXAMPLE_PROGRAMS for backend in (backends[:1] if options.variants else devices[:1])]
@@ -443,7 +469,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", type=Path, help="write results and a manifest")
     parser.add_argument("--only", metavar="PATTERN", help="programs, or PROGRAM/VARIANT")
     parser.add_argument("--variants", metavar="PATTERNS", help="of the contract suite, between commas; no GPU is looked for")
-    parser.add_argument("--opencl", action="store_true", help="the OpenCL backend instead; no GPU is looked for")
+    parser.add_argument("--opencl", nargs="?", type=int, const=0, metavar="N", help="the OpenCL backend instead, on its device N (0); no GPU is looked for")
     parser.add_argument("--sanitize", action="store_true", help="a few cases under compute-sanitizer, too")
     parser.add_argument("--jobs", type=int, default=4, help="programs at a time (4)")
     options = parser.parse_args()
@@ -452,15 +478,21 @@ def main():
     if options.sanitize and not shutil.which("compute-sanitizer"):
         sys.exit("gpu-check: compute-sanitizer isn't there: leave out --sanitize")
     gpu, why = find_gpu()
-    if not gpu and not options.variants and not options.opencl:
+    device = ""
+    if options.opencl is not None:
+        os.environ["RK_OPENCL_DEVICE"] = str(options.opencl)
+        device, why = find_opencl(options.opencl)
+        if not device:
+            sys.exit(f"gpu-check: no OpenCL device {options.opencl}: {why}")
+    if not gpu and not options.variants and options.opencl is None:
         say(f"gpu-check: no GPU to check on: {why}")
         return 77
     begin = time.monotonic()
-    about = manifest(gpu)
+    about = manifest(gpu) | ({"opencl": device} if device else {})
     build()
-    say(f"{about.get('gpu', 'no GPU')}, driver {about.get('driver', '-')}, {about['revision']}; "
+    say(f"{device or about.get('gpu', 'no GPU')}, driver {about.get('driver', '-')}, {about['revision']}; "
         f"built in {time.monotonic() - begin:.0f} s")
-    if gpu and not options.opencl:
+    if gpu and options.opencl is None:
         compiling = time.monotonic()
         several = gpu["gpus"] > 1
         told = [compile_kernels(gpu["architecture"], peers) for peers in range(1 + several)]

@@ -159,5 +159,16 @@ unittest.main()
             self.assertEqual((result.passed, result.failed), counts, result.failures)
 
 
+class FindingDevices(unittest.TestCase):
+    def test_an_opencl_device_has_a_name_and_who_asks_for_another_is_told_which_there_are(self):
+        first, why = gpu_check.find_opencl(0)
+        if not first:
+            self.skipTest(why)
+        self.assertIn("Portable Computing Language", first)  # PoCL, from Debian's packages
+        missing, why = gpu_check.find_opencl(99)
+        self.assertIsNone(missing)
+        self.assertIn(f"0 {first}", why)
+
+
 if __name__ == "__main__":
     unittest.main()
