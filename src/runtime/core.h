@@ -173,7 +173,8 @@ typedef struct rk_backend {
     void (*close)(rk_runtime *runtime);
     /* Refuse what can't be honoured, with details on the error stack. */
     rk_status (*check)(const rk_runtime *runtime, const rk_class *class, const rk_launch_options *options);
-    /* What takes its time before a launch, such as compiling; unless 0. */
+    /* What takes its time before a launch, such as compiling; unless 0. By any threads at once, with or without the
+     * control lock. */
     rk_status (*prepare)(rk_runtime *runtime, const rk_class *class, const rk_layout *layout);
     /* Have the kernel's shards served. */
     rk_status (*serve)(rk_runtime *runtime, rk_host_kernel *kernel);

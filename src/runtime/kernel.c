@@ -17,6 +17,7 @@
 #include "pause.h"
 #include "report.h"
 #include "service.h"
+#include "under_way.h"
 #include "wiring.h"
 
 /* ------------------------------------------------------------------ handles and the table */
@@ -284,8 +285,7 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     status =
         rk_error_also(status, rk_kernel_plan(runtime, 0, options->kernel_name ? options->kernel_name : id,
                                              options, &class, &layout));
-    if (status == RK_OK && runtime->backend->prepare)
-        status = runtime->backend->prepare(runtime, class, &layout);
+    if (status == RK_OK) status = rk_prepare(runtime, class, &layout);
     if (status != RK_OK) return status;
     rk_host_kernel *k = take_number(runtime);
     if (!k)
@@ -332,6 +332,29 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     return RK_OK;
 }
 
+rk_status rk_prepare(rk_runtime *runtime, const rk_class *class, const rk_layout *layout)
+{
+    return runtime->backend->prepare ? runtime->backend->prepare(runtime, class, layout) : RK_OK;
+}
+
+/* What takes its time, such as compiling, without the control lock. A launch that will be refused needs none of it, and is
+ * refused in its turn, with all that is wrong. */
+static rk_status prepare_launch(rk_runtime *runtime, const char *id, rk_launch_options options)
+{
+    rk_layout layout;
+    const rk_class *class;
+    if (!runtime->backend->prepare) return RK_OK;
+    pthread_mutex_lock(&runtime->control);
+    rk_modules_linked(runtime);
+    const int refused = rk_kernel_find_live(runtime, id) ||
+                        rk_kernel_plan(runtime, 0, options.kernel_name ? options.kernel_name : id, &options,
+                                       &class, &layout) != RK_OK;
+    pthread_mutex_unlock(&runtime->control);
+    if (!refused) return rk_prepare(runtime, class, &layout);
+    rk_error_begin();
+    return RK_OK;
+}
+
 rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options *given, rk_kernel *kernel)
 {
     rk_launch_options options;
@@ -345,9 +368,17 @@ rk_status rk_launch(rk_runtime *runtime, const char *id, const rk_launch_options
     if (status != RK_OK && taken == RK_OK) return rk_error_also(status, rk_validate_launch(&options));
     status = rk_error_also(status, taken);
     if (status != RK_OK) return status;
-    pthread_mutex_lock(&runtime->control);
-    status = rk_kernel_launch(runtime, id, &options, kernel);
-    pthread_mutex_unlock(&runtime->control);
+    rk_under_way me;
+    status = rk_under_way_begin(&me, runtime, "rk_launch");
+    if (status != RK_OK) return status;
+    status = prepare_launch(runtime, id, options);
+    if (status == RK_OK) {
+        pthread_mutex_lock(&runtime->control);
+        status = rk_runtime_check(runtime, "rk_launch"); /* still open? */
+        if (status == RK_OK) status = rk_kernel_launch(runtime, id, &options, kernel);
+        pthread_mutex_unlock(&runtime->control);
+    }
+    rk_under_way_end(&me);
     if (status != RK_OK) rk_error_detail("launch of '%s' refused: %s", id, rk_status_name(status));
     return status;
 }

@@ -57,6 +57,9 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *kernel, rk_lau
                              rk_u64 timeout_ns, const rk_fresh_state *state);
 /* A handler of it has been running for the stall limit, or has returned after that. By the backend's watch. */
 void rk_kernel_hangs(rk_host_kernel *kernel, rk_u32 hangs);
+/* What the backend has to do before a kernel of that layout is served, and may take seconds: compiling. With the control
+ * lock or, as a call that is under way, without it: then nobody waits who has it done already. */
+rk_status rk_prepare(rk_runtime *runtime, const rk_class *class, const rk_layout *layout);
 /* Plan a launch, or of `again` another one: options checked against class and backend, whatever is wrong told
  * together. *class is 0 where nothing has that name. */
 rk_status rk_kernel_plan(rk_runtime *runtime, const rk_host_kernel *again, const char *name,

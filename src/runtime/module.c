@@ -368,7 +368,6 @@ rk_status rk_modules_linked(rk_runtime *runtime)
 
 void rk_modules_close(rk_runtime *runtime)
 {
-    rk_loads_end(runtime);
     if (runtime->quarantined) return; /* what is stuck still reads its class and runs its module's code */
     while (runtime->classes) {
         rk_class *next = runtime->classes->next;

@@ -19,8 +19,6 @@ const char *rk_reason_name(const rk_class *class, rk_u32 reason);
 /* Kernel names, for messages of errors: "a, b, c" cut to the room. */
 void rk_class_names(const rk_runtime *runtime, char *text, size_t size);
 
-/* Wait for the loads that are under way in a runtime that takes no new ones. */
-void rk_loads_end(const rk_runtime *runtime);
 /* Unload all files. */
 void rk_loads_close(rk_runtime *runtime);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "module.h"
+#include "under_way.h"
 
 struct rk_loaded {
     struct rk_loaded *next;
@@ -94,65 +95,18 @@ static rk_status load(rk_runtime *runtime, const char *path)
     return status;
 }
 
-/* ------------------------------------------------------------------ loads that are under way */
-
-/* So that no runtime is freed beneath one. */
-typedef struct under_way {
-    const rk_runtime *runtime;
-    struct under_way *next;
-} under_way;
-static pthread_mutex_t loads_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t load_ended = PTHREAD_COND_INITIALIZER;
-static under_way *loads;
-
-static rk_status begin_load(under_way *me)
-{
-    pthread_mutex_lock(&loads_lock);
-    rk_status status = rk_runtime_check(me->runtime, "rk_load");
-    if (status == RK_OK) {
-        me->next = loads;
-        loads = me;
-    }
-    pthread_mutex_unlock(&loads_lock);
-    return status;
-}
-
-static void end_load(under_way *me)
-{
-    pthread_mutex_lock(&loads_lock);
-    under_way **link = &loads;
-    while (*link != me) link = &(*link)->next;
-    *link = me->next;
-    pthread_cond_broadcast(&load_ended);
-    pthread_mutex_unlock(&loads_lock);
-}
-
-void rk_loads_end(const rk_runtime *runtime)
-{
-    pthread_mutex_lock(&loads_lock);
-    for (under_way *at = loads; at;) {
-        if (at->runtime == runtime) {
-            pthread_cond_wait(&load_ended, &loads_lock);
-            at = loads;
-        } else {
-            at = at->next;
-        }
-    }
-    pthread_mutex_unlock(&loads_lock);
-}
-
 /* ------------------------------------------------------------------ load and close */
 
 rk_status rk_load(rk_runtime *runtime, const char *path)
 {
-    under_way me = { runtime, 0 };
-    rk_status status = begin_load(&me);
+    rk_under_way me;
+    rk_status status = rk_under_way_begin(&me, runtime, "rk_load");
     if (status != RK_OK) return status;
     if (path && *path)
         status = load(runtime, path);
     else
         status = rk_error(RK_INVALID_ARGUMENT, "rk_load: path is null or empty");
-    end_load(&me);
+    rk_under_way_end(&me);
     return status;
 }
 

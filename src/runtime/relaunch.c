@@ -24,6 +24,7 @@
 #include "pause.h"
 #include "report.h"
 #include "service.h"
+#include "under_way.h"
 #include "wiring.h"
 
 static rk_ring *ring_at(const rk_host_kernel *k, rk_lane *lane, rk_u32 band)
@@ -447,6 +448,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     rk_host_kernel fresh = placing_of(k);
     rk_circle circle;
     rk_status status = plan_again(k, options, &fresh);
+    if (status == RK_OK) status = rk_prepare(runtime, k->class, &fresh.layout);
     if (status == RK_OK) status = await_rest(k, options, &wait, &fresh);
     if (status != RK_OK) return status;
 
@@ -505,6 +507,22 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     return status;
 }
 
+/* As a launch: without the control lock, and what will be refused is refused in its turn. */
+static rk_status prepare_relaunch(rk_runtime *runtime, rk_kernel handle, rk_launch_options options)
+{
+    rk_host_kernel *k = 0;
+    if (!runtime->backend->prepare) return RK_OK;
+    pthread_mutex_lock(&runtime->control);
+    rk_status status = rk_kernel_check(runtime, handle, &k);
+    rk_host_kernel fresh = { 0 };
+    if (status == RK_OK) status = plan_again(k, &options, &fresh);
+    const rk_class *class = k ? k->class : 0;
+    pthread_mutex_unlock(&runtime->control);
+    if (status == RK_OK) return rk_prepare(runtime, class, &fresh.layout);
+    rk_error_begin();
+    return RK_OK;
+}
+
 rk_status rk_relaunch(rk_runtime *runtime, rk_kernel handle, const rk_launch_options *given,
                       rk_u64 timeout_ns)
 {
@@ -515,9 +533,17 @@ rk_status rk_relaunch(rk_runtime *runtime, rk_kernel handle, const rk_launch_opt
     if (status != RK_OK) return status;
     if (given) memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
     options.size = sizeof options;
-    pthread_mutex_lock(&runtime->control);
-    status = rk_kernel_check(runtime, handle, &k);
-    if (status == RK_OK) status = rk_kernel_relaunch(runtime, k, &options, timeout_ns, 0);
-    pthread_mutex_unlock(&runtime->control);
+    rk_under_way me;
+    status = rk_under_way_begin(&me, runtime, "rk_relaunch");
+    if (status != RK_OK) return status;
+    status = prepare_relaunch(runtime, handle, options);
+    if (status == RK_OK) {
+        pthread_mutex_lock(&runtime->control);
+        status = rk_runtime_check(runtime, "rk_relaunch"); /* still open? */
+        if (status == RK_OK) status = rk_kernel_check(runtime, handle, &k);
+        if (status == RK_OK) status = rk_kernel_relaunch(runtime, k, &options, timeout_ns, 0);
+        pthread_mutex_unlock(&runtime->control);
+    }
+    rk_under_way_end(&me);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include "module.h"
 #include "service.h"
+#include "under_way.h"
 #include "../resilience/supervise.h"
 
 static rk_runtime *closed_runtimes; /* atomic */
@@ -171,6 +172,7 @@ rk_status rk_close(rk_runtime *runtime)
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++)
         if (runtime->kernels[n]) rk_kernel_end(runtime->kernels[n], rk_monotonic_ns() + RK_SECONDS(1));
     pthread_mutex_unlock(&runtime->control);
+    rk_under_way_wait(runtime);
     rk_service_stop(runtime);
     runtime->backend->close(runtime);
     rk_guard_forget(runtime);

@@ -41,15 +41,23 @@ rk_status rk_cuda_code_get(const rk_nvrtc *nvrtc, rk_u32 architecture, const cha
     return status;
 }
 
-static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_build build,
-                         rk_device_code *binary)
+static rk_status find_compiler(rk_cuda_runtime *cuda)
 {
-    char note[RK_CODE_NOTE_ROOM];
     rk_status status = RK_OK;
+    pthread_mutex_lock(&cuda->codes.lock);
     if (!cuda->has_nvrtc) {
         status = rk_nvrtc_load(0, cuda->api.version, &cuda->nvrtc);
         cuda->has_nvrtc = status == RK_OK;
     }
+    pthread_mutex_unlock(&cuda->codes.lock);
+    return status;
+}
+
+static rk_status compile(rk_cuda_runtime *cuda, const rk_class *class, rk_cuda_build build,
+                         rk_device_code *binary)
+{
+    char note[RK_CODE_NOTE_ROOM];
+    rk_status status = find_compiler(cuda);
     if (status == RK_OK)
         status = rk_cuda_code_get(&cuda->nvrtc, cuda->device.architecture,
                                   cuda->runtime->options.cache_folder, class, build, binary, note);
@@ -93,30 +101,28 @@ rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, r
     return build;
 }
 
+static rk_u64 key_of(rk_cuda_build build)
+{
+    return build.bound | (rk_u64)build.plain << 32 | (rk_u64)build.shuttle << 33 | (rk_u64)build.dense << 34 |
+           (rk_u64)build.peers << 35;
+}
+
 rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,
                           rk_cuda_code **found)
 {
-    rk_cuda_build build = rk_cuda_build_of(class, layout, cuda->dense);
+    int mine;
+    rk_cuda_build build = rk_cuda_build_of(class, layout, rk_atomic_u32(&cuda->dense));
     build.peers = cuda->all->count > 1;
-    for (rk_cuda_code *code = cuda->codes; code; code = code->next)
-        if (code->class == class && code->build.bound == build.bound && code->build.plain == build.plain &&
-            code->build.shuttle == build.shuttle && code->build.dense == build.dense) {
-            *found = code;
-            return RK_OK;
-        }
-    rk_cuda_code *code = calloc(1, sizeof *code);
+    rk_made *made = rk_making_begin(&cuda->codes, class, key_of(build), sizeof(rk_cuda_code), &mine);
+    rk_cuda_code *code = (rk_cuda_code *)made;
     if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
-    code->class = class;
-    code->build = build;
-    rk_status status = compile(cuda, class, build, &code->binary);
-    if (status != RK_OK) {
+    rk_status status = mine ? compile(cuda, class, build, &code->binary) : RK_OK;
+    if (mine) rk_making_end(&cuda->codes, made, status == RK_OK);
+    if (status == RK_OK)
+        *found = code;
+    else
         free(code);
-        return status;
-    }
-    code->next = cuda->codes;
-    cuda->codes = code;
-    *found = code;
-    return RK_OK;
+    return status;
 }
 
 /* The device lays out what it shares with the host as the host does: looked at once, by the first module. */
@@ -164,7 +170,7 @@ static rk_status load(rk_cuda_runtime *cuda, rk_cuda_code *code)
         if (*log) rk_error_detail("%s", log);
         return status;
     }
-    snprintf(entry, sizeof entry, "rk_entry_%s", code->class->name);
+    snprintf(entry, sizeof entry, "rk_entry_%s", code->made.class->name);
     result = cuda->api.cuModuleGetFunction(&code->function, code->module, entry);
     if (result == RK_CUDA_SUCCESS && cuda->api.cuFuncLoad) result = cuda->api.cuFuncLoad(code->function);
     rk_cuda_lock(cuda);
@@ -195,12 +201,11 @@ rk_status rk_cuda_load_code(rk_cuda_runtime *cuda, const rk_class *class, const 
 
 void rk_cuda_codes_free(rk_cuda_runtime *cuda)
 {
-    while (cuda->codes) {
-        rk_cuda_code *next = cuda->codes->next;
-        if (cuda->codes->module && rk_atomic_u32(&cuda->lost) == RK_OK)
-            cuda->api.cuModuleUnload(cuda->codes->module);
-        rk_device_code_free(&cuda->codes->binary);
-        free(cuda->codes);
-        cuda->codes = next;
+    while (cuda->codes.first) {
+        rk_cuda_code *code = (rk_cuda_code *)cuda->codes.first;
+        cuda->codes.first = code->made.next;
+        if (code->module && rk_atomic_u32(&cuda->lost) == RK_OK) cuda->api.cuModuleUnload(code->module);
+        rk_device_code_free(&code->binary);
+        free(code);
     }
 }

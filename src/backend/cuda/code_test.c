@@ -197,6 +197,137 @@ static void a_device_that_does_not_tell_its_time_is_asked_anew_with_the_next_cod
     assert_non_null(cuda_of_runtime()->clock_probe);
 }
 
+/* ------------------------------------------------------------------ while others compile */
+
+static rk_u32 compiling, may_end; /* atomic */
+
+static void compiles_until_it_may_end(void)
+{
+    __atomic_add_fetch(&compiling, 1, __ATOMIC_ACQ_REL);
+    while (!rk_atomic_u32(&may_end)) usleep(100);
+}
+
+typedef struct launcher {
+    pthread_t thread;
+    const char *id;
+    rk_kernel kernel;
+    rk_status status;
+} launcher;
+
+static void *launch_echo(void *argument)
+{
+    launcher *l = argument;
+    const rk_launch_options o = small("echo");
+    l->status = rk_launch(runtime, l->id, &o, &l->kernel);
+    return 0;
+}
+
+/* Threads that wait for a compiler which doesn't end. */
+static void given_launches(launcher *l, rk_u32 count)
+{
+    rk_runtime_options options = given();
+    options.cache_folder = "/dev/null/none";
+    if (!runtime) open_with(&options);
+    compiling = may_end = 0;
+    compiler->on_compile = compiles_until_it_may_end;
+    for (rk_u32 i = 0; i < count; i++)
+        assert_int_equal(pthread_create(&l[i].thread, 0, launch_echo, &l[i]), 0);
+    AWAIT(rk_atomic_u32(&compiling) == 1);
+}
+
+static void the_compiler_ends(launcher *l, rk_u32 count)
+{
+    compiler->on_compile = 0;
+    rk_atomic_set_u32(&may_end, 1);
+    for (rk_u32 i = 0; i < count; i++) pthread_join(l[i].thread, 0);
+}
+
+static void while_a_kernel_is_compiled_the_others_are_looked_after(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.cache_folder = "/dev/null/none";
+    open_with(&options);
+    rk_kernel other = active("other", "sink");
+    launcher l = { .id = "slow" };
+    given_launches(&l, 1);
+
+    /* each of these needs the control lock */
+    OK(rk_deactivate(runtime, other));
+    OK(rk_activate(runtime, other));
+    OK(rk_terminate(runtime, launched("third", "sink"), RK_SECONDS(1)));
+    assert_int_equal(rk_atomic_u32(&may_end), 0);
+
+    the_compiler_ends(&l, 1);
+    assert_int_equal(l.status, RK_OK);
+    OK(rk_activate(runtime, l.kernel));
+}
+
+static void two_who_launch_the_same_have_it_compiled_once(void **state)
+{
+    (void)state;
+    launcher l[2] = { { .id = "one" }, { .id = "two" } };
+    given_launches(l, 2);
+    the_compiler_ends(l, 2);
+    assert_int_equal(l[0].status, RK_OK);
+    assert_int_equal(l[1].status, RK_OK);
+    assert_int_equal(compiler->compiles, 1);
+}
+
+static void who_waits_for_code_that_cannot_be_made_tries_it_himself(void **state)
+{
+    (void)state;
+    launcher l[2] = { { .id = "one" }, { .id = "two" } };
+    compiler->fails = "nvrtcCompileProgram";
+    compiler->failure = RK_NVRTC_ERROR_OUT_OF_MEMORY;
+    compiler->once = 1;
+    given_launches(l, 2);
+    the_compiler_ends(l, 2);
+    assert_int_equal((l[0].status == RK_OK) + (l[1].status == RK_OK), 1);
+    assert_int_equal((l[0].status == RK_OUT_OF_MEMORY) + (l[1].status == RK_OUT_OF_MEMORY), 1);
+}
+
+static void what_cannot_be_compiled_is_not_launched_again_and_goes_on(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.cache_folder = "/dev/null/none";
+    open_with(&options);
+    rk_launch_options o = small("sink");
+    rk_kernel kernel = active("a", "sink");
+    rk_u32 before = entries();
+    o.priority = 1; /* other code */
+    compiler->fails = "nvrtcCompileProgram";
+    compiler->failure = RK_NVRTC_ERROR_OUT_OF_MEMORY;
+    assert_int_equal(rk_relaunch(runtime, kernel, &o, RK_SECONDS(1)), RK_OUT_OF_MEMORY);
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+    assert_int_equal(entries(), before); /* it has not even left */
+    compiler->fails = 0;
+    OK(rk_relaunch(runtime, kernel, &o, RK_SECONDS(1)));
+}
+
+static void *close_it(void *argument)
+{
+    (void)argument;
+    return (void *)(size_t)rk_close(runtime);
+}
+
+static void a_close_waits_for_who_compiles_and_who_compiled_is_told(void **state)
+{
+    (void)state;
+    pthread_t closing;
+    void *closed;
+    launcher l = { .id = "slow" };
+    given_launches(&l, 1);
+    assert_int_equal(pthread_create(&closing, 0, close_it, 0), 0);
+    AWAIT(!rk_is_open(runtime));
+    the_compiler_ends(&l, 1);
+    pthread_join(closing, &closed);
+    assert_int_equal((size_t)closed, RK_OK);
+    assert_int_equal(l.status, RK_CLOSED);
+    runtime = 0;
+}
+
 static void the_second_module_is_loaded_while_nobody_is_resident(void **state)
 {
     (void)state;
@@ -354,6 +485,11 @@ static const struct CMUnitTest tests[] = {
     TEST(code_that_lacks_its_entry_is_refused_each_time),
     TEST(the_layout_is_looked_at_until_it_is_right),
     TEST(a_device_that_does_not_tell_its_time_is_asked_anew_with_the_next_code),
+    TEST(while_a_kernel_is_compiled_the_others_are_looked_after),
+    TEST(two_who_launch_the_same_have_it_compiled_once),
+    TEST(who_waits_for_code_that_cannot_be_made_tries_it_himself),
+    TEST(what_cannot_be_compiled_is_not_launched_again_and_goes_on),
+    TEST(a_close_waits_for_who_compiles_and_who_compiled_is_told),
     TEST(the_second_module_is_loaded_while_nobody_is_resident),
     TEST(code_that_is_loaded_disturbs_nobody),
     TEST(when_the_second_module_does_not_load_the_first_goes_on),

@@ -116,6 +116,7 @@ static rk_cuda_runtime *new_place(rk_runtime *runtime, rk_u32 place)
     cuda->place = place;
     cuda->beat = 1;
     pthread_mutex_init(&cuda->copying, 0);
+    rk_making_open(&cuda->codes);
     return cuda;
 }
 
@@ -135,6 +136,7 @@ static void free_all(rk_runtime *runtime)
         rk_cuda_runtime *cuda = all->at[d];
         if (cuda->context) cuda->api.cuDevicePrimaryCtxRelease(cuda->device.handle);
         pthread_mutex_destroy(&cuda->copying);
+        rk_making_close(&cuda->codes);
         free(cuda);
     }
     free(all);

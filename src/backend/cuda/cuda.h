@@ -10,6 +10,7 @@
 #define RK_BACKEND_CUDA_CUDA_H
 
 #include "../../runtime/core.h"
+#include "../making.h"
 #include "cuda_device.h"
 #include "driver.h"
 #include "cubin_cache.h"
@@ -32,9 +33,7 @@ typedef struct rk_cuda_build {
 
 /* A kernel's code on the device. Lives as long as the runtime. */
 typedef struct rk_cuda_code {
-    struct rk_cuda_code *next;
-    const rk_class *class;
-    rk_cuda_build build;
+    rk_made made;
     rk_device_code binary;
     rk_cu_module module; /* 0: not loaded yet */
     rk_cu_function function;
@@ -80,13 +79,13 @@ typedef struct rk_cuda_runtime {
     rk_u32 keeper_waits;     /* and that it does */
     char *bounce;            /* RK_CUDA_BOUNCE bytes; behind them the words of the clock */
     /* code.c */
-    rk_cuda_code *codes;
+    rk_making codes; /* rk_cuda_code; its lock is NVRTC's as well */
     rk_cu_function layout_check;
     rk_u32 layout_checked;
     /* residence.c */
     rk_residence *residence[RK_KERNELS_MAX + 1]; /* by kernel number; under the copying lock */
     rk_u32 residents;
-    rk_u32 dense;          /* 1: more is resident, or was, than has a multiprocessor for each block */
+    rk_u32 dense;          /* atomic; 1: more is resident, or was, than has a multiprocessor for each block */
     rk_cu_stream spare[3]; /* streams that were used and are free, by RK_STREAM_* */
     rk_u64 stuck;          /* of the multiprocessors, in 1024ths, what kernels have that never end */
     rk_u32 lost;           /* atomic: the status, once the device is lost */

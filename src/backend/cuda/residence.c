@@ -168,7 +168,7 @@ static rk_status check_fit(rk_cuda_runtime *cuda, rk_residence *r)
 rk_status rk_cuda_check_shared(const rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout)
 {
     const rk_u32 shared = class->attributes->shared, most = cuda->device.block_shared,
-                 threads = rk_cuda_threads(class, layout, cuda->dense);
+                 threads = rk_cuda_threads(class, layout, rk_atomic_u32(&cuda->dense));
     const rk_u64 needed = (shared + 15ull) / 16u * 16u * layout->shared_groups + 8u * threads;
     if (needed <= most) return RK_OK;
     return rk_error(
@@ -281,7 +281,7 @@ static rk_status place(rk_cuda_runtime *cuda, rk_residence *r, int stays)
     rk_cuda_lock(cuda);
     r->code = code;
     r->function = code->function;
-    r->threads = rk_cuda_threads(r->kernel->class, &r->kernel->layout, cuda->dense);
+    r->threads = rk_cuda_threads(r->kernel->class, &r->kernel->layout, rk_atomic_u32(&cuda->dense));
     status = fit(cuda, r, stays);
     pthread_mutex_unlock(&cuda->copying);
     return status;
@@ -317,14 +317,14 @@ static rk_status crowd(rk_cuda_runtime *cuda)
 {
     const rk_u32 count = rk_atomic_u32(&cuda->runtime->kernel_count);
     rk_status status = RK_OK;
-    cuda->dense = 1;
+    rk_atomic_set_u32(&cuda->dense, 1);
     for (rk_u32 n = 1; n <= count && status == RK_OK; n++) {
         const rk_residence *r = cuda->residence[n];
         rk_cuda_code *code;
         if (r) status = rk_cuda_load_code(cuda, r->kernel->class, &r->kernel->layout, &code);
     }
     if (status != RK_OK) {
-        cuda->dense = 0;
+        rk_atomic_set_u32(&cuda->dense, 0);
         return status;
     }
     status = rk_cuda_clear_device(cuda); /* what they run is still the old code */
@@ -334,7 +334,7 @@ static rk_status crowd(rk_cuda_runtime *cuda)
             if (cuda->residence[n]) status = make_dense(cuda, cuda->residence[n]);
         pthread_mutex_unlock(&cuda->copying);
     } else {
-        cuda->dense = 0;
+        rk_atomic_set_u32(&cuda->dense, 0);
     }
     rk_status resumed = rk_cuda_resume_device(cuda);
     return status == RK_OK ? resumed : status;
@@ -352,7 +352,7 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     r->served_ns = rk_monotonic_ns();
     r->blocks = kernel->options.blocks < kernel->seat_count ? kernel->options.blocks : kernel->seat_count;
     rk_status status = place(cuda, r, stays);
-    if (status == RK_LIMIT && !cuda->dense && !cuda->stuck) {
+    if (status == RK_LIMIT && !rk_atomic_u32(&cuda->dense) && !cuda->stuck) {
         rk_error_begin();
         status = crowd(cuda);
         if (status == RK_OK) status = place(cuda, r, stays);

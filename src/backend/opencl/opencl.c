@@ -54,6 +54,7 @@ static void free_all(rk_opencl_runtime *cl)
     }
     pthread_cond_destroy(&cl->device_free);
     pthread_mutex_destroy(&cl->device_lock);
+    rk_making_close(&cl->codes);
     free(cl);
 }
 
@@ -65,6 +66,7 @@ static void make_locks(rk_opencl_runtime *cl)
     pthread_cond_init(&cl->device_free, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&cl->device_lock, 0);
+    rk_making_open(&cl->codes);
 }
 
 #define SPIN_NONE_NS 1u

@@ -16,6 +16,7 @@
 #define RK_BACKEND_OPENCL_OPENCL_H
 
 #include "../../runtime/core.h"
+#include "../making.h"
 #include "opencl_device.h"
 
 #include <ringkernel/device/parcel.h>
@@ -47,8 +48,7 @@ typedef struct rk_opencl_memory {
 
 /* A kernel's code. Lives as long as the runtime. */
 typedef struct rk_opencl_code {
-    struct rk_opencl_code *next;
-    const rk_class *class;
+    rk_made made;   /* its key: */
     rk_u32 threads; /* of the work-groups that it was built for */
     rk_cl_program program;
     rk_cl_kernel kernel;
@@ -139,7 +139,7 @@ typedef struct rk_opencl_runtime {
     /* opencl_arena.c */
     rk_opencl_memory arena;
     /* opencl_code.c */
-    rk_opencl_code *codes;
+    rk_making codes; /* rk_opencl_code */
     rk_u32 layout_checked;
     /* opencl_serve.c */
     rk_opencl_served *served[RK_KERNELS_MAX + 1]; /* by kernel number; under the device lock */

@@ -51,9 +51,9 @@ static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_opencl_code *
     const rk_opencl_device *d = &cl->device;
     char include[4096], folder[4096], name[RK_DIGEST_ROOM], group[64] = "";
     rk_digest digest = RK_DIGEST_BEGIN;
-    *r = (recipe){ .class = code->class };
+    *r = (recipe){ .class = code->made.class };
     rk_status status = rk_include_folder(include, sizeof include);
-    if (status == RK_OK) status = rk_unit_source(code->class, "opencl", "", &r->unit);
+    if (status == RK_OK) status = rk_unit_source(code->made.class, "opencl", "", &r->unit);
     if (status != RK_OK) return status;
     if (code->threads <= d->group_most)
         snprintf(group, sizeof group, " -DRK_UNIT_GROUP=%u%s", code->threads,
@@ -208,7 +208,7 @@ static rk_status make_kernel(rk_opencl_runtime *cl, rk_opencl_code *code)
     char entry[192];
     size_t most = 0;
     rk_cl_result result = RK_CL_SUCCESS;
-    snprintf(entry, sizeof entry, "rk_entry_%s", code->class->name);
+    snprintf(entry, sizeof entry, "rk_entry_%s", code->made.class->name);
     code->kernel = cl->api.clCreateKernel(code->program, entry, &result);
     if (!code->kernel) return rk_opencl_failed(cl, result, "finding a kernel's entry");
     result = cl->api.clGetKernelWorkGroupInfo(code->kernel, cl->device.handle, RK_CL_KERNEL_WORK_GROUP_SIZE,
@@ -233,45 +233,49 @@ static rk_status build(rk_opencl_runtime *cl, rk_opencl_code *code, recipe *r, i
     return status == RK_OK ? make_kernel(cl, code) : status;
 }
 
-rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout,
-                            rk_opencl_code **found)
+static rk_status make(rk_opencl_runtime *cl, rk_opencl_code *code, const rk_layout *layout)
 {
     recipe r;
     int kept = 0;
-    const rk_u32 threads = rk_opencl_threads(cl, class, layout);
-    for (rk_opencl_code *code = cl->codes; code; code = code->next)
-        if (code->class == class && code->threads == threads) {
-            *found = code;
-            return RK_OK;
-        }
-    rk_opencl_code *code = calloc(1, sizeof *code);
-    if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
-    code->class = class;
-    code->threads = threads;
     rk_status status = build(cl, code, &r, &kept);
     if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status == RK_OK) {
         status = check_layout(cl, code->program);
-        if (status == RK_OK && threads <= code->group_most)
-            status = warm_up(cl, code, rk_opencl_shared(layout, threads));
+        if (status == RK_OK && code->threads <= code->group_most)
+            status = warm_up(cl, code, rk_opencl_shared(layout, code->threads));
         rk_opencl_unlock(cl);
     }
     if (status == RK_OK && !kept) keep(cl, &r, code->program);
     free(r.unit);
-    if (status != RK_OK) {
-        drop(cl, code);
-        return status;
+    return status;
+}
+
+rk_status rk_opencl_compile(rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout,
+                            rk_opencl_code **found)
+{
+    int mine;
+    const rk_u32 threads = rk_opencl_threads(cl, class, layout);
+    rk_made *made = rk_making_begin(&cl->codes, class, threads, sizeof(rk_opencl_code), &mine);
+    rk_opencl_code *code = (rk_opencl_code *)made;
+    rk_status status = RK_OK;
+    if (!code) return rk_error(RK_OUT_OF_MEMORY, "no memory for the code of '%s'", class->name);
+    if (mine) {
+        code->threads = threads;
+        status = make(cl, code, layout);
+        rk_making_end(&cl->codes, made, status == RK_OK);
     }
-    code->next = cl->codes;
-    *found = cl->codes = code;
-    return RK_OK;
+    if (status == RK_OK)
+        *found = code;
+    else
+        drop(cl, code);
+    return status;
 }
 
 void rk_opencl_codes_free(rk_opencl_runtime *cl)
 {
-    while (cl->codes) {
-        rk_opencl_code *next = cl->codes->next;
-        drop(cl, cl->codes);
-        cl->codes = next;
+    while (cl->codes.first) {
+        rk_opencl_code *code = (rk_opencl_code *)cl->codes.first;
+        cl->codes.first = code->made.next;
+        drop(cl, code);
     }
 }
