@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Every mistake of an app file is told with its line and column and what is valid, and nothing is started."""
+import contextlib
 import json
 import os
 import re
 import subprocess
+import threading
 
 import rk_command
-from rk_command import APP, KERNEL, OK, SOURCE, USAGE, Case
+from rk_command import APP, DOUBLER, IO, KERNEL, OK, SOURCE, USAGE, Case
 
 GOOD = """app: small
 kernels:
@@ -165,6 +167,31 @@ class AppFile(Case):
                            ("    kernel: tripler\n", ":5:13: kernel 'doubler': RK_NO_SUCH_KERNEL")):
             app = self.app(said.replace(kernels, kernels + more))
             self.assertIn(f"{app}{told}", self.run_rk("run", app, "--input", "-", code=KERNEL).errors)
+
+    def test_a_source_that_goes_while_another_is_compiled_is_told_at_its_place(self):
+        app = self.app("app: a\nkernels:\n  first: { source: first.rk.c, kernel: doubler }\n  second:\n    source: second.rk.c\n"
+                       "routes: [input -> first, first -> second, second -> output]\n", DOUBLER.replace("doubler", "second"), "second.rk.c")
+        gate, second = self.folder / "gate.h", self.folder / "second.rk.c"
+        (self.folder / "first.rk.c").write_text(f'#include "{gate}"\n{DOUBLER}')
+        os.mkfifo(gate)
+        done = threading.Event()
+
+        def open_the_gate():  # to whoever reads it: the compiler, and who looks what it has read
+            while not done.is_set():
+                with contextlib.suppress(BrokenPipeError), open(gate, "w", encoding="utf-8") as file:
+                    second.unlink(missing_ok=True)
+                    file.write("\n")
+
+        opener = threading.Thread(target=open_the_gate)
+        opener.start()
+        try:
+            errors = self.run_rk("run", app, "--input", "-", code=IO).errors
+        finally:
+            done.set()
+            os.close(os.open(gate, os.O_RDONLY | os.O_NONBLOCK))
+            opener.join()
+        self.assertIn(f"{app}:5:13: kernel 'second': {second}: RK_IO\n", errors)
+        self.assertIn("No such file or directory", errors)
 
     def test_each_refused_option_is_told_at_its_own_place_with_what_else_is_wrong(self):
         app = self.app("app: a\nkernels:\n  doubler:\n    source: doubler.rk.c\n    capacity: 5000\n    max_batch: 99999\n    threads: 1025\n    boundaries: [1, 2, 3]\n"
