@@ -236,7 +236,9 @@ static int is_plain(const rk_context *context, const rk_class *class, const rk_r
            ring->format == RK_FORMAT_SEQ;
 }
 
-/* The next message of a lane, which is there: what rk_visit comes to for it, without a look at anything else. */
+/* The next message of a lane, which is there: what rk_visit comes to for it, without a look at anything else. The line
+ * that its answer to the host goes into comes from the host's core, which looks there for the answer. It is asked for as
+ * the handler begins: sooner, and the host's looks have it back before it is written. */
 static rk_u32 visit_alone(rk_context *context, const rk_class *class, rk_u32 lane, const rk_ring *ring)
 {
     rk_turn *turn = context->turn;
@@ -251,6 +253,8 @@ static rk_u32 visit_alone(rk_context *context, const rk_class *class, rk_u32 lan
     context->now_ns = turn->taken_ns = loop_now(context);
     rk_take_stamp(context, view);
     rk_stage_begin(context);
+    const rk_ring *out = rk_straight_ring(context);
+    if (out) rk_line_expect(rk_ring_slot(out, context->arena, out->tail));
     handle_messages(context, class);
     return rk_visit_end(context);
 }
@@ -259,9 +263,7 @@ rk_u32 rk_cpu_visit_awaited(rk_seat *seat, rk_u32 lane)
 {
     rk_context *context = &seat->context;
     const rk_class *class = seat->owner->class;
-    const rk_ring *out = rk_straight_ring(context),
-                  *ring = rk_lane_ring(rk_seat_lane(seat, lane), context->arena, 0);
-    if (out) rk_line_expect(rk_ring_slot(out, context->arena, out->tail));
+    const rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, lane), context->arena, 0);
     return is_plain(context, class, ring) ? visited(seat, visit_alone(context, class, lane, ring))
                                           : rk_cpu_visit(seat);
 }

@@ -13,9 +13,7 @@ rk_u32 rk_cpu_visit(rk_seat *seat);
  * it is there: 0 the host's, 1 the device's; RK_AWAITED_NONE. This and what follows by the thread that visits. */
 #define RK_AWAITED_NONE 2u
 rk_u32 rk_cpu_await(const rk_seat *seat, rk_u32 looks);
-/* Visit a seat whose next message was awaited in that lane, and is there. The line that its answer to the host goes into
- * is asked for first: it comes from the host's core, which looks there for the answer, while the visit gets to the
- * handler. */
+/* Visit a seat whose next message was awaited in that lane, and is there. */
 rk_u32 rk_cpu_visit_awaited(rk_seat *seat, rk_u32 lane);
 /* Is the next message there already, of a lane in which one was awaited? */
 int rk_cpu_has_next(const rk_seat *seat, rk_u32 lane);
