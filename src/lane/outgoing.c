@@ -148,6 +148,14 @@ void rk_outgoing_drop(const rk_runtime *runtime, rk_outgoing *out)
 
 rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
 {
+    const rk_status status = rk_outgoing_put_quietly(k, out);
+    rk_seat *seat = rk_outgoing_seat(k, out);
+    if (status == RK_OK) rk_outgoing_wake(seat, rk_seat_lane(seat, 0));
+    return status;
+}
+
+rk_status rk_outgoing_put_quietly(rk_host_kernel *k, rk_outgoing *out)
+{
     rk_u64 scratch[RK_INLINE_MAX / 8];
     rk_byte *arena = k->runtime->arena.base;
     rk_seat *seat = rk_outgoing_seat(k, out);
@@ -172,10 +180,7 @@ rk_status rk_outgoing_put(rk_host_kernel *k, rk_outgoing *out)
             status = RK_FULL;
         }
     }
-    if (status == RK_OK) {
-        rk_outgoing_wake(seat, lane);
-        return RK_OK;
-    }
+    if (status == RK_OK) return RK_OK;
     if (status == RK_FULL && lane->strategy == RK_BACKPRESSURE_BLOCK) return RK_FULL;
     if (status == RK_FULL && lane->strategy == RK_BACKPRESSURE_DROP_NEWEST) status = RK_DROPPED;
     rk_outgoing_drop(k->runtime, out);

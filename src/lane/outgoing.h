@@ -28,6 +28,8 @@ static inline rk_seat *rk_outgoing_seat(const rk_host_kernel *kernel, const rk_o
 /* Put it once. RK_FULL under Block means: no room yet. Wakes the kernel; counts what was refused, but not
  * RK_FULL under Block. */
 rk_status rk_outgoing_put(rk_host_kernel *kernel, rk_outgoing *out);
+/* The same, and the caller wakes the kernel, before anything is waited for. */
+rk_status rk_outgoing_put_quietly(rk_host_kernel *kernel, rk_outgoing *out);
 /* Put up to `count` that lie one after the other into a plain lane. Returns how many are in; 0: no room. */
 rk_u32 rk_outgoing_put_many(rk_host_kernel *kernel, rk_outgoing *out, const void *bodies, size_t count);
 /* It is not sent: its block goes back, to whichever pool it came from. */

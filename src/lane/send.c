@@ -222,6 +222,33 @@ rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     return status;
 }
 
+static void wake_up(rk_seat **unwoken)
+{
+    if (*unwoken) rk_outgoing_wake(*unwoken, rk_seat_lane(*unwoken, 0));
+    *unwoken = 0;
+}
+
+#define LINES_AHEAD 4u
+
+/* As send_one, but a shard is woken when the next message is another's: to wake it waits until all that was written is where
+ * it can be seen, which is a line from the consumer's core for each message. Those lines are asked for some messages ahead. */
+static rk_status put_one_of_many(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
+                                 rk_host_kernel **k, rk_outgoing *out, rk_u64 timeout_ns, int *inside,
+                                 rk_seat **unwoken)
+{
+    rk_byte *arena = (*k)->runtime->arena.base;
+    rk_seat *seat = rk_outgoing_seat(*k, out);
+    const rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, 0), arena, 0);
+    if (*unwoken != seat) wake_up(unwoken);
+    rk_line_expect(
+        rk_ring_slot(ring, arena, rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE) + LINES_AHEAD));
+    rk_status status = rk_outgoing_put_quietly(*k, out);
+    if (status == RK_OK) *unwoken = seat;
+    if (status != RK_FULL) return status;
+    wake_up(unwoken); /* before it is waited for */
+    return send_when_room(runtime, handle, record, k, out, timeout_ns, inside);
+}
+
 rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void *bodies, size_t size,
                        size_t count, const rk_send_options *options, size_t *accepted)
 {
@@ -237,12 +264,15 @@ rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     if (count == 0) return RK_OK;
     rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
     if (status != RK_OK) return status;
+    rk_seat *unwoken = 0;
     while (status == RK_OK && sent < count) {
         status = rk_outgoing_make(k, type, (const char *)bodies + sent * size, size, &options[sent], &out);
         if (status == RK_OK)
-            status = send_one(runtime, kernel, &record, &k, &out, timeout_of(k, &options[sent]), &inside);
+            status = put_one_of_many(runtime, kernel, &record, &k, &out, timeout_of(k, &options[sent]),
+                                     &inside, &unwoken);
         sent += status == RK_OK;
     }
+    wake_up(&unwoken);
     if (accepted) *accepted = sent;
     if (inside) {
         if (status != RK_OK) status = explain(k, status, &out);

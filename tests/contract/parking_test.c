@@ -329,6 +329,35 @@ static void a_worker_looks_as_long_as_it_is_told_and_yields_meanwhile(contract *
     }
 }
 
+static void await_sleep_of(contract *c, rk_kernel k, rk_u32 shards)
+{
+    for (rk_u32 s = 0; s < shards; s++)
+        wait_until(c, __atomic_load_n(asleep_word(c, k, s), __ATOMIC_ACQUIRE));
+}
+
+/* Given shards that sleep, when messages with options of their own come in one call, then each shard is woken: by the
+ * last ones for it, and before the call waits for room in its lane. */
+static void what_is_sent_with_options_of_its_own_wakes_each_shard(contract *c)
+{
+    enum { SHARDS = 2, MOST = 60 };
+    probe sent[MOST] = { { 0, 0 } }, p;
+    rk_send_options each[MOST];
+    reopen_sleepy(c);
+    rk_launch_options o = small(16);
+    o.shards = SHARDS;
+    rk_kernel k = launch_active(c, "echo", "echo", &o);
+    for (rk_u32 count = SHARDS; count <= MOST; count += MOST - SHARDS) {
+        for (rk_u32 i = 0; i < count; i++) {
+            each[i] = (rk_send_options)RK_SEND_DEFAULTS;
+            each[i].target =
+                count == MOST ? i * SHARDS / MOST : i % SHARDS; /* more than a lane takes; in turn */
+        }
+        await_sleep_of(c, k, SHARDS);
+        assert_ok(rk_send_each(c->runtime, k, RK_TYPE_ID(probe), sent, sizeof *sent, count, each, 0));
+        for (rk_u32 i = 0; i < count; i++) assert_ok(rk_receive(c->runtime, k, &p, sizeof p, 0, STALL_NS));
+    }
+}
+
 /* Given a clock of the program's, when a worker sleeps and that clock is set on to the time that a kernel
  * asked for, then its hook runs, though such a clock wakes nobody. */
 static rk_u64 own_clock(void *user) { return __atomic_load_n((rk_u64 *)user, __ATOMIC_ACQUIRE); }
@@ -363,6 +392,7 @@ static const contract_case cases[] = {
     { CASE(a_worker_looks_as_long_as_it_is_told_and_yields_meanwhile),
       NEEDS_THREADS | NEEDS_CPU | NEEDS_REGIONS },
     { CASE(a_worker_that_sleeps_sees_a_clock_that_is_set_on), NEEDS_THREADS | NEEDS_CPU | NEEDS_REGIONS },
+    { CASE(what_is_sent_with_options_of_its_own_wakes_each_shard), NEEDS_THREADS | NEEDS_CPU },
     { CASE(an_activation_wakes_a_worker_that_sleeps), NEEDS_THREADS | NEEDS_CPU },
 };
 CONTRACT_MAIN("parking", cases)
