@@ -244,6 +244,7 @@ static rk_status put_one_of_many(rk_runtime *runtime, rk_kernel handle, rk_threa
         rk_ring_slot(ring, arena, rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE) + LINES_AHEAD));
     rk_status status = rk_outgoing_put_quietly(*k, out);
     if (status == RK_OK) *unwoken = seat;
+    if (rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE)) wake_up(unwoken); /* it has work already */
     if (status != RK_FULL) return status;
     wake_up(unwoken); /* before it is waited for */
     return send_when_room(runtime, handle, record, k, out, timeout_ns, inside);

@@ -345,6 +345,7 @@ static void what_is_sent_with_options_of_its_own_wakes_each_shard(contract *c)
     reopen_sleepy(c);
     rk_launch_options o = small(16);
     o.shards = SHARDS;
+    o.output_capacity = 64; /* of all, as nobody receives meanwhile */
     rk_kernel k = launch_active(c, "echo", "echo", &o);
     for (rk_u32 count = SHARDS; count <= MOST; count += MOST - SHARDS) {
         for (rk_u32 i = 0; i < count; i++) {

@@ -1,4 +1,5 @@
 /* A kernel's code: found, compiled, looked at by the device, loaded beside kernels that stay. */
+#include "../../runtime/futex.h"
 #include "cuda_fixture_test.h"
 
 static void launching_is_refused(const char *kernel_name, rk_status status, const char *part)
@@ -204,7 +205,9 @@ static rk_u32 compiling, may_end; /* atomic */
 static void compiles_until_it_may_end(void)
 {
     __atomic_add_fetch(&compiling, 1, __ATOMIC_ACQ_REL);
-    while (!rk_atomic_u32(&may_end)) usleep(100);
+    const rk_u64 until_ns = rk_monotonic_ns() + RK_SECONDS(60);
+    while (!rk_atomic_u32(&may_end) && rk_monotonic_ns() < until_ns)
+        rk_futex_wait(&may_end, 0, RK_SECONDS(1));
 }
 
 typedef struct launcher {
@@ -239,6 +242,7 @@ static void the_compiler_ends(launcher *l, rk_u32 count)
 {
     compiler->on_compile = 0;
     rk_atomic_set_u32(&may_end, 1);
+    rk_futex_wake(&may_end);
     for (rk_u32 i = 0; i < count; i++) pthread_join(l[i].thread, 0);
 }
 
