@@ -46,7 +46,7 @@ static const char *skip_blanks(const char *at)
 static const char *next_include(const char *at, const char **sign)
 {
     static const char *const signs[] = { "#", "%:", "\?\?=" };
-    for (; *at; at++)
+    for (; (at = strpbrk(at, "#%?")); at++)
         for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
             if (strncmp(at, signs[i], strlen(signs[i])) != 0) continue;
             const char *word = skip_blanks(at + strlen(signs[i]));
