@@ -4,6 +4,7 @@
 #include <ringkernel/ringkernel.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../tests/opencl_device.h"
 #include "bench.rk.h"
@@ -38,15 +39,34 @@ static uint64_t sum_of(const unit_message *m)
     return sum;
 }
 
+static char copies_why[256]; /* what the log says of an OpenCL device that is served by copies */
+
+static void note_copies(void *user, const rk_log_record *record)
+{
+    (void)user;
+    if (strncmp(record->text, "copy slices on ", 15) == 0)
+        snprintf(copies_why, sizeof copies_why, "%s", record->text);
+    else if (record->level >= RK_WARNING)
+        fprintf(stderr, "%s\n", record->text);
+}
+
 /* 1: it can be had. The kernel is there, and not active. */
 static int open_way(way *w)
 {
-    rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = w->backend, .slices = w->slices };
+    rk_runtime_options options = { RK_RUNTIME_OPTIONS, .backend = w->backend, .slices = w->slices,
+                                   .on_log = note_copies };
     rk_launch_options o = rk_high_throughput();
     if (w->backend == RK_BACKEND_OPENCL) options.device = opencl_device();
+    copies_why[0] = 0;
     setenv("RK_OPENCL_WITHOUT", w->without, 1);
     if (rk_open(&options, &w->runtime) != RK_OK) {
         printf("left out: %s: %s\n", w->name, rk_error_text());
+        return 0;
+    }
+    if (w->backend == RK_BACKEND_OPENCL && !w->slices && *copies_why) {
+        printf("left out: %s: %s\n", w->name, copies_why);
+        MUST(rk_close(w->runtime) == RK_OK);
+        w->runtime = NULL;
         return 0;
     }
     o.kernel_name = "unit_copy";

@@ -61,7 +61,7 @@ class OpenCL(Case):
         self.assertTrue(told["runs"])
         self.assertIn(device["compiled_as"], ("CL1.2", "CL3.0"))
         self.assertRegex(device["mode"], "^(copy slices: .|persistent, with one unit left free|slices without copies)")
-        abilities = {"double precision", "64-bit atomics", "orders at device scope", "shared memory by mapping",
+        abilities = {"double precision", "64-bit atomics", "orders at device scope", "shared memory by mapping", "OpenCL C 3.0",
                      "fine-grained shared memory", "shared system memory", "shared atomics", "sub-groups"}
         self.assertEqual(set(device["can"]) | set(device["cannot"]), abilities)
         text = self.run_rk("devices").stdout.decode()

@@ -23,7 +23,7 @@ WAYS = {
     "cpu": ((), "", None),
     "opencl": (("--backend", "opencl"), "", None),
     "opencl, copies": (("--backend", "opencl"), "shared atomics", None),
-    "opencl, 32-bit": (("--backend", "opencl"), "shared atomics,64-bit atomics", None),
+    "opencl, 32-bit": (("--backend", "opencl"), "shared atomics,64-bit atomics,OpenCL C 3.0", None),
     "opencl, basic": (("--backend", "opencl"), "", "basic"),
 }
 APART = {"opencl, copies": (), "opencl, 32-bit": (), "opencl, basic": ("prime-count",)}  # of these alone, unless all are asked for

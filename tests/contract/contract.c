@@ -44,7 +44,7 @@ static const contract_variant variants[] = {
       1,
       0,
       { COPIES_REFUSE },
-      COPIES ",64-bit atomics,double precision" },
+      COPIES ",64-bit atomics,double precision,OpenCL C 3.0" },
     { "opencl-shared", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 1, 0, { DEVICE_REFUSES } },
     { "opencl-shared-step", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 1, 0, 0, { DEVICE_REFUSES } },
     { "opencl-persistent", RK_BACKEND_OPENCL, STYLE_REGIONS, 0, 0, 0, 0, { DEVICE_REFUSES } },

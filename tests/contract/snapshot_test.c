@@ -28,6 +28,7 @@ static void start_anew_on_the_cpu(contract *c)
     options.backend = RK_BACKEND_CPU;
     options.slices = options.device_count = 0;
     options.devices = 0;
+    options.device = 0;
     contract_reopen(c, &options);
 }
 

@@ -148,18 +148,22 @@ rk_cl_result clGetDeviceInfo(rk_cl_device device_, rk_u32 what, size_t size, voi
                                                                     RK_CL_DEVICE_ATOMIC_SCOPE_DEVICE } };
     const rk_u64 units = getenv("MOCK_OPENCL_UNITS") ? how_many("MOCK_OPENCL_UNITS") : 4;
     const rk_cl_name_version version = { .version = 3u << 22 };
+    const rk_u32 compute = getenv("MOCK_OPENCL_COMPUTE") ? how_many("MOCK_OPENCL_COMPUTE") : 0,
+                 has_3 = shares() || compute;
     const char *extensions = getenv("MOCK_OPENCL_EXTENSIONS"), *text = "";
     (void)device_;
     MAY_FAIL();
     if (what == RK_CL_DEVICE_MAX_COMPUTE_UNITS) return answer(&units, size, size, value, needed);
     for (size_t i = 0; shares() && i < sizeof of_a_cpu / sizeof *of_a_cpu; i++)
         if (of_a_cpu[i].what == what) return answer(&of_a_cpu[i].value, size, size, value, needed);
-    if (shares() && what == RK_CL_DEVICE_OPENCL_C_ALL_VERSIONS)
+    if (has_3 && what == RK_CL_DEVICE_OPENCL_C_ALL_VERSIONS)
         return answer(&version, sizeof version, size, value, needed);
+    if (compute && what == RK_CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV)
+        return answer(&compute, sizeof compute, size, value, needed);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].what == what) return answer(&numbers[i].value, size, size, value, needed);
     if (what == RK_CL_DEVICE_NAME) text = "Mock device";
-    if (what == RK_CL_DEVICE_VERSION) text = shares() ? "OpenCL 3.0 Mock" : "OpenCL 1.2 Mock";
+    if (what == RK_CL_DEVICE_VERSION) text = has_3 ? "OpenCL 3.0 Mock" : "OpenCL 1.2 Mock";
     if (what == RK_CL_DRIVER_VERSION) text = "1.0";
     if (what == RK_CL_DEVICE_OPENCL_C_VERSION) text = "OpenCL C 1.2 Mock";
     if (what == RK_CL_DEVICE_EXTENSIONS)

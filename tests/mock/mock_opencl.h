@@ -4,7 +4,8 @@
 #ifndef RINGKERNEL_TESTS_MOCK_OPENCL_H
 #define RINGKERNEL_TESTS_MOCK_OPENCL_H
 
-/* MOCK_OPENCL_PLATFORMS, MOCK_OPENCL_DEVICES: how many; MOCK_OPENCL_EXTENSIONS: of the device. */
+/* MOCK_OPENCL_PLATFORMS, MOCK_OPENCL_DEVICES: how many; MOCK_OPENCL_EXTENSIONS: of the device; MOCK_OPENCL_COMPUTE: it is NVIDIA's,
+ * of that compute capability (major), with OpenCL C 3.0 and without its orders. */
 
 #define MOCK_LAUNCH_COMPLETES 0
 #define MOCK_LAUNCH_NEVER_STARTS 1

@@ -12,7 +12,7 @@
  *     visits   a slice: at most so many visits to each shard, and it ends when none of a block's shards
  *              had work RK_SLICE_IDLE times in a row; 0: stay until all of them are paused, ended or failed
  *     shared   OpenCL and Metal: the block's shared memory, .shared bytes and 8 more for each thread; a launch
- *              parameter on CUDA
+ *              parameter on CUDA. As vectors: OpenCL aligns it by what it is a pointer to, no further
  *     parcel, back   OpenCL: what the launch brings, and where its answer goes: see parcel.h */
 #ifndef RINGKERNEL_DEVICE_ENTRY_H
 #define RINGKERNEL_DEVICE_ENTRY_H
@@ -469,12 +469,12 @@ RK_FN rk_u32 rk_entry_begins(rk_entry *entry, RK_GLOBAL rk_parcel *parcel, rk_u3
 #define RK_KERNEL __kernel void
 #define RK_ENTRY(kernel_, number_, run_)                                                                     \
     RK_PORT_GROUP RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first,           \
-                                               rk_u32 count, rk_u32 visits, __local rk_u8 *shared,           \
+                                               rk_u32 count, rk_u32 visits, __local uint4 *shared,           \
                                                __global rk_unit *parcel, __global rk_unit *back)             \
     {                                                                                                        \
         __local rk_u32 board[RK_BOARD_WORDS];                                                                \
         rk_entry entry;                                                                                      \
-        rk_entry_open(&entry, arena, shared, board, number_);                                                \
+        rk_entry_open(&entry, arena, (__local rk_u8 *)shared, board, number_);                               \
         if (rk_entry_begins(&entry, (__global rk_parcel *)parcel, visits)) {                                 \
             rk_entry_unpack(&entry, parcel, count);                                                          \
             rk_entry_serve(&entry, shards, first, count, visits, run_);                                      \

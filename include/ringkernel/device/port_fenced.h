@@ -5,10 +5,22 @@
 #ifndef RINGKERNEL_DEVICE_PORT_FENCED_H
 #define RINGKERNEL_DEVICE_PORT_FENCED_H
 
-#define RK_PORT_AFTER(order) \
-    if ((order) == RK_ACQUIRE || (order) >= RK_ACQ_REL) RK_PORT_FENCE()
-#define RK_PORT_BEFORE(order) \
-    if ((order) >= RK_RELEASE) RK_PORT_FENCE()
+#if !defined(RK_PORT_ORDER_FENCE) /* of an acquire or a release, where the sequential order's costs more */
+#define RK_PORT_ORDER_FENCE() RK_PORT_FENCE()
+#endif
+
+#define RK_PORT_AFTER(order)                              \
+    if ((order) == RK_ACQUIRE || (order) == RK_ACQ_REL) { \
+        RK_PORT_ORDER_FENCE();                            \
+    } else if ((order) == RK_SEQ_CST) {                   \
+        RK_PORT_FENCE();                                  \
+    }
+#define RK_PORT_BEFORE(order)                             \
+    if ((order) == RK_RELEASE || (order) == RK_ACQ_REL) { \
+        RK_PORT_ORDER_FENCE();                            \
+    } else if ((order) == RK_SEQ_CST) {                   \
+        RK_PORT_FENCE();                                  \
+    }
 
 RK_FN rk_u64 rk_port_load_u64(volatile RK_GLOBAL const rk_u64 *pointer, int order)
 {

@@ -1,8 +1,9 @@
 /* The port to OpenCL C 1.2 and 3.0.
  *
- * With 3.0 the C11 atomics carry order and scope. With 1.2 atomics are relaxed, so an order becomes a memory
- * fence of the work-item beside the access, which orders within the device on every implementation in use;
- * nothing of 1.2 orders against the host, so there the loop runs in slices. PoCL rejects
+ * With 3.0 the C11 atomics carry order and scope, where the device has them (RK_NO_ORDERS: it doesn't, but takes the
+ * language). With 1.2 atomics are relaxed, so an order becomes a memory
+ * fence of the work-item beside the access, which orders within the device on the implementations in use, but for NVIDIA's
+ * (RK_UNIT_SM), which gets another; nothing of 1.2 orders against the host, so there the loop runs in slices. PoCL rejects
  * memory_scope_all_svm_devices: system scope is device scope, and a backend that needs more refuses the
  * lane. */
 #ifndef RINGKERNEL_DEVICE_PORT_OPENCL_H
@@ -19,7 +20,7 @@
 
 /* What the host says of the work-groups that it launches. A compiler for CPUs makes of each piece of code between two
  * barriers a loop over the threads, and copies of what lies behind a barrier that not all ways lead to: one thread needs
- * none (RK_UNIT_ALONE), and for several what is large is better called (RK_UNIT_CALLS). */
+ * none (RK_UNIT_ALONE), and for several what is large is better called (RK_UNIT_CALLS), as on GPUs. */
 #if defined(RK_UNIT_GROUP)
 #define RK_PORT_GROUP __attribute__((reqd_work_group_size(RK_UNIT_GROUP, 1, 1)))
 #if RK_UNIT_GROUP == 1
@@ -52,7 +53,7 @@
 #define RK_ACQ_REL 3
 #define RK_SEQ_CST 4
 
-#if __OPENCL_C_VERSION__ >= 300 && !defined(RK_NO_ATOMICS_64)
+#if __OPENCL_C_VERSION__ >= 300 && !defined(RK_NO_ATOMICS_64) && !defined(RK_NO_ORDERS)
 
 #define RK_PORT_ORDER_0 memory_order_relaxed
 #define RK_PORT_ORDER_1 memory_order_acquire
@@ -128,7 +129,15 @@ RK_FN int rk_port_cas_u64(volatile __global rk_u64 *pointer, rk_u64 expected, rk
 
 #else
 
+/* On NVIDIA's, of that compute capability, mem_fence reaches no further than the block. */
+#if defined(RK_UNIT_SM)
+#define RK_PORT_FENCE() __asm__ volatile("membar.gl;" ::: "memory")
+#if RK_UNIT_SM >= 70
+#define RK_PORT_ORDER_FENCE() __asm__ volatile("fence.acq_rel.gpu;" ::: "memory")
+#endif
+#else
 #define RK_PORT_FENCE() mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_LOCAL_MEM_FENCE)
+#endif
 
 #include "port_fenced.h"
 

@@ -51,9 +51,16 @@ RK_FN void rk_put_unit(RK_GLOBAL void *to, rk_unit value)
     *(RK_GLOBAL rk_port_quad *)to = bits;
 }
 
-/* No clock; and of processors alone a cycle counter. */
+/* No clock; and a cycle counter of processors and of NVIDIA's GPUs alone. */
 #if defined(__clang__) && defined(__x86_64__)
 RK_FN rk_u64 rk_port_cycles(void) { return __builtin_readcyclecounter(); }
+#elif defined(RK_UNIT_SM)
+RK_FN rk_u64 rk_port_cycles(void)
+{
+    rk_u64 now;
+    __asm__ volatile("mov.u64 %0, %%clock64;" : "=l"(now));
+    return now;
+}
 #else
 RK_FN rk_u64 rk_port_cycles(void) { return 0; }
 #endif

@@ -65,6 +65,8 @@ typedef rk_i32 rk_cl_result;
     X(DEVICE_ATOMIC_ORDER_SEQ_CST, 4)                 \
     X(DEVICE_ATOMIC_SCOPE_DEVICE, 32)                 \
     X(DEVICE_OPENCL_C_ALL_VERSIONS, 0x1066)           \
+    X(DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, 0x4000)     \
+    X(DEVICE_COMPUTE_CAPABILITY_MINOR_NV, 0x4001)     \
     X(MEM_READ_WRITE, 1)                              \
     X(MEM_SVM_FINE_GRAIN_BUFFER, 1024)                \
     X(MEM_SVM_ATOMICS, 2048)                          \
@@ -80,6 +82,7 @@ typedef rk_i32 rk_cl_result;
 
 #define RK_CL_NUMBER_(name, value) RK_CL_##name = (rk_i64)(value),
 enum { RK_CL_NUMBERS(RK_CL_NUMBER_) RK_CL_NAME_LENGTH = 64 };
+#define RK_CL_NV_ILLEGAL_ACCESS (-9999) /* in no header */
 
 /* An entry of DEVICE_OPENCL_C_ALL_VERSIONS. */
 typedef struct rk_cl_name_version {

@@ -46,21 +46,30 @@ static rk_status with_digest(recipe *r, const rk_digest *digest)
     return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");
 }
 
+/* NVIDIA's compiler takes no variadic macro in OpenCL C 1.2, but in 3.0; and minutes, if all is to be inlined. */
+static void set_options(const rk_opencl_device *d, rk_u32 threads, const char *include,
+                        char options[OPTIONS_ROOM])
+{
+    char group[32] = "", sm[32] = "";
+    if (threads <= d->group_most) snprintf(group, sizeof group, " -DRK_UNIT_GROUP=%u", threads);
+    if (d->compute_capability) snprintf(sm, sizeof sm, " -DRK_UNIT_SM=%u", d->compute_capability);
+    snprintf(options, OPTIONS_ROOM, "-cl-std=%s -I%s%s%s%s%s%s%s", rk_opencl_standard(d), include,
+             d->can & RK_OPENCL_ATOMICS_64 ? "" : " -DRK_NO_ATOMICS_64",
+             d->can & RK_OPENCL_ORDERS ? "" : " -DRK_NO_ORDERS",
+             d->can & RK_OPENCL_DOUBLE ? "" : " -DRK_NO_F64", sm, group,
+             d->is_cpu && threads == 1 ? "" : " -DRK_UNIT_CALLS");
+}
+
 static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_opencl_code *code, recipe *r)
 {
     const rk_opencl_device *d = &cl->device;
-    char include[4096], folder[4096], name[RK_DIGEST_ROOM], group[64] = "";
+    char include[4096], folder[4096], name[RK_DIGEST_ROOM];
     rk_digest digest = RK_DIGEST_BEGIN;
     *r = (recipe){ .class = code->made.class };
     rk_status status = rk_include_folder(include, sizeof include);
     if (status == RK_OK) status = rk_unit_source(code->made.class, "opencl", "", &r->unit);
     if (status != RK_OK) return status;
-    if (code->threads <= d->group_most)
-        snprintf(group, sizeof group, " -DRK_UNIT_GROUP=%u%s", code->threads,
-                 d->is_cpu && code->threads > 1 ? " -DRK_UNIT_CALLS" : "");
-    snprintf(r->options, sizeof r->options, "-cl-std=%s -I%s%s%s%s", rk_opencl_standard(d), include,
-             d->can & RK_OPENCL_ATOMICS_64 ? "" : " -DRK_NO_ATOMICS_64",
-             d->can & RK_OPENCL_DOUBLE ? "" : " -DRK_NO_F64", group);
+    set_options(d, code->threads, include, r->options);
     const char *told[] = { made_for, d->platform_name, d->name, d->version, d->driver, r->options };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) rk_digest_text(&digest, told[i]);
     if (rk_unit_digest(r->unit, include, &digest) != 0) return RK_OK; /* not kept */

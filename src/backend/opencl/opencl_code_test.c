@@ -48,6 +48,33 @@ static void code_is_built_for_the_work_groups_that_are_launched(void **state)
     assert_null(strstr(mock->options, " -DRK_UNIT_GROUP=128"));
 }
 
+/* Its compiler has no variadic macros in 1.2, its fence reaches a block, and all inlined takes minutes. */
+static void a_gpu_of_nvidia_gets_the_language_that_its_compiler_takes(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_COMPUTE", "9", 1);
+    launched();
+    assert_non_null(strstr(mock->options, "-cl-std=CL3.0 -I"));
+    assert_non_null(strstr(mock->options, " -DRK_NO_ORDERS"));
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_SM=90"));
+    assert_non_null(strstr(mock->options, " -DRK_UNIT_CALLS"));
+    OK(rk_close(runtime));
+
+    /* and one that has the orders of 3.0 is told of none of that */
+    unsetenv("MOCK_OPENCL_COMPUTE");
+    setenv("MOCK_OPENCL_SHARES", "1", 1);
+    launched();
+    assert_non_null(strstr(mock->options, "-cl-std=CL3.0 -I"));
+    assert_null(strstr(mock->options, "RK_NO_ORDERS"));
+    assert_null(strstr(mock->options, "RK_UNIT_SM"));
+    OK(rk_close(runtime));
+
+    /* unless it is used without */
+    setenv("RK_OPENCL_WITHOUT", "OpenCL C 3.0", 1);
+    launched();
+    assert_non_null(strstr(mock->options, "-cl-std=CL1.2 -I"));
+}
+
 static void a_device_with_32_bit_atomics_gets_lanes_with_locks(void **state)
 {
     (void)state;
@@ -89,6 +116,7 @@ int main(void)
         TEST(a_build_that_fails_gives_the_compilers_words),
         TEST(code_is_built_once_and_then_taken_from_the_cache),
         TEST(code_is_built_for_the_work_groups_that_are_launched),
+        TEST(a_gpu_of_nvidia_gets_the_language_that_its_compiler_takes),
         TEST(a_device_with_32_bit_atomics_gets_lanes_with_locks),
         TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),
         TEST(a_driver_that_never_starts_the_first_launch_is_told),

@@ -75,7 +75,8 @@ static rk_u32 abilities(const rk_opencl *cl, rk_opencl_device *d)
     if (has_extension(extensions, "cl_khr_int64_base_atomics") &&
         has_extension(extensions, "cl_khr_int64_extended_atomics"))
         can |= RK_OPENCL_ATOMICS_64;
-    if (c_versions(cl, d) &&
+    if (c_versions(cl, d)) can |= RK_OPENCL_C_3;
+    if (can & RK_OPENCL_C_3 &&
         (number(cl, d->handle, RK_CL_DEVICE_ATOMIC_MEMORY_CAPABILITIES, 8) & orders) == orders)
         can |= RK_OPENCL_ORDERS;
     rk_u64 svm = d->major >= 2 ? number(cl, d->handle, RK_CL_DEVICE_SVM_CAPABILITIES, 8) : 0;
@@ -122,6 +123,8 @@ static void describe(const rk_opencl *cl, rk_opencl_device *d)
     d->units = (rk_u32)number(cl, h, RK_CL_DEVICE_MAX_COMPUTE_UNITS, 4);
     d->group_most = (rk_u32)number(cl, h, RK_CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
     d->local_memory = (rk_u32)number(cl, h, RK_CL_DEVICE_LOCAL_MEM_SIZE, 8);
+    d->compute_capability = (rk_u32)(10u * number(cl, h, RK_CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, 4) +
+                                     number(cl, h, RK_CL_DEVICE_COMPUTE_CAPABILITY_MINOR_NV, 4));
     d->is_cpu = (number(cl, h, RK_CL_DEVICE_TYPE, 8) & RK_CL_DEVICE_TYPE_CPU) != 0;
     d->is_available = (rk_u32)number(cl, h, RK_CL_DEVICE_AVAILABLE, 4);
     d->has_compiler = (rk_u32)number(cl, h, RK_CL_DEVICE_COMPILER_AVAILABLE, 4);
@@ -186,14 +189,16 @@ const char *rk_opencl_ability(rk_u32 bit)
         "shared system memory",
         "shared atomics",
         "sub-groups",
+        "OpenCL C 3.0",
     };
     return bit < sizeof names / sizeof *names ? names[bit] : "";
 }
 
 const char *rk_opencl_sharing(const rk_opencl_device *d)
 {
+    const rk_u32 ordered = RK_OPENCL_SVM_ATOMICS | RK_OPENCL_ATOMICS_64 | RK_OPENCL_ORDERS | RK_OPENCL_C_3;
     if (!(d->can & RK_OPENCL_SVM_FINE)) return "host and running kernel don't see each other's writes";
-    if (!(d->can & RK_OPENCL_SVM_ATOMICS) || strcmp(rk_opencl_standard(d), "CL3.0") != 0)
+    if ((d->can & ordered) != ordered)
         return "host and kernel can't order what they share, for want of shared atomics";
     if (!d->is_cpu) return "sharing is proved on CPUs alone";
     if (d->largest_buffer < RK_OPENCL_SHARED_LEAST) return "its largest buffer has less than 512 MiB";
@@ -214,6 +219,5 @@ const char *rk_opencl_mode(const rk_opencl_device *d)
 
 const char *rk_opencl_standard(const rk_opencl_device *d)
 {
-    const rk_u32 needed = RK_OPENCL_ORDERS | RK_OPENCL_ATOMICS_64;
-    return (d->can & needed) == needed ? "CL3.0" : "CL1.2";
+    return d->can & RK_OPENCL_C_3 ? "CL3.0" : "CL1.2";
 }

@@ -9,12 +9,13 @@
 /* What a device can do, a bit each. */
 #define RK_OPENCL_DOUBLE 1u
 #define RK_OPENCL_ATOMICS_64 2u  /* cl_khr_int64_base_atomics and _extended_atomics */
-#define RK_OPENCL_ORDERS 4u      /* OpenCL C 3.0 with acquire, release and sequential order at device scope */
+#define RK_OPENCL_ORDERS 4u      /* OpenCL C 3.0's acquire, release and sequential order at device scope */
 #define RK_OPENCL_SVM_COARSE 8u  /* shared virtual memory, mapped in turn */
 #define RK_OPENCL_SVM_FINE 16u   /* without mapping */
 #define RK_OPENCL_SVM_SYSTEM 32u /* all of the process's memory */
 #define RK_OPENCL_SVM_ATOMICS 64u
 #define RK_OPENCL_SUB_GROUPS 128u
+#define RK_OPENCL_C_3 256u
 
 typedef struct rk_opencl_device {
     rk_cl_platform platform;
@@ -27,7 +28,8 @@ typedef struct rk_opencl_device {
     rk_u32 can; /* RK_OPENCL_* */
     rk_u32 units, group_most, local_memory;
     rk_u32 is_cpu, is_available, has_compiler, is_little_endian;
-    rk_u32 major, minor; /* of OpenCL */
+    rk_u32 compute_capability; /* 10 times that of an NVIDIA GPU; 0: it is none */
+    rk_u32 major, minor;       /* of OpenCL */
 } rk_opencl_device;
 
 /* All devices of all platforms, in the library's order, described: at most RK_OPENCL_DEVICES_MOST.

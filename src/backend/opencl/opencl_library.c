@@ -31,6 +31,8 @@ static const struct {
     { RK_CL_INVALID_CONTEXT, RK_DEVICE_LOST, "CL_INVALID_CONTEXT", "the driver has given the device up" },
     { RK_CL_INVALID_COMMAND_QUEUE, RK_DEVICE_LOST, "CL_INVALID_COMMAND_QUEUE",
       "a kernel failed, and the driver has given the device up" },
+    { RK_CL_NV_ILLEGAL_ACCESS, RK_DEVICE_LOST, "NVIDIA's, for an illegal access",
+      "a kernel failed; its driver opens the device again in a new process only" },
     { RK_CL_INVALID_BINARY, RK_INCOMPATIBLE, "CL_INVALID_BINARY", "it is damaged, or of another driver" },
     { RK_CL_INVALID_BUILD_OPTIONS, RK_UNSUPPORTED, "CL_INVALID_BUILD_OPTIONS",
       "the driver's compiler does not know an option of OpenCL C 1.2" },
