@@ -252,7 +252,8 @@ if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
     set(opencl_relaunch_variants "opencl-slices,opencl-shared")
     set(opencl_large_messages_variants "opencl-persistent")
     set(opencl_drain_variants "opencl-shared")
-    foreach(suite queues lifecycle relaunch large_messages drain)
+    set(opencl_straight_variants "opencl-shared")
+    foreach(suite queues lifecycle relaunch large_messages drain straight)
         set(name opencl_${suite})
         rk_add_test(${name} ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c ${suite}_test)
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT RK_CONTRACT_VARIANTS=${${name}_variants} RK_CONTRACT_LIMIT=500

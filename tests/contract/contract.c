@@ -365,6 +365,9 @@ static int has_what_it_needs(const contract_variant *v, rk_u32 needs)
     if ((needs & NEEDS_THREADS) && v->single_step) return 0;
     if ((needs & NEEDS_STEP) && !v->single_step) return 0;
     if ((needs & NEEDS_CPU) && v->backend != RK_BACKEND_CPU) return 0;
+    if ((needs & NEEDS_SHARED) && v->backend != RK_BACKEND_CPU &&
+        (v->backend != RK_BACKEND_OPENCL || v->without))
+        return 0;
     if ((needs & SPMD_NEEDS_CPU) && v->backend != RK_BACKEND_CPU && v->style == STYLE_FIBERS) return 0;
     return !(needs & NEEDS_WORKERS) || v->workers > 1;
 }

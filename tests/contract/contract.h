@@ -66,6 +66,7 @@ typedef struct contract_variant {
 /* What only the CPU has: workers, a gate or a log of the test's that handlers reach, handlers that don't
  * return, kernels in a file of tests, device structures that the test looks into, diagnosed barriers. */
 #define NEEDS_CPU 64u
+#define NEEDS_SHARED 256u   /* memory that host and handlers share: the CPU, and OpenCL without copies */
 #define SPMD_NEEDS_CPU 128u /* its SPMD kernels keep in the program what others keep in their state */
 
 /* ------------------------------------------------------------------ fixture */

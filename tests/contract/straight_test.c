@@ -1,84 +1,9 @@
 /* Straight sends: what a turn writes into the slots of its out lane. In every mixture with sends that can't
  * go so, and with calls that fail, the host gets the same messages in the same order as without them. */
-#include <ringkernel/kernel.h>
-
 #include "contract.h"
+#include "../kernels/straight.rk.h"
 
 #include "runtime/core.h"
-
-/* What a handler does with its number. */
-#define DO_SEND 0u
-#define DO_FORWARD 1u
-#define DO_SEND_LONG 2u  /* a longer message, too */
-#define DO_FAIL 3u       /* after a send */
-#define DO_SEND_ASIDE 4u /* on a named route */
-#define DO_AIM 5u        /* with a target of its own */
-#define DO_NOTHING 6u
-#define DO_TOO_MUCH 7u  /* more than it may */
-#define DO_FAIL_LATE 8u /* after a send, and one on a named route */
-#define DO_AT_ONCE 9u
-#define KINDS 10u
-
-RK_MESSAGE(task, 480, (rk_u32, number), (rk_u32, what))
-RK_MESSAGE(essay, 481, (rk_u32, number), (rk_u32, what), (rk_u32, word, 60))
-
-RK_REASON(unwilling)
-RK_ROUTE(aside)
-
-RK_HANDLER(steer, task, msg, rk_none, self, .max_sends = 2, .max_batch = 24)
-{
-    task t = { msg->number, msg->what };
-    rk_send_options to = RK_SEND_DEFAULTS;
-    switch (msg->what) {
-    case DO_SEND: rk_send(RK_ARG, &t); return;
-    case DO_FORWARD: rk_forward(RK_ARG); return;
-    case DO_SEND_LONG: {
-        essay e = { msg->number, msg->what, { 0 } };
-        for (rk_u32 i = 0; i < 60; i++) e.word[i] = msg->number + i;
-        rk_send(RK_ARG, &e);
-        rk_send(RK_ARG, &t);
-        return;
-    }
-    case DO_FAIL_LATE:
-        rk_send(RK_ARG, &t);
-        rk_send_to(RK_ARG, aside, &t);
-        rk_fail(RK_ARG, unwilling);
-        return;
-    case DO_FAIL:
-        rk_send(RK_ARG, &t);
-        rk_fail(RK_ARG, unwilling);
-        return;
-    case DO_SEND_ASIDE: rk_send_to(RK_ARG, aside, &t); return;
-    case DO_AIM:
-        to.target = 7;
-        rk_send_with(RK_ARG, &t, &to);
-        return;
-    case DO_TOO_MUCH:
-        for (rk_u32 i = 0; i < 3; i++) rk_send(RK_ARG, &t);
-        return;
-    case DO_AT_ONCE: rk_try_send(RK_ARG, &t); return;
-    default: return;
-    }
-}
-
-/* Its timer hook sends, and at once, after turns whose sends went straight. */
-typedef struct waking {
-    rk_u32 number, waking_;
-} waking;
-
-RK_HANDLER(waker, task, msg, waking, self, .state = RK_PER_SHARD, .max_batch = 24)
-{
-    rk_forward(RK_ARG);
-    self->number = msg->number;
-    rk_wake_at(RK_ARG, rk_now_ns());
-}
-
-RK_ON_TIMER(waker, waking, self)
-{
-    task later = { 1000 + self->number, DO_SEND }, now = { 2000 + self->number, DO_AT_ONCE };
-    rk_send(RK_ARG, &later);
-    rk_try_send(RK_ARG, &now);
-}
 
 static rk_u32 next_random(rk_u32 *state) { return (*state = *state * 1664525u + 1013904223u) >> 8; }
 
@@ -244,11 +169,11 @@ static void plain_sends_are_written_once(contract *c)
 }
 
 static const contract_case cases[] = {
-    { CASE(every_mixture_comes_in_order), NEEDS_REGIONS | NEEDS_CPU },
-    { CASE(what_is_sent_at_once_overtakes_the_turn), NEEDS_REGIONS | NEEDS_CPU },
-    { CASE(a_hook_after_such_a_turn_begins_anew), NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(every_mixture_comes_in_order), NEEDS_REGIONS | NEEDS_SHARED },
+    { CASE(what_is_sent_at_once_overtakes_the_turn), NEEDS_REGIONS | NEEDS_SHARED },
+    { CASE(a_hook_after_such_a_turn_begins_anew), NEEDS_REGIONS | NEEDS_SHARED },
     { CASE(a_lane_that_fills_in_the_middle_of_a_turn_parks_it), NEEDS_REGIONS | NEEDS_CPU },
     { CASE(a_lane_that_drops_keeps_the_first_of_a_turn), NEEDS_REGIONS | NEEDS_CPU },
-    { CASE(plain_sends_are_written_once), NEEDS_REGIONS | NEEDS_CPU },
+    { CASE(plain_sends_are_written_once), NEEDS_REGIONS | NEEDS_SHARED },
 };
 CONTRACT_MAIN("straight", cases)

@@ -31,6 +31,11 @@ typedef struct rk_services {
 
 #define RK_SPMD_TRIAL 2u
 
+/* One thread serves a shard: what it sends can go straight (stage.h). */
+#if defined(RK_LANG_HOST) || (defined(RK_LANG_OPENCL) && defined(RK_UNIT_ALONE))
+#define RK_HAS_STRAIGHT 1
+#endif
+
 typedef struct rk_context {
     rk_byte *arena;
     RK_GLOBAL rk_shard *shard;
@@ -78,13 +83,14 @@ typedef struct rk_context {
     rk_u32 routes;                    /* a bit for each named route that it can publish to */
     rk_u32 unusual;                   /* 1: RK_UNUSUAL */
 #endif
-#if defined(RK_LANG_HOST)
-    /* Straight sends, see stage.h. */
+#if defined(RK_HAS_STRAIGHT) /* sends, see stage.h */
     rk_u32 straight;         /* of what was sent in this turn, how many went straight: the first ones */
     rk_u32 straight_room;    /* a send goes straight while fewer have been made; 0: none does any more */
     rk_u32 straight_most;    /* payload bytes of one */
     rk_u64 straight_first;   /* ring index of the first */
     rk_slots straight_slots; /* of the out lane */
+#endif
+#if defined(RK_LANG_HOST)
     const rk_services *services;
     void *host; /* the worker's own */
 #endif

@@ -106,6 +106,9 @@ RK_FN void rk_entry_run(rk_entry *entry, rk_u32 run)
     rk_u32 n = context->turn->n;
     rk_u64 clock = 0;
     context->now_ns = context->turn->taken_ns;
+#if defined(RK_HAS_STRAIGHT)
+    if (run == RK_RUN_THREADS || run == RK_RUN_GROUPS) rk_straight_open(context);
+#endif
     if (entry->thread == 0) {
         rk_causal_begin(context, n);
         rk_waits_count(context, n);

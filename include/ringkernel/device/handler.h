@@ -235,7 +235,7 @@ RK_FN_LARGE void rk_stage_take_back(rk_context *context)
         (RK_GLOBAL const rk_reference *)((RK_GLOBAL const rk_u8 *)context->header + header_size);
     rk_u32 kept = context->header->flags & RK_FLAG_KEPT; /* forwarded: that block is the message's again */
     rk_u32 staged_first = context->stage_first;
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
     rk_straight_close(context);
     if (context->straight > staged_first) {
         staged_first = context->straight; /* what went straight has no blocks */
@@ -392,7 +392,7 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     RK_UNUSUAL(context, 1);                   /* it moves a tail that the express remembers */
     rk_batch_release(context->shard->memory); /* it goes before its batch */
 #else
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
     rk_straight_pull_in(context); /* it may go to the very slot that the first straight one lies in */
 #endif
     if (context->stage_next > context->stage_limit) return RK_LIMIT; /* it borrows the entry of the report, */

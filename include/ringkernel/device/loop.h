@@ -379,7 +379,7 @@ RK_FN rk_u32 rk_visit_end(rk_context *context)
     turn->staged = failed == (rk_u32)RK_QUARANTINED
                        ? 0u
                        : context->stage_next; /* quarantined meanwhile: nothing goes out */
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
     turn->published = rk_publish_straight(context);
 #elif !defined(RK_LANG_CUDA) /* where the block has published a part of it already */
     turn->published = 0;

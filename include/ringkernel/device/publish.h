@@ -503,12 +503,12 @@ RK_FN rk_u32 rk_publish_nowhere(rk_context *context, RK_GLOBAL rk_staged *entry)
     return 1;
 }
 
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
 /* Show what went straight: it only lacks its place in the lane and its laps. Returns how many are out. */
 RK_FN rk_u32 rk_publish_straight(rk_context *context)
 {
-    rk_lane *lane = (rk_lane *)(context->arena + context->shard->out_lane);
-    rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+    RK_GLOBAL rk_lane *lane = (RK_GLOBAL rk_lane *)(context->arena + context->shard->out_lane);
+    RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
     const rk_slots slots = context->straight_slots;
     rk_straight_close(context);
     if (context->turn->staged == 0) return 0;

@@ -4,9 +4,9 @@
  * Each handler call has room for as many entries as its kernel declares (max_sends) and one for a report
  * about its message. A call that fails takes back what it staged.
  *
- * On the CPU the first sends of a turn go straight: they are written into the free slots of the out lane,
- * which has no other producer, and publishing them is storing their laps. Nobody sees them before that,
- * and a slot that a failed call has filled is filled again by the next. The first send that can't go so
+ * Where one thread serves a shard (RK_HAS_STRAIGHT), the first sends of a turn go straight: they are written into
+ * the free slots of the out lane, which has no other producer, and publishing them is storing their laps. Nobody
+ * sees them before that, and a slot that a failed call has filled is filled again by the next. The first send that can't go so
  * (another route, a report, no room) is staged and so are all after it, so the order stays the one in
  * which they were sent. */
 #ifndef RINGKERNEL_DEVICE_STAGE_H
@@ -85,21 +85,27 @@ RK_FN void rk_stage_fill(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32
     entry->copied = RK_COPY_NONE;
 }
 
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
 /* The ring of the out lane, if the default route leads there and sends can go straight into it; else 0. */
-RK_FN rk_ring *rk_straight_ring(const rk_context *context)
+RK_FN RK_GLOBAL rk_ring *rk_straight_ring(const rk_context *context)
 {
-    const rk_shard *shard = context->shard;
-    const rk_lane *lane = (const rk_lane *)(context->arena + shard->out_lane);
-    const rk_route *route = (const rk_route *)(context->arena + shard->routes) + RK_TO_DEFAULT;
-    rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
-    return route->edges || lane->locked || !ring->single || ring->format != RK_FORMAT_SEQ ? 0 : ring;
+    RK_GLOBAL const rk_shard *shard = context->shard;
+    RK_GLOBAL const rk_lane *lane = (RK_GLOBAL const rk_lane *)(context->arena + shard->out_lane);
+    RK_GLOBAL const rk_route *route =
+        (RK_GLOBAL const rk_route *)(context->arena + shard->routes) + RK_TO_DEFAULT;
+    RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, context->arena, 0);
+#if !defined(RK_LANG_HOST)
+    if (shard->pool)
+        return 0; /* who looks for blocks of a batch that failed must know which entries are written */
+#endif
+    if (route->edges || lane->locked || !ring->single || ring->format != RK_FORMAT_SEQ) return 0;
+    return ring;
 }
 
 /* Let the sends of this turn go straight, if they can. */
 RK_FN void rk_straight_open(rk_context *context)
 {
-    rk_ring *ring = rk_straight_ring(context);
+    RK_GLOBAL rk_ring *ring = rk_straight_ring(context);
     if (!ring) return;
     rk_claim room;
     room.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
@@ -119,20 +125,29 @@ RK_FN void rk_straight_close(rk_context *context)
     context->straight_room = 0;
 }
 
+RK_FN void rk_copy_straight(rk_byte *to, const void *from, rk_u32 bytes)
+{
+#if defined(RK_LANG_HOST)
+    rk_copy_to_slot(to, from, bytes);
+#else
+    rk_copy_out(to, from, bytes);
+#endif
+}
+
 /* The place for the payload of the next send, whose header is written. 0: it can't go straight. */
 RK_FN rk_byte *rk_straight_next(rk_context *context, rk_u32 type, rk_u64 length, rk_u32 target,
                                 rk_u32 priority)
 {
     const rk_u32 i = context->stage_next;
     if (i >= context->straight_room || i >= context->stage_limit || length > context->straight_most) return 0;
-    const rk_shard *shard = context->shard;
+    RK_GLOBAL const rk_shard *shard = context->shard;
     const rk_u32 header_size = context->straight_slots.header_size;
     rk_byte *slot = rk_slots_at(context->straight_slots, context->straight_first + i);
     context->stage_next = i + 1u;
-    ((rk_word *)slot)[1] = type | (rk_u32)length << 16;
-    rk_header_address((rk_header *)slot, target, shard->kernel_no & 0xffffu, priority, 0);
+    ((RK_GLOBAL rk_word *)slot)[1] = type | (rk_u32)length << 16;
+    rk_header_address((RK_GLOBAL rk_header *)slot, target, shard->kernel_no & 0xffffu, priority, 0);
     if (header_size == RK_HEADER_LONG)
-        rk_header_further((rk_header_long *)slot, rk_stamp_ns(context), shard->shard);
+        rk_header_further((RK_GLOBAL rk_header_long *)slot, rk_stamp_ns(context), shard->shard);
     return slot + header_size;
 }
 
@@ -143,7 +158,7 @@ RK_FN_LARGE void rk_straight_pull_in(rk_context *context)
     rk_straight_close(context);
     for (rk_u32 i = 0; i < context->straight; i++) {
         const rk_byte *slot = rk_slots_at(context->straight_slots, context->straight_first + i);
-        rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
+        RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, i);
         rk_header_further(&entry->header, context->now_ns, context->shard->shard);
         rk_copy_global((rk_byte *)&entry->header, slot, header_size);
         rk_copy_global((rk_byte *)(entry + 1), slot + header_size, entry->header.base.length);
@@ -159,7 +174,7 @@ RK_FN_LARGE void rk_straight_pull_in(rk_context *context)
 RK_FN void rk_stage_begin(rk_context *context)
 {
     context->stage_first = context->stage_next = 0;
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
     context->straight = context->straight_room = 0;
 #endif
 }
@@ -173,7 +188,7 @@ RK_FN rk_u32 rk_stage_is_full(const rk_context *context)
 /* Open the next entry of a stage that isn't full, header filled but for what the caller knows better. */
 RK_FN RK_GLOBAL rk_staged *rk_stage_open(rk_context *context, rk_u32 route, rk_u16 type, rk_u32 length)
 {
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
     rk_straight_close(context);
 #endif
     RK_GLOBAL rk_staged *entry = rk_stage_entry(context->stage, context->stage_stride, context->stage_next++);
@@ -227,11 +242,11 @@ RK_FN_LARGE rk_status rk_stage_large(rk_context *context, RK_GLOBAL rk_staged *e
 RK_FN rk_status rk_stage(rk_context *context, rk_u32 route, rk_u16 type, const void *payload, rk_u64 length,
                          const rk_send_options *options)
 {
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
     rk_byte *straight =
         route == RK_TO_DEFAULT && !options ? rk_straight_next(context, type, length, 0, 0) : 0;
     if (straight) {
-        rk_copy_to_slot(straight, (const rk_u8 *)payload, (rk_u32)length);
+        rk_copy_straight(straight, payload, (rk_u32)length);
         return RK_OK;
     }
 #endif
@@ -253,17 +268,18 @@ RK_FN rk_status rk_stage_bytes(rk_context *context, rk_u32 route, rk_u16 type, c
     return length > most ? RK_TOO_LARGE : rk_stage(context, route, type, bytes, length, 0);
 }
 
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
 /* The message being handled goes on straight. 0: it can't. */
-RK_FN rk_u32 rk_straight_forward(rk_context *context, const rk_header *header)
+RK_FN rk_u32 rk_straight_forward(rk_context *context, RK_GLOBAL const rk_header *header)
 {
     rk_u32 header_size = context->straight_slots.header_size; /* all lanes of a kernel have one form */
-    const rk_byte *payload = (const rk_byte *)header + header_size;
+    RK_GLOBAL const rk_u8 *payload = (RK_GLOBAL const rk_u8 *)header + header_size;
     if (header->flags & RK_FLAG_REFERENCE) return 0;
     rk_byte *to = rk_straight_next(context, header->type, header->length, header->target, header->priority);
     if (!to) return 0;
     if (header_size == RK_HEADER_LONG)
-        ((rk_header_long *)(to - RK_HEADER_LONG))->id = ((const rk_header_long *)header)->id;
+        ((RK_GLOBAL rk_header_long *)(to - RK_HEADER_LONG))->id =
+            ((RK_GLOBAL const rk_header_long *)header)->id;
     else if (context->straight_slots.shift == RK_SLOT_MIN_SHIFT)
         /* A slot of one cache line is filled to its end, whatever the length: no slot has less in it. */
         return rk_copy_to_slot(to, payload, RK_SLOT_MIN - RK_HEADER_SHORT), 1u;
@@ -277,7 +293,7 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
 {
     RK_GLOBAL const rk_header *header = context->header;
     if (!header) return RK_EMPTY;
-#if defined(RK_LANG_HOST)
+#if defined(RK_HAS_STRAIGHT)
     if (route == RK_TO_DEFAULT && rk_straight_forward(context, header)) return RK_OK;
 #endif
     if (rk_stage_is_full(context)) return rk_stage_refused(context);
