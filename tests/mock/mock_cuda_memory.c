@@ -2,6 +2,7 @@
  * itself. */
 #include "mock_cuda_inside.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 
 #define RANGES 4096
 #define LINE ((size_t)128)
+#define PAGE ((size_t)4096)
+#define CLEARED_AT_ONCE (16 * PAGE) /* where a mapping is cheaper than zeros */
 
 typedef struct range {
     rk_cu_address at;
@@ -211,6 +214,54 @@ rk_cu_result cuMemHostGetDevicePointer(rk_cu_address *address, void *memory, uns
 
 /* ------------------------------------------------------------------ the device's, mapped */
 
+/* Nobody promises that what is mapped is zero, so it is this: pages of one file, copied as they are written, so that those that
+ * nobody writes cost nothing. With a machine, which has the pages as well, it stays as it was. */
+#define SOIL 0xa5
+static int soiled = -1;
+static void soil_once(void)
+{
+    soiled = memfd_create("soiled", MFD_CLOEXEC);
+    if (soiled < 0 || ftruncate(soiled, (off_t)GRANULARITY)) abort();
+    void *all = mmap(0, GRANULARITY, PROT_READ | PROT_WRITE, MAP_SHARED, soiled, 0);
+    if (all == MAP_FAILED) abort();
+    memset(all, SOIL, GRANULARITY);
+    munmap(all, GRANULARITY);
+}
+static void soil(char *memory, size_t bytes)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, soil_once);
+    for (size_t at = 0; at < bytes; at += GRANULARITY)
+        if (mmap(memory + at, GRANULARITY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                 soiled, 0) == MAP_FAILED)
+            abort();
+}
+
+/* Whole pages of what is mapped become fresh ones. */
+static void clear(rk_cu_address address, char *memory, size_t bytes)
+{
+    range mapped = { 0 }, reserved = { 0 };
+    pthread_mutex_lock(&keeping);
+    if (find(address, 0)) mapped = *find(address, 0);
+    if (find(address, 1)) reserved = *find(address, 1);
+    pthread_mutex_unlock(&keeping);
+    const size_t before = (PAGE - (size_t)memory % PAGE) % PAGE;
+    if (mapped.kind != MAPPED || !reserved.bytes || bytes < before + CLEARED_AT_ONCE) {
+        memset(memory, 0, bytes);
+        return;
+    }
+    const size_t whole = (bytes - before) / PAGE * PAGE;
+    memset(memory, 0, before);
+    if (reserved.file >= 0) {
+        if (fallocate(reserved.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                      memory + before - reserved.memory, (off_t)whole))
+            abort();
+    } else if (mmap(memory + before, whole, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+        abort();
+    }
+    memset(memory + before + whole, 0, bytes - before - whole);
+}
 rk_cu_result cuMemGetAllocationGranularity(size_t *bytes, const rk_cu_memory_properties *properties,
                                            rk_cu_granularity_flag which)
 {
@@ -278,9 +329,10 @@ rk_cu_result cuMemMap(rk_cu_address address, size_t bytes, size_t offset, rk_cu_
     pthread_mutex_lock(&keeping);
     const range *r = find(address, 1);
     char *shadow = r && address + bytes <= r->at + r->bytes ? r->memory + (address - r->at) : 0;
+    const int file = r ? r->file : -1;
     pthread_mutex_unlock(&keeping);
     if (!shadow || !add(MAPPED, address, bytes, shadow)) return RK_CUDA_ERROR_INVALID_VALUE;
-    memset(shadow, 0xa5, bytes); /* nobody promises that it is zero */
+    if (file < 0) soil(shadow, bytes);
     mock_count(&mock_cuda.mappings, 1);
     return RK_CUDA_SUCCESS;
 }
@@ -335,7 +387,10 @@ rk_cu_result cuMemsetD8Async(rk_cu_address to, unsigned char value, size_t bytes
     void *target = mock_cuda_at(to, bytes);
     if (!target) return RK_CUDA_ERROR_INVALID_VALUE;
     mock_hold();
-    memset(target, value, bytes);
+    if (value)
+        memset(target, value, bytes);
+    else
+        clear(to, target, bytes);
     mock_go_on();
     return RK_CUDA_SUCCESS;
 }
