@@ -91,6 +91,7 @@ static void every_model_of_memory_consistency_delivers_the_messages_whole(contra
     rk_u32 messages = contract_rounds(5000);
     for (rk_u32 k = 0; k < 3; k++) {
         rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK), source = source_options();
+        source.queue_capacity = o.output_capacity = 8192; /* all of them */
         o.kernel_name = kernels[k];
         rk_kernel target = launch_active(c, "target", "", &o),
                   from = launch(c, "source", "dispatch", &source);

@@ -351,6 +351,7 @@ static void an_event_driven_kernel_works_in_slices_and_keeps_serving(contract *c
 {
     enum { SENT = 10000 };
     rk_launch_options o = roomy();
+    o.queue_capacity = o.output_capacity = 16384;
     count_log state;
     rk_kernel kernel = launch(c, "slices", "tally_slices", &o);
     for (rk_u32 i = 1; i <= SENT; i++) assert_ok(send_package(c, kernel, i, 0));

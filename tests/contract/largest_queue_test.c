@@ -101,6 +101,7 @@ static void the_largest_queue_takes_as_many_of_a_kernel(contract *c)
     enum { MORE = 10 };
     rk_launch_options o = largest(RK_BACKPRESSURE_REJECT), from = source_options();
     line l = { .c = c, .lane = DEVICE_LANE };
+    from.queue_capacity = 16384;
     l.target = launch(c, "largest", "", &o);
     l.source = launch(c, "source", "dispatch", &from);
     assert_ok(rk_connect(c->runtime, l.source, 0, l.target, 0));

@@ -11,14 +11,14 @@ rk_launch_options small_queue(rk_u32 strategy)
     o.queue_capacity = CAPACITY;
     o.deduplication_window = 0;
     o.backpressure = strategy;
-    o.output_capacity = 16384; /* nothing waits for the test to receive */
+    o.output_capacity = 4096; /* nothing waits for the test to receive */
     return o;
 }
 
 rk_launch_options source_options(void)
 {
     rk_launch_options o = rk_production();
-    o.queue_capacity = 16384;
+    o.queue_capacity = 4096;
     o.deduplication_window = 0;
     o.dead_letter_capacity = 16384;
     return o;
@@ -177,8 +177,8 @@ rk_send_options id_of(rk_u64 id)
 rk_launch_options roomy(void)
 {
     rk_launch_options o = rk_production();
-    o.queue_capacity = 16384;
-    o.output_capacity = 16384;
+    o.queue_capacity = 4096;
+    o.output_capacity = 4096;
     o.deduplication_window = 0;
     return o;
 }

@@ -345,10 +345,11 @@ static void send_through_a_slow_consumer(contract *c, rk_u32 lane)
         /* given a target of 16 that needs a few microseconds for each */
         fate *fates = calloc(MANY, sizeof *fates);
         rk_parameter work = { "carry_work", "1000" };
-        rk_launch_options o = small_queue(strategies[s]);
+        rk_launch_options o = small_queue(strategies[s]), source = source_options();
+        source.queue_capacity = o.output_capacity = 16384; /* all of them */
         o.parameters = &work;
         o.parameter_count = 1;
-        line l = open_line(c, lane, &o);
+        line l = open_line_with(c, lane, &o, &source);
         assert_ok(rk_activate(c->runtime, l.target));
 
         /* when it is sent 10,000 */

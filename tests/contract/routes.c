@@ -6,7 +6,7 @@ rk_launch_options spacious(const char *kernel)
 {
     rk_launch_options o = rk_production();
     o.deduplication_window = 0;
-    o.output_capacity = 16384;
+    o.output_capacity = 1024;
     o.kernel_name = kernel;
     return o;
 }
