@@ -20,8 +20,9 @@ typedef struct walk {
 /* A line that ends in a backslash goes on in the next. */
 static void join_lines(char *text)
 {
-    char *to = text;
-    for (const char *from = text; *from;) {
+    char *to = strchr(text, '\\');
+    if (!to) return;
+    for (const char *from = to; *from;) {
         size_t skip = from[0] != '\\' ? 0 : from[1] == '\n' ? 2 : from[1] == '\r' && from[2] == '\n' ? 3 : 0;
         from += skip;
         if (!skip) *to++ = *from++;
