@@ -100,6 +100,14 @@ static const app apps[] = {
       { { "deal", 0, "draw" },
         { "deal", "everyone", "draw", .mode = RK_ROUTE_ALL },
         { "draw", 0, "draw" } } },
+    { "connections",
+      "flies",
+      "assign",
+      { { "atlas" }, { "assign" }, { "search", .shards = 4 } },
+      { { "atlas", "everyone", "search", .mode = RK_ROUTE_ALL },
+        { "assign", 0, "search" },
+        { "assign", "everyone", "search", .mode = RK_ROUTE_ALL },
+        { "search", 0, "assign" } } },
 };
 
 static const app *find_app(void)
