@@ -96,6 +96,8 @@ typedef struct rk_kernel_description {
         route_count; /* all that its module declares; the names, in that order, live as long as the runtime */
     const char *const *parameters;
     const char *const *routes;
+    rk_u32 replies; /* 1: it replies to other kernels (`.replies`) */
+    rk_u32 pad;
 } rk_kernel_description;
 RK_API rk_status rk_describe(rk_runtime *runtime, rk_u32 index, rk_kernel_description *description);
 RK_API rk_status rk_describe_named(rk_runtime *runtime, const char *name, rk_kernel_description *description);

@@ -288,12 +288,25 @@ static bool takes_letters(const job *j, rk_u32 i)
     return false;
 }
 
+/* Does a kernel reply to others? The shard that asks, and what its own number for that is, stand in long headers. */
+static bool replies_are_sent(const job *j)
+{
+    bool sent = false;
+    for (rk_u32 i = 0; i < j->app.file->kernels_count && !sent; i++) {
+        const app_kernel *kernel = &j->app.file->kernels[i];
+        rk_kernel_description is;
+        sent = rk_describe_named(j->runtime, kernel->kernel ? kernel->kernel : kernel->name, &is) == RK_OK &&
+               is.replies;
+    }
+    return sent;
+}
+
 static rk_launch_options options_of_kernel(job *j, rk_u32 i, rk_parameter *parameters)
 {
     rk_launch_options options = app_options(&j->app, i, parameters);
     options.on_dead_letter = take_letter;
     options.dead_letter_user = &j->kernels[i];
-    if (i == j->first || takes_letters(j, i) || ids_are_wanted(j))
+    if (i == j->first || takes_letters(j, i) || ids_are_wanted(j) || replies_are_sent(j))
         options.requests = 1;                       /* for long headers: they carry the row's number */
     if (i == j->first) options.single_producer = 1; /* the source is one thread */
     return options;

@@ -420,6 +420,7 @@ static void describe(const rk_class *class, rk_kernel_description *d)
     d->max_sends = a->max_sends ? a->max_sends : 1;
     d->mode = a->mode;
     d->max_batch = a->max_batch;
+    d->replies = a->replies;
     for (rk_u32 i = 0; i < class->handler_count; i++)
         d->handles[d->handles_count++] = class->handlers[i]->message;
     const described_class *described = (const described_class *)class;

@@ -221,6 +221,10 @@ static void a_description_is_what_the_source_declares(contract *c)
                 has_name(d.parameters, 3, "ratio"));
     assert_int_equal(d.route_count, 1);
     assert_string_equal(d.routes[0], "aside");
+    assert_int_equal(d.replies, 0);
+
+    assert_ok(rk_describe_named(c->runtime, "answer_once", &d));
+    assert_int_equal(d.replies, 1);
 
     assert_ok(rk_describe_named(c->runtime, "reduce_block", &d));
     assert_int_equal(d.spmd, 1);
