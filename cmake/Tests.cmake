@@ -227,7 +227,7 @@ function(rk_gpu_program name file)
     add_dependencies(gpu_check ${name})
 endfunction()
 # The examples that are apps, without `rk`; those that are programs are there anyway.
-foreach(app flight-delays pagerank weather-watch order-matching prime-count mandelbrot connections)
+foreach(app flight-delays pagerank weather-watch order-matching prime-count mandelbrot connections life)
     file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/${app}/*.rk.c)
     rk_gpu_program(app_${app} apps ${kernels})
     target_compile_definitions(app_${app} PRIVATE RK_APP="${app}")

@@ -51,7 +51,7 @@ def explained_by(readme):
 class Examples(unittest.TestCase):
     def test_every_name_is_explained(self):
         examples = sorted(path.parent for path in EXAMPLES.glob("*/README.md"))
-        self.assertGreaterEqual(len(examples), 10)
+        self.assertGreaterEqual(len(examples), 11)
         for example in examples:
             with self.subTest(example.name):
                 self.assertGreater(len(used_by(example)), 20)

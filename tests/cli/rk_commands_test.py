@@ -47,7 +47,7 @@ class Help(Case):
                                 (("codegen", "a"), "--backend is needed"), (("codegen", "a", "--backend", "tpu"), "valid are cpu, cuda, opencl and metal"),
                                 (("codegen", "--backend", "cpu"), "is needed"), (("init",), "a folder is needed"),
                                 (("init", "a", "b"), "one folder, not also 'b'"),
-                                (("init", "a", "--from", "x"), "valid are filter, totals, bank, connections, flight-delays, inference, mandelbrot, ")):
+                                (("init", "a", "--from", "x"), "valid are filter, totals, bank, connections, flight-delays, inference, life, mandelbrot, ")):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
 
     def test_standard_output_on_a_full_disk(self):
@@ -72,7 +72,7 @@ class Init(Case):
 
     def test_an_example_that_init_copies_runs_and_gives_what_its_folder_says(self):
         apps = sorted(path.parent.name for path in (SOURCE / "examples").glob("*/app.yaml"))
-        self.assertEqual(apps, ["connections", "flight-delays", "mandelbrot", "order-matching", "pagerank", "prime-count", "weather-watch"])
+        self.assertEqual(apps, ["connections", "flight-delays", "life", "mandelbrot", "order-matching", "pagerank", "prime-count", "weather-watch"])
         for name in apps:
             folder, example = self.folder / name, SOURCE / "examples" / name
             told = self.run_rk("init", folder, "--from", name).stdout.decode().splitlines()

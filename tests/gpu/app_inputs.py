@@ -10,8 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-APPS = ("flight-delays", "pagerank", "weather-watch", "order-matching", "prime-count", "mandelbrot", "connections")
-UNORDERED = ("pagerank", "prime-count", "mandelbrot", "connections")  # several shards, or answers that don't wait for each other: any order of lines
+APPS = ("flight-delays", "pagerank", "weather-watch", "order-matching", "prime-count", "mandelbrot", "connections",
+        "life")
+UNORDERED = ("pagerank", "prime-count", "mandelbrot", "connections", "life")  # several shards, or answers that don't wait for each other: any order of lines
 MADE_FLIGHTS, SEED = 200000, 7
 
 
@@ -121,6 +122,8 @@ def inputs_of(app, folder, flights=MADE_FLIGHTS):
         return [Input("airports", EXAMPLES / app / "routes.csv", kept(app, "ranks.ndjson"), b"")]
     if app == "mandelbrot":
         return [Input("tiles", EXAMPLES / app / "tiles.csv", kept(app, "result.ndjson"), b"")]
+    if app == "life":
+        return [Input("cells", EXAMPLES / app / "cells.csv", kept(app, "result.ndjson"), b"")]
     if app == "connections":
         routes = unpacked(EXAMPLES / app / "airline-routes.csv.zst", folder / "airline-routes.csv")
         return [Input("routes", routes, kept(app, "result.ndjson"), b"")] if routes else []

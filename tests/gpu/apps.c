@@ -40,8 +40,8 @@ static rk_u64 now_ns(void)
 
 /* ------------------------------------------------------------------ the apps */
 
-#define KERNELS_MOST 3u
-#define ROUTES_MOST 5u
+#define KERNELS_MOST 4u
+#define ROUTES_MOST 6u
 #define TYPES 65536u
 #define ROW_ID \
     (1ull << 63) /* marks a message's id as the number of a row, which ids that handlers give are not */
@@ -108,6 +108,16 @@ static const app apps[] = {
         { "assign", 0, "search" },
         { "assign", "everyone", "search", .mode = RK_ROUTE_ALL },
         { "search", 0, "assign" } } },
+    { "life",
+      "cell",
+      "census",
+      { { "seed" }, { "strip", .shards = 4 }, { "census" }, { "keeper" } },
+      { { "seed", 0, "strip" },
+        { "seed", "everyone", "strip", .mode = RK_ROUTE_ALL },
+        { "strip", 0, "strip" },
+        { "strip", "barrier", "keeper" },
+        { "census", "barrier", "keeper" },
+        { "strip", "told", "census" } } },
 };
 
 static const app *find_app(void)
