@@ -202,6 +202,11 @@ foreach(file IN LISTS test_sources)
     if(name STREQUAL "faults_test") # each allocation fails once
         target_link_options(${name} PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc)
     endif()
+    if(name STREQUAL "pipelines_test") # calls that these note
+        target_link_options(${name} PRIVATE LINKER:--wrap=rk_terminate)
+    elseif(name STREQUAL "supervision_test")
+        target_link_options(${name} PRIVATE LINKER:--wrap=rk_kernel_deactivate)
+    endif()
     if(file MATCHES "/backend/opencl/")
         add_dependencies(${name} mock_opencl)
     endif()

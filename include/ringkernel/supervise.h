@@ -16,7 +16,7 @@
  *
  * The strategies are those of Erlang's supervisors (Armstrong, "Making reliable distributed systems in the presence
  * of software errors", 2003). More restarts than the budget within the window *escalate*: the children that are active are
- * deactivated and keep their messages, the event says so, and nothing is restarted any more. A child that was
+ * deactivated, the last first, and keep their messages, the event says so, and nothing is restarted any more. A child that was
  * deactivated, drained or terminated by somebody is left alone. */
 #ifndef RINGKERNEL_SUPERVISE_H
 #define RINGKERNEL_SUPERVISE_H

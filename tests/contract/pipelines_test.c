@@ -8,6 +8,7 @@
 
 #include "../kernels/pattern_pipeline.rk.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -576,6 +577,54 @@ static void the_kernel_for_errors_is_drained_and_ended_with_the_stages(contract 
     close_row(&r);
 }
 
+/* What stages are given to end in (cmake/Tests.cmake wraps the call), of which each takes so long at least. */
+static struct {
+    rk_u64 takes_ns;
+    rk_u32 calls;
+    rk_u64 timeout_ns[MOST_STAGES];
+} ends;
+
+rk_status __real_rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 timeout_ns);
+rk_status __wrap_rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 timeout_ns);
+rk_status __wrap_rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 timeout_ns)
+{
+    const rk_u64 began_ns = contract_now_ns();
+    if (ends.calls < MOST_STAGES) ends.timeout_ns[ends.calls++] = timeout_ns;
+    rk_status status = __real_rk_terminate(runtime, kernel, timeout_ns);
+    while (contract_now_ns() - began_ns < ends.takes_ns) sched_yield();
+    return status;
+}
+
+/* End a row of stages, which were never active, in `timeout_ns`; each of them takes `takes_ns`. */
+static void end_row(contract *c, rk_u32 stages, rk_u64 timeout_ns, rk_u64 takes_ns)
+{
+    row r = row_of(c, stages);
+    size_t left;
+    assert_ok(open_row(&r));
+    ends.takes_ns = takes_ns;
+    ends.calls = 0;
+    assert_ok(rk_pipeline_terminate(r.line, timeout_ns));
+    ends.takes_ns = 0;
+    assert_int_equal(ends.calls, stages);
+    assert_ok(rk_list(c->runtime, 0, 0, &left));
+    assert_int_equal(left, 0);
+    close_row(&r);
+}
+
+static void the_stages_have_one_timeout_together_to_end_in(contract *c)
+{
+    /* when each takes a millisecond, then the next has that less */
+    end_row(c, 4, CONTRACT_PATIENCE, RK_MILLISECONDS(1));
+    assert_in_range(ends.timeout_ns[0], 0, CONTRACT_PATIENCE);
+    for (rk_u32 i = 1; i < 4; i++)
+        if (ends.timeout_ns[i] != RK_NO_WAIT)
+            assert_in_range(ends.timeout_ns[i] + RK_MILLISECONDS(1), 0, ends.timeout_ns[i - 1]);
+
+    /* when the first takes all of it, then the others are ended at once */
+    end_row(c, 4, RK_MILLISECONDS(1), RK_MILLISECONDS(1));
+    for (rk_u32 i = 1; i < 4; i++) assert_int_equal(ends.timeout_ns[i], RK_NO_WAIT);
+}
+
 static void the_table_has_a_line_for_each_stage(contract *c)
 {
     rk_parameter every[2];
@@ -794,6 +843,7 @@ static const contract_case cases[] = {
     { CASE(a_stage_without_options_waits_for_room_as_long_as_it_takes), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_pipeline_in_which_nothing_was_is_drained_at_once), ON_EVERY },
     { CASE(the_kernel_for_errors_is_drained_and_ended_with_the_stages), ON_EVERY },
+    { CASE(the_stages_have_one_timeout_together_to_end_in), ON_EVERY },
     { CASE(the_table_has_a_line_for_each_stage), ON_EVERY },
     { CASE(a_first_stage_that_was_replaced_is_sent_to), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_last_stage_that_was_replaced_is_received_from), NEEDS_THREADS | NEEDS_CPU },

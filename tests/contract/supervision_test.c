@@ -172,6 +172,34 @@ static void more_failures_than_the_budget_escalate_and_nothing_is_lost(contract 
     assert_ok(rk_unsupervise(s));
 }
 
+/* Who was deactivated, by the first letter of each, in this order (cmake/Tests.cmake wraps the call). */
+static char deactivated[16];
+
+rk_status __real_rk_kernel_deactivate(rk_host_kernel *kernel);
+rk_status __wrap_rk_kernel_deactivate(rk_host_kernel *kernel);
+rk_status __wrap_rk_kernel_deactivate(rk_host_kernel *kernel)
+{
+    rk_status status = __real_rk_kernel_deactivate(kernel);
+    const size_t at = strlen(deactivated);
+    if (status == RK_OK && at + 1u < sizeof deactivated) deactivated[at] = kernel->id[0];
+    return status;
+}
+
+static void an_escalation_stops_the_last_child_first(contract *c)
+{
+    static const char *const names[] = { "a", "b", "c", "d" };
+    rk_supervised children[4];
+    for (rk_u32 i = 0; i < 4; i++)
+        children[i] = (rk_supervised){ .kernel = launch_active(c, names[i], "ledger", 0) };
+    rk_supervisor *s = supervise(c, (rk_supervision_options){ .none = 1 }, children, 4);
+    memset(deactivated, 0, sizeof deactivated);
+    fail_with(c, children[1].kernel, 1);
+    wait_until(c, look(c, s) && noted() == 1);
+    assert_int_equal(seen.kind[0], RK_SUPERVISION_ESCALATED);
+    assert_string_equal(deactivated, "dca"); /* 'b' has failed */
+    assert_ok(rk_unsupervise(s));
+}
+
 static void restarts_that_are_older_than_the_window_do_not_count(contract *c)
 {
     rk_supervised child = { .kernel = launch_active(c, "a", "ledger", 0) };
@@ -483,6 +511,7 @@ static const contract_case cases[] = {
     { CASE(each_actor_is_restored), NEEDS_REGIONS },
     { CASE(a_strategy_says_who_is_launched_again), NEEDS_REGIONS },
     { CASE(more_failures_than_the_budget_escalate_and_nothing_is_lost), NEEDS_REGIONS },
+    { CASE(an_escalation_stops_the_last_child_first), NEEDS_REGIONS },
     { CASE(restarts_that_are_older_than_the_window_do_not_count), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_restart_that_is_refused_is_tried_again), NEEDS_REGIONS },
     { CASE(one_that_is_restarted_with_others_is_tried_again), NEEDS_REGIONS },
