@@ -313,12 +313,14 @@ RK_FN void rk_slots_put(rk_slots slots, rk_u64 index, RK_GLOBAL const rk_u32 *he
 
 /* ------------------------------------------------------------------ consuming */
 
-/* Where so many are ready, there are more behind: the next lines come while those at hand are worked on. Fewer are all
- * there was, and a line that is being written would only be taken from who writes it. */
+/* Where so many are ready and one more is published, there are more behind: the next lines come while those at hand are
+ * worked on. Fewer are all there was, and a line that is being written would only be taken from who writes it. */
 RK_FN void rk_ring_expect(rk_slots slots, rk_u64 index, rk_u32 n)
 {
 #if defined(RK_HAS_LINES)
     if (n < RK_EXPECTED_LEAST) return;
+    RK_GLOBAL const rk_u32 *lap = (RK_GLOBAL const rk_u32 *)rk_slots_at(slots, index);
+    if (rk_load_u32(lap, RK_RELAXED, RK_SCOPE_DEVICE) != ((rk_u32)index & ~slots.mask)) return;
     if (n > RK_PREPARED_MOST) n = RK_PREPARED_MOST;
     for (rk_u32 i = 0; i < n; i++) rk_line_await(rk_slots_at(slots, index + i));
 #else
