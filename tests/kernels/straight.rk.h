@@ -1,4 +1,4 @@
-/* The messages of the contract suite's cases on straight sends. Type ids 480 and 481 are theirs. */
+/* The messages of the contract suite's cases on straight sends. Type ids 495 and 496 are theirs. */
 #ifndef RINGKERNEL_TESTS_STRAIGHT_RK_H
 #define RINGKERNEL_TESTS_STRAIGHT_RK_H
 
@@ -17,7 +17,7 @@
 #define DO_AT_ONCE 9u
 #define KINDS 10u
 
-RK_MESSAGE(task, 480, (rk_u32, number), (rk_u32, what))
-RK_MESSAGE(essay, 481, (rk_u32, number), (rk_u32, what), (rk_u32, word, 60))
+RK_MESSAGE(task, 495, (rk_u32, number), (rk_u32, what))
+RK_MESSAGE(essay, 496, (rk_u32, number), (rk_u32, what), (rk_u32, word, 60))
 
 #endif
