@@ -76,9 +76,8 @@ rk_nvrtc_result nvrtcCompileProgram(rk_nvrtc_program program, int count, const c
             0 ||
         fclose(to))
         abort();
-    /* Without optimisation: kernels run for less time than it would take. */
     snprintf(command, sizeof command,
-             EMU_COMPILER " -std=c++20 -w%s -fPIC -shared -fpermissive -ffp-contract=off "
+             EMU_COMPILER " -std=c++20 -O1 -w%s -fPIC -shared -fpermissive -ffp-contract=off "
                           "-fno-strict-aliasing -fvisibility=hidden "
                           "-I'%s' -I" EMU_HEADERS " -include emulated.h '%s' -o '%s' 2>'%s'",
              getenv("EMU_KEEP") ? " -g" : "", include, source, library, errors);
