@@ -4,7 +4,6 @@
 
 #include "kernel.h"
 #include "module.h"
-#include "under_way.h"
 #include "wiring.h"
 
 /* Names as a mistake lists them: "none", or all that there is room for. */
@@ -269,7 +268,7 @@ static rk_status check_connection(const rk_runtime *runtime, const rk_host_kerne
 }
 
 static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_host_kernel *to,
-                                 rk_connection connection, rk_u64 leave_ns)
+                                 rk_connection connection)
 {
     const int letters = is_for_letters(from, &connection);
     rk_u8 seen[RK_KERNELS_MAX + 1] = { 0 };
@@ -290,7 +289,7 @@ static rk_status connect_kernels(rk_runtime *runtime, rk_host_kernel *from, rk_h
     memcpy(before, from->connections, sizeof before);
     from->connections[place] = connection;
     if (place == count) from->connection_count++;
-    status = rk_circle_stop(from, leave_ns, &circle);
+    status = rk_circle_stop(from, &circle);
     if (status == RK_OK) {
         status = rk_circle_wire(&circle);
         rk_circle_serve(&circle);
@@ -315,18 +314,6 @@ static rk_status find_end(rk_runtime *runtime, rk_kernel handle, int is_target, 
                     rk_life_name(rk_atomic_u32(&(*k)->life)));
 }
 
-/* What is to be connected with what, or all that is wrong with it. */
-static rk_status find_connection(rk_runtime *runtime, rk_kernel from_handle, const char *route,
-                                 rk_kernel to_handle, const rk_route_options *o, rk_host_kernel **from,
-                                 rk_host_kernel **to, rk_connection *connection)
-{
-    const rk_status source = find_end(runtime, from_handle, 0, from);
-    const rk_status target = find_end(runtime, to_handle, 1, to);
-    const rk_status status = rk_error_also(rk_error_also(source, target), check_mode(o));
-    if (source != RK_OK || target != RK_OK) return status;
-    return rk_error_also(status, check_connection(runtime, *from, *to, route, o, connection));
-}
-
 rk_status rk_connect(rk_runtime *runtime, rk_kernel from_handle, const char *route, rk_kernel to_handle,
                      const rk_route_options *given)
 {
@@ -337,21 +324,13 @@ rk_status rk_connect(rk_runtime *runtime, rk_kernel from_handle, const char *rou
     if (status == RK_OK && given) status = rk_check_size(given, sizeof o, "route options");
     if (status != RK_OK) return status;
     if (given) memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    rk_under_way me;
-    status = rk_under_way_begin(&me, runtime, "rk_connect");
-    if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
-    status = find_connection(runtime, from_handle, route, to_handle, &o, &from, &to, &connection);
-    if (status == RK_OK) {
-        rk_rest rest;
-        rk_rest_begin(from, to, &rest);
-        status = rk_runtime_check(runtime, "rk_connect"); /* still open? */
-        if (status == RK_OK)
-            status = find_connection(runtime, from_handle, route, to_handle, &o, &from, &to, &connection);
-        if (status == RK_OK) status = connect_kernels(runtime, from, to, connection, rest.leave_ns);
-        rk_rest_end(&rest);
-    }
+    const rk_status source = find_end(runtime, from_handle, 0, &from);
+    const rk_status target = find_end(runtime, to_handle, 1, &to);
+    status = rk_error_also(rk_error_also(source, target), check_mode(&o));
+    if (source == RK_OK && target == RK_OK)
+        status = rk_error_also(status, check_connection(runtime, from, to, route, &o, &connection));
+    if (status == RK_OK) status = connect_kernels(runtime, from, to, connection);
     pthread_mutex_unlock(&runtime->control);
-    rk_under_way_end(&me);
     return status;
 }

@@ -717,10 +717,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     rk_atomic_set_u32(&kernel->generation, kernel->generation + 1); /* handles are stale from here on */
     rk_event_raise(&kernel->out_event);
     rk_gate_close(kernel);
-    rk_rest neighbours;
-    rk_rest_begin(kernel, 0, &neighbours);
-    rk_status cut = rk_wiring_cut(kernel, neighbours.leave_ns);
-    rk_rest_end(&neighbours);
+    rk_status cut = rk_wiring_cut(kernel);
     if (cut == RK_OK || cut == RK_DEVICE_LOST) { /* where the device is lost, nobody sends any more */
         if (kernel->pools && cut == RK_OK) rk_kernel_fetch(kernel); /* what is queued may have blocks */
         rk_blocks_release_all(kernel);
@@ -741,9 +738,6 @@ rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
     rk_status status = rk_runtime_check(runtime, "rk_terminate");
     if (status != RK_OK) return status;
     rk_u64 now = rk_monotonic_ns();
-    rk_under_way me;
-    status = rk_under_way_begin(&me, runtime, "rk_terminate");
-    if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
     status = rk_kernel_check(runtime, handle, &k);
     if (status == RK_OK)
@@ -752,6 +746,5 @@ rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
                      : rk_kernel_end(k, timeout_ns > ~now ? ~0ull : now + timeout_ns);
     if (status == RK_QUARANTINED && k->connection_count) (void)rk_wiring_abandon(k);
     pthread_mutex_unlock(&runtime->control);
-    rk_under_way_end(&me);
     return status;
 }

@@ -395,21 +395,18 @@ static rk_status plan_again(rk_host_kernel *k, rk_launch_options *options, rk_ho
     return RK_OK;
 }
 
-/* Wait until its handlers have returned and what they sent has found room, and until its neighbours' handlers have
- * returned, the control lock free meanwhile, so the plan is made again after that. */
+/* Wait until its handlers have returned and what they sent has found room, the control lock free meanwhile,
+ * so the plan is made again after that. */
 static rk_status await_rest(rk_host_kernel *k, rk_launch_options *options, const rk_wait *wait,
-                            rk_host_kernel *fresh, rk_rest *neighbours)
+                            rk_host_kernel *fresh)
 {
     const rk_kernel handle = { k->number, k->generation };
     rk_host_kernel *same;
-    const int paused = rk_atomic_u32(&k->life) == RK_LIFE_ACTIVE;
-    if (paused) rk_pause(k, 1, wait->deadline_ns);
-    rk_rest_begin(k, 0, neighbours);
+    if (rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) return RK_OK;
+    rk_pause(k, 1, wait->deadline_ns);
     rk_status status = rk_kernel_check(k->runtime, handle, &same);
     if (status == RK_OK) status = plan_again(k, options, fresh);
-    if (status == RK_OK) return status;
-    if (paused) rk_unpause(k);
-    rk_rest_end(neighbours);
+    if (status != RK_OK) rk_unpause(k);
     return status;
 }
 
@@ -450,20 +447,16 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
     rk_wait wait = rk_wait_begin(runtime, timeout_ns);
     rk_host_kernel fresh = placing_of(k);
     rk_circle circle;
-    rk_rest neighbours;
     rk_status status = plan_again(k, options, &fresh);
     if (status == RK_OK) status = rk_prepare(runtime, k->class, &fresh.layout);
-    if (status == RK_OK) status = await_rest(k, options, &wait, &fresh, &neighbours);
+    if (status == RK_OK) status = await_rest(k, options, &wait, &fresh);
     if (status != RK_OK) return status;
 
     rk_u32 served = k->serving;
     status = rk_stop_between_batches(&k, 1, &wait);
-    if (status != RK_OK) {
-        rk_rest_end(&neighbours);
-        return status;
-    }
+    if (status != RK_OK) return status;
     const rk_u32 was = rk_atomic_u32(&k->life); /* it may have failed on the way there */
-    status = rk_circle_stop(k, neighbours.leave_ns, &circle);
+    status = rk_circle_stop(k, &circle);
     const int stopped = status == RK_OK;
     if (stopped) {
         rk_gate_close(k); /* not before: who sends here is not to wait for a neighbour's handler */
@@ -506,7 +499,6 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
         }
     }
     if (stopped) rk_circle_serve(&circle);
-    rk_rest_end(&neighbours);
     const rk_status again = served ? rk_kernel_serve(k) : RK_OK;
     if (status == RK_OK) status = again;
     rk_gate_open(k);

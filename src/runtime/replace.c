@@ -122,7 +122,7 @@ rk_status rk_replace_finish(rk_runtime *runtime, rk_replacement *r, const rk_fre
     stub->number = r->was.number;
     memcpy(stub->connections, r->connections, sizeof stub->connections);
     stub->connection_count = r->connection_count;
-    rk_status status = rk_circle_stop(stub, RK_LEAVE_NS, &circle);
+    rk_status status = rk_circle_stop(stub, &circle);
     if (status != RK_OK) {
         free(stub);
         return status;

@@ -5,7 +5,6 @@
 
 #include "kernel.h"
 #include "lane_home.h"
-#include "pause.h"
 
 static rk_host_kernel *target_of(const rk_runtime *runtime, const rk_connection *c)
 {
@@ -316,43 +315,21 @@ static int are_connected(const rk_host_kernel *a, const rk_host_kernel *b)
     return 0;
 }
 
-/* All that those which are found are connected with, after them. How many there are then. */
-static rk_u32 find_circle(const rk_runtime *runtime, rk_host_kernel **found, rk_u32 count)
+static void find_circle(rk_host_kernel *kernel, rk_circle *circle)
 {
-    for (rk_u32 i = 0; i < count; i++)
+    rk_runtime *runtime = kernel->runtime;
+    circle->kernel[circle->count++] = kernel;
+    for (rk_u32 i = 0; i < circle->count; i++)
         for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
             rk_host_kernel *other = runtime->kernels[n];
             rk_u32 known = 0;
-            for (rk_u32 j = 0; j < count && !known; j++) known = found[j] == other;
-            if (!known && is_placed(other) && are_connected(found[i], other)) found[count++] = other;
+            for (rk_u32 j = 0; j < circle->count && !known; j++) known = circle->kernel[j] == other;
+            if (!known && is_placed(other) && are_connected(circle->kernel[i], other))
+                circle->kernel[circle->count++] = other;
         }
-    return count;
 }
 
-void rk_rest_begin(rk_host_kernel *kernel, rk_host_kernel *other, rk_rest *rest)
-{
-    const rk_runtime *runtime = kernel->runtime;
-    const rk_u64 deadline_ns = rk_monotonic_ns() + RK_LEAVE_NS;
-    *rest = (rk_rest){ .leave_ns = RK_LEAVE_NS };
-    if (!runtime->backend->is_visited) return;
-    rest->kernel = calloc(RK_KERNELS_MAX + 1, sizeof *rest->kernel);
-    if (!rest->kernel) return; /* so who stops them waits */
-    rest->kernel[rest->count++] = kernel;
-    if (other && other != kernel) rest->kernel[rest->count++] = other;
-    rest->count = find_circle(runtime, rest->kernel, rest->count);
-    for (rk_u32 i = 1; i < rest->count; i++)
-        if (rest->kernel[i]->serving) rk_pause(rest->kernel[i], 0, deadline_ns);
-    if (rk_monotonic_ns() >= deadline_ns) rest->leave_ns = RK_LAST_CALL_NS; /* they have had their time */
-}
-
-void rk_rest_end(rk_rest *rest)
-{
-    for (rk_u32 i = 1; i < rest->count; i++) rk_unpause(rest->kernel[i]);
-    free(rest->kernel);
-    *rest = (rk_rest){ 0 };
-}
-
-rk_status rk_circle_stop(rk_host_kernel *kernel, rk_u64 leave_ns, rk_circle *circle)
+rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle)
 {
     sort_connections(kernel);
     *circle = (rk_circle){ 0 };
@@ -362,9 +339,8 @@ rk_status rk_circle_stop(rk_host_kernel *kernel, rk_u64 leave_ns, rk_circle *cir
         rk_circle_serve(circle);
         return rk_error(RK_OUT_OF_MEMORY, "no memory for a list of kernels");
     }
-    circle->kernel[0] = kernel;
-    circle->count = find_circle(kernel->runtime, circle->kernel, 1);
-    const rk_u64 deadline = rk_monotonic_ns() + leave_ns;
+    find_circle(kernel, circle);
+    rk_u64 deadline = rk_monotonic_ns() + RK_LEAVE_NS;
     for (rk_u32 i = 1; i < circle->count; i++) {
         if (!circle->kernel[i]->serving) continue;
         if (rk_kernel_leave(circle->kernel[i], deadline) != RK_OK) {
@@ -452,7 +428,7 @@ rk_status rk_wiring_replace(rk_circle *circle, rk_kernel old, rk_host_kernel *qu
 rk_status rk_wiring_abandon(rk_host_kernel *kernel)
 {
     rk_circle circle;
-    rk_status status = rk_circle_stop(kernel, RK_LEAVE_NS, &circle);
+    rk_status status = rk_circle_stop(kernel, &circle);
     if (status != RK_OK) return status;
     remember_gone(kernel);
     kernel->connection_count = 0;
@@ -461,11 +437,11 @@ rk_status rk_wiring_abandon(rk_host_kernel *kernel)
     return status;
 }
 
-rk_status rk_wiring_cut(rk_host_kernel *kernel, rk_u64 leave_ns)
+rk_status rk_wiring_cut(rk_host_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;
     rk_circle circle;
-    rk_status status = rk_circle_stop(kernel, leave_ns, &circle);
+    rk_status status = rk_circle_stop(kernel, &circle);
     if (status != RK_OK) return status;
     remember_gone(kernel);
     rk_directory_entry *entry =

@@ -15,25 +15,9 @@ typedef struct rk_circle {
     unsigned char *served; /* was served when it was stopped */
 } rk_circle;
 
-/* Those of a circle that take nothing more for now. */
-typedef struct rk_rest {
-    rk_host_kernel **kernel;
-    rk_u32 count;
-    rk_u64 leave_ns; /* for rk_circle_stop */
-} rk_rest;
-
-/* Before a circle is stopped: have all of it but `kernel` come to rest, and all that `other` is connected with (0:
- * nobody), for RK_LEAVE_NS at most. As in rk_pause the control lock is free meanwhile, so look again at what was known of
- * any kernel; and they are served still. Where only stopping them can tell (devices), and in single step, nothing
- * happens. In any case rk_rest_end. */
-void rk_rest_begin(rk_host_kernel *kernel, rk_host_kernel *other, rk_rest *rest);
-/* They take messages again. */
-void rk_rest_end(rk_rest *rest);
-
-/* Find the circle and stop serving all of it but `kernel`, whose caller does that itself. For up to `leave_ns` with the
- * control lock: RK_LEAVE_NS, or what is left to do after a rest. RK_TIMED_OUT: one is stuck in a handler; all are
- * served again. */
-rk_status rk_circle_stop(rk_host_kernel *kernel, rk_u64 leave_ns, rk_circle *circle);
+/* Find the circle and stop serving all of it but `kernel`, whose caller does that itself. RK_TIMED_OUT: one
+ * is stuck in a handler; all are served again. */
+rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle);
 /* Make the wiring of all of it, after connections or lanes have changed. RK_OUT_OF_MEMORY: nothing has changed. What can't be
  * copied to the device is, before the kernel is served. */
 rk_status rk_circle_wire(rk_circle *circle);
@@ -50,7 +34,7 @@ rk_status rk_wiring_store(const rk_host_kernel *kernel);
 rk_status rk_wiring_abandon(rk_host_kernel *kernel);
 /* The kernel ends: routes to it lead nowhere, what it sent is remembered by its targets. RK_TIMED_OUT: a
  * neighbour doesn't reach a batch boundary, and the kernel's memory must stay. */
-rk_status rk_wiring_cut(rk_host_kernel *kernel, rk_u64 leave_ns);
+rk_status rk_wiring_cut(rk_host_kernel *kernel);
 /* `fresh` takes the place of a kernel that has ended, whose circle was stopped and is wired anew here: routes to it
  * lead to `fresh`, which has its connections. What was sent to the old one is not expected of the new, and what the old
  * one sent, if it is `quarantined`, is remembered by its targets. */

@@ -326,7 +326,7 @@ static rk_status restore(restoring *all)
     if (!circles) return rk_error(RK_OUT_OF_MEMORY, "no memory to restore %u kernels", all->count);
     rk_u32 stopped = 0;
     while (stopped < all->count && status == RK_OK) {
-        status = rk_circle_stop(all->all[stopped].kernel, RK_LEAVE_NS, &circles[stopped]);
+        status = rk_circle_stop(all->all[stopped].kernel, &circles[stopped]);
         stopped += status == RK_OK;
     }
     if (status == RK_OK) status = put_all(all, circles);

@@ -269,7 +269,7 @@ static rk_status take(rk_host_kernel **kernels, rk_u32 count, rk_u64 timeout_ns,
     if (status == RK_OK) {
         for (rk_u32 i = 0; i < count; i++) rk_gate_close(kernels[i]);
         while (stopped < count && status == RK_OK) {
-            status = rk_circle_stop(kernels[stopped], RK_LEAVE_NS, &circles[stopped]);
+            status = rk_circle_stop(kernels[stopped], &circles[stopped]);
             stopped += status == RK_OK;
         }
         for (rk_u32 i = 0; i < count && status == RK_OK; i++) status = bring(kernels[i]);
