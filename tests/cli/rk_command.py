@@ -1,5 +1,6 @@
 """What the tests of the command share: how `rk` is run, where the example lies, and small apps to run."""
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -27,6 +28,14 @@ CACHE = pathlib.Path(os.environ.get("RK_BINARY_DIR", tempfile.gettempdir())) / "
 def environment():
     """One cache of compiled kernels for all tests of a build."""
     return dict(os.environ, XDG_CACHE_HOME=str(CACHE), LC_ALL="C.UTF-8", TERM="xterm")
+
+
+def expected_of(example):
+    """The expected.py of an example's folder, as a module; each has one of that name."""
+    spec = importlib.util.spec_from_file_location(f"expected_{example.name}", example / "expected.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def shared_kernel(name, text):

@@ -1,21 +1,13 @@
 #!/usr/bin/python3
 """examples/connections: each airport counts once and as a plain loop counts it, whoever falls silent or is taken for silent."""
-import importlib.util
 import json
 import subprocess
 
 import rk_command
-from rk_command import SOURCE, Case
+from rk_command import SOURCE, Case, expected_of
 
 APP = SOURCE / "examples" / "connections"
 KEPT = sorted((APP / "expected" / "result.ndjson").read_text().splitlines())
-
-
-def plain_loop():
-    spec = importlib.util.spec_from_file_location("expected", APP / "expected.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Connections(Case):
@@ -55,7 +47,7 @@ class Connections(Case):
         rows = self.folder / "routes.csv"
         subprocess.run(["zstd", "-dq", APP / "airline-routes.csv.zst", "-o", rows], check=True)
         self.assertEqual(rows.read_text(), (SOURCE / "examples" / "pagerank" / "routes.csv").read_text())
-        expected = plain_loop()
+        expected = expected_of(APP)
         self.assertEqual(sorted(json.dumps(line, separators=(",", ":")) for line in expected.compute(expected.read(rows))), KEPT)
 
     def test_a_chain_is_as_far_as_it_is_long(self):

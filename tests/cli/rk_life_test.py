@@ -1,24 +1,16 @@
 #!/usr/bin/python3
 """examples/life: strips that wait for each other at a barrier give the board that a set of cells gives, whenever the census withdraws."""
-import importlib.util
 import json
 import random
 
 import rk_command
-from rk_command import SOURCE, Case
+from rk_command import SOURCE, Case, expected_of
 
 APP = SOURCE / "examples" / "life"
 KEPT = sorted((APP / "expected" / "result.ndjson").read_text().splitlines())
 
 
-def set_of_cells():
-    spec = importlib.util.spec_from_file_location("expected", APP / "expected.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-EXPECTED = set_of_cells()
+EXPECTED = expected_of(APP)
 CELLS = EXPECTED.read(APP / "cells.csv")
 
 

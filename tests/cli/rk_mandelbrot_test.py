@@ -1,22 +1,14 @@
 #!/usr/bin/python3
 """examples/mandelbrot: each tile is drawn once and as a plain loop draws it, whoever has it in the end."""
-import importlib.util
 import json
 
 import rk_command
-from rk_command import SOURCE, Case
+from rk_command import SOURCE, Case, expected_of
 
 APP = SOURCE / "examples" / "mandelbrot"
 KEPT = sorted((APP / "expected" / "result.ndjson").read_text().splitlines())
 ROWS = (APP / "tiles.csv").read_text().splitlines()
 SAMPLE = 13  # one of so many tiles is computed here
-
-
-def plain_loop():
-    spec = importlib.util.spec_from_file_location("expected", APP / "expected.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Mandelbrot(Case):
@@ -38,7 +30,7 @@ class Mandelbrot(Case):
                 self.assertEqual(self.lines(*arguments), KEPT)
 
     def test_what_is_kept_is_what_a_plain_loop_gives(self):
-        expected = plain_loop()
+        expected = expected_of(APP)
         kept = [json.loads(line) for line in KEPT]
         self.assertEqual(len({(tile["column"], tile["row"]) for tile in kept}), len(kept))
         for tile in kept[::SAMPLE]:

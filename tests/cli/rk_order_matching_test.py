@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """The job of examples/order-matching equals an independent computation, results and dead letters, byte for byte: with any number
 of workers, with small queues, on each backend that runs here."""
-import importlib.util
 import json
 import os
 import subprocess
@@ -9,21 +8,13 @@ import sys
 import unittest
 
 import rk_command
-from rk_command import SOURCE, Case
+from rk_command import SOURCE, Case, expected_of
 
 JOB = SOURCE / "examples" / "order-matching"
 KERNELS = ("gate", "sequence", "book")
 
 
-def load_expected():
-    """The example's expected.py; other examples have one of that name, too."""
-    spec = importlib.util.spec_from_file_location("expected_orders", JOB / "expected.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-expected = load_expected()
+expected = expected_of(JOB)
 HEAD = ",".join(expected.COLUMNS) + "\n"
 
 

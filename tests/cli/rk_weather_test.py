@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """The job of examples/weather-watch equals an independent computation, byte for byte, on each backend that runs here."""
-import importlib.util
 import json
 import os
 import subprocess
@@ -8,21 +7,13 @@ import time
 import unittest
 
 import rk_command
-from rk_command import SOURCE, Case
+from rk_command import SOURCE, Case, expected_of
 
 JOB = SOURCE / "examples" / "weather-watch"
 PACKED = JOB / "weather.csv.zst"
 
 
-def load_expected():
-    """The example's expected.py; flight-delays has one of that name, too."""
-    spec = importlib.util.spec_from_file_location("expected_weather", JOB / "expected.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-expected = load_expected()
+expected = expected_of(JOB)
 
 
 class Weather(Case):
