@@ -498,7 +498,8 @@ rk_u32 rk_cuda_step(rk_seat *seat)
 
 /* ------------------------------------------------------------------ a device without residents */
 
-/* Wait until it has left, with the copying lock then. Not for one that is stalled: all others stand still meanwhile. */
+/* Wait until it has left, with the copying lock then. Not for one that hangs: all others stand still meanwhile. One that
+ * is stalled may wait for room, and leaves. */
 static rk_status await_leaving(rk_cuda_runtime *cuda, const rk_residence *r)
 {
     const rk_u64 begun_ns = rk_monotonic_ns();
@@ -506,7 +507,7 @@ static rk_status await_leaving(rk_cuda_runtime *cuda, const rk_residence *r)
         const rk_status status = await_end(cuda, r, rk_monotonic_ns() + RK_MILLISECONDS(1));
         const rk_u64 passed_ns = rk_monotonic_ns() - begun_ns;
         if (status != RK_TIMED_OUT || passed_ns >= RK_CUDA_PATIENCE ||
-            (passed_ns >= RK_LAST_CALL_NS && rk_atomic_u32(&r->kernel->stalled)))
+            (passed_ns >= RK_LAST_CALL_NS && rk_atomic_u32(&r->kernel->hung)))
             return status;
         pthread_mutex_unlock(&cuda->copying);
     }
@@ -533,15 +534,14 @@ static rk_status clear_place(rk_cuda_runtime *cuda)
     return status;
 }
 
-static rk_status clear(rk_cuda_runtime *cuda, int stalled)
+static rk_status clear(rk_cuda_runtime *cuda, int hung)
 {
     const rk_cuda_devices *all = cuda->all;
     rk_status status = RK_OK;
     for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count; d = rk_cuda_same(cuda, d + 1))
         for (rk_u32 n = 1; n <= rk_atomic_u32(&cuda->runtime->kernel_count); n++) {
             const rk_residence *r = all->at[d]->residence[n];
-            if (r && (!stalled || rk_atomic_u32(&r->kernel->stalled)))
-                rk_resident_order(r->kernel, RK_LEAVE_NOW);
+            if (r && (!hung || rk_atomic_u32(&r->kernel->hung))) rk_resident_order(r->kernel, RK_LEAVE_NOW);
         }
     for (rk_u32 d = rk_cuda_same(cuda, 0); d < all->count && status == RK_OK; d = rk_cuda_same(cuda, d + 1))
         status = clear_place(all->at[d]);
