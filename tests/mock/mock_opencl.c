@@ -372,9 +372,13 @@ EXPORTED rk_cl_result clGetKernelWorkGroupInfo(rk_cl_kernel kernel, rk_cl_device
 rk_cl_result clGetKernelWorkGroupInfo(rk_cl_kernel kernel, rk_cl_device device_, rk_u32 what, size_t size,
                                       void *value, size_t *needed)
 {
-    const size_t most = 256;
-    (void)kernel, (void)device_, (void)what;
+    const size_t most = state.group_most ? state.group_most : 256;
+    const char *group = state.promises_no_group ? 0 : strstr(state.options, "-DRK_UNIT_GROUP=");
+    const size_t built_for[3] = { group ? strtoul(strchr(group, '=') + 1, 0, 10) : 0 };
+    (void)kernel, (void)device_;
     MAY_FAIL();
+    if (what == RK_CL_KERNEL_COMPILE_WORK_GROUP_SIZE)
+        return answer(built_for, sizeof built_for, size, value, needed);
     return answer(&most, sizeof most, size, value, needed);
 }
 

@@ -24,21 +24,23 @@ typedef struct mock_opencl {
     /* The next calls of this function give this result. */
     const char *failing;
     int result;
-    int launch;         /* atomic: MOCK_LAUNCH_*, of launches that serve a shard */
-    int warm_up;        /* the same, of those that serve none */
-    int works;          /* atomic: 1: a shard that was served says that its last visit still found work */
-    int stay;           /* MOCK_STAY_* */
-    int deaf;           /* 1: a running kernel does not see what the host writes */
-    int hasty;          /* 1: the host sees what a kernel writes last before the rest */
-    unsigned stays;     /* launches that stay, so far; atomic */
-    unsigned revoked;   /* of them, those that began in vain; atomic */
-    unsigned ends;      /* the number of a kernel whose shards end in the next launch; atomic */
-    unsigned builds;    /* from source, so far */
-    unsigned binaries;  /* from a binary */
-    unsigned launches;  /* that serve a shard: numbers from 1 on */
-    unsigned released;  /* launches that waited end up to this number */
-    unsigned fails;     /* the number of one that then ends in CL_OUT_OF_RESOURCES */
-    char options[4352]; /* of the last build */
+    int launch;          /* atomic: MOCK_LAUNCH_*, of launches that serve a shard */
+    int warm_up;         /* the same, of those that serve none */
+    int works;           /* atomic: 1: a shard that was served says that its last visit still found work */
+    int stay;            /* MOCK_STAY_* */
+    int deaf;            /* 1: a running kernel does not see what the host writes */
+    int hasty;           /* 1: the host sees what a kernel writes last before the rest */
+    unsigned stays;      /* launches that stay, so far; atomic */
+    unsigned revoked;    /* of them, those that began in vain; atomic */
+    unsigned ends;       /* the number of a kernel whose shards end in the next launch; atomic */
+    unsigned builds;     /* from source, so far */
+    unsigned binaries;   /* from a binary */
+    unsigned launches;   /* that serve a shard: numbers from 1 on */
+    unsigned released;   /* launches that waited end up to this number */
+    unsigned fails;      /* the number of one that then ends in CL_OUT_OF_RESOURCES */
+    char options[4352];  /* of the last build */
+    unsigned group_most; /* what any kernel is said to run in; 0: 256 */
+    unsigned promises_no_group; /* 1: what its code was built for isn't told */
 } mock_opencl;
 
 /* The mock's state; found by dlsym. */

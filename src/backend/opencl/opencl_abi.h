@@ -74,6 +74,7 @@ typedef rk_i32 rk_cl_result;
     X(PROGRAM_BINARIES, 0x1166)                       \
     X(PROGRAM_BUILD_LOG, 0x1183)                      \
     X(KERNEL_WORK_GROUP_SIZE, 0x11B0)                 \
+    X(KERNEL_COMPILE_WORK_GROUP_SIZE, 0x11B1)         \
     X(EVENT_COMMAND_EXECUTION_STATUS, 0x11D3)         \
     X(COMPLETE, 0)                                    \
     X(RUNNING, 1)                                     \

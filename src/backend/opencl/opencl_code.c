@@ -212,17 +212,22 @@ static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 sha
                                   : status;
 }
 
+/* A compiler that took a size of work-groups has seen to it that they can run; NVIDIA's says 256 of any kernel. */
 static rk_status make_kernel(rk_opencl_runtime *cl, rk_opencl_code *code)
 {
     char entry[192];
-    size_t most = 0;
+    size_t most = 0, built_for[3] = { 0 };
     rk_cl_result result = RK_CL_SUCCESS;
     snprintf(entry, sizeof entry, "rk_entry_%s", code->made.class->name);
     code->kernel = cl->api.clCreateKernel(code->program, entry, &result);
     if (!code->kernel) return rk_opencl_failed(cl, result, "finding a kernel's entry");
     result = cl->api.clGetKernelWorkGroupInfo(code->kernel, cl->device.handle, RK_CL_KERNEL_WORK_GROUP_SIZE,
                                               sizeof most, &most, 0);
-    code->group_most = (rk_u32)most;
+    if (result == RK_CL_SUCCESS)
+        result = cl->api.clGetKernelWorkGroupInfo(code->kernel, cl->device.handle,
+                                                  RK_CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof built_for,
+                                                  built_for, 0);
+    code->group_most = (rk_u32)(most > built_for[0] ? most : built_for[0]);
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "asking what a kernel needs");
 }
 

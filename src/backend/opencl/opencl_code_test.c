@@ -48,6 +48,26 @@ static void code_is_built_for_the_work_groups_that_are_launched(void **state)
     assert_null(strstr(mock->options, " -DRK_UNIT_GROUP=128"));
 }
 
+/* Given a driver that says one number of all kernels (NVIDIA's: 256), when the work-groups are larger, then they run if the
+ * code was built for them, and are refused if that isn't told. */
+static void work_groups_that_the_code_was_built_for_run(void **state)
+{
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    (void)state;
+    mock->group_most = 64;
+    OK(open_runtime());
+    o.kernel_name = "sink";
+    o.threads = 128;
+    OK(rk_launch(runtime, "a", &o, &kernel));
+    OK(rk_activate(runtime, kernel));
+    mock->promises_no_group = 1;
+    o.threads = 192;
+    OK(rk_launch(runtime, "b", &o, &kernel));
+    assert_int_equal(rk_activate(runtime, kernel), RK_LIMIT);
+    assert_error_says("work-groups of 192 threads are over what Mock device can run this kernel in, 64");
+}
+
 /* Its compiler has no variadic macros in 1.2, its fence reaches a block, and all inlined takes minutes. */
 static void a_gpu_of_nvidia_gets_the_language_that_its_compiler_takes(void **state)
 {
@@ -116,6 +136,7 @@ int main(void)
         TEST(a_build_that_fails_gives_the_compilers_words),
         TEST(code_is_built_once_and_then_taken_from_the_cache),
         TEST(code_is_built_for_the_work_groups_that_are_launched),
+        TEST(work_groups_that_the_code_was_built_for_run),
         TEST(a_gpu_of_nvidia_gets_the_language_that_its_compiler_takes),
         TEST(a_device_with_32_bit_atomics_gets_lanes_with_locks),
         TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),

@@ -126,14 +126,50 @@ static void a_launch_that_fails_loses_the_device_and_fails_its_kernels(void **st
     OK(rk_activate(runtime, kernel));
 }
 
-static void a_launch_that_never_starts_loses_the_device(void **state)
+/* Whether a launch of this runtime was seen to run. */
+static int driver_tells(void)
+{
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    pthread_mutex_lock(&cl->device_lock);
+    const int tells = cl->tells != 0;
+    pthread_mutex_unlock(&cl->device_lock);
+    return tells;
+}
+
+static void a_launch_that_never_starts_loses_the_device_of_a_driver_that_tells(void **state)
 {
     (void)state;
     rk_kernel kernel = launched();
-    launches_are(MOCK_LAUNCH_NEVER_STARTS);
+    launches_are(MOCK_LAUNCH_WAITS);
     OK(rk_activate(runtime, kernel));
+    AWAIT(driver_tells());
+    launches_are(MOCK_LAUNCH_NEVER_STARTS);
+    release(launches());
+    send_one(kernel);
     AWAIT(life_of(kernel) == RK_LIFE_FAILED);
     assert_string_equal(rk_opencl_of(runtime)->lost_why, "the driver took a launch and never started it");
+}
+
+/* NVIDIA's: a launch was submitted, and then it has ended. */
+static void a_launch_of_a_driver_that_never_tells_is_taken_for_a_handler_that_runs(void **state)
+{
+    (void)state;
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    OK(open_runtime());
+    o.kernel_name = "sink";
+    o.deduplication_window = 0;
+    o.handler_limit_ns = RK_MILLISECONDS(300); /* three times what the driver has for a start */
+    OK(rk_launch(runtime, "a", &o, &kernel));
+    launches_are(MOCK_LAUNCH_NEVER_STARTS);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(log_says("a handler runs longer than handler_limit_ns"));
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    rk_terminate(runtime, kernel, RK_MILLISECONDS(100));
+    AWAIT(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    assert_non_null(strstr(rk_opencl_of(runtime)->lost_why, "'a' was given up"));
+    rk_close(runtime);
+    runtime = 0;
 }
 
 static void a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel(void **state)
@@ -249,7 +285,8 @@ int main(void)
         TEST(only_a_slice_whose_visits_were_not_enough_gets_more_of_them),
         TEST(what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at),
         TEST(a_launch_that_fails_loses_the_device_and_fails_its_kernels),
-        TEST(a_launch_that_never_starts_loses_the_device),
+        TEST(a_launch_that_never_starts_loses_the_device_of_a_driver_that_tells),
+        TEST(a_launch_of_a_driver_that_never_tells_is_taken_for_a_handler_that_runs),
         TEST(a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel),
         TEST(a_launch_that_serves_no_shard_loses_the_device),
     };
