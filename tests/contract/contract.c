@@ -218,6 +218,7 @@ rk_runtime_options contract_runtime_options(contract *c)
 void contract_reopen(contract *c, const rk_runtime_options *options)
 {
     contract_close(c);
+    c->devices = options->device_count;
     assert_ok(rk_open(options, &c->runtime));
 }
 
@@ -302,6 +303,7 @@ static int set_up(void **state)
     __atomic_store_n(&running, j, __ATOMIC_RELEASE);
     rk_runtime_options o = contract_runtime_options(c);
     setenv("RK_OPENCL_WITHOUT", c->variant->without ? c->variant->without : "", 1);
+    c->devices = o.device_count;
     rk_status status = rk_open(&o, &c->runtime);
     if (status == RK_OK) return 0;
     if ((status == RK_UNSUPPORTED || (c->variant->split && status == RK_INVALID_ARGUMENT)) && !on_cpu(c)) {
@@ -539,7 +541,7 @@ rk_kernel launch(contract *c, const char *id, const char *kernel, const rk_launc
     rk_launch_options o = options ? *options : rk_production();
     rk_kernel handle = { 0, 0 };
     if (!o.kernel_name) o.kernel_name = in_style(c, kernel);
-    if (c->variant->split && o.device == RK_FROM_KERNEL) o.device = c->launched++ % 2u;
+    if (c->devices > 1 && o.device == RK_FROM_KERNEL) o.device = c->launched++ % c->devices;
     rk_status status = rk_launch(c->runtime, id, &o, &handle);
     if (status == RK_UNSUPPORTED) contract_refuse(c, rk_error_text());
     contract_assert_status(status, RK_OK, id, __FILE__, __LINE__);

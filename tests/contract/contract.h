@@ -85,7 +85,8 @@ typedef struct contract {
     const contract_variant *variant;
     rk_runtime *runtime;
     rk_u64 clock_ns;         /* of single-step variants; atomic, see let_pass */
-    rk_u32 launched;         /* kernels, of split variants */
+    rk_u32 devices;          /* of the runtime, if it was given several */
+    rk_u32 launched;         /* kernels, where there are several */
     rk_u32 failures;         /* of expect(), by any thread; atomic */
     rk_u32 stop;             /* background threads leave when it is 1; atomic */
     rk_u32 ends_quarantined; /* 1: the case leaves a handler that never returns, and closing has to say so */

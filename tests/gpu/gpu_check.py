@@ -38,7 +38,8 @@ OPENCL_VARIANTS = ["opencl-slices", "opencl-slices-spmd", "opencl-step", "opencl
 OPENCL_PATIENCE_S, OPENCL_CASE_LIMIT_S, OPENCL_LIMIT_S = 60, 240, 560  # a driver compiles in a case
 SPLIT_VARIANTS = ["cuda-split", "cuda-split-spmd", "cuda-split-slices"]  # with two devices
 NOT_RUN = {"unlisted_refusal_test"}  # of the suite itself, on the CPU
-ALONE = {("coordination_test", "cuda-step"), ("largest_queue_test", "cuda-step")}  # thousands of launches that are waited for, each until all other programs had their turns
+# Thousands of launches that are waited for, each until all other programs had their turns.
+ALONE = {(f"{name}_test", variant) for name in ("coordination", "largest_queue", "together") for variant in ("cuda-step", "opencl-step")}
 LIMIT_S = 180  # of a program
 RESTARTS = 4  # of a program whose cases hang or crash
 PATIENCE_S, CASE_LIMIT_S = 30, 120  # the suite's own are 20 and 60; others have the device meanwhile, and other options than the presets' are compiled in a case
