@@ -282,10 +282,29 @@ static rk_u32 *gate_of(contract *c, rk_kernel k)
 /* Orders are copied with a slice: what is in the handler can't be reached, and returns by itself. */
 static int is_out_of_reach(const contract *c) { return c->variant->without != 0; }
 
+/* How often a handler looks at its gate in two seconds: devices are a hundred times apart. */
+static rk_u64 looks_of_two_seconds(contract *c)
+{
+    rk_launch_options o = small(16);
+    o.handler_limit_ns = CONTRACT_PATIENCE;
+    rk_kernel trial = launch_active(c, "trial", "gated", &o);
+    rk_u64 looks = 1 << 16, took_ns = 0;
+    for (;; looks *= 4) {
+        const gated_entry e = { 0, looks };
+        const rk_u64 begun_ns = contract_now_ns();
+        assert_ok(rk_send(c->runtime, trial, RK_BODY(e), 0));
+        next_entered(c, trial);
+        took_ns = contract_now_ns() - begun_ns;
+        if (took_ns >= RK_MILLISECONDS(50)) break;
+    }
+    assert_ok(rk_terminate(c->runtime, trial, CONTRACT_PATIENCE));
+    return (rk_u64)((double)looks * (double)RK_SECONDS(2) / (double)took_ns);
+}
+
 /* Two messages: the handler of the first waits for the gate, and the other one behind it. */
 static void send_gated(contract *c, rk_kernel k)
 {
-    gated_entry e[] = { { 1, is_out_of_reach(c) ? 3ull << 30 : 0 }, { 2, 0 } };
+    gated_entry e[] = { { 1, is_out_of_reach(c) ? looks_of_two_seconds(c) : 0 }, { 2, 0 } };
     for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_send(c->runtime, k, RK_BODY(e[i]), 0));
 }
 

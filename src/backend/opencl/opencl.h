@@ -53,6 +53,7 @@ typedef struct rk_opencl_code {
     rk_cl_program program;
     rk_cl_kernel kernel;
     rk_u32 group_most; /* threads of a work-group that it can run in */
+    rk_u32 group_said; /* what the driver says of that */
 } rk_opencl_code;
 
 /* How far the copies of a shard's lanes have come. */
@@ -188,6 +189,8 @@ rk_status rk_opencl_down(rk_opencl_runtime *cl, rk_u64 offset, char *bounce, rk_
 /* Zero bytes of the arena. */
 rk_status rk_opencl_zero(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size);
 rk_status rk_opencl_launch(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 blocks, rk_u32 threads);
+/* The same; what the driver answers is the caller's. */
+rk_cl_result rk_opencl_try_launch(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 blocks, rk_u32 threads);
 /* All commands so far are done, by `deadline_ns`. RK_TIMED_OUT, or what befell one. The bounce is free again after
  * rk_opencl_empty, not before: what came down is read first. */
 rk_status rk_opencl_await(rk_opencl_runtime *cl, rk_u64 deadline_ns);

@@ -197,13 +197,20 @@ static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
     return status;
 }
 
-/* A launch that serves no shard: a driver that compiles at the first launch does it now, and not in a slice. */
+/* A launch that serves no shard: a driver that compiles at the first launch does it now, and not in a slice. Work-groups
+ * larger than the driver says of the kernel may be refused. */
 static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 shared)
 {
     rk_status status =
         rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared, &cl->flight->up, &cl->flight->down);
-    if (status == RK_OK) status = rk_opencl_launch(cl, code->kernel, 1, code->threads);
-    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
+    if (status != RK_OK) return status;
+    const rk_cl_result result = rk_opencl_try_launch(cl, code->kernel, 1, code->threads);
+    if (result != RK_CL_SUCCESS && code->threads > code->group_said) {
+        code->group_most = code->group_said;
+        return RK_OK;
+    }
+    if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "launching a kernel");
+    status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
     if (status == RK_TIMED_OUT)
         rk_opencl_lose(cl, rk_opencl_stage(cl, cl->last) == RK_CL_RUNNING
                                ? "a launch without work never ended"
@@ -212,7 +219,8 @@ static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 sha
                                   : status;
 }
 
-/* A compiler that took a size of work-groups has seen to it that they can run; NVIDIA's says 256 of any kernel. */
+/* A compiler that took a size of work-groups has seen to it that they can run, mostly: it is tried, as NVIDIA's driver says
+ * 256 of any kernel. */
 static rk_status make_kernel(rk_opencl_runtime *cl, rk_opencl_code *code)
 {
     char entry[192];
@@ -227,6 +235,7 @@ static rk_status make_kernel(rk_opencl_runtime *cl, rk_opencl_code *code)
         result = cl->api.clGetKernelWorkGroupInfo(code->kernel, cl->device.handle,
                                                   RK_CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof built_for,
                                                   built_for, 0);
+    code->group_said = (rk_u32)most;
     code->group_most = (rk_u32)(most > built_for[0] ? most : built_for[0]);
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "asking what a kernel needs");
 }

@@ -49,7 +49,7 @@ static void code_is_built_for_the_work_groups_that_are_launched(void **state)
 }
 
 /* Given a driver that says one number of all kernels (NVIDIA's: 256), when the work-groups are larger, then they run if the
- * code was built for them, and are refused if that isn't told. */
+ * code was built for them. */
 static void work_groups_that_the_code_was_built_for_run(void **state)
 {
     rk_kernel kernel;
@@ -61,9 +61,20 @@ static void work_groups_that_the_code_was_built_for_run(void **state)
     o.threads = 128;
     OK(rk_launch(runtime, "a", &o, &kernel));
     OK(rk_activate(runtime, kernel));
+    /* and are refused if the driver has no room for them, with nothing lost, */
+    o.threads = 160;
+    mock->result = RK_CL_OUT_OF_RESOURCES;
+    mock->failing = "clEnqueueNDRangeKernel";
+    OK(rk_launch(runtime, "b", &o, &kernel));
+    mock->failing = 0;
+    assert_int_equal(rk_activate(runtime, kernel), RK_LIMIT);
+    assert_error_says("work-groups of 160 threads are over what Mock device can run this kernel in, 64");
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+
+    /* or if it isn't told what they were built for */
     mock->promises_no_group = 1;
     o.threads = 192;
-    OK(rk_launch(runtime, "b", &o, &kernel));
+    OK(rk_launch(runtime, "c", &o, &kernel));
     assert_int_equal(rk_activate(runtime, kernel), RK_LIMIT);
     assert_error_says("work-groups of 192 threads are over what Mock device can run this kernel in, 64");
 }

@@ -142,11 +142,15 @@ rk_status rk_opencl_zero(rk_opencl_runtime *cl, rk_u64 offset, rk_u64 size)
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "clearing device memory");
 }
 
-rk_status rk_opencl_launch(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 blocks, rk_u32 threads)
+rk_cl_result rk_opencl_try_launch(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 blocks, rk_u32 threads)
 {
     const size_t local = threads, global = (size_t)blocks * threads;
-    rk_cl_result result =
-        cl->api.clEnqueueNDRangeKernel(cl->queue, kernel, 1, 0, &global, &local, 0, 0, next(cl));
+    return cl->api.clEnqueueNDRangeKernel(cl->queue, kernel, 1, 0, &global, &local, 0, 0, next(cl));
+}
+
+rk_status rk_opencl_launch(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u32 blocks, rk_u32 threads)
+{
+    const rk_cl_result result = rk_opencl_try_launch(cl, kernel, blocks, threads);
     return result == RK_CL_SUCCESS ? RK_OK : rk_opencl_failed(cl, result, "launching a kernel");
 }
 
