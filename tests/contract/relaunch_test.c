@@ -337,7 +337,8 @@ static void relaunch_with_another_capacity(contract *c, rk_kernel k, rk_u32 i)
     rk_status status = rk_relaunch(c->runtime, k, &o, relaunch_patience_ns);
     /* It may find too much queued for the smaller one, or a batch that waits for this very thread to
      * receive. */
-    if (status == RK_TIMED_OUT && relaunch_patience_ns < RK_MILLISECONDS(250)) relaunch_patience_ns *= 2;
+    const int was_short = status == RK_TIMED_OUT && !strstr(rk_error_text(), "waits for room");
+    if (was_short && relaunch_patience_ns < RK_MILLISECONDS(250)) relaunch_patience_ns *= 2;
     if (status != RK_LIMIT && status != RK_TIMED_OUT) assert_ok(status);
 }
 
