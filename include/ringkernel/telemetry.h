@@ -72,7 +72,7 @@ typedef struct rk_metrics {
      * most, and by how much they move against it in a second (less than 0: the device's timer is faster). Where
      * kernels that stay, or other processes, have all of the device it can't be asked for its time, which the log says
      * once: then the error grows each second by as much, and by what both readings may have been off, or by 0.1 ms
-     * before that is known. 0: they are the runtime's. */
+     * before that is known. 0: they are the runtime's, or nothing of it ran on the device yet. */
     rk_u64 clock_error_ns;
     rk_i64 clock_drift_ns;
 } rk_metrics;

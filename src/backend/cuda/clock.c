@@ -93,9 +93,11 @@ rk_status rk_cuda_calibrate(rk_cuda_runtime *cuda, rk_u64 within_ns)
     return RK_OK;
 }
 
-/* By now at most. It is set each second, so there is nothing to add before that is overdue. */
+/* By now at most. It is set each second, so there is nothing to add before that is overdue. One that was never set has
+ * told nobody the time. */
 static rk_u64 error_now(const rk_cuda_runtime *cuda)
 {
+    if (!__atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE)) return 0;
     const rk_u64 since = seconds_since_set(cuda);
     return error_after(cuda, since < 2 ? 0 : since);
 }

@@ -39,6 +39,14 @@ static void how_far_the_clock_is_off_and_drifts_is_told(void **state)
     AWAIT(rk_atomic_u32(&orders_of(kernel)->clock_error_ns) > RK_MILLISECONDS(90)); /* the shard, too */
 }
 
+static void a_clock_that_was_never_set_is_not_off(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_kernel kernel = launched("a", "sink");
+    assert_int_equal(metrics_of(kernel).clock_error_ns, 0);
+}
+
 static rk_u64 moved_ns; /* atomic */
 static rk_u64 moved_clock(void *user)
 {
@@ -189,6 +197,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_clock_is_set_anew_each_second),
     TEST(how_far_the_clock_is_off_and_drifts_is_told),
     TEST(a_clock_of_ones_own_is_told_as_it_moves),
+    TEST(a_clock_that_was_never_set_is_not_off),
     TEST(a_clock_of_ones_own_is_not_off),
     TEST(a_device_as_full_as_can_be_has_room_for_the_clock),
     TEST(as_many_kernels_as_can_be_leave_room_for_the_clock),
