@@ -17,7 +17,7 @@ static int stands_still(rk_seat *seat, int runs, rk_u64 slice)
     const rk_u64 now_ns = rk_monotonic_ns(), limit_ns = limit_of(seat->owner),
                  beat = __atomic_load_n(&meter->heartbeat, __ATOMIC_RELAXED) +
                         __atomic_load_n(&meter->progress, __ATOMIC_RELAXED) + slice;
-    rk_u64 step_ns = now_ns - seat->beat_seen_ns;
+    rk_u64 step_ns = seat->beat_seen_ns ? now_ns - seat->beat_seen_ns : 0; /* 0: the first look */
     if (step_ns > limit_ns / 2) step_ns = limit_ns / 2;
     seat->beat_seen_ns = now_ns;
     if (!runs || beat != seat->beat || rk_atomic_u32(&seat->orders->gone) || !rk_seat_wanted(seat))

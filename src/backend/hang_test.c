@@ -79,6 +79,14 @@ static void a_shard_that_nobody_visits_for_the_limit_hangs_and_that_is_told_once
     assert_int_equal(lines, 1);
 }
 
+static void the_first_look_counts_nothing(void **state)
+{
+    (void)state;
+    rk_hang_watch(&kernel, 1, 0);
+    assert_int_equal(seats[0].still_ns, 0);
+    assert_int_equal(seats[1].still_ns, 0);
+}
+
 static void the_limit_of_the_kernel_is_the_one_that_counts(void **state)
 {
     (void)state;
@@ -145,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_shard_that_nobody_visits_for_the_limit_hangs_and_that_is_told_once),
+        TEST(the_first_look_counts_nothing),
         TEST(the_limit_of_the_kernel_is_the_one_that_counts),
         TEST(a_shard_that_is_visited_or_commits_does_not_hang),
         TEST(who_is_not_there_to_be_visited_does_not_hang),

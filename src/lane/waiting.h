@@ -18,7 +18,7 @@ typedef struct rk_wait {
 static inline rk_wait rk_wait_begin(const rk_runtime *runtime, rk_u64 timeout_ns)
 {
     rk_u64 now = rk_monotonic_ns();
-    rk_wait wait = { timeout_ns > ~now ? ~0ull : now + timeout_ns, now + runtime->options.spin_ns, 0, 0,
+    rk_wait wait = { rk_deadline_after(now, timeout_ns), now + runtime->options.spin_ns, 0, 0,
                      rk_atomic_u32(&runtime->yields) };
     return wait;
 }

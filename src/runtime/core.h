@@ -280,6 +280,11 @@ struct rk_runtime {
 /* ------------------------------------------------------------------ helpers */
 
 rk_u64 rk_monotonic_ns(void);
+/* A deadline so long after now; RK_NO_DEADLINE, and what would be past the clock's end: never. */
+static inline rk_u64 rk_deadline_after(rk_u64 now_ns, rk_u64 ns)
+{
+    return ns > ~now_ns ? ~0ull : now_ns + ns;
+}
 rk_u64 rk_runtime_now(const rk_runtime *runtime);
 static inline rk_shard *rk_seat_shard(const rk_host_kernel *kernel, rk_u32 i)
 {

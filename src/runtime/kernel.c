@@ -499,7 +499,8 @@ static rk_status not_active(const rk_host_kernel *k)
 rk_status rk_kernel_deactivate(rk_host_kernel *k)
 {
     const rk_kernel handle = { k->number, k->generation };
-    const rk_u64 limit = k->runtime->options.stall_limit_ns, deadline_ns = rk_monotonic_ns() + limit;
+    const rk_u64 limit = k->runtime->options.stall_limit_ns,
+                 deadline_ns = rk_deadline_after(rk_monotonic_ns(), limit);
     rk_host_kernel *same;
     if (rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) return not_active(k);
     rk_pause(k, 0, deadline_ns);
@@ -743,7 +744,7 @@ rk_status rk_terminate(rk_runtime *runtime, rk_kernel handle, rk_u64 timeout_ns)
     if (status == RK_OK)
         status = rk_atomic_u32(&k->life) == RK_LIFE_QUARANTINED
                      ? rk_error(RK_QUARANTINED, "'%s' is quarantined", k->id)
-                     : rk_kernel_end(k, timeout_ns > ~now ? ~0ull : now + timeout_ns);
+                     : rk_kernel_end(k, rk_deadline_after(now, timeout_ns));
     if (status == RK_QUARANTINED && k->connection_count) (void)rk_wiring_abandon(k);
     pthread_mutex_unlock(&runtime->control);
     return status;

@@ -56,7 +56,9 @@ static void watch_kernel(rk_host_kernel *k, rk_u64 now)
         rk_u32 pending = 0;
         for (rk_u32 w = 0; w < 2; w++)
             pending |= rk_lane_depth(rk_seat_lane(seat, w), k->runtime->arena.base);
-        if (progress != seat->watched_progress || !pending || rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) {
+        const int is_new = seat->watched_since_ns == 0;
+        if (progress != seat->watched_progress || !pending || is_new ||
+            rk_atomic_u32(&k->life) != RK_LIFE_ACTIVE) {
             seat->watched_progress = progress;
             seat->watched_since_ns = now;
         } else if (now - seat->watched_since_ns >= k->runtime->options.stall_limit_ns) {

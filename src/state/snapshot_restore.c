@@ -112,11 +112,19 @@ static rk_status check_room(const restored *r)
 
 /* ------------------------------------------------------------------ messages */
 
+/* A time of then on this clock, which may have begun anew: what was before its beginning is at its beginning. */
+static rk_u64 moved(const restoring *all, rk_u64 then_ns)
+{
+    const rk_u64 taken_ns = all->head->taken_ns, now_ns = all->now_ns;
+    if (then_ns >= taken_ns) return now_ns + (then_ns - taken_ns);
+    return now_ns > taken_ns - then_ns ? now_ns - (taken_ns - then_ns) : 1;
+}
+
 /* The header as it is in this process: kernels by their numbers here, times on this clock. What waited for an
  * answer elsewhere doesn't any more, and its correlation is none. */
 static void translate(const restoring *all, rk_u32 which, rk_header_long *h)
 {
-    if (h->sent_ns) h->sent_ns += all->now_ns - all->head->taken_ns;
+    if (h->sent_ns) h->sent_ns = moved(all, h->sent_ns);
     if (which == RK_LANE_OUT) return;
     rk_u32 source = 0;
     for (rk_u32 i = 0; i < all->count; i++)
@@ -235,16 +243,18 @@ static void put_windows(const restored *r, rk_u32 which)
         }
 }
 
-static void put_shard(const restored *r, rk_u32 was, const rk_form_shard *form)
+static void put_shard(const restoring *all, const restored *r, rk_u32 was, const rk_form_shard *form)
 {
     rk_seat *seat = &r->kernel->seats[was % r->kernel->seat_count];
     rk_meter counters = { 0 };
     memcpy(&counters, form->counters, sizeof form->counters);
+    if (counters.last_ns) counters.last_ns = moved(all, counters.last_ns);
     rk_carry_counters(&seat->shard->meter, &counters);
     rk_turn *turn = &seat->shard->turn;
     if (form->wake && seat->shard->timer)
         rk_seat_wake_at(seat, 1); /* the hook looks what is due, and asks again */
-    if (form->clock_hlc > turn->clock_hlc) turn->clock_hlc = form->clock_hlc;
+    const rk_u64 clock_hlc = form->clock_hlc ? moved(all, form->clock_hlc) : 0;
+    if (clock_hlc > turn->clock_hlc) turn->clock_hlc = clock_hlc;
     turn->replies += form->replies;
     seat->gone_sent += form->routed;
 }
@@ -255,7 +265,7 @@ static rk_status walk_kernel(const restoring *all, restored *r, rk_reader *reade
     for (rk_u32 s = 0; s < r->form->told.shards && status == RK_OK; s++) {
         const rk_form_shard *form = rk_reader_take(reader, sizeof *form);
         if (!form) return corrupt(r);
-        if (all->apply) put_shard(r, s, form);
+        if (all->apply) put_shard(all, r, s, form);
         for (rk_u32 which = RK_LANE_HOST; which <= RK_LANE_OUT && status == RK_OK; which++)
             status = walk_lane(all, r, which, s, reader);
     }

@@ -308,6 +308,57 @@ static void send_gated(contract *c, rk_kernel k)
     for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_send(c->runtime, k, RK_BODY(e[i]), 0));
 }
 
+/* Given two kernels that share a worker, when one hangs, then the worker that the other gets has its limit for each handler,
+ * however long the runtime has been open. */
+static void who_shared_a_worker_with_one_that_hangs_has_its_whole_limit(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.workers = 1;
+    contract_reopen(c, &r);
+    rk_launch_options o = small(16);
+    o.handler_limit_ns = RK_MILLISECONDS(200);
+    rk_kernel hangs = launch_active(c, "hangs", "held", &o);
+    o.handler_limit_ns = RK_SECONDS(1);
+    rk_kernel slow = launch_active(c, "slow", "gated", &o);
+    let_pass(c, RK_MILLISECONDS(1100));
+    const gated_entry e = { 1, 0 };
+    rk_atomic_set_u32(gate_of(c, slow), 1);
+    CLOSE_GATE();
+    assert_ok(send_probe(c, hangs, 1));
+    wait_until(c, IN_HANDLERS == 1);
+    assert_ok(rk_send(c->runtime, slow, RK_BODY(e), 0));
+    wait_until(c, rk_atomic_u32(&c->runtime->kernels[hangs.number]->hung));
+    let_pass(c, RK_MILLISECONDS(200)); /* four looks */
+    assert_false(rk_atomic_u32(&c->runtime->kernels[slow.number]->hung));
+    assert_int_equal(logged(c, "a handler runs longer"), 1);
+    rk_atomic_set_u32(gate_of(c, slow), 0);
+    assert_int_equal(next_entered(c, slow).count, 1);
+    OPEN_GATE();
+    assert_next(c, hangs, 1);
+}
+
+static void *open_gate_later(void *argument)
+{
+    let_pass(argument, RK_MILLISECONDS(50));
+    OPEN_GATE();
+    return 0;
+}
+
+static void a_deactivation_without_a_limit_waits_for_the_handler(contract *c)
+{
+    rk_runtime_options r = contract_runtime_options(c);
+    r.stall_limit_ns = RK_NO_DEADLINE;
+    contract_reopen(c, &r);
+    rk_kernel k = launch_active(c, "held", "held", 0);
+    CLOSE_GATE();
+    assert_ok(send_probe(c, k, 1));
+    wait_until(c, IN_HANDLERS == 1);
+    start_thread(c, open_gate_later, c);
+    assert_ok(rk_deactivate(c->runtime, k));
+    join_threads(c);
+    assert_next(c, k, 1);
+}
+
 static rk_kernel launch_gated(contract *c)
 {
     static const rk_parameter marked[] = { { "mark", "77" } };
@@ -472,6 +523,9 @@ static const contract_case cases[] = {
     { CASE(what_is_published_for_a_subscriber_in_quarantine_is_missed), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_has_a_limit_of_its_own_for_its_handlers), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_hung_and_goes_on_is_left_alone), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(who_shared_a_worker_with_one_that_hangs_has_its_whole_limit),
+      NEEDS_THREADS | NEEDS_CPU | NEEDS_REGIONS },
+    { CASE(a_deactivation_without_a_limit_waits_for_the_handler), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_limit_for_handlers_that_nobody_can_keep_is_refused), ON_EVERY },
     { CASE(a_handler_that_runs_too_long_is_told_and_goes_on_when_it_returns), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_kernel_that_hangs_is_replaced_where_that_costs_no_other), NEEDS_REGIONS | NEEDS_THREADS },

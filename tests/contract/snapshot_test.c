@@ -548,6 +548,41 @@ static void a_message_lives_as_long_as_it_had_left_at_the_cut(contract *c)
     }
 }
 
+/* Given what a clock that had run for long stamped, when it is restored where the clock has just begun, then nothing of it
+ * is later than now: who sends on is stamped as of now, and what was queued doesn't live for ever. */
+static void nothing_of_a_snapshot_is_later_than_a_clock_that_began_anew(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.expiry = o.timestamps = 1;
+    amount a = { 1 };
+    total t;
+    rk_received info;
+    rk_send_options two_minutes = RK_SEND_DEFAULTS;
+    two_minutes.ttl_us = 120000000;
+    rk_kernel k = launch_active(c, "adder", "adder", &o);
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+    settle(c);
+    assert_ok(rk_receive(c->runtime, k, &t, sizeof t, 0, RK_NO_WAIT));
+    assert_ok(rk_deactivate(c->runtime, k));
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), &two_minutes));
+    let_pass(c, RK_SECONDS(100));
+    rk_snapshot s = snapshot_of(c, &k, 1);
+    __atomic_store_n(&c->clock_ns, RK_SECONDS(60), __ATOMIC_RELAXED);
+    start_anew(c);
+    k = launch(c, "adder", "adder", &o);
+    restore(c, &k, 1, &s);
+    assert_in_range(metrics_of(c, k).last_activity_ns, 0, RK_SECONDS(60));
+    assert_int_equal(account_of(c, k).queued, 1);
+    let_pass(c, RK_SECONDS(61));
+    assert_ok(rk_activate(c->runtime, k));
+    settle(c);
+    assert_int_equal(account_of(c, k).expired, 1);
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), 0));
+    settle(c);
+    assert_ok(rk_receive(c->runtime, k, &t, sizeof t, &info, RK_NO_WAIT));
+    assert_in_range(info.sent_ns, RK_SECONDS(121), RK_SECONDS(121) + 1000);
+}
+
 static rk_outstanding ask(contract *c, rk_kernel k, rk_u32 value, response *reply)
 {
     inquiry q = { value, ANSWER_ONCE };
@@ -708,6 +743,7 @@ static const contract_case cases[] = {
     { CASE(a_snapshot_goes_only_into_what_it_was_taken_of), NEEDS_REGIONS },
     { CASE(fewer_actors_than_there_were_are_refused), NEEDS_REGIONS },
     { CASE(a_message_lives_as_long_as_it_had_left_at_the_cut), NEEDS_REGIONS | NEEDS_STEP },
+    { CASE(nothing_of_a_snapshot_is_later_than_a_clock_that_began_anew), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_reply_to_who_is_gone_is_not_taken_for_that_of_another), NEEDS_REGIONS },
     { CASE(what_was_refused_and_what_died_is_still_known), NEEDS_REGIONS },
     { CASE(a_snapshot_that_is_cut_or_garbled_harms_nobody), NEEDS_REGIONS },

@@ -383,6 +383,23 @@ static void open_with_stall_limit(contract *c, rk_u64 ns)
     contract_reopen(c, &r);
 }
 
+/* Given a runtime that has been open for longer than the limit, when a kernel has just begun with its first batch, then it
+ * isn't stalled before the limit has passed for it. */
+static void a_kernel_that_has_just_begun_is_healthy(contract *c)
+{
+    open_with_stall_limit(c, RK_SECONDS(1));
+    let_pass(c, RK_MILLISECONDS(1100));
+    CLOSE_GATE();
+    rk_kernel k = launch_active(c, "held", "held", 0);
+    assert_ok(send_probe(c, k, 1));
+    wait_until(c, IN_HANDLERS == 1);
+    let_pass(c, RK_MILLISECONDS(300)); /* a look each 250 ms */
+    assert_true(info_of(c, k).healthy);
+    assert_int_equal(logged(c, "stalled"), 0);
+    OPEN_GATE();
+    assert_next(c, k, 1);
+}
+
 static void a_kernel_that_is_idle_for_long_is_healthy(contract *c)
 {
     open_with_stall_limit(c, RK_MILLISECONDS(100));
@@ -719,6 +736,7 @@ static const contract_case cases[] = {
     { CASE(a_histogram_counts_exactly_and_its_quantiles_are_within_the_stated_error), ONCE },
     { CASE(metrics_are_read_while_messages_flow), NEEDS_THREADS },
     { CASE(the_account_is_never_negative_under_load_and_exact_at_rest), NEEDS_THREADS },
+    { CASE(a_kernel_that_has_just_begun_is_healthy), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_is_idle_for_long_is_healthy), NEEDS_THREADS },
     { CASE(a_kernel_with_messages_and_no_progress_is_stalled_until_it_goes_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_nobody_receives_from_is_stalled_too), NEEDS_THREADS },

@@ -595,7 +595,8 @@ static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
         worker *w = all->at[i];
         rk_seat *visiting = visited_by(w);
         rk_u64 visits = __atomic_load_n(&w->visits, __ATOMIC_ACQUIRE);
-        if (!visiting || visits != w->watched_visits) {
+        const int is_new = w->watched_since_ns == 0; /* in its first visit, perhaps */
+        if (!visiting || visits != w->watched_visits || is_new) {
             w->watched_visits = visits;
             w->watched_since_ns = now_ns;
             if (w->hangs_in) rk_kernel_hangs(w->hangs_in, 0);

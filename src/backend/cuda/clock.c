@@ -9,8 +9,10 @@
 #include "cuda.h"
 
 #define ROUNDS 24u
-#define ANSWERS 16u              /* the word of the first; word 0: how many questions were asked */
-#define ALL_ASKED 0x7fffffffull  /* a probe that starts late finds every question asked, and ends */
+#define ANSWERS 16u             /* the word of the first; word 0: how many questions were asked */
+#define ALL_ASKED 0x7fffffffull /* a probe that starts late finds every question asked, and ends */
+#define DRIFT_SEEN_NS \
+    RK_MILLISECONDS(500) /* between two settings that tell it: over less, readings are off by as much */
 #define DRIFT_UNKNOWN_NS 100000u /* a second, until a second answer tells: more than crystals are off */
 
 /* RK_TIMED_OUT: the one before has not started yet. */
@@ -47,8 +49,9 @@ static rk_u64 ask(rk_cuda_runtime *cuda, rk_u32 question, rk_u64 within_ns, rk_u
 static void set(rk_cuda_runtime *cuda, rk_u64 base, rk_u64 error_ns)
 {
     const rk_u64 now = rk_monotonic_ns(), before = cuda->clock_base, since = now - cuda->clock_set_ns;
-    rk_i64 drift = before ? (rk_i64)(base - before) : 0;
-    if (since > RK_SECONDS(1)) drift = (rk_i64)((double)drift * 1e9 / (double)since);
+    rk_i64 drift = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
+    if (before && since >= DRIFT_SEEN_NS)
+        drift = (rk_i64)((double)(rk_i64)(base - before) * 1e9 / (double)since);
     __atomic_store_n(&cuda->clock_drift_ns, drift, __ATOMIC_RELAXED);
     __atomic_store_n(&cuda->clock_error_ns, error_ns, __ATOMIC_RELAXED);
     __atomic_store_n(&cuda->clock_set_ns, now, __ATOMIC_RELAXED);
@@ -113,7 +116,8 @@ void rk_cuda_clock(const rk_host_kernel *kernel, rk_u64 *error_ns, rk_i64 *drift
 static rk_u64 error_of(const rk_cuda_runtime *cuda)
 {
     const rk_i64 drift = __atomic_load_n(&cuda->clock_drift_ns, __ATOMIC_RELAXED);
-    return error_now(cuda) + (rk_u64)(drift < 0 ? -drift : drift);
+    if (!__atomic_load_n(&cuda->clock_base, __ATOMIC_ACQUIRE)) return 0;
+    return error_now(cuda) + (drift == 0 ? DRIFT_UNKNOWN_NS : (rk_u64)(drift < 0 ? -drift : drift));
 }
 
 /* A message may have been stamped by another device, of those whose clock was set: the rest has run nothing yet. */

@@ -39,6 +39,21 @@ static void how_far_the_clock_is_off_and_drifts_is_told(void **state)
     AWAIT(rk_atomic_u32(&orders_of(kernel)->clock_error_ns) > RK_MILLISECONDS(90)); /* the shard, too */
 }
 
+/* Given a runtime that was open for long, so that the clock is set twice at once when something runs, then what it moved
+ * between the two isn't taken for a second's. */
+static void the_drift_is_that_of_a_second_however_soon_the_clock_was_set_again(void **state)
+{
+    (void)state;
+    rk_i64 drift;
+    open_runtime();
+    mock->timer_gains = 100; /* a tenth */
+    const rk_u64 opened_ns = rk_monotonic_ns();
+    AWAIT(rk_monotonic_ns() - opened_ns > RK_MILLISECONDS(1200));
+    rk_kernel kernel = active("a", "sink");
+    AWAIT((drift = metrics_of(kernel).clock_drift_ns) != 0);
+    assert_true(drift < -(rk_i64)RK_MILLISECONDS(90));
+}
+
 static void a_clock_that_was_never_set_is_not_off(void **state)
 {
     (void)state;
@@ -197,6 +212,7 @@ static const struct CMUnitTest tests[] = {
     TEST(the_clock_is_set_anew_each_second),
     TEST(how_far_the_clock_is_off_and_drifts_is_told),
     TEST(a_clock_of_ones_own_is_told_as_it_moves),
+    TEST(the_drift_is_that_of_a_second_however_soon_the_clock_was_set_again),
     TEST(a_clock_that_was_never_set_is_not_off),
     TEST(a_clock_of_ones_own_is_not_off),
     TEST(a_device_as_full_as_can_be_has_room_for_the_clock),

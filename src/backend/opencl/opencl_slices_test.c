@@ -92,6 +92,34 @@ static rk_u32 rest(void)
     return 0;
 }
 
+static rk_u64 own_ns; /* atomic */
+static rk_u64 own_clock(void *user)
+{
+    (void)user;
+    return __atomic_load_n(&own_ns, __ATOMIC_ACQUIRE);
+}
+
+/* Given a clock of the program's, which rings nobody, when it is set on to the time that a kernel at rest asked for, then it
+ * gets a slice. */
+static void a_kernel_at_rest_sees_a_clock_that_is_set_on(void **state)
+{
+    (void)state;
+    rk_kernel kernel;
+    const rk_runtime_options o = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_OPENCL, .cache_folder = folder,
+                                   .memory_ceiling = 16u << 20, .clock_ns = own_clock };
+    __atomic_store_n(&own_ns, RK_SECONDS(1000), __ATOMIC_RELEASE);
+    OK(rk_open(&o, &runtime));
+    OK(launch("a", &kernel));
+    OK(rk_activate(runtime, kernel));
+    const rk_u32 before = rest();
+    rk_seat *seat = runtime->kernels[kernel.number]->seats;
+    __atomic_store_n(&seat->orders->wake_ns, RK_SECONDS(4600), __ATOMIC_RELEASE);
+    rk_opencl_ring(seat);
+    assert_int_equal(rest(), before);
+    __atomic_store_n(&own_ns, RK_SECONDS(4600), __ATOMIC_RELEASE);
+    AWAIT(launches() > before);
+}
+
 static void what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at(void **state)
 {
     const probe message = { .number = 1 };
@@ -280,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_first),
         TEST(a_kernel_at_rest_is_not_launched),
+        TEST(a_kernel_at_rest_sees_a_clock_that_is_set_on),
         TEST(who_waits_for_slices_of_a_cpu_leaves_it_the_processor),
         TEST(a_message_is_a_reason_for_a_launch),
         TEST(only_a_slice_whose_visits_were_not_enough_gets_more_of_them),
