@@ -30,6 +30,7 @@ struct rk_cl_kernel_ {
     rk_u32 visits;
     rk_u64 table;
     rk_u32 first, count;
+    size_t local; /* bytes of local memory */
 };
 struct rk_cl_event_ {
     rk_i32 stage;
@@ -53,6 +54,11 @@ static rk_u32 how_many(const char *variable)
 {
     const char *said = getenv(variable);
     return said ? (rk_u32)strtoul(said, 0, 10) : 1;
+}
+
+static rk_u64 local_memory(void)
+{
+    return getenv("MOCK_OPENCL_LOCAL") ? how_many("MOCK_OPENCL_LOCAL") : 32768;
 }
 
 static int fails(const char *function) { return state.failing && strcmp(state.failing, function) == 0; }
@@ -134,7 +140,6 @@ rk_cl_result clGetDeviceInfo(rk_cl_device device_, rk_u32 what, size_t size, voi
                     { RK_CL_DEVICE_MAX_WORK_GROUP_SIZE, 256 },
                     { RK_CL_DEVICE_MAX_MEM_ALLOC_SIZE, 1u << 30 },
                     { RK_CL_DEVICE_GLOBAL_MEM_SIZE, 1u << 30 },
-                    { RK_CL_DEVICE_LOCAL_MEM_SIZE, 32768 },
                     { RK_CL_DEVICE_ENDIAN_LITTLE, 1 },
                     { RK_CL_DEVICE_AVAILABLE, 1 },
                     { RK_CL_DEVICE_COMPILER_AVAILABLE, 1 } };
@@ -146,7 +151,8 @@ rk_cl_result clGetDeviceInfo(rk_cl_device device_, rk_u32 what, size_t size, voi
                      { RK_CL_DEVICE_ATOMIC_MEMORY_CAPABILITIES, RK_CL_DEVICE_ATOMIC_ORDER_ACQ_REL |
                                                                     RK_CL_DEVICE_ATOMIC_ORDER_SEQ_CST |
                                                                     RK_CL_DEVICE_ATOMIC_SCOPE_DEVICE } };
-    const rk_u64 units = getenv("MOCK_OPENCL_UNITS") ? how_many("MOCK_OPENCL_UNITS") : 4;
+    const rk_u64 units = getenv("MOCK_OPENCL_UNITS") ? how_many("MOCK_OPENCL_UNITS") : 4,
+                 local = local_memory();
     const rk_cl_name_version version = { .version = 3u << 22 };
     const rk_u32 compute = getenv("MOCK_OPENCL_COMPUTE") ? how_many("MOCK_OPENCL_COMPUTE") : 0,
                  has_3 = shares() || compute;
@@ -154,6 +160,7 @@ rk_cl_result clGetDeviceInfo(rk_cl_device device_, rk_u32 what, size_t size, voi
     (void)device_;
     MAY_FAIL();
     if (what == RK_CL_DEVICE_MAX_COMPUTE_UNITS) return answer(&units, size, size, value, needed);
+    if (what == RK_CL_DEVICE_LOCAL_MEM_SIZE) return answer(&local, size, size, value, needed);
     for (size_t i = 0; shares() && i < sizeof of_a_cpu / sizeof *of_a_cpu; i++)
         if (of_a_cpu[i].what == what) return answer(&of_a_cpu[i].value, size, size, value, needed);
     if (has_3 && what == RK_CL_DEVICE_OPENCL_C_ALL_VERSIONS)
@@ -362,6 +369,7 @@ rk_cl_result clSetKernelArg(rk_cl_kernel kernel, rk_u32 index, size_t size, cons
     if (index == 3 && size == sizeof kernel->count) memcpy(&kernel->count, value, size);
     if (index == 4 && size == sizeof kernel->visits) memcpy(&kernel->visits, value, size);
     if (index < 3 && size == sizeof kernel->probe[0]) memcpy(&kernel->probe[index], value, size);
+    if (index == 5 && !value) kernel->local = size;
     if (index == 6) memcpy(&kernel->parcel, value, size);
     if (index == 7) memcpy(&kernel->back, value, size);
     return RK_CL_SUCCESS;
@@ -475,7 +483,8 @@ static void *probe(void *argument_)
         __atomic_thread_fence(__ATOMIC_RELEASE);
         rk_store_unit(&units[8], unit);
     }
-    __atomic_store_n(&r->stage, RK_CL_COMPLETE, __ATOMIC_RELEASE);
+    __atomic_store_n(&r->stage, state.probe_fails ? RK_CL_OUT_OF_RESOURCES : RK_CL_COMPLETE,
+                     __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -526,6 +535,7 @@ rk_cl_result clEnqueueNDRangeKernel(rk_cl_queue queue_, rk_cl_kernel kernel, rk_
     int how = kernel->count ? __atomic_load_n(&state.launch, __ATOMIC_SEQ_CST) : state.warm_up;
     (void)queue_, (void)dimensions, (void)offset;
     MAY_FAIL();
+    if (kernel->local > local_memory()) return RK_CL_OUT_OF_RESOURCES;
     if (runs_in_a_thread(kernel, (rk_u32)(*global / *local), event)) return RK_CL_SUCCESS;
     if (strcmp(kernel->name, "rk_layout_check") == 0) {
         memcpy(argument(kernel, 0), layout, sizeof layout);

@@ -29,6 +29,7 @@ typedef struct mock_opencl {
     int works;           /* atomic: 1: a shard that was served says that its last visit still found work */
     int stay;            /* MOCK_STAY_* */
     int deaf;            /* 1: a running kernel does not see what the host writes */
+    int probe_fails;     /* 1: the launches that try shared memory out end in CL_OUT_OF_RESOURCES */
     int hasty;           /* 1: the host sees what a kernel writes last before the rest */
     unsigned stays;      /* launches that stay, so far; atomic */
     unsigned revoked;    /* of them, those that began in vain; atomic */

@@ -135,6 +135,7 @@ typedef struct rk_opencl_runtime {
     rk_u32 held;   /* the driver has a launch that may never end, and keeps what it was given */
     /* opencl_reside.c */
     rk_u32 stays;    /* kernels stay on the device */
+    rk_u32 ceases;   /* they are told to leave, one after the other; the device is lent to nobody meanwhile */
     rk_u64 begin_ns; /* how long their work-groups may take to begin */
     rk_u64 beat;     /* the host lives */
     rk_opencl_served *stuck;

@@ -205,7 +205,8 @@ static rk_status warm_up(rk_opencl_runtime *cl, rk_opencl_code *code, rk_u32 sha
         rk_opencl_arguments(cl, code->kernel, 0, 0, 0, 1, shared, &cl->flight->up, &cl->flight->down);
     if (status != RK_OK) return status;
     const rk_cl_result result = rk_opencl_try_launch(cl, code->kernel, 1, code->threads);
-    if (result != RK_CL_SUCCESS && code->threads > code->group_said) {
+    const int is_too_large = result == RK_CL_OUT_OF_RESOURCES || result == RK_CL_INVALID_WORK_GROUP_SIZE;
+    if (is_too_large && code->threads > code->group_said) {
         code->group_most = code->group_said;
         return RK_OK;
     }
@@ -264,8 +265,9 @@ static rk_status make(rk_opencl_runtime *cl, rk_opencl_code *code, const rk_layo
     if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status == RK_OK) {
         status = check_layout(cl, code->program);
-        if (status == RK_OK && code->threads <= code->group_most)
-            status = warm_up(cl, code, rk_opencl_shared(layout, code->threads));
+        const rk_u32 shared = rk_opencl_shared(layout, code->threads);
+        if (status == RK_OK && code->threads <= code->group_most && rk_opencl_has_local(&cl->device, shared))
+            status = warm_up(cl, code, shared); /* else whoever wants to serve it is told */
         rk_opencl_unlock(cl);
     }
     if (status == RK_OK && !kept) keep(cl, &r, code->program);

@@ -61,6 +61,8 @@ static void work_groups_that_the_code_was_built_for_run(void **state)
     o.threads = 128;
     OK(rk_launch(runtime, "a", &o, &kernel));
     OK(rk_activate(runtime, kernel));
+    OK(rk_deactivate(runtime, kernel)); /* from here on nothing else is launched */
+
     /* and are refused if the driver has no room for them, with nothing lost, */
     o.threads = 160;
     mock->result = RK_CL_OUT_OF_RESOURCES;
@@ -77,6 +79,21 @@ static void work_groups_that_the_code_was_built_for_run(void **state)
     OK(rk_launch(runtime, "c", &o, &kernel));
     assert_int_equal(rk_activate(runtime, kernel), RK_LIMIT);
     assert_error_says("work-groups of 192 threads are over what Mock device can run this kernel in, 64");
+}
+
+static void more_local_memory_than_there_is_is_a_limit_and_loses_nothing(void **state)
+{
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    (void)state;
+    setenv("MOCK_OPENCL_LOCAL", "8192", 1);
+    OK(open_runtime());
+    o.kernel_name = "reduce_series";
+    o.deduplication_window = 0;
+    OK(rk_launch(runtime, "a", &o, &kernel));
+    assert_int_equal(rk_activate(runtime, kernel), RK_LIMIT);
+    assert_error_says("bytes of local memory are over the 8192 of Mock device");
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
 }
 
 /* Its compiler has no variadic macros in 1.2, its fence reaches a block, and all inlined takes minutes. */
@@ -148,6 +165,7 @@ int main(void)
         TEST(code_is_built_once_and_then_taken_from_the_cache),
         TEST(code_is_built_for_the_work_groups_that_are_launched),
         TEST(work_groups_that_the_code_was_built_for_run),
+        TEST(more_local_memory_than_there_is_is_a_limit_and_loses_nothing),
         TEST(a_gpu_of_nvidia_gets_the_language_that_its_compiler_takes),
         TEST(a_device_with_32_bit_atomics_gets_lanes_with_locks),
         TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),

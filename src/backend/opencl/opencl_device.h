@@ -32,6 +32,12 @@ typedef struct rk_opencl_device {
     rk_u32 major, minor;       /* of OpenCL */
 } rk_opencl_device;
 
+/* Is there so much local memory for a work-group, beside what a compiler may take for itself? */
+static inline int rk_opencl_has_local(const rk_opencl_device *device, rk_u32 bytes)
+{
+    return bytes + 1024u <= device->local_memory;
+}
+
 /* All devices of all platforms, in the library's order, described: at most RK_OPENCL_DEVICES_MOST.
  * RK_UNSUPPORTED: there is no platform, or none has a device. */
 rk_status rk_opencl_devices(const rk_opencl *cl, rk_opencl_device *devices, rk_u32 *count);

@@ -123,6 +123,7 @@ static inline int set_up(void **state)
     unsetenv("MOCK_OPENCL_DEVICES");
     unsetenv("MOCK_OPENCL_EXTENSIONS");
     unsetenv("MOCK_OPENCL_COMPUTE");
+    unsetenv("MOCK_OPENCL_LOCAL");
     begin_ns = RK_SECONDS(60);
     unsetenv("MOCK_OPENCL_SHARES");
     unsetenv("MOCK_OPENCL_UNITS");

@@ -10,12 +10,15 @@
 
 /* ------------------------------------------------------------------ what they travel in */
 
-/* At least so large. */
+/* At least so large; without memory for that as it was, for those who travel in it. */
 static rk_status fit(rk_opencl_runtime *cl, rk_opencl_memory *memory, rk_u64 size)
 {
+    rk_opencl_memory larger = { .room = 0 };
     if (memory->room >= size) return RK_OK;
-    rk_opencl_memory_drop(cl, memory);
-    return rk_opencl_memory_make(cl, size, memory);
+    const rk_status status = rk_opencl_memory_make(cl, size, &larger);
+    rk_opencl_memory_drop(cl, status == RK_OK ? memory : &larger);
+    if (status == RK_OK) *memory = larger;
+    return status;
 }
 
 static rk_status fit_flight(rk_opencl_runtime *cl, rk_opencl_flight *f, rk_u64 up, rk_u64 down)

@@ -49,6 +49,58 @@ static void the_device_is_had_when_both_slices_have_landed(void **state)
     assert_int_equal(in_air(), 0);
 }
 
+/* Given memory that both sides share, when a slice lands while the next one of its kernel runs, then what that one has told
+ * of its shard since is left. */
+static void what_the_second_slice_tells_is_not_undone_when_the_first_lands(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_SHARES", "1", 1);
+    setenv("MOCK_OPENCL_UNITS", "1", 1);
+    rk_kernel kernel = launched();
+    rk_opencl_of(runtime)->patience_ns = RK_SECONDS(60);
+    launches_are(MOCK_LAUNCH_WAITS);
+    OK(rk_activate(runtime, kernel));
+    AWAIT(launches() == 1);
+    rk_opencl_ring_parked(runtime);
+    AWAIT(launches() == 2);
+    rk_orders *orders = runtime->kernels[kernel.number]->seats[0].orders;
+    const rk_u32 phase = __atomic_load_n(&orders->phase, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&orders->phase, RK_PHASE_PARKED, __ATOMIC_RELEASE);
+    __atomic_store_n(&orders->wake_ns, 12345, __ATOMIC_RELEASE);
+    release(1);
+    AWAIT(in_air() == 1);
+    assert_int_equal(__atomic_load_n(&orders->phase, __ATOMIC_ACQUIRE), RK_PHASE_PARKED);
+    assert_int_equal(__atomic_load_n(&orders->wake_ns, __ATOMIC_ACQUIRE), 12345);
+    __atomic_store_n(&orders->phase, phase, __ATOMIC_RELEASE);
+    __atomic_store_n(&orders->wake_ns, 0, __ATOMIC_RELEASE);
+    launches_are(MOCK_LAUNCH_COMPLETES);
+    release(~0u);
+    AWAIT(in_air() == 0);
+}
+
+static void one_that_finds_no_memory_leaves_the_others_theirs(void **state)
+{
+    (void)state;
+    rk_kernel kernel = launched(), large;
+    rk_launch_options o = rk_production();
+    OK(rk_activate(runtime, kernel));
+    AWAIT(launches() > 0 && in_air() == 0);
+    o.kernel_name = "echo";
+    o.deduplication_window = 0;
+    o.queue_capacity = 4096;
+    OK(rk_launch(runtime, "large", &o, &large));
+    mock->result = RK_CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    mock->failing = "clCreateBuffer";
+    assert_int_equal(rk_activate(runtime, large), RK_OUT_OF_MEMORY);
+    mock->failing = 0;
+    const rk_u32 before = launches();
+    send_one(kernel);
+    AWAIT(launches() > before);
+    AWAIT(in_air() == 0);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+    assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
+}
+
 static void of_those_who_look_one_waits_for_a_slice_in_vain(void **state)
 {
     rk_kernel_info info;
@@ -152,6 +204,8 @@ int main(void)
         TEST(a_second_slice_departs_while_the_first_runs),
         TEST(a_third_slice_waits_until_the_first_has_landed),
         TEST(the_device_is_had_when_both_slices_have_landed),
+        TEST(what_the_second_slice_tells_is_not_undone_when_the_first_lands),
+        TEST(one_that_finds_no_memory_leaves_the_others_theirs),
         TEST(of_those_who_look_one_waits_for_a_slice_in_vain),
         TEST(a_first_slice_that_fails_takes_the_second_with_it),
         TEST(a_second_slice_that_fails_leaves_what_the_first_brought),

@@ -310,23 +310,25 @@ static int take_lane(const rk_opencl_flight *f, const rk_seat *seat, const rk_an
     rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, to_host[w]), arena, 0);
     rk_u64 *taken = &f->served->shard[seat->number].taken[w];
     const int shares = (int)rk_opencl_of(seat->owner->runtime)->shares;
-    __atomic_store_n(&ring->tail, answer->tail[w], __ATOMIC_RELEASE);
+    if (!shares) __atomic_store_n(&ring->tail, answer->tail[w], __ATOMIC_RELEASE);
     if (shares ? *taken == answer->tail[w] : !answer->count[w]) return 0;
     if (!shares) take_messages(f, ring, arena, *taken, answer, w);
     *taken = shares ? answer->tail[w] : *taken + answer->count[w];
     return rk_exchange_u32(&ring->asleep, 0, RK_SEQ_CST, RK_SCOPE_SYSTEM) != 0; /* W1 */
 }
 
-/* Slots of the host lane that are free again. 1: somebody waits for one. */
+/* Slots of the host lane that are free again. 1: somebody waits for one. Where memory is shared the device has told it, and
+ * the next slice of the kernel may have told more since. */
 static int give_room(const rk_seat *seat, rk_opencl_shard *shard, const rk_answer *answer)
 {
     const rk_lane *host = rk_seat_lane(seat, RK_LANE_HOST);
+    const int shares = (int)rk_opencl_of(seat->owner->runtime)->shares;
     int waited = 0;
     for (rk_u32 b = 0; b < host->bands; b++) {
         rk_ring *to = rk_lane_ring(host, seat->owner->runtime->arena.base, b);
         if (shard->freed[b] == answer->head[b]) continue;
         shard->freed[b] = answer->head[b];
-        __atomic_store_n(&to->head, answer->head[b], __ATOMIC_RELEASE);               /* C2 */
+        if (!shares) __atomic_store_n(&to->head, answer->head[b], __ATOMIC_RELEASE);  /* C2 */
         waited |= rk_exchange_u32(&to->waiting, 0, RK_SEQ_CST, RK_SCOPE_SYSTEM) != 0; /* W1 */
     }
     return waited;
@@ -340,6 +342,8 @@ static int take_orders(const rk_seat *seat, rk_opencl_shard *shard, const rk_ans
                  answer->progress != shard->progress || answer->phase != shard->phase || answer->more;
     shard->progress = answer->progress;
     shard->phase = answer->phase;
+    if (rk_opencl_of(seat->owner->runtime)->shares)
+        return worked; /* the device has told it, and each change once */
     __atomic_store_n(&orders->progress, answer->progress, __ATOMIC_RELAXED);
     __atomic_store_n(&orders->wake_ns, answer->wake_ns, __ATOMIC_RELAXED);
     __atomic_store_n(&orders->visit, answer->visit, __ATOMIC_RELAXED);

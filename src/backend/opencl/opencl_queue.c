@@ -30,7 +30,7 @@ rk_status rk_opencl_lock(rk_opencl_runtime *cl, rk_u64 deadline_ns)
     rk_status status = RK_OK;
     __atomic_add_fetch(&cl->waiting, 1, __ATOMIC_ACQ_REL);
     pthread_mutex_lock(&cl->device_lock);
-    while (cl->busy && status == RK_OK && !rk_atomic_u32(&cl->lost))
+    while ((cl->busy || cl->ceases) && status == RK_OK && !rk_atomic_u32(&cl->lost))
         if (pthread_cond_timedwait(&cl->device_free, &cl->device_lock, &deadline) == ETIMEDOUT)
             status = RK_TIMED_OUT;
     __atomic_sub_fetch(&cl->waiting, 1, __ATOMIC_ACQ_REL);

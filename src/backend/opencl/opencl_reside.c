@@ -172,21 +172,43 @@ static void ring_from_now_on(rk_opencl_runtime *cl)
     rk_service_ring(cl->runtime);
 }
 
+/* Somebody else has told it to leave: until it has, or stays after all. */
+static void await_other(rk_opencl_runtime *cl, rk_u32 n, rk_u64 deadline_ns)
+{
+    while (cl->served[n] && cl->served[n]->going && rk_monotonic_ns() < deadline_ns) {
+        rk_opencl_unlock(cl);
+        rk_futex_wait(&cl->keeper_stop, rk_atomic_u32(&cl->keeper_stop), LOOK_NS);
+        pthread_mutex_lock(&cl->device_lock);
+    }
+}
+
+/* It goes over to slices: what stays leaves. */
+static rk_status cease_one(rk_opencl_runtime *cl, rk_u32 n)
+{
+    const rk_u64 deadline_ns = rk_opencl_patience(cl);
+    await_other(cl, n, deadline_ns);
+    rk_opencl_served *served = cl->served[n];
+    if (!served) return RK_OK;
+    if (served->going)
+        return rk_error(RK_TIMED_OUT, "'%s' doesn't leave %s: a handler is still running", served->kernel->id,
+                        cl->device.name);
+    served->due = 1;
+    return served->stay ? rk_opencl_go(cl, served, deadline_ns) : RK_OK;
+}
+
+/* While one after the other leaves, nobody else has the device, and nothing is launched: a slice of one that still stays
+ * would serve the same shards. Not all left: the keeper launches again those that have. */
 rk_status rk_opencl_cease(rk_opencl_runtime *cl, const char *why)
 {
     char note[256];
     rk_status status = RK_OK;
+    cl->ceases = 1;
+    for (rk_u32 n = 1; n <= rk_atomic_u32(&cl->runtime->kernel_count) && status == RK_OK; n++)
+        status = cease_one(cl, n);
+    cl->ceases = 0;
+    pthread_cond_broadcast(&cl->device_free);
+    if (status != RK_OK) return status;
     cl->stays = 0;
-    for (rk_u32 n = 1; n <= rk_atomic_u32(&cl->runtime->kernel_count) && status == RK_OK; n++) {
-        rk_opencl_served *served = cl->served[n];
-        if (!served) continue;
-        served->due = 1;
-        if (served->stay) status = rk_opencl_go(cl, served, rk_opencl_patience(cl));
-    }
-    if (status != RK_OK) {
-        cl->stays = 1; /* the keeper launches again those that have left */
-        return status;
-    }
     ring_from_now_on(cl);
     snprintf(note, sizeof note, "slices on %.100s: %s", cl->device.name, why);
     rk_runtime_log(cl->runtime, RK_INFO, "", 0, note);
@@ -247,10 +269,14 @@ rk_u64 rk_opencl_look_after(rk_opencl_runtime *cl)
     cl->beat++;
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cl->runtime->kernel_count) && cl->stays; n++) {
         rk_opencl_served *served = cl->served[n];
-        if (!served || served->going) continue;
+        if (!served) continue;
+        if (served->going || cl->ceases) { /* it may stay after all */
+            nap_ns = RK_OPENCL_TICK_NS;
+            continue;
+        }
         tell_time(cl, served->kernel, cl->beat);
         look_after(cl, served);
         if (served->stay) nap_ns = RK_OPENCL_TICK_NS;
     }
-    return nap_ns;
+    return cl->stays ? nap_ns : 0; /* slices from now on: at once */
 }

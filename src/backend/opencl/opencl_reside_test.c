@@ -103,6 +103,65 @@ static void a_kernel_that_never_leaves_is_given_up_and_others_go_on(void **state
     runtime = 0;
 }
 
+static rk_orders *orders_of(rk_kernel kernel) { return runtime->kernels[kernel.number]->seats[0].orders; }
+
+static void one_that_did_not_leave_in_time_is_looked_after_again(void **state)
+{
+    (void)state;
+    mock->stay = MOCK_STAY_NEVER_LEAVES;
+    rk_kernel kernel = stays_with("2");
+    runtime->options.stall_limit_ns = RK_MILLISECONDS(50);
+    assert_int_equal(rk_deactivate(runtime, kernel), RK_TIMED_OUT);
+    const rk_u64 beat = __atomic_load_n(&orders_of(kernel)->heartbeat, __ATOMIC_RELAXED);
+    AWAIT(__atomic_load_n(&orders_of(kernel)->heartbeat, __ATOMIC_RELAXED) > beat + 2);
+    assert_int_equal(rk_terminate(runtime, kernel, RK_MILLISECONDS(50)), RK_QUARANTINED);
+    assert_int_equal(rk_close(runtime), RK_QUARANTINED);
+    runtime = 0;
+}
+
+static void one_that_left_and_does_not_begin_again_gets_slices_at_once(void **state)
+{
+    (void)state;
+    rk_kernel kernel = stays_with("4");
+    mock->stay = MOCK_STAY_NEVER_BEGINS;
+    rk_opencl_of(runtime)->begin_ns = RK_MILLISECONDS(50);
+    rk_atomic_set_u32(&orders_of(kernel)->gone, 1);
+    AWAIT(launches() > 0);
+    assert_true(log_says("'a' was to stay, and the driver started 0 of 1 work-groups in time"));
+    __atomic_store_n(&mock->released, 1, __ATOMIC_SEQ_CST);
+}
+
+/* A slice would serve the shards that its launch still serves. */
+static void while_kernels_are_told_to_leave_for_slices_none_is_launched(void **state)
+{
+    rk_kernel busy, third;
+    (void)state;
+    mock->stay = MOCK_STAY_NEVER_LEAVES;
+    rk_kernel kernel = stays_with("3");
+    mock->stay = MOCK_STAY_BEGINS;
+    OK(launch("b", &busy));
+    OK(rk_activate(runtime, busy));
+    send_one(busy);
+    OK(launch("c", &third));
+    assert_int_equal(rk_activate(runtime, third), RK_TIMED_OUT);
+    assert_error_says("'a' doesn't leave Mock device: a handler is still running");
+    assert_int_equal(launches(), 0);
+    assert_int_equal(life_of(busy), RK_LIFE_ACTIVE);
+    assert_int_equal(rk_terminate(runtime, kernel, RK_MILLISECONDS(50)), RK_QUARANTINED);
+    assert_int_equal(rk_close(runtime), RK_QUARANTINED);
+    runtime = 0;
+}
+
+static void a_probe_that_fails_gets_copies(void **state)
+{
+    (void)state;
+    mock->probe_fails = 1;
+    stays_with("4");
+    assert_true(log_says("copy slices on Mock device: the probe of shared memory doesn't run"));
+    AWAIT(launches() > 0);
+    assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
+}
+
 static void a_device_that_is_deaf_while_a_kernel_runs_gets_copies(void **state)
 {
     (void)state;
@@ -152,6 +211,10 @@ int main(void)
         TEST(where_one_more_does_not_fit_all_are_served_by_slices),
         TEST(a_driver_that_never_starts_a_kernel_that_stays_gets_slices),
         TEST(a_kernel_that_never_leaves_is_given_up_and_others_go_on),
+        TEST(one_that_did_not_leave_in_time_is_looked_after_again),
+        TEST(one_that_left_and_does_not_begin_again_gets_slices_at_once),
+        TEST(while_kernels_are_told_to_leave_for_slices_none_is_launched),
+        TEST(a_probe_that_fails_gets_copies),
         TEST(a_device_that_is_deaf_while_a_kernel_runs_gets_copies),
         TEST(a_device_whose_stores_come_out_of_order_gets_copies),
         TEST(a_device_can_be_used_without_what_it_has),

@@ -34,7 +34,7 @@ static rk_status check_fit(const rk_opencl_runtime *cl, const rk_opencl_served *
                         "'%s': work-groups of %u threads are over what %s can run this kernel in, %u",
                         served->kernel->id, served->threads, d->name,
                         served->code->group_most < d->group_most ? served->code->group_most : d->group_most);
-    if (served->shared + 1024u > d->local_memory)
+    if (!rk_opencl_has_local(d, served->shared))
         return rk_error(RK_LIMIT,
                         "'%s': %u bytes of local memory are over the %u of %s: lower .shared or threads",
                         served->kernel->id, served->shared, d->local_memory, d->name);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../runtime/futex.h"
 #include "opencl.h"
 
 #define PAGE 4096u
@@ -80,6 +81,7 @@ static const char probe_source[] =
 #define ANSWERED 8u      /* of the probe's, */
 #define TOLD 16u         /* and what the probe says at the end: numbers seen, units torn, units too early */
 #define HEARTBEAT_NS RK_SECONDS(2)
+#define LOOK_NS RK_MICROSECONDS(100)
 
 /* What it is made of. */
 typedef struct probe {
@@ -172,16 +174,22 @@ static const char *exchange(rk_opencl_runtime *cl, const probe *p)
     return wrong;
 }
 
+/* A launch that fails here is a reason not to share, and not a lost device. */
+static int has_ended_well(rk_opencl_runtime *cl, const probe *p, rk_u64 deadline_ns)
+{
+    while (rk_opencl_stage(cl, p->event) > RK_CL_COMPLETE && rk_monotonic_ns() < deadline_ns)
+        rk_futex_wait(&cl->keeper_stop, rk_atomic_u32(&cl->keeper_stop), LOOK_NS);
+    return rk_opencl_stage(cl, p->event) == RK_CL_COMPLETE;
+}
+
 static const char *try_out(rk_opencl_runtime *cl, probe *p)
 {
     if (!build(cl, p)) return "the probe of shared memory can't be built";
-    if (!start(cl, p, 0) || rk_opencl_await_event(cl, p->event, rk_monotonic_ns() + cl->building_ns) !=
-                                RK_OK) /* compiled by now */
+    if (!start(cl, p, 0) || !has_ended_well(cl, p, rk_monotonic_ns() + cl->building_ns)) /* compiled by now */
         return "the probe of shared memory doesn't run";
     if (!start(cl, p, ROUNDS)) return "the probe of shared memory doesn't run";
     const char *wrong = exchange(cl, p);
-    if (rk_opencl_await_event(cl, p->event, rk_opencl_patience(cl)) != RK_OK)
-        return "the probe of shared memory doesn't end";
+    if (!has_ended_well(cl, p, rk_opencl_patience(cl))) return "the probe of shared memory doesn't end";
     if (!wrong && unit_of(p, TOLD)->word[1]) wrong = "a running kernel saw a half-written unit of 16 bytes";
     if (!wrong && unit_of(p, TOLD)->word[2]) wrong = "a running kernel saw a message before what is in it";
     return wrong;
