@@ -112,13 +112,13 @@ bool account_check(job *j, json_t *checks)
     return fine;
 }
 
-bool account_unfinished(const job *j)
+rk_u64 account_left(const job *j)
 {
-    rk_u64 count = j->fed.unsent + j->to.unwritten;
+    rk_u64 count = j->fed.unsent;
     for (rk_u32 i = 0; i < j->app.file->kernels_count; i++)
         count +=
             j->kernels[i].account.lost + j->kernels[i].account.queued + j->kernels[i].account.output_queued;
-    return count > 0;
+    return count;
 }
 
 /* ------------------------------------------------------------------ summary */

@@ -11,8 +11,8 @@
  * the equations. */
 bool account_check(job *j, json_t *checks);
 
-/* Messages that are gone or still under way: true if any is. */
-bool account_unfinished(const job *j);
+/* Messages that are gone or still under way. */
+rk_u64 account_left(const job *j);
 
 /* The summary of the job, with the checks (whose reference it takes); the caller drops its reference. */
 json_t *account_summary(job *j, json_t *checks, bool balanced);

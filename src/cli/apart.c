@@ -57,7 +57,8 @@ bool outputs_are_apart(const job *j, const char *output)
         const char *path, *what;
     } written[] = { { j->dead_letters, "the dead letters" },
                     { j->summary, "the summary" },
-                    { output, "the output" } };
+                    { output, "the output" },
+                    { j->json && output && !is_standard(output) ? "-" : NULL, "the summary of --json" } };
     const size_t count = sizeof written / sizeof *written;
     for (size_t i = 0; i < count; i++) {
         if (!is_not_read(j, written[i].path)) return false;
@@ -68,6 +69,35 @@ bool outputs_are_apart(const job *j, const char *output)
                           written[k].what, written[i].what);
             return false;
         }
+    }
+    return true;
+}
+
+/* In the folder itself, however it is named; it need not be there. */
+static bool is_in(const char *folder, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *above = slash ? command_print("%.*s", (int)(slash - path) + 1, path) : command_copy(".");
+    struct stat one, other;
+    const bool same = stat(above, &one) == 0 && stat(folder, &other) == 0 && one.st_dev == other.st_dev &&
+                      one.st_ino == other.st_ino;
+    free(above);
+    return same;
+}
+
+bool checkpoints_are_apart(const job *j, const char *folder, const char *output)
+{
+    static const char *const own[] = { "data.mdb", "lock.mdb", "lock", "letters" };
+    const char *const given[] = { j->dead_letters, j->summary, output, source_name(j->from) };
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        if (!given[i] || is_standard(given[i]) || !is_in(folder, given[i])) continue;
+        const char *slash = strrchr(given[i], '/'), *name = slash ? slash + 1 : given[i];
+        for (size_t k = 0; k < sizeof own / sizeof *own; k++)
+            if (strcmp(name, own[k]) == 0) {
+                command_error("%s: is a file of the checkpoints in %s: give it another name or folder",
+                              given[i], folder);
+                return false;
+            }
     }
     return true;
 }

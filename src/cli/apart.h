@@ -7,6 +7,9 @@
 /* False: they aren't, and it is told. What isn't there yet is no file, so this is asked again once it is. */
 bool outputs_are_apart(const job *j, const char *output);
 
+/* What the job reads or writes is none of the files that the folder of checkpoints has for itself. */
+bool checkpoints_are_apart(const job *j, const char *folder, const char *output);
+
 /* The same for one file that is written and one that is read; only for regular files, which alone are kept. */
 bool files_are_apart(const char *written, const char *read);
 

@@ -149,6 +149,24 @@ static rk_u32 find_before(const app_file *file, rk_u32 i, bool from_input)
     return UINT32_MAX;
 }
 
+/* What a kernel sends goes to the output where no route takes it: beside a route to a kernel nothing would. */
+static void check_output(const app *app, rk_u32 i, app_mistakes *mistakes)
+{
+    const app_route *route = &app->file->routes[i];
+    for (rk_u32 k = 0; k < app->file->routes_count; k++) {
+        const app_route *other = &app->file->routes[k];
+        if (route->from_kernel != other->from_kernel || strcmp(other->from, "input") == 0 ||
+            strcmp(other->to, "output") == 0 || other->message || !same(other->route, route->route))
+            continue;
+        app_mistake(
+            mistakes, app_route_place(app, i),
+            "route '%s -> output': all of it goes to '%s' (line %u), and the output gets no copies: let '%s' "
+            "send them on, or send them on a named route",
+            route->from, other->to, app_route_place(app, k)->line, other->to);
+        return;
+    }
+}
+
 static void check_route(const app *app, rk_u32 i, app_mistakes *mistakes)
 {
     const app_route *route = &app->file->routes[i];
@@ -167,6 +185,7 @@ static void check_route(const app *app, rk_u32 i, app_mistakes *mistakes)
             mistakes, at,
             "route '%s -> output': 'key', 'mode', 'target' and 'message' are for kernels, not for the output",
             route->from);
+    if (to_output && !from_input && route->from_kernel != UINT32_MAX) check_output(app, i, mistakes);
     if (from_input && route->route)
         app_mistake(mistakes, app_mapping_value(at, "route"), "the input has no named routes");
     else if (app_is_of_letters(route))

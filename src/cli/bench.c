@@ -182,5 +182,5 @@ int command_bench(int argc, char **argv)
         putchar('\n');
     }
     json_decref(all);
-    return fflush(stdout) || ferror(stdout) ? RK_EXIT_IO : code;
+    return command_end(code);
 }

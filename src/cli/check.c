@@ -295,5 +295,5 @@ int command_check(int argc, char **argv)
     for (i = 0; i < found.count; i++) free(found.path[i]);
     free(found.path);
     free(r.files);
-    return fflush(stdout) || ferror(stdout) ? RK_EXIT_IO : code;
+    return command_end(code);
 }

@@ -39,6 +39,9 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (!r->file) argp_error(state, "a kernel source is needed");
         if (!r->backend) argp_error(state, "--backend is needed: cpu, cuda, opencl or metal");
+        if (r->backend && r->kernel && strcmp(r->backend, "cpu") == 0)
+            argp_error(state,
+                       "--kernel is for cuda, opencl and metal: the CPU's compiler gets the whole source");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -1,6 +1,7 @@
 /* Errors on standard error, and memory: each in one way for the whole command. */
 #include "command.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -50,6 +51,14 @@ void command_error(const char *format, ...)
     va_end(arguments);
     write_error(text);
     free(text);
+}
+
+int command_end(int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    command_error("standard output: %s", errno ? strerror(errno) : "what was written to it is not there");
+    return RK_EXIT_IO;
 }
 
 char *command_under(const char *what, const char *text)

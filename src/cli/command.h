@@ -32,6 +32,10 @@ command_function command_run, command_check, command_devices, command_bench, com
 /* "rk: " and one line on standard error, in one write and clear of the progress lines. Any thread. */
 void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* How a command that wrote to standard output ends: with `code`, or, where that couldn't be written, with words and
+ * RK_EXIT_IO. */
+int command_end(int code);
+
 /* The same for text of several lines (an error stack, a compiler's message): `what`, then the text,
  * indented. */
 void command_error_text(const char *what, const char *text);

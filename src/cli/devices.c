@@ -270,5 +270,5 @@ int command_devices(int argc, char **argv)
         for (i = 0; (backend = json_array_get(all, i)); i++) print_backend(backend);
     }
     json_decref(all);
-    return fflush(stdout) || ferror(stdout) ? RK_EXIT_IO : RK_EXIT_OK;
+    return command_end(RK_EXIT_OK);
 }

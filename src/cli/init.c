@@ -121,5 +121,5 @@ int command_init(int argc, char **argv)
     else if (fine)
         printf("Run it: rk run %s/app.yaml\n", r.folder);
     free(r.example);
-    return fflush(stdout) || !fine ? RK_EXIT_IO : RK_EXIT_OK;
+    return command_end(fine ? RK_EXIT_OK : RK_EXIT_IO);
 }

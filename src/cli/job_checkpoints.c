@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apart.h"
 #include "command.h"
 #include "letters_journal.h"
 #include "ringkernel/checkpoint.h"
@@ -297,6 +298,7 @@ int checkpoints_open(job *j, const char *output)
     learn_schemas(j);
     job_rows_begin(j);
     int code = open_store(c);
+    if (code == RK_EXIT_OK && !checkpoints_are_apart(j, c->folder, output)) code = RK_EXIT_IO;
     if (code == RK_EXIT_OK)
         code = j->no_restore || !app_restores(&j->app) ? begin_anew(c) : restore(c, output);
     return code == RK_EXIT_OK ? open_journal(c) : code;

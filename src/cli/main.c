@@ -53,11 +53,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || strcmp(argv[1], "help") == 0) {
         print_help(stdout);
-        return fflush(stdout) ? RK_EXIT_IO : RK_EXIT_OK;
+        return command_end(RK_EXIT_OK);
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("rk %s\n", rk_version_text());
-        return fflush(stdout) ? RK_EXIT_IO : RK_EXIT_OK;
+        return command_end(RK_EXIT_OK);
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) != 0) continue;

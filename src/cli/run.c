@@ -313,7 +313,9 @@ static int conclude(job *j, int code)
     progress_end();
     topic_lags_look(j);
     bool holds = account_check(j, checks);
-    bool balanced = holds && !account_unfinished(j) && !j->stuck && !j->failed;
+    const rk_u64 left = account_left(j);
+    const bool whole = holds && !left && !j->stuck && !j->failed;
+    bool balanced = whole && !j->to.unwritten;
     bool stdout_is_output = j->to.out.file == STDOUT_FILENO;
     bool written = sink_close(&j->to);
     j->end_ns = job_now_ns();
@@ -335,9 +337,15 @@ static int conclude(job *j, int code)
     json_decref(summary);
     if (isatty(STDERR_FILENO) || j->verbose || interrupt_asked()) progress_account(j, stderr);
     if (!holds) command_error("the account doesn't balance: the summary's checks say where");
+    if (left && !j->stuck && !j->failed)
+        command_error("%" PRIu64
+                      " messages were lost or are still queued: the account says of which kernel (-v, "
+                      "--summary)",
+                      left);
+    if (code == RK_EXIT_KERNEL) return code;
+    if (!whole) return RK_EXIT_UNBALANCED;
     if (code != RK_EXIT_OK) return code;
     if (!written || !told) return RK_EXIT_IO;
-    if (!balanced) return RK_EXIT_UNBALANCED;
     return j->interrupted ? RK_EXIT_INTERRUPTED : RK_EXIT_OK;
 }
 

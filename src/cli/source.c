@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "command.h"
 #include "interrupt.h"
@@ -124,9 +125,10 @@ static source_result look_at_first(source *from, int timeout_ms)
                     command_print("%s: is UTF-16: make it UTF-8 (iconv -f UTF-16 -t UTF-8 FILE | rk run "
                                   "… --input -)",
                                   from->name));
-    } else if (from->raw_size && strlen(from->name) >= 4 &&
-               strcmp(from->name + strlen(from->name) - 4, ".zst") == 0) {
-        return fail(from, command_print("%s: not zstd data, though it is called so", from->name));
+    } else if (strlen(from->name) >= 4 && strcmp(from->name + strlen(from->name) - 4, ".zst") == 0) {
+        return fail(from, command_print(from->raw_size ? "%s: not zstd data, though it is called so"
+                                                       : "%s: is empty, and zstd data never is",
+                                        from->name));
     }
     return SOURCE_DATA;
 }
@@ -144,6 +146,11 @@ static source_result read_packed(source *from, const char **data, size_t *size, 
         if (from->packed.pos == from->packed.size && from->file_ended && !from->frame_open) break;
         size_t before = from->packed.pos;
         size_t left = ZSTD_decompressStream(from->zstd, &out, &from->packed);
+        if (ZSTD_isError(left) && ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge)
+            return fail(
+                from, command_print("%s: was compressed with a window of more than 128 MiB: unpack it (zstd "
+                                    "-dc --long=31 FILE | rk run … --input -)",
+                                    from->name));
         if (ZSTD_isError(left))
             return fail(from, command_print("%s: not zstd data, or damaged: %s", from->name,
                                             ZSTD_getErrorName(left)));

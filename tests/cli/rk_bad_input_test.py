@@ -230,6 +230,11 @@ class Files(Case):
         broken = self.run_app(JOB / "app.yaml", "--input", self.write("broken.csv.zst", bytes(data)), code=IO)
         self.assertIn("damaged", broken.errors)
         self.assertIn("not zstd", self.run_app(JOB / "app.yaml", "--input", self.write("not.csv.zst", HEAD), code=IO).errors)
+        self.assertIn("none.csv.zst: is empty, and zstd data never is",
+                      self.run_app(JOB / "app.yaml", "--input", self.write("none.csv.zst", b""), code=IO).errors)
+        wide = subprocess.run(["zstd", "-q", "--long=28"], input=b"value\n1\n", stdout=subprocess.PIPE, check=True).stdout
+        self.assertIn("wide.csv.zst: was compressed with a window of more than 128 MiB: unpack it (zstd -dc --long=31 FILE",
+                      self.run_app(JOB / "app.yaml", "--input", self.write("wide.csv.zst", wide), code=IO).errors)
 
     def test_input_that_gzip_has_compressed(self):
         path = self.write("rows.csv.gz", gzip.compress(b"value\n1\n"))
@@ -374,6 +379,19 @@ class Files(Case):
         self.assertEqual(done.returncode, IO)
         done = self.run_rk("run", app, "--input", "-", "--summary", "-", stdin=b"value\n1\n")
         self.assertEqual(done.stdout[:14], b'{"value":2}\n{\n')
+
+    def test_a_summary_on_standard_output_that_is_another_file_of_the_job(self):
+        app, rows = self.app(), self.folder / "rows.csv"
+        for other, kept in (("--output", b""), ("--dead-letters", b""), ("--input", b"value\n1\nx\n")):
+            rows.write_bytes(b"value\n1\nx\n")
+            path = rows if other == "--input" else self.folder / "one"
+            path.write_bytes(kept)
+            files = ["--input", str(rows)] + ([] if other == "--input" else [other, str(path)])
+            files += [] if other == "--output" else ["--output", str(self.folder / "apart")]
+            done = subprocess.run(["sh", "-c", 'to=$1; shift; "$0" run "$@" --json >> "$to"', rk_command.RK, str(path), str(app), *files],
+                                  capture_output=True, env=rk_command.environment(), check=False, timeout=60)
+            self.assertEqual((done.returncode, path.read_bytes()), (IO, kept), other)
+            self.assertIn(b"standard output: ", done.stderr)
 
     def test_what_goes_to_standard_output_may_share_it_though_it_is_a_file(self):
         path = self.folder / "all"

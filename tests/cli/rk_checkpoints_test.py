@@ -406,6 +406,19 @@ class Checkpoints(Case):
         done = self.run_rk("run", app, "--input", "-", "--output", self.folder / "pipe", stdin=b"value\n1\n", code=USAGE)
         self.assertIn("pipe: checkpoints need an output that can be cut back to one", done.errors)
 
+    def test_a_file_that_the_folder_has_for_itself_is_nobody_elses(self):
+        rows, state, app = self.folder / "rows.csv", self.folder / "state", self.sums()
+        for name in ("letters", "data.mdb", "lock.mdb", "lock"):
+            for option in ("--output", "--dead-letters", "--summary"):
+                rows.write_text("value\n1\n")
+                options = {"--output": str(self.folder / "out"), option: str(state / name)}
+                done = self.run_rk("run", app, "--input", rows, "--checkpoints", state,
+                                   *(word for pair in options.items() for word in pair), code=IO)
+                self.assertIn("%s: is a file of the checkpoints in %s" % (state / name, state), done.errors)
+        (state / "letters").write_text("value\n1\n")
+        self.run_rk("run", app, "--input", state / "letters", "--output", self.folder / "out", "--checkpoints", state, code=IO)
+        self.assertEqual((state / "letters").read_text(), "value\n1\n")
+
     def test_a_folder_that_another_job_has_open_is_refused(self):
         app, rows = self.sums(), self.numbers(200)
         with open(self.folder / "errors", "wb") as errors:

@@ -57,6 +57,7 @@ class Help(Case):
                 done = subprocess.run([rk_command.RK, *map(str, command)], stdout=full, stderr=subprocess.PIPE, check=False,
                                       env=rk_command.environment())
             self.assertEqual(done.returncode, IO, command)
+            self.assertEqual(done.stderr.count(b"rk: standard output: "), 1, (command, done.stderr))
 
 
 class Init(Case):
@@ -387,8 +388,13 @@ class Codegen(Case):
             text = self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend).stdout.decode()
             self.assertIn("aggregate.rk.c", text)
             path = self.folder / backend
-            self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend, "-o", path, "--kernel", "aggregate")
+            only = [] if backend == "cpu" else ["--kernel", "aggregate"]
+            self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend, "-o", path, *only)
             self.assertIn("aggregate", path.read_text())
+
+    def test_one_kernel_of_a_source_for_the_cpu(self):
+        done = self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", "cpu", "--kernel", "aggregate", code=USAGE)
+        self.assertIn("--kernel is for cuda, opencl and metal", done.errors)
 
     def test_a_source_is_not_written_over(self):
         path = self.write("a.c", "RK_HANDLER(a)\n")

@@ -66,6 +66,21 @@ def wait_for_bytes(path):
         time.sleep(0.01)
 
 
+# Each sends the other a message when it drains: that of the second comes when the first has ended, and stays queued.
+CYCLE = """#include <ringkernel/kernel.h>
+RK_MESSAGE(hop, 1, (rk_i64, value))
+RK_ROUTE(back)
+RK_HANDLER(a, hop, msg, rk_none, self) { if (msg->value < 50) rk_send(RK_ARG, msg); }
+RK_ON_DRAIN(a, rk_none, self) { hop out = { 77 }; rk_send_to(RK_ARG, back, &out); }
+RK_HANDLER(b, hop, msg, rk_none, self) { (void)msg; }
+RK_ON_DRAIN(b, rk_none, self) { hop out = { 78 }; rk_send_to(RK_ARG, back, &out); }
+"""
+CYCLE_APP = """app: cycle
+kernels: { a: { source: cycle.rk.c }, b: { source: cycle.rk.c } }
+routes: [ input -> a, a -> output, a -> b: { route: back }, b -> a: { route: back } ]
+"""
+
+
 class Jobs(Case):
     def arguments(self, says):
         return [word for name, value in says.items() for word in ("--" + name, value)]
@@ -93,6 +108,13 @@ class Jobs(Case):
                         self.assertGreaterEqual(len(files["dead-letters"].read_text().splitlines()), letters)
                     if as_json and balanced is not None:
                         self.assertEqual(json.loads(done.stdout)["balanced"], balanced)
+
+    def test_messages_that_are_still_queued_are_told_and_come_before_what_cannot_be_written(self):
+        self.write("cycle.rk.c", CYCLE)
+        app = self.write("cycle.yaml", CYCLE_APP)
+        for files in ((), ("--output", FULL), ("--summary", FULL)):
+            done = self.run_rk("run", app, "--input", "-", *files, stdin=HEAD + GOOD, code=UNBALANCED)
+            self.assertIn("1 messages were lost or are still queued", done.errors)
 
     def test_a_damaged_input_and_a_kernel_that_fails(self):
         app = self.app(APP, MIXED, "mixed.rk.c")
