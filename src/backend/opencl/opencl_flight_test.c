@@ -93,6 +93,11 @@ static void one_that_finds_no_memory_leaves_the_others_theirs(void **state)
     mock->failing = "clCreateBuffer";
     assert_int_equal(rk_activate(runtime, large), RK_OUT_OF_MEMORY);
     mock->failing = 0;
+    const rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    for (rk_u32 i = 0; i < RK_OPENCL_FLIGHTS; i++) {
+        assert_true(cl->flight[i].up.room > 0);
+        assert_true(cl->flight[i].down.room > 0);
+    }
     const rk_u32 before = launches();
     send_one(kernel);
     AWAIT(launches() > before);
