@@ -128,7 +128,7 @@ typedef struct rk_opencl_runtime {
     rk_opencl_flight flight[RK_OPENCL_FLIGHTS];
     rk_u32 in_air;    /* flights; atomic, as others ask whether to wake who waits for one */
     rk_u32 slices;    /* departed so far */
-    rk_u32 tells;     /* a launch was seen to run: the driver tells when one has begun */
+    rk_u32 tells;     /* atomic: a launch was seen to run: the driver tells when one has begun */
     rk_u64 landed_ns; /* when the last one ended */
     /* opencl_share.c */
     rk_u32 shares; /* the arena and what travels are both sides' */

@@ -168,8 +168,8 @@ static void listen(rk_opencl_runtime *cl)
 static int has_begun(rk_opencl_runtime *cl, const rk_opencl_flight *f)
 {
     const rk_i32 stage = rk_opencl_stage(cl, f->ended);
-    if (stage == RK_CL_RUNNING) cl->tells = 1;
-    return stage <= RK_CL_RUNNING || !cl->tells;
+    if (stage == RK_CL_RUNNING) rk_atomic_set_u32(&cl->tells, 1);
+    return stage <= RK_CL_RUNNING || !rk_atomic_u32(&cl->tells);
 }
 
 /* Until the oldest flight has landed, or another may depart. The device is lent to nobody meanwhile. However long a

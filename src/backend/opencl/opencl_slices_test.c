@@ -155,14 +155,7 @@ static void a_launch_that_fails_loses_the_device_and_fails_its_kernels(void **st
 }
 
 /* Whether a launch of this runtime was seen to run. */
-static int driver_tells(void)
-{
-    rk_opencl_runtime *cl = rk_opencl_of(runtime);
-    pthread_mutex_lock(&cl->device_lock);
-    const int tells = cl->tells != 0;
-    pthread_mutex_unlock(&cl->device_lock);
-    return tells;
-}
+static int driver_tells(void) { return rk_atomic_u32(&rk_opencl_of(runtime)->tells) != 0; }
 
 static void a_launch_that_never_starts_loses_the_device_of_a_driver_that_tells(void **state)
 {
