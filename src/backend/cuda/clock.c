@@ -9,10 +9,9 @@
 #include "cuda.h"
 
 #define ROUNDS 24u
-#define ANSWERS 16u             /* the word of the first; word 0: how many questions were asked */
-#define ALL_ASKED 0x7fffffffull /* a probe that starts late finds every question asked, and ends */
-#define DRIFT_SEEN_NS \
-    RK_MILLISECONDS(500) /* between two settings that tell it: over less, readings are off by as much */
+#define ANSWERS 16u                        /* the word of the first; word 0: how many questions were asked */
+#define ALL_ASKED 0x7fffffffull            /* a probe that starts late finds every question asked, and ends */
+#define DRIFT_SEEN_NS RK_MILLISECONDS(500) /* between two settings, for readings to tell it */
 #define DRIFT_UNKNOWN_NS 100000u /* a second, until a second answer tells: more than crystals are off */
 
 /* RK_TIMED_OUT: the one before has not started yet. */

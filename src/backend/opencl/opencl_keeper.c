@@ -165,7 +165,7 @@ static void listen(rk_opencl_runtime *cl)
 
 /* Has the launch of the oldest flight begun? A driver that was never seen to tell is believed to begin a launch once its
  * turn has come: NVIDIA's tells that it was submitted, and then that it has ended. */
-static int has_begun(rk_opencl_runtime *cl, const rk_opencl_flight *f)
+static int counts_as_begun(rk_opencl_runtime *cl, const rk_opencl_flight *f)
 {
     const rk_i32 stage = rk_opencl_stage(cl, f->ended);
     if (stage == RK_CL_RUNNING) rk_atomic_set_u32(&cl->tells, 1);
@@ -188,7 +188,7 @@ static rk_opencl_served *await_flight(rk_opencl_runtime *cl)
         if (more) return more;
         rk_opencl_lend(cl);
         status = rk_opencl_doze(cl, f->came, seen, cl->patience_ns);
-        if (has_begun(cl, f)) moved_ns = rk_monotonic_ns();
+        if (counts_as_begun(cl, f)) moved_ns = rk_monotonic_ns();
         if (rk_monotonic_ns() - moved_ns >= cl->patience_ns)
             rk_opencl_lose(cl, "the driver took a launch and never started it");
         rk_opencl_retake(cl);
@@ -314,7 +314,7 @@ void rk_opencl_ring_parked(rk_runtime *runtime)
 static rk_u64 running_slice(rk_opencl_runtime *cl, const rk_opencl_served *served)
 {
     const rk_opencl_flight *f = rk_opencl_oldest(cl);
-    const int runs = f && f->served == served && f->ended && has_begun(cl, f) &&
+    const int runs = f && f->served == served && f->ended && counts_as_begun(cl, f) &&
                      rk_opencl_stage(cl, f->ended) > RK_CL_COMPLETE;
     return runs ? f->slice : 0;
 }
