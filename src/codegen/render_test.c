@@ -132,6 +132,22 @@ static void a_unit_of_one_opencl_kernel_knows_the_barrier_of_its_groups(void **s
     assert_has_not("RK_UNIT_BARRIER");
 }
 
+static void an_opencl_unit_has_all_threads_meet_behind_a_handler_without_regions(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        render("opencl", "wide",
+               "RK_HANDLER(wide, mark, msg, counter, self, .width = RK_BLOCK) { RK_ONCE self->marks++; }\n"
+               "RK_HANDLER(wide, fill, msg, counter, self, .width = RK_BLOCK) { RK_PARALLEL(i, 9) "
+               "self->at[i]++; }\n"),
+        RK_OK);
+    const char *mark = strstr(unit, "rk_handle_wide_mark("), *fill = strstr(unit, "rk_handle_wide_fill(");
+    assert_true(mark != NULL && fill != NULL && mark < fill);
+    const char *meets = strstr(mark, "RK_UNIT_BARRIER();\n            return;");
+    assert_true(meets != NULL && meets < fill);
+    assert_null(strstr(fill, "RK_UNIT_BARRIER();"));
+}
+
 static void the_unit_of_the_cpu_is_the_module(void **state)
 {
     (void)state;
@@ -199,6 +215,8 @@ static void what_is_no_kernel_is_refused_with_its_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(an_opencl_unit_has_all_threads_meet_behind_a_handler_without_regions,
+                                  forget),
         cmocka_unit_test_teardown(a_device_unit_dispatches_each_message_of_each_kernel, forget),
         cmocka_unit_test_teardown(cuda_gets_handlers_also_where_they_are_called, forget),
         cmocka_unit_test_teardown(opencl_gets_the_same_unit_as_cuda, forget),
