@@ -21,7 +21,7 @@ gpu-check: ## on a machine with a GPU and the CUDA toolkit: build and run what p
 gpu-bench: ## on such a machine: measure the CUDA backend beside bare programs; SAVE=FOLDER keeps raw results
 	@scripts/gpu-bench $(if $(SAVE),--save $(SAVE)) $(if $(ONLY),--only '$(ONLY)')
 
-gpu-patterns: ## and the patterns: PageRank beside a launch for each step, inference, building blocks
+gpu-patterns: ## and the patterns: PageRank beside a launch for each step, inference, building blocks, stealing
 	@scripts/gpu-patterns $(if $(SAVE),--save $(SAVE)) $(if $(ONLY),--only '$(ONLY)')
 
 bench-setup: ## install what only the benchmarks need

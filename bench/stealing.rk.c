@@ -4,7 +4,12 @@
 #include "stealing.rk.h"
 
 #define RK_STEAL_QUEUE 4096u
+#define RK_STEAL_BATCH 24u
 #include <ringkernel/pattern/steal.h>
+
+/* Of a turn of the hook: words to others, and a report. */
+#define WORDS 8u
+#define SENDS (WORDS + 1u)
 
 RK_ROUTE(report)
 
@@ -13,13 +18,13 @@ typedef struct hauler {
     rk_u64 count, sum, noise;
 } hauler;
 
-RK_HANDLER(hauling, steal_too, msg, hauler, self, .state = RK_PER_SHARD, .max_sends = 4)
+RK_HANDLER(hauling, steal_too, msg, hauler, self, .state = RK_PER_SHARD, .max_sends = SENDS)
 {
     rk_steal_begin(&self->steal, rk_shard_number(), rk_shard_count());
     rk_wake_at(RK_ARG, rk_now_ns());
 }
 
-RK_HANDLER(hauling, haul, msg, hauler, self, .state = RK_PER_SHARD, .max_sends = 4)
+RK_HANDLER(hauling, haul, msg, hauler, self, .state = RK_PER_SHARD, .max_sends = SENDS)
 {
     for (rk_u32 i = 0; i < msg->count; i++) {
         rk_task t = { { msg->first + i, msg->rounds } };
@@ -28,7 +33,7 @@ RK_HANDLER(hauling, haul, msg, hauler, self, .state = RK_PER_SHARD, .max_sends =
     rk_wake_at(RK_ARG, rk_now_ns());
 }
 
-RK_HANDLER(hauling, rk_steal_word, word, hauler, self, .state = RK_PER_SHARD, .max_sends = 4)
+RK_HANDLER(hauling, rk_steal_word, word, hauler, self, .state = RK_PER_SHARD, .max_sends = SENDS)
 {
     rk_steal_hear(&self->steal, word);
     rk_wake_at(RK_ARG, rk_now_ns());
@@ -48,7 +53,7 @@ RK_ON_TIMER(hauling, hauler, self)
     rk_task t;
     rk_steal_word w;
     for (rk_u32 n = 0; n < 2u && rk_steal_pop(&self->steal, &t); n++) do_task(self, &t);
-    for (rk_u32 n = 0; n < 8u && rk_steal_next(&self->steal, &w); n++) {
+    for (rk_u32 n = 0; n < WORDS && rk_steal_next(&self->steal, &w); n++) {
         rk_send_options to = RK_SEND_DEFAULTS;
         to.target = w.to;
         rk_send_with(RK_ARG, &w, &to);

@@ -24,14 +24,14 @@ set_target_properties(gpu_raw PROPERTIES IMPORTED_LOCATION ${gpu_raw} IMPORTED_N
 add_dependencies(gpu_raw gpu_raw_built)
 
 file(GLOB gpu_sources CONFIGURE_DEPENDS ${gpu_folder}/*.c)
-list(FILTER gpu_sources EXCLUDE REGEX "(\\.rk|/primitives_device)\\.c$")
+list(FILTER gpu_sources EXCLUDE REGEX "(\\.rk|_device)\\.c$")
 add_executable(gpu_bench EXCLUDE_FROM_ALL ${gpu_sources} ${PROJECT_SOURCE_DIR}/bench/peer/manifest.c)
 set_target_properties(gpu_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
 target_compile_definitions(gpu_bench PRIVATE RK_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 target_link_libraries(gpu_bench PRIVATE ringkernel_static gpu_raw Threads::Threads ${CMAKE_DL_LIBS} m)
 ringkernel_add_kernels(gpu_bench ${gpu_folder}/gpu_bench.rk.c)
 
-# --- the patterns on a GPU, for scripts/gpu-patterns: PageRank beside one launch for each step, and the building blocks ------
+# --- the patterns on a GPU, for scripts/gpu-patterns: PageRank beside one launch for each step, building blocks, stealing ------
 set(gpu_steps ${PROJECT_BINARY_DIR}/bench/pagerank_steps)
 add_custom_command(OUTPUT ${gpu_steps}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/bench
@@ -39,12 +39,15 @@ add_custom_command(OUTPUT ${gpu_steps}
     DEPENDS ${gpu_folder}/pagerank_steps.cu
     COMMENT "Building PageRank with a launch for each step" VERBATIM)
 add_custom_target(gpu_patterns DEPENDS ${gpu_steps})
-add_executable(primitives_device EXCLUDE_FROM_ALL ${gpu_folder}/primitives_device.c)
-set_target_properties(primitives_device PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
-target_include_directories(primitives_device PRIVATE ${PROJECT_SOURCE_DIR}/bench)
-target_link_libraries(primitives_device PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
-ringkernel_add_kernels(primitives_device ${PROJECT_SOURCE_DIR}/bench/primitives.rk.c)
-add_dependencies(gpu_patterns primitives_device gpu_bench)
+foreach(name primitives stealing)
+    add_executable(${name}_device EXCLUDE_FROM_ALL ${gpu_folder}/${name}_device.c)
+    set_target_properties(${name}_device PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+    target_include_directories(${name}_device PRIVATE ${PROJECT_SOURCE_DIR}/bench)
+    target_link_libraries(${name}_device PRIVATE ringkernel_static Threads::Threads ${CMAKE_DL_LIBS})
+    ringkernel_add_kernels(${name}_device ${PROJECT_SOURCE_DIR}/bench/${name}.rk.c)
+    add_dependencies(gpu_patterns ${name}_device)
+endforeach()
+add_dependencies(gpu_patterns gpu_bench)
 foreach(program app_pagerank example_inference)
     if(TARGET ${program})
         add_dependencies(gpu_patterns ${program})

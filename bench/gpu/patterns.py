@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """What the patterns cost on a GPU: PageRank in supersteps beside one launch for each, inference by batch size, the building blocks beside
-their naive forms, and the power of shards that have nothing to do.
+their naive forms, work stealing beside static placement, and the power of shards that have nothing to do.
 
-    patterns.py [--save FOLDER] [--only pagerank|inference|primitives|power] [--backend cuda|cpu] [--rounds N]
+    patterns.py [--save FOLDER] [--only pagerank|inference|primitives|stealing|power] [--backend cuda|cpu] [--rounds N]
 
 Builds the preset `gpu` with RK_GPU_BENCH and runs the programs of bench/gpu and of the examples; ends with a table of each. --save keeps
 patterns-DATE.json: a manifest, every round and the medians. The ranks of both sides must be the same bytes, and accounts balance, or the
@@ -155,6 +155,24 @@ def primitives(_folder, backend, _rounds):
     return rows
 
 
+# ------------------------------------------------------------------------------------------- work stealing
+
+
+def stealing(_folder, backend, _rounds):
+    said = run(BUILD / "bench/stealing_device", backend)
+    rows = [json.loads(line) for line in said.splitlines()] if said else []
+    say("\nWork stealing beside static placement; the limit is an even load")
+    for row in rows:
+        static, stealing_, task = (statistics.median(row[by]) for by in ("static", "stealing", "one_task"))
+        best = task * -(-row["tasks"] // row["shards"])  # whole tasks, evenly placed
+        row |= {"ratio": static / stealing_, "limit": static / best}
+        if not row["balanced"]:
+            fail(f"stealing: {row['shards']} shards, {row['percent']} %: tasks are missing")
+        say(f"{row['shards']:3} shards, {row['percent']:3} % at one: static {static * 1e3:8.3f} ms, stealing {stealing_ * 1e3:8.3f} ms, "
+            f"ratio {row['ratio']:6.2f}, limit {row['limit']:6.2f}, one task {task * 1e6:.1f} µs")
+    return rows
+
+
 # ------------------------------------------------------------------------------------------- power
 
 
@@ -187,7 +205,7 @@ def power(_folder, backend, rounds):
     return rows
 
 
-PARTS = {"pagerank": pagerank, "inference": inference, "primitives": primitives, "power": power}
+PARTS = {"pagerank": pagerank, "inference": inference, "primitives": primitives, "stealing": stealing, "power": power}
 
 
 def main():
