@@ -17,6 +17,9 @@ RK_MESSAGE(start, 52, (rk_u32, vertices))
 RK_MESSAGE(shares, 53, (rk_u64, amount, SHARES), (rk_u32, node, SHARES), RK_SUPERSTEP_MEMBERS,
            (rk_u32, count))
 
+/* From a part to itself: go on, in this step. */
+RK_MESSAGE(turn, 55, (rk_u32, step))
+
 /* The result: the rank of vertex `node`, and the last step. */
 RK_MESSAGE(ranked, 54, (rk_u64, rank_billionths), (rk_u32, node), (rk_u32, steps))
 
