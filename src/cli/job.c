@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "interrupt.h"
 #include "progress.h"
 #include "topic_lags.h"
 
@@ -80,15 +81,61 @@ static bool letters_are_here(job *j)
     return true;
 }
 
+/* What a drain has told so far. Messages that go round may do so for ever, and that is progress: whoever waits must hear of it. */
+typedef struct drain_news {
+    rk_u64 begun_ns, told_s; /* told_s: 0 if nothing was told */
+    rk_u64 *handled;         /* by each kernel when it began */
+} drain_news;
+
+static void begin_news(const job *j, drain_news *news)
+{
+    news->begun_ns = job_now_ns();
+    news->told_s = 0;
+    news->handled = command_allocate(j->app.file->kernels_count * sizeof *news->handled);
+    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
+        rk_kernel_info info;
+        rk_status status = rk_kernel_information(j->runtime, j->kernels[i].handle, &info);
+        news->handled[i] = status == RK_OK ? info.processed : 0;
+    }
+}
+
+/* After the patience, and each time that it has lasted twice as long again. */
+static void tell_news(const job *j, drain_news *news)
+{
+    rk_u64 seconds = (job_now_ns() - news->begun_ns) / RK_SECONDS(1), busiest = 0;
+    if (seconds < (news->told_s ? 2 * news->told_s : j->patience_s)) return;
+    rk_kernel_info info, of_busiest = { .id = "" };
+    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
+        if (rk_kernel_information(j->runtime, j->kernels[i].handle, &info) != RK_OK ||
+            info.processed - news->handled[i] <= busiest)
+            continue;
+        busiest = info.processed - news->handled[i];
+        of_busiest = info;
+    }
+    news->told_s = seconds;
+    if (busiest)
+        command_error(
+            "still draining, %" PRIu64 " s after the end of the input: kernel '%s' has handled %" PRIu64
+            " messages since; if its routes lead round, that may have no end (Ctrl-C%s ends this at once, "
+            "without "
+            "an account)",
+            (uint64_t)seconds, of_busiest.id, (uint64_t)busiest, interrupt_asked() ? "" : ", twice,");
+}
+
 int job_drain(job *j)
 {
     rk_u32 count = j->app.file->kernels_count;
     rk_kernel *handles = command_allocate(count * sizeof *handles);
     for (rk_u32 i = 0; i < count; i++) handles[i] = j->kernels[i].handle;
     j->draining = true;
+    drain_news news;
+    begin_news(j, &news);
     rk_status status = RK_TIMED_OUT;
-    while (status == RK_TIMED_OUT && job_watch(j))
+    while (status == RK_TIMED_OUT && job_watch(j)) {
+        tell_news(j, &news);
         status = rk_drain(j->runtime, handles, count, JOB_SLICE_NS);
+    }
+    free(news.handled);
     free(handles);
     if (status != RK_OK && !j->stuck && !j->failed) {
         command_error_text("the kernels can't be drained", rk_error_text());

@@ -30,6 +30,11 @@ RK_HANDLER(stuck, number, msg, rk_none, self)
 }
 """
 
+ROUND = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_HANDLER(round, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+
 DIVERGENT = """#include <ringkernel/kernel.h>
 RK_MESSAGE(number, 1, (rk_i64, value))
 RK_HANDLER(pass, number, msg, rk_none, self) { rk_forward(RK_ARG); }
@@ -775,6 +780,26 @@ class Signals(Case):
         self.assertLess(time.monotonic() - begun, 2 * rk_command.SLOW)
         self.assertIn(b"stopped at once", job.stderr.read())
         for pipe in (job.stdin, job.stdout, job.stderr):
+            pipe.close()
+
+    def test_messages_that_go_round_for_ever_are_told_of(self):
+        app = self.app("app: a\nkernels: { round: { source: k.rk.c, send_deadline_ns: 1000000000 } }\nroutes: [input -> round, round -> round]\n",
+                       ROUND, "k.rk.c")
+        job = start("run", app, "--input", "-", "--patience", "1")
+        job.stdin.write(b"value\n1\n")
+        job.stdin.close()
+        told = job.stderr.readline()
+        while told and b"still draining" not in told:  # that the routes lead round was told at the beginning
+            told = job.stderr.readline()
+        self.assertRegex(told, rb"still draining, \d+ s after the end of the input: kernel 'round' has handled \d+ messages since")
+        self.assertIn(b"(Ctrl-C, twice, ends this at once", told)
+        job.send_signal(signal.SIGINT)
+        while told and b"(Ctrl-C ends this at once" not in told:
+            told = job.stderr.readline()
+        self.assertTrue(told)
+        job.send_signal(signal.SIGINT)
+        self.assertEqual(job.wait(30), rk_command.INTERRUPTED)
+        for pipe in (job.stdout, job.stderr):
             pipe.close()
 
 
