@@ -122,7 +122,7 @@ static void reduce_side_by_side(contract *c, const char *kernel, rk_u32 threads,
 
 static void groups_of_a_block_reduce_side_by_side(contract *c)
 {
-    static const rk_u32 of_warps[] = { 1, 31, 32, 64, 96, 896 }, of_threads[] = { 1, 31, 32, 33, 256 };
+    static const rk_u32 of_warps[] = { 1, 31, 32, 64, 96, 896 }, of_threads[] = { 1, 31, 32, 33, 224 };
     for (size_t i = 0; i < sizeof of_warps / sizeof *of_warps; i++)
         reduce_side_by_side(c, "reduce_by_warps", of_warps[i], 64);
     for (size_t i = 0; i < sizeof of_threads / sizeof *of_threads; i++)
