@@ -284,7 +284,7 @@ if(TARGET emulated_cuda AND NOT RK_SANITIZE)
     set(emulated_hanging_variants "cuda-persistent,cuda-slices")
     # Of all, which pass there but for a few that wait for more than it is good for, those that say most for the time that they take.
     foreach(suite queues routes requests snapshot checkpoint together leaving timers relaunch supersteps drain expiry deduplication
-                  bands payload_relaunch dead_letters supervision hanging barriers state)
+                  bands payload_relaunch dead_letters supervision hanging barriers state pagerank crew stealing gathering)
         set(name emulated_${suite})
         rk_can_build(can_build ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c)
         if(NOT can_build)

@@ -164,8 +164,8 @@ def stealing(_folder, backend, _rounds):
     say("\nWork stealing beside static placement; the limit is an even load")
     for row in rows:
         static, stealing_, task = (statistics.median(row[by]) for by in ("static", "stealing", "one_task"))
-        best = task * -(-row["tasks"] // row["shards"])  # whole tasks, evenly placed
-        row |= {"ratio": static / stealing_, "limit": static / best}
+        placed, even = (-(-row["tasks"] * part // whole) for part, whole in ((row["percent"], 100), (1, row["shards"])))
+        row |= {"ratio": static / stealing_, "limit": max(placed, even) / even}  # by tasks of the fullest shard
         if not row["balanced"]:
             fail(f"stealing: {row['shards']} shards, {row['percent']} %: tasks are missing")
         say(f"{row['shards']:3} shards, {row['percent']:3} % at one: static {static * 1e3:8.3f} ms, stealing {stealing_ * 1e3:8.3f} ms, "

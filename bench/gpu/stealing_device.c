@@ -71,7 +71,7 @@ static double haul_all(rk_kernel kernel, rk_u32 shards, rk_u32 tasks, rk_u32 at_
 static void print_rounds(const char *name, const double *seconds)
 {
     printf("\"%s\":[", name);
-    for (rk_u32 r = 0; r < ROUNDS; r++) printf("%s%.6f", r ? "," : "", seconds[r]);
+    for (rk_u32 r = 0; r < ROUNDS; r++) printf("%s%.9f", r ? "," : "", seconds[r]);
     printf("],");
 }
 

@@ -47,8 +47,7 @@ typedef struct part {
     rk_u32 edges, bundles, refused;
     rk_u32 vertices, here; /* of the graph; of this part */
     rk_u32 does, to, at;   /* sending: part, and bundle of its list + 1; reporting: vertex */
-    rk_u32 has_turn;       /* a `turn` is on its way */
-    rk_u32 counts, begins; /* what one thread has found out, for all: the shares count; a step begins */
+    rk_u32 counts, begins; /* what one thread has found out, for all: the message counts; a step begins */
     rk_u32 list[PARTS];    /* first bundle to a part, + 1 */
     bundle bundle[BUNDLES];
     rk_u64 rank[VERTICES];
@@ -57,10 +56,9 @@ typedef struct part {
     rk_u32 degree[VERTICES];   /* its edges */
 } part;
 
+/* One more `turn` than is needed does nothing: it is of an earlier step, or finds nothing to do. */
 RK_FN void take_turn(RK_CTX, RK_GLOBAL part *self)
 {
-    if (self->has_turn) return;
-    self->has_turn = 1;
     rk_send_options to = RK_SEND_DEFAULTS;
     turn again = { self->steps.step };
     to.target = rk_shard_number();
@@ -105,6 +103,10 @@ RK_FN void begin(RK_CTX, RK_GLOBAL part *self, rk_u32 vertices)
     rk_u32 me = rk_shard_number(), parts = rk_shard_count();
     rk_u32 here = vertices / parts + (me < vertices % parts);
     if (vertices == 0 && !self->refused) return; /* nothing to rank */
+    if (self->vertices) {                        /* handled again, after a crash */
+        take_turn(RK_ARG, self);
+        return;
+    }
     if (self->refused || here > VERTICES || rk_superstep_begin(&self->steps, me, parts) != RK_OK) {
         rk_fail(RK_ARG, incomplete);
         return;
@@ -134,7 +136,7 @@ RK_HANDLER(rank, rk_step_end, end, part, self, .width = RK_BLOCK, .threads = THR
 {
     RK_ONCE {
         rk_superstep_arrive(&self->steps, end);
-        if (rk_superstep_is_complete(&self->steps)) take_turn(RK_ARG, self);
+        if (self->does == WAITS && rk_superstep_is_complete(&self->steps)) take_turn(RK_ARG, self);
     }
 }
 
@@ -171,10 +173,11 @@ RK_FN void rank_vertices(RK_CTX, RK_GLOBAL part *self, rk_u32 v, rk_u32 threads)
 }
 
 /* A step begins, when all of the one before has come. */
-RK_FN void begin_step(RK_CTX, RK_GLOBAL part *self)
+RK_FN void begin_step(RK_CTX, RK_GLOBAL part *self, rk_u32 of_step)
 {
     RK_PARALLEL(once, 1) {
-        self->begins = self->does == WAITS && rk_superstep_next(&self->steps);
+        self->counts = of_step == self->steps.step;
+        self->begins = self->counts && self->does == WAITS && rk_superstep_next(&self->steps);
         if (self->begins) self->loose = self->changed = 0;
     }
     const rk_u32 threads = self->begins ? rk_threads() : 0;
@@ -211,8 +214,8 @@ RK_FN void send_one(RK_CTX, RK_GLOBAL part *self, RK_LOCAL shares *filled)
  * no condition where they needn't: a compiler that makes loops of them copies all that is behind one that does.) */
 RK_FN void send_some(RK_CTX, RK_GLOBAL part *self, RK_LOCAL shares *out)
 {
-    for (rk_u32 sent = 0; sent < SLICE && self->does == SENDS && self->to < self->steps.participants;
-         sent++) {
+    for (rk_u32 sent = 0;
+         sent < SLICE && self->counts && self->does == SENDS && self->to < self->steps.participants; sent++) {
         RK_GLOBAL const bundle *b = &self->bundle[self->at ? self->at - 1u : 0];
         const rk_u32 count = self->at ? b->count : 0;
         RK_PARALLEL(i, SHARES) {
@@ -240,7 +243,6 @@ RK_FN void report_some(RK_CTX, RK_GLOBAL part *self)
 /* What a turn leaves to the next one. */
 RK_FN void go_on(RK_CTX, RK_GLOBAL part *self)
 {
-    self->has_turn = 0;
     if (self->does == SENDS && self->to == self->steps.participants) self->does = WAITS;
     if (self->does == REPORTS ? self->at < self->here
                               : self->does == SENDS || rk_superstep_is_complete(&self->steps))
@@ -251,10 +253,10 @@ RK_HANDLER(rank, turn, msg, part, self, .width = RK_BLOCK, .threads = THREADS, .
            .max_sends = SLICE + 1u, .shared = sizeof(shares))
 {
     RK_SHARED(shares, out, 1);
-    begin_step(RK_ARG, self);
+    begin_step(RK_ARG, self, msg->step);
     send_some(RK_ARG, self, out);
     RK_PARALLEL(once, 1) {
-        if (self->does == REPORTS) report_some(RK_ARG, self);
-        go_on(RK_ARG, self);
+        if (self->counts && self->does == REPORTS) report_some(RK_ARG, self);
+        if (self->counts) go_on(RK_ARG, self);
     }
 }

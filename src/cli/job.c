@@ -84,42 +84,52 @@ static bool letters_are_here(job *j)
 /* What a drain has told so far. Messages that go round may do so for ever, and that is progress: whoever waits must hear of it. */
 typedef struct drain_news {
     rk_u64 begun_ns, told_s; /* told_s: 0 if nothing was told */
-    rk_u64 *handled;         /* by each kernel when it began */
+    rk_u64 *handled;         /* by each kernel when that was told, or it began */
 } drain_news;
+
+/* How many messages the kernel has handled since the last time that this was asked. */
+static rk_u64 handled_since(const job *j, drain_news *news, rk_u32 i)
+{
+    rk_kernel_info info;
+    if (rk_kernel_information(j->runtime, j->kernels[i].handle, &info) != RK_OK) return 0;
+    rk_u64 since = info.processed - news->handled[i];
+    news->handled[i] = info.processed;
+    return since;
+}
 
 static void begin_news(const job *j, drain_news *news)
 {
+    rk_u32 count = j->app.file->kernels_count;
     news->begun_ns = job_now_ns();
     news->told_s = 0;
-    news->handled = command_allocate(j->app.file->kernels_count * sizeof *news->handled);
-    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
-        rk_kernel_info info;
-        rk_status status = rk_kernel_information(j->runtime, j->kernels[i].handle, &info);
-        news->handled[i] = status == RK_OK ? info.processed : 0;
-    }
+    news->handled = command_allocate(count * sizeof *news->handled);
+    for (rk_u32 i = 0; i < count; i++) news->handled[i] = 0;
+    for (rk_u32 i = 0; i < count; i++) (void)handled_since(j, news, i);
 }
 
-/* After the patience, and each time that it has lasted twice as long again. */
-static void tell_news(const job *j, drain_news *news)
+/* After the patience, and each time that it has lasted twice as long again; not while the output's reader is waited for. */
+static void tell_news(job *j, drain_news *news)
 {
-    rk_u64 seconds = (job_now_ns() - news->begun_ns) / RK_SECONDS(1), busiest = 0;
-    if (seconds < (news->told_s ? 2 * news->told_s : j->patience_s)) return;
-    rk_kernel_info info, of_busiest = { .id = "" };
+    rk_u64 seconds = (job_now_ns() - news->begun_ns) / RK_SECONDS(1), most = 0;
+    rk_u32 busiest = 0;
+    if (seconds < (news->told_s ? 2 * news->told_s : j->patience_s) ||
+        atomic_load_explicit(&j->to.busy, memory_order_relaxed))
+        return;
     for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
-        if (rk_kernel_information(j->runtime, j->kernels[i].handle, &info) != RK_OK ||
-            info.processed - news->handled[i] <= busiest)
-            continue;
-        busiest = info.processed - news->handled[i];
-        of_busiest = info;
+        rk_u64 since = handled_since(j, news, i);
+        if (since <= most) continue;
+        most = since;
+        busiest = i;
     }
-    news->told_s = seconds;
-    if (busiest)
+    if (most)
         command_error(
             "still draining, %" PRIu64 " s after the end of the input: kernel '%s' has handled %" PRIu64
-            " messages since; if its routes lead round, that may have no end (Ctrl-C%s ends this at once, "
+            " messages %s; if its routes lead round, that may have no end (Ctrl-C%s ends this at once, "
             "without "
             "an account)",
-            (uint64_t)seconds, of_busiest.id, (uint64_t)busiest, interrupt_asked() ? "" : ", twice,");
+            (uint64_t)seconds, j->app.file->kernels[busiest].name, (uint64_t)most,
+            news->told_s ? "since this was said last" : "since then", interrupt_asked() ? "" : ", twice,");
+    news->told_s = seconds ? seconds : 1;
 }
 
 int job_drain(job *j)

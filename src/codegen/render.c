@@ -15,22 +15,8 @@ static bool is_wanted(const rk_source_kernel *kernel, const char *wanted)
     return wanted == NULL || rk_slice_is(kernel->name, wanted);
 }
 
-/* Does the handler's own text end in a region, behind which all threads meet? */
-static bool ends_in_region(const rk_scan *scan, const rk_source_declaration *d)
-{
-    bool ends = false;
-    for (size_t i = d->body; i < d->body_end; i++) {
-        const rk_token *token = &scan->tokens.token[i];
-        if (rk_token_is(token, "RK_PARALLEL") || rk_token_is(token, "RK_THREADS"))
-            ends = true;
-        else if (rk_token_is(token, "RK_ONCE"))
-            ends = false;
-    }
-    return ends;
-}
-
 /* A case for each message of a kernel. Falls out of the switch when the type is none of them. `meets`: all threads meet
- * behind a handler that doesn't end in a region (see render_barrier). */
+ * behind each handler (see render_barrier). */
 static void render_types(rk_text_buffer *out, const rk_scan *scan, const rk_source_kernel *kernel, bool meets)
 {
     rk_text_print(out, "        switch (rk_ctx->header->type) {\n");
@@ -47,8 +33,7 @@ static void render_types(rk_text_buffer *out, const rk_scan *scan, const rk_sour
         rk_text_print(
             out,
             ",\n                (RK_GLOBAL rk_state_of_%.*s_%.*s *)rk_ctx->state);\n%s            return;\n",
-            SHOWN(kernel->name), SHOWN(type),
-            meets && !ends_in_region(scan, d) ? "            RK_UNIT_BARRIER();\n" : "");
+            SHOWN(kernel->name), SHOWN(type), meets ? "            RK_UNIT_BARRIER();\n" : "");
     }
     rk_text_print(out, "        default: break;\n        }\n        break;\n");
 }
@@ -143,8 +128,8 @@ static const char *run_of(const rk_source_kernel *kernel)
 
 /* A unit of one kernel says what the barrier of its groups is. OpenCL C needs that: PoCL takes minutes
  * over handlers in which every barrier hangs on the width that the block happens to have, and a barrier
- * that only one thread would reach is none. There is one behind a handler that doesn't end in a region, too: where what
- * RK_ONCE says is the last thing before ways that meet at different barriers, PoCL (3.1) had all threads go the way
+ * that only one thread would reach is none. There is one behind each handler, too: where what RK_ONCE says is the last
+ * thing before ways that meet at different barriers, PoCL (3.1) had all threads go the way
  * of the first one, and do it each. */
 static void render_barrier(rk_text_buffer *out, const rk_kernel_list *list, const char *wanted)
 {

@@ -242,6 +242,42 @@ static void failures_that_are_older_than_the_window_do_not_count(void **state)
     assert_int_equal(breaker.state, RK_BREAKER_OPEN);
 }
 
+static void another_window_or_an_earlier_clock_forgets_what_was_before(void **state)
+{
+    (void)state;
+    rk_breaker_rule rule = { .failures = 3, .window_ns = RK_SECONDS(1), .open_ns = RK_SECONDS(1) };
+    now = RK_SECONDS(864000);
+    call(rule, 0);
+    rule.window_ns = RK_SECONDS(60); /* as a relaunch may say */
+    for (rk_u32 i = 0; i < 10; i++) {
+        call(rule, 0);
+        now += RK_SECONDS(61);
+    }
+    assert_int_equal(breaker.state, RK_BREAKER_CLOSED);
+    now = RK_SECONDS(100); /* as after a restart of the machine */
+    for (rk_u32 i = 0; i < 10; i++) {
+        call(rule, 0);
+        now += RK_SECONDS(61);
+    }
+    assert_int_equal(breaker.state, RK_BREAKER_CLOSED);
+}
+
+static void failures_of_a_window_that_was_given_up_are_not_taken_away_twice(void **state)
+{
+    (void)state;
+    rk_breaker_rule rule = { .failures = 3, .window_ns = RK_SECONDS(16), .open_ns = RK_SECONDS(1) };
+    call(rule, 0);
+    call(rule, 0);
+    rule.window_ns = 0;
+    call(rule, 1);
+    rule.window_ns = RK_SECONDS(16);
+    now += RK_SECONDS(10);
+    call(rule, 1);
+    now += RK_SECONDS(8);
+    call(rule, 0);
+    assert_int_equal(breaker.state, RK_BREAKER_CLOSED);
+}
+
 static void the_rate_counts_once_there_were_enough_calls(void **state)
 {
     (void)state;
@@ -301,6 +337,10 @@ int main(void)
         cmocka_unit_test_setup(one_that_opens_for_good_stays_open, given_a_fresh_breaker),
         cmocka_unit_test_setup(failures_that_are_older_than_the_window_do_not_count, given_a_fresh_breaker),
         cmocka_unit_test_setup(the_rate_counts_once_there_were_enough_calls, given_a_fresh_breaker),
+        cmocka_unit_test_setup(another_window_or_an_earlier_clock_forgets_what_was_before,
+                               given_a_fresh_breaker),
+        cmocka_unit_test_setup(failures_of_a_window_that_was_given_up_are_not_taken_away_twice,
+                               given_a_fresh_breaker),
         cmocka_unit_test_setup(the_window_has_the_outcomes_of_its_time_and_no_others, given_a_fresh_breaker),
     };
     return cmocka_run_group_tests(tests, 0, 0);

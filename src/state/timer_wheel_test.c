@@ -136,6 +136,15 @@ static void the_end_of_time_is_a_time(void **state)
     assert_int_equal(timers.wheel.set, 0);
 }
 
+static void timers_that_are_never_due_are_asked_for_by_nobody(void **state)
+{
+    (void)state;
+    for (rk_u32 i = 0; i < PLACES; i++) set(i, RK_NEVER); /* more than share a slot and are looked at */
+    assert_int_equal(rk_timers_next(&timers.wheel), RK_NEVER);
+    set(3, 1000);
+    assert_int_equal(rk_timers_next(&timers.wheel), 1000);
+}
+
 static void timers_of_one_time_come_in_the_order_in_which_they_were_set(void **state)
 {
     (void)state;
@@ -231,6 +240,7 @@ int main(void)
         cmocka_unit_test_setup(timers_agree_with_a_list_that_is_searched, given_no_timers),
         cmocka_unit_test_setup(no_timer_is_early_or_late_over_the_borders_of_digits, given_no_timers),
         cmocka_unit_test_setup(the_end_of_time_is_a_time, given_no_timers),
+        cmocka_unit_test_setup(timers_that_are_never_due_are_asked_for_by_nobody, given_no_timers),
         cmocka_unit_test_setup(timers_of_one_time_come_in_the_order_in_which_they_were_set, given_no_timers),
         cmocka_unit_test_setup(a_timer_that_is_due_already_comes_at_once, given_no_timers),
         cmocka_unit_test_setup(the_budget_bounds_one_call_and_the_next_goes_on, given_no_timers),

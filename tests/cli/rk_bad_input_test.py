@@ -791,7 +791,7 @@ class Signals(Case):
         told = job.stderr.readline()
         while told and b"still draining" not in told:  # that the routes lead round was told at the beginning
             told = job.stderr.readline()
-        self.assertRegex(told, rb"still draining, \d+ s after the end of the input: kernel 'round' has handled \d+ messages since")
+        self.assertRegex(told, rb"still draining, \d+ s after the end of the input: kernel 'round' has handled \d+ messages since then")
         self.assertIn(b"(Ctrl-C, twice, ends this at once", told)
         job.send_signal(signal.SIGINT)
         while told and b"(Ctrl-C ends this at once" not in told:

@@ -92,11 +92,11 @@ RK_FN void rk_breaker_enter(RK_GLOBAL rk_breaker *breaker, rk_u32 state, rk_u64 
     breaker->closed += state == RK_BREAKER_CLOSED;
 }
 
-/* Parts that are no longer in the window go. */
+/* Parts that are no longer in the window go; all of them, if it is another window or another clock than before. */
 RK_FN void rk_breaker_turn(RK_GLOBAL rk_breaker *breaker, rk_u64 window_ns, rk_u64 now_ns)
 {
     rk_u64 part_ns = window_ns / RK_BREAKER_PARTS, now = now_ns / (part_ns ? part_ns : 1u);
-    if (now >= breaker->part + RK_BREAKER_PARTS) {
+    if (now < breaker->part || now >= breaker->part + RK_BREAKER_PARTS) {
         rk_breaker_forget(breaker);
         breaker->part = now;
     }
@@ -179,7 +179,10 @@ RK_FN void rk_breaker_tell(RK_GLOBAL rk_breaker *breaker, rk_breaker_rule rule, 
         if (!good && rk_breaker_is_too_much(breaker, rule))
             rk_breaker_enter(breaker, RK_BREAKER_OPEN, now_ns);
     } else {
-        breaker->bad_all = good ? 0 : breaker->bad_all + 1u;
+        if (!good)
+            breaker->bad_all++;
+        else if (breaker->bad_all)
+            rk_breaker_forget(breaker);
         if (rk_breaker_is_too_much(breaker, rule)) rk_breaker_enter(breaker, RK_BREAKER_OPEN, now_ns);
     }
 }

@@ -193,6 +193,7 @@ RK_FN rk_u64 rk_timers_next(RK_GLOBAL rk_timers *wheel)
         at = timer->next;
         if (at == wheel->first[slot]) return earliest;
     }
+    if (earliest == RK_NEVER) return RK_NEVER; /* what shares a slot with them is due in centuries */
     return rk_timers_begin(wheel, slot);
 }
 
