@@ -3,11 +3,18 @@
 
 /* What others do between a look and the setting of a bit. */
 static void (*meanwhile)(void);
+static _Thread_local rk_u64 looks, reads; /* so far, of this thread */
 static void looked(void)
 {
+    looks++;
     if (meanwhile) meanwhile();
 }
 #define RK_SLAB_LOOKED() looked()
+
+/* And each word that is read for it is counted. */
+#include <ringkernel/device/histogram.h>
+#undef rk_load_u32
+#define rk_load_u32(pointer, order, scope) (reads++, __atomic_load_n(pointer, order))
 #include <ringkernel/state/slab.h>
 
 typedef struct cell {
@@ -15,6 +22,7 @@ typedef struct cell {
 } cell;
 RK_SLAB(single, 1, cell)
 RK_SLAB(few, 3, cell)
+RK_SLAB(one_leaf, 32, cell)
 RK_SLAB(exact, 64, cell)
 RK_SLAB(ragged, 1000, cell)
 RK_SLAB(deep, 2081, cell)
@@ -103,6 +111,38 @@ static void random_operations_do_what_a_table_does(void **state)
     assert_true(fulls > 0 && slab->refused > 0);
     free(out);
     free(slab);
+}
+
+/* Rents all blocks, and then each again when it is the only free one: how many looks that took, and how many words the
+ * costliest rent has read. Alone, a rent looks once. */
+#define COUNT_LOOKS(name, blocks, total, costliest)                       \
+    do {                                                                  \
+        name *slab = fresh(sizeof *slab);                                 \
+        rk_u64 before = looks;                                            \
+        (costliest) = 0;                                                  \
+        for (rk_u32 n = 0; n < 2u * (blocks); n++) {                      \
+            rk_u32 block;                                                 \
+            context.thread = n * 37u % 1024u;                             \
+            if (n >= (blocks)) name##_return(slab, n - (blocks) + 1u);    \
+            rk_u64 read_before = reads;                                   \
+            assert_int_equal(name##_rent(&context, slab, &block), RK_OK); \
+            rk_u64 took = reads - read_before;                            \
+            if (took > (costliest)) (costliest) = took;                   \
+        }                                                                 \
+        (total) = looks - before;                                         \
+        free(slab);                                                       \
+    } while (0)
+
+static void a_rent_costs_the_same_of_few_blocks_as_of_many(void **state)
+{
+    (void)state;
+    rk_u64 looks_few, looks_most, costliest_few, costliest_most;
+    COUNT_LOOKS(one_leaf, 32u, looks_few, costliest_few);
+    COUNT_LOOKS(most, RK_SLAB_MAX, looks_most, costliest_most);
+    assert_int_equal(looks_few, 2u * 32u);
+    assert_int_equal(looks_most, 2u * RK_SLAB_MAX);
+    assert_int_equal(costliest_few, 7); /* `out`, three words on the way down, three that have become full */
+    assert_int_equal(costliest_most, costliest_few);
 }
 
 static void returning_twice_or_what_does_not_exist_is_refused(void **state)
@@ -264,6 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_block_is_rented_once_and_then_it_is_full),
         cmocka_unit_test(random_operations_do_what_a_table_does),
+        cmocka_unit_test(a_rent_costs_the_same_of_few_blocks_as_of_many),
         cmocka_unit_test(returning_twice_or_what_does_not_exist_is_refused),
         cmocka_unit_test(a_leaf_that_is_full_unannounced_is_found_out),
         cmocka_unit_test(a_block_that_another_takes_first_is_left_to_it),
