@@ -2,7 +2,8 @@
  * while the library's thread takes a checkpoint each 50 ms, full or incremental, or none. A note at each cut tells which
  * gaps had one in them, so that what other programs do to the machine isn't taken for it. Actors of 1 KiB hold 64 KiB,
  * 1 MiB and 16 MiB; a sixteenth of them gets messages, so an incremental checkpoint has about so many blocks. Stores
- * lie in a folder of their own under $TMPDIR or /tmp, whose disk is part of what is measured. */
+ * lie in a folder of their own under $TMPDIR or /tmp, whose disk is part of what is measured. $RK_BENCH_BACKEND is cpu or,
+ * for a kernel that stays on a GPU, cuda. */
 #include <dirent.h>
 #include <ringkernel/checkpoint.h>
 #include <ringkernel/ringkernel.h>
@@ -26,6 +27,7 @@ enum { NONE, INCREMENTAL, FULL, WAYS };
 static rk_runtime *runtime;
 static rk_kernel kernel;
 static unsigned actors;
+static unsigned busy = 2;      /* processors: the host's thread, and on the CPU the worker */
 static double pause_ms[WAYS];  /* p50 of the last trial, as the library tells it */
 static uint64_t taken[WAYS];   /* checkpoints */
 static uint64_t written[WAYS]; /* bytes of the last one */
@@ -121,7 +123,7 @@ static void run(const bench_contender *self, bench_trial *trial)
     bench_bind(1u);
     bench_begin(trial);
     stream(trial, way);
-    bench_end(trial, 2);
+    bench_end(trial, busy);
     MUST(rk_account_of(runtime, kernel, &account) == RK_OK && account.balanced && account.queued == 0 &&
          account.lost == 0);
     if (way == NONE) return;
@@ -189,6 +191,12 @@ int main(int argc, char **argv)
                                            { "full ones", run, &ways[FULL], 0 } };
     bench_open(argc, argv);
     rk_runtime_options options = { RK_RUNTIME_OPTIONS, .workers = 1 };
+    const char *backend = getenv("RK_BENCH_BACKEND");
+    MUST(!backend || strcmp(backend, "cpu") == 0 || strcmp(backend, "cuda") == 0);
+    if (backend && strcmp(backend, "cuda") == 0) {
+        options = (rk_runtime_options){ RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_CUDA };
+        busy = 1;
+    }
     MUST(rk_open(&options, &runtime) == RK_OK);
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char name[48], title[96];
