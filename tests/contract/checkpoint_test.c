@@ -93,20 +93,22 @@ static rk_status restore_anew(contract *c, rk_kernel *k, rk_checkpoints **checkp
     return rk_checkpoints_restore(*checkpoints, restored);
 }
 
-/* Three checkpoints, with 10, 20 and 30 added. */
-static void make_three(contract *c, rk_u32 full_every)
+/* So many checkpoints, with 10, 20 … added. */
+static void make(contract *c, rk_u32 count, rk_u32 full_every)
 {
     rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .full_every = full_every };
     new_folder();
     rk_kernel k = launch_adder(c, 1);
     assert_ok(rk_activate(c->runtime, k));
     rk_checkpoints *checkpoints = open_with(c, &k, &o);
-    for (rk_u32 i = 0; i < 3; i++) {
+    for (rk_u32 i = 0; i < count; i++) {
         add(c, k, 10);
         assert_ok(rk_checkpoint(checkpoints));
     }
     rk_checkpoints_close(checkpoints);
 }
+
+static void make_three(contract *c, rk_u32 full_every) { make(c, 3, full_every); }
 
 static void the_newest_checkpoint_is_restored_and_the_next_follows_it(contract *c)
 {
@@ -477,6 +479,44 @@ static void a_foreign_or_cut_store_is_refused(contract *c)
     remove_folder();
 }
 
+static void a_newest_checkpoint_of_another_kernel_is_passed_over_with_its_reason(contract *c)
+{
+    /* given two of an adder, and a third of an echo that was launched under its id */
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS };
+    rk_launch_options plain = small(16);
+    rk_runtime_options options = contract_runtime_options(c);
+    rk_checkpoints *checkpoints;
+    rk_restored restored;
+    make(c, 2, 1);
+    contract_reopen(c, &options);
+    rk_kernel k = launch(c, "adder", "echo", &plain);
+    checkpoints = open_with(c, &k, &o);
+    assert_ok(rk_checkpoint(checkpoints));
+    assert_int_equal(metrics_of_checkpoints(checkpoints).newest, 3);
+    rk_checkpoints_close(checkpoints);
+
+    /* when an adder is restored, then it is from the second */
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(restored.number, 2);
+    assert_int_equal(restored.refused, 1);
+    contract_assert_says(restored.reasons, "checkpoint 3: ", __FILE__, __LINE__);
+    contract_assert_says(restored.reasons, "'adder' ran kernel 'echo' then", __FILE__, __LINE__);
+    assert_int_equal(state_of(c, k, 0).sum, 20);
+
+    /* and its next one is newer than the foreign one, and is what comes back */
+    assert_ok(rk_activate(c->runtime, k));
+    add(c, k, 1);
+    assert_ok(rk_checkpoint(checkpoints));
+    assert_int_equal(metrics_of_checkpoints(checkpoints).newest, 4);
+    rk_checkpoints_close(checkpoints);
+    assert_ok(restore_anew(c, &k, &checkpoints, &restored));
+    assert_int_equal(restored.number, 4);
+    assert_int_equal(restored.refused, 0);
+    assert_int_equal(state_of(c, k, 0).sum, 21);
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
 /* ------------------------------------------------------------------ by count and by time */
 
 static void one_is_taken_each_so_many_messages(contract *c)
@@ -512,6 +552,22 @@ static void one_is_taken_each_so_much_time(contract *c)
         let_pass(c, 1);
         assert_ok(rk_checkpoint_if_due(checkpoints));
     }
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
+static void the_library_takes_one_each_so_much_time_by_itself(contract *c)
+{
+    /* given a kernel that has nothing to do, and nobody who asks whether one is due */
+    rk_checkpoint_options o = { RK_CHECKPOINT_OPTIONS, .every_ns = RK_MILLISECONDS(5) };
+    rk_launch_options plain = small(16);
+    new_folder();
+    rk_kernel k = launch_echo(c, &plain);
+    rk_checkpoints *checkpoints = open_with(c, &k, &o);
+    wait_until(c, metrics_of_checkpoints(checkpoints).taken >= 3);
+    rk_checkpoint_metrics m = metrics_of_checkpoints(checkpoints);
+    assert_int_equal(m.failed, 0);
+    assert_int_equal(m.newest, m.taken);
     rk_checkpoints_close(checkpoints);
     remove_folder();
 }
@@ -704,8 +760,10 @@ static const contract_case cases[] = {
     { CASE(of_a_damaged_store_the_checkpoint_before_is_restored), NEEDS_REGIONS | ONCE },
     { CASE(when_all_are_damaged_the_text_says_why_each), NEEDS_REGIONS | ONCE },
     { CASE(a_foreign_or_cut_store_is_refused), NEEDS_REGIONS | ONCE },
+    { CASE(a_newest_checkpoint_of_another_kernel_is_passed_over_with_its_reason), NEEDS_REGIONS },
     { CASE(one_is_taken_each_so_many_messages), NEEDS_REGIONS },
     { CASE(one_is_taken_each_so_much_time), NEEDS_REGIONS | NEEDS_STEP },
+    { CASE(the_library_takes_one_each_so_much_time_by_itself), NEEDS_THREADS },
     { CASE(after_a_clear_there_is_none_and_the_next_has_all_blocks), NEEDS_REGIONS },
     { CASE(a_checkpoint_that_fails_is_told_and_the_one_before_stays), NEEDS_REGIONS },
     { CASE(a_kernel_that_failed_begins_with_its_state_of_the_newest_checkpoint), NEEDS_REGIONS },
