@@ -415,6 +415,70 @@ static void a_cut_through_two_kernels_has_each_message_once(contract *c)
     assert_int_equal(account_of(c, k[1]).delivered, count);
 }
 
+typedef struct numbered {
+    contract *c;
+    rk_kernel to;
+    rk_u64 first, known, count; /* ids first…count, of which those up to `known` were accepted before */
+} numbered;
+
+/* Each id with itself as the amount. */
+static void *send_numbered(void *argument)
+{
+    const numbered *n = argument;
+    rk_send_options with = RK_SEND_DEFAULTS;
+    with.timeout_ns = CONTRACT_PATIENCE;
+    for (with.id = n->first; with.id <= n->count && !stopped(n->c); with.id++) {
+        amount a = { (rk_i64)with.id };
+        rk_status expected = with.id <= n->known ? RK_DUPLICATE : RK_OK;
+        if (!expect_status(n->c, rk_send(n->c->runtime, n->to, RK_BODY(a), &with), expected)) return 0;
+    }
+    return 0;
+}
+
+static void window_state_and_inbox_are_of_one_moment_while_messages_flow(contract *c)
+{
+    /* Inbox and output hold all there is: neither the source nor a batch ever waits for room, so only the cut stops them. */
+    enum { COUNT = 8000, SENT_AGAIN = 32 };
+    rk_launch_options o = small(8192);
+    o.deduplication_window = 64;
+    for (rk_u32 round = 0; round < contract_rounds(60); round++) {
+        /* given a cut through a stream of numbers */
+        rk_kernel k = launch_active(c, "adder", "adder", &o);
+        numbered all = { c, k, 1, 0, COUNT };
+        start_thread(c, send_numbered, &all);
+        for (rk_u32 i = 1; i <= SENT_AGAIN + 10 * round; i++) assert_total(c, k, i * (i + 1) / 2, i);
+        rk_snapshot s = snapshot_of(c, &k, 1);
+        join_threads(c);
+        rk_snapshot_kernel then;
+        assert_ok(rk_snapshot_describe(s.bytes, s.size, 0, &then));
+        assert_int_equal(then.account.balanced, 1);
+
+        /* when it is restored, and who isn't sure what has arrived sends the last of it again, and all the rest */
+        start_anew(c);
+        k = launch(c, "adder", "adder", &o);
+        restore(c, &k, 1, &s);
+        assert_ok(rk_activate(c->runtime, k));
+        numbered rest = { c, k, then.account.accepted - SENT_AGAIN + 1, then.account.accepted, COUNT };
+        start_thread(c, send_numbered, &rest);
+
+        /* then just that is refused, and each number is added once */
+        for (rk_u32 i = (rk_u32)then.account.output_received + 1; i <= COUNT; i++)
+            assert_total(c, k, i * (i + 1) / 2, i);
+        join_threads(c);
+        wait_until(c, account_of(c, k).delivered == COUNT);
+        assert_int_equal(account_of(c, k).accepted, COUNT);
+        assert_int_equal(account_of(c, k).refused_duplicate, SENT_AGAIN);
+        struct {
+            rk_i64 sum;
+            rk_u32 count, redelivered;
+        } state;
+        assert_ok(rk_read_state(c->runtime, k, 0, &state, sizeof state));
+        assert_int_equal(state.sum, COUNT * (COUNT + 1) / 2);
+        assert_int_equal(state.count, COUNT);
+        start_anew(c);
+    }
+}
+
 static size_t write_note(void *user, void *note, size_t room)
 {
     assert_true(room >= 1000);
@@ -739,6 +803,7 @@ static const contract_case cases[] = {
     { CASE(priorities_keep_their_bands), ON_EVERY },
     { CASE(large_messages_come_with_their_bytes), NEEDS_REGIONS },
     { CASE(a_cut_through_two_kernels_has_each_message_once), NEEDS_THREADS },
+    { CASE(window_state_and_inbox_are_of_one_moment_while_messages_flow), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(a_note_is_written_at_the_cut_and_comes_back), ON_EVERY },
     { CASE(a_snapshot_goes_only_into_what_it_was_taken_of), NEEDS_REGIONS },
     { CASE(fewer_actors_than_there_were_are_refused), NEEDS_REGIONS },
