@@ -1,5 +1,5 @@
 /* Work stealing by itself: shards and the lanes between them as plain arrays, in every order that a seed brings about,
- * with words that come twice. */
+ * with words that come twice, or not at all. */
 #include <ringkernel/pattern/steal.h>
 
 #include <setjmp.h>
@@ -24,6 +24,7 @@ typedef struct world {
     rk_u8 done[TASKS];
     rk_u32 pushed, finished, by[MOST];
     rk_u32 twice; /* 1: words come twice */
+    rk_u32 loses; /* 1: some words don't come, and their senders are told */
 } world;
 
 static rk_u32 draw(world *w, rk_u32 below)
@@ -53,6 +54,10 @@ static void receive(world *w, rk_u32 from, rk_u32 to)
     rk_steal_word word = lane->queued[lane->first];
     lane->first = (lane->first + 1) % QUEUE;
     lane->count--;
+    if (w->loses && draw(w, 3) == 0) {
+        assert_int_equal(rk_steal_undelivered(&w->s[from], &word), RK_OK);
+        return;
+    }
     rk_status status = rk_steal_hear(&w->s[to], &word);
     assert_true(status == RK_OK || (w->twice && status == RK_DUPLICATE));
     if (w->twice && status == RK_OK && draw(w, 4) == 0 && lane->count < QUEUE / 2) put(w, &word);
@@ -91,11 +96,12 @@ static void step(world *w)
     turn(w, p, draw(w, 3));
 }
 
-static void check_runs(rk_u32 twice)
+static void check_runs(rk_u32 twice, rk_u32 loses)
 {
     for (rk_u32 seed = 1; seed <= 60; seed++) {
         world *w = open_world(seed, 1 + seed % MOST, twice);
         rk_u32 steps = 0;
+        w->loses = loses;
         for (rk_u32 i = 0; i < 100; i++) push(w, 0);
         for (rk_u32 i = 0; i < 5; i++) step(w);
         assert_int_equal(rk_steal_probe(&w->s[0]), RK_OK);
@@ -122,13 +128,19 @@ static void check_runs(rk_u32 twice)
 static void each_task_is_done_once_and_the_end_is_told_at_the_end(void **state)
 {
     (void)state;
-    check_runs(0);
+    check_runs(0, 0);
 }
 
 static void words_that_come_twice_change_nothing(void **state)
 {
     (void)state;
-    check_runs(1);
+    check_runs(1, 0);
+}
+
+static void with_words_that_are_not_taken_each_task_is_done_once_and_the_end_is_told(void **state)
+{
+    (void)state;
+    check_runs(0, 1);
 }
 
 /* The next word of a shard, which must be this. */
@@ -297,6 +309,122 @@ static void a_full_queue_refuses_and_keeps_room_for_what_was_asked_for(void **st
     free(s);
 }
 
+static void tasks_that_were_not_taken_are_the_oldest_again_and_their_thief_is_answered(void **state)
+{
+    (void)state;
+    /* given five tasks of which two are under way, with the ring's end between them */
+    world *w = open_world(1, 2, 0);
+    w->s[0].first = w->s[0].end = RK_STEAL_QUEUE - 1;
+    for (rk_u32 i = 0; i < 5; i++) push(w, 0);
+    rk_steal_word asks = next_of(w, 1, RK_STEAL_ASKS, 0);
+    hear(w, &asks);
+    rk_steal_word gives = next_of(w, 0, RK_STEAL_GIVES, 1);
+    assert_int_equal(gives.count, 2);
+
+    /* when they aren't taken, then it is as if they hadn't been given, and they are given again */
+    assert_int_equal(rk_steal_undelivered(&w->s[0], &gives), RK_OK);
+    assert_int_equal(rk_steal_queued(&w->s[0]), 5);
+    assert_int_equal(w->s[0].given, 0);
+    assert_int_equal(w->s[0].balance, 0);
+    rk_steal_word again = next_of(w, 0, RK_STEAL_GIVES, 1);
+    assert_memory_equal(&again, &gives, sizeof gives);
+    hear(w, &again);
+    rk_task t;
+    for (rk_u32 i = 5; i-- > 2;) {
+        assert_int_equal(rk_steal_pop(&w->s[0], &t), 1);
+        assert_int_equal(t.word[0], i);
+        assert_int_equal(t.word[1], ~(rk_u64)i);
+    }
+    free(w);
+}
+
+/* Given a ring that was filled behind tasks under way, when they aren't taken, then they are refused. */
+static void tasks_that_were_not_taken_and_find_no_room_are_refused(void **state)
+{
+    (void)state;
+    world *w = open_world(1, 2, 0);
+    for (rk_u32 i = 0; i < RK_STEAL_QUEUE; i++) push(w, 0);
+    rk_steal_word asks = next_of(w, 1, RK_STEAL_ASKS, 0);
+    hear(w, &asks);
+    rk_steal_word gives = next_of(w, 0, RK_STEAL_GIVES, 1);
+    push(w, 0);
+    assert_int_equal(rk_steal_undelivered(&w->s[0], &gives), RK_FULL);
+    assert_int_equal(w->s[0].refused, gives.count);
+    assert_int_equal(w->s[0].balance, 0);
+    rk_task t;
+    for (rk_u32 i = RK_STEAL_QUEUE + 1; i-- > gives.count;) {
+        assert_int_equal(rk_steal_pop(&w->s[0], &t), 1);
+        assert_int_equal(t.word[0], i);
+    }
+    assert_int_equal(rk_steal_queued(&w->s[0]), 0);
+
+    /* nor is the room taken that what was asked for has */
+    hear(w, &(rk_steal_word){ .what = RK_STEAL_ASKS, .from = 1, .serial = 2 });
+    gives = next_of(w, 0, RK_STEAL_GIVES, 1);
+    assert_int_equal(gives.count, 0);
+    gives.count = 1;
+    asks = next_of(w, 0, RK_STEAL_ASKS, 1);
+    while (rk_steal_push(&w->s[0], &t) == RK_OK) {}
+    assert_int_equal(rk_steal_undelivered(&w->s[0], &gives), RK_FULL);
+    free(w);
+}
+
+static void a_request_that_was_not_taken_is_made_again(void **state)
+{
+    (void)state;
+    world *w = open_world(1, 2, 0);
+    rk_steal_word first = next_of(w, 1, RK_STEAL_ASKS, 0), none;
+    assert_int_equal(rk_steal_next(&w->s[1], &none), 0);
+    assert_int_equal(rk_steal_undelivered(&w->s[1], &first), RK_OK);
+    rk_steal_word second = next_of(w, 1, RK_STEAL_ASKS, 0);
+
+    /* but not when it is an older one */
+    assert_int_equal(rk_steal_undelivered(&w->s[1], &first), RK_DUPLICATE);
+    assert_int_equal(rk_steal_next(&w->s[1], &none), 0);
+
+    /* and one at the lifeline as well */
+    assert_int_equal(rk_steal_undelivered(&w->s[1], &second), RK_OK);
+    second = next_of(w, 1, RK_STEAL_WAITS, 0);
+    assert_int_equal(rk_steal_undelivered(&w->s[1], &second), RK_OK);
+    next_of(w, 1, RK_STEAL_WAITS, 0);
+    free(w);
+}
+
+static void a_token_that_was_not_taken_is_passed_again(void **state)
+{
+    (void)state;
+    /* given a token that shard 0's neighbour doesn't take, then it is of another round */
+    world *w = open_idle_world(3);
+    assert_int_equal(rk_steal_probe(&w->s[0]), RK_OK);
+    rk_steal_word lost = next_of(w, 0, RK_STEAL_TOKEN, 1);
+    assert_int_equal(rk_steal_undelivered(&w->s[0], &lost), RK_OK);
+    assert_int_equal(rk_steal_undelivered(&w->s[0], &lost), RK_DUPLICATE);
+    rk_steal_word token = next_of(w, 0, RK_STEAL_TOKEN, 1);
+    assert_int_equal(rk_steal_has_ended(&w->s[0]), 0);
+    assert_int_equal(rk_steal_undelivered(&w->s[0], &lost), RK_DUPLICATE);
+    hear(w, &token);
+
+    /* and given one that a black shard passes on in vain, then it is black still */
+    w->s[1].black = 1;
+    lost = next_of(w, 1, RK_STEAL_TOKEN, 2);
+    assert_int_equal(rk_steal_undelivered(&w->s[1], &lost), RK_OK);
+    token = next_of(w, 1, RK_STEAL_TOKEN, 2);
+    assert_int_equal(token.black, 1);
+    assert_int_equal(token.serial, lost.serial);
+    hear(w, &token);
+    token = next_of(w, 2, RK_STEAL_TOKEN, 0);
+    hear(w, &token);
+
+    /* and the round after that finds the end */
+    for (rk_u32 i = 0; i < 3; i++) {
+        token = next_of(w, i, RK_STEAL_TOKEN, (i + 1) % 3);
+        hear(w, &token);
+    }
+    assert_int_equal(rk_steal_next(&w->s[0], &token), 0);
+    assert_int_equal(rk_steal_has_ended(&w->s[0]), 1);
+    free(w);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
@@ -329,6 +457,18 @@ static void what_cannot_be_is_refused(void **state)
     assert_int_equal(rk_steal_hear(s, &word), RK_INVALID_ARGUMENT);
     word.from = 0;
     assert_int_equal(rk_steal_hear(s, &word), RK_OK);
+    word = (rk_steal_word){ .what = RK_STEAL_GIVES, .count = 1, .from = 0, .to = 1 }; /* another's */
+    assert_int_equal(rk_steal_undelivered(s, &word), RK_INVALID_ARGUMENT);
+    word.from = 1; /* to itself */
+    assert_int_equal(rk_steal_undelivered(s, &word), RK_INVALID_ARGUMENT);
+    word.to = 2;
+    assert_int_equal(rk_steal_undelivered(s, &word), RK_INVALID_ARGUMENT);
+    word.to = 0;
+    word.count = RK_STEAL_BATCH + 1;
+    assert_int_equal(rk_steal_undelivered(s, &word), RK_INVALID_ARGUMENT);
+    word.count = 0;
+    word.what = RK_STEAL_TOKEN + 1;
+    assert_int_equal(rk_steal_undelivered(s, &word), RK_INVALID_ARGUMENT);
     free(s);
 }
 
@@ -337,11 +477,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_task_is_done_once_and_the_end_is_told_at_the_end),
         cmocka_unit_test(words_that_come_twice_change_nothing),
+        cmocka_unit_test(with_words_that_are_not_taken_each_task_is_done_once_and_the_end_is_told),
         cmocka_unit_test(the_end_is_not_told_while_a_word_with_tasks_is_under_way),
         cmocka_unit_test(the_end_is_not_told_when_tasks_went_to_where_the_token_had_been),
         cmocka_unit_test(the_token_waits_for_a_shard_that_begins_late),
         cmocka_unit_test(a_crew_without_work_says_nothing),
         cmocka_unit_test(a_full_queue_refuses_and_keeps_room_for_what_was_asked_for),
+        cmocka_unit_test(tasks_that_were_not_taken_are_the_oldest_again_and_their_thief_is_answered),
+        cmocka_unit_test(tasks_that_were_not_taken_and_find_no_room_are_refused),
+        cmocka_unit_test(a_request_that_was_not_taken_is_made_again),
+        cmocka_unit_test(a_token_that_was_not_taken_is_passed_again),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
     return cmocka_run_group_tests_name("steal", tests, 0, 0);

@@ -21,6 +21,12 @@
  *         for (rk_u32 n = 0; n < 8u && rk_steal_next(&self->steal, &w); n++) { … send w to shard w.to … }
  *         if (rk_steal_is_busy(&self->steal)) rk_wake_at(RK_ARG, rk_now_ns());
  *     }
+ *     RK_ON_REFUSED(crunch, crew, self, refusal)
+ *     {
+ *         if (refusal->type != RK_TYPE_ID(rk_steal_word)) return 0;
+ *         rk_wake_at(RK_ARG, rk_now_ns());
+ *         return rk_steal_undelivered(&self->steal, (RK_GLOBAL const rk_steal_word *)refusal->payload) != RK_FULL;
+ *     }
  *
  * and rk_steal_begin in each shard, by a message to all. Tasks must not need the shard's state.
  *
@@ -37,7 +43,8 @@
  * to all.
  *
  * A task is at one place at a time: in a ring, or in a word. Requests are numbered, one is open for each
- * thief, and a word that comes twice is ignored. To hear when all is done, ask shard 0 (rk_steal_probe): a
+ * thief, and a word that comes twice is ignored. One that its target doesn't take (a full inbox, say) has to
+ * be told to its sender (rk_steal_undelivered), or its tasks are lost, and so is the end. To hear when all is done, ask shard 0 (rk_steal_probe): a
  * token goes round until it finds all shards without work and no word with tasks under way (Safra's
  * algorithm: Dijkstra, EWD 998). That covers what shard 0 was given before, and all that came of it.
  *
@@ -176,6 +183,47 @@ RK_FN rk_status rk_steal_hear(RK_GLOBAL rk_steal *s, RK_MSG const rk_steal_word 
         if ((word->serial - s->asked[from] - 1u) >> 31) return RK_DUPLICATE;
         s->asked[from] = word->serial;
         s->waits[from] = (rk_u8)(word->what + 1u);
+    }
+    return RK_OK;
+}
+
+/* A word of this shard that its target didn't take: it is as if it hadn't been sent, and what it was for is
+ * sent again. Of each word once, and rk_steal_next afterwards. RK_FULL: for the tasks in it there is no room
+ * by now; they are refused, and only in the word. RK_DUPLICATE: of an older request or round; nothing
+ * changed. RK_INVALID_ARGUMENT: it can't be this shard's. */
+RK_FN rk_status rk_steal_undelivered(RK_GLOBAL rk_steal *s, RK_GLOBAL const rk_steal_word *word)
+{
+    rk_u32 to = word->to, count = word->count;
+    if (word->from != s->me || to >= s->shards || to == s->me || word->what > RK_STEAL_TOKEN ||
+        count > RK_STEAL_BATCH)
+        return RK_INVALID_ARGUMENT;
+    if (word->what == RK_STEAL_TOKEN) {
+        if (word->serial != s->round || s->has_token || (s->me == 0 && !s->token_out)) return RK_DUPLICATE;
+        s->has_token = 1;
+        s->token_out = 0;
+        s->token_black |= word->black | (s->me == 0); /* shard 0 begins another round */
+        return RK_OK;
+    }
+    if (word->what != RK_STEAL_GIVES) {
+        if (s->open == 0 || word->serial != s->open) return RK_DUPLICATE;
+        s->open = 0;
+        s->tries += word->what == RK_STEAL_ASKS; /* another is asked */
+        return RK_OK;
+    }
+    if (s->asked[to] == word->serial) s->waits[to] = RK_STEAL_ASKS + 1u; /* it still has no answer */
+    if (count == 0) return RK_OK;
+    s->given -= count;
+    s->balance--; /* as if it had come to me */
+    s->black = 1;
+    if (rk_steal_queued(s) + count > RK_STEAL_QUEUE - (s->open ? RK_STEAL_BATCH : 0u)) {
+        s->refused += count;
+        return RK_FULL;
+    }
+    s->first -= count;
+    for (rk_u32 i = 0; i < count; i++) {
+        RK_GLOBAL rk_task *back = &s->task[(s->first + i) & (RK_STEAL_QUEUE - 1u)];
+        back->word[0] = word->task[2u * i];
+        back->word[1] = word->task[2u * i + 1u];
     }
     return RK_OK;
 }
