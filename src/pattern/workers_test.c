@@ -165,6 +165,33 @@ static void a_queue_of_one_and_a_half_times_the_mean_is_shortened(void **state)
     free(w);
 }
 
+static void a_queue_is_shortened_from_one_job_beyond_one_and_a_half_times_the_mean(void **state)
+{
+    (void)state;
+    /* given queues of nine and three, when the longer one is exactly 1.5 times the mean, then it stays so */
+    rk_workers *w = open_workers(1, 2);
+    for (rk_u64 j = 0; j < 6; j++) assert_int_equal(rk_workers_submit(w, j), RK_OK);
+    for (rk_u32 place = 6; place < 12; place++) {
+        assert_int_equal(rk_workers_submit(w, place), RK_OK);
+        rk_workers_unlink(w, place);
+        rk_workers_enqueue(w, 0, place);
+    }
+    rk_workers_balance(w);
+    assert_int_equal(w->moved, 0);
+    assert_int_equal(rk_workers_load(w, 0), 9);
+    assert_int_equal(rk_workers_load(w, 1), 3);
+
+    /* and with one job more, one goes to the other */
+    assert_int_equal(rk_workers_submit(w, 12), RK_OK);
+    rk_workers_unlink(w, 12);
+    rk_workers_enqueue(w, 0, 12);
+    rk_workers_balance(w);
+    assert_int_equal(w->moved, 1);
+    assert_int_equal(rk_workers_load(w, 0), 9);
+    assert_int_equal(rk_workers_load(w, 1), 4);
+    free(w);
+}
+
 static void who_leaves_or_registers_anew_has_forgotten_what_it_had(void **state)
 {
     (void)state;
@@ -330,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_heartbeat_keeps_a_worker_but_not_one_that_finishes_nothing),
         cmocka_unit_test(a_worker_that_may_be_silent_or_take_its_time_for_good_is_kept),
         cmocka_unit_test(a_queue_of_one_and_a_half_times_the_mean_is_shortened),
+        cmocka_unit_test(a_queue_is_shortened_from_one_job_beyond_one_and_a_half_times_the_mean),
         cmocka_unit_test(who_leaves_or_registers_anew_has_forgotten_what_it_had),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(serial_numbers_wrap),

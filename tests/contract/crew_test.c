@@ -131,6 +131,34 @@ static void a_worker_that_lives_and_finishes_nothing_is_lost_as_well(contract *c
     assert_int_equal(ask(&s).lost, 1);
 }
 
+static void a_heartbeat_keeps_a_worker_that_has_a_job(contract *c)
+{
+    /* given a worker that has a job for three seconds, of which it may be silent for two */
+    site s = open_site(c, 2, RK_SECONDS(2), RK_SECONDS(100));
+    tell(&s, 0, HAND_STALLS, 0);
+    wait_for_hands(&s, 1);
+    want(&s, 1, 1);
+    wait_until(c, account_of(c, s.hands).delivered == 2);
+
+    /* when it says that it lives in between, then it is kept */
+    for (rk_u32 round = 0; round < 2; round++) {
+        let_pass(c, RK_MILLISECONDS(1500));
+        assert_int_equal(ask(&s).lost, 0);
+        tell(&s, 0, HAND_STALLS, 0);
+        settle(c);
+    }
+    crew_says says = ask(&s);
+    assert_int_equal(says.lost, 0);
+    assert_int_equal(says.live, 1);
+
+    /* and when it says nothing for longer, then it is lost */
+    let_pass(c, RK_MILLISECONDS(2100));
+    wait_until(c, (says = ask(&s)).lost == 1);
+    assert_int_equal(says.lost_last, 0);
+    assert_int_equal(says.live, 0);
+    assert_int_equal(says.outstanding, 1);
+}
+
 static void results_that_are_said_twice_count_once(contract *c)
 {
     site s = open_site(c, 4, RK_SECONDS(10), RK_SECONDS(10));
@@ -214,6 +242,7 @@ static const contract_case cases[] = {
     { CASE(each_job_is_done_once_by_several), NEEDS_REGIONS },
     { CASE(a_worker_that_fails_with_ten_assigned_has_them_reassigned), NEEDS_REGIONS },
     { CASE(a_worker_that_lives_and_finishes_nothing_is_lost_as_well), NEEDS_REGIONS },
+    { CASE(a_heartbeat_keeps_a_worker_that_has_a_job), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(results_that_are_said_twice_count_once), NEEDS_REGIONS },
     { CASE(what_a_slow_worker_has_not_been_sent_goes_to_the_others), NEEDS_REGIONS },
     { CASE(workers_that_cannot_be_reached_are_given_up_at_once), NEEDS_REGIONS },
