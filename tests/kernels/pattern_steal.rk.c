@@ -49,6 +49,13 @@ RK_FN void do_task(RK_CTX, RK_GLOBAL crusher *self, const rk_task *t)
     rk_send_to(RK_ARG, report, &out);
 }
 
+RK_ON_REFUSED(crush, crusher, self, refusal)
+{
+    if (refusal->type != RK_TYPE_ID(rk_steal_word)) return 0;
+    rk_wake_at(RK_ARG, rk_now_ns());
+    return rk_steal_undelivered(&self->steal, (RK_GLOBAL const rk_steal_word *)refusal->payload) != RK_FULL;
+}
+
 RK_ON_TIMER(crush, crusher, self)
 {
     rk_task t;

@@ -43,10 +43,12 @@
  * to all.
  *
  * A task is at one place at a time: in a ring, or in a word. Requests are numbered, one is open for each
- * thief, and a word that comes twice is ignored. One that its target doesn't take (a full inbox, say) has to
- * be told to its sender (rk_steal_undelivered), or its tasks are lost, and so is the end. To hear when all is done, ask shard 0 (rk_steal_probe): a
- * token goes round until it finds all shards without work and no word with tasks under way (Safra's
- * algorithm: Dijkstra, EWD 998). That covers what shard 0 was given before, and all that came of it.
+ * thief, and a word that comes twice is ignored. One that its target doesn't take (a full inbox, say) has
+ * to be told to its sender (rk_steal_undelivered), or its tasks are lost, and so is the end.
+ *
+ * To hear when all is done, ask shard 0 (rk_steal_probe): a token goes round until it finds all shards
+ * without work and no word with tasks under way (Safra's algorithm: Dijkstra, EWD 998). That covers what
+ * shard 0 was given before, and all that came of it.
  *
  * Room: an inbox holds two words from each other shard, and what the user sends. */
 #ifndef RINGKERNEL_PATTERN_STEAL_H
