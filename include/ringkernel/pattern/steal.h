@@ -59,10 +59,11 @@
 
 #if !defined(RK_STEAL_QUEUE)
 #define RK_STEAL_QUEUE \
-    1024u /* tasks that a shard has room for, a power of two; define it before. 16 bytes each */
+    1024u /* tasks that a shard has room for, a power of two, at least two words' full; define it before. 16 bytes each */
 #endif
-RK_STATIC_ASSERT((RK_STEAL_QUEUE & (RK_STEAL_QUEUE - 1u)) == 0 && RK_STEAL_QUEUE >= 16u,
-                 "RK_STEAL_QUEUE is a power of two, and 16 or more");
+RK_STATIC_ASSERT((RK_STEAL_QUEUE & (RK_STEAL_QUEUE - 1u)) == 0 && RK_STEAL_QUEUE >= 16u &&
+                     RK_STEAL_QUEUE >= 2u * RK_STEAL_BATCH,
+                 "RK_STEAL_QUEUE is a power of two, 16 or more, and at least twice RK_STEAL_BATCH");
 #if !defined(RK_STEAL_SHARDS)
 #define RK_STEAL_SHARDS 64u /* that take part; define it before */
 #endif
