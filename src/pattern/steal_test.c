@@ -415,7 +415,16 @@ static void a_token_that_was_not_taken_is_passed_again(void **state)
     token = next_of(w, 2, RK_STEAL_TOKEN, 0);
     hear(w, &token);
 
-    /* and the round after that finds the end */
+    /* and given one that comes back white to shard 0, which is black, then losing the next is not the end */
+    for (rk_u32 i = 0; i < 3; i++) {
+        token = next_of(w, i, RK_STEAL_TOKEN, (i + 1) % 3);
+        hear(w, &token);
+    }
+    w->s[0].black = 1;
+    lost = next_of(w, 0, RK_STEAL_TOKEN, 1);
+    assert_int_equal(rk_steal_undelivered(&w->s[0], &lost), RK_OK);
+
+    /* but the whole round after that finds it */
     for (rk_u32 i = 0; i < 3; i++) {
         token = next_of(w, i, RK_STEAL_TOKEN, (i + 1) % 3);
         hear(w, &token);
