@@ -158,6 +158,10 @@ def build():
             sys.exit(f"{done.stdout}\ngpu-check: {' '.join(command)} failed")
 
 
+def is_contract_on_cuda(result):
+    return result.program.endswith("_test") and result.variant in CUDA_VARIANTS + SPLIT_VARIANTS
+
+
 def compile_kernels(architecture, peers):
     """By all cores, so that no case waits for a compiler. What doesn't compile shows in the cases that launch it."""
     command = [BUILD / "tests/compile", "--architecture", str(architecture), "--jobs", str(os.cpu_count()), "--peers", str(peers)]
@@ -494,11 +498,6 @@ def main():
     build()
     say(f"{device or about.get('gpu', 'no GPU')}, driver {about.get('driver', '-')}, {about['revision']}; "
         f"built in {time.monotonic() - begin:.0f} s")
-    if gpu and options.opencl is None:
-        compiling = time.monotonic()
-        several = gpu["gpus"] > 1
-        told = [compile_kernels(gpu["architecture"], peers) for peers in range(1 + several)]
-        say(f"{'; for several devices '.join(told)}; compiled in {time.monotonic() - compiling:.0f} s")
     folder = BUILD / "gpu-check"
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
@@ -508,6 +507,11 @@ def main():
         say("real rows that are packed are left out: neither zstd nor Python 3.14 is there, nor build/NAME.csv")
 
     jobs = find_jobs(options, folder, inputs, gpu)
+    if gpu and any(is_contract_on_cuda(result) for result, _ in jobs):
+        compiling = time.monotonic()
+        several = gpu["gpus"] > 1
+        compiled = [compile_kernels(gpu["architecture"], peers) for peers in range(1 + several)]
+        say(f"{'; for several devices '.join(compiled)}; compiled in {time.monotonic() - compiling:.0f} s")
     told, ended = {}, []
     signal.signal(signal.SIGTERM, stop)
     try:
