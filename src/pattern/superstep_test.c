@@ -248,6 +248,30 @@ static void what_cannot_be_is_refused(void **state)
                      RK_SUPERSTEP_NOW); /* none of those had a number */
 }
 
+/* Given twelve participants of which two are done, when the deadline is over, then the report counts the other ten and names
+ * the first eight, once. */
+static void a_report_of_lateness_counts_all_and_names_eight(void **state)
+{
+    (void)state;
+    rk_superstep s = { 0 };
+    rk_context context = { .now_ns = 100 }, *rk_ctx = &context;
+    rk_step_late late;
+    assert_int_equal(rk_superstep_begin(&s, 0, 12), RK_OK);
+    assert_int_equal(rk_superstep_next(&s), 1);
+    rk_step_end of_three = { .step = 1, .from = 3, .participants = 12 }, of_seven = of_three;
+    of_seven.from = 7;
+    assert_int_equal(rk_superstep_arrive(&s, &of_three), RK_SUPERSTEP_NOW);
+    assert_int_equal(rk_superstep_arrive(&s, &of_seven), RK_SUPERSTEP_NOW);
+    s.deadline_ns = 100;
+    assert_int_equal(rk_superstep_is_late(rk_ctx, &s, &late), 1);
+    static const rk_u32 named[] = { 0, 1, 2, 4, 5, 6, 8, 9 };
+    assert_int_equal(late.step, 1);
+    assert_int_equal(late.missing, 10);
+    assert_int_equal(late.named, 8);
+    assert_memory_equal(late.who, named, sizeof named);
+    assert_int_equal(rk_superstep_is_late(rk_ctx, &s, &late), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_message_that_comes_twice_counts_once),
         cmocka_unit_test(after_a_message_that_is_missing_the_step_never_completes),
         cmocka_unit_test(ends_of_another_crowd_before_the_beginning_complete_no_step),
+        cmocka_unit_test(a_report_of_lateness_counts_all_and_names_eight),
         cmocka_unit_test(step_numbers_wrap),
         cmocka_unit_test(what_cannot_be_is_refused),
     };

@@ -346,16 +346,72 @@ static void a_kernel_without_a_hook_keeps_nothing(contract *c)
     assert_int_equal(a.good, 0);
 }
 
-static verdict take_a_risk(contract *c, rk_kernel k, rk_u32 good)
+static verdict call_through(contract *c, rk_kernel k, rk_u32 good, rk_u32 how)
 {
     static rk_u64 number;
-    risky r = { ++number, good, 0 };
+    risky r = { ++number, good, how };
     verdict v;
     assert_ok(rk_send(c->runtime, k, RK_BODY(r), 0));
     settle(c);
     receive(c, k, &v);
     assert_int_equal(v.number, number);
     return v;
+}
+
+static verdict take_a_risk(contract *c, rk_kernel k, rk_u32 good)
+{
+    return call_through(c, k, good, ENDS_AT_ONCE);
+}
+
+static rk_kernel launch_fuse(contract *c, const rk_parameter *parameters, size_t count)
+{
+    rk_launch_options o = rk_production();
+    o.parameters = parameters;
+    o.parameter_count = count;
+    return launch_active(c, "fuse", "fuse", &o);
+}
+
+static void a_breaker_opens_by_the_rate_of_what_its_window_has(contract *c)
+{
+    static const rk_parameter by_rate[] = { { "fuse_failures", "0" },
+                                            { "fuse_percent", "50" },
+                                            { "fuse_calls", "4" },
+                                            { "fuse_window_ns", "16000000000" } };
+    rk_kernel k = launch_fuse(c, by_rate, 4);
+    /* given failures that have left the window, when as many come as make half of four, then it opens, and not before */
+    if (c->variant->single_step) {
+        for (rk_u32 i = 0; i < 3; i++) assert_int_equal(take_a_risk(c, k, 0).state, 0);
+        let_pass(c, RK_SECONDS(17));
+    }
+    static const rk_u32 good[] = { 0, 1, 1 };
+    for (rk_u32 i = 0; i < 3; i++) assert_int_equal(take_a_risk(c, k, good[i]).state, 0);
+    verdict v = take_a_risk(c, k, 0);
+    assert_int_equal(v.state, 1);
+    assert_int_equal(v.opened, 1);
+    assert_int_equal(take_a_risk(c, k, 1).passed, 0);
+}
+
+static void a_half_open_breaker_lets_as_many_probes_pass_as_it_may_and_ignores_older_calls(contract *c)
+{
+    static const rk_parameter two[] = { { "fuse_failures", "1" },
+                                        { "fuse_probes", "2" },
+                                        { "fuse_successes", "2" } };
+    rk_kernel k = launch_fuse(c, two, 3);
+    /* given a call that is under way when it opens */
+    assert_int_equal(call_through(c, k, 0, BEGINS).passed, 1);
+    assert_int_equal(take_a_risk(c, k, 0).state, 1);
+    let_pass(c, RK_SECONDS(30));
+    /* when two probes are under way, then a third is refused, and what the older call came to changes nothing */
+    assert_int_equal(call_through(c, k, 1, BEGINS).passed, 1);
+    assert_int_equal(call_through(c, k, 1, BEGINS).passed, 1);
+    assert_int_equal(call_through(c, k, 1, BEGINS).passed, 0);
+    assert_int_equal(call_through(c, k, 0, ENDS_KEPT).state, 2);
+    /* and it closes when both have gone well */
+    assert_int_equal(call_through(c, k, 1, ENDS_KEPT).state, 2);
+    verdict v = call_through(c, k, 1, ENDS_KEPT);
+    assert_int_equal(v.state, 0);
+    assert_int_equal(v.opened, 1);
+    assert_int_equal(v.closed, 1);
 }
 
 static void a_breaker_opens_at_the_fifth_failure_and_half_opens_after_thirty_seconds(contract *c)
@@ -450,5 +506,8 @@ static const contract_case cases[] = {
     { CASE(short_headers_have_their_letters_too), NEEDS_REGIONS },
     { CASE(a_kernel_without_a_hook_keeps_nothing), NEEDS_REGIONS },
     { CASE(a_breaker_opens_at_the_fifth_failure_and_half_opens_after_thirty_seconds), NEEDS_REGIONS },
+    { CASE(a_breaker_opens_by_the_rate_of_what_its_window_has), NEEDS_REGIONS },
+    { CASE(a_half_open_breaker_lets_as_many_probes_pass_as_it_may_and_ignores_older_calls),
+      NEEDS_REGIONS | NEEDS_STEP },
 };
 CONTRACT_MAIN("recovery", cases)

@@ -11,6 +11,12 @@ RK_PARAM(rk_u32, jitter, 0)
 RK_PARAM(rk_u64, first_ns, 100000000)
 RK_PARAM(rk_u64, longest_ns, 0)
 RK_PARAM(rk_u32, attempts_of_a_hook, 4)
+RK_PARAM(rk_u32, fuse_failures, 5)
+RK_PARAM(rk_u32, fuse_percent, 0)
+RK_PARAM(rk_u32, fuse_calls, 0)
+RK_PARAM(rk_u32, fuse_probes, 1)
+RK_PARAM(rk_u32, fuse_successes, 1)
+RK_PARAM(rk_u64, fuse_window_ns, 0)
 RK_REASON(declined)
 RK_REASON(crowded)
 
@@ -71,20 +77,32 @@ RK_HANDLER(forgetful, payment, msg, cash_desk, self, .state = RK_PER_SHARD)
     rk_send(RK_ARG, &told);
 }
 
-RK_FN rk_breaker_rule fuse_rule(void)
+RK_FN rk_breaker_rule fuse_rule(RK_CTX)
 {
-    rk_breaker_rule rule = { .failures = 5, .open_ns = RK_SECONDS(30) };
+    rk_breaker_rule rule = { .failures = RK_PARAM_OF(fuse_failures),
+                             .percent = RK_PARAM_OF(fuse_percent),
+                             .calls = RK_PARAM_OF(fuse_calls),
+                             .probes = RK_PARAM_OF(fuse_probes),
+                             .successes = RK_PARAM_OF(fuse_successes),
+                             .window_ns = RK_PARAM_OF(fuse_window_ns),
+                             .open_ns = RK_SECONDS(30) };
     return rule;
 }
 typedef struct fuse_box {
     rk_breaker breaker;
+    rk_breaker_pass kept[CALLS_KEPT];
+    rk_u32 begun, ended;
 } fuse_box;
 
 RK_HANDLER(fuse, risky, msg, fuse_box, self, .state = RK_PER_SHARD)
 {
     RK_GLOBAL rk_breaker *b = &self->breaker;
-    rk_breaker_pass pass = rk_breaker_ask(b, fuse_rule(), rk_now_ns());
-    if (pass != RK_NO_PASS) rk_breaker_tell(b, fuse_rule(), pass, msg->good, rk_now_ns());
+    rk_breaker_pass pass = msg->how == ENDS_KEPT ? self->kept[self->ended++ % CALLS_KEPT]
+                                                 : rk_breaker_ask(b, fuse_rule(RK_ARG), rk_now_ns());
+    if (pass != RK_NO_PASS && msg->how == BEGINS)
+        self->kept[self->begun++ % CALLS_KEPT] = pass;
+    else if (pass != RK_NO_PASS)
+        rk_breaker_tell(b, fuse_rule(RK_ARG), pass, msg->good, rk_now_ns());
     verdict v = { msg->number, rk_now_ns(), b->opened,          b->half_opened,
                   b->closed,   b->refused,  pass != RK_NO_PASS, b->state };
     rk_send(RK_ARG, &v);

@@ -15,8 +15,12 @@ RK_MESSAGE(attempted, 701, (rk_u64, number), (rk_u64, when_ns), (rk_u32, attempt
 /* A receipt, the reply to a payment. */
 RK_MESSAGE(receipt, 702, (rk_u64, number), (rk_u32, attempts), (rk_u32, pad))
 
-/* A call through a breaker: it goes well or not. */
-RK_MESSAGE(risky, 703, (rk_u64, number), (rk_u32, good), (rk_u32, pad))
+/* A call through a breaker: it goes well or not, at once or later. */
+#define ENDS_AT_ONCE 0u
+#define BEGINS 1u     /* and is under way: its pass is kept */
+#define ENDS_KEPT 2u  /* the call that has been under way for longest ends */
+#define CALLS_KEPT 4u /* at most */
+RK_MESSAGE(risky, 703, (rk_u64, number), (rk_u32, good), (rk_u32, how))
 
 #define MISFITS 4u /* that one clerk keeps */
 
