@@ -297,6 +297,27 @@ static void a_large_cache_lets_go_of_the_least_recently_used(contract *c)
     assert_int_equal(shelved(c, k, KEPT_GET, LARGE_ENTRIES, 0).number[0], 7);
 }
 
+static void a_cache_of_a_million_lets_go_of_the_least_recently_used(contract *c)
+{
+    enum { ALL = 1000000, SOME = 50000 };
+    rk_launch_options o = roomy_options();
+    rk_kernel k = launch_active(c, "largest", "largest_shelf", &o);
+    for (rk_u64 first = 0; first < ALL; first += SOME)
+        assert_int_equal(shelved(c, k, KEPT_PUT, first, SOME).number[1], 0);
+    assert_int_equal(shelved(c, k, KEPT_GET, 0, 0).number[0], 5);
+
+    /* when three more come, then those go that were used longest ago, and key 0 stays */
+    kept got = shelved(c, k, KEPT_PUT, ALL, 3);
+    assert_int_equal(got.number[1], 3);
+    assert_int_equal(got.key, 3);
+    assert_int_equal(shelved(c, k, KEPT_GET, 3, 0).number[0], 0);
+    assert_int_equal(shelved(c, k, KEPT_GET, 4, 0).number[0], 9);
+    assert_int_equal(shelved(c, k, KEPT_GET, 0, 0).number[0], 5);
+    got = shelved(c, k, KEPT_GET, ALL + 2, 0);
+    assert_int_equal(got.number[0], ALL + 7);
+    assert_int_equal(got.number[2], 4);
+}
+
 static void what_is_lent_goes_when_its_time_has_come(contract *c)
 {
     rk_launch_options o = roomy_options();
@@ -341,6 +362,7 @@ static const contract_case cases[] = {
     { CASE(containers_of_a_shard_do_what_their_references_do), NEEDS_REGIONS },
     { CASE(containers_of_each_actor_are_its_own), NEEDS_REGIONS },
     { CASE(a_large_cache_lets_go_of_the_least_recently_used), NEEDS_REGIONS },
+    { CASE(a_cache_of_a_million_lets_go_of_the_least_recently_used), NEEDS_REGIONS },
     { CASE(what_is_lent_goes_when_its_time_has_come), NEEDS_REGIONS },
     { CASE(a_relaunch_carries_the_containers_over), NEEDS_REGIONS },
 };

@@ -18,6 +18,7 @@ RK_EXTREMES(kept_range, KEPT_VALUES, rk_i64)
 RK_COUNTERS(kept_counters, KEPT_KEYS)
 RK_TOP(kept_top, KEPT_TOP)
 RK_CACHE(large_cache, LARGE_ENTRIES, rk_i64)
+RK_CACHE(largest_cache, 1000000, rk_u32)
 
 typedef struct shelf {
     kept_map map;
@@ -157,5 +158,25 @@ RK_HANDLER(large_shelf, keeping, msg, large_cache, self, .state = RK_PER_SHARD, 
         out.number[1] = found != 0;
         if (found) out.number[0] = *found;
     }
+    rk_send(RK_ARG, &out);
+}
+
+/* Puts as many keys as the value says, from the message's on; or gets one. */
+RK_HANDLER(largest_shelf, keeping, msg, largest_cache, self, .state = RK_PER_SHARD)
+{
+    kept out = { .key = 0 };
+    largest_cache_entry gone;
+    out.operation = msg->operation;
+    if (msg->operation == KEPT_PUT) {
+        for (rk_i64 i = 0; i < msg->value; i++) {
+            rk_u32 value = (rk_u32)msg->key + (rk_u32)i + 5u;
+            if (largest_cache_put(self, msg->key + (rk_u64)i, &value, &gone)) out.key = gone.key;
+        }
+    } else {
+        RK_GLOBAL rk_u32 *found = largest_cache_get(self, msg->key);
+        if (found) out.number[0] = *found;
+    }
+    out.number[1] = (rk_i64)self->evictions;
+    out.number[2] = (rk_i64)self->hits;
     rk_send(RK_ARG, &out);
 }
