@@ -23,6 +23,8 @@ typedef struct hall {
     chair_queue queue;
 } hall;
 
+#define HELD ~0u /* as owner: somebody has it from a pop until the push */
+
 /* Places of the counts, in the order of the reply. */
 #define RENTED 0u
 #define FULL 1u
@@ -62,6 +64,22 @@ RK_FN void sit_down(RK_CTX, RK_GLOBAL hall *self, RK_LOCAL rk_u32 *count, RK_LOC
         if (block[i] && chairs_at(&self->chair, block[i])->owner != i) rk_count_local(&count[WRONG], 1u);
 }
 
+/* Pops and pushes meet: a chair is one's own from the pop to the push, though the same few come and go. */
+RK_FN void take_turns(RK_CTX, RK_GLOBAL hall *self, RK_LOCAL rk_u32 *count, rk_u32 n)
+{
+    RK_PARALLEL(i, n) {
+        for (rk_u32 turn = 0; turn < 4u; turn++) {
+            rk_u32 mine;
+            if (chair_stack_pop(&self->stack, &mine) != RK_OK) continue;
+            RK_GLOBAL rk_u32 *owner = &chairs_at(&self->chair, mine)->owner;
+            rk_u32 before = rk_exchange_u32(owner, HELD, RK_RELAXED, RK_SCOPE_BLOCK);
+            rk_u32 since = rk_exchange_u32(owner, i, RK_RELAXED, RK_SCOPE_BLOCK);
+            if (before == HELD || since != HELD) rk_count_local(&count[WRONG], 1u);
+            if (chair_stack_push(RK_ARG, &self->stack, &mine) != RK_OK) rk_count_local(&count[WRONG], 1u);
+        }
+    }
+}
+
 /* Chairs change hands by the stack, all of them, and then by the queue, as many as it has places for. */
 RK_FN void change_hands(RK_CTX, RK_GLOBAL hall *self, RK_LOCAL rk_u32 *count, RK_LOCAL rk_u32 *block,
                         rk_u32 n)
@@ -73,6 +91,7 @@ RK_FN void change_hands(RK_CTX, RK_GLOBAL hall *self, RK_LOCAL rk_u32 *count, RK
             block[i] = 0;
         }
     }
+    take_turns(RK_ARG, self, count, n);
     RK_PARALLEL(i, n) {
         rk_u32 theirs;
         if (block[i] == 0 && chair_stack_pop(&self->stack, &theirs) == RK_OK) {
