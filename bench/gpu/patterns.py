@@ -11,6 +11,7 @@ program is compiled for: RK_GPU_BENCH_ARCH (native).
 """
 import argparse
 import json
+import math
 import os
 import random
 import re
@@ -164,8 +165,8 @@ def stealing(_folder, backend, _rounds):
     say("\nWork stealing beside static placement; the limit is an even load")
     for row in rows:
         static, stealing_, task = (statistics.median(row[by]) for by in ("static", "stealing", "one_task"))
-        placed, even = (-(-row["tasks"] * part // whole) for part, whole in ((row["percent"], 100), (1, row["shards"])))
-        row |= {"ratio": static / stealing_, "limit": max(placed, even) / even}  # by tasks of the fullest shard
+        fullest, even = math.ceil(row["tasks"] * row["percent"] / 100), math.ceil(row["tasks"] / row["shards"])
+        row |= {"ratio": static / stealing_, "limit": max(fullest, even) / even}
         if not row["balanced"]:
             fail(f"stealing: {row['shards']} shards, {row['percent']} %: tasks are missing")
         say(f"{row['shards']:3} shards, {row['percent']:3} % at one: static {static * 1e3:8.3f} ms, stealing {stealing_ * 1e3:8.3f} ms, "

@@ -124,9 +124,8 @@ static void tell_news(job *j, drain_news *news)
     if (most)
         command_error(
             "still draining, %" PRIu64 " s after the end of the input: kernel '%s' has handled %" PRIu64
-            " messages %s; if its routes lead round, that may have no end (Ctrl-C%s ends this at once, "
-            "without "
-            "an account)",
+            " messages %s; if its routes lead round, that may have no end "
+            "(Ctrl-C%s ends this at once, without an account)",
             (uint64_t)seconds, j->app.file->kernels[busiest].name, (uint64_t)most,
             news->told_s ? "since this was said last" : "since then", interrupt_asked() ? "" : ", twice,");
     news->told_s = seconds ? seconds : 1;
