@@ -76,19 +76,22 @@ typedef enum rk_kind {
 #define RK_NAMED_(message, member) RK_CALL_(RK_NAMED_OF_, message, RK_UNPACK_ member)
 
 /* Schema hash: FNV-1a over type id and size, plus for each member the same over kind, count and name, weighted by
- * its offset. All of it folds to a constant. */
+ * its offset. A name is taken as one word, the polynomial of its characters at RK_NAME_BASE (Horner's scheme, a shorter name
+ * followed by NULs) modulo 2^64. It is written as a balanced tree with the base's powers spelled out, and in few tokens: each
+ * file that includes a message pays for them, and compilers take several times as long for what is nested 32 deep. All of
+ * it folds to a constant. */
 #define RK_FNV_BASIS 14695981039346656037ul
 #define RK_FNV(hash, value) (((hash) ^ (rk_u64)(value)) * 1099511628211ul)
-#define RK_CHAR_(text, i) (text)[sizeof(text) > (i) ? (i) : sizeof(text) - 1u]
-#define RK_FNV_4_(hash, text, i)                                                                           \
-    RK_FNV(                                                                                                \
-        RK_FNV(RK_FNV(RK_FNV(hash, RK_CHAR_(text, i)), RK_CHAR_(text, (i) + 1)), RK_CHAR_(text, (i) + 2)), \
-        RK_CHAR_(text, (i) + 3))
-#define RK_FNV_16_(hash, text, i) \
-    RK_FNV_4_(RK_FNV_4_(RK_FNV_4_(RK_FNV_4_(hash, text, i), text, (i) + 4), text, (i) + 8), text, (i) + 12)
-#define RK_FNV_TEXT_(hash, text) RK_FNV_16_(RK_FNV_16_(hash, text, 0), text, 16)
-#define RK_HASH_ARRAY_(message, type, name, count)                                 \
-    +RK_FNV_TEXT_(RK_FNV(RK_FNV(RK_FNV_BASIS, RK_KIND_OF_##type), count), #name) * \
+#define RK_NAME_BASE 0x9e3779b97f4a7c15ul
+#define RK_NAME_2_(text, i) ((text)[i] * RK_NAME_BASE + (text)[i + 1])
+#define RK_NAME_4_(text, i) (RK_NAME_2_(text, i) * 0xdf442d22ce4859b9ul + RK_NAME_2_(text, i + 2))
+#define RK_NAME_8_(text, i) (RK_NAME_4_(text, i) * 0xd94363fc538227b1ul + RK_NAME_4_(text, i + 4))
+#define RK_NAME_16_(text, i) (RK_NAME_8_(text, i) * 0x6d4b2611beb6861ul + RK_NAME_8_(text, i + 8))
+#define RK_NAME_32_(text) (RK_NAME_16_(text, 0) * 0xf53f7dff42a4f4c1ul + RK_NAME_16_(text, 16))
+/* As many NULs as a name of one character lacks; the literal's own is the last. */
+#define RK_NAME_END_ "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define RK_HASH_ARRAY_(message, type, name, count)                                                     \
+    +RK_FNV(RK_FNV(RK_FNV(RK_FNV_BASIS, RK_KIND_OF_##type), count), RK_NAME_32_(#name RK_NAME_END_)) * \
         (2u * (rk_u64)RK_OFFSET_OF(message, name) + 1u)
 #define RK_HASH_ONE_(message, type, name) RK_HASH_ARRAY_(message, type, name, 1)
 #define RK_HASH_OF_(...) RK_PICK_(__VA_ARGS__, RK_HASH_ARRAY_, RK_HASH_ONE_, 0)(__VA_ARGS__)
@@ -115,9 +118,9 @@ typedef enum rk_kind {
                      #message " has hidden padding: order its members by size");                           \
     RK_STATIC_ASSERT(1 RK_EACH(RK_NAMED_, message, __VA_ARGS__),                                           \
                      #message " has a member whose name is over 32 characters");                           \
-    RK_STATIC_ASSERT(sizeof(message) <= RK_MESSAGE_MAX, #message " is over 1 GiB");                        \
-    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED =                                                \
-        RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__)
+    RK_STATIC_ASSERT(sizeof(message) <= RK_MESSAGE_MAX, #message " is over 1 GiB")
+#define RK_MESSAGE_HASH_(message, type_id, ...) \
+    (RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__))
 
 /* Type id of a message type, and of what a pointer to a message points to. */
 #define RK_TYPE_ID(message) ((rk_u16)(sizeof(((message *)0)->rk_type_[0]) - 1u))
@@ -156,24 +159,25 @@ typedef struct rk_schema {
 #define RK_SCHEMA_DECLARED(message) typedef rk_u32 rk_message_before_kernel_h
 #endif
 
-#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                               \
-    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);                                                    \
-    static const rk_field rk_fields_##message[] RK_UNUSED = { RK_EACH(RK_FIELD_, message, __VA_ARGS__) }; \
-    static const rk_schema rk_schema_##message RK_UNUSED = {                                              \
-        #message,                                                                                         \
-        RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__),   \
-        type_id,                                                                                          \
-        sizeof(message),                                                                                  \
-        is_blob,                                                                                          \
-        sizeof(rk_fields_##message) / sizeof(rk_field),                                                   \
-        rk_fields_##message                                                                               \
-    };                                                                                                    \
+#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                                  \
+    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);                                                       \
+    static const rk_field rk_fields_##message[] RK_UNUSED = { RK_EACH(RK_FIELD_, message, __VA_ARGS__) };    \
+    static const rk_schema rk_schema_##message RK_UNUSED = { #message,                                       \
+                                                             RK_MESSAGE_HASH_(message, type_id,              \
+                                                                              __VA_ARGS__),                  \
+                                                             type_id,                                        \
+                                                             sizeof(message),                                \
+                                                             is_blob,                                        \
+                                                             sizeof(rk_fields_##message) / sizeof(rk_field), \
+                                                             rk_fields_##message };                          \
     RK_SCHEMA_DECLARED(message)
 
 #define RK_SCHEMA(message) (&rk_schema_##message)
 
 #else
-#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...) RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__)
+#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...) \
+    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);      \
+    RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED = RK_MESSAGE_HASH_(message, type_id, __VA_ARGS__)
 #endif
 
 #define RK_MESSAGE(message, type_id, ...) RK_MESSAGE_DECLARE_(message, type_id, 0, __VA_ARGS__);

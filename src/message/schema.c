@@ -33,12 +33,13 @@ const rk_field *rk_schema_field(const rk_schema *schema, const char *name)
  * by NULs. */
 static rk_u64 field_hash(const rk_field *field)
 {
-    rk_u64 hash = RK_FNV(RK_FNV(RK_FNV_BASIS, field->kind), field->count);
+    rk_u64 name = 0;
     const char *at = field->name;
     for (rk_u32 i = 0; i < RK_MEMBER_NAME_MAX; i++) {
-        hash = RK_FNV(hash, *at);
+        name = name * RK_NAME_BASE + (rk_u64)*at;
         if (*at != '\0') at++;
     }
+    rk_u64 hash = RK_FNV(RK_FNV(RK_FNV(RK_FNV_BASIS, field->kind), field->count), name);
     return hash * (2u * (rk_u64)field->offset + 1u);
 }
 
