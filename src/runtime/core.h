@@ -245,6 +245,7 @@ struct rk_runtime {
     rk_u32 rings;    /* atomic: of the backend, unless its device can't */
     rk_u32 yields;   /* atomic: who waits gives the processor away between two looks */
     rk_u32 traits;   /* RK_LAYOUT_* of its device, beyond having memory of its own */
+    rk_u32 chosen;   /* threads of the largest block that its device chooses for a kernel that says nothing */
     rk_u32 by_value; /* 1: messages that travel by reference are refused, so there are no pools */
     rk_arena arena;
     rk_u64 tables;                  /* bytes of it that are the runtime's own, beside what launches take */

@@ -255,7 +255,7 @@ rk_status rk_kernel_plan(rk_runtime *runtime, const rk_host_kernel *again, const
     for (size_t i = 0; i < sizeof found / sizeof *found; i++) status = rk_error_also(status, found[i]);
     if (status != RK_OK) return status;
     rk_layout_plan(*class, options, (runtime->arena.device_from ? RK_LAYOUT_DEVICE : 0) | runtime->traits,
-                   layout);
+                   runtime->chosen, layout);
     layout->place = options->device;
     if (options->device == RK_FROM_KERNEL || options->device == RK_BESIDE_NEIGHBOUR)
         layout->place = runtime->backend->choose ? runtime->backend->choose(runtime) : 0;

@@ -283,12 +283,12 @@ rk_status rk_layout_check(const rk_class *class, const rk_launch_options *o)
 
 /* Groups of a block that may handle messages at the same time, each with shared memory of its own. Where one thread
  * handles a message, a device takes whole warps, and of a kernel that says nothing blocks of its own choice. */
-static rk_u32 groups_side_by_side(const rk_class *class, rk_u32 threads)
+static rk_u32 groups_side_by_side(const rk_class *class, rk_u32 threads, rk_u32 chosen)
 {
     const rk_attributes *a = class->attributes;
     if (class->spmd || class->batch || a->state == RK_PER_SHARD || a->width == RK_BLOCK) return 1;
     if (a->width == RK_WARP) return threads > 32 ? threads / 32 : 1;
-    return threads > 1 ? (threads + 31u) / 32u * 32u : RK_BLOCK_CHOSEN;
+    return threads > 1 ? (threads + 31u) / 32u * 32u : chosen;
 }
 
 /* Capacity, format and policy of each lane. */
@@ -366,7 +366,8 @@ static void plan_pools(const rk_class *class, const rk_launch_options *o, rk_lay
     l->out_block = block; /* what comes in may be sent on in copies */
 }
 
-void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 traits, rk_layout *l)
+void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 traits, rk_u32 chosen,
+                    rk_layout *l)
 {
     const rk_attributes *a = class->attributes;
     const rk_u32 device = traits & RK_LAYOUT_DEVICE;
@@ -381,7 +382,7 @@ void rk_layout_plan(const rk_class *class, const rk_launch_options *o, rk_u32 tr
     if (stamps && !a->not_causal) l->features |= RK_FEATURE_CAUSAL;
     if (o->expired_to_dead) l->features |= RK_FEATURE_EXPIRED_TO_DEAD;
     l->max_sends = a->max_sends ? a->max_sends : 1;
-    l->shared_groups = device ? groups_side_by_side(class, l->threads) : 1;
+    l->shared_groups = device ? groups_side_by_side(class, l->threads, chosen) : 1;
     const rk_u64 shared = align_up(a->shared, 16) * l->shared_groups;
     l->shared_size = shared > RK_SHARED_MAX ? RK_SHARED_MAX : (rk_u32)shared; /* more than any block has */
     plan_lanes(class, o, l);

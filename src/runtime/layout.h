@@ -28,7 +28,7 @@ typedef struct rk_lane_plan {
 #define RK_LANE_OUT 2u
 #define RK_LANE_REPORT 3u
 #define RK_BLOCK_CHOSEN \
-    384u /* threads of the largest block that a device chooses for a kernel that says nothing */
+    384u /* threads of the largest block that CUDA's backend chooses for a kernel that says nothing */
 #define RK_LANES 4u
 
 /* One block of the arena: a part of the whole kernel, then one for each shard. */
@@ -78,9 +78,10 @@ rk_status rk_layout_check(const struct rk_class *class, const rk_launch_options 
     2u /* it has no compare-and-swap of 64 bits: lanes with several producers have a lock */
 #define RK_LAYOUT_SHARES \
     4u /* no bus lies between it and the host, who sees stores in their order: slots are read in place */
-/* Plan a launch whose options are validated and checked. */
+/* Plan a launch whose options are validated and checked; chosen: threads of the largest block that the device chooses for a
+ * kernel that says nothing. */
 void rk_layout_plan(const struct rk_class *class, const rk_launch_options *options, rk_u32 traits,
-                    rk_layout *layout);
+                    rk_u32 chosen, rk_layout *layout);
 
 /* Arena offset of shard s's part of a block. */
 static inline rk_u64 rk_layout_part(const rk_layout *layout, rk_u32 near, rk_u32 s)

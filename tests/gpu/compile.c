@@ -24,7 +24,7 @@ static rk_cuda_build build_for(const rk_class *class, rk_u32 queue_capacity)
     rk_layout layout;
     if (queue_capacity) options.queue_capacity = queue_capacity;
     rk_layout_defaults(class, &options);
-    rk_layout_plan(class, &options, RK_LAYOUT_DEVICE, &layout);
+    rk_layout_plan(class, &options, RK_LAYOUT_DEVICE, RK_BLOCK_CHOSEN, &layout);
     rk_cuda_build build = rk_cuda_build_of(class, &layout, 0);
     build.peers = peers;
     return build;

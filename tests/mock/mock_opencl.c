@@ -114,8 +114,10 @@ EXPORTED rk_cl_result clGetPlatformInfo(rk_cl_platform platform_, rk_u32 what, s
 rk_cl_result clGetPlatformInfo(rk_cl_platform platform_, rk_u32 what, size_t size, void *value,
                                size_t *needed)
 {
+    const char *name = getenv("MOCK_OPENCL_PLATFORM_NAME");
     (void)platform_, (void)what;
-    return answer("Mock", 5, size, value, needed);
+    if (!name) name = "Mock";
+    return answer(name, strlen(name) + 1, size, value, needed);
 }
 
 EXPORTED rk_cl_result clGetDeviceIDs(rk_cl_platform platform_, rk_u64 type, rk_u32 room,

@@ -148,6 +148,7 @@ static rk_status cuda_reserve(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling)
     rk_cuda_devices *all = calloc(1, sizeof *all);
     if (!all) return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
     runtime->backend_data = all;
+    runtime->chosen = RK_BLOCK_CHOSEN;
     rk_status status = rk_cuda_check_environment();
     while (status == RK_OK && all->count < runtime->device_count) {
         rk_cuda_runtime *cuda = new_place(runtime, all->count);

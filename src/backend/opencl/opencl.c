@@ -80,6 +80,7 @@ static void choose_mode(rk_opencl_runtime *cl)
     runtime->by_value = !cl->shares;
     runtime->traits =
         (cl->device.can & RK_OPENCL_ATOMICS_64 ? 0 : RK_LAYOUT_LOCKS) | (cl->shares ? RK_LAYOUT_SHARES : 0);
+    runtime->chosen = rk_opencl_block(&cl->device);
     runtime->rings = !cl->stays;
     /* A slice is handed from thread to thread, and who spins has the processor that one of them needs. Who sees what a
      * slice sends while it runs spins and yields; without shared memory only another of those threads brings it. */

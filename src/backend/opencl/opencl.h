@@ -297,7 +297,8 @@ int rk_opencl_is_costly(const rk_runtime *runtime, const rk_host_kernel *kernel)
 rk_status rk_opencl_renew(rk_host_kernel *kernel);
 void rk_opencl_look(rk_host_kernel *kernel);
 rk_u32 rk_opencl_step(rk_seat *seat);
-/* Work-items of a work-group of this class. */
+/* Work-items of a work-group whose handlers have one each, of a kernel that says nothing; and of one of this class. */
+rk_u32 rk_opencl_block(const rk_opencl_device *device);
 rk_u32 rk_opencl_threads(const rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout);
 /* Bytes of local memory that such a work-group has. */
 rk_u32 rk_opencl_shared(const rk_layout *layout, rk_u32 threads);

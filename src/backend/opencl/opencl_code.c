@@ -30,7 +30,7 @@ typedef struct recipe {
     const rk_class *class;
     char *unit;
     char options[OPTIONS_ROOM];
-    char path[PATH_ROOM]; /* in the cache; "": it can't be kept there */
+    char path[PATH_ROOM]; /* in the cache; "": it isn't kept there */
 } recipe;
 
 /* ------------------------------------------------------------------ what is built */
@@ -44,6 +44,13 @@ static rk_status with_digest(recipe *r, const rk_digest *digest)
     free(r->unit);
     r->unit = whole;
     return whole ? RK_OK : rk_error(RK_OUT_OF_MEMORY, "no memory for a unit");
+}
+
+/* PoCL finds a text that it has built in a cache of its own, and to give a binary out compiles all of it once more, for groups
+ * of any size: 5 s instead of 3 before a kernel can start. */
+static int keeps_what_it_builds(const rk_opencl_device *d)
+{
+    return strcmp(d->platform_name, "Portable Computing Language") == 0;
 }
 
 /* NVIDIA's compiler takes no variadic macro in OpenCL C 1.2, but in 3.0; and minutes, if all is to be inlined. */
@@ -73,7 +80,8 @@ static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_opencl_code *
     const char *told[] = { made_for, d->platform_name, d->name, d->version, d->driver, r->options };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) rk_digest_text(&digest, told[i]);
     if (rk_unit_digest(r->unit, include, &digest) != 0) return RK_OK; /* not kept */
-    if (rk_cache_folder(cl->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
+    if (!keeps_what_it_builds(d) &&
+        rk_cache_folder(cl->runtime->options.cache_folder, folder, sizeof folder) == RK_OK)
         snprintf(r->path, sizeof r->path, "%s/%s.opencl", folder, rk_digest_name(&digest, name));
     return with_digest(r, &digest);
 }

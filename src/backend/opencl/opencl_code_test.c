@@ -26,6 +26,19 @@ static void code_is_built_once_and_then_taken_from_the_cache(void **state)
     assert_int_equal(mock->binaries, 1);
 }
 
+/* PoCL would compile everything once more for it. */
+static void a_driver_that_keeps_what_it_builds_is_not_asked_for_a_binary(void **state)
+{
+    (void)state;
+    setenv("MOCK_OPENCL_PLATFORM_NAME", "Portable Computing Language", 1);
+    launched();
+    assert_int_equal(mock->builds, 1);
+    OK(rk_close(runtime));
+    launched();
+    assert_int_equal(mock->builds, 2);
+    assert_int_equal(mock->binaries, 0);
+}
+
 /* A compiler that isn't told makes code for work-groups of any size. */
 static void code_is_built_for_the_work_groups_that_are_launched(void **state)
 {
@@ -96,6 +109,29 @@ static void more_local_memory_than_there_is_is_a_limit_and_loses_nothing(void **
     assert_false(rk_atomic_u32(&rk_opencl_of(runtime)->lost));
 }
 
+/* Given a kernel that leaves the size of its work-groups to the device, each thread of which has shared memory of its own, when
+ * there is room for as many as are launched, then they run, and with a byte less they are refused. */
+static void local_memory_is_that_of_the_threads_that_are_launched(void **state)
+{
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    (void)state;
+    o.kernel_name = "reduce_by_threads"; /* 128 bytes each */
+    o.threads = 1;
+    o.deduplication_window = 0;
+    setenv("MOCK_OPENCL_LOCAL", "9728",
+           1); /* 64 threads, 8 bytes each for the loop, and 1 KiB for the compiler */
+    OK(open_runtime());
+    OK(rk_launch(runtime, "a", &o, &kernel));
+    OK(rk_activate(runtime, kernel));
+    OK(rk_close(runtime));
+    setenv("MOCK_OPENCL_LOCAL", "9727", 1);
+    OK(open_runtime());
+    OK(rk_launch(runtime, "a", &o, &kernel));
+    assert_int_equal(rk_activate(runtime, kernel), RK_LIMIT);
+    assert_error_says("'a': 8704 bytes of local memory are over the 9727 of Mock device");
+}
+
 /* Its compiler has no variadic macros in 1.2, its fence reaches a block, and all inlined takes minutes. */
 static void a_gpu_of_nvidia_gets_the_language_that_its_compiler_takes(void **state)
 {
@@ -163,9 +199,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_build_that_fails_gives_the_compilers_words),
         TEST(code_is_built_once_and_then_taken_from_the_cache),
+        TEST(a_driver_that_keeps_what_it_builds_is_not_asked_for_a_binary),
         TEST(code_is_built_for_the_work_groups_that_are_launched),
         TEST(work_groups_that_the_code_was_built_for_run),
         TEST(more_local_memory_than_there_is_is_a_limit_and_loses_nothing),
+        TEST(local_memory_is_that_of_the_threads_that_are_launched),
         TEST(a_gpu_of_nvidia_gets_the_language_that_its_compiler_takes),
         TEST(a_device_with_32_bit_atomics_gets_lanes_with_locks),
         TEST(a_kept_binary_that_the_driver_does_not_take_is_built_again),

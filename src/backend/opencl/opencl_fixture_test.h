@@ -120,6 +120,7 @@ static inline int set_up(void **state)
     snprintf(folder, sizeof folder, "/tmp/rk-opencl-test-XXXXXX");
     setenv("RK_OPENCL_LIBRARY", MOCK, 1);
     unsetenv("MOCK_OPENCL_PLATFORMS");
+    unsetenv("MOCK_OPENCL_PLATFORM_NAME");
     unsetenv("MOCK_OPENCL_DEVICES");
     unsetenv("MOCK_OPENCL_EXTENSIONS");
     unsetenv("MOCK_OPENCL_COMPUTE");

@@ -12,11 +12,12 @@
 
 /* On a CPU a work-group is one thread's loop over its work-items: more of them bring nothing to handlers that share
  * nothing. */
+rk_u32 rk_opencl_block(const rk_opencl_device *device) { return device->is_cpu ? 1 : THREADS_OF_GPU; }
+
 rk_u32 rk_opencl_threads(const rk_opencl_runtime *cl, const rk_class *class, const rk_layout *layout)
 {
     if (class->spmd || class->attributes->width != RK_THREAD) return layout->threads;
-    if (cl->device.is_cpu) return 1;
-    return layout->threads > 1 ? layout->threads : THREADS_OF_GPU;
+    return layout->threads > 1 && !cl->device.is_cpu ? layout->threads : rk_opencl_block(&cl->device);
 }
 
 rk_u32 rk_opencl_shared(const rk_layout *layout, rk_u32 threads)
