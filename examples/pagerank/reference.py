@@ -6,23 +6,26 @@
 Prints a line for each vertex, as the app does but for the step.
 """
 import csv
+import operator
 import sys
 
 
-def compute(edges, damping=0.85, tolerance=1e-9):
-    """Ranks by vertex; they begin as 1, and a vertex without edges gives to all."""
+def compute(edges, damping=0.85, tolerance=1e-9, start=None):
+    """Ranks by vertex; they begin as 1, and a vertex without edges gives to all. The end is the same from any start, and from one
+    near it is soon reached."""
     count = 1 + max(max(edge) for edge in edges)
-    targets = [[] for _ in range(count)]
-    for start, end in edges:
-        targets[start].append(end)
-    ranks, change = [1.0] * count, 1.0
+    sources, degrees = [[] for _ in range(count)], [0] * count
+    for source, target in edges:
+        sources[target].append(source)
+        degrees[source] += 1
+    ends = [vertex for vertex, degree in enumerate(degrees) if not degree]
+    parts = [1.0 / degree if degree else 0.0 for degree in degrees]
+    ranks, change = start or [1.0] * count, 1.0
     while change > tolerance:
-        given = [sum(rank for rank, to in zip(ranks, targets) if not to) / count] * count
-        for rank, to in zip(ranks, targets):
-            for end in to:
-                given[end] += rank / len(to)
-        before, ranks = ranks, [1.0 - damping + damping * amount for amount in given]
-        change = sum(abs(new - old) for new, old in zip(ranks, before))
+        to_all = 1.0 - damping + damping * sum(map(ranks.__getitem__, ends)) / count
+        share = list(map(operator.mul, ranks, parts)).__getitem__
+        before, ranks = ranks, [to_all + damping * sum(map(share, froms)) for froms in sources]
+        change = sum(map(abs, map(operator.sub, ranks, before)))
     return ranks
 
 

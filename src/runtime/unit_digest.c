@@ -43,17 +43,22 @@ static const char *skip_blanks(const char *at)
     }
 }
 
+static int starts(const char *at, const char *with)
+{
+    while (*with && *at == *with) at++, with++;
+    return !*with;
+}
+
 /* What stands after the next "# include", wherever in a line that is, or NULL; *sign is where it begins. */
 static const char *next_include(const char *at, const char **sign)
 {
-    static const char *const signs[] = { "#", "%:", "\?\?=" };
-    for (; (at = strpbrk(at, "#%?")); at++)
-        for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
-            if (strncmp(at, signs[i], strlen(signs[i])) != 0) continue;
-            const char *word = skip_blanks(at + strlen(signs[i]));
-            *sign = at;
-            if (strncmp(word, "include", 7) == 0) return word + 7;
-        }
+    for (; *at; at++) {
+        if (*at != '#' && *at != '%' && *at != '?') continue;
+        const size_t length = *at == '#' ? 1 : starts(at, "%:") ? 2 : starts(at, "\?\?=") ? 3 : 0;
+        const char *word = skip_blanks(at + length);
+        *sign = at;
+        if (length && starts(word, "include")) return word + 7;
+    }
     return 0;
 }
 

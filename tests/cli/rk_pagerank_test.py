@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import unittest
 
 import rk_command
 from rk_command import SOURCE, Case
@@ -68,6 +69,7 @@ class PageRank(Case):
         done = self.run_app(APP / "app.yaml", "--input", self.write("edges.csv", "from,to\n"))
         self.assertEqual((done.stdout, done.letters), (b"", []))
 
+    @unittest.skipIf(rk_command.SANITIZERS, "the airports' ranks come from the same kernels, in a hundredth of the time")
     def test_debians_packages_have_the_ranks_of_the_reference(self):
         known = subprocess.run(["apt-cache", "pkgnames"], capture_output=True, check=False) if shutil.which("apt-cache") else None
         if known is None or len(known.stdout.split()) < 10000:
