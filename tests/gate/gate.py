@@ -6,10 +6,10 @@
 Kernels are the files NAME.rk.c of the repository, and those that `rk` carries as text. One is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
 that src/codegen renders by NVRTC (for compute capability 7.5 and 9.0), by PoCL (OpenCL C 1.2 and 3.0) and, as the
 Metal Shading Language, by clang's C++ for OpenCL with tests/gate/metal as Metal's library. A header is compiled alone,
-by the C++ compilers too. A device's compilers optimise one kernel of each way to run handlers, and for 9.0 make machine
-code of it, not PTX alone: that takes seconds a kernel, and the assembly that it could refuse is in the headers, which
-all kernels share. What is assembled is optimised for threads alone: the assembler takes ten seconds for it. For OpenCL C 1.2,
-PoCL links its library to those alone. Each compiler is one process, and remembers in the cache what it has compiled before from the same
+by the C++ compilers too. NVRTC and PoCL make code of all handlers and hooks of a unit, called by a bare entry: the loop around
+them, which takes ten times as long, comes from the headers, and they see it whole with one kernel of each way to run handlers.
+For 9.0 that one becomes machine code, not PTX alone, moderately optimised: fully it takes half a minute each. PoCL links its
+library to those alone. Each compiler is one process, and remembers in the cache what it has compiled before from the same
 text, the same headers and with the same version. Only NVRTC may be missing. The exit status is 1 if anything failed.
 """
 import argparse
@@ -72,17 +72,24 @@ class Job:
     kernel: bool
     texts: dict  # by FORMS; a text that begins with "error:" is why there is none
     source: str = ""  # of a kernel, as it was written
-    optimised: str = ""  # by the compilers of devices, for this way to run handlers
+    whole: dict = None  # of one that has its loop: texts by the forms of BARE
+    optimised: str = ""  # by the compilers of devices, for this way to run handlers: its whole texts
 
 
-# A unit of one kernel has its handlers inside of its loop, one of many calls them: the first kernel of each file is compiled
-# alone as well.
-FORMS = ("cpu", "cuda", "cuda, first kernel", "opencl", "metal")
+FORMS = ("cpu", "cuda", "opencl", "metal")
 # PoCL links its library into every program, so that headers are one program; that each stands alone is seen by the others.
 TOGETHER = "opencl"
 # What the backend says to the compiler for plain launches of kernels whose handlers have a thread each (code.c), so that
 # units are compiled with the shuttle and without.
 SHUTTLE = "#define RK_BLOCK_BOUND 256u\n#define RK_UNIT_PLAIN 1\n#define RK_UNIT_SHUTTLE 1\n"
+
+# The forms whose entries are bare: they hand a context to what the user wrote, as the loop would.
+BARE = ("cuda", "opencl")
+BARE_ENTRY = """#undef RK_ENTRY
+#define RK_ENTRY(kernel_, number_, run_) RK_KERNEL rk_entry_##kernel_(RK_GLOBAL rk_context *context, RK_GLOBAL rk_staged *sent) \\
+{ rk_context own = *context; rk_unit_handle(&own, number_); rk_unit_drain(&own, number_); rk_unit_timer(&own, number_); \\
+  rk_unit_refused(&own, number_, sent, RK_OK); *context = own; }
+"""
 
 
 # ------------------------------------------------------------------------------------------ what is compiled
@@ -122,13 +129,16 @@ def render(renderer, path, backend, kernel=None):
 
 
 def render_all(renderer, path):
-    texts = {backend: render(renderer, path, backend) for backend in ("cpu", "cuda", "opencl", "metal")}
+    """A kernel's texts by FORMS, and those by BARE with the loop: of its first kernel, which has its handlers inside of it."""
+    texts = {backend: render(renderer, path, backend) for backend in FORMS}
     first = re.search(r"^RK_ENTRY\((\w+),", texts["cuda"], re.MULTILINE)
     first = first.group(1).encode() if first else None
-    alone = render(renderer, path, "cuda", first)
-    threads = re.search(r"^RK_ENTRY\(.*, RK_RUN_THREADS\)", alone, re.MULTILINE)
-    texts["cuda, first kernel"] = SHUTTLE + alone if threads else alone
-    return texts
+    whole = {backend: render(renderer, path, backend, first) for backend in BARE}
+    if re.search(r"^RK_ENTRY\(.*, RK_RUN_THREADS\)", whole["cuda"], re.MULTILINE):
+        whole["cuda"] = SHUTTLE + whole["cuda"]
+    for form in BARE:
+        texts[form] = re.sub(r"^RK_ENTRY\(", lambda at: BARE_ENTRY + at.group(), texts[form], count=1, flags=re.MULTILINE)
+    return texts, whole
 
 
 class CarriedFile(ctypes.Structure):
@@ -171,7 +181,10 @@ def find_jobs(root, cache, kernels):
         if all((root / name).exists() for name in CARRIED):
             wanted += sorted(write_carried(root, cache).rglob("*.rk.c"))
     renderer = load_renderer(cache)
-    jobs = [Job(os.path.relpath(p, root), True, render_all(renderer, p), p.read_text()) for p in wanted]
+    jobs = []
+    for path in wanted:
+        texts, whole = render_all(renderer, path)
+        jobs.append(Job(os.path.relpath(path, root), True, texts, path.read_text(), whole))
     optimise_one_of_each(jobs)
     if kernels:
         return jobs
@@ -192,7 +205,7 @@ def optimise_one_of_each(jobs):
     """Of each way to run handlers (device/unit.h)."""
     seen = set()
     for job in jobs:
-        way = re.search(r"^RK_ENTRY\(.*, (RK_RUN_\w+)\)", job.texts["cuda, first kernel"], re.MULTILINE)
+        way = re.search(r"^RK_ENTRY\(.*, (RK_RUN_\w+)\)", job.whole["cuda"], re.MULTILINE)
         if way and way.group(1) not in seen:
             job.optimised = way.group(1)
             seen.add(way.group(1))
@@ -244,12 +257,11 @@ class HostCompiler:
 
 
 class Nvrtc:
-    kernels = True
+    form, kernels = "cuda", True
 
     def __init__(self, architecture):
         self.name = f"nvrtc {architecture}"
         self.architecture = architecture
-        self.form = "cuda, first kernel" if architecture.startswith("sm_") else "cuda"
 
     def open(self, root, nvrtc):
         self.options = ["--std=c++20", f"-I{root}/include"]
@@ -257,15 +269,13 @@ class Nvrtc:
         self.optimise = [f"--gpu-architecture={self.architecture.replace('sm_', 'compute_')}"]
         self.quickly, self.parse = list(self.optimise), list(self.optimise)
         self.assemble = [f"--gpu-architecture={self.architecture}"] if real else []
-        self.assemble_optimised = [*self.assemble, "--ptxas-options=-O0"] if real else self.optimise
         self.library = self.find(nvrtc)
         major, minor = c_int(), c_int()
         self.library.nvrtcVersion(byref(major), byref(minor))
         if major.value >= 13:  # older ones may not have these
-            # Nobody assembles the code for a virtual architecture: what NVRTC could refuse, its front end refuses.
-            self.quickly.append("--Ofast-compile=max" if real else "--fdevice-syntax-only")
+            self.quickly.append("--Ofast-compile=max")
             self.parse.append("--fdevice-syntax-only")  # a header alone has nothing to make code of
-            self.assemble += ["--Ofast-compile=max"] if real else []
+            self.assemble += ["--Ofast-compile=mid"] if real else []
         return f"NVRTC {major.value}.{minor.value} {self.options} {self.optimise} {self.quickly} {self.parse} {self.assemble}"
 
     @staticmethod
@@ -280,13 +290,10 @@ class Nvrtc:
         raise Missing("NVRTC not found")
 
     def compile(self, job, text):
-        ways = [self.optimise, self.assemble] if job.optimised else [self.quickly if job.kernel else self.parse]
-        if job.optimised == "RK_RUN_THREADS":
-            ways = [self.assemble_optimised]
-        for how in filter(None, ways):
-            ok, said, _ = self.translate(f"{job.name} for cuda", text, how)
-            if not ok:
-                break
+        ok, said, _ = self.translate(f"{job.name} for cuda", text, self.quickly if job.kernel else self.parse)
+        if ok and job.optimised:
+            how = self.assemble or self.quickly
+            ok, said, _ = self.translate(f"{job.name} for cuda, with its loop", job.whole[self.form], how)
         return ok, said
 
     def translate(self, name, text, how=None):
@@ -352,13 +359,16 @@ class Pocl:
     def compile(self, job, text):
         # A program without a kernel has nothing to build.
         text += "" if job.kernel else "__kernel void rk_gate_nothing(void) {}\n"
-        source, size = c_char_p(text.encode()), c_size_t()
+        ok, said = self.translate(text, self.quickly, link=not job.kernel)
+        return self.translate(job.whole[self.form], self.quickly, link=True) if ok and job.optimised else (ok, said)
+
+    def translate(self, text, how, link):
+        source, size, options = c_char_p(text.encode()), c_size_t(), (self.options + how).encode()
         program = self.cl.clCreateProgramWithSource(self.context, 1, byref(source), None, None)
-        options = self.options + ("" if job.optimised else self.quickly)
-        if self.standard == "1.2" and job.kernel and not job.optimised:
-            result = self.cl.clCompileProgram(program, 1, byref(self.device), options.encode(), 0, None, None, None, None)
+        if link:
+            result = self.cl.clBuildProgram(program, 1, byref(self.device), options, None, None)
         else:
-            result = self.cl.clBuildProgram(program, 1, byref(self.device), options.encode(), None, None)
+            result = self.cl.clCompileProgram(program, 1, byref(self.device), options, 0, None, None, None, None)
         self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, 0, None, byref(size))
         log = ctypes.create_string_buffer(size.value + 1)
         self.cl.clGetProgramBuildInfo(program, self.device, self.BUILD_LOG, size.value, log, None)
@@ -414,7 +424,7 @@ class Metal:
 
 
 # The slowest come first, so that the others fill up the second processor.
-COMPILERS = [Nvrtc("sm_90"), Nvrtc("compute_75"), Pocl("1.2"), Pocl("3.0"),
+COMPILERS = [Nvrtc("sm_90"), Pocl("1.2"), Pocl("3.0"), Nvrtc("compute_75"),
              Metal(), HostCompiler("gcc", "gcc", "c", "c11", True), HostCompiler("clang", "clang", "c", "c11", True),
              HostCompiler("g++", "g++", "c++", "c++17", False),
              HostCompiler("clang++", "clang++", "c++", "c++17", False)]
@@ -437,7 +447,8 @@ def run_compiler(compiler, jobs, root, cache, nvrtc, pipe):
         pipe.send(("begin", number))
         text = job.texts[compiler.form]
         content = (root / job.name).read_text() if job.kernel else ""
-        entry = cache / digest(common, job.name, text, content, job.optimised)
+        whole = job.whole.get(compiler.form, "") if job.optimised else ""
+        entry = cache / digest(common, job.name, text, whole, content)
         if not entry.exists():
             ok, said = (False, text) if text.startswith("error:") else compiler.compile(job, text)
             Path(f"{entry}.new").write_text(json.dumps([ok, said.replace(f"{root}/", "")]))
