@@ -189,8 +189,9 @@ class AppFile(Case):
             errors = self.run_rk("run", app, "--input", "-", code=IO).errors
         finally:
             done.set()
-            os.close(os.open(gate, os.O_RDONLY | os.O_NONBLOCK))
-            opener.join()
+            while opener.is_alive():  # it may have been about to open once more
+                os.close(os.open(gate, os.O_RDONLY | os.O_NONBLOCK))
+                opener.join(0.01)
         self.assertIn(f"{app}:5:13: kernel 'second': {second}: RK_IO\n", errors)
         self.assertIn("No such file or directory", errors)
 
