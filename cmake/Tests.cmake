@@ -362,4 +362,4 @@ set_property(TEST install_tree ${install_tests} APPEND PROPERTY ENVIRONMENT
     "RK_PREFIX=${install_prefix}" "RK_VERSION=${PROJECT_VERSION}" "RK_CMAKE=${CMAKE_COMMAND}"
     "RK_GENERATOR=${CMAKE_GENERATOR}" "RK_MAKE_PROGRAM=${CMAKE_MAKE_PROGRAM}" "RK_CC=${CMAKE_C_COMPILER}"
     "RK_CXX=${CMAKE_CXX_COMPILER}" "RK_FLAGS=${instrument_flags}" "RK_HEADERS_C_ONLY=${headers_c_only}"
-    "RK_HAS_CHECKPOINTS=$<TARGET_EXISTS:ringkernel_checkpoint_shared>")
+    "RK_HAS_CHECKPOINTS=$<TARGET_EXISTS:ringkernel_checkpoint_shared>" "RK_HAS_JSON=$<TARGET_EXISTS:ringkernel_json>")

@@ -3,6 +3,7 @@
 their naive forms, work stealing beside static placement, and the power of shards that have nothing to do.
 
     patterns.py [--save FOLDER] [--only pagerank|inference|primitives|stealing|power] [--backend cuda|cpu] [--rounds N]
+                [--graph NUMBERED.csv]
 
 Builds the preset `gpu` with RK_GPU_BENCH and runs the programs of bench/gpu and of the examples; ends with a table of each. --save keeps
 patterns-DATE.json: a manifest, every round and the medians. The ranks of both sides must be the same bytes, and accounts balance, or the
@@ -77,8 +78,8 @@ def make_graph(path):
         f"{dice.randrange(VERTICES)},{int(VERTICES * dice.random() ** 4)}\n" for _ in range(LINKS)) + f"0,{VERTICES - 1}\n")
 
 
-def pagerank(folder, backend, rounds):
-    graphs = {"airports": ROOT / "examples/pagerank/routes.csv", "made": folder / "graph.csv"}
+def pagerank(folder, backend, rounds, more=()):
+    graphs = {"airports": ROOT / "examples/pagerank/routes.csv", "made": folder / "graph.csv"} | {path.stem: path.resolve() for path in more}
     make_graph(graphs["made"])
     rows = []
     for graph, edges in graphs.items():
@@ -214,6 +215,8 @@ def main():
     parser.add_argument("--save", metavar="FOLDER", type=Path, help="keep patterns-DATE.json there")
     parser.add_argument("--only", choices=PARTS, help="one part")
     parser.add_argument("--backend", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--graph", metavar="FILE", type=Path, action="append", default=[],
+                        help="rank this one too, as examples/pagerank/number.py writes it; may be said again")
     parser.add_argument("--rounds", type=int, default=3, help="of each figure (3)")
     options = parser.parse_args()
     os.environ["PATH"] += ":/usr/local/cuda/bin"
@@ -228,7 +231,8 @@ def main():
     say(f"{record['manifest'].get('gpu', 'no GPU')}, {options.backend}, {record['manifest']['revision']}")
     for name, part in PARTS.items():
         if options.only in (None, name):
-            record[name] = part(folder, options.backend, options.rounds)
+            more = {"more": options.graph} if name == "pagerank" else {}
+            record[name] = part(folder, options.backend, options.rounds, **more)
     record["failures"] = failures
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 /* Messages from JSON: one object, or one object a line (NDJSON). This part stands on the jansson library and
- * is a library of its own, ringkernel_json; the rest of the text functions is in text.h.
+ * is a static library of its own, ringkernel-json (CMake: ringkernel::ringkernel_json, component `json`); the rest of the text
+ * functions is in text.h.
  *
  * A message is one JSON object with each field of the schema once, in any order, and nothing else; an array
  * field is an array of exactly its count. Unlike in CSV no number is bent to fit: an integer out of its

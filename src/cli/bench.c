@@ -83,14 +83,23 @@ static bool is_met(size_t i, double figure)
     return scenarios[i].at_least ? figure >= scenarios[i].target : figure <= scenarios[i].target;
 }
 
+/* Ours to the bare one's, of rates or of times as the target is; 0: there is nothing beside. */
+static double ratio_of(size_t i, const bench_result *r)
+{
+    if (strcmp(scenarios[i].unit, "×") == 0) return r->figure;
+    const double ours = scenarios[i].at_least ? r->ours.rate : r->ours.p50_ns,
+                 bare = scenarios[i].at_least ? r->bare.rate : r->bare.p50_ns;
+    return bare > 0 ? ours / bare : 0;
+}
+
 static json_t *result_json(size_t i, const bench_result *r)
 {
     double figure = scenarios[i].run == bench_actors ? r->figure / 1e6 : r->figure;
-    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:f, s:f, s:b, s:{s:I, s:I, s:b}, s:b, s:s}", "name",
-                     scenarios[i].name, "what", scenarios[i].what, "ours", numbers_json(&r->ours), "bare",
-                     numbers_json(&r->bare), "figure", scenarios[i].figure, "unit", scenarios[i].unit,
-                     "value", figure, "target", scenarios[i].target, "met", is_met(i, figure), "account",
-                     "accepted", (json_int_t)r->account.accepted, "delivered",
+    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:f, s:f, s:b, s:f, s:{s:I, s:I, s:b}, s:b, s:s}",
+                     "name", scenarios[i].name, "what", scenarios[i].what, "ours", numbers_json(&r->ours),
+                     "bare", numbers_json(&r->bare), "figure", scenarios[i].figure, "unit", scenarios[i].unit,
+                     "value", figure, "target", scenarios[i].target, "met", is_met(i, figure), "ratio",
+                     ratio_of(i, r), "account", "accepted", (json_int_t)r->account.accepted, "delivered",
                      (json_int_t)r->account.delivered, "balanced", r->account.balanced, "sound", r->sound,
                      "trouble", r->trouble ? r->trouble : "");
 }
@@ -122,6 +131,8 @@ static void print_result(size_t i, const bench_result *r)
     printf("  %s %.2f%s (target: at %s %g%s)%s\n", scenarios[i].figure, figure, scenarios[i].unit,
            scenarios[i].at_least ? "least" : "most", scenarios[i].target, scenarios[i].unit,
            is_met(i, figure) ? "" : "  NOT MET");
+    if (ratio_of(i, r) > 0 && strcmp(scenarios[i].unit, "×") != 0)
+        printf("  %.2f× the bare one's\n", ratio_of(i, r));
     printf("  accepted %s = delivered %s   %s\n", progress_number(r->account.accepted, accepted),
            progress_number(r->account.delivered, delivered),
            r->account.balanced ? "balanced" : "NOT BALANCED");
@@ -145,7 +156,9 @@ int command_bench(int argc, char **argv)
         take_option,
         "[NAME...]",
         "Measure this machine: round-trip, pipeline, actors, reduction, idle (all of them unless named).\v"
-        "Each measures the library and, in turn in the same run, a bare loop, and tells the median ratio. "
+        "Each measures the library and, in turn in the same run, a bare loop, and tells the ratio. The rings "
+        "and a whole job "
+        "are measured beside their peers by `make bench`, in the repository. "
         "Exit codes: 0 measured; 1 messages were lost or wrong, or the account doesn't balance; 2 the "
         "command line is "
         "wrong; 3 the kernels can't be compiled; 4 standard output can't be written. A target that isn't met "

@@ -377,22 +377,24 @@ class Bench(Case):
             self.assertTrue(one["sound"], one["trouble"])
             self.assertTrue(one["account"]["balanced"])
             self.assertEqual(one["account"]["accepted"], one["account"]["delivered"])
+            self.assertEqual(one["ratio"] > 0, one["name"] != "idle")  # which has nothing beside it
 
     def test_one_benchmark_for_a_person(self):
-        told = self.run_rk("bench", "--quick", "round-trip", "pipeline", seconds=100).stdout.decode()
+        told = self.run_rk("bench", "--quick", "round-trip", "pipeline", "reduction", seconds=100).stdout.decode()
         self.assertRegex(told, r"ours +round trip +p50 .* p99 .* p99.9 ")
         self.assertRegex(told, r"p50 of bare [0-9.]+× \(target: at most 1.6×\)")
+        self.assertRegex(told, r"service p50 [0-9.]+ µs \(target: at most 0.1 µs\).*\n  [0-9.]+× the bare one's\n")
         self.assertRegex(told, r"accepted 4,000 = delivered 4,000   balanced")
 
 
 class Codegen(Case):
     def test_each_backend(self):
-        for backend in ("cpu", "cuda", "opencl"):
+        for backend in ("cpu", "cuda", "opencl", "metal"):
             text = self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend).stdout.decode()
             self.assertIn("aggregate.rk.c", text)
             path = self.folder / backend
             only = [] if backend == "cpu" else ["--kernel", "aggregate"]
-            self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", backend, "-o", path, *only)
+            self.run_rk("codegen", JOB / "aggregate.rk.c", "-b", backend, "-o", path, *only)
             self.assertIn("aggregate", path.read_text())
 
     def test_one_kernel_of_a_source_for_the_cpu(self):
