@@ -286,14 +286,20 @@ enum { ACTORS = 10000, HOT = 4321, HOT_MESSAGES = 1000 };
 
 static void a_hot_actor_among_many_gets_its_messages_in_turn_and_in_order(contract *c)
 {
-    static const rk_u32 shard_counts[] = { 1, 3 };
-    for (rk_u32 k = 0; k < 2; k++) {
+    static const struct {
+        const char *kernel;
+        rk_u32 shards;
+    } ways[] = { { "tally_actors", 1 },
+                 { "tally_actors", 3 },
+                 { "tally_actors_by_warps", 1 },
+                 { "tally_actors_by_blocks", 1 } };
+    for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
         rk_launch_options o = rk_production();
         o.deduplication_window = 0;
         o.actors = ACTORS;
-        o.shards = shard_counts[k];
-        o.blocks = shard_counts[k];
-        o.kernel_name = "tally_actors";
+        o.shards = ways[k].shards;
+        o.blocks = ways[k].shards;
+        o.kernel_name = ways[k].kernel;
         rk_kernel kernel = launch_active(c, "actors", "", &o);
         for (rk_u32 i = 1; i <= HOT_MESSAGES; i++) {
             assert_ok(send_package(c, kernel, i, &(rk_send_options){ .target = HOT }));
@@ -316,6 +322,24 @@ static void a_hot_actor_among_many_gets_its_messages_in_turn_and_in_order(contra
         assert_status(send_package(c, kernel, 1, &(rk_send_options){ .target = ACTORS }), RK_NO_SUCH_ACTOR);
         assert_ok(rk_terminate(c->runtime, kernel, CONTRACT_PATIENCE));
     }
+}
+
+static void a_shard_of_warps_gets_its_messages_in_turn_and_in_order(contract *c)
+{
+    rk_launch_options o = rk_production();
+    count_log state;
+    o.deduplication_window = 0;
+    o.kernel_name = "tally_shard_by_warps";
+    rk_kernel kernel = launch_active(c, "shard", "", &o);
+    for (rk_u32 i = 1; i <= HOT_MESSAGES; i++) {
+        assert_ok(send_package(c, kernel, i, 0));
+        if (i % 200 == 0) settle(c);
+    }
+    wait_until(c, is_at_rest(c, kernel));
+    assert_ok(rk_read_state(c->runtime, kernel, 0, &state, sizeof state));
+    assert_int_equal(state.count, HOT_MESSAGES);
+    assert_int_equal(state.sum, HOT_MESSAGES * (HOT_MESSAGES + 1) / 2);
+    assert_int_equal(state.disorder + state.wrong, 0);
 }
 
 static void a_batch_handler_gets_the_messages_of_an_actor_together(contract *c)
@@ -494,6 +518,7 @@ static const contract_case cases[] = {
     { CASE(every_shard_gets_its_own_however_many_blocks_there_are), NEEDS_REGIONS },
     { CASE(every_message_comes_once_to_the_shard_of_its_target), ON_EVERY },
     { CASE(a_hot_actor_among_many_gets_its_messages_in_turn_and_in_order), NEEDS_REGIONS },
+    { CASE(a_shard_of_warps_gets_its_messages_in_turn_and_in_order), NEEDS_REGIONS },
     { CASE(a_batch_handler_gets_the_messages_of_an_actor_together), NEEDS_REGIONS },
     { CASE(an_event_driven_kernel_works_in_slices_and_keeps_serving), ON_EVERY },
     { CASE(a_fault_point_is_known_before_the_next_message), ON_EVERY },

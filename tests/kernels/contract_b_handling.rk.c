@@ -71,6 +71,29 @@ RK_HANDLER(tally_actors, package, p, count_log, self, .state = RK_PER_ACTOR, .ma
     count_package(self, p);
 }
 
+/* The same by groups of threads, two warps of a block beside each other. */
+RK_HANDLER(tally_actors_by_warps, package, p, count_log, self, .width = RK_WARP, .threads = 64,
+           .state = RK_PER_ACTOR, .max_batch = 256)
+{
+    RK_ONCE
+        count_package(self, p);
+}
+
+RK_HANDLER(tally_actors_by_blocks, package, p, count_log, self, .width = RK_BLOCK, .threads = 64,
+           .state = RK_PER_ACTOR, .max_batch = 256)
+{
+    RK_ONCE
+        count_package(self, p);
+}
+
+/* And a warp for a whole shard. */
+RK_HANDLER(tally_shard_by_warps, package, p, count_log, self, .width = RK_WARP, .threads = 64,
+           .state = RK_PER_SHARD, .max_batch = 256)
+{
+    RK_ONCE
+        count_package(self, p);
+}
+
 /* In slices of a thousand messages. */
 RK_HANDLER(tally_slices, package, p, count_log, self, .width = RK_BLOCK, .threads = 256,
            .state = RK_PER_SHARD, .max_batch = 64, .event_driven = 1, .slice_messages = 1000)
