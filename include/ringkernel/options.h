@@ -107,7 +107,8 @@ typedef struct rk_parameter {
 /* How a kernel is launched. Start from a preset. Capacity, window and strategy are per shard and lane. */
 typedef struct rk_launch_options {
     rk_u32 size;
-    rk_u32 queue_capacity;       /* messages of a lane, exactly: 16…1,048,576, a power of two */
+    rk_u32 queue_capacity; /* messages of a lane, exactly: 16…1,048,576, a power of two; of a kernel that says
+                                  * .input_queue or .message_queue it is that number, whatever stands here */
     rk_u32 deduplication_window; /* the last ids remembered: 0 (off) or 16…1024; clamped to the capacity */
     rk_u32 backpressure;         /* RK_BACKPRESSURE_* */
     rk_u32 priority;             /* 1: four bands */
@@ -139,7 +140,8 @@ typedef struct rk_launch_options {
     rk_u32 expired_to_dead;      /* 1: expired messages become dead letters too */
     rk_u32
         pool_blocks; /* messages over 1 KiB that may be under way from each sending side, up to 1,048,576; 0: 64 or what fits 64 MiB */
-    rk_u32 max_batch;        /* messages of a turn, 1…4096; RK_FROM_KERNEL. A continuous kernel takes 1 */
+    rk_u32 max_batch;        /* messages of a turn, 1…4096; RK_FROM_KERNEL. A continuous kernel takes 1, an
+                              * SPMD kernel no more than it has threads */
     const char *kernel_name; /* kernel to run; 0: the one with the launch's id */
     const rk_parameter *parameters;
     size_t parameter_count;

@@ -173,7 +173,7 @@ RK_API rk_status rk_relaunch(rk_runtime *runtime, rk_kernel kernel, const rk_lau
 #define RK_LIFE_INACTIVE 3u
 #define RK_LIFE_DRAINING 4u
 #define RK_LIFE_DRAINED 5u
-#define RK_LIFE_TERMINATED 6u
+#define RK_LIFE_TERMINATED 6u /* only while it goes: afterwards its handle is RK_STALE */
 #define RK_LIFE_FAILED 7u
 #define RK_LIFE_QUARANTINED 8u
 RK_API const char *rk_life_name(rk_u32 life);

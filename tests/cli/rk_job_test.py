@@ -43,7 +43,7 @@ class Job(Case):
     def test_plain_run_equals_the_kept_result(self):
         done = self.check(self.data)
         self.assertEqual(done.stdout, (JOB / "expected" / "result.ndjson").read_bytes())
-        self.assertEqual(done.errors, "")
+        self.assertEqual(rk_command.without_stalls(done.errors), "")
 
     def test_plain_file(self):
         self.check(self.data, "--input", self.write("flights.csv", self.data))

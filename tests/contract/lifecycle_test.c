@@ -329,8 +329,24 @@ static void there_is_a_limit_of_kernels_and_it_is_said(contract *c)
     assert_ok(rk_launch(c->runtime, "one more", &o, &one_more));
 }
 
+static void every_life_has_a_name(contract *c)
+{
+    static const struct {
+        rk_u32 life;
+        const char *name;
+    } lives[] = { { RK_LIFE_LAUNCHED, "launched" },      { RK_LIFE_ACTIVE, "active" },
+                  { RK_LIFE_INACTIVE, "inactive" },      { RK_LIFE_DRAINING, "draining" },
+                  { RK_LIFE_DRAINED, "drained" },        { RK_LIFE_TERMINATED, "terminated" },
+                  { RK_LIFE_FAILED, "failed" },          { RK_LIFE_QUARANTINED, "quarantined" },
+                  { RK_LIFE_QUARANTINED + 1, "unknown" } };
+    (void)c;
+    for (size_t i = 0; i < sizeof lives / sizeof *lives; i++)
+        assert_string_equal(rk_life_name(lives[i].life), lives[i].name);
+}
+
 static const contract_case cases[] = {
     { CASE(a_launched_kernel_is_listed_and_waits), ON_EVERY },
+    { CASE(every_life_has_a_name), NEEDS_CPU },
     { CASE(a_launch_has_the_dimensions_asked_for), ON_EVERY },
     { CASE(ids_that_are_none_are_refused), ON_EVERY },
     { CASE(dimensions_of_zero_are_refused), ON_EVERY },
