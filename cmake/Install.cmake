@@ -1,4 +1,4 @@
-# What is installed: headers, both libraries, `rk`, a pkg-config file, a CMake package; and as .deb and .tar.gz.
+# What is installed: headers, the libraries, `rk`, pkg-config files, a CMake package; and as .deb and .tar.gz.
 # Paths inside the installed files are relative to where they lie, so the tree can be moved.
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ringkernel)

@@ -58,9 +58,9 @@ add_link_options(${RK_INSTRUMENT_FLAGS})
 
 # Nearly two hundred programs, each with a sanitizer's run time in it: lld takes half as long for them as the default linker.
 if(RK_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "Clang")
-    find_program(RK_LLD ld.lld)
-    mark_as_advanced(RK_LLD)
-    if(RK_LLD)
+    include(CheckLinkerFlag)
+    check_linker_flag(C -fuse-ld=lld RK_HAS_LLD)
+    if(RK_HAS_LLD)
         add_link_options(-fuse-ld=lld)
     endif()
 endif()

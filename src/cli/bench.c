@@ -156,7 +156,7 @@ int command_bench(int argc, char **argv)
         take_option,
         "[NAME...]",
         "Measure this machine: round-trip, pipeline, actors, reduction, idle (all of them unless named).\v"
-        "Each measures the library and, in turn in the same run, a bare loop, and tells the ratio. The rings "
+        "All but idle measure the library and, in the same run, a bare loop, and tell the ratio. The rings "
         "and a whole job "
         "are measured beside their peers by `make bench`, in the repository. "
         "Exit codes: 0 measured; 1 messages were lost or wrong, or the account doesn't balance; 2 the "

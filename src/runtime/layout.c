@@ -288,7 +288,7 @@ static rk_u32 groups_side_by_side(const rk_class *class, rk_u32 threads, rk_u32 
     const rk_attributes *a = class->attributes;
     if (class->spmd || class->batch || a->state == RK_PER_SHARD || a->width == RK_BLOCK) return 1;
     if (a->width == RK_WARP) return threads > 32 ? threads / 32 : 1;
-    return threads > 1 ? (threads + 31u) / 32u * 32u : chosen;
+    return threads > 1 && chosen > 1 ? (threads + 31u) / 32u * 32u : chosen; /* 1: it takes no more anyway */
 }
 
 /* Capacity, format and policy of each lane. */

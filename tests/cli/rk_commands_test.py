@@ -71,7 +71,7 @@ class Init(Case):
             self.assertEqual({l["reason"] for l in ran.letters}, {"parse", "impossible"})
             self.assertTrue(ran.summary["balanced"])
 
-    def test_an_example_that_init_copies_is_whole_and_runs(self):
+    def test_examples_that_init_copies_are_whole_and_two_of_them_run(self):
         apps = sorted(path.parent.name for path in (SOURCE / "examples").glob("*/app.yaml"))
         self.assertEqual(apps, ["connections", "flight-delays", "life", "mandelbrot", "order-matching", "pagerank", "prime-count", "weather-watch"])
         for name in apps:

@@ -71,7 +71,7 @@ RK_HANDLER(tally_actors, package, p, count_log, self, .state = RK_PER_ACTOR, .ma
     count_package(self, p);
 }
 
-/* The same by groups of threads, two warps of a block beside each other. */
+/* The same by groups of threads: two warps of a block beside each other, */
 RK_HANDLER(tally_actors_by_warps, package, p, count_log, self, .width = RK_WARP, .threads = 64,
            .state = RK_PER_ACTOR, .max_batch = 256)
 {
@@ -79,6 +79,7 @@ RK_HANDLER(tally_actors_by_warps, package, p, count_log, self, .width = RK_WARP,
         count_package(self, p);
 }
 
+/* and whole blocks. */
 RK_HANDLER(tally_actors_by_blocks, package, p, count_log, self, .width = RK_BLOCK, .threads = 64,
            .state = RK_PER_ACTOR, .max_batch = 256)
 {

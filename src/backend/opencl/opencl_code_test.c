@@ -130,6 +130,15 @@ static void local_memory_is_that_of_the_threads_that_are_launched(void **state)
     OK(rk_launch(runtime, "a", &o, &kernel));
     assert_int_equal(rk_activate(runtime, kernel), RK_LIMIT);
     assert_error_says("'a': 8704 bytes of local memory are over the 9727 of Mock device");
+    OK(rk_close(runtime));
+
+    /* on a CPU one thread is launched, whatever is asked for */
+    setenv("MOCK_OPENCL_SHARES", "1", 1);
+    setenv("MOCK_OPENCL_LOCAL", "1168", 1);
+    o.threads = 1024;
+    OK(open_runtime());
+    OK(rk_launch(runtime, "a", &o, &kernel));
+    OK(rk_activate(runtime, kernel));
 }
 
 /* Its compiler has no variadic macros in 1.2, its fence reaches a block, and all inlined takes minutes. */

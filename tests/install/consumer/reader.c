@@ -1,9 +1,8 @@
-/* A program that reads messages from JSON by the installed library, and prints them by the core. */
+/* A program that reads a message from JSON by the installed library. */
 #include <ringkernel/ringkernel.h>
 #include <ringkernel/text_json.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "consumer.rk.h"
 
