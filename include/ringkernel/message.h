@@ -119,6 +119,7 @@ typedef enum rk_kind {
     RK_STATIC_ASSERT(1 RK_EACH(RK_NAMED_, message, __VA_ARGS__),                                           \
                      #message " has a member whose name is over 32 characters");                           \
     RK_STATIC_ASSERT(sizeof(message) <= RK_MESSAGE_MAX, #message " is over 1 GiB")
+
 #define RK_MESSAGE_HASH_(message, type_id, ...) \
     (RK_FNV(RK_FNV(RK_FNV_BASIS, type_id), sizeof(message)) RK_EACH(RK_HASH_, message, __VA_ARGS__))
 
@@ -159,17 +160,18 @@ typedef struct rk_schema {
 #define RK_SCHEMA_DECLARED(message) typedef rk_u32 rk_message_before_kernel_h
 #endif
 
-#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                                  \
-    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);                                                       \
-    static const rk_field rk_fields_##message[] RK_UNUSED = { RK_EACH(RK_FIELD_, message, __VA_ARGS__) };    \
-    static const rk_schema rk_schema_##message RK_UNUSED = { #message,                                       \
-                                                             RK_MESSAGE_HASH_(message, type_id,              \
-                                                                              __VA_ARGS__),                  \
-                                                             type_id,                                        \
-                                                             sizeof(message),                                \
-                                                             is_blob,                                        \
-                                                             sizeof(rk_fields_##message) / sizeof(rk_field), \
-                                                             rk_fields_##message };                          \
+#define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...)                                               \
+    RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);                                                    \
+    static const rk_field rk_fields_##message[] RK_UNUSED = { RK_EACH(RK_FIELD_, message, __VA_ARGS__) }; \
+    static const rk_schema rk_schema_##message RK_UNUSED = {                                              \
+        #message,                                                                                         \
+        RK_MESSAGE_HASH_(message, type_id, __VA_ARGS__),                                                  \
+        type_id,                                                                                          \
+        sizeof(message),                                                                                  \
+        is_blob,                                                                                          \
+        sizeof(rk_fields_##message) / sizeof(rk_field),                                                   \
+        rk_fields_##message,                                                                              \
+    };                                                                                                    \
     RK_SCHEMA_DECLARED(message)
 
 #define RK_SCHEMA(message) (&rk_schema_##message)

@@ -107,8 +107,9 @@ typedef struct rk_parameter {
 /* How a kernel is launched. Start from a preset. Capacity, window and strategy are per shard and lane. */
 typedef struct rk_launch_options {
     rk_u32 size;
-    rk_u32 queue_capacity; /* messages of a lane, exactly: 16…1,048,576, a power of two; of a kernel that says
-                                  * .input_queue or .message_queue it is that number, whatever stands here */
+    /* Messages of a lane, exactly: 16…1,048,576, a power of two. A kernel that says .input_queue or .message_queue has
+     * that number instead. */
+    rk_u32 queue_capacity;
     rk_u32 deduplication_window; /* the last ids remembered: 0 (off) or 16…1024; clamped to the capacity */
     rk_u32 backpressure;         /* RK_BACKPRESSURE_* */
     rk_u32 priority;             /* 1: four bands */
