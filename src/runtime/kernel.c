@@ -544,38 +544,41 @@ rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel)
     return with_kernel(runtime, kernel, "rk_deactivate", rk_kernel_deactivate);
 }
 
-/* The list lock is held. */
-static void fail(rk_host_kernel *kernel, const char *text)
+/* The list lock is held. `id` is where its id is kept: once that lock is let go, the entry may be another kernel's. */
+static void fail(rk_host_kernel *kernel, const char *text, char id[sizeof kernel->id])
 {
+    memcpy(id, kernel->id, sizeof kernel->id);
     if (!kernel->failure[0]) snprintf(kernel->failure, sizeof kernel->failure, "%s", text);
     rk_atomic_set_u32(&kernel->closed, RK_FAILED);
     rk_atomic_set_u32(&kernel->life, RK_LIFE_FAILED);
 }
 
-static void tell_failed(rk_host_kernel *kernel, const char *text)
+static void tell_failed(rk_host_kernel *kernel, const char *id, const char *text)
 {
     rk_event_raise(&kernel->out_event);
     rk_event_raise(&kernel->room_event);
     rk_event_raise(&kernel->runtime->failure_event);
-    rk_runtime_log(kernel->runtime, RK_ERROR, kernel->id, 0, text);
+    rk_runtime_log(kernel->runtime, RK_ERROR, id, 0, text);
 }
 
 void rk_kernel_failed(rk_host_kernel *kernel, const char *text)
 {
+    char id[sizeof kernel->id];
     pthread_mutex_lock(&kernel->runtime->list);
-    fail(kernel, text);
+    fail(kernel, text, id);
     pthread_mutex_unlock(&kernel->runtime->list);
-    tell_failed(kernel, text);
+    tell_failed(kernel, id, text);
 }
 
 void rk_kernel_failed_in(rk_host_kernel *kernel, rk_u64 incarnation, const char *text)
 {
+    char id[sizeof kernel->id];
     pthread_mutex_lock(&kernel->runtime->list);
     const int is_news =
         rk_kernel_incarnation(kernel) == incarnation && rk_atomic_u32(&kernel->life) != RK_LIFE_FAILED;
-    if (is_news) fail(kernel, text);
+    if (is_news) fail(kernel, text, id);
     pthread_mutex_unlock(&kernel->runtime->list);
-    if (is_news) tell_failed(kernel, text);
+    if (is_news) tell_failed(kernel, id, text);
 }
 
 void rk_kernel_hangs(rk_host_kernel *kernel, rk_u32 hangs)

@@ -222,6 +222,49 @@ static void a_failure_that_is_told_after_the_kernel_was_launched_again_is_none(v
     assert_int_equal(times("a: stopped between"), 2);
 }
 
+/* Who reports a failure when its reader gets it only after the entry has become another kernel's. */
+static struct {
+    rk_u32 reported, reused; /* atomic */
+    char name[16];
+} late;
+
+static void read_late(void *user, const rk_log_record *record)
+{
+    (void)user;
+    if (record->level != RK_ERROR) return;
+    rk_atomic_set_u32(&late.reported, 1);
+    for (const rk_u64 end_ns = rk_monotonic_ns() + RK_SECONDS(20);
+         !rk_atomic_u32(&late.reused) && rk_monotonic_ns() < end_ns;)
+        usleep(200);
+    snprintf(late.name, sizeof late.name, "%s", record->kernel_name);
+    rk_atomic_set_u32(&late.reported, 2);
+}
+
+static void a_failure_is_told_of_the_kernel_that_failed_though_another_has_its_place(void **state)
+{
+    (void)state;
+    rk_runtime_options options = given();
+    options.on_log = read_late;
+    memset(&late, 0, sizeof late);
+    open_with(&options);
+
+    /* given a kernel that failed, and whoever reads of it is slow */
+    play(fails_at_once);
+    rk_kernel failed = active("a", "sink");
+    AWAIT(rk_atomic_u32(&late.reported));
+    play(0);
+
+    /* when its place is given to another meanwhile */
+    OK(rk_terminate(runtime, failed, RK_SECONDS(1)));
+    rk_kernel other = launched("other", "sink");
+    assert_int_equal(other.number, failed.number);
+    rk_atomic_set_u32(&late.reused, 1);
+
+    /* then it is the first one's name that is read */
+    AWAIT(rk_atomic_u32(&late.reported) == 2);
+    assert_string_equal(late.name, "a");
+}
+
 static struct {
     rk_u32 count, kind[4]; /* count: atomic */
     rk_status status[4];
@@ -285,6 +328,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_kernel_that_failed_is_told_once),
     TEST(a_kernel_that_failed_is_launched_again_by_its_owner_alone),
     TEST(a_failure_that_is_told_after_the_kernel_was_launched_again_is_none),
+    TEST(a_failure_is_told_of_the_kernel_that_failed_though_another_has_its_place),
     TEST_LOST(a_lost_device_is_logged_once),
     TEST_LOST(a_lost_device_is_told_to_supervisors_until_they_escalate),
 };
