@@ -5,19 +5,31 @@
 #include "ring_lay.h"
 #include "ring_work.h"
 
+/* Slots that lie one behind the other, the last one first. */
+static inline void ring_own_part(rk_slots slots, rk_u64 index, rk_u32 count, uint32_t source, uint64_t number)
+{
+    slots.shift = 6; /* known to the compiler */
+    const rk_u32 lap = (rk_u32)index & ~slots.mask;
+    rk_byte *slot = rk_slots_at(slots, index) + ((rk_u64)count << slots.shift);
+    while (count-- > 0) {
+        slot -= (rk_u64)1 << slots.shift;
+        ring_message_body((ring_message *)(void *)slot, source, number + count);
+        rk_slot_seal(slot, lap, RING_KIND);
+        rk_slots_ask(slots, index + count);
+    }
+}
+
 /* A batch is written from its last slot to its first: the consumer waits at the first, so it finds the whole
- * batch, and meanwhile reads no line that is being written. */
+ * batch, and meanwhile reads no line that is being written. What comes behind the ring's end goes first. */
 static inline void ring_own_fill(rk_ring *ring, const ring_producer *p, rk_claim claim, uint64_t sent)
 {
     rk_byte *arena = (rk_byte *)ring;
-    const rk_slots slots = rk_ring_slots(ring, arena);
-    const uint64_t first = p->first + sent;
-    rk_ring_prepare(ring, arena, claim);
-    for (rk_u32 i = claim.count; i-- > 0;) {
-        rk_byte *slot = rk_slots_at(slots, claim.first + i);
-        ring_message_fill((ring_message *)(void *)slot, p->source, first + i);
-        rk_slots_publish(slots, slot, claim.first + i);
-    }
+    rk_slots slots = rk_ring_slots(ring, arena);
+    const rk_u32 to_end = slots.mask + 1u - ((rk_u32)claim.first & slots.mask),
+                 before = claim.count < to_end ? claim.count : to_end;
+    if (!rk_ring_lead(ring, claim, &slots)) rk_ring_prepare(ring, arena, claim);
+    ring_own_part(slots, claim.first + before, claim.count - before, p->source, p->first + sent + before);
+    ring_own_part(slots, claim.first, before, p->source, p->first + sent);
 }
 
 static inline void ring_own_produce(const ring_producer *p)

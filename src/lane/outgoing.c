@@ -261,16 +261,19 @@ rk_u32 rk_outgoing_put_many(rk_host_kernel *k, rk_outgoing *out, const void *bod
     rk_outgoing_stamp(k, ring, claim.first, claim.count);
     for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
         part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
-        if (done == 0) rk_ring_prepare(ring, arena, part);
-        rk_claim next = { part.first + part.count, claim.count - done - part.count };
-        rk_ring_prepare(ring, arena, next);
+        rk_slots slots = rk_ring_slots(ring, arena);
+        if (!rk_ring_lead(ring, part, &slots)) {
+            const rk_claim next = { part.first + part.count, claim.count - done - part.count };
+            if (done == 0) rk_ring_prepare(ring, arena, part);
+            rk_ring_prepare(ring, arena, next);
+        }
         const char *these = (const char *)bodies + (size_t)done * out->size;
         if (id) out->header.id = id + done;
         if (ring->format == RK_FORMAT_UNIT)
             put_units(ring, arena, part, &out->header, out->header.id, (const unsigned char *)these,
                       out->size);
         else
-            put_part(rk_ring_slots(ring, arena), part, out->header, these, out->size);
+            put_part(slots, part, out->header, these, out->size);
     }
     if (id) out->header.id = id + claim.count;
     if (claim.count) rk_outgoing_wake(seat, lane);

@@ -395,9 +395,10 @@ RK_FN void rk_publish_address(rk_context *context, rk_target *to, rk_u32 *edge_n
 
 /* Put entries of one run into claimed slots, from the last to the first. Nothing else is in these loops: what
  * one message costs is mostly here. */
-RK_FN void rk_publish_put(rk_context *context, RK_GLOBAL const rk_ring *ring, rk_claim claim, rk_u32 first)
+RK_FN void rk_publish_put(rk_context *context, RK_GLOBAL rk_ring *ring, rk_claim claim, rk_u32 first)
 {
-    const rk_slots slots = rk_ring_slots(ring, context->arena);
+    rk_slots slots = rk_ring_slots(ring, context->arena);
+    if (!rk_ring_lead(ring, claim, &slots)) rk_ring_prepare(ring, context->arena, claim);
     const rk_u32 stride = context->stage_stride;
     rk_byte *const stage = context->stage + (rk_u64)first * stride;
     const rk_u32 at = (rk_u32)((rk_byte *)rk_staged_payload((RK_GLOBAL const rk_staged *)stage) - stage);
@@ -443,7 +444,6 @@ RK_FN_LARGE rk_u32 rk_publish_open(rk_context *context, rk_target to, rk_u32 edg
     rk_publish_address(context, &to, &edge_number, turn->published, claim.count);
     for (rk_u32 done = 0; done < claim.count; done += part.count, part.first += part.count) {
         part.count = claim.count - done < RK_PREPARED_MOST ? claim.count - done : RK_PREPARED_MOST;
-        rk_ring_prepare(ring, context->arena, part);
         rk_publish_put(context, ring, part, turn->published + done);
     }
     if (claim.count) {

@@ -106,6 +106,8 @@ typedef struct rk_slots {
     rk_u32 mask;
     rk_u32 shift;
     rk_u32 header_size;
+    rk_u32 lead;   /* when one is filled, the line of the one so many later is asked for; 0: of none */
+    rk_u32 polled; /* but not behind this index: the consumer looks at that one, and would take it back */
 } rk_slots;
 
 RK_FN rk_slots rk_ring_slots(RK_GLOBAL const rk_ring *ring, rk_byte *arena)
@@ -115,6 +117,7 @@ RK_FN rk_slots rk_ring_slots(RK_GLOBAL const rk_ring *ring, rk_byte *arena)
     slots.mask = ring->mask;
     slots.shift = ring->slot_shift;
     slots.header_size = ring->header_size;
+    slots.lead = slots.polled = 0;
     return slots;
 }
 
@@ -249,6 +252,24 @@ RK_FN void rk_ring_prepare(RK_GLOBAL const rk_ring *ring, rk_byte *arena, rk_cla
 #endif
 }
 
+/* Let a lone producer that fills this claim ask ahead for the lines of the next one, a slot of it behind each that it has
+ * filled: their ways pass side by side with its work, and not at once in front of it. 0: there is no room for the next
+ * yet, or it may become another producer's, and the claim's own lines are to be asked for (rk_ring_prepare). */
+RK_FN rk_u32 rk_ring_lead(RK_GLOBAL rk_ring *ring, rk_claim claim, rk_slots *slots)
+{
+#if defined(RK_HAS_LINES) && defined(__x86_64__)
+    if (!ring->single || ring->far || claim.count < RK_EXPECTED_LEAST || claim.count > RK_PREPARED_MOST)
+        return 0;
+    if (rk_ring_room(ring, claim.first + claim.count, claim.count) < claim.count) return 0;
+    slots->lead = claim.count;
+    slots->polled = (rk_u32)claim.first;
+    return 1;
+#else
+    (void)ring, (void)claim, (void)slots;
+    return 0;
+#endif
+}
+
 /* Copy a payload into a slot, piece after piece. The C library's memcpy overlaps wide stores; to a line that
  * the other core has just read they hold up all stores behind them (messages echoed between distant cores of
  * a Zen 4: 11.5 M/s by it, 15.6 by this). */
@@ -269,13 +290,13 @@ RK_FN void rk_copy_to_slot(rk_byte *to, RK_GLOBAL const void *from, rk_u32 bytes
 #endif
 }
 
-/* Fill a `seq` slot, all but its lap. What `header` points at has room for a long one, whatever form the ring has. */
-RK_FN void rk_seq_fill(rk_byte *slot, rk_u32 header_size, RK_GLOBAL const rk_u32 *header,
+/* Fill a `seq` slot, all but its first two words: the lap, and type and length. What `header` points at has room for a
+ * long one, whatever form the ring has. */
+RK_FN void rk_seq_body(rk_byte *slot, rk_u32 header_size, RK_GLOBAL const rk_u32 *header,
                        RK_GLOBAL const void *payload, rk_u32 length)
 {
     RK_GLOBAL rk_double_word *to = (RK_GLOBAL rk_double_word *)slot;
     RK_GLOBAL const rk_double_word *from = (RK_GLOBAL const rk_double_word *)header;
-    ((RK_GLOBAL rk_word *)slot)[1] = ((RK_GLOBAL const rk_word *)header)[1];
     to[1] = from[1];
     if (header_size ==
         RK_HEADER_LONG) /* known lengths: a loop up to the header's size is slower by a third */
@@ -283,10 +304,12 @@ RK_FN void rk_seq_fill(rk_byte *slot, rk_u32 header_size, RK_GLOBAL const rk_u32
     rk_copy_to_slot(slot + header_size, payload, length);
 }
 
+/* The same, all but its lap. */
 RK_FN void rk_seq_write(RK_GLOBAL const rk_ring *ring, rk_byte *slot, RK_GLOBAL const rk_u32 *header,
                         RK_GLOBAL const void *payload, rk_u32 length)
 {
-    rk_seq_fill(slot, ring->header_size, header, payload, length);
+    ((RK_GLOBAL rk_word *)slot)[1] = ((RK_GLOBAL const rk_word *)header)[1];
+    rk_seq_body(slot, ring->header_size, header, payload, length);
 }
 
 /* Make a filled `seq` slot visible. P2 pairs with the acquire of the lap in rk_ring_ready (C1): header and
@@ -302,13 +325,38 @@ RK_FN void rk_slots_publish(rk_slots slots, rk_byte *slot, rk_u64 index)
     rk_store_u32((RK_GLOBAL rk_u32 *)slot, (rk_u32)index & ~slots.mask, RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
 }
 
+/* The last that a slot lacks: its lap, and the word beside it (type and length). On a processor the two are one store,
+ * of which the consumer's acquire reads the half that proves the slot: what a store for each costs, where the line is
+ * with the other core, is a twelfth of the rate. */
+RK_FN void rk_slot_seal(rk_byte *slot, rk_u32 lap, rk_u32 type_and_length)
+{
+#if defined(RK_LANG_HOST) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    rk_store_u64((rk_u64 *)(void *)slot, (rk_u64)type_and_length << 32 | lap, RK_RELEASE,
+                 RK_SCOPE_DEVICE); /* P2 */
+#else
+    ((RK_GLOBAL rk_word *)slot)[1] = type_and_length;
+    rk_store_u32((RK_GLOBAL rk_u32 *)slot, lap, RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
+#endif
+}
+
+/* After the slot of this index is out: see rk_ring_lead. */
+RK_FN void rk_slots_ask(rk_slots slots, rk_u64 index)
+{
+#if defined(RK_HAS_LINES)
+    if (slots.lead && (rk_u32)index != slots.polled) rk_line_expect(rk_slots_at(slots, index + slots.lead));
+#else
+    (void)slots, (void)index;
+#endif
+}
+
 /* Fill and publish, one of many. */
 RK_FN void rk_slots_put(rk_slots slots, rk_u64 index, RK_GLOBAL const rk_u32 *header,
                         RK_GLOBAL const void *payload, rk_u32 length)
 {
     rk_byte *slot = rk_slots_at(slots, index);
-    rk_seq_fill(slot, slots.header_size, header, payload, length);
-    rk_slots_publish(slots, slot, index);
+    rk_seq_body(slot, slots.header_size, header, payload, length);
+    rk_slot_seal(slot, (rk_u32)index & ~slots.mask, ((RK_GLOBAL const rk_word *)header)[1]);
+    rk_slots_ask(slots, index);
 }
 
 /* ------------------------------------------------------------------ consuming */
