@@ -36,6 +36,7 @@ PROBES = {
                     "atom.add.acq_rel.gpu.u64"]),
     "p1_oldest": ("rk_ring *r, rk_u64 *to", "*to = rk_ring_oldest(r);", ["ld.acquire.gpu.b64", "ld.relaxed.sys.b64"]),
     "p2_publish": ("rk_ring *r, rk_u8 *slot, rk_u64 index", "rk_ring_publish(r, slot, index);", ["st.release.gpu.b32"]),
+    "p2_one_of_many": ("rk_slots s, rk_u8 *slot, rk_u64 index", "rk_slots_publish(s, slot, index);", ["st.release.gpu.b32"]),
     "p2_put": ("rk_slots s, rk_u64 index, rk_u32 *header, rk_u32 *payload", "rk_slots_put(s, index, header, payload, 8);",
                ["st.release.gpu.b32"]),
     "p3_overwrite": ("rk_ring *r, rk_u8 *slot, rk_u64 index, rk_u32 *header, rk_u32 *payload",

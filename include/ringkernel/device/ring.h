@@ -331,8 +331,8 @@ RK_FN void rk_slots_publish(rk_slots slots, rk_byte *slot, rk_u64 index)
 RK_FN void rk_slot_seal(rk_byte *slot, rk_u32 lap, rk_u32 type_and_length)
 {
 #if defined(RK_LANG_HOST) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    rk_store_u64((rk_u64 *)(void *)slot, (rk_u64)type_and_length << 32 | lap, RK_RELEASE,
-                 RK_SCOPE_DEVICE); /* P2 */
+    /* the release of P2, of both words */
+    rk_store_u64((rk_u64 *)(void *)slot, (rk_u64)type_and_length << 32 | lap, RK_RELEASE, RK_SCOPE_DEVICE);
 #else
     ((RK_GLOBAL rk_word *)slot)[1] = type_and_length;
     rk_store_u32((RK_GLOBAL rk_u32 *)slot, lap, RK_RELEASE, RK_SCOPE_DEVICE); /* P2 */
