@@ -88,7 +88,18 @@ rk_status rk_outgoing_make(rk_host_kernel *k, rk_u16 type, const void *body, siz
     out->body = body;
     out->size = (rk_u32)size;
     out->block = RK_POOL_NONE;
+    out->epoch = k->epoch;
     return RK_OK;
+}
+
+rk_status rk_outgoing_renew(rk_host_kernel *k, rk_outgoing *out)
+{
+    if (out->epoch == k->epoch) return RK_OK;
+    const rk_outgoing was = *out;
+    const rk_status status = rk_outgoing_make(k, was.header.base.type, was.body, was.size, was.options, out);
+    out->block = was.block;                                                 /* pools outlive a launch */
+    if (status == RK_OK && was.options->id) out->header.id = was.header.id; /* one of many */
+    return status;
 }
 
 void rk_outgoing_wake(rk_seat *seat, rk_lane *lane)

@@ -10,6 +10,7 @@ typedef struct rk_outgoing {
     const void *body;
     rk_u32 size;  /* bytes of the body */
     rk_u32 block; /* of a large one, once it is in a pool; RK_POOL_NONE */
+    rk_u32 epoch; /* of the kernel whose options and layout it was made for */
     rk_reference reference;
 } rk_outgoing;
 
@@ -19,6 +20,8 @@ rk_status rk_outgoing_explain_closed(const rk_host_kernel *kernel);
 /* Check type, size and options against the kernel, and make the header. Errors with the text. */
 rk_status rk_outgoing_make(rk_host_kernel *kernel, rk_u16 type, const void *body, size_t size,
                            const rk_send_options *options, rk_outgoing *out);
+/* After a wait for room, in which the kernel may have been launched again with other options: its header anew, if so. */
+rk_status rk_outgoing_renew(rk_host_kernel *kernel, rk_outgoing *out);
 /* The seat that the header's target picks. */
 static inline rk_seat *rk_outgoing_seat(const rk_host_kernel *kernel, const rk_outgoing *out)
 {

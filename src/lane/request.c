@@ -107,6 +107,7 @@ static rk_pending *begin_request(rk_runtime *runtime, rk_kernel kernel, rk_u16 t
     options->timeout_ns = timeout_ns ? timeout_ns : 1;
     *status = rk_send(runtime, kernel, type, body, size, options);
     if (*status == RK_OK) return p;
+    (void)give_up(p); /* the kernel's end may be answering it at this moment */
     rk_pending_give(runtime, p);
     return 0;
 }

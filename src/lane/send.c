@@ -104,8 +104,12 @@ static __attribute__((noinline)) rk_status send_when_room(rk_runtime *runtime, r
             rk_outgoing_drop(runtime, out);
             return waited == RK_TIMED_OUT ? timed_out(runtime, handle, out) : waited;
         }
-        status = rk_outgoing_put(*k, out);
-    } while (status == RK_FULL);
+        status = rk_outgoing_renew(*k, out);
+        if (status == RK_OK)
+            status = rk_outgoing_put(*k, out);
+        else
+            rk_outgoing_drop(runtime, out);
+    } while (status == RK_FULL && rk_seat_lane((*k)->seats, 0)->strategy == RK_BACKPRESSURE_BLOCK);
     return status;
 }
 
@@ -138,6 +142,8 @@ static rk_status explain(const rk_host_kernel *k, rk_status status, const rk_out
     case RK_FULL:
     case RK_DROPPED: return explain_room(k, status, out);
     case RK_DUPLICATE: return rk_error(status, "'%s': this id was accepted already", k->id);
+    case RK_INVALID_ARGUMENT:             /* by options that the kernel was launched again with */
+    case RK_NO_SUCH_ACTOR: return status; /* told already */
     default: return rk_error(status, "'%s': %s", k->id, rk_status_text(status));
     }
 }

@@ -90,11 +90,13 @@ static rk_status find_key(const rk_class *to, const rk_route_options *o, rk_conn
 
 const char *rk_route_name(rk_runtime *runtime, rk_kernel kernel, rk_u32 route)
 {
-    rk_host_kernel *k = 0;
-    if (rk_runtime_check(runtime, "rk_route_name") != RK_OK || rk_kernel_check(runtime, kernel, &k) != RK_OK)
+    const rk_class *class = 0;
+    char id[64];
+    if (rk_runtime_check(runtime, "rk_route_name") != RK_OK ||
+        rk_kernel_class_of(runtime, kernel, &class, id) != RK_OK)
         return 0;
     if (route == RK_TO_DEFAULT) return "";
-    for (const rk_declaration *d = k->class->module->declarations; d; d = d->next)
+    for (const rk_declaration *d = class->module->declarations; d; d = d->next)
         if (d->kind == RK_DECLARES_ROUTE && d->number == route) return d->name;
     return 0;
 }

@@ -17,7 +17,7 @@
 #include "error.h"
 #include "options.h"
 
-#define RK_KERNELS_MAX 4095u
+#define RK_KERNELS_MAX RK_SOURCE_KERNEL
 #define RK_HANDLES_MAX 16u
 #define RK_EDGES_MAX 64u /* of one kernel */
 #define RK_POOLS_MAX ((RK_KERNELS_MAX + 1u) * (RK_SHARDS_MAX + 1u))
@@ -118,6 +118,7 @@ typedef struct rk_reason_count {
 typedef struct rk_host_kernel {
     rk_runtime *runtime;
     rk_u32 number, generation;
+    rk_u32 lives;  /* how often the number was given */
     rk_u32 life;   /* RK_LIFE_*, atomic */
     rk_u32 gate;   /* 1: senders may enter; 0: being relaunched, wait (atomic) */
     rk_u32 closed; /* status that senders get, RK_OK while open (atomic) */
@@ -287,6 +288,12 @@ static inline rk_u64 rk_deadline_after(rk_u64 now_ns, rk_u64 ns)
     return ns > ~now_ns ? ~0ull : now_ns + ns;
 }
 rk_u64 rk_runtime_now(const rk_runtime *runtime);
+/* What its messages say that they come from. */
+static inline rk_u32 rk_kernel_source(const rk_host_kernel *kernel)
+{
+    return kernel->number | kernel->lives % RK_SOURCE_LIVES << RK_SOURCE_LIFE_SHIFT;
+}
+
 static inline rk_shard *rk_seat_shard(const rk_host_kernel *kernel, rk_u32 i)
 {
     return kernel->seats[i].shard;

@@ -88,12 +88,22 @@ void rk_letters_keep(rk_host_kernel *kernel, const rk_dead_letter *letter)
 
 /* ------------------------------------------------------------------ reading */
 
-/* Up to `count` letters that fit. RK_TOO_SMALL: the first doesn't. */
-static rk_status take_letters(rk_host_kernel *k, unsigned char *bodies, size_t stride, size_t count,
-                              rk_dead_letter *letters, size_t *received)
+/* 1: the letters of the entry, whose lock is held, are still this kernel's. Another's come after its end. */
+static int are_letters_of(const rk_host_kernel *k, rk_kernel handle)
+{
+    return rk_atomic_u32(&k->generation) == handle.generation;
+}
+
+/* Up to `count` letters that fit. RK_TOO_SMALL: the first doesn't. RK_EMPTY: there are none, or they are another's. */
+static rk_status take_letters(rk_host_kernel *k, rk_kernel handle, unsigned char *bodies, size_t stride,
+                              size_t count, rk_dead_letter *letters, size_t *received)
 {
     rk_status status = RK_EMPTY;
     pthread_mutex_lock(&k->letters);
+    if (!are_letters_of(k, handle)) {
+        pthread_mutex_unlock(&k->letters);
+        return RK_EMPTY;
+    }
     while (*received < count && k->letter_first && k->letter_first->letter.length <= stride) {
         rk_letter *oldest = take_oldest(k);
         unsigned char *body = bodies + *received * stride;
@@ -121,11 +131,13 @@ static rk_status receive_dead(rk_runtime *runtime, rk_kernel handle, void *bodie
         rk_status status = rk_kernel_check(runtime, handle, &k);
         if (status != RK_OK) return status;
         rk_u32 seen = __atomic_load_n(&k->letter_event, __ATOMIC_SEQ_CST);
-        status = take_letters(k, bodies, stride, count, letters, received);
+        status = take_letters(k, handle, bodies, stride, count, letters, received);
         if (status == RK_TOO_SMALL)
-            return rk_error(RK_TOO_SMALL, "'%s': the dead letter has %u bytes, the room is %zu: it stays",
-                            k->id, letters->length, stride);
-        if (status != RK_EMPTY || timeout_ns == 0) return status;
+            return rk_error(RK_TOO_SMALL, "the dead letter has %u bytes, the room is %zu: it stays",
+                            letters->length, stride);
+        if (status != RK_EMPTY) return status;
+        status = rk_kernel_check(runtime, handle, &k); /* or it has ended meanwhile */
+        if (status != RK_OK || timeout_ns == 0) return status == RK_OK ? RK_EMPTY : status;
         if (rk_wait_left(&wait) == 0) return RK_TIMED_OUT;
         rk_futex_wait(&k->letter_event, seen, rk_wait_left(&wait));
     }
@@ -164,14 +176,15 @@ rk_status rk_dead_reason(rk_runtime *runtime, rk_kernel handle, rk_u32 index, co
     status = rk_kernel_check(runtime, handle, &k);
     if (status != RK_OK) return status;
     pthread_mutex_lock(&k->letters);
-    if (index < k->reason_count) {
+    if (are_letters_of(k, handle) && index < k->reason_count) {
         *reason = k->reasons[index].reason;
         *count = k->reasons[index].count;
     } else {
         status = RK_EMPTY;
     }
     pthread_mutex_unlock(&k->letters);
-    return status;
+    const rk_status check = rk_kernel_check(runtime, handle, &k);
+    return status == RK_EMPTY && check != RK_OK ? check : status;
 }
 
 /* ------------------------------------------------------------------ replay */

@@ -226,16 +226,16 @@ static rk_status look(rk_runtime *runtime, draining *d, int *over)
     for (size_t i = 0; i < d->count && status == RK_OK; i++) {
         const rk_u32 life = rk_atomic_u32(&d->kernel[i]->life);
         rk_reports_collect(d->kernel[i]);
-        if (has_ended(d->kernel[i]))
-            ended++;
-        else if (life == RK_LIFE_FAILED || life == RK_LIFE_QUARANTINED)
+        if (life == RK_LIFE_FAILED || life == RK_LIFE_QUARANTINED)
             status = rk_error(RK_FAILED, "'%s' failed while it was drained", d->kernel[i]->id);
+        else if (has_ended(d->kernel[i]))
+            ended++;
     }
     *over = ended == d->count;
     if (status != RK_OK) return status;
     for (size_t i = 0; i < d->count && *over; i++) {
         rk_reports_collect(d->kernel[i]);
-        rk_atomic_set_u32(&d->kernel[i]->life, RK_LIFE_DRAINED);
+        rk_kernel_drained(d->kernel[i]);
         rk_event_raise(&d->kernel[i]->out_event);
     }
     if (*over) return RK_OK;

@@ -28,6 +28,8 @@ static void record_free(void *pointer)
     mine = 0;
 }
 
+#define GATE_LOOK_NS RK_MILLISECONDS(100)
+
 static void record_key_make(void) { pthread_key_create(&record_key, record_free); }
 
 rk_thread_record *rk_thread_own(void)
@@ -84,7 +86,10 @@ void rk_guard_wait(rk_runtime *runtime, rk_kernel handle, rk_u64 deadline_ns)
     if (!rk_is_open(runtime)) return;
     rk_host_kernel *k = __atomic_load_n(&runtime->kernels[handle.number], __ATOMIC_ACQUIRE);
     rk_u64 now = rk_monotonic_ns();
-    if (k && rk_atomic_u32(&k->gate) == 0 && now < deadline_ns) rk_futex_wait(&k->gate, 0, deadline_ns - now);
+    if (!k || now >= deadline_ns || rk_atomic_u32(&k->gate)) return;
+    /* A gate that stays shut, since the kernel has ended, is told once; who came too late for that looks again. */
+    const rk_u64 left_ns = deadline_ns - now < GATE_LOOK_NS ? deadline_ns - now : GATE_LOOK_NS;
+    if (rk_atomic_u32(&k->generation) == handle.generation) rk_futex_wait(&k->gate, 0, left_ns);
 }
 
 void rk_gate_close(rk_host_kernel *kernel)

@@ -295,6 +295,7 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     pthread_mutex_lock(&runtime->list); /* of who looks for an id without the control lock */
     snprintf(k->id, sizeof k->id, "%s", id);
     pthread_mutex_unlock(&runtime->list);
+    k->lives++;
     k->class = class;
     k->options = *options;
     k->options.kernel_name = class->name;
@@ -544,13 +545,16 @@ rk_status rk_deactivate(rk_runtime *runtime, rk_kernel kernel)
     return with_kernel(runtime, kernel, "rk_deactivate", rk_kernel_deactivate);
 }
 
-/* The list lock is held. `id` is where its id is kept: once that lock is let go, the entry may be another kernel's. */
-static void fail(rk_host_kernel *kernel, const char *text, char id[sizeof kernel->id])
+/* The list lock is held. `id` is where its id is kept: once that lock is let go, the entry may be another kernel's. 0: it
+ * has ended, or is quarantined, and stays so. */
+static int fail(rk_host_kernel *kernel, const char *text, char id[sizeof kernel->id])
 {
+    if (!rk_kernel_is_live(kernel)) return 0;
     memcpy(id, kernel->id, sizeof kernel->id);
     if (!kernel->failure[0]) snprintf(kernel->failure, sizeof kernel->failure, "%s", text);
     rk_atomic_set_u32(&kernel->closed, RK_FAILED);
     rk_atomic_set_u32(&kernel->life, RK_LIFE_FAILED);
+    return 1;
 }
 
 static void tell_failed(rk_host_kernel *kernel, const char *id, const char *text)
@@ -565,20 +569,27 @@ void rk_kernel_failed(rk_host_kernel *kernel, const char *text)
 {
     char id[sizeof kernel->id];
     pthread_mutex_lock(&kernel->runtime->list);
-    fail(kernel, text, id);
+    const int has_failed = fail(kernel, text, id);
     pthread_mutex_unlock(&kernel->runtime->list);
-    tell_failed(kernel, id, text);
+    if (has_failed) tell_failed(kernel, id, text);
 }
 
 void rk_kernel_failed_in(rk_host_kernel *kernel, rk_u64 incarnation, const char *text)
 {
     char id[sizeof kernel->id];
     pthread_mutex_lock(&kernel->runtime->list);
-    const int is_news =
-        rk_kernel_incarnation(kernel) == incarnation && rk_atomic_u32(&kernel->life) != RK_LIFE_FAILED;
-    if (is_news) fail(kernel, text, id);
+    const int is_news = rk_kernel_incarnation(kernel) == incarnation &&
+                        rk_atomic_u32(&kernel->life) != RK_LIFE_FAILED && fail(kernel, text, id);
     pthread_mutex_unlock(&kernel->runtime->list);
     if (is_news) tell_failed(kernel, id, text);
+}
+
+void rk_kernel_drained(rk_host_kernel *kernel)
+{
+    pthread_mutex_lock(&kernel->runtime->list);
+    if (rk_kernel_is_live(kernel) && rk_atomic_u32(&kernel->life) != RK_LIFE_FAILED)
+        rk_atomic_set_u32(&kernel->life, RK_LIFE_DRAINED);
+    pthread_mutex_unlock(&kernel->runtime->list);
 }
 
 void rk_kernel_hangs(rk_host_kernel *kernel, rk_u32 hangs)
@@ -669,9 +680,12 @@ static int wait_until_quiet(rk_host_kernel *kernel, rk_u64 deadline_ns)
     return kernel->generation == generation && rk_kernel_is_live(kernel);
 }
 
-static rk_status ended_by_another(const rk_host_kernel *kernel)
+/* While the control lock was free: quarantined, or gone, in which case the entry may be another kernel's by now. */
+static rk_status ended_by_another(const rk_host_kernel *kernel, rk_u32 generation)
 {
-    return rk_atomic_u32(&kernel->life) == RK_LIFE_QUARANTINED ? RK_QUARANTINED : RK_OK;
+    return kernel->generation == generation && rk_atomic_u32(&kernel->life) == RK_LIFE_QUARANTINED
+               ? RK_QUARANTINED
+               : RK_OK;
 }
 
 rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
@@ -679,30 +693,31 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     rk_runtime *runtime = kernel->runtime;
     if (!rk_kernel_is_live(kernel)) return RK_OK;
     rk_status status = RK_OK;
+    const rk_u32 generation = kernel->generation, epoch = kernel->epoch;
     close_intake(kernel);
     const int finishes = rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending;
     if (finishes) {
-        if (!wait_until_quiet(kernel, deadline_ns)) return ended_by_another(kernel);
+        if (!wait_until_quiet(kernel, deadline_ns)) return ended_by_another(kernel, generation);
         if (!is_quiet(kernel)) status = RK_TIMED_OUT;
     }
     const rk_u64 least_ns = rk_monotonic_ns() + RK_LAST_CALL_NS;
     const rk_u64 last_ns = deadline_ns > least_ns ? deadline_ns : least_ns;
-    const rk_u32 generation = kernel->generation, epoch = kernel->epoch;
     const rk_u64 pause_ns = runtime->backend->goes ? last_ns : deadline_ns;
     if (rk_monotonic_ns() < pause_ns) rk_pause(kernel, 0, pause_ns);
-    if (kernel->generation != generation || !rk_kernel_is_live(kernel)) return ended_by_another(kernel);
+    if (kernel->generation != generation || !rk_kernel_is_live(kernel))
+        return ended_by_another(kernel, generation);
     if (kernel->epoch != epoch)
         return rk_kernel_end(kernel, deadline_ns); /* it failed, and was launched again */
     if (rk_kernel_leave(kernel, last_ns) != RK_OK) {
         runtime->backend->abandon(runtime, kernel);
         kernel->serving = 0;
         runtime->quarantined++;
+        pthread_mutex_lock(&runtime->list); /* of who tells a failure: it finds this, or comes before it */
         rk_atomic_set_u32(&kernel->closed, RK_QUARANTINED);
         rk_atomic_set_u32(&kernel->life, RK_LIFE_QUARANTINED);
-        rk_event_raise(&kernel->out_event);
-        pthread_mutex_lock(&runtime->list);
         snprintf(kernel->failure, sizeof kernel->failure, "a handler did not return");
         pthread_mutex_unlock(&runtime->list);
+        rk_event_raise(&kernel->out_event);
         return rk_error(RK_QUARANTINED,
                         "'%s': a handler did not return in time: its memory is kept, its worker is replaced",
                         kernel->id);
@@ -717,10 +732,14 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
             "had sent found no room: they are dead letters",
             kernel->id, (unsigned long long)rk_kernel_queued(kernel), (unsigned long long)unsent);
     rk_requests_fail(kernel);
+    pthread_mutex_lock(&runtime->list); /* together */
     rk_atomic_set_u32(&kernel->life, RK_LIFE_TERMINATED);
     rk_atomic_set_u32(&kernel->generation, kernel->generation + 1); /* handles are stale from here on */
+    pthread_mutex_unlock(&runtime->list);
     rk_event_raise(&kernel->out_event);
+    rk_event_raise(&kernel->letter_event);
     rk_gate_close(kernel);
+    rk_futex_wake(&kernel->gate); /* who waits for it to open finds the kernel gone */
     rk_status cut = rk_wiring_cut(kernel);
     if (cut == RK_OK || cut == RK_DEVICE_LOST) { /* where the device is lost, nobody sends any more */
         if (kernel->pools && cut == RK_OK) rk_kernel_fetch(kernel); /* what is queued may have blocks */

@@ -30,8 +30,10 @@ rk_status rk_kernel_fetch(rk_host_kernel *kernel);
 rk_status rk_kernel_fetch_wiring(rk_host_kernel *kernel);
 /* Queued in both lanes of all shards. */
 rk_u64 rk_kernel_queued(const rk_host_kernel *kernel);
-/* The kernel stops for good reason: called by the thread that serves it. */
+/* The kernel stops for good reason: called by the thread that serves it. One that has ended or is quarantined stays so. */
 void rk_kernel_failed(rk_host_kernel *kernel, const char *text);
+/* All that it had was handled, and its hooks have ended; unless it has failed meanwhile, or is quarantined. */
+void rk_kernel_drained(rk_host_kernel *kernel);
 /* Which launch or relaunch of a kernel it is. */
 static inline rk_u64 rk_kernel_incarnation(const rk_host_kernel *kernel)
 {
@@ -40,6 +42,9 @@ static inline rk_u64 rk_kernel_incarnation(const rk_host_kernel *kernel)
 /* A thread without the control lock saw it fail: as rk_kernel_failed, unless another has told it meanwhile, or has even
  * launched the kernel again, which is well then. */
 void rk_kernel_failed_in(rk_host_kernel *kernel, rk_u64 incarnation, const char *text);
+/* What a kernel is an instance of, and its id: the entry may be another kernel's as soon as this returns. RK_STALE,
+ * RK_NO_SUCH_KERNEL. */
+rk_status rk_kernel_class_of(rk_runtime *runtime, rk_kernel handle, const rk_class **class, char id[64]);
 /* rk_launch, rk_activate and rk_deactivate of checked arguments. */
 rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_options *options,
                            rk_kernel *handle);

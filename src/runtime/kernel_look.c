@@ -52,6 +52,19 @@ rk_status rk_kernel_information(rk_runtime *runtime, rk_kernel handle, rk_kernel
     return status;
 }
 
+rk_status rk_kernel_class_of(rk_runtime *runtime, rk_kernel handle, const rk_class **class, char id[64])
+{
+    rk_host_kernel *k = 0;
+    pthread_mutex_lock(&runtime->list);
+    const rk_status status = rk_kernel_check(runtime, handle, &k);
+    if (status == RK_OK) {
+        *class = k->class;
+        memcpy(id, k->id, sizeof k->id);
+    }
+    pthread_mutex_unlock(&runtime->list);
+    return status;
+}
+
 rk_status rk_find(rk_runtime *runtime, const char *id, rk_kernel *kernel)
 {
     rk_status status = rk_runtime_check(runtime, "rk_find");

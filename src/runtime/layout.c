@@ -492,7 +492,7 @@ static void place_shard(rk_host_kernel *kernel, rk_u32 s)
     rk_u64 part = rk_layout_part(l, RK_NEAR_DEVICE, s);
     rk_shard *shard = (rk_shard *)(arena + part);
     rk_orders *orders = (rk_orders *)(arena + rk_layout_part(l, RK_NEAR_HOST, s) + l->orders);
-    shard->kernel_no = kernel->number;
+    shard->source = rk_kernel_source(kernel);
     shard->shard = s;
     shard->shards = o->shards;
     shard->features = l->features;

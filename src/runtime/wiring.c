@@ -284,6 +284,7 @@ static rk_status make(rk_runtime *runtime, rk_host_kernel **kernels, rk_u32 coun
                 (rk_directory_entry *)(void *)(runtime->arena.base + runtime->directory) + k->number;
             entry->shards = k->seat_count;
             entry->lanes = k->inbox_lanes;
+            entry->source = rk_kernel_source(k);
         }
         for (rk_u32 i = 0; i < count; i++) make_edges(kernels[i], &plans[i], blocks[i]);
         for (rk_u32 i = 0; i < count; i++) {

@@ -179,6 +179,46 @@ RK_HANDLER(held_adder, amount, msg, adder_state, self, .state = RK_PER_SHARD, .m
     rk_send(RK_ARG, &now);
 }
 
+/* In its hooks: what each sends is there, or not, once the gate is open. */
+RK_HANDLER(held_timer, probe, msg, adder_state, self, .state = RK_PER_SHARD, .max_batch = 1,
+           .backends = RK_ON_CPU)
+{
+    rk_wake_at(RK_ARG, 1);
+}
+
+RK_ON_TIMER(held_timer, adder_state, self)
+{
+    probe late = { 7, 0 };
+    pass_gate();
+    rk_send(RK_ARG, &late);
+}
+
+RK_HANDLER(held_drain, probe, msg, rk_none, self, .max_batch = 1, .backends = RK_ON_CPU) {}
+
+RK_ON_DRAIN(held_drain, rk_none, self)
+{
+    probe late = { 7, 0 };
+    pass_gate();
+    rk_send(RK_ARG, &late);
+}
+
+RK_HANDLER(held_trying, probe, msg, rk_none, self, .max_batch = 1, .backends = RK_ON_CPU)
+{
+    pass_gate();
+    (void)rk_try_send(RK_ARG, msg);
+}
+
+/* Half of its threads meet, which is a mistake, once the gate is open. */
+RK_SPMD_KERNEL(held_apart, probe, probe, .threads = 2, .max_batch = 1, .barrier = RK_SCOPE_BLOCK,
+               .backends = RK_ON_CPU)
+{
+    probe mine;
+    if (rk_try_receive(RK_ARG, &mine)) {
+        pass_gate();
+        rk_barrier(RK_SCOPE_BLOCK);
+    }
+}
+
 RK_HANDLER(counter, tick, msg, ticked, self, .state = RK_PER_ACTOR)
 {
     self->actor = msg->actor;
@@ -229,6 +269,15 @@ RK_HANDLER(replier, reminder, msg, replier_state, self, .state = RK_PER_SHARD, .
     rk_reply_later(RK_ARG, self->ticket, &reply);
     if (!msg->again) self->waiting = 0;
 }
+
+/* Asks once for each probe, and passes on what comes back. */
+RK_HANDLER(asker, probe, msg, rk_none, self)
+{
+    inquiry question = { msg->number, ANSWER_ONCE };
+    rk_send(RK_ARG, &question);
+}
+
+RK_HANDLER(asker, response, msg, rk_none, self) { rk_forward_to(RK_ARG, aside); }
 
 /* The message itself is what rk_reply wants: in a slot, where the thread's own copy is not. */
 RK_SPMD_KERNEL(replier_spmd, inquiry, response, .threads = 32, .max_sends = 2, .backends = RK_ON_CPU)

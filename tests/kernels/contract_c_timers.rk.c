@@ -75,7 +75,7 @@ RK_FN void ask_for_all(RK_CTX, rk_u32 hook)
     told_by_hook told = { rk_time_left_ns(RK_ARG), hook, rk_length(RK_ARG), rk_is_redelivered(RK_ARG), 0 };
     rk_ticket nobodys = rk_defer_reply(RK_ARG);
     told.status = (rk_i32)rk_forward(RK_ARG);
-    if (nobodys.correlation || nobodys.kernel_no) told.status = RK_INTERNAL;
+    if (nobodys.correlation || nobodys.asker) told.status = RK_INTERNAL;
     rk_send(RK_ARG, &told);
 }
 

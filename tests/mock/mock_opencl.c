@@ -431,7 +431,7 @@ static void serve(rk_cl_kernel kernel)
         const rk_shard *shard = (const rk_shard *)(const void *)(arena + table[s]);
         rk_answer *answer = (rk_answer *)(void *)back + s;
         rk_parcel_unpack(parcel, arena, s, 0, 1);
-        if (shard->kernel_no == __atomic_load_n(&state.ends, __ATOMIC_SEQ_CST)) {
+        if ((shard->source & RK_SOURCE_KERNEL) == __atomic_load_n(&state.ends, __ATOMIC_SEQ_CST)) {
             rk_orders *orders = (rk_orders *)(void *)(arena + shard->orders);
             orders->progress++;
             orders->phase = RK_PHASE_ENDED;

@@ -345,11 +345,11 @@ RK_FN void rk_release_references(rk_context *context)
 RK_FN rk_ticket rk_take_ticket(rk_context *context)
 {
     rk_ticket ticket;
-    ticket.kernel_no = 0;
+    ticket.asker = 0;
     ticket.correlation = 0;
     ticket.shard = 0;
     if (!context->header) return ticket; /* there is nobody to reply to */
-    ticket.kernel_no = context->header->source;
+    ticket.asker = context->header->source;
     if (context->features & RK_FEATURE_LONG) {
         ticket.correlation = ((RK_GLOBAL const rk_header_long *)context->header)->correlation;
         ticket.shard = ((RK_GLOBAL const rk_header_long *)context->header)->source_shard;
@@ -385,7 +385,11 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     rk_u32 edge_number;
     if (length > RK_INLINE_MAX) return RK_TOO_LARGE;
     if (context->stage_limit == 0) return RK_LIMIT; /* from where nothing may be sent */
-#if defined(RK_LANG_CUDA)                           /* the next entry may be another thread's */
+#if defined(RK_LANG_HOST)
+    if (rk_load_u32(&context->turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM))
+        return RK_CLOSED; /* given up meanwhile */
+#endif
+#if defined(RK_LANG_CUDA) /* the next entry may be another thread's */
     rk_u64 own[(sizeof(rk_staged) + RK_INLINE_MAX) / sizeof(rk_u64)];
     rk_staged *entry = (rk_staged *)own;
     rk_stage_fill(context, entry, route, type, (rk_u32)length);
@@ -451,7 +455,7 @@ RK_FN_LARGE void rk_write_log(rk_context *context, rk_u32 level, RK_TEXT char *t
     rk_log_message log;
     for (rk_u32 w = 0; w < sizeof log / 4u; w++) ((rk_word *)&log)[w] = 0;
     log.header.base.length = sizeof log.report + sizeof log.line;
-    log.header.base.source = (rk_u16)context->shard->kernel_no;
+    log.header.base.source = (rk_u16)context->shard->source;
     log.header.source_shard = (rk_u16)context->shard->shard;
     log.report.kind = RK_REPORT_LOG;
     log.report.when_ns = context->now_ns;

@@ -184,6 +184,16 @@ RK_FN rk_u32 rk_turn_finish(rk_context *context)
     return RK_VISIT_WORKED;
 }
 
+/* 1: the kernel was given up while a hook of it ran: nothing that this has staged goes out, for where it would go may be
+ * another's by now. */
+RK_FN rk_u32 rk_turn_let_go(rk_context *context)
+{
+    if (rk_load_u32(&context->turn->failed, RK_ACQUIRE, RK_SCOPE_SYSTEM) != (rk_u32)RK_QUARANTINED) return 0;
+    context->turn->staged = 0;
+    rk_phase(context, RK_PHASE_FAILED);
+    return 1;
+}
+
 /* What the drain hook or the timer hook of a shard may stage: an entry is left, which rk_try_send borrows. */
 RK_FN rk_u32 rk_hook_limit(const rk_context *context)
 {
@@ -236,6 +246,7 @@ RK_FN_LARGE rk_u32 rk_turn_drain(rk_context *context)
     turn->taken_ns = context->now_ns;
     turn->staged = context->stage_next;
     turn->published = 0;
+    if (rk_turn_let_go(context)) return RK_VISIT_FAILED;
     if (!rk_turn_publish(context)) {
         rk_phase(context, RK_PHASE_PARKED);
         return RK_VISIT_PARKED;
@@ -267,6 +278,7 @@ RK_FN_LARGE rk_u32 rk_turn_hook(rk_context *context)
     turn->taken_ns = context->now_ns;
     turn->staged = context->stage_next;
     turn->published = 0;
+    if (rk_turn_let_go(context)) return 0;
     if (!rk_turn_publish(context)) {
         rk_phase(context, RK_PHASE_PARKED);
         return 0;

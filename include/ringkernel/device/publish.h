@@ -163,10 +163,11 @@ RK_FN_LARGE rk_u32 rk_next_copy(rk_context *context, RK_GLOBAL const rk_staged *
         if (entry->sent) return 0;
         to->target = entry->header.base.target;
         to->lane = (RK_GLOBAL rk_lane *)(context->arena + shard->report_lane);
-        if (entry->route == RK_TO_REPLY && entry->kernel_no) {
+        if (entry->route == RK_TO_REPLY && entry->asker) {
             RK_GLOBAL const rk_directory_entry *asked =
-                (RK_GLOBAL const rk_directory_entry *)(context->arena + shard->directory) + entry->kernel_no;
-            if (asked->lanes == 0) return 0;
+                (RK_GLOBAL const rk_directory_entry *)(context->arena + shard->directory) +
+                (entry->asker & RK_SOURCE_KERNEL);
+            if (asked->lanes == 0 || asked->source != entry->asker) return 0;
             RK_GLOBAL const rk_u64 *lanes = (RK_GLOBAL const rk_u64 *)(context->arena + asked->lanes);
             to->lane = (RK_GLOBAL rk_lane *)(context->arena + lanes[to->target % asked->shards]);
         }
@@ -293,7 +294,7 @@ RK_FN_LARGE rk_u32 rk_letter_put(rk_context *context, RK_GLOBAL rk_staged *entry
     rk_target to = rk_edge_target(context, edge, number, entry, 0);
     rk_u64 sent = entry->report.kind == RK_REPORT_UNSENT ? RK_LETTER_SENT : 0;
     rk_header_kind(&entry->header.base, as_it_was.base.type, length);
-    rk_header_address(&entry->header.base, to.target, shard->kernel_no & 0xffffu, as_it_was.base.priority,
+    rk_header_address(&entry->header.base, to.target, shard->source, as_it_was.base.priority,
                       as_it_was.base.flags & RK_FLAG_REFERENCE);
     rk_header_further(&entry->header, rk_stamp_ns(context), shard->shard);
     entry->header.id = as_it_was.id;

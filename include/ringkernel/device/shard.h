@@ -103,7 +103,7 @@ typedef struct rk_route {
 typedef struct rk_directory_entry {
     rk_u64 lanes; /* arena offset: u64 offset of the device lane of each shard; 0: no such kernel */
     rk_u32 shards;
-    rk_u32 live;
+    rk_u32 source; /* of what it sends itself: who asks under another has ended */
 } rk_directory_entry;
 
 #define RK_REPORT_REPLY 1u        /* payload: the reply's */
@@ -145,7 +145,7 @@ typedef struct rk_staged {
     rk_header_long header; /* base.lap is unused here */
     rk_u32 route;          /* route number, RK_TO_REPLY or RK_TO_REPORT */
     rk_u32 sent;           /* copies of it that are out already */
-    rk_u32 kernel_no;      /* RK_TO_REPLY: the kernel that asked */
+    rk_u32 asker;          /* RK_TO_REPLY: source of the request; 0: the host */
     rk_u32 copied;         /* RK_COPY_*: of a large payload that has further copies */
     rk_report report;      /* goes out before the payload when it goes to the report lane */
 } rk_staged;
@@ -266,7 +266,7 @@ RK_STATIC_ASSERT(sizeof(rk_orders) == RK_LINE && RK_OFFSET_OF(rk_orders, phase) 
 
 typedef struct rk_shard {
     /* Constants. */
-    rk_u32 kernel_no; /* 1 and up; the host is 0 */
+    rk_u32 source; /* of what it sends; the host is 0 */
     rk_u32 shard;
     rk_u32 shards;
     rk_u32 features;

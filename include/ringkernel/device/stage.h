@@ -76,9 +76,9 @@ RK_FN void rk_stage_fill(rk_context *context, RK_GLOBAL rk_staged *entry, rk_u32
                          rk_u32 length)
 {
     RK_GLOBAL const rk_shard *shard = context->shard;
-    rk_u32 kernel_no = shard->kernel_no & 0xffffu, number = shard->shard;
+    rk_u32 source = shard->source, number = shard->shard;
     rk_header_kind(&entry->header.base, type, length & 0xffffu);
-    rk_header_address(&entry->header.base, 0, kernel_no, 0, 0);
+    rk_header_address(&entry->header.base, 0, source, 0, 0);
     rk_header_further(&entry->header, rk_stamp_ns(context), number);
     entry->route = route;
     entry->sent = 0;
@@ -145,7 +145,7 @@ RK_FN rk_byte *rk_straight_next(rk_context *context, rk_u32 type, rk_u64 length,
     rk_byte *slot = rk_slots_at(context->straight_slots, context->straight_first + i);
     context->stage_next = i + 1u;
     ((RK_GLOBAL rk_word *)slot)[1] = type | (rk_u32)length << 16;
-    rk_header_address((RK_GLOBAL rk_header *)slot, target, shard->kernel_no & 0xffffu, priority, 0);
+    rk_header_address((RK_GLOBAL rk_header *)slot, target, shard->source, priority, 0);
     if (header_size == RK_HEADER_LONG)
         rk_header_further((RK_GLOBAL rk_header_long *)slot, rk_stamp_ns(context), shard->shard);
     return slot + header_size;
@@ -322,7 +322,7 @@ RK_FN rk_status rk_stage_forward(rk_context *context, rk_u32 route)
 /* Whom a deferred reply goes to. */
 typedef struct rk_ticket {
     rk_u64 correlation;
-    rk_u32 kernel_no; /* 0: the host */
+    rk_u32 asker; /* source of the request; 0: the host */
     rk_u32 shard;
 } rk_ticket;
 
@@ -333,7 +333,7 @@ RK_FN rk_status rk_stage_reply_later(rk_context *context, rk_ticket ticket, rk_u
     RK_GLOBAL rk_staged *entry = rk_stage_open(context, RK_TO_REPLY, type, (rk_u32)length);
     rk_header_address(&entry->header.base, ticket.shard, entry->header.base.source, 0, RK_FLAG_REPLY);
     entry->header.correlation = ticket.correlation;
-    entry->kernel_no = ticket.kernel_no;
+    entry->asker = ticket.asker;
     if (length > RK_INLINE_MAX) return rk_stage_large(context, entry, payload, length);
     rk_copy_out((rk_byte *)(entry + 1), payload, (rk_u32)length);
     return RK_OK;
@@ -346,7 +346,7 @@ RK_FN rk_status rk_stage_reply(rk_context *context, RK_GLOBAL const rk_header *r
     if (!request) return RK_EMPTY;
     ticket.correlation = 0;
     ticket.shard = 0;
-    ticket.kernel_no = request->source;
+    ticket.asker = request->source;
     if (context->features & RK_FEATURE_LONG) {
         ticket.correlation = ((RK_GLOBAL const rk_header_long *)request)->correlation;
         ticket.shard = ((RK_GLOBAL const rk_header_long *)request)->source_shard;

@@ -18,7 +18,8 @@ typedef struct rk_header {
     rk_u16 type;   /* message type, 1 to 65,535 */
     rk_u16 length; /* payload bytes in the slot; with RK_FLAG_REFERENCE those of an rk_reference */
     rk_u32 target; /* actor, or anything that picks the shard: shard = target mod shards */
-    rk_u16 source; /* kernel that sent it, 0 is the host; towards the host: RK_SOURCE_ROUTE + a named route */
+    rk_u16
+        source; /* kernel that sent it (RK_SOURCE_KERNEL), 0 is the host; towards the host: RK_SOURCE_ROUTE + a named route */
     rk_u8 priority; /* 0 lowest to 255 highest */
     rk_u8 flags;    /* RK_FLAG_* */
 } rk_header;
@@ -99,6 +100,11 @@ RK_FN void rk_header_aim(RK_GLOBAL rk_header *header, rk_u32 target)
 }
 
 #define RK_SOURCE_ROUTE 0x8000u /* of `source`: over all numbers of kernels */
+/* A number is given again when its kernel has ended. So that a late reply finds nobody, and not who has it then, a source is
+ * a number and the low bits of how often that was given. */
+#define RK_SOURCE_KERNEL 0x0fffu
+#define RK_SOURCE_LIFE_SHIFT 12u
+#define RK_SOURCE_LIVES 8u
 
 #define RK_INLINE_MAX 1024u /* the largest payload that travels in its slot */
 #define RK_SLOT_MIN 64u

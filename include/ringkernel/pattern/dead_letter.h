@@ -42,7 +42,7 @@ RK_FN rk_letter rk_letter_of(RK_CTX, RK_MSG const void *message)
     letter.id = header->id;
     letter.is_letter = 1;
     letter.reason = (rk_u32)header->correlation;
-    letter.kernel_no = header->base.source;
+    letter.kernel_no = header->base.source & RK_SOURCE_KERNEL;
     letter.shard = header->source_shard;
     letter.was_sent = (header->correlation & RK_LETTER_SENT) != 0;
     letter.attempts = header->attempts;

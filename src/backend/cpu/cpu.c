@@ -411,10 +411,13 @@ static void cpu_close(rk_runtime *runtime)
 {
     workers *all = workers_of(runtime);
     for (rk_u32 i = all->count; i-- > 0;) {
-        if (all->at[i]->abandoned)
+        const rk_seat *seat = visited_by(all->at[i]);
+        if (all->at[i]->abandoned || (seat && rk_atomic_u32(&seat->owner->life) == RK_LIFE_QUARANTINED)) {
+            rk_atomic_set_u32(&all->at[i]->stop, 1);
             pthread_detach(all->at[i]->thread);
-        else
+        } else {
             end_worker(runtime, i);
+        }
     }
     if (runtime->quarantined) return;
     while (all->ended) {
@@ -462,70 +465,101 @@ static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     }
     if (runtime->options.single_step) return RK_OK;
     worker *eligible[RK_WORKERS_MAX];
+    seat_list *lists[RK_WORKERS_MAX];
     rk_u32 n = 0;
     for (rk_u32 i = 0; i < all->count && n < RK_WORKERS_MAX; i++)
         if (!all->at[i]->lonely) eligible[n++] = all->at[i];
     rk_u32 blocks = kernel->options.blocks < n ? kernel->options.blocks : n;
     for (rk_u32 b = 0; b < blocks; b++) {
+        const worker *w = eligible[(kernel->number - 1 + b) % n];
+        lists[b] = make_list(w->list->count + kernel->seat_count);
+        if (lists[b]) continue;
+        while (b-- > 0) free(lists[b]);
+        return rk_error(RK_OUT_OF_MEMORY, "no memory for a worker's list");
+    }
+    for (rk_u32 b = 0; b < blocks; b++) {
         worker *w = eligible[(kernel->number - 1 + b) % n];
-        seat_list *list = make_list(w->list->count + kernel->seat_count);
-        if (!list) return rk_error(RK_OUT_OF_MEMORY, "no memory for a worker's list");
-        for (rk_u32 i = 0; i < w->list->count; i++) list->seat[list->count++] = w->list->seat[i];
-        for (rk_u32 s = b; s < kernel->seat_count; s += blocks) add_seat(list, &kernel->seats[s]);
-        set_list(w, list);
+        for (rk_u32 i = 0; i < w->list->count; i++) lists[b]->seat[lists[b]->count++] = w->list->seat[i];
+        for (rk_u32 s = b; s < kernel->seat_count; s += blocks) add_seat(lists[b], &kernel->seats[s]);
+        set_list(w, lists[b]);
     }
     return RK_OK;
+}
+
+/* A worker whose list loses a kernel's seats: what is left, and what it was, should the kernel not stop. */
+typedef struct parting {
+    seat_list *rest, *whole;
+} parting;
+
+static void free_partings(parting *all, rk_u32 count)
+{
+    for (rk_u32 i = 0; i < count; i++) {
+        free(all[i].rest);
+        free(all[i].whole);
+    }
+    free(all);
+}
+
+/* For each worker, before any list changes; both 0 for one that serves nothing of the kernel. 0: no memory. */
+static parting *make_partings(const workers *all, const rk_host_kernel *kernel)
+{
+    parting *partings = calloc(all->count + 1u, sizeof *partings);
+    for (rk_u32 i = 0; partings && i < all->count; i++) {
+        const worker *w = all->at[i];
+        parting *p = &partings[i];
+        p->rest = filtered(w, kernel, 0);
+        if (p->rest && p->rest->count == w->list->count) {
+            free(p->rest);
+            p->rest = 0;
+            continue;
+        }
+        p->whole = p->rest ? make_list(w->list->count) : 0;
+        if (!p->whole) {
+            free_partings(partings, all->count);
+            return 0;
+        }
+        for (rk_u32 j = 0; j < w->list->count; j++) p->whole->seat[p->whole->count++] = w->list->seat[j];
+    }
+    return partings;
+}
+
+/* Until a worker is with nothing of the kernel. RK_TIMED_OUT: its handler runs on. */
+static rk_status wait_for_worker(worker *w, const rk_host_kernel *kernel, rk_u64 deadline_ns)
+{
+    for (rk_u32 round = 0;; round++) {
+        rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST); /* V2 */
+        if (!visiting || (visiting != LOOKING && visiting->owner != kernel)) return RK_OK;
+        if (visiting != LOOKING && rk_monotonic_ns() >= deadline_ns) return RK_TIMED_OUT;
+        if (round < 1000)
+            sched_yield();
+        else
+            rk_futex_wait(&w->stop, 0, RK_MICROSECONDS(200)); /* a long handler: look again in a while */
+    }
 }
 
 static rk_status cpu_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
 {
     workers *all = workers_of(runtime);
-    rk_u32 count = all->count;
-    seat_list *before[RK_WORKERS_MAX] = { 0 };
-    for (rk_u32 i = 0; i < count && i < RK_WORKERS_MAX; i++) {
-        worker *w = all->at[i];
-        seat_list *rest = filtered(w, kernel, 0);
-        if (!rest) return rk_error(RK_OUT_OF_MEMORY, "no memory for a worker's list");
-        if (rest->count == w->list->count) {
-            free(rest);
-            continue;
-        }
-        before[i] = filtered(w, kernel, 1);
-        set_list(w, rest);
+    const rk_u32 count = all->count;
+    parting *partings = make_partings(all, kernel);
+    if (!partings) return rk_error(RK_OUT_OF_MEMORY, "no memory for a worker's list");
+    for (rk_u32 i = 0; i < count; i++) {
+        if (partings[i].rest) set_list(all->at[i], partings[i].rest);
+        partings[i].rest = 0; /* the worker's */
     }
     rk_status status = RK_OK;
-    for (rk_u32 i = 0; i < count && i < RK_WORKERS_MAX; i++) {
+    for (rk_u32 i = 0; i < count; i++)
+        if (wait_for_worker(all->at[i], kernel, deadline_ns) != RK_OK) status = RK_TIMED_OUT;
+    for (rk_u32 i = 0; i < count && status != RK_OK; i++) {
         worker *w = all->at[i];
-        for (rk_u32 round = 0;; round++) {
-            rk_seat *visiting = __atomic_load_n(&w->visiting, __ATOMIC_SEQ_CST); /* V2 */
-            if (!visiting || (visiting != LOOKING && visiting->owner != kernel)) break;
-            if (visiting != LOOKING && rk_monotonic_ns() >= deadline_ns) {
-                status = RK_TIMED_OUT;
-                break;
-            }
-            if (round < 1000)
-                sched_yield();
-            else
-                rk_futex_wait(&w->stop, 0, RK_MICROSECONDS(200)); /* a long handler: look again in a while */
-        }
-    }
-    for (rk_u32 i = 0; i < count && i < RK_WORKERS_MAX; i++) {
-        worker *w = all->at[i];
-        if (!before[i]) continue;
-        if (status == RK_OK) {
-            free(before[i]);
-            continue;
-        }
-        /* Not all of it stopped, so all of it goes on; the worker that is stuck serves nothing else from here
-         * on. */
-        seat_list *both = make_list(w->list->count + before[i]->count);
-        for (rk_u32 j = 0; both && j < w->list->count; j++) both->seat[both->count++] = w->list->seat[j];
-        for (rk_u32 j = 0; both && j < before[i]->count; j++) add_seat(both, before[i]->seat[j]);
-        free(before[i]);
-        if (both) set_list(w, both);
+        if (!partings[i].whole) continue;
+        /* Not all of it stopped, so all of it goes on; the worker that is stuck serves nothing else from here on. */
+        set_list(w, partings[i].whole);
+        partings[i].whole = 0;
         rk_seat *visiting = visited_by(w);
         if (visiting && visiting->owner == kernel && !w->lonely) replace(runtime, w, kernel);
     }
+    free_partings(partings, count);
     if (status == RK_OK)
         for (rk_u32 i = all->count; i-- > 0;)
             if (all->at[i]->lonely && !all->at[i]->abandoned && all->at[i]->list->count == 0)
@@ -554,7 +588,8 @@ static void cpu_abandon(rk_runtime *runtime, rk_host_kernel *kernel)
         rk_seat *visiting = visited_by(w);
         if (visiting && visiting->owner == kernel) {
             if (!w->lonely) replace(runtime, w, kernel);
-            rk_atomic_set_u32(&w->abandoned, 1);
+            if (w->lonely) /* else the handler has just returned, or there is none to do its work */
+                rk_atomic_set_u32(&w->abandoned, 1);
         }
         seat_list *rest = filtered(w, kernel, 0);
         if (rest) set_list(w, rest);

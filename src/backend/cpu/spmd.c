@@ -584,7 +584,7 @@ static rk_u64 spmd_mix_send(const spmd_thread *thread, const rk_staged *entry, r
         header->base.target, header->base.priority,
         header->base.flags,  header->id,
         header->correlation, header->ttl_us,
-        entry->route,        entry->route == RK_TO_REPLY ? entry->kernel_no : 0,
+        entry->route,        entry->route == RK_TO_REPLY ? entry->asker : 0,
     };
     digest = spmd_mix(digest, facts, sizeof facts);
     const rk_reference *reference = (const rk_reference *)(const void *)(entry + 1);
@@ -661,7 +661,9 @@ static rk_u32 spmd_try(spmd_team *team, const rk_context *context, const rk_decl
 
 static void spmd_fail(rk_context *context, rk_status status, const char *text)
 {
-    context->turn->failed = (rk_u32)status;
+    rk_u32 none = 0; /* else it is quarantined already, and stays so */
+    __atomic_compare_exchange_n(&context->turn->failed, &none, (rk_u32)status, 0, __ATOMIC_ACQ_REL,
+                                __ATOMIC_ACQUIRE);
     rk_cpu_shard_failed(context, text);
 }
 

@@ -158,7 +158,7 @@ static inline void block_open(block *b, rk_u32 threads, rk_u32 max_sends)
     memset(b->arena, 0, ARENA_BYTES);
     b->used = 128;
     b->shard = place(b, sizeof *b->shard, &ignored);
-    b->shard->kernel_no = 1;
+    b->shard->source = 1;
     b->shard->shards = 1;
     b->shard->width = RK_BLOCK;
     b->shard->threads = b->shard->max_batch = threads;

@@ -270,6 +270,5 @@ rk_u32 rk_cpu_visit_awaited(rk_seat *seat, rk_u32 lane)
 
 void rk_cpu_shard_failed(rk_context *context, const char *text)
 {
-    rk_atomic_set_u32(&context->turn->failed, RK_FAILED);
     rk_kernel_failed(seat_of(context)->owner, text);
 }

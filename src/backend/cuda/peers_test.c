@@ -138,7 +138,7 @@ static void a_kernel_lies_and_runs_on_its_device(void **state)
         assert_int_equal(place_of(host_of(kernel)->wiring), place);
         assert_int_equal(mock->reached_by, 3);
         const rk_shard *shard = played_shard(&mock->last, 0);
-        assert_int_equal(shard->kernel_no, kernel.number);
+        assert_int_equal(shard->source & RK_SOURCE_KERNEL, kernel.number);
         assert_int_equal(place_of(shard->lane[1]), place);
         assert_int_equal(place_of(shard->orders), -1);
     }
