@@ -18,8 +18,8 @@
 #define RK_SENDS_MAX 4096u            /* of one handler call */
 #define RK_SHARED_MAX (16u << 20)     /* bytes of block-shared memory */
 
-/* An option structure's size and unknown tail. */
-rk_status rk_check_size(const void *options, size_t size, const char *what);
+/* An option structure's size and unknown tail. Exported, for the libraries that stand beside the core. */
+RK_API rk_status rk_check_size(const void *options, size_t size, const char *what);
 /* All mistakes go on the error stack, those of fields beneath one line. */
 rk_status rk_validate_runtime(const rk_runtime_options *options);
 /* All mistakes go on the error stack beneath one line. Clamps the window and fills the bands' boundaries. */

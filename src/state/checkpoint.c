@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../runtime/error.h"
+#include "../runtime/options.h"
 #include "checkpoint_store.h"
 
 #define KEEP_DEFAULT 3u
@@ -262,14 +263,8 @@ static rk_status take_options(const rk_checkpoint_options *given, rk_checkpoint_
 {
     memset(o, 0, sizeof *o);
     if (given) {
-        const rk_u8 *bytes = (const rk_u8 *)given;
-        if (given->size < sizeof(rk_u32))
-            return rk_error(RK_INVALID_OPTIONS,
-                            "checkpoint options: size is not set: begin with RK_CHECKPOINT_OPTIONS");
-        for (size_t i = sizeof *o; i < given->size; i++)
-            if (bytes[i])
-                return rk_error(RK_INVALID_OPTIONS, "checkpoint options of a newer version: byte %zu is set",
-                                i);
+        rk_status known = rk_check_size(given, sizeof *o, "checkpoint options");
+        if (known != RK_OK) return known;
         memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     }
     o->size = sizeof *o;

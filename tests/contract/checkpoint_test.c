@@ -11,6 +11,8 @@
 #include <ringkernel/checkpoint.h>
 #include <ringkernel/supervise.h>
 
+#include "versions.h"
+
 typedef struct adder {
     rk_i64 sum;
     rk_u32 count, redelivered;
@@ -161,6 +163,26 @@ static void an_empty_folder_has_none(contract *c)
     assert_status(rk_checkpoints_open(c->runtime, folder, wrong, 4, 0, &second), RK_NO_SUCH_KERNEL);
     assert_status(rk_checkpoints_open(c->runtime, folder, wrong + 1, 2, 0, &second), RK_INVALID_ARGUMENT);
     assert_null(second);
+    remove_folder();
+}
+
+static rk_status by_checkpoints(contract *c, void *options)
+{
+    rk_checkpoints *checkpoints;
+    rk_kernel k;
+    assert_ok(rk_find(c->runtime, "adder", &k));
+    rk_status status = rk_checkpoints_open(c->runtime, folder, &k, 1, options, &checkpoints);
+    if (status == RK_OK) rk_checkpoints_close(checkpoints);
+    return status;
+}
+
+static void options_may_be_an_older_or_a_newer_callers(contract *c)
+{
+    const rk_checkpoint_options options = { RK_CHECKPOINT_OPTIONS };
+    const structure row = STRUCTURE("rk_checkpoints_open", "checkpoint options", &options, by_checkpoints);
+    launch_adder(c, 1);
+    new_folder();
+    assert_versions_are_told_apart(c, &row);
     remove_folder();
 }
 
@@ -753,6 +775,7 @@ static void states_are_those_of_a_checkpoint_that_can_be_used(contract *c)
 static const contract_case cases[] = {
     { CASE(the_newest_checkpoint_is_restored_and_the_next_follows_it), NEEDS_REGIONS },
     { CASE(an_empty_folder_has_none), NEEDS_REGIONS | ONCE },
+    { CASE(options_may_be_an_older_or_a_newer_callers), NEEDS_REGIONS | ONCE },
     { CASE(an_incremental_one_has_only_the_blocks_that_differ), NEEDS_REGIONS },
     { CASE(after_a_restore_the_group_goes_on_where_it_was), NEEDS_REGIONS },
     { CASE(old_ones_go_but_two_full_ones_stay_to_build_on), NEEDS_REGIONS },

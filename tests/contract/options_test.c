@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "versions.h"
+
 #include "runtime/core.h"
 
 /* ------------------------------------------------------------------ validation */
@@ -262,6 +264,118 @@ static void a_structure_without_its_size_is_refused(contract *c)
     memset(&r, 0, sizeof r);
     assert_status(rk_open(&r, &runtime), RK_INVALID_OPTIONS);
     assert_null(runtime);
+}
+
+/* ------------------------------------------------------------------ each structure that begins with its size */
+
+static rk_kernel found(contract *c, const char *id)
+{
+    rk_kernel k;
+    assert_ok(rk_find(c->runtime, id, &k));
+    return k;
+}
+
+static rk_status by_open(contract *c, void *options)
+{
+    (void)c;
+    rk_runtime *runtime;
+    rk_status status = rk_open(options, &runtime);
+    if (status == RK_OK) assert_ok(rk_close(runtime));
+    return status;
+}
+
+static rk_status by_validate(contract *c, void *options)
+{
+    (void)c;
+    return rk_validate(options);
+}
+
+static rk_status by_estimate(contract *c, void *options)
+{
+    rk_memory_estimate estimate;
+    return rk_estimate(c->runtime, "echo", options, &estimate);
+}
+
+static rk_status by_launch(contract *c, void *options)
+{
+    rk_kernel k;
+    rk_status status = rk_launch(c->runtime, "echo", options, &k);
+    if (status == RK_OK) assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    return status;
+}
+
+static rk_status by_relaunch(contract *c, void *options)
+{
+    return rk_relaunch(c->runtime, found(c, "sink"), options, CONTRACT_PATIENCE);
+}
+
+static rk_status by_connect(contract *c, void *options)
+{
+    return rk_connect(c->runtime, found(c, "source"), 0, found(c, "sink"), options);
+}
+
+static rk_status by_subscribe(contract *c, void *options)
+{
+    rk_topics *topics;
+    assert_ok(rk_topics_open(c->runtime, &topics));
+    rk_status status = rk_topic_subscribe(topics, "#", found(c, "sink"), options);
+    rk_topics_close(topics);
+    return status;
+}
+
+static rk_status by_supervise(contract *c, void *options)
+{
+    const rk_supervised child = { .kernel = found(c, "sink") };
+    rk_supervisor *s;
+    rk_status status = rk_supervise(c->runtime, options, &child, 1, &s);
+    if (status == RK_OK) rk_unsupervise(s);
+    return status;
+}
+
+static rk_status open_pipeline(contract *c, const rk_pipeline_options *options,
+                               const rk_pipeline_stage *stage)
+{
+    rk_pipeline *line;
+    rk_status status = rk_pipeline_open(c->runtime, options, stage, 1, &line);
+    if (status != RK_OK) return status;
+    assert_ok(rk_pipeline_terminate(line, CONTRACT_PATIENCE));
+    rk_pipeline_close(line);
+    return status;
+}
+
+static rk_status by_pipeline(contract *c, void *options)
+{
+    return open_pipeline(c, options, &(rk_pipeline_stage){ .id = "echo" });
+}
+
+static rk_status by_stage(contract *c, void *options)
+{
+    return open_pipeline(c, 0, &(rk_pipeline_stage){ .id = "echo", .options = options });
+}
+
+static void each_structure_with_a_size_may_be_an_older_or_a_newer_callers(contract *c)
+{
+    const rk_runtime_options runtime = { RK_RUNTIME_OPTIONS, .backend = RK_BACKEND_CPU, .unpinned = 1 };
+    const rk_launch_options launched = rk_production();
+    const rk_route_options route = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_FIXED };
+    const rk_supervision_options supervision = { RK_SUPERVISION_OPTIONS, .strategy = RK_ONE_FOR_ALL };
+    const rk_pipeline_options pipeline = { RK_PIPELINE_OPTIONS };
+    /* That of checkpoints is in checkpoint_test, as its library may not be there. */
+    const structure rows[] = {
+        STRUCTURE("rk_open", "runtime options", &runtime, by_open),
+        STRUCTURE("rk_validate", "launch options", &launched, by_validate),
+        STRUCTURE("rk_estimate", "launch options", &launched, by_estimate),
+        STRUCTURE("rk_launch", "launch options", &launched, by_launch),
+        STRUCTURE("rk_relaunch", "launch options", &launched, by_relaunch),
+        STRUCTURE("rk_pipeline_open of a stage", "launch options", &launched, by_stage),
+        STRUCTURE("rk_pipeline_open", "pipeline options", &pipeline, by_pipeline),
+        STRUCTURE("rk_connect", "route options", &route, by_connect),
+        STRUCTURE("rk_topic_subscribe", "route options", &route, by_subscribe),
+        STRUCTURE("rk_supervise", "supervision options", &supervision, by_supervise),
+    };
+    launch(c, "source", "echo", 0);
+    launch(c, "sink", "sink", 0);
+    for (rk_u32 i = 0; i < sizeof rows / sizeof *rows; i++) assert_versions_are_told_apart(c, &rows[i]);
 }
 
 /* ------------------------------------------------------------------ the runtime's own */
@@ -544,6 +658,7 @@ static const contract_case cases[] = {
     { CASE(a_newer_structure_is_accepted_unless_its_unknown_tail_is_set), ONCE },
     { CASE(an_older_structure_gets_the_defaults_of_what_it_does_not_know), ONCE },
     { CASE(a_structure_without_its_size_is_refused), ONCE },
+    { CASE(each_structure_with_a_size_may_be_an_older_or_a_newer_callers), ONCE },
     { CASE(mistakes_of_a_runtime_are_refused), ONCE },
     { CASE(a_runtime_has_the_workers_asked_for), NEEDS_CPU },
     { CASE(the_guides_formula_gives_the_guides_figure), ONCE },
