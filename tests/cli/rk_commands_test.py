@@ -10,9 +10,10 @@ import struct
 import subprocess
 import termios
 import time
+from unittest.mock import patch
 
 import rk_command
-from rk_command import IO, JOB, KERNEL, SOURCE, USAGE, Case
+from rk_command import IO, JOB, KERNEL, QUICK, SOURCE, USAGE, Case
 
 COMMANDS = ("run", "check", "devices", "bench", "codegen", "init")
 
@@ -58,6 +59,51 @@ class Help(Case):
                                       env=rk_command.environment())
             self.assertEqual(done.returncode, IO, command)
             self.assertEqual(done.stderr.count(b"rk: standard output: "), 1, (command, done.stderr))
+
+
+class ShortOptions(Case):
+    ALL = {"run": {"b": "backend", "i": "input", "o": "output", "v": "verbose"}, "check": {"j": "json"}, "devices": {"j": "json"},
+           "bench": {"j": "json", "q": "quick"}, "codegen": {"b": "backend", "k": "kernel", "o": "output"}, "init": {"f": "from"}}
+
+    def test_each_command_has_those_that_are_tried_here(self):
+        for command in COMMANDS:
+            text = self.run_rk(command, "--help").stdout.decode()
+            self.assertEqual(dict(re.findall(r"^  -([a-zA-Z]), --([a-z-]+)", text, re.MULTILINE)), self.ALL[command], command)
+
+    def test_a_run_with_them_has_the_input_the_output_the_backend_and_the_account_that_they_name(self):
+        app, rows, out = self.app(), self.write("rows.csv", "value\n1\n-1\n"), self.folder / "out.ndjson"
+        for arguments in (("-b", "auto", "-v", "-i", rows, "-o", out), ("-bauto", f"-vi{rows}", f"-o{out}")):
+            out.unlink(missing_ok=True)
+            done = self.run_rk("run", app, *arguments, "--json")
+            self.assertEqual(out.read_bytes(), b'{"value":2}\n')
+            summary = json.loads(done.stdout)
+            self.assertEqual((summary["backend"], summary["rows_read"], summary["output"]["lines"]), ("cpu", 2, 1))
+            self.assertIn("accepted 2 = delivered 1 + dead 1 ", done.errors)
+        self.assertEqual(self.run_rk("run", app, "-i", "-", stdin=b"value\n3\n").stdout, b'{"value":6}\n')
+        self.assertIn("No such file", self.run_rk("run", app, "-i", self.folder / "none", code=IO).errors)
+        for option in ("-b", "-i", "-o"):
+            self.assertIn(f"option requires an argument -- '{option[1]}'", self.run_rk("run", app, option, code=USAGE).errors)
+
+    def test_the_backend_auto_is_the_cpu_and_has_no_devices_to_list(self):
+        app = self.app()
+        for said in (("--backend", "auto"), ("--backend=auto",), ("--backend", "cuda", "--backend", "auto"), ()):
+            done = self.run_app(app, "--input", "-", *said, stdin=b"value\n1\n")
+            self.assertEqual((done.summary["backend"], done.stdout), ("cpu", b'{"value":2}\n'))
+        self.assertIn("--devices needs --backend cuda", self.run_rk("run", app, "-b", "auto", "--devices", "0", code=USAGE).errors)
+        self.assertIn("--backend is 'AUTO'", self.run_rk("run", app, "-b", "AUTO", code=USAGE).errors)
+
+    def test_those_of_the_other_commands_do_what_the_long_ones_do(self):
+        source = JOB / "aggregate.rk.c"
+        self.assertEqual([one["backend"] for one in json.loads(self.run_rk("devices", "-j").stdout)], ["cpu", "cuda", "opencl"])
+        told = json.loads(self.run_rk("bench", "-qj", "reduction", seconds=100).stdout)
+        self.assertEqual([one["name"] for one in told["results"]], ["reduction"])
+        self.assertEqual(self.run_rk("codegen", source, "-bcuda", "-k", "aggregate").stdout,
+                         self.run_rk("codegen", source, "--backend", "cuda", "--kernel", "aggregate").stdout)
+        self.assertIn("has no kernel 'none'", self.run_rk("codegen", source, "-bcuda", "-knone", code=KERNEL).errors)
+        self.assertIn("app.yaml", self.run_rk("init", self.folder / "new", "-f", "totals").stdout.decode())
+        self.assertIn("totals", (self.folder / "new" / "app.yaml").read_text())
+        with patch.dict(os.environ, QUICK):
+            self.assertEqual(json.loads(self.run_rk("check", "-j", source).stdout)[0]["file"], str(source))
 
 
 class Init(Case):
