@@ -49,9 +49,9 @@ static rk_status check_same(const rk_host_kernel *k, const rk_class *class, cons
                         k->class->name, class->name);
     if (class->attributes->state == RK_PER_SHARD && options->shards != k->seat_count)
         return rk_error(RK_UNSUPPORTED,
-                        "'%s' keeps state per shard: another number of shards (%u, now %u) needs a merge "
-                        "function; keep %u",
-                        k->id, options->shards, k->seat_count, k->seat_count);
+                        "'%s' keeps state per shard: the states of its %u shards can't become those of %u; "
+                        "relaunch it with %u, or launch one with %u under an id of its own",
+                        k->id, k->seat_count, options->shards, k->seat_count, options->shards);
     return RK_OK;
 }
 

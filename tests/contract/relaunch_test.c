@@ -228,14 +228,63 @@ static void a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew(
             assert_int_equal(state.count, shards - 2);
         }
     }
-    /* State per shard would have to be merged. */
-    rk_launch_options two = small(64);
-    two.shards = 2;
-    k = launch_active(c, "adder", "adder", &two);
-    two.shards = 3;
-    assert_status(rk_relaunch(c->runtime, k, &two, RK_SECONDS(10)), RK_UNSUPPORTED);
-    assert_error_says("merge");
-    ask_amount(c, k, 1, 1);
+}
+
+static void add_in_shard(contract *c, rk_kernel k, rk_u32 shard, rk_i64 value, rk_i64 sum)
+{
+    amount a = { value };
+    total t;
+    rk_send_options to = RK_SEND_DEFAULTS;
+    to.target = shard;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(a), &to));
+    receive(c, k, &t);
+    assert_int_equal(t.sum, sum);
+    assert_int_equal(t.shard, shard);
+}
+
+/* Given state per shard in two of them, when a relaunch has more or fewer, active or not, then the refusal says whose, both
+ * numbers and what to do, and nothing has changed; with two it goes through, and each has its state. */
+static void a_relaunch_with_state_per_shard_keeps_to_its_number_of_shards(contract *c)
+{
+    rk_launch_options o = small(64);
+    o.shards = 2;
+    rk_kernel k = launch_active(c, "till", "adder", &o);
+    add_in_shard(c, k, 0, 3, 3);
+    add_in_shard(c, k, 1, 40, 40);
+    rk_u64 taken = c->runtime->arena.taken;
+    static const struct {
+        rk_u32 shards;
+        const char *says;
+    } rows[] = {
+        { 1, "'till' keeps state per shard: the states of its 2 shards can't become those of 1; relaunch it "
+             "with 2, or "
+             "launch one with 1 under an id of its own" },
+        { 3, "'till' keeps state per shard: the states of its 2 shards can't become those of 3; relaunch it "
+             "with 2, or "
+             "launch one with 3 under an id of its own" },
+    };
+    for (rk_u32 i = 0; i < 4; i++) {
+        o.shards = rows[i % 2].shards;
+        o.kernel_name = in_style(c, "adder");
+        assert_status(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)), RK_UNSUPPORTED);
+        assert_error_says(rows[i % 2].says);
+        rk_kernel_info info = info_of(c, k);
+        assert_int_equal(info.shards, 2);
+        assert_int_equal(info.epoch, 1);
+        assert_int_equal(info.life, i < 2 ? RK_LIFE_ACTIVE : RK_LIFE_INACTIVE);
+        assert_int_equal(c->runtime->arena.taken, taken);
+        if (i == 1) {
+            add_in_shard(c, k, 0, 1, 4);
+            add_in_shard(c, k, 1, 1, 41);
+            assert_ok(rk_deactivate(c->runtime, k));
+        }
+    }
+
+    o.shards = 2;
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+    assert_ok(rk_activate(c->runtime, k));
+    add_in_shard(c, k, 0, 1, 5);
+    add_in_shard(c, k, 1, 1, 42);
 }
 
 static void an_id_is_known_to_whichever_shard_has_its_actor_now(contract *c)
@@ -414,6 +463,7 @@ static const contract_case cases[] = {
     { CASE(a_relaunch_with_invalid_options_changes_nothing), ON_EVERY },
     { CASE(a_relaunch_keeps_parameters_unless_it_sets_them), NEEDS_REGIONS },
     { CASE(a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew), NEEDS_REGIONS },
+    { CASE(a_relaunch_with_state_per_shard_keeps_to_its_number_of_shards), NEEDS_REGIONS },
     { CASE(an_id_is_known_to_whichever_shard_has_its_actor_now), NEEDS_REGIONS },
     { CASE(one_shard_in_the_place_of_two_knows_the_newest_ids_of_both), NEEDS_REGIONS },
     { CASE(a_sender_waits_for_a_relaunch_no_longer_than_it_says), NEEDS_THREADS | NEEDS_CPU },
