@@ -72,13 +72,17 @@ static const struct argp_option options[] = {
     { 0 }
 };
 
-static rk_u32 parse_count(struct argp_state *state, const char *name, const char *text, unsigned long most)
+/* A number from 1 on; `zero` says what 0 would mean, and what to do instead. */
+static rk_u32 parse_count(struct argp_state *state, const char *name, const char *text, unsigned long most,
+                          const char *zero)
 {
     char *end;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || errno || value == 0 || value > most)
-        argp_error(state, "--%s is '%s': it must be a whole number from 1 to %lu", name, text, most);
+    bool is_number = text[0] >= '0' && text[0] <= '9' && !*end && !errno;
+    if (!is_number || value == 0 || value > most)
+        argp_error(state, "--%s is '%s': it must be a whole number from 1 to %lu%s%s", name, text, most,
+                   is_number && value == 0 ? "; " : "", is_number && value == 0 ? zero : "");
     return (rk_u32)value;
 }
 
@@ -127,8 +131,16 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         j->device_count = 0;
         parse_devices(state, j, argument);
         break;
-    case WORKERS: j->workers = parse_count(state, "workers", argument, 1024); break;
-    case PATIENCE: j->patience_s = parse_count(state, "patience", argument, 1000000); break;
+    case WORKERS:
+        j->workers = parse_count(state, "workers", argument, 1024,
+                                 "with 0 nothing would run kernels: leave it out for one fewer than the "
+                                 "cores, at least one");
+        break;
+    case PATIENCE:
+        j->patience_s = parse_count(state, "patience", argument, 1000000,
+                                    "with 0 the first message that waits would end the job: leave it out "
+                                    "for 30");
+        break;
     case JSON: j->json = true; break;
     case 'v': j->verbose = true; break;
     case ARGP_KEY_ARG:

@@ -51,6 +51,15 @@ class Help(Case):
                                 (("init", "a", "--from", "x"), "valid are filter, totals, bank, connections, flight-delays, inference, life, mandelbrot, ")):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
 
+    def test_a_count_of_zero_is_told_what_it_would_mean(self):
+        workers = "it must be a whole number from 1 to 1024; with 0 nothing would run kernels: leave it out for one fewer than the cores, at least one\n"
+        patience = "it must be a whole number from 1 to 1000000; with 0 the first message that waits would end the job: leave it out for 30\n"
+        for name, told in (("workers", workers), ("patience", patience)):
+            for zero in ("0", "00"):
+                self.assertIn(f"rk run: --{name} is '{zero}': {told}", self.run_rk("run", "a", f"--{name}={zero}", code=USAGE).errors)
+            for other in ("-0", "x", "1000001", "0x"):
+                self.assertNotIn("with 0", self.run_rk("run", "a", f"--{name}={other}", code=USAGE).errors)
+
     def test_standard_output_on_a_full_disk(self):
         for command in (["--help"], ["--version"], ["devices"], ["devices", "--json"], ["codegen", "--backend", "cpu", JOB / "enrich.rk.c"],
                         ["bench", "--quick", "reduction"], ["init", self.folder / "new"]):
