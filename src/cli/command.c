@@ -109,6 +109,33 @@ char *command_print(const char *format, ...)
     return text;
 }
 
+static bool is_plain(const char *path)
+{
+    for (; *path; path++) {
+        bool is_letter = (*path >= 'a' && *path <= 'z') || (*path >= 'A' && *path <= 'Z');
+        bool is_of_utf8 = (unsigned char)*path >= 0x80;
+        if (!is_letter && !is_of_utf8 && !strchr("0123456789/._-+,:@%=", *path)) return false;
+    }
+    return true;
+}
+
+char *command_word(const char *path)
+{
+    const char *front = *path == '-' ? "./" : ""; /* not an option */
+    if (*path && is_plain(path)) return command_print("%s%s", front, path);
+    char *word = command_allocate(strlen(front) + 4 * strlen(path) + 3), *at = word;
+    *at++ = '\'';
+    at = stpcpy(at, front);
+    for (; *path; path++)
+        if (*path == '\'')
+            at = stpcpy(at, "'\\''"); /* quotes end, one for itself, they begin again */
+        else
+            *at++ = *path;
+    *at++ = '\'';
+    *at = 0;
+    return word;
+}
+
 json_t *command_json_text(const char *text)
 {
     json_t *json = json_string(text);

@@ -59,6 +59,9 @@ void *command_resize(void *memory, size_t size);
 char *command_copy(const char *text);
 char *command_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A path as a word of a command that a person may copy into a shell: in quotes where it has to be. The caller frees it. */
+char *command_word(const char *path);
+
 /* Text as JSON, whatever bytes it has: those that are no UTF-8 become question marks. */
 json_t *command_json_text(const char *text);
 

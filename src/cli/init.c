@@ -95,6 +95,22 @@ static bool write_files(const request *r)
     return true;
 }
 
+/* As a person can copy it. */
+static void say_what_next(const request *r)
+{
+    bool is_program = r->example && init_example_is_program(r->example);
+    char *path = command_print(is_program ? "%s/build" : "%s/app.yaml", r->folder);
+    char *folder = command_word(r->folder), *word = command_word(path);
+    if (is_program)
+        printf("Build it: cmake -S %s -B %s -DCMAKE_BUILD_TYPE=Release && cmake --build %s\n", folder, word,
+               word);
+    else
+        printf("Run it: rk run %s\n", word);
+    free(path);
+    free(folder);
+    free(word);
+}
+
 int command_init(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -115,11 +131,7 @@ int command_init(int argc, char **argv)
     }
     bool fine = r.from ? nothing_there(&r) && write_files(&r)
                        : init_example_fits(r.example, r.folder) && init_example_copy(r.example, r.folder);
-    if (fine && r.example && init_example_is_program(r.example))
-        printf("Build it: cmake -S %s -B %s/build -DCMAKE_BUILD_TYPE=Release && cmake --build %s/build\n",
-               r.folder, r.folder, r.folder);
-    else if (fine)
-        printf("Run it: rk run %s/app.yaml\n", r.folder);
+    if (fine) say_what_next(&r);
     free(r.example);
     return command_end(fine ? RK_EXIT_OK : RK_EXIT_IO);
 }

@@ -146,6 +146,27 @@ class Init(Case):
             got = self.run_app(folder / "app.yaml").stdout
             self.assertEqual(sorted(got.splitlines()), sorted((example / "expected" / "result.ndjson").read_bytes().splitlines()), name)
 
+    def test_the_command_that_init_suggests_is_one_for_a_shell_wherever_the_folder_is(self):
+        def words(command):
+            """As a shell takes it, in a folder where * has something to stand for."""
+            printed = subprocess.run(["sh", "-c", "printf '%s\\n' " + command], cwd=self.folder, capture_output=True, check=True, text=True)
+            return printed.stdout.splitlines()
+
+        for name in ("a b", "it's", "$HOME", "a;b", "*", "~", "(new)", "a\\b", "\"a\"", "#1", "-x", "--it's", "übung"):
+            told = self.run_rk("init", "--", name, cwd=self.folder).stdout.decode().splitlines()
+            self.assertEqual(told[0], f"{name}/app.yaml")  # a name, not a command
+            path = f"{'./' if name[0] == '-' else ''}{name}"
+            self.assertEqual(words(told.pop()), ["Run", "it:", "rk", "run", path + "/app.yaml"])
+            told = self.run_rk("init", "--from=bank", "--", f"{name} of a program", cwd=self.folder).stdout.decode().splitlines()
+            path += " of a program"
+            self.assertEqual(words(told.pop().replace(" && ", " and ")),
+                             ["Build", "it:", "cmake", "-S", path, "-B", path + "/build", "-DCMAKE_BUILD_TYPE=Release", "and",
+                              "cmake", "--build", path + "/build"])
+        self.assertEqual(self.run_rk("run", "a b/app.yaml", cwd=self.folder).stdout.count(b"\n"), 1)
+        for plain in ("new", "a-b_c.d/e+f", "übung2"):
+            (self.folder / plain).parent.mkdir(exist_ok=True)
+            self.assertEqual(self.run_rk("init", plain, cwd=self.folder).stdout.decode().splitlines().pop(), f"Run it: rk run {plain}/app.yaml")
+
     def test_a_program_is_copied_with_what_builds_it(self):
         for name in ("bank", "inference", "quotes"):
             folder, example = self.folder / name, SOURCE / "examples" / name
