@@ -1,11 +1,15 @@
 #include "cache_folder.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -83,23 +87,67 @@ char *rk_cache_read(const char *path, size_t *size)
     return data;
 }
 
-const char *rk_cache_mark(char mark[32])
+/* ------------------------------------------------------------------ files that are being made */
+
+#define PART "ringkernel-part-"
+#define PART_DIGITS 16
+#define PART_AGE_S (24 * 60 * 60) /* nothing takes a day to make: who began an older one was killed */
+
+void rk_cache_part(char *part, size_t size, const char *folder, const char *end)
 {
-    static unsigned marks;
-    snprintf(mark, 32, "%ld-%u", (long)getpid(), __atomic_fetch_add(&marks, 1, __ATOMIC_RELAXED));
-    return mark;
+    static rk_u64 parts;
+    rk_u64 number;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number) { /* the kernel has just started */
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        number = ((rk_u64)now.tv_sec << 32 ^ (rk_u64)now.tv_nsec ^ (rk_u64)getpid() << 40) +
+                 __atomic_fetch_add(&parts, 1, __ATOMIC_RELAXED);
+    }
+    snprintf(part, size, "%s/" PART "%0*llx%s", folder, PART_DIGITS, (unsigned long long)number, end);
+}
+
+/* The folder may be one with other files in it: what is removed is called exactly so. */
+static int is_part(const struct dirent *entry)
+{
+    const char *name = entry->d_name;
+    if (strncmp(name, PART, sizeof PART - 1) != 0) return 0;
+    name += sizeof PART - 1;
+    for (int i = 0; i < PART_DIGITS; i++, name++)
+        if (!isxdigit((unsigned char)*name)) return 0;
+    return !*name || strcmp(name, ".so") == 0 || strcmp(name, ".so.list") == 0;
+}
+
+/* What processes left that were killed while they made it. */
+static void remove_old_parts(const char *folder)
+{
+    struct dirent **parts = 0;
+    const int count = scandir(folder, &parts, is_part, alphasort);
+    const time_t now = time(0);
+    for (int i = 0; i < count; i++) {
+        char part[4096 + 256];
+        struct stat info;
+        snprintf(part, sizeof part, "%s/%s", folder, parts[i]->d_name);
+        if (lstat(part, &info) == 0 && now - info.st_mtim.tv_sec > PART_AGE_S)
+            unlink(part); /* takes no folder */
+        free(parts[i]);
+    }
+    free(parts);
 }
 
 int rk_cache_write(const char *path, const void *data, size_t size)
 {
-    char part[4200], mark[32];
-    const char *at = data;
-    snprintf(part, sizeof part, "%s.%s", path, rk_cache_mark(mark));
-    int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    char folder[4096], part[4200];
+    const char *at = data, *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    rk_cache_part(part, sizeof part, folder, "");
+    int file = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) return -1;
     ssize_t n = 0;
     for (size_t left = size; left > 0 && n >= 0; left -= (size_t)n, at += n) n = write(file, at, left);
-    if (close(file) == 0 && n >= 0 && rename(part, path) == 0) return 0;
+    if (close(file) == 0 && n >= 0 && rename(part, path) == 0) {
+        remove_old_parts(folder);
+        return 0;
+    }
     int why = errno;
     unlink(part);
     errno = why;

@@ -19,10 +19,12 @@ int rk_cache_is_own(const char *folder);
 /* What is in a file, the caller's to free, with a NUL after it; NULL: it can't be read, see errno. */
 char *rk_cache_read(const char *path, size_t *size);
 
-/* Write a file whole. -1: it can't be, see errno; what was there before stays. */
+/* Write a file whole. -1: it can't be, see errno; what was there before stays. Then what processes that were killed
+ * were making in its folder more than a day ago is removed. */
 int rk_cache_write(const char *path, const void *data, size_t size);
 
-/* For the name of a file that is being made: no other process and no other thread of this one has the same. */
-const char *rk_cache_mark(char mark[32]);
+/* The name of a file of the folder that is being made, which ends in "" or ".so". Nobody else has the same, in other
+ * containers and on other machines that share the folder neither, where processes have the same numbers. */
+void rk_cache_part(char *part, size_t size, const char *folder, const char *end);
 
 #endif

@@ -8,12 +8,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ringkernel/runtime.h>
@@ -146,6 +149,80 @@ static void readers_see_whole_files_while_processes_write(void **state)
     assert_int_equal(files(), 1);
 }
 
+static int is_there(const char *name)
+{
+    char at[160];
+    struct stat info;
+    snprintf(at, sizeof at, "%s/%s", folder, name);
+    return lstat(at, &info) == 0;
+}
+
+/* Given what killed processes left, and what looks much like it, when a file is written, then what is of the cache and
+ * older than a day is gone, and nothing else. */
+static void a_write_removes_what_was_being_made_a_day_ago(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        long long hours; /* since it was changed last */
+        int stays;
+    } rows[] = {
+        { "ringkernel-part-0123456789abcdef", 25, 0 },
+        { "ringkernel-part-f123456789abcdef.so", 25, 0 },
+        { "ringkernel-part-f123456789abcdef.so.list", 1000, 0 },
+        { "ringkernel-part-1123456789abcdef", 23, 1 },
+        { "ringkernel-part-1123456789abcdef.so", 0, 1 },
+        { "ringkernel-part-2123456789abcdef.so", -25, 1 }, /* by another clock */
+        { "ringkernel-part-2123456789abcdef.csv", 1000, 1 },
+        { "ringkernel-part-0123456789abcde", 1000, 1 },
+        { "ringkernel-part-0123456789abcdef0", 1000, 1 },
+        { "ringkernel-part-0123456789abcdeg", 1000, 1 },
+        { "part-00000", 1000, 1 },
+        { "0123456789abcdef0123456789abcdef.so", 1000, 1 },
+    };
+    enum { COUNT = sizeof rows / sizeof *rows };
+    for (size_t i = 0; i < COUNT; i++) {
+        char at[160];
+        snprintf(at, sizeof at, "%s/%s", folder, rows[i].name);
+        FILE *file = fopen(at, "w");
+        assert_non_null(file);
+        fclose(file);
+        const struct timespec then = { time(0) - rows[i].hours * 3600, 0 };
+        assert_int_equal(utimensat(AT_FDCWD, at, (const struct timespec[]){ then, then }, 0), 0);
+    }
+    char inside[160];
+    snprintf(inside, sizeof inside, "%s/ringkernel-part-aaaaaaaaaaaaaaaa", folder);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    assert_int_equal(utimensat(AT_FDCWD, inside, (const struct timespec[]){ { 0, 0 }, { 0, 0 } }, 0), 0);
+
+    assert_int_equal(rk_cache_write(path, "", 0), 0);
+    for (size_t i = 0; i < COUNT; i++)
+        if (is_there(rows[i].name) != rows[i].stays) fail_msg("%s", rows[i].name);
+    assert_true(is_there("ringkernel-part-aaaaaaaaaaaaaaaa"));
+    assert_true(is_there("file"));
+}
+
+/* Given processes that share all that the library remembers, when each makes files, then no two have one name. */
+static void no_two_parts_have_the_same_name(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 4, EACH = 250, ALL = PROCESSES * EACH };
+    char(*part)[160] = mmap(0, ALL * sizeof *part, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(part != MAP_FAILED);
+    for (int p = 0; p < PROCESSES; p++)
+        if (fork() == 0) {
+            for (int i = 0; i < EACH; i++) rk_cache_part(part[p * EACH + i], sizeof part[0], folder, ".so");
+            _exit(0);
+        }
+    for (int p = 0; p < PROCESSES; p++) assert_true(wait(0) > 0);
+    for (int i = 0; i < ALL; i++) {
+        assert_memory_equal(part[i], folder, strlen(folder));
+        assert_string_equal(part[i] + strlen(part[i]) - 3, ".so");
+        for (int other = 0; other < i; other++) assert_string_not_equal(part[i], part[other]);
+    }
+    munmap(part, ALL * sizeof *part);
+}
+
 static void the_folder_is_made_with_those_above_it(void **state)
 {
     (void)state;
@@ -215,6 +292,8 @@ int main(void)
         TEST(what_is_not_there_is_not_read),
         TEST(a_write_that_fails_leaves_what_was_there),
         TEST(readers_see_whole_files_while_processes_write),
+        TEST(a_write_removes_what_was_being_made_a_day_ago),
+        TEST(no_two_parts_have_the_same_name),
         TEST(the_folder_is_made_with_those_above_it),
         TEST(a_folder_is_own_if_nobody_else_may_write_in_it),
         TEST(digests_differ_in_order_and_in_where_a_text_ends),

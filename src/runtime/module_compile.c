@@ -287,11 +287,11 @@ static rk_status compile_once(const char *source, char *include_flag, char *part
 static rk_status compile(const rk_runtime *runtime, const char *source, const char *folder,
                          const char *list_path, char **path)
 {
-    char include[4096], include_flag[4096 + 2], part[4200], mark[32];
+    char include[4096], include_flag[4096 + 2], part[4200];
     rk_status status = rk_include_folder(include, sizeof include);
     if (status != RK_OK) return status;
     snprintf(include_flag, sizeof include_flag, "-I%s", include);
-    snprintf(part, sizeof part, "%s/part-%s.so", folder, rk_cache_mark(mark));
+    rk_cache_part(part, sizeof part, folder, ".so");
 
     text paths = { 0 }, output = { 0 };
     rk_digest before = { 0, 0 }, key;
