@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "runtime/include_folder.h"
+#include "runtime/unit_digest.h"
 
 static bool is_standard(const char *path) { return strcmp(path, "-") == 0; }
 
@@ -15,6 +17,8 @@ static bool look(const char *path, struct stat *info)
 {
     return (is_standard(path) ? fstat(STDOUT_FILENO, info) : stat(path, info)) == 0 && S_ISREG(info->st_mode);
 }
+
+static const char *name_of(const char *path) { return is_standard(path) ? "standard output" : path; }
 
 static bool are_one(const char *a, const char *b)
 {
@@ -25,11 +29,33 @@ static bool are_one(const char *a, const char *b)
 bool files_are_apart(const char *written, const char *read)
 {
     if (!are_one(written, read)) return true;
-    command_error("%s: is read, too: writing it would destroy it", written);
+    command_error("%s: is read, too: writing it would destroy it", name_of(written));
     return false;
 }
 
-static const char *name_of(const char *path) { return is_standard(path) ? "standard output" : path; }
+typedef struct search {
+    const char *written;
+    bool found;
+} search;
+
+static void look_at_header(void *user, const char *path)
+{
+    search *s = user;
+    s->found = s->found || are_one(s->written, path);
+}
+
+bool headers_are_apart(const char *written, const char *unit)
+{
+    struct stat info;
+    char include[4096];
+    search s = { .written = written };
+    if (!look(written, &info)) return true;
+    if (rk_include_folder(include, sizeof include) != RK_OK) strcpy(include, "/nonexistent");
+    rk_unit_files(unit, include, look_at_header, &s);
+    if (s.found)
+        command_error("%s: is included by the kernel source: writing it would destroy it", name_of(written));
+    return !s.found;
+}
 
 static bool is_not_read(const job *j, const char *path)
 {

@@ -13,4 +13,8 @@ bool checkpoints_are_apart(const job *j, const char *folder, const char *output)
 /* The same for one file that is written and one that is read; only for regular files, which alone are kept. */
 bool files_are_apart(const char *written, const char *read);
 
+/* The same for one file that is written and all that a unit includes, itself or by another, the library's own headers too;
+ * those as well that its conditions leave out. */
+bool headers_are_apart(const char *written, const char *unit);
+
 #endif

@@ -88,7 +88,7 @@ int command_codegen(int argc, char **argv)
     rk_status status = rk_render_unit(&render, &unit, &error);
     int code = RK_EXIT_KERNEL;
     if (status == RK_OK)
-        code = write_unit(&r, unit);
+        code = headers_are_apart(r.output, unit) ? write_unit(&r, unit) : RK_EXIT_IO;
     else if (error.line)
         command_error("%s:%u:%u: %s", r.file, error.line, error.column, error.text);
     else

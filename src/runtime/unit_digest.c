@@ -13,6 +13,8 @@
 typedef struct walk {
     const char *include;
     rk_digest *digest;
+    rk_unit_visitor *visit; /* 0: the digest is all that is asked for */
+    void *user;
     char *seen[FILES_MAX]; /* paths */
     unsigned count;
 } walk;
@@ -101,6 +103,7 @@ static int add_file(walk *w, const char *folder, const char *name)
     if (result == 1) {
         w->seen[w->count++] = kept;
         kept = 0;
+        if (w->visit) w->visit(w->user, path);
         *strrchr(path, '/') = 0;
         rk_digest_text(w->digest, name);
         result = add_text(w, path, text) == 0 ? 1 : -1;
@@ -133,24 +136,35 @@ static int add_text(walk *w, const char *folder, char *text)
         const char *name = skip_blanks(at);
         if (*name == '"' || *name == '<') {
             if (add_include(w, folder, name)) return -1;
-        } else if (begins_line(text, sign)) {
+        } else if (!w->visit && begins_line(text, sign)) {
             return -1; /* a macro names the file, or it is the next of that name */
         }
     }
     return 0;
 }
 
-int rk_unit_digest(const char *unit, const char *include, rk_digest *digest)
+static int walk_unit(const char *unit, walk from)
 {
     walk *w = calloc(1, sizeof *w);
     char *text = strdup(unit);
     int failed = -1;
     if (w && text) {
-        *w = (walk){ .include = include, .digest = digest };
+        *w = from;
         failed = add_text(w, ".", text);
     }
     for (unsigned i = 0; w && i < w->count; i++) free(w->seen[i]);
     free(w);
     free(text);
     return failed;
+}
+
+int rk_unit_digest(const char *unit, const char *include, rk_digest *digest)
+{
+    return walk_unit(unit, (walk){ .include = include, .digest = digest });
+}
+
+void rk_unit_files(const char *unit, const char *include, rk_unit_visitor *visit, void *user)
+{
+    rk_digest unused = RK_DIGEST_BEGIN;
+    walk_unit(unit, (walk){ .include = include, .digest = &unused, .visit = visit, .user = user });
 }

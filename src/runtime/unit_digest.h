@@ -12,4 +12,9 @@
  * as NVRTC does; what isn't there is the compiler's own, or not compiled. -1: it can't be told. */
 int rk_unit_digest(const char *unit, const char *include, rk_digest *digest);
 
+/* Call `visit` with the path of each file that the unit could include, once each; those that a macro names are left
+ * out. */
+typedef void rk_unit_visitor(void *user, const char *path);
+void rk_unit_files(const char *unit, const char *include, rk_unit_visitor *visit, void *user);
+
 #endif

@@ -158,6 +158,29 @@ static void a_unit_of_the_library_has_a_digest(void **state)
         0);
 }
 
+static void note(void *user, const char *file)
+{
+    char *all = user;
+    assert_int_equal(strncmp(file, folder, strlen(folder)), 0);
+    strcat(strcat(all, file + strlen(folder)), " ");
+}
+
+/* Given includes of includes, round in circles, left out, and one that a macro names, when its files are asked for, then
+ * each is told once, those behind the macro's too. */
+static void its_files_are_told_once_each_but_for_those_that_a_macro_names(void **state)
+{
+    (void)state;
+    char all[512] = "";
+    put("user/b.rk.h", "#include \"a.rk.c\"\n");
+    put("user/named.h", "");
+    put("user/a.rk.c",
+        "#include <library.h>\n#define NAME \"named.h\"\n#include NAME\n#if 0\n#include \"b.rk.h\"\n#endif\n"
+        "#include <library.h>\n#include <not-there.h>\n");
+    rk_unit_files(unit, include, note, all);
+    assert_string_equal(all, "/user/a.rk.c /include/library.h /include/deep.h /user/b.rk.h ");
+    assert_string_equal(digest(), "none");
+}
+
 static void files_that_include_each_other_end(void **state)
 {
     (void)state;
@@ -177,6 +200,7 @@ int main(void)
         TEST(what_is_only_spoken_of_does_no_harm),
         TEST(a_file_that_comes_to_be_there_changes_it),
         TEST(a_unit_of_the_library_has_a_digest),
+        TEST(its_files_are_told_once_each_but_for_those_that_a_macro_names),
         TEST(files_that_include_each_other_end),
     };
     return cmocka_run_group_tests(tests, 0, 0);

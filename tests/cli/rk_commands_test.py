@@ -484,6 +484,33 @@ class Codegen(Case):
         self.assertIn("link: is read, too", done.errors)
         self.assertEqual(path.read_text(), "RK_HANDLER(a)\n")
 
+    def test_a_header_that_the_source_includes_is_not_written_over_either(self):
+        # given a source with one header, which has another, one that is left out, and one that only looks alike
+        texts = {"near.rk.h": "#include \"deep/far.rk.h\"\n", "deep/far.rk.h": "#define FAR 1\n", "unused.h": "#define UNUSED 1\n", "other.h": "\n"}
+        for name, text in texts.items():
+            self.write(name, text)
+        source = self.folder / "k.rk.c"  # no link, as those of write() are: a header is looked for beside it
+        source.write_text('#include "near.rk.h"\n#if 0\n#include "unused.h"\n#endif\n' + rk_command.DOUBLER)
+        (self.folder / "link.h").symlink_to("deep/far.rk.h")
+        os.link(self.folder / "near.rk.h", self.folder / "hard.h")
+        # when it is rendered into each, however it is called, then it is refused and each is as it was
+        for backend in ("cpu", "cuda", "opencl", "metal"):
+            for name in ("near.rk.h", "deep/far.rk.h", "deep/../near.rk.h", "unused.h", "link.h", "hard.h"):
+                done = self.run_rk("codegen", "k.rk.c", "--backend", backend, "-o", name, cwd=self.folder, code=IO)
+                self.assertEqual(done.errors, f"rk: {name}: is included by the kernel source: writing it would destroy it\n")
+        self.assertIn("k.rk.c: is read, too: writing it would destroy it", self.run_rk("codegen", source, "-b", "cpu", "-o", source, code=IO).errors)
+        for name, text in texts.items():
+            self.assertEqual((self.folder / name).read_text(), text)
+        with open(self.folder / "near.rk.h", "ab") as header:
+            done = subprocess.run([rk_command.RK, "codegen", source, "--backend", "cpu"], stdout=header, stderr=subprocess.PIPE, check=False,
+                                  env=rk_command.environment(), text=True)
+        self.assertEqual((done.returncode, done.stderr), (IO, "rk: standard output: is included by the kernel source: writing it would destroy it\n"))
+        self.assertEqual((self.folder / "near.rk.h").read_text(), texts["near.rk.h"])
+        # and into another that is there it is written, again and again
+        for _ in range(2):
+            self.run_rk("codegen", source, "--backend", "cpu", "-o", self.folder / "other.h")
+            self.assertIn("k.rk.c", (self.folder / "other.h").read_text())
+
     def test_what_cannot_be_rendered(self):
         errors = self.run_rk("codegen", JOB / "aggregate.rk.c", "--backend", "cuda", "--kernel", "none", code=KERNEL).errors
         self.assertIn("aggregate.rk.c: the source has no kernel 'none'; it has: aggregate\n", errors)
