@@ -44,17 +44,33 @@ static void look_at_header(void *user, const char *path)
     s->found = s->found || are_one(s->written, path);
 }
 
-bool headers_are_apart(const char *written, const char *unit)
+static bool are_not_included(const char *written, const char *unit, const char *include)
 {
     struct stat info;
-    char include[4096];
     search s = { .written = written };
     if (!look(written, &info)) return true;
-    if (rk_include_folder(include, sizeof include) != RK_OK) strcpy(include, "/nonexistent");
     rk_unit_files(unit, include, look_at_header, &s);
     if (s.found)
-        command_error("%s: is included by the kernel source: writing it would destroy it", name_of(written));
+        command_error("%s: is included by a kernel source: writing it would destroy it", name_of(written));
     return !s.found;
+}
+
+#define NOWHERE "/nonexistent"
+
+bool headers_are_apart(const char *written, const char *unit)
+{
+    char include[4096];
+    return are_not_included(written, unit,
+                            rk_include_folder(include, sizeof include) == RK_OK ? include : NOWHERE);
+}
+
+/* The source of a kernel, and the headers that it includes, but for the library's, which no job has its files among. */
+static bool source_is_apart(const char *written, const char *source)
+{
+    char *unit = command_print("#include \"%s\"\n", source);
+    bool fine = files_are_apart(written, source) && are_not_included(written, unit, NOWHERE);
+    free(unit);
+    return fine;
 }
 
 static bool is_not_read(const job *j, const char *path)
@@ -71,7 +87,7 @@ static bool is_not_read(const job *j, const char *path)
     for (rk_u32 i = 0; i <= file->kernels_count && fine; i++) {
         const char *name = i < file->kernels_count ? file->kernels[i].source : file->messages;
         char *source = name ? app_path(&j->app, name) : NULL;
-        fine = !source || files_are_apart(path, source);
+        fine = !source || source_is_apart(path, source);
         free(source);
     }
     return fine;

@@ -369,6 +369,21 @@ class Files(Case):
                 self.assertIn(f"{name}: is read, too", done.errors)
             self.assertEqual((self.folder / name).read_text(), before)
 
+    def test_output_onto_a_header_that_a_kernel_includes(self):
+        # given a kernel with a header, which includes another
+        texts = {"near.h": '#include "deep/far.h"\n', "deep/far.h": "#define FAR 1\n"}
+        for name, text in texts.items():
+            self.write(name, text)
+        app = self.app()
+        (self.folder / "doubler.rk.c").unlink()
+        (self.folder / "doubler.rk.c").write_text('#include "near.h"\n' + rk_command.DOUBLER)
+        # when the job is to write into one of them, however it is called, then it is refused, and the header is as it was
+        for name, text in texts.items():
+            for option in ("--output", "--dead-letters", "--summary"):
+                done = self.run_rk("run", app, "--input", "-", option, f"deep/../{name}", code=IO, stdin=b"value\n1\n", cwd=self.folder)
+                self.assertIn(f"rk: deep/../{name}: is included by a kernel source: writing it would destroy it\n", done.errors)
+            self.assertEqual((self.folder / name).read_text(), text)
+
     def test_two_outputs_into_one_file(self):
         path, app = self.folder / "out", self.app()
         for first, second in (("--output", "--summary"), ("--dead-letters", "--output"), ("--dead-letters", "--summary")):

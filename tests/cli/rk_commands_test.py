@@ -497,14 +497,14 @@ class Codegen(Case):
         for backend in ("cpu", "cuda", "opencl", "metal"):
             for name in ("near.rk.h", "deep/far.rk.h", "deep/../near.rk.h", "unused.h", "link.h", "hard.h"):
                 done = self.run_rk("codegen", "k.rk.c", "--backend", backend, "-o", name, cwd=self.folder, code=IO)
-                self.assertEqual(done.errors, f"rk: {name}: is included by the kernel source: writing it would destroy it\n")
+                self.assertEqual(done.errors, f"rk: {name}: is included by a kernel source: writing it would destroy it\n")
         self.assertIn("k.rk.c: is read, too: writing it would destroy it", self.run_rk("codegen", source, "-b", "cpu", "-o", source, code=IO).errors)
         for name, text in texts.items():
             self.assertEqual((self.folder / name).read_text(), text)
         with open(self.folder / "near.rk.h", "ab") as header:
             done = subprocess.run([rk_command.RK, "codegen", source, "--backend", "cpu"], stdout=header, stderr=subprocess.PIPE, check=False,
                                   env=rk_command.environment(), text=True)
-        self.assertEqual((done.returncode, done.stderr), (IO, "rk: standard output: is included by the kernel source: writing it would destroy it\n"))
+        self.assertEqual((done.returncode, done.stderr), (IO, "rk: standard output: is included by a kernel source: writing it would destroy it\n"))
         self.assertEqual((self.folder / "near.rk.h").read_text(), texts["near.rk.h"])
         # and into another that is there it is written, again and again
         for _ in range(2):
