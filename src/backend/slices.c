@@ -37,10 +37,17 @@ void rk_slices_sleep(const rk_host_kernel *kernel)
     }
 }
 
+/* What it asked for stands while it is paused, while it waits for room, and once it has failed, but then no visit heeds it. */
+static int heeds_time(const rk_seat *seat)
+{
+    return rk_seat_wanted(seat) && rk_atomic_u32(&seat->orders->phase) != RK_PHASE_PARKED;
+}
+
 rk_u64 rk_slices_nap(const rk_host_kernel *kernel, rk_u64 now_ns, rk_u64 most_ns)
 {
     if (!rk_slices_wanted(kernel)) return most_ns;
     for (rk_u32 s = 0; s < kernel->seat_count; s++) {
+        if (!heeds_time(&kernel->seats[s])) continue;
         rk_u64 wake_ns = __atomic_load_n(&kernel->seats[s].orders->wake_ns, __ATOMIC_ACQUIRE),
                left_ns = wake_ns > now_ns ? wake_ns - now_ns : 0;
         if (wake_ns && left_ns < most_ns) most_ns = left_ns;

@@ -2,6 +2,8 @@
  * start or never end. */
 #include "opencl_fixture_test.h"
 
+#include "../slices.h"
+
 static void a_kernel_at_rest_is_not_launched(void **state)
 {
     (void)state;
@@ -118,6 +120,79 @@ static void a_kernel_at_rest_sees_a_clock_that_is_set_on(void **state)
     assert_int_equal(rest(), before);
     __atomic_store_n(&own_ns, RK_SECONDS(4600), __ATOMIC_RELEASE);
     AWAIT(launches() > before);
+}
+
+static rk_host_kernel *runtime_kernel(rk_kernel kernel) { return runtime->kernels[kernel.number]; }
+
+static rk_kernel launched_with_two_shards(void)
+{
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    OK(open_runtime());
+    o.kernel_name = "sink";
+    o.deduplication_window = 0;
+    o.queue_capacity = 64;
+    o.shards = o.blocks = 2;
+    OK(rk_launch(runtime, "a", &o, &kernel));
+    return kernel;
+}
+
+/* As its shard tells it: the phase that it is in, and when its timer hook was to run. */
+static void tells(rk_seat *seat, rk_u32 phase, rk_u64 wake_ns)
+{
+    __atomic_store_n(&seat->orders->wake_ns, wake_ns, __ATOMIC_RELEASE);
+    rk_atomic_set_u32(&seat->orders->phase, phase);
+}
+
+static void only_the_time_of_a_shard_that_a_visit_would_heed_it_in_is_waited_for(void **state)
+{
+    (void)state;
+    /* given a kernel that the keeper does not have, whose first shard wants to be served and asked for nothing */
+    rk_host_kernel *k = runtime_kernel(launched_with_two_shards());
+    const rk_u64 now_ns = 1000, most_ns = 500;
+    tells(&k->seats[0], RK_PHASE_IDLE, 0);
+
+    /* when the second one's time has passed, then it is now if that one is at work, */
+    tells(&k->seats[1], RK_PHASE_IDLE, now_ns - 1);
+    assert_int_equal(rk_slices_nap(k, now_ns, most_ns), 0);
+    tells(&k->seats[1], RK_PHASE_BUSY, now_ns + 100);
+    assert_int_equal(rk_slices_nap(k, now_ns, most_ns), 100);
+
+    /* and not if it waits for room, has ended or has failed, */
+    const rk_u32 deaf[] = { RK_PHASE_PARKED, RK_PHASE_ENDED, RK_PHASE_FAILED };
+    for (rk_u32 i = 0; i < sizeof deaf / sizeof *deaf; i++) {
+        tells(&k->seats[1], deaf[i], now_ns - 1);
+        assert_int_equal(rk_slices_nap(k, now_ns, most_ns), most_ns);
+    }
+
+    /* nor if it is paused, until it is told to run. */
+    tells(&k->seats[1], RK_PHASE_PAUSED, now_ns - 1);
+    rk_atomic_set_u32(&k->seats[1].orders->command, RK_COMMAND_PAUSE);
+    assert_int_equal(rk_slices_nap(k, now_ns, most_ns), most_ns);
+    rk_atomic_set_u32(&k->seats[1].orders->command, RK_COMMAND_RUN);
+    assert_int_equal(rk_slices_nap(k, now_ns, most_ns), 0);
+}
+
+static void a_paused_shard_whose_time_has_come_brings_no_launches(void **state)
+{
+    (void)state;
+    /* given a kernel of which one shard wants to be served, */
+    setenv("MOCK_OPENCL_SHARES", "1", 1); /* what a shard has told stands */
+    setenv("MOCK_OPENCL_UNITS", "1", 1);
+    rk_kernel kernel = launched_with_two_shards();
+    OK(rk_activate(runtime, kernel));
+    rest();
+
+    /* when the other one is paused with a time long past, */
+    rk_seat *seat = &runtime_kernel(kernel)->seats[1];
+    rk_atomic_set_u32(&seat->orders->command, RK_COMMAND_PAUSE);
+    tells(seat, RK_PHASE_PAUSED, 1);
+    rk_opencl_ring(seat);
+
+    /* then nothing is launched for it once the order is there */
+    rest();
+    rk_atomic_set_u32(&seat->orders->command, RK_COMMAND_RUN);
+    tells(seat, RK_PHASE_IDLE, 0);
 }
 
 static void what_a_kernel_sent_in_the_slice_in_which_it_ended_is_looked_at(void **state)
@@ -302,6 +377,8 @@ int main(void)
         TEST(of_those_that_are_due_the_one_of_the_highest_priority_has_its_slice_first),
         TEST(a_kernel_at_rest_is_not_launched),
         TEST(a_kernel_at_rest_sees_a_clock_that_is_set_on),
+        TEST(only_the_time_of_a_shard_that_a_visit_would_heed_it_in_is_waited_for),
+        TEST(a_paused_shard_whose_time_has_come_brings_no_launches),
         TEST(who_waits_for_slices_of_a_cpu_leaves_it_the_processor),
         TEST(a_message_is_a_reason_for_a_launch),
         TEST(only_a_slice_whose_visits_were_not_enough_gets_more_of_them),
