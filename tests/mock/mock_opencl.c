@@ -205,6 +205,7 @@ rk_cl_queue clCreateCommandQueue(rk_cl_context context_, rk_cl_device device_, r
     (void)context_, (void)device_, (void)properties;
     MAY_FAIL_BY(result);
     stuck = RK_CL_COMPLETE;
+    __atomic_add_fetch(&state.queues, 1, __ATOMIC_SEQ_CST);
     return (rk_cl_queue)(void *)&queue;
 }
 
@@ -212,6 +213,7 @@ EXPORTED rk_cl_result clReleaseCommandQueue(rk_cl_queue queue_);
 rk_cl_result clReleaseCommandQueue(rk_cl_queue queue_)
 {
     (void)queue_;
+    __atomic_sub_fetch(&state.queues, 1, __ATOMIC_SEQ_CST);
     return RK_CL_SUCCESS;
 }
 
@@ -243,6 +245,10 @@ rk_cl_result clEnqueueReadBuffer(rk_cl_queue queue_, rk_cl_memory memory, rk_u32
 {
     (void)queue_, (void)blocking;
     MAY_FAIL();
+    if (__atomic_load_n(&state.copies_hang, __ATOMIC_SEQ_CST)) {
+        hand_out(event, RK_CL_SUBMITTED, waits, wait);
+        return RK_CL_SUCCESS;
+    }
     memcpy(to, memory->bytes + offset, size);
     hand_out(event, stuck, waits, wait);
     return RK_CL_SUCCESS;

@@ -41,6 +41,8 @@ typedef struct mock_opencl {
     unsigned fails;      /* the number of one that then ends in CL_OUT_OF_RESOURCES */
     char options[4352];  /* of the last build */
     unsigned group_most; /* what any kernel is said to run in; 0: 256 */
+    int copies_hang;     /* atomic; 1: what is copied from the device from now on never arrives */
+    unsigned queues;     /* that were made and not released; atomic */
     unsigned promises_no_group; /* 1: what its code was built for isn't told */
 } mock_opencl;
 

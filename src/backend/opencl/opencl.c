@@ -31,14 +31,15 @@ static rk_status take_device(rk_opencl_runtime *cl)
     return cl->context ? rk_opencl_queue_open(cl) : rk_opencl_failed(cl, result, "opening the device");
 }
 
-/* A lost device, or a launch that never ends, may never give back what it has, its driver would wait, and a launch may still write where copies go: all
- * of that stays until the process ends. */
+/* A lost device, or a launch or a copy that never ends, may never give back what it has, its driver would wait, and it may
+ * still write where copies go: all of that stays until the process ends. */
 static rk_opencl_runtime *left_behind; /* atomic */
 
 static void free_all(rk_opencl_runtime *cl)
 {
     for (rk_u32 n = 1; n <= RK_KERNELS_MAX; n++) rk_opencl_served_drop(cl, cl->served[n]);
-    cl->held |= rk_atomic_u32(&cl->lost) || rk_opencl_is_stuck(cl);
+    cl->held |=
+        rk_atomic_u32(&cl->lost) || rk_opencl_is_stuck(cl) || rk_opencl_stage(cl, cl->last) > RK_CL_COMPLETE;
     rk_opencl_release(cl);
     if (cl->held) {
         cl->next = __atomic_load_n(&left_behind, __ATOMIC_RELAXED);

@@ -121,6 +121,18 @@ void rk_opencl_look(rk_host_kernel *kernel)
 
 /* ------------------------------------------------------------------ leaving */
 
+/* All that it has comes down. Half of it is of no use: what came would come again with its next slice. So where the rest
+ * doesn't come the device is lost. */
+static rk_status gather(rk_opencl_runtime *cl, rk_opencl_served *served)
+{
+    char why[160];
+    const rk_status status = rk_opencl_gather(cl, served);
+    if (status != RK_TIMED_OUT) return status;
+    snprintf(why, sizeof why, "what '%.64s' left there was not copied in time", served->kernel->id);
+    rk_opencl_lose(cl, why);
+    return rk_opencl_usable(cl);
+}
+
 /* What is still on the device comes down. On a lost device nothing runs any more, and the keeper, which may still
  * wait for a launch of it, has done with what it served. */
 rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 deadline_ns)
@@ -132,7 +144,7 @@ rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 de
     rk_opencl_served *served = cl->served[kernel->number];
     if (status == RK_OK && served && served->stay) status = rk_opencl_go(cl, served, deadline_ns);
     if (status != RK_TIMED_OUT) {
-        if (status == RK_OK && served) status = rk_opencl_gather(cl, served);
+        if (status == RK_OK && served) status = gather(cl, served);
         cl->served[kernel->number] = 0;
         rk_opencl_served_drop(cl, served);
     }

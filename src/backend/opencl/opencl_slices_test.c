@@ -295,6 +295,42 @@ static void a_launch_that_serves_no_shard_loses_the_device(void **state)
     runtime = 0;
 }
 
+static void a_kernel_whose_last_copy_never_arrives_has_failed_and_is_not_left_unserved(void **state)
+{
+    (void)state;
+    /* given a kernel at rest, */
+    rk_kernel kernel = launched();
+    OK(rk_activate(runtime, kernel));
+    rest();
+
+    /* when what it leaves on the device doesn't come down in time, */
+    __atomic_store_n(&mock->copies_hang, 1, __ATOMIC_SEQ_CST);
+    assert_int_equal(rk_deactivate(runtime, kernel), RK_FAILED);
+
+    /* then it is told as a failure, since part of it may have come: it is neither active with nobody who serves it, nor
+     * ended as if nothing were missing */
+    assert_int_equal(life_of(kernel), RK_LIFE_FAILED);
+    assert_string_equal(rk_opencl_of(runtime)->lost_why, "what 'a' left there was not copied in time");
+    rk_close(runtime);
+    runtime = 0;
+}
+
+static void where_a_copy_that_never_arrives_would_be_written_stays_when_the_runtime_closes(void **state)
+{
+    (void)state;
+    /* given a copy that was given up, */
+    OK(open_runtime());
+    const rk_u64 offset = runtime->arena.device_from;
+    __atomic_store_n(&mock->copies_hang, 1, __ATOMIC_SEQ_CST);
+    assert_int_equal(rk_opencl_fetch(runtime, offset, 64), RK_TIMED_OUT);
+    const rk_u32 before = __atomic_load_n(&mock->queues, __ATOMIC_SEQ_CST);
+
+    /* when the runtime closes, then the queue that the copy is in and all that it was given are kept */
+    OK(rk_close(runtime));
+    runtime = 0;
+    assert_int_equal(__atomic_load_n(&mock->queues, __ATOMIC_SEQ_CST), before);
+}
+
 static rk_u64 landed_ns(rk_kernel kernel)
 {
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
@@ -388,6 +424,8 @@ int main(void)
         TEST(a_launch_of_a_driver_that_never_tells_is_taken_for_a_handler_that_runs),
         TEST(a_launch_that_never_ends_is_given_up_by_whoever_ends_its_kernel),
         TEST(a_launch_that_serves_no_shard_loses_the_device),
+        TEST(a_kernel_whose_last_copy_never_arrives_has_failed_and_is_not_left_unserved),
+        TEST(where_a_copy_that_never_arrives_would_be_written_stays_when_the_runtime_closes),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }
