@@ -237,7 +237,8 @@ rk_status rk_opencl_cease(rk_opencl_runtime *cl, const char *why);
 rk_status rk_opencl_go(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u64 deadline_ns);
 /* The time, the host's heartbeat, and what has left unasked. How long nothing is to be done unless somebody rings. */
 rk_u64 rk_opencl_look_after(rk_opencl_runtime *cl);
-/* Nobody serves it any more; what a launch may still use stays. */
+/* Nobody serves it any more; what a launch may still use stays, and what one who waits
+ * for its end does. */
 void rk_opencl_served_drop(rk_opencl_runtime *cl, rk_opencl_served *served);
 /* Does a launch that was given up still run? */
 int rk_opencl_is_stuck(rk_opencl_runtime *cl);

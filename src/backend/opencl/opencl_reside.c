@@ -99,7 +99,8 @@ static void forget_launch(rk_opencl_runtime *cl, rk_opencl_served *served)
 void rk_opencl_served_drop(rk_opencl_runtime *cl, rk_opencl_served *served)
 {
     if (!served) return;
-    if (rk_atomic_u32(&cl->lost) || (served->stay && rk_opencl_stage(cl, served->stay) > RK_CL_COMPLETE)) {
+    if (rk_atomic_u32(&cl->lost) || served->going || /* who waits for that goes on to use it */
+        (served->stay && rk_opencl_stage(cl, served->stay) > RK_CL_COMPLETE)) {
         served->next = cl->stuck;
         cl->stuck = served;
         return;
@@ -222,7 +223,8 @@ static rk_u32 occupied(const rk_opencl_runtime *cl, const rk_opencl_served *but)
     rk_u32 groups = 0;
     for (rk_u32 n = 1; n <= rk_atomic_u32(&cl->runtime->kernel_count); n++)
         if (cl->served[n] && cl->served[n] != but) groups += cl->served[n]->blocks;
-    for (const rk_opencl_served *served = cl->stuck; served; served = served->next) groups += served->blocks;
+    for (const rk_opencl_served *served = cl->stuck; served; served = served->next)
+        groups += served->stay ? served->blocks : 0;
     return groups;
 }
 

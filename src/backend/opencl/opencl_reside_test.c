@@ -152,6 +152,35 @@ static void while_kernels_are_told_to_leave_for_slices_none_is_launched(void **s
     runtime = 0;
 }
 
+static void one_that_is_given_up_is_kept_for_who_waits_until_it_has_left(void **state)
+{
+    (void)state;
+    /* given one who waits for a kernel to leave, when it has just left, */
+    rk_kernel kernel = stays_with("4");
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    pthread_mutex_lock(&cl->device_lock);
+    rk_opencl_served *served = cl->served[kernel.number];
+    served->going = 1;
+    rk_atomic_set_u32(&orders_of(kernel)->leave, RK_LEAVE_NOW);
+    pthread_mutex_unlock(&cl->device_lock);
+    AWAIT(rk_opencl_stage(cl, served->stay) == RK_CL_COMPLETE);
+
+    /* when somebody gives it up, then what was served, and the launch, are there still, */
+    rk_opencl_abandon(runtime, runtime->kernels[kernel.number]);
+    assert_null(cl->served[kernel.number]);
+    assert_ptr_equal(cl->stuck, served);
+    assert_non_null(served->stay);
+    pthread_mutex_lock(&cl->device_lock);
+    served->going = 0;
+    pthread_mutex_unlock(&cl->device_lock);
+
+    /* and go with the runtime */
+    const rk_u32 before = __atomic_load_n(&mock->queues, __ATOMIC_SEQ_CST);
+    OK(rk_close(runtime));
+    runtime = 0;
+    assert_true(__atomic_load_n(&mock->queues, __ATOMIC_SEQ_CST) < before);
+}
+
 static void a_probe_that_fails_gets_copies(void **state)
 {
     (void)state;
@@ -214,6 +243,7 @@ int main(void)
         TEST(one_that_did_not_leave_in_time_is_looked_after_again),
         TEST(one_that_left_and_does_not_begin_again_gets_slices_at_once),
         TEST(while_kernels_are_told_to_leave_for_slices_none_is_launched),
+        TEST(one_that_is_given_up_is_kept_for_who_waits_until_it_has_left),
         TEST(a_probe_that_fails_gets_copies),
         TEST(a_device_that_is_deaf_while_a_kernel_runs_gets_copies),
         TEST(a_device_whose_stores_come_out_of_order_gets_copies),
