@@ -134,6 +134,30 @@ static rk_status leave_all(rk_host_kernel **kernels, rk_u32 count, rk_u64 deadli
     return RK_OK;
 }
 
+/* It was told to take nothing more, and has not told yet that what it had is out. */
+static int still_waits(const rk_host_kernel *k)
+{
+    return rk_atomic_u32(&k->seats[0].orders->command) == RK_COMMAND_PAUSE &&
+           rk_atomic_u32(&k->life) != RK_LIFE_FAILED && waits_for_room(k);
+}
+
+/* A look at those that go on, some time after the last. 1: one of them waits for room as before. */
+static int wait_for_room(rk_host_kernel **kernels, rk_u32 count, rk_host_kernel *parked,
+                         const unsigned char *goes_on)
+{
+    const rk_runtime *runtime = parked->runtime;
+    int waits = 0;
+    for (rk_u32 i = 0; i < count; i++) {
+        rk_reports_collect(kernels[i]); /* it may be the reports that there is no room for */
+        for (rk_u32 s = 0; runtime->options.single_step && goes_on[i] && s < kernels[i]->seat_count; s++)
+            runtime->backend->step(&kernels[i]->seats[s]);
+    }
+    rk_futex_wait(&parked->out_event, rk_atomic_u32(&parked->out_event), RK_MICROSECONDS(200));
+    for (rk_u32 i = 0; i < count; i++) waits |= goes_on[i] && still_waits(kernels[i]);
+    return waits;
+}
+
+/* A device's kernel is launched anew each time that it is served, so it isn't stopped before it tells that this is of use. */
 static rk_status stop(rk_host_kernel **kernels, rk_u32 count, const rk_wait *wait, unsigned char *goes_on)
 {
     for (;;) {
@@ -143,13 +167,7 @@ static rk_status stop(rk_host_kernel **kernels, rk_u32 count, const rk_wait *wai
         status = let_finish(kernels, count, goes_on);
         if (status != RK_OK) return status;
         if (rk_wait_left(wait) == 0) return no_room(parked);
-        const rk_runtime *runtime = parked->runtime;
-        for (rk_u32 i = 0; i < count; i++) {
-            rk_reports_collect(kernels[i]); /* it may be the reports that there is no room for */
-            for (rk_u32 s = 0; runtime->options.single_step && goes_on[i] && s < kernels[i]->seat_count; s++)
-                runtime->backend->step(&kernels[i]->seats[s]);
-        }
-        rk_futex_wait(&parked->out_event, rk_atomic_u32(&parked->out_event), RK_MICROSECONDS(200));
+        while (wait_for_room(kernels, count, parked, goes_on) && rk_wait_left(wait) > 0) {}
     }
 }
 

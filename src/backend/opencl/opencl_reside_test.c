@@ -152,6 +152,26 @@ static void while_kernels_are_told_to_leave_for_slices_none_is_launched(void **s
     runtime = 0;
 }
 
+static void one_that_waits_for_room_is_not_launched_again_and_again_till_it_has_some(void **state)
+{
+    (void)state;
+    /* given a kernel whose shard waits for room, with a batch half out, */
+    rk_kernel kernel = stays_with("2");
+    rk_seat *seat = runtime->kernels[kernel.number]->seats;
+    seat->shard->turn.parked = 1;
+    rk_atomic_set_u32(&seat->orders->phase, RK_PHASE_PARKED);
+    const rk_u32 before = stays();
+
+    /* when it is to stop between batches, and there is none in time, */
+    assert_int_equal(rk_relaunch(runtime, kernel, 0, RK_MILLISECONDS(300)), RK_TIMED_OUT);
+    assert_error_says("waits for room where it sends to");
+
+    /* then it was launched once to wait for it, and at most once more to be stopped at the end and go on */
+    assert_in_range(stays() - before, 1, 3);
+    seat->shard->turn.parked = 0;
+    rk_atomic_set_u32(&seat->orders->phase, RK_PHASE_IDLE);
+}
+
 static void one_that_is_given_up_is_kept_for_who_waits_until_it_has_left(void **state)
 {
     (void)state;
@@ -243,6 +263,7 @@ int main(void)
         TEST(one_that_did_not_leave_in_time_is_looked_after_again),
         TEST(one_that_left_and_does_not_begin_again_gets_slices_at_once),
         TEST(while_kernels_are_told_to_leave_for_slices_none_is_launched),
+        TEST(one_that_waits_for_room_is_not_launched_again_and_again_till_it_has_some),
         TEST(one_that_is_given_up_is_kept_for_who_waits_until_it_has_left),
         TEST(a_probe_that_fails_gets_copies),
         TEST(a_device_that_is_deaf_while_a_kernel_runs_gets_copies),
