@@ -52,6 +52,11 @@ __device__ rk_u8 (&rk_count_to(rk_rank<0>))[1];
     __device__ rk_u8(&rk_count_to(rk_rank<name_>))[name_ + 1];
 #endif
 
+#define RK_SPMD_FITS_(kernel_name_, type_)                                                     \
+    RK_STATIC_ASSERT(sizeof(type_) <= RK_INLINE_MAX,                                           \
+                     #kernel_name_ " is SPMD: its messages must be at most 1024 bytes, since " \
+                                   "each thread takes a copy of its own")
+
 #if defined(RK_LANG_HOST)
 
 #include "module.h"
@@ -130,6 +135,7 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
                                                   RK_GLOBAL state_ *self_ RK_UNUSED)
 
 #define RK_SPMD_KERNEL(kernel_name_, type_, sends_, ...)                                         \
+    RK_SPMD_FITS_(kernel_name_, type_);                                                          \
     RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED);                                         \
     static void rk_call_##kernel_name_(rk_context *context) { rk_body_##kernel_name_(context); } \
     RK_ATTRIBUTES_(kernel_name_, ##__VA_ARGS__);                                                 \
@@ -214,6 +220,7 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
                                                   RK_GLOBAL state_ *self_ RK_UNUSED)
 
 #define RK_SPMD_KERNEL(kernel_name_, type_, sends_, ...)                                                \
+    RK_SPMD_FITS_(kernel_name_, type_);                                                                 \
     RK_CONSTANT rk_attributes rk_attributes_##kernel_name_ RK_UNUSED = { .size = sizeof(rk_attributes), \
                                                                          ##__VA_ARGS__ };               \
     RK_FN void rk_body_##kernel_name_(RK_CTX RK_UNUSED)
