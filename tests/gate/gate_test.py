@@ -90,7 +90,7 @@ class GateTest(unittest.TestCase):
 
     def test_an_spmd_kernel_of_larger_messages_than_a_thread_takes_a_copy_of_is_refused_by_every_compiler(self):
         # given one kernel whose messages are as large as may be, and one of a byte more
-        spmd = ("RK_BLOB(fitting, 1, 1024)\nRK_SPMD_KERNEL(fits, fitting, gate_number, .threads = 32) {}\n"
+        spmd = ("RK_BLOB(fitting, 1, 1024)\nRK_SPMD_KERNEL(suits, fitting, gate_number, .threads = 32) {}\n"
                 "RK_BLOB(bulging, 2, 1025)\nRK_SPMD_KERNEL(bulges, bulging, gate_number, .threads = 32) {}\n")
         kernel = self.write("spmd.rk.c", GOOD + spmd)
 
@@ -104,7 +104,7 @@ class GateTest(unittest.TestCase):
                 said = self.said_by(compiler, output)
                 self.assertIn("bulges is SPMD: its messages must be at most 1024 bytes", said)
                 self.assertRegex(said, rf"spmd\.rk\.c[:(]{GOOD.count(chr(10)) + 4}\b")
-                self.assertNotIn("fits is SPMD", said)
+                self.assertNotIn("suits is SPMD", said)
 
     def test_a_header_that_one_cxx_compiler_rejects_is_reported(self):
         root = self.path / "root"
