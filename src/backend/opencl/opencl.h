@@ -235,6 +235,8 @@ rk_status rk_opencl_stay(rk_opencl_runtime *cl, rk_opencl_served *served);
 rk_status rk_opencl_cease(rk_opencl_runtime *cl, const char *why);
 /* A kernel that stays leaves, by `deadline_ns`; the lock is given up meanwhile. RK_TIMED_OUT: a handler is running. */
 rk_status rk_opencl_go(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u64 deadline_ns);
+/* The same of the kernel of a number, if it stays, and not while another waits for that: who is told first uses it on. */
+rk_status rk_opencl_go_alone(rk_opencl_runtime *cl, rk_u32 number, rk_u64 deadline_ns);
 /* The time, the host's heartbeat, and what has left unasked. How long nothing is to be done unless somebody rings. */
 rk_u64 rk_opencl_look_after(rk_opencl_runtime *cl);
 /* Nobody serves it any more; what a launch may still use stays, and what one who waits

@@ -115,7 +115,7 @@ void rk_opencl_served_drop(rk_opencl_runtime *cl, rk_opencl_served *served)
 int rk_opencl_is_stuck(rk_opencl_runtime *cl)
 {
     for (rk_opencl_served *served = cl->stuck; served; served = cl->stuck) {
-        if (rk_opencl_stage(cl, served->stay) > RK_CL_COMPLETE) return 1;
+        if (served->going || (served->stay && rk_opencl_stage(cl, served->stay) > RK_CL_COMPLETE)) return 1;
         cl->stuck = served->next;
         rk_opencl_served_drop(cl, served);
     }
@@ -173,7 +173,7 @@ static void ring_from_now_on(rk_opencl_runtime *cl)
     rk_service_ring(cl->runtime);
 }
 
-/* Somebody else has told it to leave: until it has, or stays after all. */
+/* Somebody else has told it to leave, and uses it: until it has left, or stays after all. */
 static void await_other(rk_opencl_runtime *cl, rk_u32 n, rk_u64 deadline_ns)
 {
     while (cl->served[n] && cl->served[n]->going && rk_monotonic_ns() < deadline_ns) {
@@ -183,18 +183,23 @@ static void await_other(rk_opencl_runtime *cl, rk_u32 n, rk_u64 deadline_ns)
     }
 }
 
-/* It goes over to slices: what stays leaves. */
-static rk_status cease_one(rk_opencl_runtime *cl, rk_u32 n)
+rk_status rk_opencl_go_alone(rk_opencl_runtime *cl, rk_u32 number, rk_u64 deadline_ns)
 {
-    const rk_u64 deadline_ns = rk_opencl_patience(cl);
-    await_other(cl, n, deadline_ns);
-    rk_opencl_served *served = cl->served[n];
+    await_other(cl, number, deadline_ns);
+    rk_opencl_served *served = cl->served[number];
     if (!served) return RK_OK;
     if (served->going)
         return rk_error(RK_TIMED_OUT, "'%s' doesn't leave %s: a handler is still running", served->kernel->id,
                         cl->device.name);
-    served->due = 1;
     return served->stay ? rk_opencl_go(cl, served, deadline_ns) : RK_OK;
+}
+
+/* It goes over to slices: what stays leaves. */
+static rk_status cease_one(rk_opencl_runtime *cl, rk_u32 n)
+{
+    const rk_status status = rk_opencl_go_alone(cl, n, rk_opencl_patience(cl));
+    if (status == RK_OK && cl->served[n]) cl->served[n]->due = 1;
+    return status;
 }
 
 /* While one after the other leaves, nobody else has the device, and nothing is launched: a slice of one that still stays

@@ -201,6 +201,33 @@ static void one_that_is_given_up_is_kept_for_who_waits_until_it_has_left(void **
     assert_true(__atomic_load_n(&mock->queues, __ATOMIC_SEQ_CST) < before);
 }
 
+static void one_that_another_has_told_to_leave_is_left_to_him_till_he_has_done(void **state)
+{
+    (void)state;
+    /* given one who waits for a kernel to leave, and goes on to use it, */
+    rk_kernel kernel = stays_with("4");
+    rk_opencl_runtime *cl = rk_opencl_of(runtime);
+    pthread_mutex_lock(&cl->device_lock);
+    rk_opencl_served *served = cl->served[kernel.number];
+    served->going = 1;
+    pthread_mutex_unlock(&cl->device_lock);
+
+    /* when it is deactivated meanwhile, then it is served on, and was not told to leave a second time, */
+    assert_int_equal(
+        rk_opencl_leave(runtime, runtime->kernels[kernel.number], rk_monotonic_ns() + RK_MILLISECONDS(20)),
+        RK_TIMED_OUT);
+    assert_error_says("a handler is still running");
+    assert_ptr_equal(cl->served[kernel.number], served);
+    assert_int_equal(served->going, 1);
+
+    /* and leaves once he has done */
+    pthread_mutex_lock(&cl->device_lock);
+    served->going = 0;
+    pthread_mutex_unlock(&cl->device_lock);
+    OK(rk_deactivate(runtime, kernel));
+    assert_null(cl->served[kernel.number]);
+}
+
 static void a_probe_that_fails_gets_copies(void **state)
 {
     (void)state;
@@ -265,6 +292,7 @@ int main(void)
         TEST(while_kernels_are_told_to_leave_for_slices_none_is_launched),
         TEST(one_that_waits_for_room_is_not_launched_again_and_again_till_it_has_some),
         TEST(one_that_is_given_up_is_kept_for_who_waits_until_it_has_left),
+        TEST(one_that_another_has_told_to_leave_is_left_to_him_till_he_has_done),
         TEST(a_probe_that_fails_gets_copies),
         TEST(a_device_that_is_deaf_while_a_kernel_runs_gets_copies),
         TEST(a_device_whose_stores_come_out_of_order_gets_copies),

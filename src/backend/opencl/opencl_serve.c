@@ -141,8 +141,8 @@ rk_status rk_opencl_leave(rk_runtime *runtime, rk_host_kernel *kernel, rk_u64 de
     rk_status status = rk_opencl_lock(cl, deadline_ns);
     if (status == RK_TIMED_OUT) return status;
     if (status != RK_OK) pthread_mutex_lock(&cl->device_lock);
+    if (status == RK_OK) status = rk_opencl_go_alone(cl, kernel->number, deadline_ns);
     rk_opencl_served *served = cl->served[kernel->number];
-    if (status == RK_OK && served && served->stay) status = rk_opencl_go(cl, served, deadline_ns);
     if (status != RK_TIMED_OUT) {
         if (status == RK_OK && served) status = gather(cl, served);
         cl->served[kernel->number] = 0;
