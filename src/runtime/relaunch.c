@@ -351,6 +351,7 @@ static rk_host_kernel placing_of(const rk_host_kernel *k)
     rk_host_kernel copy = { .runtime = k->runtime,
                             .number = k->number,
                             .generation = k->generation,
+                            .lives = k->lives,
                             .class = k->class,
                             .options = k->options,
                             .layout = k->layout,

@@ -454,6 +454,46 @@ static void a_failed_kernel_is_relaunched_and_its_batch_redelivered(contract *c)
     assert_int_equal(state.count, 15);
 }
 
+/* Given a sender that waits for room, when the kernel is launched again and refuses instead, or with headers of another
+ * form, then it is refused, or comes whole. */
+static void *send_one_more(void *argument)
+{
+    sender *s = argument;
+    rk_send_options o = RK_SEND_DEFAULTS;
+    o.timeout_ns = RK_SECONDS(600);
+    const probe p = { 16, 0 };
+    const rk_status status = rk_send(s->c->runtime, s->kernel, RK_BODY(p), &o);
+    expect(s->c, status == (s->count ? RK_OK : RK_FULL));
+    return 0;
+}
+
+static void who_waits_for_room_goes_by_what_the_kernel_is_launched_again_with(contract *c)
+{
+    for (rk_u32 accepts = 0; accepts < 2; accepts++) {
+        rk_launch_options o = small(16);
+        o.backpressure = RK_BACKPRESSURE_BLOCK;
+        rk_kernel k = launch(c, accepts ? "accepts" : "refuses", "echo", &o);
+        for (rk_u32 i = 0; i < 16; i++) assert_ok(send_probe(c, k, i));
+        sender s = { c, k, 0, accepts };
+        start_thread(c, send_one_more, &s);
+        let_pass(c, RK_MILLISECONDS(5)); /* so that it waits; right whether it does or not */
+        if (accepts) {
+            o.queue_capacity = 32;
+            o.expiry = 1;
+            o.deduplication_window = 64;
+            o.timestamps = 1;
+        } else {
+            o.backpressure = RK_BACKPRESSURE_REJECT;
+        }
+        assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(30)));
+        join_threads(c);
+        assert_ok(rk_activate(c->runtime, k));
+        for (rk_u32 i = 0; i < 16 + accepts; i++) assert_next(c, k, i);
+        assert_int_equal(account_of(c, k).expired, 0);
+        assert_int_equal(account_of(c, k).refused_duplicate, 0);
+    }
+}
+
 static const contract_case cases[] = {
     { CASE(a_relaunch_has_other_options_and_carries_inbox_and_state_over), NEEDS_REGIONS },
     { CASE(what_was_refused_is_still_known_after_a_relaunch), ON_EVERY },
@@ -468,6 +508,7 @@ static const contract_case cases[] = {
     { CASE(one_shard_in_the_place_of_two_knows_the_newest_ids_of_both), NEEDS_REGIONS },
     { CASE(a_sender_waits_for_a_relaunch_no_longer_than_it_says), NEEDS_THREADS | NEEDS_CPU },
     { CASE(senders_that_wait_while_a_kernel_is_relaunched_lose_nothing), NEEDS_THREADS },
+    { CASE(who_waits_for_room_goes_by_what_the_kernel_is_launched_again_with), NEEDS_THREADS },
     { CASE(a_failed_kernel_is_relaunched_and_its_batch_redelivered), NEEDS_REGIONS },
 };
 
