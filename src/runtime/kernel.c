@@ -711,7 +711,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     if (rk_kernel_leave(kernel, last_ns) != RK_OK) {
         runtime->backend->abandon(runtime, kernel);
         kernel->serving = 0;
-        runtime->quarantined++;
+        rk_atomic_set_u32(&runtime->quarantined, runtime->quarantined + 1);
         pthread_mutex_lock(&runtime->list); /* of who tells a failure: it finds this, or comes before it */
         rk_atomic_set_u32(&kernel->closed, RK_QUARANTINED);
         rk_atomic_set_u32(&kernel->life, RK_LIFE_QUARANTINED);
@@ -746,7 +746,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
         rk_blocks_release_all(kernel);
         rk_kernel_unplace(kernel);
     } else if (cut == RK_TIMED_OUT) { /* a neighbour is stuck in a handler and may still send here */
-        runtime->quarantined++;
+        rk_atomic_set_u32(&runtime->quarantined, runtime->quarantined + 1);
     } else { /* those who sent here could not be wired anew */
         rk_runtime_log(runtime, RK_WARNING, kernel->id, 0,
                        "ended, and its memory is kept until the runtime closes: there was none to wire its "
