@@ -464,7 +464,7 @@ static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
         __atomic_store_n(&seat->rung, 0, __ATOMIC_RELAXED); /* it is hot now, whoever rings */
     }
     if (runtime->options.single_step) return RK_OK;
-    worker *eligible[RK_WORKERS_MAX];
+    worker *eligible[RK_WORKERS_MAX] = { 0 };
     seat_list *lists[RK_WORKERS_MAX];
     rk_u32 n = 0;
     for (rk_u32 i = 0; i < all->count && n < RK_WORKERS_MAX; i++)
