@@ -204,8 +204,9 @@ RK_ON_DRAIN(held_drain, rk_none, self)
 
 RK_HANDLER(held_trying, probe, msg, rk_none, self, .max_batch = 1, .backends = RK_ON_CPU)
 {
+    probe late = { msg->number, 0 };
     pass_gate();
-    (void)rk_try_send(RK_ARG, msg);
+    (void)rk_try_send(RK_ARG, &late);
 }
 
 /* Half of its threads meet, which is a mistake, once the gate is open. */
