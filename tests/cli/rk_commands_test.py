@@ -128,7 +128,7 @@ class Init(Case):
 
     def test_examples_that_init_copies_are_whole_and_two_of_them_run(self):
         apps = sorted(path.parent.name for path in (SOURCE / "examples").glob("*/app.yaml"))
-        self.assertEqual(apps, ["connections", "flight-delays", "life", "mandelbrot", "order-matching", "pagerank", "prime-count", "weather-watch"])
+        self.assertEqual(apps, ["connections", "flight-delays", "life", "mandelbrot", "order-matching", "pagerank", "prime-count", "shop", "weather-watch"])
         for name in apps:
             folder, example = self.folder / name, SOURCE / "examples" / name
             told = self.run_rk("init", folder, "--from", name).stdout.decode().splitlines()

@@ -14,7 +14,7 @@ from rk_command import Case, main
 EXAMPLES = Path(os.environ["RK_SOURCE_DIR"]) / "examples"
 TABLE = Path(os.environ.get("RK_BINARY_DIR", ".")) / "same-bytes.txt"
 COMPILING = 900  # seconds that an example's kernels may take a loaded machine
-UNORDERED = ("connections", "life", "mandelbrot", "pagerank", "prime-count")  # several shards write
+UNORDERED = ("connections", "life", "mandelbrot", "pagerank", "prime-count", "shop")  # several shards write
 OF_CI = ("prime-count",)  # flight-delays is rk_opencl_test's
 os.environ.setdefault("POCL_CACHE_DIR", os.path.join(os.environ.get("RK_BINARY_DIR", "."), "opencl-cache"))
 
