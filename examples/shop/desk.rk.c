@@ -15,7 +15,7 @@
 #define WAITING_MOST 1024u
 #define ATTEMPTS 32u /* of one hook: as many as it may send messages */
 
-RK_PARAM(rk_u64, timeout_ns, RK_MILLISECONDS(20)) /* of a question */
+RK_PARAM(rk_u64, timeout_ns, RK_MILLISECONDS(50)) /* of a question */
 RK_PARAM(rk_u32, retries, 8)                      /* of an order */
 
 RK_REASON(no_article)
