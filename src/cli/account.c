@@ -39,12 +39,12 @@ static rk_u32 targets_of(const app_file *file, rk_u32 from, rk_u32 *only)
 }
 
 /* What kernels sent to each other is what they accepted from each other: kernel by kernel where each sender
- * has one target, else in one sum. */
+ * has one target and none replies, else in one sum. */
 static bool check_between(job *j, json_t *checks)
 {
     const app_file *file = j->app.file;
     rk_u64 *sent = command_allocate(file->kernels_count * sizeof *sent), all_sent = 0, all_accepted = 0;
-    bool fine = true, one_target = true;
+    bool fine = true, one_target = !job_replies(j);
     memset(sent, 0, file->kernels_count * sizeof *sent);
     for (rk_u32 i = 0; i < file->kernels_count; i++) {
         const rk_account *a = &j->kernels[i].account;

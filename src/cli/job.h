@@ -103,6 +103,9 @@ void job_rows_begin(job *j);
 rk_u64 job_rows_sum(const job *j);
 void job_rows_end(job *j);
 
+/* Does a kernel of the app reply to others? Then messages go where no route leads. */
+bool job_replies(const job *j);
+
 /* Steps; each returns an exit code and has told what is wrong. */
 int job_launch(job *j);   /* compiled, launched and connected */
 int job_activate(job *j); /* and active */

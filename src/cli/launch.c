@@ -289,7 +289,7 @@ static bool takes_letters(const job *j, rk_u32 i)
 }
 
 /* Does a kernel reply to others? The shard that asks, and what its own number for that is, stand in long headers. */
-static bool replies_are_sent(const job *j)
+bool job_replies(const job *j)
 {
     bool sent = false;
     for (rk_u32 i = 0; i < j->app.file->kernels_count && !sent; i++) {
@@ -306,7 +306,7 @@ static rk_launch_options options_of_kernel(job *j, rk_u32 i, rk_parameter *param
     rk_launch_options options = app_options(&j->app, i, parameters);
     options.on_dead_letter = take_letter;
     options.dead_letter_user = &j->kernels[i];
-    if (i == j->first || takes_letters(j, i) || ids_are_wanted(j) || replies_are_sent(j))
+    if (i == j->first || takes_letters(j, i) || ids_are_wanted(j) || job_replies(j))
         options.requests = 1;                       /* for long headers: they carry the row's number */
     if (i == j->first) options.single_producer = 1; /* the source is one thread */
     return options;
