@@ -2,7 +2,10 @@
  *
  * A shard sees for itself that its sources have ended, by its end table (device/loop.h). Only in a cycle
  * nobody can be first: there the host looks. When all shards of the cycle's kernels are idle with empty lanes, between
- * two equal accounts of all of them, everything that was sent has been received, and the host says so. */
+ * two equal accounts of all of them, everything that was sent has been received, and the host says so.
+ *
+ * Replies take no route, so no end table counts them: what a kernel asked may be answered after its deadline, and then
+ * finds the asker ended. So who asks a kernel that replies stays until the host has seen both idle in this way. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +25,26 @@ static void command(rk_host_kernel *k, rk_u32 what)
     }
 }
 
+/* Does it send to a kernel that may reply? */
+static int awaits_replies(const rk_host_kernel *k)
+{
+    const rk_runtime *runtime = k->runtime;
+    for (rk_u32 c = 0; c < k->connection_count; c++)
+        if (rk_connection_is_live(runtime, &k->connections[c]) &&
+            runtime->kernels[k->connections[c].to]->class->attributes->replies)
+            return 1;
+    return 0;
+}
+
 /* The host sends nothing more. N2 pairs with N1. */
 static void end_host(rk_host_kernel *k)
 {
+    const rk_u32 ended = awaits_replies(k) ? RK_HOST_ENDED_BUT_REPLIES : 1u;
     rk_atomic_set_u32(&k->closed, RK_CLOSED);
     rk_gate_close(k); /* whoever was just sending has finished or was refused */
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         rk_atomic_set_u32(&rk_seat_lane(&k->seats[s], 0)->closed, 1);
-        rk_atomic_set_u32(&k->seats[s].orders->host_ended, 1);
+        rk_atomic_set_u32(&k->seats[s].orders->host_ended, ended);
     }
     rk_gate_open(k);
     rk_event_raise(&k->room_event);
@@ -127,6 +142,19 @@ static rk_u64 figure_of_cycles(const draining *d)
     return figure;
 }
 
+/* No reply will come: who stayed for one ends as its sources do, and those behind it after it. 0: it hadn't stayed. */
+static int end_replies(rk_host_kernel *k)
+{
+    int stayed = 0;
+    for (rk_u32 s = 0; s < k->seat_count; s++) {
+        if (rk_atomic_u32(&k->seats[s].orders->host_ended) != RK_HOST_ENDED_BUT_REPLIES) continue;
+        rk_atomic_set_u32(&k->seats[s].orders->host_ended, 1);
+        k->runtime->backend->ring(&k->seats[s]);
+        stayed = 1;
+    }
+    return stayed;
+}
+
 /* All shards of the cycles idle between two equal figures end them. A kernel's figure beside its lanes, one after the
  * other, would not do: what goes round may then be behind the look each time. models/drain_cycle.pml has the proof. */
 static void look_at_cycles(draining *d)
@@ -139,6 +167,10 @@ static void look_at_cycles(draining *d)
         any = 1;
     }
     if (!any || figure_of_cycles(d) != figure) return;
+    rk_u32 stayed = 0;
+    for (size_t i = 0; i < d->count; i++)
+        if (is_open(d, i)) stayed |= (rk_u32)end_replies(d->kernel[i]);
+    if (stayed) return; /* nothing is under way, so no reply is */
     for (size_t i = 0; i < d->count; i++)
         if (is_open(d, i)) command(d->kernel[i], RK_COMMAND_END);
 }
@@ -208,7 +240,8 @@ static rk_status begin(rk_runtime *runtime, draining *d)
     for (size_t i = 0; i < d->count; i++) {
         rk_host_kernel *k = d->kernel[i];
         d->cyclic[i] = (unsigned char)in_cycle(k);
-        rk_u32 active = RK_LIFE_ACTIVE; /* unless it fails at this moment */
+        if (!d->cyclic[i]) (void)end_replies(k); /* who could reply is gone since the last drain gave up */
+        rk_u32 active = RK_LIFE_ACTIVE;          /* unless it fails at this moment */
         if (!__atomic_compare_exchange_n(&k->life, &active, RK_LIFE_DRAINING, 0, __ATOMIC_ACQ_REL,
                                          __ATOMIC_ACQUIRE))
             continue;

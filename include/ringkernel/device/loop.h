@@ -356,7 +356,8 @@ RK_FN rk_u32 rk_visit_taken(rk_context *context)
     if (turn->n == 0) {
         rk_u32 command = rk_load_u32(&context->orders->command, RK_ACQUIRE, RK_SCOPE_SYSTEM); /* M1 */
         rk_u32 drains = command == RK_COMMAND_DRAIN, ended = drains && rk_sources_ended(context);
-        if (command == RK_COMMAND_END || (ended && !turn->wake_ns)) return rk_turn_drain(context);
+        if (command == RK_COMMAND_END || (ended && !turn->wake_ns && !rk_awaits_replies(context)))
+            return rk_turn_drain(context);
         if (drains && !rk_turn_asks(context, ended)) return RK_VISIT_PARKED;
         rk_turn_tell_wake(context);
         rk_phase(context, RK_PHASE_IDLE);

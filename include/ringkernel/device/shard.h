@@ -238,13 +238,16 @@ RK_FN void rk_count_released(RK_GLOBAL rk_u64 *counter, rk_u64 n)
     rk_store_u64(counter, *counter + n, RK_RELEASE, RK_SCOPE_SYSTEM);
 }
 
+/* The host sends nothing more, but kernels that were asked may still reply: the shard stays until the host says 1. */
+#define RK_HOST_ENDED_BUT_REPLIES 2u
+
 /* What host and shard tell each other while the shard is served: two halves, each with one writing side, in
  * memory that both reach. A device reads the host's half whole, with its poll. */
 typedef struct rk_orders {
     /* Written by the host. */
     rk_u32 command;     /* RK_COMMAND_* */
     rk_u32 leave;       /* RK_LEAVE_*: stop serving the shard at a batch boundary; 0: go on */
-    rk_u32 host_ended;  /* 1: the host sends nothing more */
+    rk_u32 host_ended;  /* 1: the host sends nothing more; or RK_HOST_ENDED_BUT_REPLIES */
     rk_u32 faults;      /* how often the shard is to fail before a commit, so far (tests of redelivery) */
     rk_u64 heartbeat;   /* changes while the host is alive; 0: nobody looks */
     rk_u64 clock_base;  /* what a device adds to its timer to get the runtime's clock; the time, if fixed */

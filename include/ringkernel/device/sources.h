@@ -32,4 +32,12 @@ RK_FN_LARGE rk_u32 rk_sources_ended(rk_context *context)
     return rk_received_by_routes(context) == sent;
 }
 
+/* No end table counts replies: one may be under way although nobody waits for it any more. The host knows when it isn't,
+ * and takes that back. */
+RK_FN rk_u32 rk_awaits_replies(rk_context *context)
+{
+    return rk_load_u32(&context->orders->host_ended, RK_ACQUIRE, RK_SCOPE_SYSTEM) ==
+           RK_HOST_ENDED_BUT_REPLIES; /* N1 */
+}
+
 #endif

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Who asks another kernel with a deadline, and gives up, is still there when the answer comes: a job whose answers are late, the last of
+them behind the end of its input, is done and balanced."""
+import rk_command
+from rk_command import Case
+
+MESSAGES = """#include <ringkernel/kernel.h>
+#include <ringkernel/pattern/request.h>
+RK_MESSAGE(number, 1, (rk_u64, value))
+RK_MESSAGE(question, 2, (rk_u64, value))
+RK_MESSAGE(answer, 3, (rk_u64, value))
+RK_MESSAGE(given_up, 4, (rk_u64, value))
+"""
+
+ASKER = MESSAGES + """
+RK_ROUTE(to_slow)
+RK_REQUESTS(questions, 64)
+RK_HANDLER(asker, number, msg, questions, self, .state = RK_PER_SHARD)
+{
+    rk_u64 correlation;
+    question q = { msg->value };
+    if (rk_request_open(RK_ARG, self, RK_MILLISECONDS(1), msg->value, &correlation) != RK_OK) return;
+    rk_send_options as = rk_as_request(correlation);
+    rk_send_to_with(RK_ARG, to_slow, &q, &as);
+}
+RK_HANDLER(asker, answer, msg, questions, self, .state = RK_PER_SHARD)
+{
+    rk_u64 note;
+    (void)rk_request_settle(RK_ARG, self, msg, &note);
+}
+RK_ON_TIMER(asker, questions, self)
+{
+    given_up g;
+    while (rk_request_due(RK_ARG, self, &g.value)) rk_send(RK_ARG, &g);
+    rk_request_wake(RK_ARG, self);
+}
+"""
+
+# Answers a tenth of a second after the last question.
+SLOW = MESSAGES + """
+typedef struct pile { rk_u64 due_ns, n; rk_ticket ticket[64]; } pile;
+RK_HANDLER(slow, question, msg, pile, self, .state = RK_PER_SHARD, .replies = 1)
+{
+    if (self->n == 64) return;
+    self->ticket[self->n++] = rk_defer_reply(RK_ARG);
+    self->due_ns = rk_now_ns() + RK_MILLISECONDS(100);
+    rk_wake_at(RK_ARG, self->due_ns);
+}
+RK_ON_TIMER(slow, pile, self)
+{
+    if (rk_now_ns() < self->due_ns) {
+        rk_wake_at(RK_ARG, self->due_ns);
+        return;
+    }
+    for (rk_u64 i = 0; i < self->n; i++) {
+        answer a = { i };
+        rk_reply_later(RK_ARG, self->ticket[i], &a);
+    }
+    self->n = 0;
+}
+"""
+
+APP = """app: late
+kernels:
+  asker: { source: asker.rk.c }
+  slow:  { source: slow.rk.c }
+routes:
+  - input -> asker: { message: number }
+  - asker -> slow:  { route: to_slow }
+  - asker -> output
+"""
+
+
+class LateReplies(Case):
+    def test_answers_that_come_when_nobody_waits_any_more_are_taken(self):
+        self.write("asker.rk.c", ASKER)
+        self.write("slow.rk.c", SLOW)
+        app, rows = self.write("app.yaml", APP), self.write("in.csv", "value\n1\n2\n3\n")
+        for workers in ("1", "3"):
+            done = self.run_app(app, "--input", rows, "--workers", workers)
+            self.assertEqual(sorted(done.stdout.decode().splitlines()), ['{"value":1}', '{"value":2}', '{"value":3}'])
+            self.assertEqual([(k["name"], k["account"]["delivered"], k["account"]["queued"]) for k in done.summary["kernels"]],
+                             [("asker", 6, 0), ("slow", 3, 0)])
+            self.assertTrue(done.summary["balanced"])
+
+
+if __name__ == "__main__":
+    rk_command.main()
