@@ -63,6 +63,7 @@ PROBES = {
     "n1_sources_ended": ("rk_context *c, rk_u32 *to", "*to = rk_sources_ended(c);",
                          ["ld.acquire.sys.b32", "ld.acquire.sys.b64", "ld.acquire.gpu.b64", "ld.relaxed.sys.b64",
                           "ld.acquire.sys.b64"]),
+    "n1_awaits_replies": ("rk_context *c, rk_u32 *to", "*to = rk_awaits_replies(c);", ["ld.acquire.sys.b32"]),
     "n2_end_edges": ("rk_context *c", "rk_end_edges(c);", ["st.release.sys.b64"]),
     "b1_batch_release": ("rk_shard *shard", "rk_batch_release(shard->memory);", {"fence.release.gpu", "fence.release.sys"}),
     "b2_batch_acquire": ("rk_shard *shard", "rk_batch_acquire(shard->memory);", {"fence.acquire.gpu", "fence.acquire.sys"}),
@@ -98,7 +99,7 @@ PROBES = {
     # -- whole turns, which hold M1, and the fences of RK_SEQUENTIAL
     "m1_open": ("rk_context *c, rk_u32 *limit, rk_u32 *to", "*to = rk_visit_open(c, limit);",
                 ("ld.acquire.sys.b32", COUNT, "ld.acquire.sys.b32")),
-    "m1_taken": ("rk_context *c, rk_u32 *to", "*to = rk_visit_taken(c);", {"ld.acquire.sys.b32": 2}),  # with N1
+    "m1_taken": ("rk_context *c, rk_u32 *to", "*to = rk_visit_taken(c);", {"ld.acquire.sys.b32": 5}),  # with N1, and a look behind each hook
     "m1_draining": ("rk_context *rk_ctx, rk_u32 *to", "*to = rk_is_draining(rk_ctx);", {"ld.acquire.sys.b32": 2}),  # with N1
     "publish": ("rk_context *c, rk_u32 *to", "*to = rk_publish(c);", {"fence.release.sys": 1}),  # a reference's
     "join": ("rk_context *c, rk_u8 *slot", "rk_message_join(c, slot);", ["fence.acquire.gpu"]),  # likewise, if relaxed
