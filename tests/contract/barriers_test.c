@@ -10,16 +10,22 @@ typedef struct square {
     rk_kernel keeper, left, right;
 } square;
 
-/* Parties 0 … LEFT - 1 are shards of one kernel, the others of another; the keeper has two shards, by name. */
-static square open_square(contract *c)
+static rk_launch_options of_keeper(void)
 {
     rk_launch_options o = rk_production();
-    rk_route_options by_name = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_KEY, .key_field = "name" };
-    square s = { .c = c };
     o.deduplication_window = 0;
     o.requests = 1;
     o.kernel_name = "keeper";
     o.shards = o.blocks = 2;
+    return o;
+}
+
+/* Parties 0 … LEFT - 1 are shards of one kernel, the others of another; the keeper has two shards, by name. */
+static square open_square(contract *c)
+{
+    rk_launch_options o = of_keeper();
+    rk_route_options by_name = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_KEY, .key_field = "name" };
+    square s = { .c = c };
     s.keeper = launch_active(c, "keeper", "keeper", &o);
     o.kernel_name = "walker";
     o.shards = o.blocks = LEFT;
@@ -222,6 +228,32 @@ static void a_name_without_room_is_refused_until_one_is_free(contract *c)
     expect_answer(&s, 0, RK_BARRIER_PASSED);
 }
 
+/* Given an arrival, when the keeper fails with it, handled and not committed, and is launched again, then the arrival that
+ * comes again waits on, and has one answer. */
+static void a_keeper_that_fails_and_is_launched_again_answers_each_arrival_once(contract *c)
+{
+    square s = open_square(c);
+    rk_launch_options o = of_keeper();
+    assert_ok(rk_deactivate(c->runtime, s.keeper));
+    call(&s, 0, (call_keeper){ .epoch = 1, .parties = 2 });
+    wait_until(c, account_of(c, s.keeper).queued == 1);
+    assert_ok(rk_fail_before_commit(c->runtime, s.keeper));
+    assert_ok(rk_activate(c->runtime, s.keeper));
+    wait_until(c, info_of(c, s.keeper).life == RK_LIFE_FAILED);
+    assert_ok(rk_relaunch(c->runtime, s.keeper, &o, CONTRACT_PATIENCE));
+    wait_until(c, account_of(c, s.keeper).delivered == 1);
+
+    call(&s, 1, (call_keeper){ .epoch = 1, .parties = 2 });
+    for (rk_u32 i = 0; i < 2; i++) {
+        was_answered a = answer_of(&s, 0);
+        assert_int_equal(a.outcome, RK_BARRIER_PASSED);
+        assert_int_equal(a.epoch, 2);
+    }
+    settle(c);
+    was_answered none;
+    assert_status(rk_receive(c->runtime, s.left, &none, sizeof none, 0, RK_NO_WAIT), RK_EMPTY);
+}
+
 typedef struct host_party {
     contract *c;
     rk_kernel keeper;
@@ -280,6 +312,7 @@ static const contract_case cases[] = {
     { CASE(the_deadline_of_who_withdrew_gives_up_no_round), NEEDS_REGIONS },
     { CASE(what_cannot_be_is_answered_so), NEEDS_REGIONS },
     { CASE(a_name_without_room_is_refused_until_one_is_free), NEEDS_REGIONS },
+    { CASE(a_keeper_that_fails_and_is_launched_again_answers_each_arrival_once), NEEDS_REGIONS },
     { CASE(threads_of_the_host_and_kernels_pass_together), NEEDS_REGIONS | NEEDS_THREADS },
 };
 

@@ -15,9 +15,10 @@
  * keeper and parties with .requests = 1: answers find the shard of who asked by the long header.
  *
  * Each round is an epoch, which an arrival states. So one that comes late, after its round was given up,
- * is told so and doesn't count for the next round; and one that is sent twice counts once. (The simple
- * barrier, a count of arrivals, has neither.) A party that withdraws is not waited for; if the others are
- * all there, they pass. When the last has withdrawn the name is free. */
+ * is told so and doesn't count for the next round; and one that is sent twice, or comes again after its
+ * keeper has failed, counts once. (The simple barrier, a count of arrivals, has neither.) A party that
+ * withdraws is not waited for; if the others are all there, they pass. When the last has withdrawn the name
+ * is free. */
 #ifndef RINGKERNEL_PATTERN_BARRIER_H
 #define RINGKERNEL_PATTERN_BARRIER_H
 
@@ -176,6 +177,8 @@ RK_FN void rk_barriers_take(RK_CTX, RK_GLOBAL rk_barriers *all, RK_MSG const rk_
         had_arrived = party < b->parties && (b->arrived >> party & 1u);
         outcome = rk_barrier_withdraw(b, party);
     }
+    if (outcome == RK_BARRIER_DUPLICATE && rk_is_redelivered(RK_ARG))
+        return; /* it counted when this batch was handled before, or was told that it didn't */
 
     rk_u32 arrives =
         call->what == RK_BARRIER_ARRIVE && (outcome == RK_BARRIER_WAITS || outcome == RK_BARRIER_PASSED);
