@@ -12,12 +12,18 @@ typedef struct site {
     rk_kernel foreman, hands;
 } site;
 
-static site open_site(contract *c, rk_u32 window, rk_u64 silence_ns, rk_u64 stall_ns)
+static rk_launch_options of_foreman(void)
 {
     rk_launch_options o = rk_production();
-    site s = { .c = c };
     o.deduplication_window = 0;
     o.kernel_name = "foreman";
+    return o;
+}
+
+static site open_site(contract *c, rk_u32 window, rk_u64 silence_ns, rk_u64 stall_ns)
+{
+    rk_launch_options o = of_foreman();
+    site s = { .c = c };
     s.foreman = launch(c, "foreman", "foreman", &o);
     o.kernel_name = "hand";
     o.shards = o.blocks = HANDS;
@@ -226,6 +232,50 @@ static void workers_that_cannot_be_reached_are_given_up_at_once(contract *c)
     assert_int_equal(ask(&s).outstanding, 0);
 }
 
+/* The foreman was stopped, and has messages: it fails with the first of them handled, published and not committed, and is
+ * launched again. */
+static void fail_and_come_back(site *s)
+{
+    contract *c = s->c;
+    assert_ok(rk_fail_before_commit(c->runtime, s->foreman));
+    assert_ok(rk_activate(c->runtime, s->foreman));
+    wait_until(c, info_of(c, s->foreman).life == RK_LIFE_FAILED);
+    rk_launch_options o = of_foreman();
+    assert_ok(rk_relaunch(c->runtime, s->foreman, &o, CONTRACT_PATIENCE));
+}
+
+static void a_coordinator_that_fails_and_is_launched_again_counts_each_job_once(contract *c)
+{
+    /* given a worker that takes ten jobs, and says nothing of them yet */
+    enum { JOBS = 10 };
+    site s = open_site(c, JOBS, RK_SECONDS(600), RK_SECONDS(600));
+    rk_u8 had[JOBS] = { 0 };
+    rk_u32 by[HANDS] = { 0 };
+    tell(&s, 0, HAND_IS_DEAD, 0);
+    wait_for_hands(&s, 1);
+
+    /* when the coordinator fails with orders, and they come again */
+    assert_ok(rk_deactivate(c->runtime, s.foreman));
+    want(&s, 1, JOBS);
+    fail_and_come_back(&s);
+
+    /* then each is one job */
+    wait_until(c, account_of(c, s.hands).delivered == 1 + JOBS); /* how it is, and the jobs */
+    crew_says says = ask(&s);
+    assert_true(says.came_again > 0);
+    assert_int_equal(says.outstanding, JOBS);
+
+    /* and when it fails with results, and they come again, then each counts once */
+    assert_ok(rk_deactivate(c->runtime, s.foreman));
+    tell(&s, 0, HAND_IS_LATE, 0);
+    wait_until(c, account_of(c, s.foreman).queued == JOBS);
+    fail_and_come_back(&s);
+    collect(&s, 1, JOBS, had, JOBS, by);
+    wait_until(c, (says = ask(&s)).duplicate > 0);
+    assert_int_equal(says.completed, JOBS);
+    assert_int_equal(says.outstanding, 0);
+}
+
 static void a_job_for_which_there_is_no_room_is_refused(contract *c)
 {
     site s = open_site(c, 4, RK_SECONDS(10), RK_SECONDS(10));
@@ -246,6 +296,7 @@ static const contract_case cases[] = {
     { CASE(results_that_are_said_twice_count_once), NEEDS_REGIONS },
     { CASE(what_a_slow_worker_has_not_been_sent_goes_to_the_others), NEEDS_REGIONS },
     { CASE(workers_that_cannot_be_reached_are_given_up_at_once), NEEDS_REGIONS },
+    { CASE(a_coordinator_that_fails_and_is_launched_again_counts_each_job_once), NEEDS_REGIONS },
     { CASE(a_job_for_which_there_is_no_room_is_refused), NEEDS_REGIONS },
 };
 

@@ -10,16 +10,22 @@ typedef struct party {
     rk_kernel low, high;
 } party;
 
-/* Participants 0 … LOW - 1 are shards of one kernel, the others of another. */
-static party open_party(contract *c)
+static rk_launch_options of_shards(rk_u32 shards)
 {
     rk_launch_options o = rk_production();
     o.deduplication_window = 0;
     o.kernel_name = "stepper";
+    o.shards = o.blocks = shards;
+    return o;
+}
+
+/* Participants 0 … LOW - 1 are shards of one kernel, the others of another. */
+static party open_party(contract *c)
+{
+    rk_launch_options o = of_shards(LOW);
     party p = { .c = c };
-    o.shards = o.blocks = LOW;
     p.low = launch(c, "low", "stepper", &o);
-    o.shards = o.blocks = HIGH;
+    o = of_shards(HIGH);
     p.high = launch(c, "high", "stepper", &o);
     rk_kernel both[] = { p.low, p.high };
     for (rk_u32 k = 0; k < 2; k++) {
@@ -61,9 +67,10 @@ static void wait_for_all(party *p, rk_u32 step)
     }
 }
 
-/* All have come to the end; every message was seen in its step. */
-static void assert_all_took_part(party *p, rk_u32 rounds)
+/* All have come to the end, and every message was seen in its step; so many were not to be used. */
+static rk_u32 all_took_part(party *p, rk_u32 rounds)
 {
+    rk_u32 refused = 0;
     rk_u64 sent = 0, seen = 0;
     rk_u32 came[ALL] = { 0 };
     for (rk_u32 i = 0; i < ALL; i++) {
@@ -74,13 +81,16 @@ static void assert_all_took_part(party *p, rk_u32 rounds)
         assert_int_equal(came[t.participant]++, 0);
         assert_int_equal(t.steps, rounds);
         assert_int_equal(t.mismatches, 0);
-        assert_int_equal(t.refused, 0);
+        refused += t.refused;
         sent += t.sent;
         seen += t.seen;
     }
     assert_int_equal(sent, seen);
     assert_true(sent > rounds); /* there was something to be seen */
+    return refused;
 }
+
+static void assert_all_took_part(party *p, rk_u32 rounds) { assert_int_equal(all_took_part(p, rounds), 0); }
 
 static void each_message_is_seen_in_its_step_however_late_anybody_is(contract *c)
 {
@@ -168,6 +178,28 @@ static void a_message_that_is_sent_twice_or_forged_changes_nothing(contract *c)
     }
 }
 
+/* Given participants of which one holds the others up, when shards of the other kernel fail with what it then says,
+ * published and not committed, and are launched again, then that comes again and is dropped, and no step is wrong. */
+static void a_participant_that_fails_is_launched_again_and_no_step_is_wrong(contract *c)
+{
+    enum { STOPPER = 6, STOP_IN = 3, STEPS = 12 };
+    party p = open_party(c);
+    begin(&p, (take_part){ .rounds = STEPS, .stopper = STOPPER, .stop_in = STOP_IN, .seed = 13 }, 0, ALL);
+    wait_for_all(&p, STOP_IN);
+    wait_until(c, account_of(c, p.low).queued == 0);
+
+    assert_ok(rk_fail_before_commit(c->runtime, p.low));
+    go_on g = { 0 };
+    rk_send_options at = shard_of(STOPPER);
+    assert_ok(rk_send(c->runtime, kernel_of(&p, STOPPER), RK_BODY(g), &at));
+    wait_until(c, info_of(c, p.low).life == RK_LIFE_FAILED);
+    rk_launch_options o = of_shards(LOW);
+    assert_ok(rk_relaunch(c->runtime, p.low, &o, CONTRACT_PATIENCE));
+
+    assert_true(all_took_part(&p, STEPS) > 0);
+    assert_int_equal(account_of(c, p.low).dead_letters + account_of(c, p.high).dead_letters, 0);
+}
+
 static void more_participants_than_there_is_room_for_are_refused(contract *c)
 {
     rk_launch_options o = rk_production();
@@ -185,6 +217,7 @@ static const contract_case cases[] = {
     { CASE(who_begins_late_has_the_first_steps_messages_kept), NEEDS_REGIONS },
     { CASE(a_participant_that_never_comes_is_named), NEEDS_REGIONS },
     { CASE(a_message_that_is_sent_twice_or_forged_changes_nothing), NEEDS_REGIONS },
+    { CASE(a_participant_that_fails_is_launched_again_and_no_step_is_wrong), NEEDS_REGIONS },
     { CASE(more_participants_than_there_is_room_for_are_refused), NEEDS_REGIONS },
 };
 

@@ -10,7 +10,7 @@ RK_ROUTE(report)
 
 typedef struct crew {
     rk_workers workers;
-    rk_u32 refused;
+    rk_u32 refused, came_again;
 } crew;
 
 RK_HANDLER(foreman, open_crew, msg, crew, self, .state = RK_PER_SHARD, .max_sends = SENDS)
@@ -20,7 +20,10 @@ RK_HANDLER(foreman, open_crew, msg, crew, self, .state = RK_PER_SHARD, .max_send
 
 RK_HANDLER(foreman, wanted, msg, crew, self, .state = RK_PER_SHARD, .max_sends = SENDS)
 {
-    self->refused += rk_workers_submit(&self->workers, msg->job) != RK_OK;
+    if (rk_is_redelivered(RK_ARG)) /* this state has it already: submitted again it would be another job */
+        self->came_again++;
+    else
+        self->refused += rk_workers_submit(&self->workers, msg->job) != RK_OK;
     rk_wake_at(RK_ARG, rk_now_ns());
 }
 
@@ -46,7 +49,9 @@ RK_HANDLER(foreman, ask_crew, msg, crew, self, .state = RK_PER_SHARD, .max_sends
                       w->lost,
                       w->lost_last,
                       self->refused,
-                      w->live };
+                      w->live,
+                      self->came_again,
+                      0 };
     rk_send_to(RK_ARG, report, &out);
 }
 

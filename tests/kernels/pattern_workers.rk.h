@@ -23,6 +23,6 @@ RK_MESSAGE(behave, 623, (rk_u32, like), (rk_u32, after), (rk_u32, number), (rk_u
 RK_MESSAGE(ask_crew, 624, (rk_u32, pad))
 RK_MESSAGE(crew_says, 625, (rk_u64, outstanding), (rk_u64, completed), (rk_u64, duplicate),
            (rk_u64, reassigned), (rk_u64, moved), (rk_u32, lost), (rk_u32, lost_last), (rk_u32, refused),
-           (rk_u32, live))
+           (rk_u32, live), (rk_u32, came_again), (rk_u32, pad))
 
 #endif
