@@ -79,22 +79,27 @@ RK_FN void add_edge(RK_GLOBAL part *self, rk_u32 from, rk_u32 its, rk_u32 to)
     self->edges++;
 }
 
+RK_FN void take_edge(RK_CTX, RK_GLOBAL part *self, RK_MSG const edge *msg)
+{
+    rk_u32 parts = rk_shard_count(), from = msg->from / parts, to = msg->to / parts;
+    rk_u32 too_many = parts > PARTS || from >= VERTICES || to >= VERTICES || self->edges == EDGES;
+    if (rk_is_redelivered(RK_ARG)) return; /* after a crash: it was added before, or refused */
+    if (parts > PARTS)
+        rk_fail(RK_ARG, too_many_parts);
+    else if (from >= VERTICES || to >= VERTICES)
+        rk_fail(RK_ARG, too_many_vertices);
+    else if (too_many)
+        rk_fail(RK_ARG, too_many_edges);
+    else
+        add_edge(self, from, msg->to % parts, to);
+    self->refused += too_many;
+}
+
 RK_HANDLER(rank, edge, msg, part, self, .width = RK_BLOCK, .threads = THREADS, .state = RK_PER_SHARD,
            .max_sends = SLICE + 1u, .shared = sizeof(shares))
 {
-    RK_ONCE {
-        rk_u32 parts = rk_shard_count(), from = msg->from / parts, to = msg->to / parts;
-        rk_u32 too_many = parts > PARTS || from >= VERTICES || to >= VERTICES || self->edges == EDGES;
-        if (parts > PARTS)
-            rk_fail(RK_ARG, too_many_parts);
-        else if (from >= VERTICES || to >= VERTICES)
-            rk_fail(RK_ARG, too_many_vertices);
-        else if (too_many)
-            rk_fail(RK_ARG, too_many_edges);
-        else
-            add_edge(self, from, msg->to % parts, to);
-        self->refused += too_many;
-    }
+    RK_ONCE
+        take_edge(RK_ARG, self, msg);
 }
 
 /* Nothing begins without all edges: no ranks are better than wrong ones. */

@@ -11,6 +11,7 @@ typedef struct graph {
 
 RK_HANDLER(spread, edge, msg, graph, self, .state = RK_PER_SHARD, .mode = RK_ADAPTIVE, .max_batch = 256)
 {
+    if (rk_is_redelivered(RK_ARG)) return; /* its part had it from here before a crash */
     edge out = { msg->from, msg->to };
     rk_send_options to = RK_SEND_DEFAULTS;
     to.target = msg->from; /* shard `from` modulo their number */
