@@ -17,7 +17,7 @@ static rk_kernel open_crew(contract *c, rk_u32 shards, rk_u32 gives)
     assert_ok(rk_connect(c->runtime, k, 0, k, 0));
     assert_ok(rk_activate(c->runtime, k));
     for (rk_u32 s = 0; s < shards; s++) {
-        join_crew m = { s == gives };
+        join_crew m = { s == gives, 0 };
         assert_ok(rk_send(c->runtime, k, RK_BODY(m), &(rk_send_options){ .target = s }));
     }
     return k;
@@ -143,11 +143,75 @@ static void a_word_that_comes_twice_gives_nobody_a_task_twice(contract *c)
     assert_status(rk_receive(c->runtime, k, &none, sizeof none, 0, RK_NO_WAIT), RK_CLOSED);
 }
 
+enum { CROWD = 48 }; /* shards, whose words an inbox has no room for when all ask the same one */
+
+/* The crowd's shards wait at their lifelines, each at another. Counts words that came back. */
+static rk_u32 all_wait(contract *c, rk_kernel k, rk_u32 *came_back)
+{
+    tell_the_end tell = { 0 };
+    rk_u32 waiting = 0;
+    *came_back = 0;
+    for (rk_u32 s = 0; s < CROWD; s++) {
+        was_done d;
+        assert_ok(rk_send(c->runtime, k, RK_BODY(tell), &(rk_send_options){ .target = s }));
+        receive(c, k, &d);
+        *came_back += d.came_back;
+        waiting += d.waiting;
+    }
+    return waiting == CROWD;
+}
+
+/* Each task is done once, the end is told, and nobody waits in vain for an answer; so many words came back. */
+static rk_u32 words_without_room(contract *c)
+{
+    enum { TASKS = 900 };
+    rk_launch_options o = small(16);
+    o.kernel_name = "crush";
+    o.shards = o.blocks = CROWD;
+    o.send_deadline_ns = RK_MICROSECONDS(1);
+    o.output_capacity = 1024; /* what is done has room */
+    rk_kernel k = launch(c, "crush", "crush", &o);
+    rk_u8 had[MOST_TASKS] = { 0 };
+    rk_u32 came_back, ends = 0;
+    tell_the_end tell = { 0 };
+    assert_ok(rk_connect(c->runtime, k, 0, k, 0));
+    for (rk_u32 s = 0; s < CROWD; s++) {
+        join_crew m = { s == 0, 1 };
+        assert_ok(rk_send(c->runtime, k, RK_BODY(m), &(rk_send_options){ .target = s }));
+    }
+    give_work(c, k, 0, (more_work){ 0, TASKS, 0, 0 });
+    assert_ok(rk_send(c->runtime, k, RK_BODY(tell), 0));
+    assert_ok(rk_activate(c->runtime, k));
+    for (rk_u32 visit = 0; c->variant->single_step && visit < 100;
+         visit++) { /* its clock stands still else */
+        assert_ok(rk_step(c->runtime, k, 0));
+        let_pass(c, RK_MICROSECONDS(1));
+    }
+    for (rk_u32 n = 0; n <= TASKS; n++) {
+        was_done d;
+        receive(c, k, &d);
+        ends += d.end;
+        if (!d.end) assert_int_equal(had[d.number]++, 0);
+    }
+    assert_int_equal(ends, 1);
+    wait_until(c, all_wait(c, k, &came_back));
+    assert_int_equal(account_of(c, k).dead_letters, 0);
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    return came_back;
+}
+
+/* Whether words find no room is chance where shards run side by side. */
+static void words_that_find_no_room_cost_no_task_and_no_end(contract *c)
+{
+    wait_until(c, words_without_room(c) > 0);
+}
+
 static const contract_case cases[] = {
     { CASE(what_one_shard_was_given_all_do_once), NEEDS_REGIONS },
     { CASE(a_drain_waits_for_all_tasks), NEEDS_REGIONS },
     { CASE(the_end_is_told_once_after_the_last_task), NEEDS_REGIONS },
     { CASE(tasks_without_room_are_refused_and_counted), NEEDS_REGIONS },
+    { CASE(words_that_find_no_room_cost_no_task_and_no_end), NEEDS_REGIONS },
     { CASE(a_word_that_comes_twice_gives_nobody_a_task_twice), NEEDS_REGIONS },
 };
 
