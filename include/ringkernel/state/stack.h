@@ -71,6 +71,7 @@ RK_FN int rk_stack_exchange(RK_GLOBAL rk_stack_top *top, rk_u64 seen, rk_u32 blo
 }
 
 #define RK_STACK(name, entries, type)                                                                    \
+    RK_STATIC_ASSERT((entries) > 0 && (entries) <= RK_SLAB_MAX, "RK_STACK: 1 to 32,768 entries");        \
     typedef struct name##_entry {                                                                        \
         type value;                                                                                      \
         rk_u32 below; /* the block under it; 0: none */                                                  \
