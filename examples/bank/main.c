@@ -293,11 +293,11 @@ static bool report(client *c)
            (unsigned)c->order_count, (unsigned long long)c->outcome[DONE],
            (unsigned long long)c->outcome[INSUFFICIENT], (unsigned long long)c->outcome[CLOSED],
            (unsigned long long)c->outcome[NO_ACCOUNT]);
-    printf("sent %llu times: %llu lost, %llu doubled; %llu copies ended at the window, %llu answers were "
-           "repeated\n",
+    printf("sent %llu times: %llu lost, %llu doubled, %llu overtaken; %llu copies ended at the window, %llu "
+           "answers were repeated\n",
            (unsigned long long)c->net.posted, (unsigned long long)c->net.lost,
-           (unsigned long long)c->net.doubled, (unsigned long long)c->by_window,
-           (unsigned long long)c->repeats);
+           (unsigned long long)c->net.doubled, (unsigned long long)c->net.overtaken,
+           (unsigned long long)c->by_window, (unsigned long long)c->repeats);
     printf("%llu audits, %llu of them amid payments; %llu crashes; %llu cents: %s\n",
            (unsigned long long)c->audits, (unsigned long long)c->in_between, (unsigned long long)c->crashes,
            (unsigned long long)c->total, c->wrong ? "NOT what they were" : "what they were");

@@ -15,14 +15,22 @@ typedef struct network {
     void *user;
     rk_u64 seed;
     rk_u64 posted, lost, doubled;
+    rk_u64 overtaken;      /* copies that arrived behind one that was posted later */
+    rk_u64 newest;         /* of what has arrived: how many were posted up to it */
     transfer shelf[SHELF]; /* number 0: a free place */
+    rk_u64 shelved[SHELF]; /* how many were posted up to that one */
 } network;
 
 static void network_clear(network *n, rk_u32 place)
 {
     transfer late = n->shelf[place];
     n->shelf[place].number = 0;
-    if (late.number) n->deliver(n->user, &late);
+    if (!late.number) return;
+    if (n->shelved[place] < n->newest)
+        n->overtaken++;
+    else
+        n->newest = n->shelved[place];
+    n->deliver(n->user, &late);
 }
 
 static void network_post(network *n, const transfer *order, rk_u32 attempt)
@@ -38,6 +46,7 @@ static void network_post(network *n, const transfer *order, rk_u32 attempt)
         rk_u32 place = (rk_u32)(fate >> (16u + 16u * c)) % SHELF;
         network_clear(n, place);
         n->shelf[place] = *order;
+        n->shelved[place] = n->posted;
     }
 }
 
