@@ -153,7 +153,8 @@ RK_API rk_status rk_abort(rk_runtime *runtime, rk_reservation *reservation);
 RK_API rk_status rk_clear(rk_runtime *runtime, rk_kernel kernel, rk_u64 *cleared);
 
 /* Take the oldest kept dead letter of a kernel. The payload is copied to `body` (room `size`);
- * letter->payload points there. RK_EMPTY, RK_TIMED_OUT, RK_TOO_SMALL (it stays). */
+ * letter->payload points there. RK_EMPTY, RK_TIMED_OUT, RK_TOO_SMALL (it stays), RK_STALE, RK_NO_SUCH_KERNEL; to who would
+ * wait RK_CLOSED, when the kernel is drained or quarantined: no further one will come. */
 RK_API rk_status rk_receive_dead(rk_runtime *runtime, rk_kernel kernel, void *body, size_t size,
                                  rk_dead_letter *letter, rk_u64 timeout_ns);
 

@@ -131,6 +131,7 @@ static rk_status receive_dead(rk_runtime *runtime, rk_kernel handle, void *bodie
         rk_status status = rk_kernel_check(runtime, handle, &k);
         if (status != RK_OK) return status;
         rk_u32 seen = __atomic_load_n(&k->letter_event, __ATOMIC_SEQ_CST);
+        const rk_u32 life = rk_atomic_u32(&k->life); /* before the look: what is there then is all */
         status = take_letters(k, handle, bodies, stride, count, letters, received);
         if (status == RK_TOO_SMALL)
             return rk_error(RK_TOO_SMALL, "the dead letter has %u bytes, the room is %zu: it stays",
@@ -138,6 +139,9 @@ static rk_status receive_dead(rk_runtime *runtime, rk_kernel handle, void *bodie
         if (status != RK_EMPTY) return status;
         status = rk_kernel_check(runtime, handle, &k); /* or it has ended meanwhile */
         if (status != RK_OK || timeout_ns == 0) return status == RK_OK ? RK_EMPTY : status;
+        if (life == RK_LIFE_DRAINED || life == RK_LIFE_QUARANTINED)
+            return rk_error(RK_CLOSED, "the kernel is %s, and all its dead letters were taken",
+                            rk_life_name(life));
         if (rk_wait_left(&wait) == 0) return RK_TIMED_OUT;
         rk_futex_wait(&k->letter_event, seen, rk_wait_left(&wait));
     }

@@ -5,7 +5,8 @@
  * two equal accounts of all of them, everything that was sent has been received, and the host says so.
  *
  * Replies take no route, so no end table counts them: what a kernel asked may be answered after its deadline, and then
- * finds the asker ended. So who asks a kernel that replies stays until the host has seen both idle in this way. */
+ * finds the asker ended. So who asks a kernel that replies stays until the host has seen both idle in this way, if both are
+ * drained together; then each ends by its end table, and only in a cycle of routes they must be told. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,28 +63,31 @@ static int has_ended(const rk_host_kernel *k)
     return 1;
 }
 
-static int reaches(const rk_runtime *runtime, const rk_host_kernel *k, const rk_host_kernel *goal,
-                   unsigned char *seen)
+#define BY_ROUTES 0
+#define BY_REPLIES_TOO 1
+
+static int reaches(const rk_host_kernel *k, const rk_host_kernel *goal, int how, unsigned char *seen)
 {
+    const rk_runtime *runtime = k->runtime;
     if (seen[k->number]) return 0;
     seen[k->number] = 1;
     for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
-        rk_host_kernel *next = runtime->kernels[n];
+        const rk_host_kernel *next = runtime->kernels[n];
         rk_u32 edge = 0;
         for (rk_u32 c = 0; c < k->connection_count; c++)
             edge |= k->connections[c].to == n && rk_connection_is_live(runtime, &k->connections[c]);
         /* A kernel that replies sends back along every connection into it. */
-        if (k->class->attributes->replies && next->seat_count)
+        if (how == BY_REPLIES_TOO && k->class->attributes->replies && next->seat_count)
             for (rk_u32 c = 0; c < next->connection_count; c++) edge |= next->connections[c].to == k->number;
-        if (edge && (next == goal || reaches(runtime, next, goal, seen))) return 1;
+        if (edge && (next == goal || reaches(next, goal, how, seen))) return 1;
     }
     return 0;
 }
 
-static int in_cycle(const rk_host_kernel *k)
+static int leads_to(const rk_host_kernel *k, const rk_host_kernel *goal, int how)
 {
     unsigned char seen[RK_KERNELS_MAX + 1] = { 0 };
-    return reaches(k->runtime, k, k, seen);
+    return reaches(k, goal, how, seen);
 }
 
 /* A figure that changes with whatever the kernel does. */
@@ -116,7 +120,9 @@ static int is_idle(const rk_host_kernel *k)
 typedef struct draining {
     const rk_kernel *handle;
     rk_host_kernel **kernel;
-    unsigned char *cyclic;
+    unsigned char *cyclic; /* what it sends may come back to it, as a reply too */
+    unsigned char
+        *due; /* of those, the ones that are open and that nothing more comes to from outside of them */
     size_t count;
 } draining;
 
@@ -125,20 +131,18 @@ static int outer_sources_ended(const draining *d, const rk_host_kernel *k)
 {
     for (size_t i = 0; i < d->count; i++) {
         const rk_host_kernel *from = d->kernel[i];
-        if (d->cyclic[i] || has_ended(from)) continue;
-        unsigned char seen[RK_KERNELS_MAX + 1] = { 0 };
-        if (reaches(k->runtime, from, k, seen)) return 0;
+        if (!d->cyclic[i] && !has_ended(from) && leads_to(from, k, BY_REPLIES_TOO)) return 0;
     }
     return 1;
 }
 
 static int is_open(const draining *d, size_t i) { return d->cyclic[i] && !has_ended(d->kernel[i]); }
 
-static rk_u64 figure_of_cycles(const draining *d)
+static rk_u64 figure_of_due(const draining *d)
 {
     rk_u64 figure = 0;
     for (size_t i = 0; i < d->count; i++)
-        if (is_open(d, i)) figure += figure_of(d->kernel[i]);
+        if (d->due[i]) figure += figure_of(d->kernel[i]);
     return figure;
 }
 
@@ -155,24 +159,38 @@ static int end_replies(rk_host_kernel *k)
     return stayed;
 }
 
-/* All shards of the cycles idle between two equal figures end them. A kernel's figure beside its lanes, one after the
- * other, would not do: what goes round may then be behind the look each time. models/drain_cycle.pml has the proof. */
+/* In a cycle of routes nobody can be first; and of those that are still open none outside of it sends there. Who only
+ * asks and is answered ends by his end table, and so does whoever he asked, after him. */
+static int must_be_told(const draining *d, size_t i)
+{
+    const rk_host_kernel *k = d->kernel[i];
+    if (!leads_to(k, k, BY_ROUTES)) return 0;
+    for (size_t j = 0; j < d->count; j++)
+        if (is_open(d, j) && leads_to(d->kernel[j], k, BY_REPLIES_TOO) &&
+            !leads_to(k, d->kernel[j], BY_REPLIES_TOO))
+            return 0;
+    return 1;
+}
+
+/* All shards of the cycles that are due idle between two equal figures: nothing is under way there. A kernel's figure
+ * beside its lanes, one after the other, would not do: what goes round may then be behind the look each time.
+ * models/drain_cycle.pml has the proof, for one cycle without replies. */
 static void look_at_cycles(draining *d)
 {
-    rk_u32 any = 0;
-    rk_u64 figure = figure_of_cycles(d);
+    rk_u32 any = 0, stayed = 0;
+    for (size_t i = 0; i < d->count; i++)
+        d->due[i] = (unsigned char)(is_open(d, i) && outer_sources_ended(d, d->kernel[i]));
+    const rk_u64 figure = figure_of_due(d);
     for (size_t i = 0; i < d->count; i++) {
-        if (!is_open(d, i)) continue;
-        if (!outer_sources_ended(d, d->kernel[i]) || !is_idle(d->kernel[i])) return;
+        if (!d->due[i]) continue;
+        if (!is_idle(d->kernel[i])) return;
         any = 1;
     }
-    if (!any || figure_of_cycles(d) != figure) return;
-    rk_u32 stayed = 0;
+    if (!any || figure_of_due(d) != figure) return;
     for (size_t i = 0; i < d->count; i++)
-        if (is_open(d, i)) stayed |= (rk_u32)end_replies(d->kernel[i]);
-    if (stayed) return; /* nothing is under way, so no reply is */
-    for (size_t i = 0; i < d->count; i++)
-        if (is_open(d, i)) command(d->kernel[i], RK_COMMAND_END);
+        if (d->due[i]) stayed |= (rk_u32)end_replies(d->kernel[i]);
+    for (size_t i = 0; i < d->count && !stayed; i++)
+        if (d->due[i] && must_be_told(d, i)) command(d->kernel[i], RK_COMMAND_END);
 }
 
 static void say_who_waits(const draining *d)
@@ -239,7 +257,7 @@ static rk_status begin(rk_runtime *runtime, draining *d)
     if (status != RK_OK) return status;
     for (size_t i = 0; i < d->count; i++) {
         rk_host_kernel *k = d->kernel[i];
-        d->cyclic[i] = (unsigned char)in_cycle(k);
+        d->cyclic[i] = (unsigned char)leads_to(k, k, BY_REPLIES_TOO);
         if (!d->cyclic[i]) (void)end_replies(k); /* who could reply is gone since the last drain gave up */
         rk_u32 active = RK_LIFE_ACTIVE;          /* unless it fails at this moment */
         if (!__atomic_compare_exchange_n(&k->life, &active, RK_LIFE_DRAINING, 0, __ATOMIC_ACQ_REL,
@@ -269,7 +287,6 @@ static rk_status look(rk_runtime *runtime, draining *d, int *over)
     for (size_t i = 0; i < d->count && *over; i++) {
         rk_reports_collect(d->kernel[i]);
         rk_kernel_drained(d->kernel[i]);
-        rk_event_raise(&d->kernel[i]->out_event);
     }
     if (*over) return RK_OK;
     for (size_t i = 0; i < d->count && runtime->options.single_step; i++)
@@ -304,10 +321,11 @@ rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, 
     if (status != RK_OK) return status;
     if (!kernels || !count || count > RK_KERNELS_MAX)
         return rk_error(RK_INVALID_ARGUMENT, "rk_drain: kernels is null or count is 0 or too large");
-    draining d = { kernels, calloc(count, sizeof *d.kernel), calloc(count, 1), count };
-    if (!d.kernel || !d.cyclic) {
+    draining d = { kernels, calloc(count, sizeof *d.kernel), calloc(count, 1), calloc(count, 1), count };
+    if (!d.kernel || !d.cyclic || !d.due) {
         free(d.kernel);
         free(d.cyclic);
+        free(d.due);
         return rk_error(RK_OUT_OF_MEMORY, "no memory to drain %zu kernels", count);
     }
     pthread_mutex_lock(&runtime->control);
@@ -315,5 +333,6 @@ rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, 
     pthread_mutex_unlock(&runtime->control);
     free(d.kernel);
     free(d.cyclic);
+    free(d.due);
     return status;
 }

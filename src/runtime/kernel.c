@@ -295,15 +295,18 @@ rk_status rk_kernel_launch(rk_runtime *runtime, const char *id, rk_launch_option
     pthread_mutex_lock(&runtime->list); /* of who looks for an id without the control lock */
     snprintf(k->id, sizeof k->id, "%s", id);
     pthread_mutex_unlock(&runtime->list);
-    k->lives++;
     k->class = class;
     k->options = *options;
     k->options.kernel_name = class->name;
     k->options.parameters = 0;
     k->options.parameter_count = 0;
     k->layout = layout;
+    k->lives++;
     status = rk_kernel_place(k);
-    if (status != RK_OK) return status;
+    if (status != RK_OK) {
+        k->lives--;
+        return status;
+    }
     rk_parameters_begin(k, 0);
     rk_parameters_set(k, options->parameters, options->parameter_count);
     k->connection_count = 0;
@@ -560,6 +563,7 @@ static int fail(rk_host_kernel *kernel, const char *text, char id[sizeof kernel-
 static void tell_failed(rk_host_kernel *kernel, const char *id, const char *text)
 {
     rk_event_raise(&kernel->out_event);
+    rk_event_raise(&kernel->letter_event);
     rk_event_raise(&kernel->room_event);
     rk_event_raise(&kernel->runtime->failure_event);
     rk_runtime_log(kernel->runtime, RK_ERROR, id, 0, text);
@@ -590,6 +594,8 @@ void rk_kernel_drained(rk_host_kernel *kernel)
     if (rk_kernel_is_live(kernel) && rk_atomic_u32(&kernel->life) != RK_LIFE_FAILED)
         rk_atomic_set_u32(&kernel->life, RK_LIFE_DRAINED);
     pthread_mutex_unlock(&kernel->runtime->list);
+    rk_event_raise(&kernel->out_event);
+    rk_event_raise(&kernel->letter_event);
 }
 
 void rk_kernel_hangs(rk_host_kernel *kernel, rk_u32 hangs)
@@ -693,7 +699,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     rk_runtime *runtime = kernel->runtime;
     if (!rk_kernel_is_live(kernel)) return RK_OK;
     rk_status status = RK_OK;
-    const rk_u32 generation = kernel->generation, epoch = kernel->epoch;
+    const rk_u32 generation = kernel->generation;
     close_intake(kernel);
     const int finishes = rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending;
     if (finishes) {
@@ -702,6 +708,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     }
     const rk_u64 least_ns = rk_monotonic_ns() + RK_LAST_CALL_NS;
     const rk_u64 last_ns = deadline_ns > least_ns ? deadline_ns : least_ns;
+    const rk_u32 epoch = kernel->epoch; /* a relaunch before this was waited for */
     const rk_u64 pause_ns = runtime->backend->goes ? last_ns : deadline_ns;
     if (rk_monotonic_ns() < pause_ns) rk_pause(kernel, 0, pause_ns);
     if (kernel->generation != generation || !rk_kernel_is_live(kernel))
@@ -718,6 +725,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
         snprintf(kernel->failure, sizeof kernel->failure, "a handler did not return");
         pthread_mutex_unlock(&runtime->list);
         rk_event_raise(&kernel->out_event);
+        rk_event_raise(&kernel->letter_event);
         return rk_error(RK_QUARANTINED,
                         "'%s': a handler did not return in time: its memory is kept, its worker is replaced",
                         kernel->id);

@@ -167,7 +167,11 @@ static rk_status stop(rk_host_kernel **kernels, rk_u32 count, const rk_wait *wai
         status = let_finish(kernels, count, goes_on);
         if (status != RK_OK) return status;
         if (rk_wait_left(wait) == 0) return no_room(parked);
-        while (wait_for_room(kernels, count, parked, goes_on) && rk_wait_left(wait) > 0) {}
+        int waits;
+        do waits = wait_for_room(kernels, count, parked, goes_on);
+        while (waits && rk_wait_left(wait) > 0);
+        if (waits)
+            return no_room(parked); /* they go on as they are: to stop them takes time that there isn't */
     }
 }
 

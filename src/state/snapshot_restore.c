@@ -120,7 +120,7 @@ static rk_u64 moved(const restoring *all, rk_u64 then_ns)
     return now_ns > taken_ns - then_ns ? now_ns - (taken_ns - then_ns) : 1;
 }
 
-/* The header as it is in this process: kernels by their numbers here, times on this clock. What waited for an
+/* The header as it is in this process: kernels by what they are as sources here, times on this clock. What waited for an
  * answer elsewhere doesn't any more, and its correlation is none. */
 static void translate(const restoring *all, rk_u32 which, rk_header_long *h)
 {
@@ -128,7 +128,8 @@ static void translate(const restoring *all, rk_u32 which, rk_header_long *h)
     if (which == RK_LANE_OUT) return;
     rk_u32 source = 0;
     for (rk_u32 i = 0; i < all->count; i++)
-        if (h->base.source && all->all[i].form->number == h->base.source) source = all->all[i].kernel->number;
+        if (h->base.source && all->all[i].form->number == h->base.source)
+            source = rk_kernel_source(all->all[i].kernel);
     rk_header_source(&h->base, source);
     if (!source) h->correlation = 0;
 }

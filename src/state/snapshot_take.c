@@ -165,7 +165,7 @@ static void describe(rk_host_kernel *k, rk_form_kernel *form)
     told->actors = k->options.actors;
     told->state = class->attributes->state;
     told->state_size = told->state == RK_STATELESS ? 0 : class->state_size;
-    form->number = k->number;
+    form->number = rk_kernel_source(k);
     form->stride = (rk_u32)rk_form_padded(told->state_size);
     form->state_count = told->state == RK_PER_ACTOR   ? told->actors
                         : told->state == RK_PER_SHARD ? told->shards

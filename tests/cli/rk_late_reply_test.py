@@ -71,7 +71,57 @@ routes:
 """
 
 
+# Passes on what was given up as something to ask, by a kernel that asks nobody.
+MIDDLE = MESSAGES + """
+RK_HANDLER(middle, given_up, msg, rk_none, self)
+{
+    number n = { msg->value };
+    rk_send(RK_ARG, &n);
+}
+"""
+
+# What a drain hook sends is the last.
+LAST = """
+RK_ON_DRAIN(asker, questions, self)
+{
+    given_up g = { 1000 };
+    rk_send(RK_ARG, &g);
+}
+"""
+
+CHAIN = """app: chain
+kernels:
+  asker:  { source: asker.rk.c }
+  slow:   { source: slow.rk.c }
+  middle: { source: middle.rk.c }
+  second: { source: second.rk.c }
+  slower: { source: slower.rk.c }
+routes:
+  - input -> asker:   { message: number }
+  - asker -> slow:    { route: to_slow }
+  - asker -> middle
+  - middle -> second
+  - second -> slower: { route: to_slow }
+  - second -> output
+"""
+
+
 class LateReplies(Case):
+    def test_one_behind_the_other_asks_and_each_ends_after_those_before_it(self):
+        """Between the two is one that nobody asks, and what the first sends when it ends comes through all."""
+        self.write("asker.rk.c", ASKER + LAST)
+        self.write("middle.rk.c", MIDDLE)
+        self.write("second.rk.c", ASKER.replace("(asker,", "(second,"))
+        self.write("slow.rk.c", SLOW)
+        self.write("slower.rk.c", SLOW.replace("(slow,", "(slower,"))
+        app, rows = self.write("app.yaml", CHAIN), self.write("in.csv", "value\n1\n2\n3\n")
+        for workers in ("1", "3"):
+            done = self.run_app(app, "--input", rows, "--workers", workers)
+            self.assertEqual(sorted(done.stdout.decode().split()), ['{"value":1000}', '{"value":1}', '{"value":2}', '{"value":3}'])
+            self.assertEqual([(k["name"], k["account"]["delivered"], k["account"]["queued"]) for k in done.summary["kernels"]],
+                             [("asker", 6, 0), ("slow", 3, 0), ("middle", 4, 0), ("second", 8, 0), ("slower", 4, 0)])
+            self.assertTrue(done.summary["balanced"])
+
     def test_answers_that_come_when_nobody_waits_any_more_are_taken(self):
         self.write("asker.rk.c", ASKER)
         self.write("slow.rk.c", SLOW)

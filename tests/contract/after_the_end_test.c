@@ -174,6 +174,28 @@ static void who_waits_for_dead_letters_learns_that_the_kernel_has_ended(contract
     join_threads(c);
 }
 
+static void *receive_its_last_letters(void *argument)
+{
+    waiting *w = argument;
+    rk_dead_letter letter;
+    probe p;
+    set_control(&w->began, 1);
+    expect(w->c,
+           rk_receive_dead(w->c->runtime, w->kernel, &p, sizeof p, &letter, RK_SECONDS(600)) == RK_CLOSED);
+    return 0;
+}
+
+static void who_waits_for_dead_letters_learns_that_the_kernel_is_drained(contract *c)
+{
+    rk_kernel k = launch_echo(c, 0);
+    waiting w = { c, k, 0 };
+    start_thread(c, receive_its_last_letters, &w);
+    wait_until(c, control(&w.began));
+    let_pass(c, RK_MILLISECONDS(5));
+    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    join_threads(c);
+}
+
 static void what_fails_after_its_end_has_ended(contract *c)
 {
     rk_kernel k = launch_echo(c, 0), found;
@@ -223,6 +245,7 @@ static const contract_case cases[] = {
       NEEDS_THREADS | NEEDS_CPU | ONCE },
     { CASE(who_waits_while_nobody_may_enter_learns_that_the_kernel_has_ended), NEEDS_THREADS },
     { CASE(who_waits_for_dead_letters_learns_that_the_kernel_has_ended), NEEDS_THREADS },
+    { CASE(who_waits_for_dead_letters_learns_that_the_kernel_is_drained), NEEDS_THREADS },
     { CASE(what_fails_after_its_end_has_ended), ON_EVERY },
     { CASE(a_reply_to_a_kernel_that_has_ended_is_not_given_to_the_next_one), NEEDS_REGIONS },
 };

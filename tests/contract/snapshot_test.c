@@ -793,6 +793,34 @@ static void a_batch_that_finds_no_room_is_waited_for_and_then_named(contract *c)
     rk_snapshot_free(&s);
 }
 
+static void a_kernel_that_had_asked_another_has_its_answer_after_a_restore(contract *c)
+{
+    /* given a question that is queued at who answers */
+    rk_kernel k[] = { launch(c, "asks", "asker", 0), launch(c, "answers", "replier", 0) };
+    response answer;
+    assert_ok(rk_connect(c->runtime, k[0], 0, k[1], 0));
+    assert_ok(rk_activate(c->runtime, k[0]));
+    assert_ok(send_probe(c, k[0], 21));
+    wait_until(c, account_of(c, k[1]).accepted == 1);
+    assert_ok(rk_deactivate(c->runtime, k[0]));
+
+    /* when both are restored where their numbers are others, one of which was another's before */
+    rk_snapshot s = snapshot_of(c, k, 2);
+    start_anew(c);
+    rk_kernel before = launch(c, "before", "echo", 0);
+    k[1] = launch(c, "answers", "replier", 0);
+    assert_ok(rk_terminate(c->runtime, before, CONTRACT_PATIENCE));
+    k[0] = launch(c, "asks", "asker", 0);
+    assert_ok(rk_connect(c->runtime, k[0], 0, k[1], 0));
+    restore(c, k, 2, &s);
+
+    /* then the answer comes to who asked */
+    for (rk_u32 i = 0; i < 2; i++) assert_ok(rk_activate(c->runtime, k[i]));
+    receive(c, k[0], &answer);
+    assert_int_equal(answer.value, 42);
+    assert_int_equal(account_of(c, k[1]).dead_letters, 0);
+}
+
 static const contract_case cases[] = {
     { CASE(a_kernel_goes_on_from_a_snapshot_with_its_state_inbox_output_and_window), NEEDS_REGIONS },
     { CASE(a_snapshot_of_one_backend_goes_into_another_and_back), NEEDS_REGIONS },
@@ -810,6 +838,7 @@ static const contract_case cases[] = {
     { CASE(a_message_lives_as_long_as_it_had_left_at_the_cut), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(nothing_of_a_snapshot_is_later_than_a_clock_that_began_anew), NEEDS_REGIONS | NEEDS_STEP },
     { CASE(a_reply_to_who_is_gone_is_not_taken_for_that_of_another), NEEDS_REGIONS },
+    { CASE(a_kernel_that_had_asked_another_has_its_answer_after_a_restore), NEEDS_REGIONS },
     { CASE(what_was_refused_and_what_died_is_still_known), NEEDS_REGIONS },
     { CASE(a_snapshot_that_is_cut_or_garbled_harms_nobody), NEEDS_REGIONS },
     { CASE(what_cannot_be_at_a_cut_says_why), ON_EVERY },

@@ -106,8 +106,9 @@ typedef struct rk_slots {
     rk_u32 mask;
     rk_u32 shift;
     rk_u32 header_size;
-    rk_u32 lead;   /* when one is filled, the line of the one so many later is asked for; 0: of none */
-    rk_u32 polled; /* but not behind this index: the consumer looks at that one, and would take it back */
+    rk_u32 lead; /* when one is filled, the line of the one so many later is asked for; 0: of none */
+    rk_u32
+        ask_not_behind; /* this index: the consumer looks at the first of the next, and would take it back */
 } rk_slots;
 
 RK_FN rk_slots rk_ring_slots(RK_GLOBAL const rk_ring *ring, rk_byte *arena)
@@ -117,7 +118,7 @@ RK_FN rk_slots rk_ring_slots(RK_GLOBAL const rk_ring *ring, rk_byte *arena)
     slots.mask = ring->mask;
     slots.shift = ring->slot_shift;
     slots.header_size = ring->header_size;
-    slots.lead = slots.polled = 0;
+    slots.lead = slots.ask_not_behind = 0;
     return slots;
 }
 
@@ -262,7 +263,7 @@ RK_FN rk_u32 rk_ring_lead(RK_GLOBAL rk_ring *ring, rk_claim claim, rk_slots *slo
         return 0;
     if (rk_ring_room(ring, claim.first + claim.count, claim.count) < claim.count) return 0;
     slots->lead = claim.count;
-    slots->polled = (rk_u32)claim.first;
+    slots->ask_not_behind = (rk_u32)claim.first;
     return 1;
 #else
     (void)ring, (void)claim, (void)slots;
@@ -343,7 +344,8 @@ RK_FN void rk_slot_seal(rk_byte *slot, rk_u32 lap, rk_u32 type_and_length)
 RK_FN void rk_slots_ask(rk_slots slots, rk_u64 index)
 {
 #if defined(RK_HAS_LINES)
-    if (slots.lead && (rk_u32)index != slots.polled) rk_line_expect(rk_slots_at(slots, index + slots.lead));
+    if (slots.lead && (rk_u32)index != slots.ask_not_behind)
+        rk_line_expect(rk_slots_at(slots, index + slots.lead));
 #else
     (void)slots, (void)index;
 #endif

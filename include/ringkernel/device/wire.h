@@ -101,7 +101,7 @@ RK_FN void rk_header_aim(RK_GLOBAL rk_header *header, rk_u32 target)
 
 #define RK_SOURCE_ROUTE 0x8000u /* of `source`: over all numbers of kernels */
 /* A number is given again when its kernel has ended. So that a late reply finds nobody, and not who has it then, a source is
- * a number and the low bits of how often that was given. */
+ * a number and the low bits of how often that was given: only the eighth after it would be taken for it. */
 #define RK_SOURCE_KERNEL 0x0fffu
 #define RK_SOURCE_LIFE_SHIFT 12u
 #define RK_SOURCE_LIVES 8u
