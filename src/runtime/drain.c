@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../lane/waiting.h"
+#include "graph.h"
 #include "guard.h"
 #include "kernel.h"
 #include "pause.h"
@@ -63,33 +64,6 @@ static int has_ended(const rk_host_kernel *k)
     return 1;
 }
 
-#define BY_ROUTES 0
-#define BY_REPLIES_TOO 1
-
-static int reaches(const rk_host_kernel *k, const rk_host_kernel *goal, int how, unsigned char *seen)
-{
-    const rk_runtime *runtime = k->runtime;
-    if (seen[k->number]) return 0;
-    seen[k->number] = 1;
-    for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
-        const rk_host_kernel *next = runtime->kernels[n];
-        rk_u32 edge = 0;
-        for (rk_u32 c = 0; c < k->connection_count; c++)
-            edge |= k->connections[c].to == n && rk_connection_is_live(runtime, &k->connections[c]);
-        /* A kernel that replies sends back along every connection into it. */
-        if (how == BY_REPLIES_TOO && k->class->attributes->replies && next->seat_count)
-            for (rk_u32 c = 0; c < next->connection_count; c++) edge |= next->connections[c].to == k->number;
-        if (edge && (next == goal || reaches(next, goal, how, seen))) return 1;
-    }
-    return 0;
-}
-
-static int leads_to(const rk_host_kernel *k, const rk_host_kernel *goal, int how)
-{
-    unsigned char seen[RK_KERNELS_MAX + 1] = { 0 };
-    return reaches(k, goal, how, seen);
-}
-
 /* A figure that changes with whatever the kernel does. */
 static rk_u64 figure_of(const rk_host_kernel *k)
 {
@@ -120,23 +94,26 @@ static int is_idle(const rk_host_kernel *k)
 typedef struct draining {
     const rk_kernel *handle;
     rk_host_kernel **kernel;
-    unsigned char *cyclic; /* what it sends may come back to it, as a reply too */
-    unsigned char
-        *due; /* of those, the ones that are open and that nothing more comes to from outside of them */
     size_t count;
+    rk_u32 *epoch;               /* of each: one that is launched again meanwhile is not drained */
+    rk_graph routes, answers;    /* what goes from one to another by routes; and by replies, too */
+    unsigned char *cyclic;       /* what it sends may come back to it, as a reply too */
+    unsigned char *open, *outer; /* has not ended; and is not cyclic either */
+    unsigned char *held;         /* one that is open, and doesn't go round with it, comes before it */
+    unsigned char *due;          /* open, and nothing more comes to it and to those that go round with it */
 } draining;
 
-/* All sources outside cycles of a cyclic kernel have ended. */
-static int outer_sources_ended(const draining *d, const rk_host_kernel *k)
+/* As they are at this moment. */
+static void look_who_is_due(draining *d)
 {
     for (size_t i = 0; i < d->count; i++) {
-        const rk_host_kernel *from = d->kernel[i];
-        if (!d->cyclic[i] && !has_ended(from) && leads_to(from, k, BY_REPLIES_TOO)) return 0;
+        d->open[i] = (unsigned char)!has_ended(d->kernel[i]);
+        d->outer[i] = d->open[i] && !d->cyclic[i];
     }
-    return 1;
+    rk_graph_behind(&d->answers, d->outer, d->due);
+    for (size_t i = 0; i < d->count; i++) d->due[i] = d->open[i] && d->cyclic[i] && !d->due[i];
+    rk_graph_behind(&d->routes, d->open, d->held);
 }
-
-static int is_open(const draining *d, size_t i) { return d->cyclic[i] && !has_ended(d->kernel[i]); }
 
 static rk_u64 figure_of_due(const draining *d)
 {
@@ -159,27 +136,14 @@ static int end_replies(rk_host_kernel *k)
     return stayed;
 }
 
-/* In a cycle of routes nobody can be first; and of those that are still open none outside of it sends there. Who only
- * asks and is answered ends by his end table, and so does whoever he asked, after him. */
-static int must_be_told(const draining *d, size_t i)
-{
-    const rk_host_kernel *k = d->kernel[i];
-    if (!leads_to(k, k, BY_ROUTES)) return 0;
-    for (size_t j = 0; j < d->count; j++)
-        if (is_open(d, j) && leads_to(d->kernel[j], k, BY_REPLIES_TOO) &&
-            !leads_to(k, d->kernel[j], BY_REPLIES_TOO))
-            return 0;
-    return 1;
-}
-
 /* All shards of the cycles that are due idle between two equal figures: nothing is under way there. A kernel's figure
  * beside its lanes, one after the other, would not do: what goes round may then be behind the look each time.
- * models/drain_cycle.pml has the proof, for one cycle without replies. */
+ * models/drain_cycle.pml has the proof, for one cycle without replies. Those that nobody open comes before are told; what
+ * their hooks send then is handled before those behind are. Who only asks and is answered ends by his end table. */
 static void look_at_cycles(draining *d)
 {
     rk_u32 any = 0, stayed = 0;
-    for (size_t i = 0; i < d->count; i++)
-        d->due[i] = (unsigned char)(is_open(d, i) && outer_sources_ended(d, d->kernel[i]));
+    look_who_is_due(d);
     const rk_u64 figure = figure_of_due(d);
     for (size_t i = 0; i < d->count; i++) {
         if (!d->due[i]) continue;
@@ -188,9 +152,9 @@ static void look_at_cycles(draining *d)
     }
     if (!any || figure_of_due(d) != figure) return;
     for (size_t i = 0; i < d->count; i++)
-        if (d->due[i]) stayed |= (rk_u32)end_replies(d->kernel[i]);
+        if (d->due[i] && !d->held[i]) stayed |= (rk_u32)end_replies(d->kernel[i]);
     for (size_t i = 0; i < d->count && !stayed; i++)
-        if (d->due[i] && must_be_told(d, i)) command(d->kernel[i], RK_COMMAND_END);
+        if (d->due[i] && !d->held[i] && d->routes.in_cycle[i]) command(d->kernel[i], RK_COMMAND_END);
 }
 
 static void say_who_waits(const draining *d)
@@ -243,6 +207,32 @@ static rk_status find_kernels(rk_runtime *runtime, draining *d)
     return status;
 }
 
+/* Who sends to whom. A kernel that replies sends back along every connection into it. */
+static int find_order(const rk_runtime *runtime, draining *d)
+{
+    size_t room = 1, routes = 0, answers = 0;
+    for (size_t i = 0; i < d->count; i++) room += d->kernel[i]->connection_count;
+    rk_u32 *place = calloc(RK_KERNELS_MAX + 1u, sizeof *place); /* in the list, from 1 on */
+    rk_arc *by_routes = malloc(room * sizeof *by_routes), *by_answers = malloc(2 * room * sizeof *by_answers);
+    int made = place && by_routes && by_answers;
+    for (size_t i = 0; i < d->count && made; i++) place[d->kernel[i]->number] = (rk_u32)i + 1u;
+    for (size_t i = 0; i < d->count && made; i++)
+        for (rk_u32 c = 0; c < d->kernel[i]->connection_count; c++) {
+            const rk_connection *connection = &d->kernel[i]->connections[c];
+            const rk_u32 to = place[connection->to];
+            if (!to || !rk_connection_is_live(runtime, connection)) continue;
+            const rk_arc arc = { (rk_u32)i, to - 1u }, back = { to - 1u, (rk_u32)i };
+            by_routes[routes++] = by_answers[answers++] = arc;
+            if (d->kernel[to - 1u]->class->attributes->replies) by_answers[answers++] = back;
+        }
+    made = made && rk_graph_make(&d->routes, (rk_u32)d->count, by_routes, routes) &&
+           rk_graph_make(&d->answers, (rk_u32)d->count, by_answers, answers);
+    free(place);
+    free(by_routes);
+    free(by_answers);
+    return made;
+}
+
 /* The host's intake is closed, and each kernel told to end when its sources have. */
 static rk_status begin(rk_runtime *runtime, draining *d)
 {
@@ -254,10 +244,13 @@ static rk_status begin(rk_runtime *runtime, draining *d)
             rk_atomic_u32(&d->kernel[i]->life) != RK_LIFE_DRAINED)
             status = rk_error(RK_NOT_ACTIVE, "'%s' is %s: only an active kernel can be drained",
                               d->kernel[i]->id, rk_life_name(rk_atomic_u32(&d->kernel[i]->life)));
+    if (status == RK_OK && !find_order(runtime, d))
+        status = rk_error(RK_OUT_OF_MEMORY, "no memory to drain %zu kernels", d->count);
     if (status != RK_OK) return status;
     for (size_t i = 0; i < d->count; i++) {
         rk_host_kernel *k = d->kernel[i];
-        d->cyclic[i] = (unsigned char)leads_to(k, k, BY_REPLIES_TOO);
+        d->epoch[i] = k->epoch;
+        d->cyclic[i] = d->answers.in_cycle[i] || awaits_replies(k);
         if (!d->cyclic[i]) (void)end_replies(k); /* who could reply is gone since the last drain gave up */
         rk_u32 active = RK_LIFE_ACTIVE;          /* unless it fails at this moment */
         if (!__atomic_compare_exchange_n(&k->life, &active, RK_LIFE_DRAINING, 0, __ATOMIC_ACQ_REL,
@@ -277,7 +270,7 @@ static rk_status look(rk_runtime *runtime, draining *d, int *over)
     for (size_t i = 0; i < d->count && status == RK_OK; i++) {
         const rk_u32 life = rk_atomic_u32(&d->kernel[i]->life);
         rk_reports_collect(d->kernel[i]);
-        if (life == RK_LIFE_FAILED || life == RK_LIFE_QUARANTINED)
+        if (life == RK_LIFE_FAILED || life == RK_LIFE_QUARANTINED || d->kernel[i]->epoch != d->epoch[i])
             status = rk_error(RK_FAILED, "'%s' failed while it was drained", d->kernel[i]->id);
         else if (has_ended(d->kernel[i]))
             ended++;
@@ -321,18 +314,28 @@ rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, 
     if (status != RK_OK) return status;
     if (!kernels || !count || count > RK_KERNELS_MAX)
         return rk_error(RK_INVALID_ARGUMENT, "rk_drain: kernels is null or count is 0 or too large");
-    draining d = { kernels, calloc(count, sizeof *d.kernel), calloc(count, 1), calloc(count, 1), count };
-    if (!d.kernel || !d.cyclic || !d.due) {
+    draining d = { .handle = kernels, .count = count };
+    unsigned char *marks = calloc(count, 5);
+    d.kernel = calloc(count, sizeof *d.kernel);
+    d.epoch = calloc(count, sizeof *d.epoch);
+    if (!d.kernel || !d.epoch || !marks) {
         free(d.kernel);
-        free(d.cyclic);
-        free(d.due);
+        free(d.epoch);
+        free(marks);
         return rk_error(RK_OUT_OF_MEMORY, "no memory to drain %zu kernels", count);
     }
+    d.cyclic = marks;
+    d.open = marks + count;
+    d.outer = marks + 2 * count;
+    d.held = marks + 3 * count;
+    d.due = marks + 4 * count;
     pthread_mutex_lock(&runtime->control);
     status = drain(runtime, &d, timeout_ns);
     pthread_mutex_unlock(&runtime->control);
+    rk_graph_free(&d.routes);
+    rk_graph_free(&d.answers);
     free(d.kernel);
-    free(d.cyclic);
-    free(d.due);
+    free(d.epoch);
+    free(marks);
     return status;
 }

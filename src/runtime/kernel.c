@@ -719,6 +719,7 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
         runtime->backend->abandon(runtime, kernel);
         kernel->serving = 0;
         rk_atomic_set_u32(&runtime->quarantined, runtime->quarantined + 1);
+        rk_reports_collect(kernel);         /* no further letter of it comes behind its end */
         pthread_mutex_lock(&runtime->list); /* of who tells a failure: it finds this, or comes before it */
         rk_atomic_set_u32(&kernel->closed, RK_QUARANTINED);
         rk_atomic_set_u32(&kernel->life, RK_LIFE_QUARANTINED);

@@ -185,6 +185,8 @@ rk_status rk_stop_between_batches(rk_host_kernel **kernels, rk_u32 count, const 
         status = stop(kernels, count, wait, goes_on);
         for (rk_u32 i = 0; i < count; i++) {
             command(kernels[i], RK_COMMAND_RUN);
+            if (status != RK_OK && !served[i] && kernels[i]->serving) /* it was to make room */
+                (void)rk_kernel_leave(kernels[i], rk_monotonic_ns() + RK_LEAVE_NS);
             if (status != RK_OK && served[i] && rk_kernel_serve(kernels[i]) == RK_OK)
                 for (rk_u32 s = 0; s < kernels[i]->seat_count; s++)
                     kernels[i]->runtime->backend->ring(&kernels[i]->seats[s]);

@@ -106,7 +106,89 @@ routes:
 """
 
 
+# The second asks at once, and the first asks it by what it gives up.
+BESIDE = """app: beside
+kernels:
+  asker:  { source: asker.rk.c }
+  slow:   { source: slow.rk.c }
+  second: { source: second.rk.c }
+  slower: { source: slower.rk.c }
+routes:
+  - input -> asker:   { message: number }
+  - asker -> slow:    { route: to_slow }
+  - asker -> second:  { message: given_up }
+  - second -> slower: { route: to_slow }
+  - second -> output
+"""
+SECOND = (ASKER.replace("(asker,", "(second,").replace("second, number,", "second, given_up,")
+          .replace("given_up g;", "number g;"))
+
+# x and y send to each other; x answers, too.
+X = SLOW.replace("(slow,", "(x,") + """
+RK_HANDLER(x, given_up, msg, pile, self, .state = RK_PER_SHARD)
+{
+    number n = { msg->value };
+    rk_send(RK_ARG, &n);
+}
+"""
+Y = MESSAGES + """
+RK_ROUTE(again)
+RK_HANDLER(y, number, msg, rk_none, self)
+{
+    given_up g = { msg->value - 1 };
+    if (msg->value % 10)
+        rk_send_to(RK_ARG, again, &g);
+    else
+        rk_forward(RK_ARG);
+}
+"""
+LONG_LAST = """
+RK_ON_DRAIN(asker, questions, self)
+{
+    given_up g = { 1003 };
+    rk_u64 end = rk_cycles() + 100000000; /* some 40 ms */
+    while (rk_cycles() < end) {}
+    rk_send(RK_ARG, &g);
+}
+"""
+CYCLE = """app: cycle
+kernels:
+  asker: { source: asker.rk.c }
+  x:     { source: x.rk.c }
+  y:     { source: y.rk.c, send_deadline_ns: 10000000000 }
+routes:
+  - input -> asker: { message: number }
+  - asker -> x:     { route: to_slow }
+  - asker -> x:     { message: given_up }
+  - x -> y
+  - y -> x:         { route: again }
+  - y -> output
+"""
+
+
 class LateReplies(Case):
+    def test_who_asks_behind_another_that_asks_stays_till_that_one_has_ended(self):
+        self.write("asker.rk.c", ASKER + LAST)
+        self.write("second.rk.c", SECOND)
+        self.write("slow.rk.c", SLOW)
+        self.write("slower.rk.c", SLOW.replace("(slow,", "(slower,"))
+        app, rows = self.write("app.yaml", BESIDE), self.write("in.csv", "value\n1\n2\n3\n")
+        for workers in ("1", "3"):
+            done = self.run_app(app, "--input", rows, "--workers", workers)
+            self.assertEqual(sorted(done.stdout.decode().split()), ['{"value":1000}', '{"value":1}', '{"value":2}', '{"value":3}'])
+            self.assertEqual([(k["name"], k["account"]["delivered"], k["account"]["queued"]) for k in done.summary["kernels"]],
+                             [("asker", 6, 0), ("slow", 3, 0), ("second", 8, 0), ("slower", 4, 0)])
+
+    def test_a_cycle_ends_after_the_hook_of_who_sends_into_it_and_is_answered_from_it(self):
+        self.write("asker.rk.c", ASKER + LONG_LAST)
+        self.write("x.rk.c", X)
+        self.write("y.rk.c", Y)
+        app, rows = self.write("app.yaml", CYCLE), self.write("in.csv", "value\n11\n12\n13\n")
+        for workers in ("1", "3"):
+            done = self.run_app(app, "--input", rows, "--workers", workers)
+            self.assertEqual(sorted(done.stdout.decode().split()), ['{"value":1000}'] + 3 * ['{"value":10}'])
+            self.assertEqual([k["account"]["queued"] for k in done.summary["kernels"]], [0, 0, 0])
+
     def test_one_behind_the_other_asks_and_each_ends_after_those_before_it(self):
         """Between the two is one that nobody asks, and what the first sends when it ends comes through all."""
         self.write("asker.rk.c", ASKER + LAST)
