@@ -144,7 +144,8 @@ RK_API rk_status rk_terminate(rk_runtime *runtime, rk_kernel kernel, rk_u64 time
  *   RK_NOT_ACTIVE        one of them was never activated, is inactive or has ended, and nothing happened:
  *                        activate it, or leave it out
  *   RK_FAILED            one failed meanwhile; the others stay closed and draining: see
- *                        rk_kernel_information, terminate them or launch the failed one again
+ *                        rk_kernel_information, terminate them or launch the failed one again, unless a
+ *                        supervisor has, and drain anew
  *   RK_INVALID_ARGUMENT  no kernels, or a source that isn't among them: the text names it; give it too, or
  *                        drain it first
  *   RK_STALE, RK_NO_SUCH_KERNEL, RK_OUT_OF_MEMORY, RK_CLOSED (the runtime) */

@@ -6,7 +6,8 @@
  *
  * Replies take no route, so no end table counts them: what a kernel asked may be answered after its deadline, and then
  * finds the asker ended. So who asks a kernel that replies stays until the host has seen both idle in this way, if both are
- * drained together; then each ends by its end table, and only in a cycle of routes they must be told. */
+ * drained together, and nobody open comes before them; then each ends by its end table, and only in a cycle of routes they
+ * must be told. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,8 +100,9 @@ typedef struct draining {
     rk_graph routes, answers;    /* what goes from one to another by routes; and by replies, too */
     unsigned char *cyclic;       /* what it sends may come back to it, as a reply too */
     unsigned char *open, *outer; /* has not ended; and is not cyclic either */
-    unsigned char *held;         /* one that is open, and doesn't go round with it, comes before it */
-    unsigned char *due;          /* open, and nothing more comes to it and to those that go round with it */
+    unsigned char *held;         /* one that is open comes before it, and doesn't go round with it */
+    unsigned char *behind;       /* for a while */
+    unsigned char *due;          /* cyclic and open, and no open one that isn't cyclic comes before it */
 } draining;
 
 /* As they are at this moment. */
@@ -113,6 +115,8 @@ static void look_who_is_due(draining *d)
     rk_graph_behind(&d->answers, d->outer, d->due);
     for (size_t i = 0; i < d->count; i++) d->due[i] = d->open[i] && d->cyclic[i] && !d->due[i];
     rk_graph_behind(&d->routes, d->open, d->held);
+    rk_graph_behind(&d->answers, d->open, d->behind);
+    for (size_t i = 0; i < d->count; i++) d->held[i] |= d->behind[i];
 }
 
 static rk_u64 figure_of_due(const draining *d)
@@ -233,6 +237,22 @@ static int find_order(const rk_runtime *runtime, draining *d)
     return made;
 }
 
+/* Each kernel once, however often it was given. Which handle is wrong is told when they are looked up. */
+static size_t without_repeats(const rk_kernel *given, size_t count, rk_kernel *kept)
+{
+    rk_u8 seen[RK_KERNELS_MAX + 1] = { 0 };
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const rk_u32 number = given[i].number;
+        int known = 0;
+        for (size_t j = 0; number <= RK_KERNELS_MAX && seen[number] && j < n && !known; j++)
+            known = kept[j].number == number && kept[j].generation == given[i].generation;
+        if (number <= RK_KERNELS_MAX) seen[number] = 1;
+        if (!known) kept[n++] = given[i];
+    }
+    return n;
+}
+
 /* The host's intake is closed, and each kernel told to end when its sources have. */
 static rk_status begin(rk_runtime *runtime, draining *d)
 {
@@ -314,21 +334,26 @@ rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, 
     if (status != RK_OK) return status;
     if (!kernels || !count || count > RK_KERNELS_MAX)
         return rk_error(RK_INVALID_ARGUMENT, "rk_drain: kernels is null or count is 0 or too large");
-    draining d = { .handle = kernels, .count = count };
-    unsigned char *marks = calloc(count, 5);
+    draining d = { 0 };
+    rk_kernel *handles = calloc(count, sizeof *handles);
+    unsigned char *marks = calloc(count, 6);
     d.kernel = calloc(count, sizeof *d.kernel);
     d.epoch = calloc(count, sizeof *d.epoch);
-    if (!d.kernel || !d.epoch || !marks) {
+    if (!handles || !d.kernel || !d.epoch || !marks) {
+        free(handles);
         free(d.kernel);
         free(d.epoch);
         free(marks);
         return rk_error(RK_OUT_OF_MEMORY, "no memory to drain %zu kernels", count);
     }
+    d.handle = handles;
+    d.count = without_repeats(kernels, count, handles);
     d.cyclic = marks;
     d.open = marks + count;
     d.outer = marks + 2 * count;
     d.held = marks + 3 * count;
     d.due = marks + 4 * count;
+    d.behind = marks + 5 * count;
     pthread_mutex_lock(&runtime->control);
     status = drain(runtime, &d, timeout_ns);
     pthread_mutex_unlock(&runtime->control);
@@ -336,6 +361,7 @@ rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t count, 
     rk_graph_free(&d.answers);
     free(d.kernel);
     free(d.epoch);
+    free(handles);
     free(marks);
     return status;
 }

@@ -183,10 +183,12 @@ rk_status rk_stop_between_batches(rk_host_kernel **kernels, rk_u32 count, const 
     for (rk_u32 i = 0; i < count && status == RK_OK; i++) served[i] = (unsigned char)kernels[i]->serving;
     if (status == RK_OK) {
         status = stop(kernels, count, wait, goes_on);
+        const rk_u64 last_ns = rk_monotonic_ns() + RK_LEAVE_NS;
         for (rk_u32 i = 0; i < count; i++) {
+            if (status != RK_OK && !served[i] &&
+                kernels[i]->serving) /* it was to make room, and takes nothing more */
+                (void)rk_kernel_leave(kernels[i], last_ns);
             command(kernels[i], RK_COMMAND_RUN);
-            if (status != RK_OK && !served[i] && kernels[i]->serving) /* it was to make room */
-                (void)rk_kernel_leave(kernels[i], rk_monotonic_ns() + RK_LEAVE_NS);
             if (status != RK_OK && served[i] && rk_kernel_serve(kernels[i]) == RK_OK)
                 for (rk_u32 s = 0; s < kernels[i]->seat_count; s++)
                     kernels[i]->runtime->backend->ring(&kernels[i]->seats[s]);

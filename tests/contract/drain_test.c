@@ -211,6 +211,16 @@ static void a_cycle_ends_when_what_goes_round_has_ended(contract *c)
     assert_drained(c, 2);
 }
 
+static void a_kernel_that_is_given_twice_is_drained_once(contract *c)
+{
+    rk_kernel k[2];
+    rk_launch_options o = small(16);
+    launch_circle(c, &o, k);
+    const rk_kernel given[] = { k[0], k[1], k[0] };
+    assert_ok(rk_drain(c->runtime, given, 3, RK_SECONDS(20)));
+    for (rk_u32 i = 0; i < 2; i++) assert_int_equal(info_of(c, k[i]).life, RK_LIFE_DRAINED);
+}
+
 /* With all rings full nobody in the cycle can go on: at the deadline the overflow becomes dead letters, and
  * then it drains. */
 static void a_cycle_with_all_rings_full_is_drained_and_its_overflow_is_in_the_dead_letters(contract *c)
@@ -333,6 +343,7 @@ static const contract_case cases[] = {
     { CASE(each_shard_of_a_pipeline_has_its_hook_once), ON_EVERY },
     { CASE(a_pipeline_without_hooks_that_was_launched_from_its_end_is_drained), ON_EVERY },
     { CASE(a_cycle_ends_when_what_goes_round_has_ended), ON_EVERY },
+    { CASE(a_kernel_that_is_given_twice_is_drained_once), ON_EVERY },
     { CASE(a_cycle_with_all_rings_full_is_drained_and_its_overflow_is_in_the_dead_letters), NEEDS_THREADS },
     { CASE(a_drain_that_cannot_end_says_who_waits_for_what), ON_EVERY },
     { CASE(a_kernel_whose_source_goes_on_cannot_be_drained_alone), ON_EVERY },
