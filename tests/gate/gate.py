@@ -86,7 +86,7 @@ SHUTTLE = "#define RK_BLOCK_BOUND 256u\n#define RK_UNIT_PLAIN 1\n#define RK_UNIT
 # The forms whose entries are bare: they hand a context to what the user wrote, as the loop would.
 BARE = ("cuda", "opencl")
 BARE_ENTRY = """#undef RK_ENTRY
-#define RK_ENTRY(kernel_, number_, run_) RK_KERNEL rk_entry_##kernel_(RK_GLOBAL rk_context *context, RK_GLOBAL rk_staged *sent) \\
+#define RK_ENTRY(kernel_, number_, run_) RK_KERNEL rk_entry_of_##kernel_(RK_GLOBAL rk_context *context, RK_GLOBAL rk_staged *sent) \\
 { rk_context own = *context; rk_unit_handle(&own, number_); rk_unit_drain(&own, number_); rk_unit_timer(&own, number_); \\
   rk_unit_refused(&own, number_, sent, RK_OK); *context = own; }
 """

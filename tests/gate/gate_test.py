@@ -106,6 +106,17 @@ class GateTest(unittest.TestCase):
                 self.assertRegex(said, rf"spmd\.rk\.c[:(]{GOOD.count(chr(10)) + 4}\b")
                 self.assertNotIn("suits is SPMD", said)
 
+    def test_a_kernel_may_be_called_as_what_the_loop_itself_has(self):
+        entry = (Path(__file__).parents[2] / "include/ringkernel/device/entry.h").read_text()
+        names = sorted(set(re.findall(r"^RK_FN\w* \w+ rk_entry_(\w+)\(", entry, re.MULTILINE)))
+        self.assertIn("drain", names)
+        kernels = "".join(f"RK_HANDLER({name}, gate_number, msg, rk_none, self) {{}}\n" for name in names)
+        kernel = self.write("names.rk.c", GOOD + kernels)
+
+        status, output = self.gate(kernel)
+
+        self.assertEqual(status, 0, output)
+
     def test_a_header_that_one_cxx_compiler_rejects_is_reported(self):
         root = self.path / "root"
         for name in ("kernel.h", "message.h"):

@@ -31,7 +31,7 @@ def ptx_for(compute):
 @unittest.skipUnless(CLANG, "clang not found")
 class NvidiaOpencl(unittest.TestCase):
     def test_a_blocks_memory_begins_where_units_may(self):
-        shared = re.findall(r"\.param \.u(?:32|64) \.ptr \.shared \.align (\d+) rk_entry_", ptx_for(86))
+        shared = re.findall(r"\.param \.u(?:32|64) \.ptr \.shared \.align (\d+) rk_entry_of_", ptx_for(86))
         self.assertGreater(len(shared), 0)
         self.assertEqual(set(shared), {"16"})
 

@@ -129,7 +129,7 @@ static void serve_by_device(rk_runtime *runtime, const kernel_case *c, const cha
         { sizeof(there), &there },
         { sizeof(answers), &answers },
     };
-    snprintf(function, sizeof(function), "rk_entry_%s", c->kernel);
+    snprintf(function, sizeof(function), "rk_entry_of_%s", c->kernel);
     for (int slice = 0; slice < SLICES; slice++) {
         for (rk_u32 s = 0; s < c->shards; s++) kernel->seats[s].orders->clock_base += SLICE_NS;
         opencl_run(program, function, c->shards > 1 ? 2 : 1, c->threads, arguments, 8, buffer, used);

@@ -13,7 +13,7 @@
 #define MOCK_CALLS 1024
 #define MOCK_TIMER_LATE 1000000000000ull /* ns that the device's timer is behind the host's monotonic clock */
 
-/* A launch of an rk_entry_*, as long as it is on the device. */
+/* A launch of an rk_entry_of_*, as long as it is on the device. */
 typedef struct mock_entry {
     char function[64];
     unsigned blocks, threads, shared_bytes;
@@ -62,7 +62,7 @@ typedef struct mock_cuda {
     void (*torn)(void);
     mock_entry last; /* entry that was launched */
     unsigned entries;
-    /* In order: loads and unloads of modules, launches, ends of entries ("end rk_entry_…"), and what is freed
+    /* In order: loads and unloads of modules, launches, ends of entries ("end rk_entry_of_…"), and what is freed
      * or unregistered. */
     char call[MOCK_CALLS][48];
     unsigned called;

@@ -171,7 +171,7 @@ static rk_cu_result run(const rk_cu_launch *launch, rk_cu_function function, voi
     if (mock_cuda.launch) return mock_cuda.launch(name, launch, arguments);
     if (strcmp(name, "rk_layout_check") == 0) return tell_layout(arguments);
     if (strcmp(name, "rk_clock_probe") == 0) return ask_time(launch, arguments);
-    if (strncmp(name, "rk_entry_", 9) != 0) return RK_CUDA_SUCCESS;
+    if (strncmp(name, "rk_entry_of_", 12) != 0) return RK_CUDA_SUCCESS;
     const mock_function *entry = (const mock_function *)(void *)function;
     return launch->shared_bytes > 48u << 10 && launch->shared_bytes > entry->dynamic_most
                ? RK_CUDA_ERROR_INVALID_VALUE

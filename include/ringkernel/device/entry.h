@@ -397,29 +397,29 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 #if !defined(RK_BLOCKS_BOUND)
 #define RK_BLOCKS_BOUND 1 /* of which a multiprocessor holds at least so many */
 #endif
-#define RK_ENTRY(kernel_, number_, run_)                                                           \
-    RK_KERNEL __launch_bounds__(RK_BLOCK_BOUND, RK_BLOCKS_BOUND)                                   \
-        rk_entry_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
-    {                                                                                              \
-        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                   \
-        __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                            \
-        __shared__ rk_claim claim;                                                                 \
-        __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                  \
-        __shared__ rk_look look;                                                                   \
-        rk_entry entry;                                                                            \
-        rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                    \
-        entry.orders = (rk_orders *)orders;                                                        \
-        entry.claim = &claim;                                                                      \
-        entry.look = &look;                                                                        \
-        if (entry.thread == 0) look.shard = look.plain_shard = 0;                                  \
-        if (entry.thread == 0) rk_block_worked(&entry);                                            \
-        entry.numbers = numbers;                                                                   \
-        rk_entry_serve(&entry, shards, first, count, visits, run_);                                \
+#define RK_ENTRY(kernel_, number_, run_)                                                              \
+    RK_KERNEL __launch_bounds__(RK_BLOCK_BOUND, RK_BLOCKS_BOUND)                                      \
+        rk_entry_of_##kernel_(rk_u8 *arena, rk_u64 shards, rk_u32 first, rk_u32 count, rk_u32 visits) \
+    {                                                                                                 \
+        __shared__ rk_u32 board[RK_BOARD_WORDS];                                                      \
+        __shared__ rk_unit orders[sizeof(rk_orders) / sizeof(rk_unit)];                               \
+        __shared__ rk_claim claim;                                                                    \
+        __shared__ rk_u16 numbers[RK_BLOCK_MOST];                                                     \
+        __shared__ rk_look look;                                                                      \
+        rk_entry entry;                                                                               \
+        rk_entry_open(&entry, arena, (rk_u8 *)rk_block_memory, board, number_);                       \
+        entry.orders = (rk_orders *)orders;                                                           \
+        entry.claim = &claim;                                                                         \
+        entry.look = &look;                                                                           \
+        if (entry.thread == 0) look.shard = look.plain_shard = 0;                                     \
+        if (entry.thread == 0) rk_block_worked(&entry);                                               \
+        entry.numbers = numbers;                                                                      \
+        rk_entry_serve(&entry, shards, first, count, visits, run_);                                   \
     }
 #elif defined(RK_LANG_METAL)
 #define RK_KERNEL kernel void
 #define RK_ENTRY(kernel_, number_, run_)                                                     \
-    RK_KERNEL rk_entry_##kernel_(                                                            \
+    RK_KERNEL rk_entry_of_##kernel_(                                                         \
         device rk_u8 *arena [[buffer(0)]], constant rk_u64 &shards [[buffer(1)]],            \
         constant rk_u32 &first [[buffer(2)]], constant rk_u32 &count [[buffer(3)]],          \
         constant rk_u32 &visits [[buffer(4)]], threadgroup rk_u8 *shared [[threadgroup(0)]], \
@@ -471,9 +471,9 @@ RK_FN rk_u32 rk_entry_begins(rk_entry *entry, RK_GLOBAL rk_parcel *parcel, rk_u3
 
 #define RK_KERNEL __kernel void
 #define RK_ENTRY(kernel_, number_, run_)                                                                     \
-    RK_PORT_GROUP RK_KERNEL rk_entry_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first,           \
-                                               rk_u32 count, rk_u32 visits, __local uint4 *shared,           \
-                                               __global rk_unit *parcel, __global rk_unit *back)             \
+    RK_PORT_GROUP RK_KERNEL rk_entry_of_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first,        \
+                                                  rk_u32 count, rk_u32 visits, __local uint4 *shared,        \
+                                                  __global rk_unit *parcel, __global rk_unit *back)          \
     {                                                                                                        \
         __local rk_u32 board[RK_BOARD_WORDS];                                                                \
         rk_entry entry;                                                                                      \

@@ -170,7 +170,7 @@ static rk_status load(rk_cuda_runtime *cuda, rk_cuda_code *code)
         if (*log) rk_error_detail("%s", log);
         return status;
     }
-    snprintf(entry, sizeof entry, "rk_entry_%s", code->made.class->name);
+    snprintf(entry, sizeof entry, "rk_entry_of_%s", code->made.class->name);
     result = cuda->api.cuModuleGetFunction(&code->function, code->module, entry);
     if (result == RK_CUDA_SUCCESS && cuda->api.cuFuncLoad) result = cuda->api.cuFuncLoad(code->function);
     rk_cuda_lock(cuda);

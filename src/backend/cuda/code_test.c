@@ -169,7 +169,7 @@ static void code_that_lacks_its_entry_is_refused_each_time(void **state)
     }
     fails_no_more();
     OK(rk_activate(runtime, kernel));
-    assert_string_equal(mock->last.function, "rk_entry_sink");
+    assert_string_equal(mock->last.function, "rk_entry_of_sink");
 }
 
 static void the_layout_is_looked_at_until_it_is_right(void **state)
@@ -339,9 +339,9 @@ static void the_second_module_is_loaded_while_nobody_is_resident(void **state)
     rk_kernel first = active("first", "sink");
     active("second", "echo");
     int load = called("cuModuleLoadDataEx", 1 + called("cuModuleLoadDataEx", 0));
-    int leaves = called("end rk_entry_sink", 0), again = called("launch rk_entry_sink", load);
-    assert_true(called("launch rk_entry_sink", 0) < leaves && leaves < load && load < again);
-    assert_true(called("launch rk_entry_echo", again) > again);
+    int leaves = called("end rk_entry_of_sink", 0), again = called("launch rk_entry_of_sink", load);
+    assert_true(called("launch rk_entry_of_sink", 0) < leaves && leaves < load && load < again);
+    assert_true(called("launch rk_entry_of_echo", again) > again);
     assert_int_equal(rk_atomic_u32(&orders_of(first)->leave), 0);
     assert_int_equal(entries(), 3);
     assert_int_equal(life_of(first), RK_LIFE_ACTIVE);
@@ -405,7 +405,7 @@ static void in_slices_nobody_is_launched_to_stay_after_a_load(void **state)
 /* Its handler never returns; the others go round. */
 static int sink_hangs(const mock_entry *entry)
 {
-    if (strcmp(entry->function, "rk_entry_sink") == 0) return 0;
+    if (strcmp(entry->function, "rk_entry_of_sink") == 0) return 0;
     rk_shard *shard = played_shard(entry, 0);
     if (!shard) return 1;
     __atomic_add_fetch(&shard->meter.heartbeat, 1, __ATOMIC_RELAXED);
@@ -457,7 +457,7 @@ static void beside_a_kernel_that_hangs_no_code_is_loaded_and_the_others_stay(voi
     assert_int_equal(rk_activate(runtime, late), RK_TIMED_OUT);
     assert_error_says("'stuck' does not leave the device, a handler is running");
     assert_true(rk_monotonic_ns() - begun_ns < RK_SECONDS(3));
-    assert_int_equal(called("end rk_entry_echo", before), -1); /* it did not leave for that */
+    assert_int_equal(called("end rk_entry_of_echo", before), -1); /* it did not leave for that */
     assert_int_equal(rk_atomic_u32(&orders_of(stuck)->leave), 0);
     assert_int_equal(life_of(other), RK_LIFE_ACTIVE);
     play(0);

@@ -225,7 +225,10 @@ static void in_slices_a_kernel_that_failed_is_told(void **state)
 }
 
 /* A handler of echo never returns, and all else ends at once. */
-static int echo_never_ends(const mock_entry *entry) { return strcmp(entry->function, "rk_entry_echo") != 0; }
+static int echo_never_ends(const mock_entry *entry)
+{
+    return strcmp(entry->function, "rk_entry_of_echo") != 0;
+}
 
 static rk_u32 launches_of(const char *function)
 {
@@ -243,10 +246,10 @@ static void in_slices_a_handler_that_never_returns_holds_up_no_other_kernel(void
     open_slices();
     rk_kernel stuck = launched("stuck", "echo"), other = launched("other", "sink");
     OK(rk_activate(runtime, other));
-    AWAIT(launches_of("launch rk_entry_sink") > 0);
+    AWAIT(launches_of("launch rk_entry_of_sink") > 0);
     play(echo_never_ends);
     OK(rk_activate(runtime, stuck));
-    AWAIT(launches_of("launch rk_entry_echo") == 1);
+    AWAIT(launches_of("launch rk_entry_of_echo") == 1);
     OK(rk_send(runtime, stuck, 200, &p, sizeof p, 0));
 
     /* when it is sent to, then the other is launched each time, and nobody who looks waits for the stuck one */
@@ -265,7 +268,7 @@ static void in_slices_a_handler_that_never_returns_holds_up_no_other_kernel(void
     /* and it is given up on, never launched a second time, while the other goes on */
     assert_int_equal(rk_terminate(runtime, stuck, 0), RK_QUARANTINED);
     if (rk_monotonic_ns() - begin > RK_SECONDS(5)) fail_msg("somebody waited for the stuck one");
-    assert_int_equal(launches_of("launch rk_entry_echo"), 1);
+    assert_int_equal(launches_of("launch rk_entry_of_echo"), 1);
     const rk_u32 before = entries();
     OK(rk_send(runtime, other, 200, &p, sizeof p, 0));
     AWAIT(entries() > before);

@@ -93,7 +93,7 @@ static void what_has_nothing_left_to_serve_is_not_launched_again(void **state)
     open_runtime();
     play(ends_as_drained);
     rk_kernel kernel = active("a", "sink");
-    AWAIT(called("end rk_entry_sink", 0) >= 0);
+    AWAIT(called("end rk_entry_of_sink", 0) >= 0);
     keeper_looks(3);
     assert_int_equal(entries(), 1);
     assert_int_equal(life_of(kernel), RK_LIFE_ACTIVE);
@@ -106,7 +106,7 @@ static void a_launch_that_fails_later_is_tried_again(void **state)
     rk_kernel kernel = active("a", "sink");
     fails("cuLaunchKernel", RK_CUDA_ERROR_OUT_OF_MEMORY, 0);
     play(ends_at_once);
-    AWAIT(called("end rk_entry_sink", 0) >= 0);
+    AWAIT(called("end rk_entry_of_sink", 0) >= 0);
     keeper_looks(3);
     assert_int_equal(entries(), 1);
     assert_int_equal(times("it is tried again, and until then 'a' is not served"), 1);

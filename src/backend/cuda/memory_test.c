@@ -335,7 +335,7 @@ static void nothing_is_given_back_while_a_kernel_is_resident(void **state)
     OK(rk_close(runtime));
     runtime = 0;
     (void)first;
-    int end = called("end rk_entry_sink", 0), unload = called("cuModuleUnload", 0),
+    int end = called("end rk_entry_of_sink", 0), unload = called("cuModuleUnload", 0),
         given = called("cuMem", 0);
     assert_true(end >= 0 && end < unload && unload < given);
 }

@@ -221,7 +221,7 @@ static void a_kernel_compiles_to_ptx_with_its_entry(void **state)
         compile_source(HEAD "RK_HANDLER(echo, number, msg, rk_none, self) { rk_forward(RK_ARG); }\n");
     if (status != RK_OK) fail_msg("%s", rk_error_text());
     assert_string_equal(code.log, "");
-    assert_non_null(strstr(code.bytes, ".entry rk_entry_echo("));
+    assert_non_null(strstr(code.bytes, ".entry rk_entry_of_echo("));
     assert_non_null(strstr(code.bytes, ".entry rk_layout_check("));
     rk_device_code_free(&code);
 }

@@ -418,7 +418,7 @@ static void what_waits_for_a_device_clears_all_its_places(void **state)
     assert_int_equal(mock->reached_by, 1);
     active_on("b", "echo", 1); /* its code is loaded while nothing is resident */
     assert_int_equal(mock->waits, 0);
-    AWAIT(called("launch rk_entry_sink", called("end rk_entry_sink", 0)) > 0);
+    AWAIT(called("launch rk_entry_of_sink", called("end rk_entry_of_sink", 0)) > 0);
 }
 
 static void devices_do_not_wait_for_each_other(void **state)
@@ -427,7 +427,7 @@ static void devices_do_not_wait_for_each_other(void **state)
     open_two();
     active_on("a", "sink", 0);
     active_on("b", "echo", 1);
-    assert_int_equal(called("end rk_entry_sink", 0), -1);
+    assert_int_equal(called("end rk_entry_of_sink", 0), -1);
     assert_int_equal(mock->waits, 0);
 }
 

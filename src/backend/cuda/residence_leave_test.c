@@ -23,7 +23,7 @@ static void deactivating_waits_for_the_stream(void **state)
     rk_u64 begin = rk_monotonic_ns();
     OK(rk_deactivate(runtime, kernel));
     assert_true(rk_monotonic_ns() - begin >= RK_MILLISECONDS(30));
-    assert_true(called("end rk_entry_sink", 0) >= 0);
+    assert_true(called("end rk_entry_of_sink", 0) >= 0);
     assert_int_equal(life_of(kernel), RK_LIFE_INACTIVE);
     assert_int_equal(streams_in_use(), 2); /* that of copies, and the clock's */
     assert_int_equal(entries(), 1);
@@ -48,7 +48,7 @@ static void deactivating_times_out_and_the_kernel_goes_on(void **state)
 static int sink_never_ends(const mock_entry *entry)
 {
     const rk_u32 leaves = rk_atomic_u32(&played_orders(entry, 0)->leave);
-    return strcmp(entry->function, "rk_entry_sink") && (leaves || entry->visits);
+    return strcmp(entry->function, "rk_entry_of_sink") && (leaves || entry->visits);
 }
 
 static rk_kernel stuck;
@@ -138,7 +138,7 @@ static void who_waits_for_a_handler_that_is_stuck_holds_up_nobody_else(void **st
 static int sink_is_parked(const mock_entry *entry)
 {
     const rk_u32 leaves = rk_atomic_u32(&played_orders(entry, 0)->leave);
-    if (strcmp(entry->function, "rk_entry_sink")) return leaves != 0;
+    if (strcmp(entry->function, "rk_entry_of_sink")) return leaves != 0;
     played_shard(entry, 0)->turn.parked = 1;
     rk_atomic_set_u32(&played_orders(entry, 0)->phase, RK_PHASE_PARKED);
     return leaves != 0;

@@ -24,7 +24,7 @@ static void a_kernel_is_launched_to_stay_with_its_blocks(void **state)
     o.blocks = 3;
     rk_kernel kernel = launch_with("a", &o);
     OK(rk_activate(runtime, kernel));
-    assert_string_equal(mock->last.function, "rk_entry_sink");
+    assert_string_equal(mock->last.function, "rk_entry_of_sink");
     assert_int_equal(mock->last.blocks, 3);
     assert_int_equal(mock->last.threads, 256);
     assert_int_equal(mock->last.shared_bytes, 8 * 256);

@@ -235,7 +235,7 @@ static rk_status make_kernel(rk_opencl_runtime *cl, rk_opencl_code *code)
     char entry[192];
     size_t most = 0, built_for[3] = { 0 };
     rk_cl_result result = RK_CL_SUCCESS;
-    snprintf(entry, sizeof entry, "rk_entry_%s", code->made.class->name);
+    snprintf(entry, sizeof entry, "rk_entry_of_%s", code->made.class->name);
     code->kernel = cl->api.clCreateKernel(code->program, entry, &result);
     if (!code->kernel) return rk_opencl_failed(cl, result, "finding a kernel's entry");
     result = cl->api.clGetKernelWorkGroupInfo(code->kernel, cl->device.handle, RK_CL_KERNEL_WORK_GROUP_SIZE,
