@@ -167,53 +167,39 @@ routes:
 
 
 class LateReplies(Case):
-    def test_who_asks_behind_another_that_asks_stays_till_that_one_has_ended(self):
-        self.write("asker.rk.c", ASKER + LAST)
-        self.write("second.rk.c", SECOND)
-        self.write("slow.rk.c", SLOW)
-        self.write("slower.rk.c", SLOW.replace("(slow,", "(slower,"))
-        app, rows = self.write("app.yaml", BESIDE), self.write("in.csv", "value\n1\n2\n3\n")
+    def assert_all_comes_through(self, text, sources, values, expected, handled):
+        """The app, with one worker and with three: what comes out, in any order, and what each kernel has handled, with nothing left."""
+        for name, source in sources.items():
+            self.write(f"{name}.rk.c", source)
+        app, rows = self.write("app.yaml", text), self.write("in.csv", "value\n" + "".join(f"{value}\n" for value in values))
         for workers in ("1", "3"):
-            done = self.run_app(app, "--input", rows, "--workers", workers)
-            self.assertEqual(sorted(done.stdout.decode().split()), ['{"value":1000}', '{"value":1}', '{"value":2}', '{"value":3}'])
-            self.assertEqual([(k["name"], k["account"]["delivered"], k["account"]["queued"]) for k in done.summary["kernels"]],
-                             [("asker", 6, 0), ("slow", 3, 0), ("second", 8, 0), ("slower", 4, 0)])
+            with self.subTest(workers=workers):
+                done = self.run_app(app, "--input", rows, "--workers", workers)
+                self.assertEqual(sorted(done.stdout.decode().split()), sorted(f'{{"value":{value}}}' for value in expected))
+                accounts = {kernel["name"]: kernel["account"] for kernel in done.summary["kernels"]}
+                self.assertEqual({name: account["delivered"] for name, account in accounts.items()}, handled)
+                self.assertEqual({account["queued"] for account in accounts.values()}, {0})
+                self.assertTrue(done.summary["balanced"])
 
-    def test_a_cycle_ends_after_the_hook_of_who_sends_into_it_and_is_answered_from_it(self):
-        self.write("asker.rk.c", ASKER + LONG_LAST)
-        self.write("x.rk.c", X)
-        self.write("y.rk.c", Y)
-        app, rows = self.write("app.yaml", CYCLE), self.write("in.csv", "value\n11\n12\n13\n")
-        for workers in ("1", "3"):
-            done = self.run_app(app, "--input", rows, "--workers", workers)
-            self.assertEqual(sorted(done.stdout.decode().split()), ['{"value":1000}'] + 3 * ['{"value":10}'])
-            self.assertEqual([k["account"]["queued"] for k in done.summary["kernels"]], [0, 0, 0])
+    def test_answers_that_come_when_nobody_waits_any_more_are_taken(self):
+        self.assert_all_comes_through(APP, {"asker": ASKER, "slow": SLOW}, (1, 2, 3), (1, 2, 3), {"asker": 6, "slow": 3})
 
     def test_one_behind_the_other_asks_and_each_ends_after_those_before_it(self):
         """Between the two is one that nobody asks, and what the first sends when it ends comes through all."""
-        self.write("asker.rk.c", ASKER + LAST)
-        self.write("middle.rk.c", MIDDLE)
-        self.write("second.rk.c", ASKER.replace("(asker,", "(second,"))
-        self.write("slow.rk.c", SLOW)
-        self.write("slower.rk.c", SLOW.replace("(slow,", "(slower,"))
-        app, rows = self.write("app.yaml", CHAIN), self.write("in.csv", "value\n1\n2\n3\n")
-        for workers in ("1", "3"):
-            done = self.run_app(app, "--input", rows, "--workers", workers)
-            self.assertEqual(sorted(done.stdout.decode().split()), ['{"value":1000}', '{"value":1}', '{"value":2}', '{"value":3}'])
-            self.assertEqual([(k["name"], k["account"]["delivered"], k["account"]["queued"]) for k in done.summary["kernels"]],
-                             [("asker", 6, 0), ("slow", 3, 0), ("middle", 4, 0), ("second", 8, 0), ("slower", 4, 0)])
-            self.assertTrue(done.summary["balanced"])
+        sources = {"asker": ASKER + LAST, "slow": SLOW, "middle": MIDDLE, "second": ASKER.replace("(asker,", "(second,"),
+                   "slower": SLOW.replace("(slow,", "(slower,")}
+        self.assert_all_comes_through(CHAIN, sources, (1, 2, 3), (1, 2, 3, 1000),
+                                      {"asker": 6, "slow": 3, "middle": 4, "second": 8, "slower": 4})
 
-    def test_answers_that_come_when_nobody_waits_any_more_are_taken(self):
-        self.write("asker.rk.c", ASKER)
-        self.write("slow.rk.c", SLOW)
-        app, rows = self.write("app.yaml", APP), self.write("in.csv", "value\n1\n2\n3\n")
-        for workers in ("1", "3"):
-            done = self.run_app(app, "--input", rows, "--workers", workers)
-            self.assertEqual(sorted(done.stdout.decode().splitlines()), ['{"value":1}', '{"value":2}', '{"value":3}'])
-            self.assertEqual([(k["name"], k["account"]["delivered"], k["account"]["queued"]) for k in done.summary["kernels"]],
-                             [("asker", 6, 0), ("slow", 3, 0)])
-            self.assertTrue(done.summary["balanced"])
+    def test_who_asks_behind_another_that_asks_stays_till_that_one_has_ended(self):
+        sources = {"asker": ASKER + LAST, "slow": SLOW, "second": SECOND, "slower": SLOW.replace("(slow,", "(slower,")}
+        self.assert_all_comes_through(BESIDE, sources, (1, 2, 3), (1, 2, 3, 1000),
+                                      {"asker": 6, "slow": 3, "second": 8, "slower": 4})
+
+    def test_a_cycle_ends_after_the_hook_of_who_sends_into_it_and_is_answered_from_it(self):
+        # three go round x and y from 1 to 0, one from 3; x is asked three times, too
+        self.assert_all_comes_through(CYCLE, {"asker": ASKER + LONG_LAST, "x": X, "y": Y}, (11, 11, 11), (10, 10, 10, 1000),
+                                      {"asker": 6, "x": 3 + 3 * 2 + 4, "y": 3 * 2 + 4})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,16 @@ static void reopen(contract *c)
     c->ends_quarantined = 1;
 }
 
+/* A kernel that sends to the neighbour, and will be stuck: the gate is closed. */
+static rk_kernel launch_before(contract *c, const char *kernel_name, rk_kernel neighbour)
+{
+    rk_kernel stuck = launch(c, "stuck", kernel_name, 0);
+    assert_ok(rk_connect(c->runtime, stuck, 0, neighbour, 0));
+    assert_ok(rk_activate(c->runtime, stuck));
+    CLOSE_GATE();
+    return stuck;
+}
+
 static void give_up(contract *c, rk_kernel stuck)
 {
     assert_status(rk_terminate(c->runtime, stuck, RK_MILLISECONDS(50)), RK_QUARANTINED);
@@ -48,10 +58,7 @@ static void what_a_hook_or_a_handler_sends_after_its_kernel_was_given_up_goes_no
 
         /* given a kernel in a hook, or in a handler that sends at once, which is given up */
         rk_kernel neighbour = launch_active(c, "neighbour", "echo", 0),
-                  stuck = launch(c, "stuck", kernels[i], 0);
-        assert_ok(rk_connect(c->runtime, stuck, 0, neighbour, 0));
-        assert_ok(rk_activate(c->runtime, stuck));
-        CLOSE_GATE();
+                  stuck = launch_before(c, kernels[i], neighbour);
         assert_ok(send_probe(c, stuck, 1));
         wait_until(c, IN_HANDLERS == 1);
         give_up(c, stuck);
@@ -82,10 +89,7 @@ static void a_kernel_that_was_given_up_while_it_is_drained_is_not_drained(contra
 
     /* given somebody who drains a kernel, which is stuck in its hook */
     rk_kernel neighbour = launch_active(c, "neighbour", "echo", 0),
-              stuck = launch(c, "stuck", "held_drain", 0);
-    assert_ok(rk_connect(c->runtime, stuck, 0, neighbour, 0));
-    assert_ok(rk_activate(c->runtime, stuck));
-    CLOSE_GATE();
+              stuck = launch_before(c, "held_drain", neighbour);
     draining d = { c, stuck, RK_OK, 0 };
     start_thread(c, drain_it, &d);
     wait_until(c, IN_HANDLERS == 1);
@@ -107,10 +111,7 @@ static void a_mistake_that_is_found_after_a_kernel_was_given_up_changes_nothing(
 
     /* given a kernel whose threads will not all meet, given up before they could */
     rk_kernel neighbour = launch_active(c, "neighbour", "echo", 0),
-              stuck = launch(c, "stuck", "held_apart", 0);
-    assert_ok(rk_connect(c->runtime, stuck, 0, neighbour, 0));
-    assert_ok(rk_activate(c->runtime, stuck));
-    CLOSE_GATE();
+              stuck = launch_before(c, "held_apart", neighbour);
     assert_ok(send_probe(c, stuck, 1));
     wait_until(c, IN_HANDLERS == 1);
     give_up(c, stuck);
@@ -128,7 +129,8 @@ static void a_mistake_that_is_found_after_a_kernel_was_given_up_changes_nothing(
 typedef struct waiting {
     contract *c;
     rk_kernel kernel;
-    rk_u32 began; /* atomic */
+    rk_status told; /* what who waits is to be told */
+    rk_u32 began;   /* atomic */
 } waiting;
 
 static void *receive_it(void *argument)
@@ -136,7 +138,7 @@ static void *receive_it(void *argument)
     waiting *w = argument;
     probe p;
     set_control(&w->began, 1);
-    expect(w->c, rk_receive(w->c->runtime, w->kernel, &p, sizeof p, 0, RK_SECONDS(600)) == RK_STALE);
+    expect(w->c, rk_receive(w->c->runtime, w->kernel, &p, sizeof p, 0, RK_SECONDS(600)) == w->told);
     return 0;
 }
 
@@ -147,52 +149,40 @@ static void *receive_its_letters(void *argument)
     probe p;
     set_control(&w->began, 1);
     expect(w->c,
-           rk_receive_dead(w->c->runtime, w->kernel, &p, sizeof p, &letter, RK_SECONDS(600)) == RK_STALE);
+           rk_receive_dead(w->c->runtime, w->kernel, &p, sizeof p, &letter, RK_SECONDS(600)) == w->told);
     return 0;
+}
+
+/* Somebody waits, or is about to: right whether he sleeps or not. */
+static void let_wait(waiting *w, void *(*how)(void *))
+{
+    start_thread(w->c, how, w);
+    wait_until(w->c, control(&w->began));
+    let_pass(w->c, RK_MILLISECONDS(5));
 }
 
 static void who_waits_while_nobody_may_enter_learns_that_the_kernel_has_ended(contract *c)
 {
-    rk_kernel k = launch_echo(c, 0);
-    waiting w = { c, k, 0 };
-    rk_gate_close(c->runtime->kernels[k.number]); /* as while it is launched again */
-    start_thread(c, receive_it, &w);
-    wait_until(c, control(&w.began));
-    let_pass(c, RK_MILLISECONDS(5)); /* so that it sleeps; right whether it does or not */
-    assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+    waiting w = { c, launch_echo(c, 0), RK_STALE, 0 };
+    rk_gate_close(c->runtime->kernels[w.kernel.number]); /* as while it is launched again */
+    let_wait(&w, receive_it);
+    assert_ok(rk_terminate(c->runtime, w.kernel, RK_SECONDS(10)));
     join_threads(c);
 }
 
 static void who_waits_for_dead_letters_learns_that_the_kernel_has_ended(contract *c)
 {
-    rk_kernel k = launch_echo(c, 0);
-    waiting w = { c, k, 0 };
-    start_thread(c, receive_its_letters, &w);
-    wait_until(c, control(&w.began));
-    let_pass(c, RK_MILLISECONDS(5));
-    assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(10)));
+    waiting w = { c, launch_echo(c, 0), RK_STALE, 0 };
+    let_wait(&w, receive_its_letters);
+    assert_ok(rk_terminate(c->runtime, w.kernel, RK_SECONDS(10)));
     join_threads(c);
-}
-
-static void *receive_its_last_letters(void *argument)
-{
-    waiting *w = argument;
-    rk_dead_letter letter;
-    probe p;
-    set_control(&w->began, 1);
-    expect(w->c,
-           rk_receive_dead(w->c->runtime, w->kernel, &p, sizeof p, &letter, RK_SECONDS(600)) == RK_CLOSED);
-    return 0;
 }
 
 static void who_waits_for_dead_letters_learns_that_the_kernel_is_drained(contract *c)
 {
-    rk_kernel k = launch_echo(c, 0);
-    waiting w = { c, k, 0 };
-    start_thread(c, receive_its_last_letters, &w);
-    wait_until(c, control(&w.began));
-    let_pass(c, RK_MILLISECONDS(5));
-    assert_ok(rk_drain(c->runtime, &k, 1, CONTRACT_PATIENCE));
+    waiting w = { c, launch_echo(c, 0), RK_CLOSED, 0 };
+    let_wait(&w, receive_its_letters);
+    assert_ok(rk_drain(c->runtime, &w.kernel, 1, CONTRACT_PATIENCE));
     join_threads(c);
 }
 

@@ -172,17 +172,23 @@ static void one_that_waits_for_room_is_not_launched_again_and_again_till_it_has_
     rk_atomic_set_u32(&seat->orders->phase, RK_PHASE_IDLE);
 }
 
+/* As one who waits for it to leave. */
+static void set_going(rk_opencl_runtime *cl, rk_opencl_served *served, rk_u32 going)
+{
+    pthread_mutex_lock(&cl->device_lock);
+    served->going = going;
+    pthread_mutex_unlock(&cl->device_lock);
+}
+
 static void one_that_is_given_up_is_kept_for_who_waits_until_it_has_left(void **state)
 {
     (void)state;
     /* given one who waits for a kernel to leave, when it has just left, */
     rk_kernel kernel = stays_with("4");
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
-    pthread_mutex_lock(&cl->device_lock);
     rk_opencl_served *served = cl->served[kernel.number];
-    served->going = 1;
+    set_going(cl, served, 1);
     rk_atomic_set_u32(&orders_of(kernel)->leave, RK_LEAVE_NOW);
-    pthread_mutex_unlock(&cl->device_lock);
     AWAIT(rk_opencl_stage(cl, served->stay) == RK_CL_COMPLETE);
 
     /* when somebody gives it up, then what was served, and the launch, are there still, */
@@ -190,9 +196,7 @@ static void one_that_is_given_up_is_kept_for_who_waits_until_it_has_left(void **
     assert_null(cl->served[kernel.number]);
     assert_ptr_equal(cl->stuck, served);
     assert_non_null(served->stay);
-    pthread_mutex_lock(&cl->device_lock);
-    served->going = 0;
-    pthread_mutex_unlock(&cl->device_lock);
+    set_going(cl, served, 0);
 
     /* and go with the runtime */
     const rk_u32 before = __atomic_load_n(&mock->queues, __ATOMIC_SEQ_CST);
@@ -207,10 +211,8 @@ static void one_that_another_has_told_to_leave_is_left_to_him_till_he_has_done(v
     /* given one who waits for a kernel to leave, and goes on to use it, */
     rk_kernel kernel = stays_with("4");
     rk_opencl_runtime *cl = rk_opencl_of(runtime);
-    pthread_mutex_lock(&cl->device_lock);
     rk_opencl_served *served = cl->served[kernel.number];
-    served->going = 1;
-    pthread_mutex_unlock(&cl->device_lock);
+    set_going(cl, served, 1);
 
     /* when it is deactivated meanwhile, then it is served on, and was not told to leave a second time, */
     assert_int_equal(
@@ -221,9 +223,7 @@ static void one_that_another_has_told_to_leave_is_left_to_him_till_he_has_done(v
     assert_int_equal(served->going, 1);
 
     /* and leaves once he has done */
-    pthread_mutex_lock(&cl->device_lock);
-    served->going = 0;
-    pthread_mutex_unlock(&cl->device_lock);
+    set_going(cl, served, 0);
     OK(rk_deactivate(runtime, kernel));
     assert_null(cl->served[kernel.number]);
 }
