@@ -237,18 +237,17 @@ static int find_order(const rk_runtime *runtime, draining *d)
     return made;
 }
 
-/* Each kernel once, however often it was given. Which handle is wrong is told when they are looked up. */
+/* Each kernel once, however often it was given. Of two lives of one number the former is refused when they are looked up. */
 static size_t without_repeats(const rk_kernel *given, size_t count, rk_kernel *kept)
 {
-    rk_u8 seen[RK_KERNELS_MAX + 1] = { 0 };
+    rk_u32 seen[RK_KERNELS_MAX + 1] = { 0 }; /* generations */
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        const rk_u32 number = given[i].number;
-        int known = 0;
-        for (size_t j = 0; number <= RK_KERNELS_MAX && seen[number] && j < n && !known; j++)
-            known = kept[j].number == number && kept[j].generation == given[i].generation;
-        if (number <= RK_KERNELS_MAX) seen[number] = 1;
-        if (!known) kept[n++] = given[i];
+        const rk_kernel one = given[i];
+        const int can_be = one.number <= RK_KERNELS_MAX && one.generation;
+        if (can_be && seen[one.number] == one.generation) continue;
+        if (can_be) seen[one.number] = one.generation;
+        kept[n++] = one;
     }
     return n;
 }
