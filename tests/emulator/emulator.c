@@ -222,6 +222,40 @@ static int pass(block *b)
     return any;
 }
 
+/* Stacks that a block has given back, for the next: mapping them is most of a short launch. */
+#define KEPT 4096u
+static struct {
+    pthread_mutex_t lock;
+    unsigned count;
+    rk_fiber fibers[KEPT];
+} kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void take_fibers(block *b)
+{
+    unsigned have = 0;
+    pthread_mutex_lock(&kept.lock);
+    for (; have < b->count && kept.count; have++) b->lanes[have].fiber = kept.fibers[--kept.count];
+    pthread_mutex_unlock(&kept.lock);
+    for (unsigned i = 0; i < b->count; i++) {
+        lane *l = &b->lanes[i];
+        if (i >= have && rk_fiber_create(&l->fiber, i) != RK_OK) abort();
+        l->fiber.number = i;
+        rk_fiber_arm(&l->fiber, run_lane, l);
+    }
+}
+
+static void give_fibers_back(block *b)
+{
+    unsigned given = 0;
+    pthread_mutex_lock(&kept.lock);
+    for (; given < b->count && kept.count < KEPT; given++) {
+        rk_fiber_discard(&b->lanes[given].fiber);
+        kept.fibers[kept.count++] = b->lanes[given].fiber;
+    }
+    pthread_mutex_unlock(&kept.lock);
+    for (; given < b->count; given++) rk_fiber_destroy(&b->lanes[given].fiber);
+}
+
 static void *run_block(void *argument)
 {
     block *b = argument;
@@ -238,14 +272,13 @@ static void *run_block(void *argument)
                               .block_size = { b->count, 1, 1 },
                               .grid_size = { g->of.blocks, 1, 1 },
                               .shared_bytes = g->of.shared_bytes };
-        if (rk_fiber_create(&l->fiber, i) != RK_OK) abort();
-        rk_fiber_arm(&l->fiber, run_lane, l);
     }
+    take_fibers(b);
     while (b->ended < b->count) {
         if (!pass(b)) tell_and_abort(b);
         sched_yield();
     }
-    for (unsigned i = 0; i < b->count; i++) rk_fiber_destroy(&b->lanes[i].fiber);
+    give_fibers_back(b);
     free(b->lanes);
     free(b);
     __atomic_sub_fetch(&g->left, 1, __ATOMIC_ACQ_REL);
