@@ -22,14 +22,17 @@ typedef struct walk {
 /* A line that ends in a backslash goes on in the next. */
 static void join_lines(char *text)
 {
-    char *to = strchr(text, '\\');
-    if (!to) return;
-    for (const char *from = to; *from;) {
-        size_t skip = from[0] != '\\' ? 0 : from[1] == '\n' ? 2 : from[1] == '\r' && from[2] == '\n' ? 3 : 0;
-        from += skip;
+    char *from = strchr(text, '\\'), *to = from;
+    while (from) {
+        const size_t skip = from[1] == '\n' ? 2 : from[1] == '\r' && from[2] == '\n' ? 3 : 0;
         if (!skip) *to++ = *from++;
+        from += skip;
+        char *next = strchr(from, '\\');
+        const size_t length = next ? (size_t)(next - from) : strlen(from) + 1; /* with the end */
+        memmove(to, from, length);
+        to += length;
+        from = next;
     }
-    *to = 0;
 }
 
 static const char *skip_blanks(const char *at)
@@ -54,8 +57,7 @@ static int starts(const char *at, const char *with)
 /* What stands after the next "# include", wherever in a line that is, or NULL; *sign is where it begins. */
 static const char *next_include(const char *at, const char **sign)
 {
-    for (; *at; at++) {
-        if (*at != '#' && *at != '%' && *at != '?') continue;
+    for (; (at = strpbrk(at, "#%?")); at++) {
         const size_t length = *at == '#' ? 1 : starts(at, "%:") ? 2 : starts(at, "\?\?=") ? 3 : 0;
         const char *word = skip_blanks(at + length);
         *sign = at;
