@@ -225,6 +225,26 @@ static void a_ballot_and_a_vote_say_who_agrees(contract *c)
     assert_true(none > 0 && some > 0);
 }
 
+/* What thread t of fence_scopes has put down in this round, behind a fence of the round's scope. */
+static rk_i64 fenced(rk_u32 round, rk_u32 t)
+{
+    static const rk_u32 apart[] = { 1, 32 };
+    if (round == 0) return series_of(9, t);
+    return fenced(round - 1, round < 3 ? t ^ apart[round - 1] : 63 - t) + series_of(9, t);
+}
+
+static void fences_of_every_scope_order_what_threads_hand_on(contract *c)
+{
+    size_t sums;
+    series_sum *all = reduce_values(c, "fence_scopes", 64, 64, 0, &sums);
+    assert_int_equal(sums, 64);
+    for (rk_u32 t = 0; t < 64; t++) {
+        assert_int_equal(all[t].group, t);
+        assert_int_equal(all[t].sum, fenced(3, (t + 1) % 64));
+    }
+    free(all);
+}
+
 /* ------------------------------------------------------------------ two mistakes */
 
 static void a_divergent_barrier_names_its_line_and_stops_that_kernel_alone(contract *c)
@@ -286,6 +306,7 @@ static const contract_case cases[] = {
     { CASE(a_block_of_fibers_reduces_exactly_for_every_size), NEEDS_FIBERS },
     { CASE(a_warp_of_fibers_reduces_exactly_for_every_block_size), NEEDS_FIBERS },
     { CASE(a_ballot_and_a_vote_say_who_agrees), NEEDS_FIBERS },
+    { CASE(fences_of_every_scope_order_what_threads_hand_on), NEEDS_FIBERS },
     { CASE(a_divergent_barrier_names_its_line_and_stops_that_kernel_alone), NEEDS_FIBERS | NEEDS_CPU },
     { CASE(a_barrier_of_too_narrow_a_scope_is_found_when_asked_for), NEEDS_FIBERS | NEEDS_CPU },
 };

@@ -142,6 +142,34 @@ RK_SPMD_KERNEL(vote_warps, series_value, series_sum, .threads = 64, .barrier = R
     }
 }
 
+/* Fences of every order and scope, by hand: what a thread wrote before one, its partner reads behind its own. */
+RK_SPMD_KERNEL(fence_scopes, series_value, series_sum, .threads = 64, .shared = 2048,
+               .barrier = RK_SCOPE_BLOCK, .memory = RK_RELAXED_MEMORY, .not_causal = 1)
+{
+    RK_SHARED(rk_i64, put, 256);
+    rk_u32 t = rk_thread();
+    series_value v = { 0 };
+    rk_u32 taken = rk_try_receive(RK_ARG, &v);
+    put[t] = v.value;
+    rk_memory_fence(RK_RELEASE, RK_SCOPE_WARP);
+    rk_barrier(RK_SCOPE_WARP);
+    rk_memory_fence(RK_ACQUIRE, RK_SCOPE_WARP);
+    put[64u + t] = put[t ^ 1u] + v.value;
+    rk_memory_fence(RK_RELEASE, RK_SCOPE_BLOCK);
+    rk_barrier(RK_SCOPE_BLOCK);
+    rk_memory_fence(RK_ACQUIRE, RK_SCOPE_BLOCK);
+    put[128u + t] = put[64u + (t + 32u) % 64u] + v.value;
+    rk_memory_fence(RK_ACQ_REL, RK_SCOPE_DEVICE);
+    rk_barrier(RK_SCOPE_BLOCK);
+    rk_memory_fence(RK_ACQ_REL, RK_SCOPE_DEVICE);
+    put[192u + t] = put[128u + 63u - t] + v.value;
+    rk_memory_fence(RK_SEQ_CST, RK_SCOPE_SYSTEM);
+    rk_barrier(RK_SCOPE_BLOCK);
+    rk_memory_fence(RK_SEQ_CST, RK_SCOPE_SYSTEM);
+    series_sum sum = { put[192u + (t + 1u) % 64u], v.value, t, taken };
+    if (taken) rk_send(RK_ARG, &sum);
+}
+
 /* A mistake: a barrier that only half of the threads reach. */
 RK_SPMD_KERNEL(diverge, series_value, series_sum, .threads = 64, .barrier = RK_SCOPE_BLOCK)
 {
