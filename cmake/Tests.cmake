@@ -57,10 +57,9 @@ function(rk_test_code name)
         ${PROJECT_SOURCE_DIR}/tests)
     target_compile_definitions(${name} PRIVATE RK_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
         RK_BINARY_DIR="${PROJECT_BINARY_DIR}" RK_BUILD_VERSION="${PROJECT_VERSION}")
-    # Those of the contract call the library, which is what is tested: their own code is soon compiled.
-    get_target_property(sources ${name} SOURCES)
-    if(sources MATCHES "/tests/contract/" AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-        target_compile_options(${name} PRIVATE -O1)
+    # What is tested is the library, and kernels: the tests' own code is soon compiled, but where its loops are long.
+    if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND NOT name IN_LIST RK_LOOPING_TESTS)
+        target_compile_options(${name} PRIVATE -O1 -g1)
     endif()
 endfunction()
 
@@ -157,6 +156,9 @@ if(kernels)
     add_library(test_kernels OBJECT)
     target_include_directories(test_kernels PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     ringkernel_add_kernels(test_kernels ${kernels})
+    if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+        target_compile_options(test_kernels PRIVATE -O2 -g1)
+    endif()
 endif()
 
 add_custom_target(gpu_check) # what scripts/gpu-check runs
@@ -258,7 +260,8 @@ if(NOT RK_SANITIZE) # they would report what PoCL and LLVM do
     set(opencl_large_messages_variants "opencl-persistent")
     set(opencl_drain_variants "opencl-shared")
     set(opencl_straight_variants "opencl-shared")
-    foreach(suite queues lifecycle relaunch large_messages drain straight)
+    set(opencl_guide_variants "opencl-shared")
+    foreach(suite queues lifecycle relaunch large_messages drain straight guide)
         set(name opencl_${suite})
         rk_add_test(${name} ${PROJECT_SOURCE_DIR}/tests/contract/${suite}_test.c ${suite}_test)
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT RK_CONTRACT_VARIANTS=${${name}_variants} RK_CONTRACT_LIMIT=500

@@ -15,6 +15,8 @@ class Job(Case):
     @classmethod
     def setUpClass(cls):
         cls.data = subprocess.run(["zstd", "-dcq", PACKED], stdout=subprocess.PIPE, check=True).stdout
+        # A sanitizer sees all 200,000 rows once, as they are shipped, and some of them by every other way.
+        cls.rows = cls.data[:cls.data.index(b"\n20000,") + 1] if rk_command.SANITIZERS else cls.data
 
     def same_lines(self, printed, computed):
         lines, wanted = printed.split(b"\n"), "".join(computed).encode().split(b"\n")
@@ -46,30 +48,27 @@ class Job(Case):
         self.assertEqual(rk_command.without_stalls(done.errors), "")
 
     def test_plain_file(self):
-        self.check(self.data, "--input", self.write("flights.csv", self.data))
+        self.check(self.rows, "--input", self.write("flights.csv", self.rows))
 
     def test_standard_input(self):
-        self.check(self.data, "--input", "-", stdin=self.data)
+        self.check(self.rows, "--input", "-", stdin=self.rows)
 
     def test_standard_input_compressed(self):
-        self.check(self.data, "--input", "-", stdin=PACKED.read_bytes())
+        packed = subprocess.run(["zstd", "-cq", self.write("flights.csv", self.rows)], stdout=subprocess.PIPE, check=True).stdout
+        self.check(self.rows, "--input", "-", stdin=packed)
 
     def test_a_window_of_0_is_refused(self):
         done = self.run_rk("run", JOB / "app.yaml", "--set", "aggregate.window=0", code=rk_command.KERNEL)
         self.assertIn("--set: kernel 'aggregate': RK_INVALID_OPTIONS\n    parameter 'window' of kernel 'aggregate': '0' is not one of its values: 1 to 4294967295\n", done.errors)
 
     def test_windows_of_1(self):
-        self.check(self.data[:self.data.index(b"\n20000,") + 1], "--set", "aggregate.window=1", "--input", "-", window=1,
-                   stdin=self.data[:self.data.index(b"\n20000,") + 1])
-
-    def test_windows_of_1_for_all_rows(self):
-        self.check(self.data, "--set", "aggregate.window=1", window=1)
+        self.check(self.rows, "--set", "aggregate.window=1", "--input", "-", window=1, stdin=self.rows)
 
     def test_windows_of_7(self):
-        self.check(self.data, "--set", "aggregate.window=7", window=7)
+        self.check(self.rows, "--set", "aggregate.window=7", "--input", "-", window=7, stdin=self.rows)
 
     def test_a_window_larger_than_the_input(self):
-        self.check(self.data, "--set", "aggregate.window=300000", window=300000)
+        self.check(self.rows, "--set", "aggregate.window=300000", "--input", "-", window=300000, stdin=self.rows)
 
     def test_three_workers_and_small_queues(self):
         rows = b"\n".join(self.data.split(b"\n")[:10001]) + b"\n"
@@ -87,8 +86,8 @@ class Job(Case):
 
     def test_rows_damaged_at_random(self):
         chance = random.Random(20261124)
-        lines = self.data.split(b"\n")
-        for _ in range(20000):
+        lines = self.rows.split(b"\n")
+        for _ in range(len(lines) // 10):
             at = chance.randrange(1, len(lines) - 1)
             row = bytearray(lines[at])
             how = chance.randrange(6)
@@ -113,7 +112,7 @@ class Job(Case):
         self.assertEqual(set(done.summary["dead_letters"]["by_reason"]), {"parse", "distance", "delay", "hour"})
 
     def test_every_row_dead(self):
-        data = b"seq,hour,distance_mi,delay_min\n" + b"".join(b"%d,1.5,0,3\n" % i for i in range(100000))
+        data = b"seq,hour,distance_mi,delay_min\n" + b"".join(b"%d,1.5,0,3\n" % i for i in range(self.rows.count(b"\n") // 2))
         self.check(data, "--input", "-", stdin=data)
 
     def test_crlf_and_a_missing_last_newline(self):

@@ -206,8 +206,8 @@ static int driver_has_failed(void)
 #define PLACES_MOST 250
 #if defined( \
     __SANITIZE_THREAD__) /* which looks for races, that are the same in most places, and takes five times as long */
-#define PLACES_EACH 4
-#define PLACES_APART 29
+#define PLACES_EACH 1
+#define PLACES_APART 83
 #else
 #define PLACES_EACH 14
 #define PLACES_APART 11 /* of those behind, and in slices, where all but the keeper is the same */
