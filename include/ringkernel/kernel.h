@@ -178,6 +178,23 @@ __attribute__((constructor)) static void rk_link_this_module_(void) { rk_link_mo
     RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED,    \
                                            const rk_refusal *refusal_ RK_UNUSED)
 
+/* How a kernel with RK_PER_SHARD may be relaunched with another number of shards. The host calls it (device/shard.h,
+ * rk_merge), nothing is served meanwhile: `self` is the state of a new shard, zeros at first, and `other` that of an old
+ * one, of which messages would come to the new one now. It takes from the old state what belongs to the new shard; what
+ * belongs to none in particular, a sum, where `shards->home` says so. It has no context: it can't send, log or ask the time. */
+#define RK_ON_MERGE(kernel_name_, state_, self_, other_, shards_)                                   \
+    RK_FN void rk_merge_##kernel_name_(RK_GLOBAL state_ *self_, RK_GLOBAL const state_ *other_,     \
+                                       const rk_merge *shards_ RK_UNUSED);                          \
+    static void rk_call_merge_##kernel_name_(void *self, const void *other, const rk_merge *shards) \
+    {                                                                                               \
+        rk_merge_##kernel_name_((state_ *)self, (const state_ *)other, shards);                     \
+    }                                                                                               \
+    RK_DECLARE_(merge_##kernel_name_, .kind = RK_DECLARES_MERGE, .kernel_name = #kernel_name_,      \
+                .state_size = sizeof(state_), .file = __FILE__, .line = __LINE__,                   \
+                .merge = rk_call_merge_##kernel_name_);                                             \
+    RK_FN void rk_merge_##kernel_name_(RK_GLOBAL state_ *self_, RK_GLOBAL const state_ *other_,     \
+                                       const rk_merge *shards_ RK_UNUSED)
+
 /* A parameter of the module's kernels, set at launch: read it with RK_PARAM_OF(name). RK_PARAM_IN is one whose value is
  * from `least` to `most`: a launch with another is refused. */
 #define RK_PARAM(type_, name_, default_) RK_PARAM_(type_, name_, default_, 0, 0)
@@ -243,6 +260,11 @@ typedef struct rk_refusal {
     typedef state_ rk_refused_state_of_##kernel_name_;                                          \
     RK_FN rk_u32 rk_refused_##kernel_name_(RK_CTX RK_UNUSED, RK_GLOBAL state_ *self_ RK_UNUSED, \
                                            const rk_refusal *refusal_ RK_UNUSED)
+
+/* The host's, and compiled here only so that every compiler reads it. */
+#define RK_ON_MERGE(kernel_name_, state_, self_, other_, shards_)                                         \
+    RK_FN RK_UNUSED void rk_merge_##kernel_name_(RK_GLOBAL state_ *self_, RK_GLOBAL const state_ *other_, \
+                                                 const rk_merge *shards_ RK_UNUSED)
 
 #define RK_PARAM(type_, name_, default_)  \
     RK_NUMBERED_(rk_param_number_##name_) \

@@ -11,7 +11,7 @@
 #include "device/handler.h"
 
 #define RK_MODULE_MAGIC 0x31444f4d4b52ul /* "RKMOD1" */
-#define RK_MODULE_ABI 3u
+#define RK_MODULE_ABI 4u
 
 #define RK_DECLARES_MESSAGE 1u
 #define RK_DECLARES_HANDLER 2u
@@ -23,6 +23,7 @@
 #define RK_DECLARES_REASON 8u
 #define RK_DECLARES_ROUTE 9u
 #define RK_DECLARES_TIMER 10u
+#define RK_DECLARES_MERGE 11u
 
 /* What became of a staged send, for the sender's RK_ON_REFUSED hook. */
 typedef struct rk_refusal {
@@ -55,6 +56,7 @@ typedef struct rk_declaration {
     /* Batch handlers, SPMD bodies, drain and timer hooks: one call on the context as it stands. */
     void (*call)(rk_context *context);
     rk_u32 (*refused)(rk_context *context, const rk_refusal *refusal);
+    void (*merge)(void *self, const void *other, const rk_merge *shards);
     struct rk_declaration *next;
 } rk_declaration;
 

@@ -155,7 +155,7 @@ RK_API rk_status rk_drain(rk_runtime *runtime, const rk_kernel *kernels, size_t 
  * inbox and state are carried over, and so are the values of parameters that aren't given.
  *   RK_LIMIT        more is queued than the new capacity holds; the text has both numbers; nothing changed:
  *                   take more, or drain it
- *   RK_UNSUPPORTED  another number of shards with per-shard state, which nothing merges or divides; or another
+ *   RK_UNSUPPORTED  another number of shards with per-shard state, and the kernel has no RK_ON_MERGE; or another
  *                   kernel than the handle's
  *   RK_TIMED_OUT    no batch boundary in time, as a handler is running or waits for room: nothing changed;
  *                   receive from it, give more time

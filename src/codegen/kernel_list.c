@@ -71,6 +71,7 @@ static rk_status add_hook(const rk_scan *scan, const rk_source_declaration *d, r
                       "%s is of a kernel '%.*s', which has no handler in this file", d->macro, SHOWN(name));
     const rk_source_declaration **hook = d->kind == RK_DECLARES_DRAIN   ? &kernel->drain
                                          : d->kind == RK_DECLARES_TIMER ? &kernel->timer
+                                         : d->kind == RK_DECLARES_MERGE ? &kernel->merge
                                                                         : &kernel->refused;
     if (*hook != NULL)
         return REFUSE(error, RK_PARSE_FAILED, d, "a second %s of kernel '%.*s'", d->macro, SHOWN(name));

@@ -10,6 +10,7 @@ typedef struct rk_source_kernel {
     const rk_source_declaration *drain;   /* NULL: none */
     const rk_source_declaration *timer;   /* NULL: none */
     const rk_source_declaration *refused; /* NULL: none */
+    const rk_source_declaration *merge;   /* NULL: none; the host's alone */
     rk_slice width;                       /* RK_THREAD, RK_WARP or RK_BLOCK, as written or by default */
 } rk_source_kernel;
 

@@ -27,6 +27,8 @@ static const macro macros[] = {
     { "RK_ON_DRAIN", RK_DECLARES_DRAIN, 3, 3, true, "kernel, state, its name" },
     { "RK_ON_TIMER", RK_DECLARES_TIMER, 3, 3, true, "kernel, state, its name" },
     { "RK_ON_REFUSED", RK_DECLARES_REFUSED, 4, 4, true, "kernel, state, its name, name of the refusal" },
+    { "RK_ON_MERGE", RK_DECLARES_MERGE, 5, 5, true,
+      "kernel, state, its name, name of the other state, name of the shards" },
     { "RK_PARAM", RK_DECLARES_PARAMETER, 3, 2, false, "type, name, default" },
     { "RK_PARAM_IN", RK_DECLARES_PARAMETER, 5, 2, false, "type, name, default, least, most" },
     { "RK_REASON", RK_DECLARES_REASON, 1, 1, false, "name" },
@@ -209,5 +211,5 @@ bool rk_declares_handler(const rk_source_declaration *declaration)
 bool rk_declares_hook(const rk_source_declaration *declaration)
 {
     return declaration->kind == RK_DECLARES_DRAIN || declaration->kind == RK_DECLARES_TIMER ||
-           declaration->kind == RK_DECLARES_REFUSED;
+           declaration->kind == RK_DECLARES_REFUSED || declaration->kind == RK_DECLARES_MERGE;
 }

@@ -31,10 +31,10 @@ static void assert_slice(rk_slice slice, const char *text)
 static void lists_every_kind_of_declaration_in_order(void **state)
 {
     (void)state;
-    static const rk_u32 kinds[] = { RK_DECLARES_MESSAGE,       RK_DECLARES_MESSAGE,  RK_DECLARES_PARAMETER,
-                                    RK_DECLARES_REASON,        RK_DECLARES_ROUTE,    RK_DECLARES_HANDLER,
-                                    RK_DECLARES_BATCH_HANDLER, RK_DECLARES_SPMD,     RK_DECLARES_DRAIN,
-                                    RK_DECLARES_REFUSED,       RK_DECLARES_PARAMETER };
+    static const rk_u32 kinds[] = { RK_DECLARES_MESSAGE,       RK_DECLARES_MESSAGE,   RK_DECLARES_PARAMETER,
+                                    RK_DECLARES_REASON,        RK_DECLARES_ROUTE,     RK_DECLARES_HANDLER,
+                                    RK_DECLARES_BATCH_HANDLER, RK_DECLARES_SPMD,      RK_DECLARES_DRAIN,
+                                    RK_DECLARES_REFUSED,       RK_DECLARES_PARAMETER, RK_DECLARES_MERGE };
 
     assert_int_equal(scan_text("RK_MESSAGE(number, 1, (rk_i64, value), (rk_u8, rest, 8))\n"
                                "RK_BLOB(frame, 2, 65536)\n"
@@ -45,7 +45,8 @@ static void lists_every_kind_of_declaration_in_order(void **state)
                                "RK_SPMD_KERNEL(warp_sum, number, number) {}\n"
                                "RK_ON_DRAIN(count, counter, self) {}\n"
                                "RK_ON_REFUSED(count, counter, self, refusal) { return 0; }\n"
-                               "RK_PARAM_IN(rk_u32, size, 8, 1, 16)\n"),
+                               "RK_PARAM_IN(rk_u32, size, 8, 1, 16)\n"
+                               "RK_ON_MERGE(count, counter, self, other, shards) {}\n"),
                      RK_OK);
 
     assert_int_equal(scan.count, sizeof(kinds) / sizeof(kinds[0]));

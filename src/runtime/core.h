@@ -38,7 +38,7 @@ typedef struct rk_class {
     const rk_attributes *attributes; /* &stated */
     const rk_declaration *handlers[RK_HANDLES_MAX];
     rk_u32 handler_count;
-    const rk_declaration *drain, *timer, *refused;
+    const rk_declaration *drain, *timer, *refused, *merge;
     rk_u32 state_size;
     rk_u32 numbers;     /* highest number of a parameter, reason or route of its module, + 1 */
     rk_u32 largest_in;  /* bytes of the largest message that it handles */

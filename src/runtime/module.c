@@ -259,12 +259,17 @@ static rk_status check_schemas(rk_runtime *runtime, const rk_module *module, con
     return RK_OK;
 }
 
+static int is_hook(const rk_declaration *d)
+{
+    return d->kind == RK_DECLARES_DRAIN || d->kind == RK_DECLARES_TIMER || d->kind == RK_DECLARES_REFUSED ||
+           d->kind == RK_DECLARES_MERGE;
+}
+
 /* The hooks of a module join their kernels. */
 static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
 {
     for (const rk_declaration *d = module->declarations; d; d = d->next) {
-        if (d->kind != RK_DECLARES_DRAIN && d->kind != RK_DECLARES_TIMER && d->kind != RK_DECLARES_REFUSED)
-            continue;
+        if (!is_hook(d)) continue;
         rk_class *class = rk_class_find(runtime, d->kernel_name);
         if (!class || class->module != module)
             return rk_error(RK_INCOMPATIBLE,
@@ -291,8 +296,15 @@ static rk_status add_hooks(rk_runtime *runtime, const rk_module *module)
                             "it isn't known whose send it was; take RK_PER_SHARD, or let what is refused be "
                             "a dead letter",
                             d->file, d->line, d->kernel_name);
+        if (d->kind == RK_DECLARES_MERGE && class->attributes->state != RK_PER_SHARD)
+            return rk_error(
+                RK_INCOMPATIBLE,
+                "%s:%u: kernel '%s' has no states of shards to merge: an actor's state goes where "
+                "its actor goes; declare .state = RK_PER_SHARD at its handlers, or leave the hook out",
+                d->file, d->line, d->kernel_name);
         *(d->kind == RK_DECLARES_DRAIN   ? &class->drain
           : d->kind == RK_DECLARES_TIMER ? &class->timer
+          : d->kind == RK_DECLARES_MERGE ? &class->merge
                                          : &class->refused) = d;
     }
     return RK_OK;

@@ -47,11 +47,13 @@ static rk_status check_same(const rk_host_kernel *k, const rk_class *class, cons
     if (class != k->class)
         return rk_error(RK_UNSUPPORTED, "'%s' runs kernel '%s': launch '%s' under an id of its own", k->id,
                         k->class->name, class->name);
-    if (class->attributes->state == RK_PER_SHARD && options->shards != k->seat_count)
-        return rk_error(RK_UNSUPPORTED,
-                        "'%s' keeps state per shard: the states of its %u shards can't become those of %u; "
-                        "relaunch it with %u, or launch one with %u under an id of its own",
-                        k->id, k->seat_count, options->shards, k->seat_count, options->shards);
+    if (class->attributes->state == RK_PER_SHARD && options->shards != k->seat_count && !class->merge)
+        return rk_error(
+            RK_UNSUPPORTED,
+            "'%s' keeps state per shard, and kernel '%s' has no RK_ON_MERGE that makes those of %u "
+            "shards of those of %u: declare one, relaunch it with %u, or launch one with %u under "
+            "an id of its own",
+            k->id, class->name, options->shards, k->seat_count, k->seat_count, options->shards);
     return RK_OK;
 }
 
@@ -274,12 +276,30 @@ rk_status rk_kernel_restore(const rk_host_kernel *k, const rk_fresh_state *state
     return RK_OK;
 }
 
+static rk_u32 common_divisor(rk_u32 a, rk_u32 b) { return b ? common_divisor(b, a % b) : a; }
+
+/* Each new shard sees the old ones whose targets it has now: of n shards target t comes to t % n. */
+static void merge_states(const rk_host_kernel *old, rk_host_kernel *fresh)
+{
+    rk_byte *arena = old->runtime->arena.base;
+    const rk_u32 apart = common_divisor(old->seat_count, fresh->seat_count);
+    for (rk_u32 into = 0; into < fresh->seat_count; into++)
+        for (rk_u32 from = into % apart; from < old->seat_count; from += apart) {
+            const rk_merge shards = { from, old->seat_count, into, fresh->seat_count,
+                                      from % fresh->seat_count == into };
+            old->class->merge->merge(arena + fresh->seats[into].shard->state,
+                                     arena + old->seats[from].shard->state, &shards);
+        }
+}
+
 static void move_state(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
     rk_byte *arena = old->runtime->arena.base;
     rk_u32 kind = old->class->attributes->state;
     rk_u32 size = old->layout.state_stride;
-    if (kind == RK_PER_SHARD)
+    if (kind == RK_PER_SHARD && old->seat_count != fresh->seat_count)
+        merge_states(old, fresh);
+    else if (kind == RK_PER_SHARD)
         for (rk_u32 s = 0; s < old->seat_count; s++)
             memcpy(arena + fresh->seats[s].shard->state, arena + old->seats[s].shard->state, size);
     const rk_u32 from = old->seat_count, into = fresh->seat_count;

@@ -334,6 +334,9 @@ static void a_module_that_is_refused_leaves_nothing_behind(contract *c)
         { HEAD STATEFUL("mended", "RK_PER_ACTOR") "RK_ON_REFUSED(mended, loaded_number, self, refusal) { "
                                                   "self->value++; return refusal->id != 0; }\n",
           "has no actor's state" },
+        { HEAD STATEFUL("mended", "RK_PER_ACTOR") "RK_ON_MERGE(mended, loaded_number, self, other, shards) { "
+                                                  "self->value += other->value * shards->home; }\n",
+          "has no states of shards to merge" },
         { HEAD "RK_MESSAGE(loaded_again, 248, (rk_u64, value))\n" KERNEL("mended"),
           "declares message type 248 as 'loaded_number' and as 'loaded_again'" },
         { HEAD "RK_MESSAGE(probe, 200, (rk_i64, value))\n" KERNEL("mended"), "declares message type 200" },

@@ -256,11 +256,11 @@ static void a_relaunch_with_state_per_shard_keeps_to_its_number_of_shards(contra
         rk_u32 shards;
         const char *says;
     } rows[] = {
-        { 1, "'till' keeps state per shard: the states of its 2 shards can't become those of 1; relaunch it "
-             "with 2, or "
+        { 1, "has no RK_ON_MERGE that makes those of 1 shards of those of 2: declare one, relaunch it with "
+             "2, or "
              "launch one with 1 under an id of its own" },
-        { 3, "'till' keeps state per shard: the states of its 2 shards can't become those of 3; relaunch it "
-             "with 2, or "
+        { 3, "has no RK_ON_MERGE that makes those of 3 shards of those of 2: declare one, relaunch it with "
+             "2, or "
              "launch one with 3 under an id of its own" },
     };
     for (rk_u32 i = 0; i < 4; i++) {
@@ -285,6 +285,46 @@ static void a_relaunch_with_state_per_shard_keeps_to_its_number_of_shards(contra
     assert_ok(rk_activate(c->runtime, k));
     add_in_shard(c, k, 0, 1, 5);
     add_in_shard(c, k, 1, 1, 42);
+}
+
+static void a_relaunch_merges_the_states_of_shards_as_the_kernel_says(contract *c)
+{
+    static const rk_u32 shards[] = { 3, 4, 2, 1, 5 };
+    rk_launch_options o = small(64);
+    rk_u32 sent = 0;
+    o.shards = 2;
+    rk_kernel k = launch(c, "counter", "shard_counter", &o);
+    for (rk_u32 i = 0; i < 5; i++) {
+        /* given counts of 12 targets in the states of their shards, and as many messages that are queued */
+        if (i % 2) assert_ok(rk_deactivate(c->runtime, k)); /* or it is relaunched while it serves */
+        for (rk_u32 actor = 0; actor < 12; actor++, sent++) {
+            rk_send_options to = RK_SEND_DEFAULTS;
+            tick t = { actor, 0 };
+            to.target = actor;
+            assert_ok(rk_send(c->runtime, k, RK_BODY(t), &to));
+        }
+
+        /* when it is relaunched with more shards, or fewer */
+        o.shards = shards[i];
+        assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+        if (i == 0 || i % 2) assert_ok(rk_activate(c->runtime, k));
+
+        /* then each count goes on, in the state of the shard that its target comes to now, and nowhere else */
+        for (rk_u32 got = 0; got < 12; got++) {
+            ticked t;
+            receive(c, k, &t);
+            assert_int_equal(t.count, i + 1);
+        }
+        rk_u32 all = 0;
+        for (rk_u32 s = 0; s < o.shards; s++) {
+            rk_u32 state[13];
+            assert_ok(rk_read_state(c->runtime, k, s, state, sizeof state));
+            for (rk_u32 actor = 0; actor < 12; actor++)
+                assert_int_equal(state[actor], actor % o.shards == s ? i + 1 : 0);
+            all += state[12];
+        }
+        assert_int_equal(all, sent);
+    }
 }
 
 static void an_id_is_known_to_whichever_shard_has_its_actor_now(contract *c)
@@ -504,6 +544,7 @@ static const contract_case cases[] = {
     { CASE(a_relaunch_keeps_parameters_unless_it_sets_them), NEEDS_REGIONS },
     { CASE(a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew), NEEDS_REGIONS },
     { CASE(a_relaunch_with_state_per_shard_keeps_to_its_number_of_shards), NEEDS_REGIONS },
+    { CASE(a_relaunch_merges_the_states_of_shards_as_the_kernel_says), NEEDS_REGIONS },
     { CASE(an_id_is_known_to_whichever_shard_has_its_actor_now), NEEDS_REGIONS },
     { CASE(one_shard_in_the_place_of_two_knows_the_newest_ids_of_both), NEEDS_REGIONS },
     { CASE(a_sender_waits_for_a_relaunch_no_longer_than_it_says), NEEDS_THREADS | NEEDS_CPU },

@@ -220,6 +220,26 @@ RK_SPMD_KERNEL(held_apart, probe, probe, .threads = 2, .max_batch = 1, .barrier 
     }
 }
 
+/* As `counter`, its targets' counts in the state of their shard; and how many came at all. */
+typedef struct shard_counts {
+    rk_u32 of[12];
+    rk_u32 all;
+} shard_counts;
+
+RK_HANDLER(shard_counter, tick, msg, shard_counts, self, .state = RK_PER_SHARD)
+{
+    ticked now = { msg->actor, ++self->of[msg->actor] };
+    self->all++;
+    rk_send(RK_ARG, &now);
+}
+
+RK_ON_MERGE(shard_counter, shard_counts, self, other, shards)
+{
+    for (rk_u32 actor = shards->into; actor < 12u; actor += shards->into_shards)
+        self->of[actor] += other->of[actor];
+    if (shards->home) self->all += other->all;
+}
+
 RK_HANDLER(counter, tick, msg, ticked, self, .state = RK_PER_ACTOR)
 {
     self->actor = msg->actor;
