@@ -256,15 +256,21 @@ RK_API rk_status rk_read_state(rk_runtime *runtime, rk_kernel kernel, rk_u32 whi
 /* ------------------------------------------------------------------ single step */
 
 /* In a single-step runtime: one visit to each shard of the kernel, in order. *result is the "busiest"
- * outcome: RK_STEP_*. */
+ * outcome: RK_STEP_*, and may be null.
+ *   RK_NOT_ACTIVE   it was not activated, or is inactive
+ *   RK_FAILED       it has failed, now or before; the text says why
+ *   RK_UNSUPPORTED  the runtime isn't a single-step one
+ *   RK_STALE, RK_NO_SUCH_KERNEL, RK_CLOSED, RK_INVALID_ARGUMENT (no runtime) */
 #define RK_STEP_IDLE 0u
 #define RK_STEP_WORKED 1u
-#define RK_STEP_WAITS 2u /* a batch is being gathered until its time is over */
-#define RK_STEP_PARKED 3u
-#define RK_STEP_ENDED 5u
+#define RK_STEP_WAITS 2u  /* a batch is being gathered until its time is over */
+#define RK_STEP_PARKED 3u /* what was sent waits for room */
+#define RK_STEP_ENDED 5u  /* every shard was drained */
 RK_API rk_status rk_step(rk_runtime *runtime, rk_kernel kernel, rk_u32 *result);
-/* Step all active kernels until all are idle, parked or ended; at most `visits` visits: then RK_TIMED_OUT.
- *   RK_UNSUPPORTED  both: the runtime isn't a single-step one */
+/* Step all active kernels in turn, from the first on, until none had work in a whole round: all are idle, parked or ended.
+ *   RK_TIMED_OUT    that was not so after `visits` visits to kernels; there are no more than those
+ *   RK_UNSUPPORTED  the runtime isn't a single-step one
+ *   RK_CLOSED, RK_INVALID_ARGUMENT (no runtime) */
 RK_API rk_status rk_step_all(rk_runtime *runtime, rk_u32 visits);
 /* The next batch of this kernel that has published what it sent is not committed: the kernel fails there, as
  * if the process had died (the fault point of redelivery tests). That may be a batch which is being published just

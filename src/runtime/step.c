@@ -52,18 +52,21 @@ rk_status rk_step_all(rk_runtime *runtime, rk_u32 visits)
     rk_status status = check(runtime, "rk_step_all");
     if (status != RK_OK) return status;
     pthread_mutex_lock(&runtime->control);
-    rk_u32 busy = 1;
-    while (busy && visits) {
-        busy = 0;
-        for (rk_u32 n = 1; n <= runtime->kernel_count && visits; n++) {
+    rk_u32 worked = 1, over = 0;
+    while (worked && !over) { /* a whole round without work ends it, too */
+        worked = 0;
+        for (rk_u32 n = 1; n <= runtime->kernel_count; n++) {
             rk_host_kernel *k = runtime->kernels[n];
             if (!k->serving) continue;
-            busy |= step_kernel(k) == RK_STEP_WORKED;
+            over = visits == 0;
+            if (over) break;
             visits--;
+            worked |= step_kernel(k) == RK_STEP_WORKED;
         }
     }
     pthread_mutex_unlock(&runtime->control);
-    return busy ? rk_error(RK_TIMED_OUT, "kernels were still busy after the given visits") : RK_OK;
+    return over ? rk_error(RK_TIMED_OUT, "after the given visits kernels were still busy, or not visited yet")
+                : RK_OK;
 }
 
 /* A device has a copy of its orders from the last look at them, which may be older than a message that comes now. */
