@@ -8,6 +8,7 @@ void open_bounce(const row *self)
     rk_launch_options o = plain("bounce", 1);
     if (self->n == 128) {
         o.deduplication_window = 1024;
+        o.single_producer = 0; /* a lane with a window has a lock anyway */
         o.priority = o.timestamps = o.system_order = 1;
     }
     launch(&o);

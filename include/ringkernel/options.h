@@ -129,12 +129,13 @@ typedef struct rk_launch_options {
     /* Of all lanes where slots are read in place (the CPU, an OpenCL device that shares memory): RK_FORMAT_SEQ, or
      * RK_FORMAT_UNIT (a plain inbox without DropOldest). Across a bus slots are units whatever it says. */
     rk_u32 slot_format;
-    rk_u32
-        single_producer; /* 1: one host thread sends: no atomic claim; more than one is the caller's error */
+    /* 1: one host thread sends: no atomic claim; more than one is the caller's error. Of plain lanes, those without
+     * window, priority and DropOldest. */
+    rk_u32 single_producer;
     /* 1: everything that the sender wrote before is seen across the bus as well, and between devices. For kernels whose
      * .memory is RK_RELEASE_ACQUIRE; on the CPU always so; on OpenCL RK_UNSUPPORTED. */
     rk_u32 system_order;
-    rk_u64 send_timeout_ns; /* how long rk_send waits for room under Block; 0: 10 s */
+    rk_u64 send_timeout_ns; /* how long rk_send waits for room, under Block alone; 0: 10 s */
     rk_u64
         send_deadline_ns; /* how long staged sends wait for room before they are dead letters; 0: 30 s; RK_NO_DEADLINE */
     rk_u32 dead_letter_capacity; /* kept for rk_receive_dead, the newest; up to 1,048,576; 0: 1024 */

@@ -307,8 +307,10 @@ static rk_launch_options options_of_kernel(job *j, rk_u32 i, rk_parameter *param
     options.on_dead_letter = take_letter;
     options.dead_letter_user = &j->kernels[i];
     if (i == j->first || takes_letters(j, i) || ids_are_wanted(j) || job_replies(j))
-        options.requests = 1;                       /* for long headers: they carry the row's number */
-    if (i == j->first) options.single_producer = 1; /* the source is one thread */
+        options.requests = 1; /* for long headers: they carry the row's number */
+    const bool plain = !options.deduplication_window && !options.priority &&
+                       options.backpressure != RK_BACKPRESSURE_DROP_OLDEST;
+    if (i == j->first && plain) options.single_producer = 1; /* the source is one thread */
     return options;
 }
 

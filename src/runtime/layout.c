@@ -312,7 +312,7 @@ static void plan_lanes(const rk_class *class, const rk_launch_options *o, rk_lay
         };
     l->lane[RK_LANE_DEVICE].locked |= l->locks;
     l->lane[RK_LANE_DEVICE].counted = l->device && !l->lane[RK_LANE_DEVICE].locked;
-    l->lane[RK_LANE_HOST].single = o->single_producer && !l->lane[RK_LANE_HOST].locked;
+    l->lane[RK_LANE_HOST].single = o->single_producer; /* of plain ones */
     rk_u32 reported = (rk_u32)sizeof(rk_report) + (in > out ? in : out);
     if (reported < sizeof(rk_report) + sizeof(rk_log_line))
         reported = sizeof(rk_report) + sizeof(rk_log_line);

@@ -133,6 +133,19 @@ static void check_combinations(finding *f, const rk_launch_options *o)
                         "and use a backpressure "
                         "other than DropOldest, or take slot_format seq");
     }
+    if (o->single_producer &&
+        (o->deduplication_window || o->priority || o->backpressure == RK_BACKPRESSURE_DROP_OLDEST)) {
+        add_mistake(f);
+        rk_error_detail(
+            "single_producer needs a plain lane: with deduplication_window, priority or DropOldest "
+            "each send takes the lane's lock, also a single producer's: turn those off, or leave it 0");
+    }
+    if (o->send_timeout_ns && o->backpressure != RK_BACKPRESSURE_BLOCK) {
+        add_mistake(f);
+        rk_error_detail("send_timeout_ns %llu: only under Block does a send wait for room: use that "
+                        "backpressure, or leave it 0",
+                        (unsigned long long)o->send_timeout_ns);
+    }
     if (o->default_ttl_us && !o->expiry) {
         add_mistake(f);
         rk_error_detail("default_ttl_us %u needs expiry = 1, which gives messages the long header",

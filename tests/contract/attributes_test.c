@@ -333,12 +333,28 @@ static void a_single_producer_claims_without_an_atomic_and_loses_nothing(contrac
     }
     assert_int_equal(account_of(c, k).accepted, messages);
 
-    /* where the lane is locked anyway, it makes no difference, and without it there is none */
-    o.deduplication_window = 16;
-    assert_int_equal(ring_of(c, launch(c, "locked", "echo", &o))->single, 0);
-    o.deduplication_window = 0;
     o.single_producer = 0;
     assert_int_equal(ring_of(c, launch(c, "several", "echo", &o))->single, 0);
+}
+
+/* Given a lane that is locked for whoever sends, when one producer is promised, then it is refused: that would win nothing. */
+static void a_single_producer_of_a_locked_lane_is_refused(contract *c)
+{
+    rk_kernel k;
+    for (rk_u32 i = 0; i < 3; i++) {
+        rk_launch_options o = plain(in_style(c, "echo"));
+        o.single_producer = 1;
+        if (i == 0) o.deduplication_window = 16;
+        if (i == 1) o.priority = 1;
+        if (i == 2) o.backpressure = RK_BACKPRESSURE_DROP_OLDEST;
+        assert_status(rk_launch(c->runtime, "locked", &o, &k), RK_INVALID_OPTIONS);
+        assert_error_says("single_producer needs a plain lane");
+        assert_error_says("turn those off, or leave it 0");
+        o.single_producer = 0;
+        assert_ok(rk_launch(c->runtime, "locked", &o, &k));
+        assert_int_equal(ring_of(c, k)->single, 0);
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
+    }
 }
 
 static rk_u32 handled_so_far, handled_as[4]; /* atomic */
@@ -449,6 +465,7 @@ static const contract_case cases[] = {
     { CASE(the_other_models_of_memory_have_none), NEEDS_REGIONS | NEEDS_STEP | NEEDS_CPU },
     { CASE(a_send_waits_for_room_as_long_as_the_launch_says), NEEDS_REGIONS },
     { CASE(a_single_producer_claims_without_an_atomic_and_loses_nothing), NEEDS_CPU },
+    { CASE(a_single_producer_of_a_locked_lane_is_refused), NEEDS_CPU },
     { CASE(so_many_blocks_serve_a_kernel_at_the_same_time_and_no_more), NEEDS_WORKERS | NEEDS_CPU },
     { CASE(order_across_the_bus_is_had_or_refused), ON_EVERY },
     { CASE(shards_of_higher_stream_priority_are_visited_first), NEEDS_THREADS | NEEDS_CPU },

@@ -318,6 +318,17 @@ static void what_would_have_no_effect_is_refused(contract *c)
     o.pool_blocks = 4;
     assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
     assert_error_says("pool_blocks 4: no message of kernel 'narrow' is over 1024 bytes");
+    for (rk_u32 strategy = RK_BACKPRESSURE_BLOCK; strategy <= RK_BACKPRESSURE_DROP_NEWEST; strategy++) {
+        o = small(64);
+        o.backpressure = strategy;
+        o.send_timeout_ns = RK_SECONDS(1);
+        if (strategy == RK_BACKPRESSURE_BLOCK) {
+            assert_ok(launch_status(c, "narrow", o));
+            continue;
+        }
+        assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
+        assert_error_says("send_timeout_ns 1000000000: only under Block does a send wait for room");
+    }
 }
 
 static void mistakes_of_options_and_of_attributes_are_told_together(contract *c)

@@ -78,6 +78,7 @@ static const mistake mistakes[] = {
     { FIELD(timestamps), 2, { "2", "0 to 1", 0 } },
     { FIELD(slot_format), 2, { "2", "0 to 1", 0 } },
     { FIELD(single_producer), 2, { "2", "0 to 1", 0 } },
+    { FIELD(single_producer), 1, { "plain lane", "deduplication_window", "leave it 0" } },
     { FIELD(system_order), 2, { "2", "0 to 1", 0 } },
     { FIELD(expired_to_dead), 2, { "2", "0 to 1", 0 } },
     { FIELD(max_batch), 0, { "0", "1 to 4096", 0 } },

@@ -215,8 +215,8 @@ static void launch(job *j)
         const struct app_kernel *k = &j->app->kernel[j->kernels];
         rk_launch_options o = rk_production();
         o.deduplication_window = 0;
-        o.requests = 1; /* long headers: they carry the row's number */
-        o.single_producer = j->kernels == 0;
+        o.requests = 1;                                      /* long headers: they carry the row's number */
+        o.single_producer = j->kernels == 0 && !k->priority; /* whose lanes have a lock */
         o.on_dead_letter = take_letter;
         if (k->shards) o.shards = o.blocks = j->shards ? j->shards : k->shards;
         if (k->actors) o.actors = k->actors;
