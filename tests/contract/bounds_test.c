@@ -122,6 +122,20 @@ RK_SPMD_KERNEL(no_such_scope, short_note, short_note, .threads = 64)
         __VA_ARGS__;                                            \
         rk_send(RK_ARG, &note);                                 \
     }
+RK_SPMD_KERNEL(across_blocks, short_note, short_note, .threads = 64, .barrier = RK_SCOPE_DEVICE)
+{
+    short_note note = { 0 };
+    rk_try_receive(RK_ARG, &note);
+    rk_barrier(RK_SCOPE_DEVICE);
+    rk_send(RK_ARG, &note);
+}
+
+RK_SPMD_KERNEL(across_everything, short_note, short_note, .threads = 64, .barrier = RK_SCOPE_SYSTEM)
+{
+    short_note note = { 0 };
+    rk_try_receive(RK_ARG, &note);
+}
+
 MEETING(no_scope, rk_barrier(0))
 MEETING(vote_of_all, (void)rk_any(note.number == 1, RK_SCOPE_DEVICE))
 MEETING(sum_of_all, (void)rk_reduce_add((rk_i64)note.number, RK_SCOPE_SYSTEM))
@@ -303,6 +317,7 @@ static void what_would_have_no_effect_is_refused(contract *c)
         { "elsewhere_too", ".backends 0x101" },
         { "gathers_nothing", ".gather_us 100" },
         { "no_threads_meet", ".barrier is of SPMD kernels" },
+        { "across_everything", ".barrier 4 is none of RK_SCOPE_WARP, RK_SCOPE_BLOCK, RK_SCOPE_DEVICE" },
     };
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
         assert_status(launch_status(c, attributes[i].kernel, small(64)), RK_INVALID_OPTIONS);
@@ -310,6 +325,9 @@ static void what_would_have_no_effect_is_refused(contract *c)
     }
     assert_status(launch_status(c, "elsewhere_only", small(64)), RK_UNSUPPORTED);
     assert_error_says("doesn't run on the CPU: add RK_ON_CPU");
+    assert_status(launch_status(c, "across_blocks", small(64)), RK_UNSUPPORTED);
+    assert_error_says("'across_blocks': a barrier of device scope needs all blocks at once");
+    assert_error_says("use RK_SCOPE_BLOCK, or messages");
     rk_launch_options o = small(64);
     o.spmd_check = 1;
     assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);

@@ -1,4 +1,6 @@
 /* What is told when the OpenCL backend can't be opened, or can't have what a launch asks for. */
+#include <ringkernel/kernel.h>
+
 #include "opencl_fixture_test.h"
 
 static void without_a_library_it_says_what_to_install(void **state)
@@ -81,6 +83,23 @@ static void options_that_only_workers_can_keep_are_refused(void **state)
     assert_error_says("spmd_check: a device runs the threads of a batch as it likes");
 }
 
+RK_SPMD_KERNEL(across_blocks, probe, probe, .threads = 32, .barrier = RK_SCOPE_DEVICE)
+{
+    probe mine;
+    (void)rk_try_receive(RK_ARG, &mine);
+}
+
+static void a_barrier_of_all_blocks_is_refused(void **state)
+{
+    (void)state;
+    rk_kernel kernel;
+    rk_launch_options o = rk_production();
+    OK(open_runtime());
+    o.kernel_name = "across_blocks";
+    assert_int_equal(rk_launch(runtime, "a", &o, &kernel), RK_UNSUPPORTED);
+    assert_error_says("'across_blocks': OpenCL has no barrier of device scope");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +111,7 @@ int main(void)
         TEST(memory_that_can_not_be_had_is_told),
         TEST(memory_that_is_left_in_no_piece_is_told),
         TEST(options_that_only_workers_can_keep_are_refused),
+        TEST(a_barrier_of_all_blocks_is_refused),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }
