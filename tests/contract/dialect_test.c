@@ -215,18 +215,23 @@ static void values_without_a_thread_each_are_refused(contract *c)
     }
 }
 
-static void floats_are_summed_for_any_number_of_them(contract *c)
+static void numbers_of_each_kind_are_summed_for_any_number_of_them(contract *c)
 {
     static const rk_u32 counts[] = { 1, 2, 3, 31, 32, 33, 100, 255, 256 };
     rk_launch_options o = small(1024);
     rk_kernel k = launch_active(c, "sums", "add_terms", &o);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         rk_u32 n = counts[i];
-        terms t = { n, 0 };
+        terms t = { .n = n }, sums = { .n = n };
+        for (rk_u32 j = 0; j < n; j++) {
+            sums.of_u64 += KIND_U64(j);
+            sums.of_u32 += (rk_u32)KIND_U64(j);
+            sums.of_i32 += TERM_I32(j);
+            sums.of_f32 += TERM_F32(j);
+        }
         assert_ok(rk_send(c->runtime, k, RK_BODY(t), 0));
         receive(c, k, &t);
-        assert_int_equal(t.n, n);
-        assert_true(t.sum == 0.25f * (float)(n * (n + 1)));
+        assert_memory_equal(&t, &sums, sizeof t);
     }
 }
 
@@ -560,7 +565,7 @@ static const contract_case cases[] = {
     { CASE(a_parameter_is_written_with_a_point_in_every_locale), ONCE },
     { CASE(each_thread_keeps_its_value_from_region_to_region), NEEDS_REGIONS },
     { CASE(values_without_a_thread_each_are_refused), NEEDS_REGIONS },
-    { CASE(floats_are_summed_for_any_number_of_them), NEEDS_REGIONS },
+    { CASE(numbers_of_each_kind_are_summed_for_any_number_of_them), NEEDS_REGIONS },
     { CASE(threads_of_a_warp_exchange_values), NEEDS_FIBERS },
     { CASE(threads_without_a_message_that_fail_have_sent_nothing), NEEDS_FIBERS },
     { CASE(values_of_each_kind_are_exchanged_to_the_last_bit), NEEDS_FIBERS },

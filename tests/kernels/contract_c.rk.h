@@ -8,8 +8,8 @@
 /* A number, and what a handler found out. */
 RK_MESSAGE(measure, 470, (rk_u64, number), (rk_u64, value))
 
-/* n terms, and their sum. */
-RK_MESSAGE(terms, 471, (rk_u32, n), (rk_f32, sum))
+/* n terms of each kind, and their sums. */
+RK_MESSAGE(terms, 471, (rk_u32, n), (rk_f32, of_f32), (rk_u64, of_u64), (rk_u32, of_u32), (rk_i32, of_i32))
 
 /* What a thread got from others of its warp. */
 RK_MESSAGE(exchanged, 472, (rk_u64, of_lane_3), (rk_f32, two_below), (rk_u32, across), (rk_u32, thread),
@@ -28,6 +28,9 @@ RK_MESSAGE(kinds, 474, (rk_u64, of_u64), (rk_i64, of_i64), (rk_f64, of_f64), (rk
 /* What thread t gives, all bits of it used, with either sign. */
 #define KIND_U64(t) (((rk_u64)(t) + 1u) * 0x9e3779b97f4a7c15ul)
 #define KIND_I64(t) ((rk_i64)KIND_U64(t))
+/* No sum of 256 of these is too large for its kind, or, of a float, not exact. */
+#define TERM_I32(t) ((rk_i32)(KIND_U64(t) >> 41) - (1 << 22))
+#define TERM_F32(t) (0.5f * (rk_f32)((t) + 1u))
 #define KIND_F32(t) ((t) % 2u ? -1.25f * (rk_f32)(t) : 0.375f * (rk_f32)(t))
 
 #define PER_THREAD 64u

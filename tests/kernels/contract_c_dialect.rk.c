@@ -117,16 +117,24 @@ RK_HANDLER(keep_per_thread, measure, msg, rk_none, self, .width = RK_BLOCK, .thr
     }
 }
 
-/* Half of 1 + 2 + … + n, which is exact. */
-RK_HANDLER(add_terms, terms, msg, rk_none, self, .width = RK_BLOCK, .threads = 128, .shared = 1024)
+RK_HANDLER(add_terms, terms, msg, rk_none, self, .width = RK_BLOCK, .threads = 128, .shared = 5120)
 {
-    RK_SHARED(rk_f32, term, 256);
+    RK_SHARED(rk_u64, of_u64, 256);
+    RK_SHARED(rk_u32, of_u32, 256);
+    RK_SHARED(rk_i32, of_i32, 256);
+    RK_SHARED(rk_f32, of_f32, 256);
     rk_u32 n = msg->n < 256u ? msg->n : 256u;
-    RK_PARALLEL(i, n) term[i] = 0.5f * (rk_f32)(i + 1u);
-    rk_reduce_sum_f32(RK_ARG, term, n);
+    RK_PARALLEL(i, n) of_u64[i] = KIND_U64(i);
+    RK_PARALLEL(i, n) of_u32[i] = (rk_u32)KIND_U64(i);
+    RK_PARALLEL(i, n) of_i32[i] = TERM_I32(i);
+    RK_PARALLEL(i, n) of_f32[i] = TERM_F32(i);
+    rk_reduce_sum_u64(RK_ARG, of_u64, n);
+    rk_reduce_sum_u32(RK_ARG, of_u32, n);
+    rk_reduce_sum_i32(RK_ARG, of_i32, n);
+    rk_reduce_sum_f32(RK_ARG, of_f32, n);
     RK_ONCE {
-        terms sum = { n, term[0] };
-        rk_send(RK_ARG, &sum);
+        terms sums = { n, of_f32[0], of_u64[0], of_u32[0], of_i32[0] };
+        rk_send(RK_ARG, &sums);
     }
 }
 
