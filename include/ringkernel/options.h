@@ -33,7 +33,7 @@ typedef struct rk_kernel {
 typedef struct rk_log_record {
     rk_u32 level; /* RK_DEBUG, RK_INFO, RK_WARNING or RK_ERROR */
     rk_u32 shard;
-    rk_u64 when_ns;          /* on the runtime's clock */
+    rk_u64 when_ns;          /* on the runtime's clock; of a handler's line what rk_now_ns() is there */
     const char *kernel_name; /* "" for the runtime's own */
     const char *text;
 } rk_log_record;

@@ -167,6 +167,7 @@ static void take_log(void *user, const rk_log_record *record)
         contract_line *line = &c->log[c->logged];
         line->level = record->level;
         line->shard = record->shard;
+        line->when_ns = record->when_ns;
         snprintf(line->kernel, sizeof line->kernel, "%s", record->kernel_name);
         snprintf(line->text, sizeof line->text, "%s", record->text);
     }

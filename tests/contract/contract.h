@@ -77,6 +77,7 @@ typedef struct contract_variant {
 typedef struct contract_line {
     rk_u32 level;
     rk_u32 shard;
+    rk_u64 when_ns;
     char kernel[64];
     char text[256];
 } contract_line;

@@ -1,4 +1,6 @@
 /* What a kernel tells about itself: metrics, health, the account, its log, its state. */
+#include <ringkernel/kernel.h>
+
 #include "probes.h"
 
 #include <sched.h>
@@ -50,6 +52,43 @@ static void uptime_and_throughput_go_by_the_runtimes_clock(contract *c)
     assert_int_equal(m.uptime_ns, RK_SECONDS(2));
     assert_true(m.throughput == 50.0);
     assert_int_equal(m.last_activity_ns, RK_SECONDS(1000));
+}
+
+/* A handler that works as long as its message says, by the injected clock, and logs when it begins and when it ends. */
+static rk_u64 *work_clock_ns;
+RK_HANDLER(work_by_the_clock, probe, msg, rk_none, self, .max_batch = 1, .backends = RK_ON_CPU)
+{
+    rk_log1(RK_ARG, RK_INFO, "begins %u", msg->number);
+    __atomic_fetch_add(work_clock_ns, msg->number, __ATOMIC_RELAXED);
+    rk_log1(RK_ARG, RK_INFO, "ends %u", msg->number);
+}
+
+/* Given two shards, when their handlers take 1,000, 20,000 and 300,000 ns, and time passes in between, then that was their
+ * work, and no more. */
+static void a_kernel_is_busy_as_long_as_its_handlers_work(contract *c)
+{
+    static const rk_u32 work_ns[] = { 1000, 20000, 300000 };
+    rk_launch_options o = small(16);
+    o.shards = 2;
+    o.kernel_name = "work_by_the_clock";
+    work_clock_ns = &c->clock_ns;
+    rk_kernel k = launch_active(c, "works", "", &o);
+    assert_int_equal(metrics_of(c, k).busy_ns, 0);
+    for (rk_u32 i = 0; i < 3; i++) {
+        rk_send_options to = RK_SEND_DEFAULTS;
+        probe p = { work_ns[i], 0 };
+        to.target = i;
+        assert_ok(rk_send(c->runtime, k, RK_BODY(p), &to));
+    }
+    assert_ok(rk_step(c->runtime, k, 0)); /* one of each shard */
+    assert_int_equal(metrics_of(c, k).busy_ns, 21000);
+    let_pass(c, RK_SECONDS(1));
+    assert_ok(rk_step(c->runtime, k, 0));
+    rk_metrics m = metrics_of(c, k);
+    assert_int_equal(m.busy_ns, 321000);
+    assert_int_equal(m.service.min_ns, 1000);
+    assert_int_equal(m.service.max_ns, 300000);
+    assert_int_equal(m.uptime_ns, RK_SECONDS(1) + 321000);
 }
 
 static void waiting_times_are_those_of_the_clock(contract *c)
@@ -475,6 +514,27 @@ static void a_kernels_log_has_its_numbers_and_where_they_come_from(contract *c)
     }
 }
 
+/* Given a handler that works for a while, when it logs before and after, then both lines are of the time that it knows, which
+ * is its turn's; and the next turn's are of its own. */
+static void a_line_of_the_log_says_when_its_turn_was(contract *c)
+{
+    const rk_u64 began_ns = c->clock_ns;
+    rk_launch_options o = small(16);
+    o.kernel_name = "work_by_the_clock";
+    work_clock_ns = &c->clock_ns;
+    rk_kernel k = launch_active(c, "works", "", &o);
+    for (rk_u32 i = 0; i < 2; i++) {
+        assert_ok(send_probe(c, k, 5000));
+        assert_ok(rk_step(c->runtime, k, 0));
+        let_pass(c, RK_SECONDS(3));
+    }
+    assert_int_equal(c->logged, 4);
+    for (rk_u32 i = 0; i < 4; i++) {
+        assert_string_equal(c->log[i].text, i % 2 ? "ends 5000" : "begins 5000");
+        assert_int_equal(c->log[i].when_ns, began_ns + i / 2 * (RK_SECONDS(3) + 5000));
+    }
+}
+
 static void a_kernel_that_logs_too_much_is_limited_and_the_rest_counted(contract *c)
 {
     rk_kernel k = launch_active(c, "talker", "logger", 0);
@@ -729,6 +789,7 @@ static const contract_case cases[] = {
     { CASE(ten_handled_messages_show_in_the_metrics), ON_EVERY },
     { CASE(depth_and_utilization_are_what_is_queued), ON_EVERY },
     { CASE(uptime_and_throughput_go_by_the_runtimes_clock), NEEDS_STEP },
+    { CASE(a_kernel_is_busy_as_long_as_its_handlers_work), NEEDS_STEP | NEEDS_CPU },
     { CASE(waiting_times_are_those_of_the_clock), NEEDS_STEP },
     { CASE(waiting_times_are_sampled_where_not_every_message_is_stamped), ON_EVERY },
     { CASE(waiting_times_of_long_queues_are_sampled_more_rarely), ON_EVERY },
@@ -741,6 +802,7 @@ static const contract_case cases[] = {
     { CASE(a_kernel_with_messages_and_no_progress_is_stalled_until_it_goes_on), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_kernel_that_nobody_receives_from_is_stalled_too), NEEDS_THREADS },
     { CASE(a_kernels_log_has_its_numbers_and_where_they_come_from), ON_EVERY },
+    { CASE(a_line_of_the_log_says_when_its_turn_was), NEEDS_STEP | NEEDS_CPU },
     { CASE(a_kernel_that_logs_too_much_is_limited_and_the_rest_counted), ON_EVERY },
     { CASE(what_threads_log_at_the_same_time_comes_whole_and_once), ON_EVERY },
     { CASE(what_threads_log_at_the_same_time_is_counted_beyond_the_limit), ON_EVERY },
