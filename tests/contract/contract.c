@@ -194,6 +194,13 @@ static const rk_u32 *split_devices(void)
     exit(2);
 }
 
+void contract_inject_clock(contract *c, rk_runtime_options *options)
+{
+    options->clock_ns = injected_clock;
+    options->clock_user = c;
+    c->injected = 1;
+}
+
 rk_runtime_options contract_runtime_options(contract *c)
 {
     rk_runtime_options o = { RK_RUNTIME_OPTIONS,
@@ -209,10 +216,7 @@ rk_runtime_options contract_runtime_options(contract *c)
         o.devices = split_devices();
         o.device_count = 2;
     }
-    if (c->variant->single_step) {
-        o.clock_ns = injected_clock;
-        o.clock_user = c;
-    }
+    if (c->variant->single_step) contract_inject_clock(c, &o);
     return o;
 }
 
@@ -496,7 +500,7 @@ void contract_breathe(contract *c, rk_u64 until_ns, const char *condition, const
 
 void let_pass(contract *c, rk_u64 ns)
 {
-    if (c->variant->single_step) {
+    if (c->injected) {
         __atomic_fetch_add(&c->clock_ns, ns, __ATOMIC_RELAXED);
         return;
     }

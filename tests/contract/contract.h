@@ -85,11 +85,12 @@ typedef struct contract_line {
 typedef struct contract {
     const contract_variant *variant;
     rk_runtime *runtime;
-    rk_u64 clock_ns;         /* of single-step variants; atomic, see let_pass */
-    rk_u32 devices;          /* of the runtime, if it was given several */
-    rk_u32 launched;         /* kernels, where there are several */
-    rk_u32 failures;         /* of expect(), by any thread; atomic */
-    rk_u32 stop;             /* background threads leave when it is 1; atomic */
+    rk_u64 clock_ns; /* the injected clock; atomic, see let_pass */
+    rk_u32 injected; /* 1: the runtime goes by that: single-step variants, and see contract_inject_clock */
+    rk_u32 devices;  /* of the runtime, if it was given several */
+    rk_u32 launched; /* kernels, where there are several */
+    rk_u32 failures; /* of expect(), by any thread; atomic */
+    rk_u32 stop;     /* background threads leave when it is 1; atomic */
     rk_u32 ends_quarantined; /* 1: the case leaves a handler that never returns, and closing has to say so */
     char refused[256];       /* why the variant refuses the case, as documented */
     pthread_mutex_t lock;
@@ -118,6 +119,8 @@ int contract_main(const char *group, const contract_case *cases, size_t count, i
 
 /* The options that the fixture's runtime is opened with: start from them to open another. */
 rk_runtime_options contract_runtime_options(contract *c);
+/* A runtime of these has the injected clock, though it has workers. On the CPU. */
+void contract_inject_clock(contract *c, rk_runtime_options *options);
 /* Close the runtime, checked, and open another in its place. */
 void contract_reopen(contract *c, const rk_runtime_options *options);
 /* Check accounts, close, and leave the fixture without a runtime; done for every case that still has one. */

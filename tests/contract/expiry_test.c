@@ -86,6 +86,14 @@ static void an_old_queue_delivers_a_message_of_one_second(contract *c)
     on_both_lanes(c, send_to_a_queue_of_an_hour);
 }
 
+static void an_old_queue_that_workers_serve_does_so_too(contract *c)
+{
+    rk_runtime_options o = contract_runtime_options(c);
+    contract_inject_clock(c, &o);
+    contract_reopen(c, &o);
+    on_both_lanes(c, send_to_a_queue_of_an_hour);
+}
+
 static void send_to_a_clock_that_may_be_off(contract *c, rk_u32 lane)
 {
     static const rk_u64 after_ms[] = { 58, 62 };
@@ -120,6 +128,7 @@ static const contract_case cases[] = {
     { CASE(an_expired_message_is_counted_and_its_neighbours_are_delivered), ON_EVERY },
     { CASE(the_default_time_to_live_holds_for_messages_that_say_none), ON_EVERY },
     { CASE(an_old_queue_delivers_a_message_of_one_second), NEEDS_STEP },
+    { CASE(an_old_queue_that_workers_serve_does_so_too), NEEDS_THREADS | NEEDS_CPU },
     { CASE(nothing_expires_that_may_be_younger_by_what_the_clock_is_off), NEEDS_STEP | NEEDS_CPU },
 };
 
