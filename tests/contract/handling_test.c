@@ -223,6 +223,16 @@ static void a_single_message_waits_for_one_turn_of_a_flooded_shard_at_most(contr
 static const rk_u32 block_counts[] = { 1, 4, 128 };
 enum { SHARDS = 128, SPREAD = 12800 };
 
+/* On the CPU no more blocks serve a kernel than there are workers: with eight, each of these numbers makes other ones serve
+ * a shard. */
+static void reopen_for_blocks(contract *c)
+{
+    rk_runtime_options o = contract_runtime_options(c);
+    if (!on_cpu(c) || c->variant->workers < 2) return;
+    o.workers = 8;
+    contract_reopen(c, &o);
+}
+
 static rk_u32 spread_count(void) { return contract_rounds(SPREAD); }
 
 static rk_u32 spread_target(rk_u32 i) { return (rk_u32)(rk_hash64(i) >> 40); }
@@ -230,6 +240,7 @@ static rk_u32 spread_target(rk_u32 i) { return (rk_u32)(rk_hash64(i) >> 40); }
 static void every_shard_gets_its_own_however_many_blocks_there_are(contract *c)
 {
     static count_log states[3][SHARDS];
+    reopen_for_blocks(c);
     for (rk_u32 b = 0; b < 3; b++) {
         rk_launch_options o = small(256);
         o.shards = SHARDS;
@@ -255,6 +266,7 @@ static void every_shard_gets_its_own_however_many_blocks_there_are(contract *c)
 
 static void every_message_comes_once_to_the_shard_of_its_target(contract *c)
 {
+    reopen_for_blocks(c);
     for (rk_u32 b = 0; b < 3; b++) {
         rk_launch_options o = roomy();
         size_t count;
