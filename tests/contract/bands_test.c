@@ -1,6 +1,7 @@
 /* Priority bands, and all policies of a queue in every combination. */
 #include "lines.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 /* ------------------------------------------------------------------ priorities */
@@ -129,10 +130,14 @@ static void a_sender_at_full_bands_goes_on_when_one_is_drained(contract *c)
     close_line(&l);
 }
 
+static const rk_u32 priority[RK_BANDS] = { 10, 70, 130, 200 };
+
+/* Rounds of 8, 4, 2 and 1 in which the kth of a band has come: in each of them others come, as many as docs/running.md says. */
+static rk_u32 rounds_of(rk_u32 k, rk_u32 band) { return (k + (1u << band) - 1u) >> band; }
+
 static void saturate_the_bands(contract *c, rk_u32 lane)
 {
     /* given 256 of each band */
-    static const rk_u32 priority[RK_BANDS] = { 10, 70, 130, 200 };
     enum { OF_EACH = 256 };
     rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
     o.queue_capacity = OF_EACH * RK_BANDS;
@@ -149,7 +154,7 @@ static void saturate_the_bands(contract *c, rk_u32 lane)
     if (lane == DEVICE_LANE) wait_until(c, is_ordered(&l));
 
     /* when they are handled, then as long as all bands have some the lowest gets at least a fifteenth, the
-     * highest eight, and each band is in order */
+     * highest eight, each band is in order, and none waits longer than what comes before it in its rounds */
     size_t count;
     sighting *seen = collect(&l, &count);
     rk_u32 had[RK_BANDS] = { 0 };
@@ -159,6 +164,9 @@ static void saturate_the_bands(contract *c, rk_u32 lane)
         while (seen[i].priority != priority[band]) band++;
         assert_int_equal(seen[i].number, had[band]);
         had[band]++;
+        rk_u32 rounds = rounds_of(had[band], band), above = 15u - (2u << band) + 1u,
+               below = (1u << band) - 1u;
+        assert_true(i + 1 <= had[band] + rounds * above + (rounds - 1) * below);
         if (i % 15 == 14 && had[3] < OF_EACH) {
             assert_true(had[0] >= (i + 1) / 15);
             assert_true(had[3] >= (i + 1) / 15 * 8);
@@ -171,6 +179,67 @@ static void saturate_the_bands(contract *c, rk_u32 lane)
 static void the_lowest_of_saturated_bands_gets_a_fifteenth(contract *c)
 {
     on_both_lanes(c, saturate_the_bands);
+}
+
+/* Keeps a lane at SATURATED messages by those of one of the lower bands. */
+enum { SATURATED = 200 };
+typedef struct pourer {
+    contract *c;
+    rk_kernel kernel;
+    rk_u32 band;
+} pourer;
+
+static void *pour(void *argument)
+{
+    const pourer *p = argument;
+    rk_send_options with = priority_of(priority[p->band]);
+    rk_account a;
+    while (!stopped(p->c) && expect_ok(p->c, rk_account_of(p->c->runtime, p->kernel, &a)))
+        if (a.queued >= SATURATED)
+            sched_yield();
+        else if (!expect_ok(p->c, send_package(p->c, p->kernel, 0, &with)))
+            break;
+    return 0;
+}
+
+/* Given a kernel that handles 32 a turn, and lower bands that others keep full, when urgent messages come, then the kth of them
+ * comes when the turn under way is over, behind at most seven others for each eight. */
+static void an_urgent_message_waits_for_a_turn_and_seven_others_for_each_eight(contract *c)
+{
+    enum { TURN = 32, BURST = 20, TIMES = 100 };
+    rk_launch_options o = small_queue(RK_BACKPRESSURE_BLOCK);
+    o.queue_capacity = 256;
+    o.output_capacity = 64; /* so that it waits for the test, and the bands fill meanwhile */
+    o.max_batch = TURN;
+    o.priority = 1;
+    rk_kernel k = launch_active(c, "carry", "carry", &o);
+    pourer pourers[RK_BANDS - 1];
+    for (rk_u32 b = 0; b < RK_BANDS - 1; b++) {
+        pourers[b] = (pourer){ c, k, b };
+        start_thread(c, pour, &pourers[b]);
+    }
+    rk_u64 position = 0;
+    sighting seen;
+    for (rk_u32 t = 0; t < contract_rounds(TIMES); t++) {
+        rk_u64 handled[BURST]; /* at the latest when it was sent */
+        const rk_send_options with = priority_of(priority[RK_BANDS - 1]);
+        wait_until(c, account_of(c, k).queued >= SATURATED);
+        for (rk_u32 i = 0; i < BURST; i++) {
+            assert_ok(send_package(c, k, i, &with)); /* there is room for all of them */
+            handled[i] = account_of(c, k).delivered;
+        }
+        for (rk_u32 came = 0; came < BURST;) {
+            receive(c, k, &seen);
+            position++;
+            if (seen.priority != priority[RK_BANDS - 1]) continue;
+            assert_int_equal(seen.number, came);
+            came++;
+            assert_true(position <= handled[came - 1] + TURN + came + 7 * rounds_of(came, RK_BANDS - 1));
+        }
+    }
+    __atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
+    join_threads(c);
+    while (rk_receive(c->runtime, k, &seen, sizeof seen, 0, RK_NO_WAIT) == RK_OK || !is_at_rest(c, k)) {}
 }
 
 /* ------------------------------------------------------------------ every combination */
@@ -259,6 +328,7 @@ static const contract_case cases[] = {
     { CASE(the_least_urgent_is_evicted_and_never_a_more_urgent_one), ON_EVERY },
     { CASE(a_sender_at_full_bands_goes_on_when_one_is_drained), ON_EVERY },
     { CASE(the_lowest_of_saturated_bands_gets_a_fifteenth), ON_EVERY },
+    { CASE(an_urgent_message_waits_for_a_turn_and_seven_others_for_each_eight), NEEDS_THREADS | NEEDS_CPU },
     { CASE(every_combination_of_policies_works_or_is_refused), ON_EVERY },
 };
 
