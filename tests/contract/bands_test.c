@@ -245,34 +245,72 @@ static void an_urgent_message_waits_for_a_turn_and_seven_others_for_each_eight(c
 /* ------------------------------------------------------------------ every combination */
 
 typedef struct combination {
-    rk_u32 strategy, window, priority, expiry, format;
+    rk_u32 strategy, window, priority, expiry, format, single, reserves;
 } combination;
 
-/* Send 40 on each lane, some old, some twice, all priorities, more than fit; everything is accounted for. */
+static int is_locked(const combination *of)
+{
+    return of->window || of->priority || of->strategy == RK_BACKPRESSURE_DROP_OLDEST;
+}
+
+/* What a locked lane can't have is refused, the one at launch and the other when it is asked for. */
+static int refuses_combination(contract *c, const combination *of, const rk_launch_options *o)
+{
+    rk_kernel target;
+    rk_reservation none;
+    if (!is_locked(of) || !(of->format == RK_FORMAT_UNIT || of->single || of->reserves)) return 0;
+    rk_status status = rk_launch(c->runtime, "target", o, &target);
+    if (of->format == RK_FORMAT_UNIT || of->single) {
+        assert_int_equal(status, RK_INVALID_OPTIONS);
+        if (of->format == RK_FORMAT_UNIT) assert_error_says("slot_format unit needs a plain lane");
+        if (of->single) assert_error_says("single_producer needs a plain lane");
+        return 1;
+    }
+    assert_int_equal(status, RK_OK);
+    assert_status(rk_reserve(c->runtime, target, RK_TYPE_ID(package), sizeof(package), 0, &none),
+                  RK_UNSUPPORTED);
+    assert_error_says("a reservation needs a plain lane");
+    assert_ok(rk_terminate(c->runtime, target, CONTRACT_PATIENCE));
+    return 1;
+}
+
+/* Reserve a place for package `i`; what was filled in waits, as a hole, for whoever finishes it. */
+static rk_status reserve_package(contract *c, rk_kernel target, rk_u32 i, const rk_send_options *with,
+                                 rk_reservation *hole)
+{
+    const package p = package_of(i, 0);
+    rk_status status = rk_reserve(c->runtime, target, RK_TYPE_ID(package), sizeof p, with, hole);
+    if (status == RK_OK) memcpy(hole->body, &p, sizeof p);
+    return status;
+}
+
+/* Send 40 on each lane, some old, some twice, all priorities, more than fit, and a few by places that are reserved and
+ * committed, or not, when all is sent; everything is accounted for. */
 static void try_combination(contract *c, const combination *of)
 {
-    enum { OFFERED = 40 };
+    enum { OFFERED = 40, HOLES = 8 };
     rk_launch_options o = small_queue(of->strategy), source = source_options();
+    o.output_capacity = source.queue_capacity = 128; /* for all of them */
     o.deduplication_window = of->window;
     o.priority = of->priority;
     o.expiry = of->expiry;
     o.slot_format = of->format;
+    o.single_producer = of->single;
     o.kernel_name = in_style(c, "carry");
-    if (of->format == RK_FORMAT_UNIT &&
-        (of->window || of->priority || of->strategy == RK_BACKPRESSURE_DROP_OLDEST)) {
-        rk_kernel none;
-        assert_status(rk_launch(c->runtime, "target", &o, &none), RK_INVALID_OPTIONS);
-        assert_error_says("slot_format unit needs a plain lane");
-        return;
-    }
+    if (refuses_combination(c, of, &o)) return;
     line device = open_line_with(c, DEVICE_LANE, &o, &source), host = device;
     host.lane = HOST_LANE;
+    rk_reservation hole[HOLES];
+    rk_u32 holes = 0, aborted = 0;
     rk_u64 accepted = 0, full = 0, dropped = 0, duplicate = 0, timed_out = 0;
     for (rk_u32 i = 0; i < OFFERED; i++) {
         rk_send_options with = { .target = 0, .timeout_ns = 1, .priority = (rk_u8)(i * 37) };
         if (of->window) with.id = i % 5 == 4 ? i : i + 1; /* each fifth says the id of the one before */
         if (of->expiry && i % 3 == 0) with.ttl_us = 1000;
-        rk_status status = send_package(c, host.target, i, &with);
+        const int reserves = of->reserves && i % 2 && holes < HOLES;
+        rk_status status = reserves ? reserve_package(c, host.target, i, &with, &hole[holes])
+                                    : send_package(c, host.target, i, &with);
+        holes += reserves && status == RK_OK;
         accepted += status == RK_OK;
         full += status == RK_FULL;
         dropped += status == RK_DROPPED;
@@ -280,12 +318,17 @@ static void try_combination(contract *c, const combination *of)
         timed_out += status == RK_TIMED_OUT;
         order_package(&device, i, &with);
     }
+    assert_int_equal(holes, of->reserves ? HOLES : 0);
+    for (rk_u32 h = 0; h < holes; h++) {
+        aborted += h % 3 == 0;
+        assert_ok(h % 3 ? rk_commit(c->runtime, &hole[h]) : rk_abort(c->runtime, &hole[h]));
+    }
     assert_int_equal(accepted + full + dropped + duplicate + timed_out, OFFERED);
     let_expire(c, host.target, RK_MILLISECONDS(1));
     size_t count;
     sighting *seen = collect(&device, &count);
     rk_account h = lane_account(&host), d = lane_account(&device), all = account_of(c, host.target);
-    assert_int_equal(h.accepted, accepted);
+    assert_int_equal(h.accepted, accepted - aborted);
     assert_int_equal(h.refused_full, full);
     assert_int_equal(h.refused_dropped, dropped);
     assert_int_equal(h.refused_duplicate, duplicate);
@@ -316,9 +359,14 @@ static void try_combination(contract *c, const combination *of)
 static void every_combination_of_policies_works_or_is_refused(contract *c)
 {
     for (size_t s = 0; s < STRATEGIES; s++)
-        for (rk_u32 bits = 0; bits < 16; bits++) {
-            combination of = { strategies[s], bits & 1 ? 16 : 0, bits >> 1 & 1, bits >> 2 & 1,
-                               bits >> 3 & 1 ? RK_FORMAT_UNIT : RK_FORMAT_SEQ };
+        for (rk_u32 bits = 0; bits < 64; bits++) {
+            combination of = { strategies[s],
+                               bits & 1 ? 16 : 0,
+                               bits >> 1 & 1,
+                               bits >> 2 & 1,
+                               bits >> 3 & 1 ? RK_FORMAT_UNIT : RK_FORMAT_SEQ,
+                               bits >> 4 & 1,
+                               bits >> 5 & 1 };
             try_combination(c, &of);
         }
 }
