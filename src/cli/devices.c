@@ -163,6 +163,7 @@ static json_t *describe_cuda(void)
     json_t *told = describe_backend("cuda", compiles && usable, compiles, compiler, devices,
                                     status == RK_OK ? "" : rk_error_text());
     if (status == RK_OK) json_object_set_new(told, "driver", json_integer(cuda.version));
+    if (status == RK_OK && !compiles) json_object_set_new(told, "missing", command_json_text(why));
     free(found);
     return told;
 }
@@ -215,14 +216,15 @@ static void print_backend(const json_t *backend)
     size_t i;
     bool runs = json_is_true(json_object_get(backend, "runs")),
          compiles = json_is_true(json_object_get(backend, "compiles"));
-    const char *can = runs       ? "runs kernels"
-                      : compiles ? "`rk check` compiles for it; not run by this version"
-                                 : "not run by this version";
+    const char *missing = text_of(backend, "missing"), *compiler = text_of(backend, "compiler");
+    char *can = runs ? command_copy("runs kernels")
+                     : command_print("can't run here%s%.*s; %s%s%s", *missing ? ": " : "",
+                                     (int)strcspn(missing, "\n"), missing,
+                                     compiles ? "`rk check` compiles for it" : "nothing compiles for it",
+                                     *compiler ? ", with " : "", compiler);
     if (json_array_size(devices) == 0) {
-        const char *missing = text_of(backend, "missing"), *rest = strchr(missing, '\n');
-        printf("%-7s -  %.*s; %s%s%s\n%s", text_of(backend, "backend"), (int)strcspn(missing, "\n"), missing,
-               compiles ? can : "nothing compiles for it", *text_of(backend, "compiler") ? ", with " : "",
-               text_of(backend, "compiler"), rest ? rest + 1 : "");
+        const char *rest = strchr(missing, '\n');
+        printf("%-7s -  %s\n%s", text_of(backend, "backend"), can, rest ? rest + 1 : "");
     }
     for (i = 0; (device = json_array_get(devices, i)); i++) {
         json_int_t cores = json_integer_value(json_object_get(device, "cores")),
@@ -244,6 +246,7 @@ static void print_backend(const json_t *backend)
                    text_of(device, "clock"));
         if (*text_of(device, "unusable")) print_lines("unusable", text_of(device, "unusable"));
     }
+    free(can);
 }
 
 int command_devices(int argc, char **argv)

@@ -54,6 +54,18 @@ class Devices(Case):
             self.assertIn(reason, told["missing"])
             self.assertIn(reason, self.told(**variables))
 
+    def test_the_line_of_a_backend_says_whether_kernels_run_here_and_else_why_not(self):
+        with unittest.mock.patch.dict(os.environ, {"RK_OPENCL_LIBRARY": "/nonexistent"}):
+            lines = self.told(MOCK_CUDA_DEVICES="0").splitlines()
+        none = self.cuda(MOCK_CUDA_DEVICES="0")
+        why, more = none["missing"].splitlines()
+        self.assertEqual(lines[1:3], [f"cuda    -  can't run here: {why}; `rk check` compiles for it, with {none['compiler']}", more])
+        self.assertRegex(lines[3], "^opencl  -  can't run here: .*/nonexistent.*; nothing compiles for it$")
+        one = self.told(MOCK_CUDA_DEVICES="1").splitlines()
+        self.assertRegex(one[1], "^cuda    0  Mock GPU 0, .* 80.0 GiB: runs kernels$")
+        unusable = self.told(CUDA_LAUNCH_BLOCKING="1", MOCK_CUDA_DEVICES="1").splitlines()
+        self.assertRegex(unusable[1], "^cuda    0  Mock GPU 0, .* 80.0 GiB: can't run here; `rk check` compiles for it, with NVRTC [0-9.]+$")
+
     def test_a_device_that_can_not_be_used_is_told_with_the_reason(self):
         told = self.cuda(CUDA_LAUNCH_BLOCKING="1")
         self.assertIn("each launch would wait", told["devices"][0]["unusable"])
