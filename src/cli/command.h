@@ -16,14 +16,16 @@ enum {
     RK_EXIT_IO = 4,     /* input can't be read, or output can't be written */
     RK_EXIT_UNBALANCED =
         5, /* a kernel failed or got stuck, messages were lost, or the account doesn't balance */
-    RK_EXIT_INTERRUPTED = 130 /* SIGINT or SIGTERM: what was read was drained, and it balances */
+    RK_EXIT_INTERRUPTED =
+        130 /* SIGINT or SIGTERM: what was read was drained, and it balances; after a second one nothing is accounted for */
 };
 
 #define RK_EXIT_CODES_OF_A_JOB                                                                               \
     "Exit codes: 0 done and balanced (dead letters are part of the account); 2 the command line or the "     \
     "app file is wrong; 3 a kernel doesn't compile, launch or connect; 4 input can't be read or output "     \
     "can't be written; 5 a kernel failed or got stuck, messages were lost, or the account doesn't balance; " \
-    "130 interrupted, but drained and balanced. Where several hold, it is the first of 3, 5, 4 and 130."
+    "130 interrupted, but drained and balanced; or stopped at once by a second Ctrl-C, with nothing "        \
+    "accounted for. Where several hold, it is the first of 3, 5, 4 and 130."
 
 /* A subcommand: argv[0] is its full name ("rk run"), and what it returns is the exit code. */
 typedef int command_function(int argc, char **argv);

@@ -1,4 +1,5 @@
-/* Ctrl-C and SIGTERM: the first asks to stop reading and drain, the second ends the process at once. */
+/* Ctrl-C and SIGTERM: the first asks to stop reading and drain, the second ends the process at once, with
+ * the same exit code and a word on standard error. */
 #ifndef RINGKERNEL_CLI_INTERRUPT_H
 #define RINGKERNEL_CLI_INTERRUPT_H
 

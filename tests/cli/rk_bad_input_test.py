@@ -779,7 +779,8 @@ class Signals(Case):
 
     def test_a_second_ctrl_c_stops_at_once(self):
         app = self.app("app: a\nkernels: { stuck: { source: k.rk.c } }\nroutes: [input -> stuck, stuck -> output]\n", STUCK, "k.rk.c")
-        job = start("run", app, "--input", "-", "--patience", "600")
+        summary = self.folder / "summary.json"
+        job = start("run", app, "--input", "-", "--patience", "600", "--summary", summary)
         job.stdin.write(b"value\n1\n")
         job.stdin.flush()
         self.assertEqual(job.stdout.readline(), b'{"value":1}\n')
@@ -794,6 +795,7 @@ class Signals(Case):
         self.assertEqual(job.wait(30), rk_command.INTERRUPTED)
         self.assertLess(time.monotonic() - begun, 2 * rk_command.SLOW)
         self.assertIn(b"stopped at once", job.stderr.read())
+        self.assertEqual(summary.read_bytes(), b"")  # nothing is accounted for
         for pipe in (job.stdin, job.stdout, job.stderr):
             pipe.close()
 
