@@ -307,8 +307,10 @@ static bool write_summary(job *j, const json_t *summary)
     }
     if (j->json) {
         FILE *out = j->to.out.file == STDOUT_FILENO ? stderr : stdout;
-        fprintf(out, "%s\n", text);
-        if (fflush(out) != 0) {
+        clearerr(out);
+        errno = 0;
+        /* Standard error has no buffer: there it is the print that fails. */
+        if (fprintf(out, "%s\n", text) < 0 || fflush(out) != 0 || ferror(out)) {
             command_error("%s: %s", out == stdout ? "standard output" : "standard error", strerror(errno));
             fine = false;
         }

@@ -344,6 +344,12 @@ class Files(Case):
         self.assertEqual(done.returncode, IO)
         self.assertIn(b"standard output: No space left", done.stderr)
 
+    def test_the_summary_on_standard_error_that_is_a_full_disk(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([rk_command.RK, "run", str(self.app()), "--input", "-", "--json"], input=b"value\n1\n", stdout=subprocess.PIPE,
+                                  stderr=full, check=False, env=rk_command.environment())
+        self.assertEqual((done.returncode, done.stdout), (IO, b'{"value":2}\n'))
+
     def test_output_onto_the_input(self):
         path = self.write("rows.csv", "value\n1\n")
         for option in ("--output", "--dead-letters", "--summary"):
