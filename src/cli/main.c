@@ -1,6 +1,7 @@
 /* `rk`: finds the subcommand in a table and hands it the rest of the command line. */
 #include <argp.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ static void hold_standard_streams(void)
 int main(int argc, char **argv)
 {
     hold_standard_streams();
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow further is an error of write, with words */
     argp_err_exit_status = RK_EXIT_USAGE;
     if (argc < 2) {
         print_help(stderr);

@@ -6,6 +6,7 @@ import fcntl
 import gzip
 import json
 import os
+import resource
 import re
 import signal
 import struct
@@ -349,6 +350,17 @@ class Files(Case):
             done = subprocess.run([rk_command.RK, "run", str(self.app()), "--input", "-", "--json"], input=b"value\n1\n", stdout=subprocess.PIPE,
                                   stderr=full, check=False, env=rk_command.environment())
         self.assertEqual((done.returncode, done.stdout), (IO, b'{"value":2}\n'))
+
+    def test_a_file_that_may_not_grow_further(self):
+        app, rows = self.app(), self.write("rows.csv", b"value\n" + b"".join(b"%d\n" % n for n in range(-1000, 1000)))
+        self.run_rk("run", app, "--input", "-", stdin=b"value\n1\n")  # compiled, which is no small file
+        for option in ("--output", "--dead-letters", "--summary"):
+            with self.subTest(option=option):
+                done = subprocess.run([rk_command.RK, "run", str(app), "--input", str(rows), option, str(self.folder / "small")], check=False,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=rk_command.environment(),
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+                self.assertEqual(done.returncode, IO)
+                self.assertIn(b"small: File too large", done.stderr)
 
     def test_output_onto_the_input(self):
         path = self.write("rows.csv", "value\n1\n")

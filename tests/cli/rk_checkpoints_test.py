@@ -259,7 +259,6 @@ class Checkpoints(Case):
     def run_on_a_small_disk(self, app, rows, largest, *more, code=OK):
         """Runs a job to which no file may grow beyond `largest` bytes: writes fail, as on a disk that is full."""
         def no_larger():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error of the write, and no signal
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         done = subprocess.run([RK, *map(str, self.arguments(app, *more))], input=rows, capture_output=True, check=False,
                               env=rk_command.environment(), preexec_fn=no_larger, timeout=60 * SLOW)
