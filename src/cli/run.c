@@ -297,7 +297,8 @@ static bool write_summary(job *j, const json_t *summary)
         command_error("the summary can't be written: out of memory");
         return false;
     }
-    if (j->summary) {
+    /* Not open: a pipe that was waited for until Ctrl-C, which is told. */
+    if (j->summary && j->summary_out.file >= 0) {
         writer_text(&j->summary_out, text);
         writer_text(&j->summary_out, "\n");
         fine = writer_close(&j->summary_out);
@@ -377,6 +378,34 @@ static int run(job *j)
     return conclude(j, drained != RK_EXIT_OK || code == RK_EXIT_OK ? drained : code);
 }
 
+/* The summary of a job that Ctrl-C ended while its kernels were made: nothing was read, and the other outputs
+ * are left alone. */
+static bool tell_nothing_read(job *j, const char *output)
+{
+    const bool to_stdout = strcmp(output, "-") == 0;
+    json_t *checks = json_array();
+    if (!outputs_are_apart(j, output)) return false;
+    if (j->summary_out.file < 0 && !j->summary_out.error && !open_writer(&j->summary_out, j->summary))
+        return false;
+    j->interrupted = true;
+    j->feed_ns = j->drain_ns = j->end_ns = job_now_ns();
+    j->to.out.name = to_stdout ? "standard output" : output;
+    j->to.out.file = to_stdout ? STDOUT_FILENO : -1;
+    const bool holds = account_check(j, checks);
+    json_t *summary = account_summary(j, checks, holds);
+    const bool told = write_summary(j, summary);
+    json_decref(summary);
+    return told;
+}
+
+/* What a job that has read no row ends with, if `code` comes of an interrupt: the compiler gets Ctrl-C, too. */
+static int end_before_rows(job *j, const char *output, int code)
+{
+    if (!interrupt_asked() || (code != RK_EXIT_KERNEL && code != RK_EXIT_INTERRUPTED)) return code;
+    command_error("interrupted before any row was read");
+    return !j->runtime || tell_nothing_read(j, output) ? RK_EXIT_INTERRUPTED : RK_EXIT_IO;
+}
+
 static bool find_input_route(job *j)
 {
     for (rk_u32 r = 0; r < j->app.file->routes_count; r++)
@@ -412,11 +441,10 @@ static int run_app(job *j)
     if (j->from) code = job_launch(j);
     if (j->from && code == RK_EXIT_OK) code = checkpoints_open(j, output);
     if (j->from && code == RK_EXIT_OK) code = job_activate(j);
-    if (j->from && code == RK_EXIT_OK)
-        code = open_outputs(j, output) ? run(j) : interrupt_asked() ? RK_EXIT_INTERRUPTED : RK_EXIT_IO;
+    if (j->from && code == RK_EXIT_OK && !open_outputs(j, output))
+        code = interrupt_asked() ? RK_EXIT_INTERRUPTED : RK_EXIT_IO;
+    if (j->from) code = code == RK_EXIT_OK ? run(j) : end_before_rows(j, output, code);
     code = checkpoints_close(j, code);
-    if (interrupt_asked() && code == RK_EXIT_KERNEL)
-        code = RK_EXIT_INTERRUPTED; /* the compiler was interrupted, too */
     topic_lags_end(j);
     rk_topics_close(j->topics);
     if (j->runtime && rk_close(j->runtime) == RK_QUARANTINED)
@@ -459,6 +487,7 @@ int command_run(int argc, char **argv)
         letters_close(j.letters);
         app_close(&j.app);
     } else if (interrupt_asked()) {
+        command_error("interrupted before any row was read");
         code = RK_EXIT_INTERRUPTED;
     }
     app_mistakes_tell(&mistakes);

@@ -720,8 +720,9 @@ class Signals(Case):
             self.addCleanup(job.kill)
             wait_until_begun(job)
             job.send_signal(signal.SIGINT)
-            job.communicate(timeout=30)
+            errors = job.communicate(timeout=30)[1]
             self.assertEqual(job.returncode, rk_command.INTERRUPTED, option)
+            self.assertEqual(b"rk: interrupted before any row was read\n" in errors, option != "--input")
 
     def test_ctrl_c_stops_reading_and_drains(self):
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -742,19 +743,63 @@ class Signals(Case):
             self.assertRegex(errors, r"accepted 2 = delivered 2 .* balanced")
             self.assertIn("interrupted", errors)
 
-    def test_ctrl_c_while_a_kernel_is_compiled(self):
+    def being_compiled(self, *arguments):
+        """A job whose compiler waits for a header, and the header."""
         header = self.folder / "slow.h"
+        header.unlink(missing_ok=True)
         os.mkfifo(header)
         app = self.app(APP.replace("doubler.rk.c", "slow.c"))
         self.write("slow.c", rk_command.DOUBLER + '#include "%s"\n' % header)
-        job = subprocess.Popen([rk_command.RK, "run", str(app), "--input", "-"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               stdout=subprocess.DEVNULL, env=rk_command.environment(), start_new_session=True)
+        job = subprocess.Popen([rk_command.RK, "run", str(app), "--input", "-", *map(str, arguments)], stdin=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=rk_command.environment(), start_new_session=True)
+        self.addCleanup(job.kill)
+        return job, header
+
+    def read_nothing(self, summary):
+        """Checks a summary of no row."""
+        self.assertEqual((summary["rows_read"], summary["interrupted"], summary["balanced"]), (0, True, True))
+        self.assertEqual([kernel["account"]["accepted"] for kernel in summary["kernels"]], [0])
+        self.assertTrue(all(check["holds"] for check in summary["checks"]))
+        self.assertTrue(all(seconds >= 0 for seconds in summary["phases"].values()))
+
+    def test_a_signal_to_the_job_alone_while_a_kernel_is_compiled(self):
+        out, summary = self.write("out.ndjson", "kept"), self.folder / "summary.json"
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # given a compiler that reads a header
+            job, header = self.being_compiled("--output", out, "--summary", summary, "--json")
+            with open(header, "wb"):
+                # when the job gets the signal, and the compiler goes on
+                job.send_signal(number)
+                self.write("whole.h", "\n")
+                os.utime(self.folder / "whole.h", (0, 0))  # it hasn't changed since
+                os.replace(self.folder / "whole.h", header)
+            told, errors = job.communicate(timeout=60 * rk_command.SLOW)
+            # then it says that nothing was read, on standard error and in the summary
+            self.assertEqual((job.returncode, errors), (rk_command.INTERRUPTED, b"rk: interrupted before any row was read\n"))
+            self.read_nothing(json.loads(summary.read_text()))
+            self.assertEqual(json.loads(told), json.loads(summary.read_text()))
+            self.assertEqual(out.read_text(), "kept")
+
+    def test_a_summary_of_no_row_that_can_not_be_written(self):
+        for file in ("/dev/full", self.folder / "no" / "file"):
+            job, header = self.being_compiled("--summary", file)
+            with open(header, "wb"):
+                os.killpg(job.pid, signal.SIGTERM)
+            errors = job.communicate(timeout=60 * rk_command.SLOW)[1].decode()
+            self.assertEqual(job.returncode, IO, errors)
+            self.assertIn(f"rk: {file}: ", errors)
+
+    def test_ctrl_c_while_a_kernel_is_compiled(self):
+        summary = self.folder / "summary.json"
+        job, header = self.being_compiled("--summary", summary)
         with open(header, "wb"):  # once the compiler reads it
             os.killpg(job.pid, signal.SIGINT)  # as a terminal does: the compiler gets it, too
             errors = job.communicate(timeout=60)[1].decode()
         self.assertEqual(job.returncode, rk_command.INTERRUPTED, errors)
         self.assertIn("the compiler was ended while it compiled", errors)
         self.assertIn(": Interrupt", errors)
+        self.assertIn("rk: interrupted before any row was read\n", errors)
+        self.read_nothing(json.loads(summary.read_text()))
 
     def test_ctrl_c_in_the_middle_of_a_job(self):
         rows = b"value\n" + b"".join(b"%d\n" % n for n in range(400000))
