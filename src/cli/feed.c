@@ -30,6 +30,7 @@ typedef struct feeder {
     rk_u32 fixed;
     const rk_field *key;
     rk_u64 seen;  /* rows of the source, those that a checkpoint has as well */
+    bool begun;   /* the outputs are this job's: what they had before is gone */
     bool stopped; /* the first kernel takes no more, or the job gave up */
 } feeder;
 
@@ -178,6 +179,15 @@ static bool bad_row(feeder *f)
 
 /* ------------------------------------------------------------------ reading */
 
+/* The rows can be read: what earlier jobs have left in the outputs goes. */
+static void begin_outputs(feeder *f)
+{
+    if (f->begun) return;
+    f->begun = true;
+    sink_empty(&f->j->to);
+    writer_empty(&f->j->letters_out);
+}
+
 /* One piece of the source. False: the rows can't be read (told). */
 static bool feed_piece(feeder *f, const char *data, size_t size, bool last)
 {
@@ -192,6 +202,7 @@ static bool feed_piece(feeder *f, const char *data, size_t size, bool last)
             return false;
         }
         rk_u32 passed;
+        if (f->batch.count || f->batch.failed) begin_outputs(f);
         if (!pass_known(f, &passed)) return false;
         if (passed < f->batch.count) send_batch(f, passed);
         if (f->batch.failed && !bad_row(f)) return false;
@@ -224,6 +235,7 @@ static int read_all(feeder *f)
         }
     }
     j->interrupted = interrupt_asked();
+    if (!j->interrupted) begin_outputs(f); /* no row at all is fine, too */
     if (f->seen >= j->restored_rows || !last || f->stopped || j->interrupted) return RK_EXIT_OK;
     command_error("%s: has %" PRIu64 " rows, and the checkpoint has %" PRIu64
                   " of it: give the same input, or say "

@@ -244,7 +244,7 @@ static bool outputs_are_plain(const job *j, const char *output)
 
 static bool open_writer(writer *to, const char *path)
 {
-    if (!path || writer_open(to, path)) return true;
+    if (!path || writer_open_kept(to, path)) return true;
     char *error = writer_error(to);
     command_error("%s", error);
     free(error);
@@ -260,6 +260,7 @@ static bool open_sink(job *j, const char *output)
                 : sink_open(&j->to, output, j->output_as);
 }
 
+/* Whatever is wrong with one of them, or with the first line of the rows, all keep what they had. */
 static bool open_outputs(job *j, const char *output)
 {
     if (!outputs_are_apart(j, output) || !open_writer(&j->letters_out, j->dead_letters) ||

@@ -10,7 +10,7 @@ bool sink_open(sink *to, const char *path, app_format format)
 {
     *to = (sink){ .format = format };
     pthread_mutex_init(&to->lock, NULL);
-    return writer_open(&to->out, path);
+    return writer_open_kept(&to->out, path);
 }
 
 bool sink_continue(sink *to, const char *path, app_format format, const sink_place *from,
@@ -83,6 +83,13 @@ void sink_write(sink *to, const rk_schema *schema, const void *message, size_t s
         (to->format == APP_FORMAT_CSV ? write_csv : write_ndjson)(to, schema, message, size);
         to->lines++;
     }
+    leave(to);
+}
+
+void sink_empty(sink *to)
+{
+    enter(to);
+    writer_empty(&to->out);
     leave(to);
 }
 

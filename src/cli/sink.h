@@ -31,6 +31,8 @@ typedef struct sink_place {
 
 /* False: sink_error says why. */
 bool sink_open(sink *to, const char *path, app_format format);
+/* What the file had before is gone from now on; so it is with the first line. Any thread. */
+void sink_empty(sink *to);
 /* A file that was cut off goes on: see sink_cut. */
 bool sink_continue(sink *to, const char *path, app_format format, const sink_place *from,
                    const rk_schema *type);

@@ -28,8 +28,8 @@ static int open_file(const char *path)
 {
     int file;
     bool timed_out;
-    while ((file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666)) < 0 &&
-           errno == ENXIO && is_pipe(path)) {
+    while ((file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666)) < 0 && errno == ENXIO &&
+           is_pipe(path)) {
         if (!interrupt_wait_readable(NO_FILE, READER_EVERY_MS, &timed_out) && timed_out) continue;
         errno = EINTR;
         return -1;
@@ -38,7 +38,7 @@ static int open_file(const char *path)
     return file;
 }
 
-bool writer_open(writer *to, const char *path)
+bool writer_open_kept(writer *to, const char *path)
 {
     bool standard = strcmp(path, "-") == 0;
     *to = (writer){ .file = standard ? STDOUT_FILENO : open_file(path),
@@ -49,9 +49,20 @@ bool writer_open(writer *to, const char *path)
     }
     struct stat info;
     to->on_terminal = isatty(to->file);
-    to->has_reader = fstat(to->file, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+    bool known = fstat(to->file, &info) == 0;
+    to->has_reader = known && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+    to->keeps = known && !standard && S_ISREG(info.st_mode); /* standard output is the shell's to empty */
     return true;
 }
+
+bool writer_empty(writer *to)
+{
+    if (to->keeps && !to->error && ftruncate(to->file, 0) < 0) to->error = errno;
+    to->keeps = false;
+    return to->error == 0;
+}
+
+bool writer_open(writer *to, const char *path) { return writer_open_kept(to, path) && writer_empty(to); }
 
 bool writer_continue(writer *to, const char *path, uint64_t size)
 {
@@ -107,6 +118,7 @@ static uint64_t count_lines(const char *bytes, size_t size)
 bool writer_flush(writer *to)
 {
     size_t done = 0;
+    if (to->used) writer_empty(to);
     if (to->on_terminal) {
         command_error_lock();
         if (to->used) command_error_clear();

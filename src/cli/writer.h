@@ -14,6 +14,7 @@
 typedef struct writer {
     int file;            /* -1: not open */
     bool on_terminal;    /* where progress lines may stand, which are cleared before each write */
+    bool keeps;          /* a file that has still what it had before */
     bool has_reader;     /* a pipe or a socket, where whoever reads decides how long a write takes */
     const char *name;    /* "standard output" or the path */
     int error;           /* errno of the first that failed; 0: none */
@@ -25,6 +26,9 @@ typedef struct writer {
 
 /* "-" is standard output; else the file is made or emptied. False: writer_error has why. */
 bool writer_open(writer *to, const char *path);
+/* The same, but what is in the file stays until writer_empty, or the first bytes that go there. */
+bool writer_open_kept(writer *to, const char *path);
+bool writer_empty(writer *to);
 /* A file that is there goes on after its first `size` bytes; what is behind them is cut off. */
 bool writer_continue(writer *to, const char *path, uint64_t size);
 void writer_add(writer *to, const char *bytes, size_t size);

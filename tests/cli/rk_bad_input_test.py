@@ -441,6 +441,33 @@ class Files(Case):
         self.assertEqual((first, second), ('{"value":2}', '{"row":2,"reason":"parse","text":"x"}'))
         self.assertEqual(json.loads(summary)["rows_read"], 2)
 
+    def test_what_an_earlier_job_has_left_stays_until_a_row_is_read(self):
+        app, out, letters, summary = self.app(), self.folder / "out", self.folder / "letters", self.folder / "summary"
+        files = {"--output": out, "--dead-letters": letters, "--summary": summary}
+
+        def after(stdin, code, **other):
+            """What is in the files after a job with this input, if they had something before."""
+            said = [str(word) for name, path in files.items() for word in (name, other.get(name[2:].replace("-", "_"), path))]
+            for path in files.values():
+                path.write_text("an earlier job's, and longer than one line of this one")
+            self.run_rk("run", app, "--input", "-", *said, stdin=stdin, code=code)
+            return [path.read_text() for path in (out, letters, summary)]
+
+        kept = "an earlier job's, and longer than one line of this one"
+        # a file that can't be opened, which ever it is
+        for name in ("output", "dead_letters", "summary"):
+            self.assertEqual(after(b"value\n1\nx\n", IO, **{name: self.folder / "no" / "file"}), [kept] * 3, name)
+        # a wrong first line, and a part of one: only the summary is of this job
+        for head in (b"valeu\n1\n", b"value,more\n1,2\n", b"", b"val"):
+            left = after(head, IO)
+            self.assertEqual(left[:2], [kept] * 2, head)
+            self.assertEqual(json.loads(left[2])["rows_read"], 0)
+        # rows, and none
+        left = after(b"value\n1\nx\n", OK)
+        self.assertEqual(left[:2], ['{"value":2}\n', '{"row":2,"reason":"parse","text":"x"}\n'])
+        for rows, lines in ((b"value\n", ""), (b"value\n3\n", '{"value":6}\n')):
+            self.assertEqual(after(rows, OK)[:2], [lines, ""])
+
     def test_an_output_folder_that_is_not_there(self):
         for option in ("--output", "--dead-letters", "--summary"):
             done = self.run_rk("run", self.app(), "--input", "-", option, self.folder / "no" / "file", code=IO, stdin=b"value\n")
