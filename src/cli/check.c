@@ -28,6 +28,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     switch (key) {
     case 'j': r->json = true; break;
     case ARGP_KEY_ARG:
+        command_refuse_empty(state, "a file to check", argument);
         r->files = command_resize(r->files, (r->count + 1) * sizeof *r->files);
         r->files[r->count++] = argument;
         break;

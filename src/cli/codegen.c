@@ -31,9 +31,13 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
         r->backend = argument;
         break;
     case 'k': r->kernel = argument; break;
-    case 'o': r->output = argument; break;
+    case 'o':
+        command_refuse_empty(state, "--output", argument);
+        r->output = argument;
+        break;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "one kernel source, not also '%s'", argument);
+        command_refuse_empty(state, "the kernel source", argument);
         r->file = argument;
         break;
     case ARGP_KEY_END:

@@ -1,6 +1,7 @@
 /* Errors on standard error, and memory: each in one way for the whole command. */
 #include "command.h"
 
+#include <argp.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -51,6 +52,11 @@ void command_error(const char *format, ...)
     va_end(arguments);
     write_error(text);
     free(text);
+}
+
+void command_refuse_empty(const struct argp_state *state, const char *what, const char *name)
+{
+    if (!*name) argp_error(state, "%s is '': a name is needed", what);
 }
 
 int command_end(int code)

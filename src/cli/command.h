@@ -31,6 +31,10 @@ enum {
 typedef int command_function(int argc, char **argv);
 command_function command_run, command_check, command_devices, command_bench, command_codegen, command_init;
 
+struct argp_state;
+/* A name on the command line that is empty, which names nothing, ends the command: "WHAT is ''". */
+void command_refuse_empty(const struct argp_state *state, const char *what, const char *name);
+
 /* "rk: " and one line on standard error, in one write and clear of the progress lines. Any thread. */
 void command_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

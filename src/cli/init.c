@@ -46,6 +46,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     case 'f': choose(r, argument, state); break;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "one folder, not also '%s'", argument);
+        command_refuse_empty(state, "the folder", argument);
         r->folder = argument;
         break;
     case ARGP_KEY_END:

@@ -102,9 +102,22 @@ static void parse_devices(struct argp_state *state, job *j, const char *text)
     }
 }
 
+/* What an empty name would mean nobody can know. */
+static const struct {
+    int key;
+    const char *what;
+} named[] = { { 'i', "--input" },
+              { 'o', "--output" },
+              { SUMMARY, "--summary" },
+              { DEAD_LETTERS, "--dead-letters" },
+              { CHECKPOINTS, "--checkpoints" },
+              { ARGP_KEY_ARG, "the app file" } };
+
 static error_t take_option(int key, char *argument, struct argp_state *state)
 {
     job *j = state->input;
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+        if (named[i].key == key) command_refuse_empty(state, named[i].what, argument);
     switch (key) {
     case 'i': j->input = argument; break;
     case 'o': j->output = argument; break;

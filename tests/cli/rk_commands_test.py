@@ -51,6 +51,14 @@ class Help(Case):
                                 (("init", "a", "--from", "x"), "valid are filter, totals, bank, connections, flight-delays, inference, life, mandelbrot, ")):
             self.assertIn(told, self.run_rk(*arguments, code=USAGE).errors)
 
+    def test_a_name_that_is_empty_is_told_as_such(self):
+        source = JOB / "aggregate.rk.c"
+        for arguments, what in ((("run", ""), "the app file"), (("check", ""), "a file to check"), (("init", ""), "the folder"),
+                                (("codegen", "", "-bcpu"), "the kernel source"), (("codegen", source, "-bcpu", "-o", ""), "--output"),
+                                *((("run", JOB / "app.yaml", option, ""), option)
+                                  for option in ("--input", "--output", "--summary", "--dead-letters", "--checkpoints"))):
+            self.assertIn(f"rk {arguments[0]}: {what} is '': a name is needed\n", self.run_rk(*arguments, code=USAGE).errors)
+
     def test_a_count_of_zero_is_told_what_it_would_mean(self):
         workers = "it must be a whole number from 1 to 1024; with 0 nothing would run kernels: leave it out for one fewer than the cores, at least one\n"
         patience = "it must be a whole number from 1 to 1000000; with 0 the first message that waits would end the job: leave it out for 30\n"
