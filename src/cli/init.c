@@ -1,14 +1,12 @@
 /* `rk init`: writes an app that runs, to start from: a small one that it carries, or an example. */
 #include <argp.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "init_examples.h"
+#include "init_made.h"
 #include "init_templates.h"
 #include "writer.h"
 
@@ -76,6 +74,7 @@ static bool write_file(const char *folder, const init_file *file)
     writer out;
     bool fine = writer_open(&out, path);
     if (fine) {
+        init_made_file(path);
         writer_text(&out, file->text);
         fine = writer_close(&out);
     }
@@ -92,7 +91,6 @@ static bool write_files(const request *r)
 {
     for (const init_file *f = r->from->files; f->name; f++)
         if (!write_file(r->folder, f)) return false;
-    for (const init_file *f = r->from->files; f->name; f++) printf("%s/%s\n", r->folder, f->name);
     return true;
 }
 
@@ -126,13 +124,16 @@ int command_init(int argc, char **argv)
     };
     request r = { .from = init_templates };
     argp_parse(&argp, argc, argv, 0, NULL, &r);
-    if (mkdir(r.folder, 0777) < 0 && errno != EEXIST) {
-        command_error("%s: %s", r.folder, strerror(errno));
-        return RK_EXIT_IO;
+    bool fine = init_make_folder(r.folder) &&
+                (r.from ? nothing_there(&r) && write_files(&r)
+                        : init_example_fits(r.example, r.folder) && init_example_copy(r.example, r.folder));
+    if (fine) {
+        init_made_print();
+        say_what_next(&r);
+    } else {
+        init_made_undo();
     }
-    bool fine = r.from ? nothing_there(&r) && write_files(&r)
-                       : init_example_fits(r.example, r.folder) && init_example_copy(r.example, r.folder);
-    if (fine) say_what_next(&r);
+    init_made_forget();
     free(r.example);
     return command_end(fine ? RK_EXIT_OK : RK_EXIT_IO);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "init_made.h"
 #include "writer.h"
 
 #define PIECE 65536u
@@ -116,6 +117,7 @@ static bool copy_file(const char *from, const char *to, mode_t mode)
     writer out;
     bool read = false, fine = writer_open(&out, to);
     if (fine) {
+        init_made_file(to);
         read = copy_bytes(from, &out);
         fine = writer_close(&out);
     }
@@ -126,7 +128,6 @@ static bool copy_file(const char *from, const char *to, mode_t mode)
         return false;
     }
     if ((mode & S_IXUSR) && chmod(to, 0755) < 0) return say_no(to);
-    if (read) printf("%s\n", to);
     return read;
 }
 
@@ -145,8 +146,7 @@ static bool look(const char *from, const char *to, mode_t mode)
 
 static bool copy(const char *from, const char *to, mode_t mode)
 {
-    if (!S_ISDIR(mode)) return copy_file(from, to, mode);
-    return mkdir(to, 0777) == 0 || errno == EEXIST ? true : say_no(to);
+    return S_ISDIR(mode) ? init_make_folder(to) : copy_file(from, to, mode);
 }
 
 /* Each file and folder below `from`, in the order of their names, with its place below `to`. */

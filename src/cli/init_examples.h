@@ -18,7 +18,7 @@ bool init_example_is_program(const char *example);
 /* Does nothing in `to` have the place of a file of the example? The first that does is told. */
 bool init_example_fits(const char *from, const char *to);
 
-/* Copies all its files to `to`, which is there, and prints their paths. False: it failed, and was told. */
+/* Copies all its files to `to`, which is there (init_made.h has them). False: it failed, and was told. */
 bool init_example_copy(const char *from, const char *to);
 
 #endif

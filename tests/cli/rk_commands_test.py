@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import struct
 import subprocess
 import termios
@@ -219,6 +220,33 @@ class Init(Case):
         self.assertEqual(os.listdir(self.folder), ["expected"])
         for name in ("../examples/order-matching", ".", "host.h", "none"):
             self.assertIn("valid are filter", self.run_rk("init", "x", "--from", name, code=USAGE).errors)
+
+    def test_an_app_that_finds_no_room_is_taken_away_again(self):
+        for name in ("filter", "totals", "order-matching", "bank"):
+            with self.subTest(app=name):
+                # given a disk without room for its largest file, or for any
+                whole, folder = self.folder / f"{name}-whole", self.folder / name
+                self.run_rk("init", whole, "--from", name)
+                sizes = [path.stat().st_size for path in whole.rglob("*") if path.is_file()]
+                for largest in (max(sizes) - 1, 0):
+                    for there in (False, True):
+                        if there:
+                            folder.mkdir()
+                            (folder / "notes").touch()
+                        # when it is written
+                        done = subprocess.run([rk_command.RK, "init", folder, "--from", name], stderr=subprocess.PIPE, check=False,
+                                              env=rk_command.environment(),
+                                              preexec_fn=lambda most=largest: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+                        # then nothing is left of it, but for what was there before
+                        self.assertEqual(done.returncode, IO, done.stderr)
+                        self.assertIn(b": File too large\n", done.stderr)
+                        self.assertEqual(os.listdir(folder) if there else folder.exists(), ["notes"] if there else False)
+                        if there:
+                            (folder / "notes").unlink()
+                            folder.rmdir()
+                # and with room another try succeeds
+                self.run_rk("init", folder, "--from", name)
+                self.assertEqual(sorted(path.stat().st_size for path in folder.rglob("*") if path.is_file()), sorted(sizes))
 
     def test_init_writes_over_nothing(self):
         self.write("app.yaml", "mine")
