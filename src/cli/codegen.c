@@ -74,6 +74,8 @@ int command_codegen(int argc, char **argv)
         take_option,
         "FILE",
         "Print the translation unit that a backend's compiler gets for a kernel source.\v"
+        "It prints that text alone, so there is no --json: `rk check --json` tells what compilers make of "
+        "it. "
         "Exit codes: 0 printed; 2 the command line is wrong; 3 the source can't be rendered; 4 a file can't "
         "be read or written.",
         NULL,

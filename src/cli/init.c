@@ -14,6 +14,7 @@ typedef struct request {
     const char *folder;
     const init_template *from; /* NULL: an example */
     char *example;             /* its folder */
+    bool json;
 } request;
 
 static const struct argp_option options[] = { { "from", 'f', "NAME", 0,
@@ -21,6 +22,7 @@ static const struct argp_option options[] = { { "from", 'f', "NAME", 0,
                                                 "(two, with state), or an example by its name; "
                                                 "--from=? lists them",
                                                 0 },
+                                              { "json", 'j', NULL, 0, "Print as JSON", 0 },
                                               { 0 } };
 
 static void choose(request *r, const char *name, struct argp_state *state)
@@ -42,6 +44,7 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
     request *r = state->input;
     switch (key) {
     case 'f': choose(r, argument, state); break;
+    case 'j': r->json = true; break;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) argp_error(state, "one folder, not also '%s'", argument);
         command_refuse_empty(state, "the folder", argument);
@@ -94,20 +97,37 @@ static bool write_files(const request *r)
     return true;
 }
 
-/* As a person can copy it. */
-static void say_what_next(const request *r)
+static bool is_program(const request *r) { return r->example && init_example_is_program(r->example); }
+
+/* What runs or builds it, as a person can copy it; the caller frees it. */
+static char *next_command(const request *r)
 {
-    bool is_program = r->example && init_example_is_program(r->example);
-    char *path = command_print(is_program ? "%s/build" : "%s/app.yaml", r->folder);
+    char *path = command_print(is_program(r) ? "%s/build" : "%s/app.yaml", r->folder), *next;
     char *folder = command_word(r->folder), *word = command_word(path);
-    if (is_program)
-        printf("Build it: cmake -S %s -B %s -DCMAKE_BUILD_TYPE=Release && cmake --build %s\n", folder, word,
-               word);
-    else
-        printf("Run it: rk run %s\n", word);
+    next = is_program(r) ? command_print("cmake -S %s -B %s -DCMAKE_BUILD_TYPE=Release && cmake --build %s",
+                                         folder, word, word)
+                         : command_print("rk run %s", word);
     free(path);
     free(folder);
     free(word);
+    return next;
+}
+
+static void tell(const request *r)
+{
+    char *next = next_command(r);
+    if (r->json) {
+        json_t *told = json_pack("{s:o, s:s, s:o, s:o}", "folder", command_json_text(r->folder), "kind",
+                                 is_program(r) ? "program" : "app", "files", init_made_json(), "next",
+                                 command_json_text(next));
+        json_dumpf(told, stdout, JSON_INDENT(1));
+        putchar('\n');
+        json_decref(told);
+    } else {
+        init_made_print();
+        printf("%s: %s\n", is_program(r) ? "Build it" : "Run it", next);
+    }
+    free(next);
 }
 
 int command_init(int argc, char **argv)
@@ -117,6 +137,7 @@ int command_init(int argc, char **argv)
         take_option,
         "FOLDER",
         "Write an app that runs, or copy an example, to start from: kernels, an app file, sample data.\v"
+        "--json prints the files that were written, and the command that runs or builds them. "
         "Exit codes: 0 written; 2 the command line is wrong; 4 a file can't be written, or is there already.",
         NULL,
         NULL,
@@ -127,12 +148,10 @@ int command_init(int argc, char **argv)
     bool fine = init_make_folder(r.folder) &&
                 (r.from ? nothing_there(&r) && write_files(&r)
                         : init_example_fits(r.example, r.folder) && init_example_copy(r.example, r.folder));
-    if (fine) {
-        init_made_print();
-        say_what_next(&r);
-    } else {
+    if (fine)
+        tell(&r);
+    else
         init_made_undo();
-    }
     init_made_forget();
     free(r.example);
     return command_end(fine ? RK_EXIT_OK : RK_EXIT_IO);

@@ -48,6 +48,14 @@ void init_made_print(void)
         if (!all[i].is_folder) puts(all[i].path);
 }
 
+json_t *init_made_json(void)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < count; i++)
+        if (!all[i].is_folder) json_array_append_new(files, command_json_text(all[i].path));
+    return files;
+}
+
 void init_made_forget(void)
 {
     for (size_t i = 0; i < count; i++) free(all[i].path);

@@ -3,6 +3,7 @@
 #ifndef RINGKERNEL_CLI_INIT_MADE_H
 #define RINGKERNEL_CLI_INIT_MADE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 /* A file that is there from now on, be it empty yet. */
@@ -15,6 +16,8 @@ void init_made_undo(void);
 
 /* The files, in the order in which they were made, a line each on standard output. */
 void init_made_print(void);
+/* As a list. */
+json_t *init_made_json(void);
 void init_made_forget(void);
 
 #endif

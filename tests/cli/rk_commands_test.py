@@ -81,7 +81,7 @@ class Help(Case):
 
 class ShortOptions(Case):
     ALL = {"run": {"b": "backend", "i": "input", "o": "output", "v": "verbose"}, "check": {"j": "json"}, "devices": {"j": "json"},
-           "bench": {"j": "json", "q": "quick"}, "codegen": {"b": "backend", "k": "kernel", "o": "output"}, "init": {"f": "from"}}
+           "bench": {"j": "json", "q": "quick"}, "codegen": {"b": "backend", "k": "kernel", "o": "output"}, "init": {"f": "from", "j": "json"}}
 
     def test_each_command_has_those_that_are_tried_here(self):
         for command in COMMANDS:
@@ -220,6 +220,15 @@ class Init(Case):
         self.assertEqual(os.listdir(self.folder), ["expected"])
         for name in ("../examples/order-matching", ".", "host.h", "none"):
             self.assertIn("valid are filter", self.run_rk("init", "x", "--from", name, code=USAGE).errors)
+
+    def test_what_was_written_as_json(self):
+        for name, kind, runs in (("filter", "app", "rk run {0}/app.yaml"), ("order-matching", "app", "rk run {0}/app.yaml"),
+                                 ("bank", "program", "cmake -S {0} -B {0}/build -DCMAKE_BUILD_TYPE=Release && cmake --build {0}/build")):
+            folder = self.folder / name
+            told = json.loads(self.run_rk("init", folder, "--from", name, "--json").stdout)
+            self.assertEqual((told["folder"], told["kind"], told["next"]), (str(folder), kind, runs.format(folder)))
+            self.assertEqual(sorted(told["files"]), sorted(str(path) for path in folder.rglob("*") if path.is_file()))
+            self.assertEqual(self.run_rk("init", folder, "--from", name, "-j", code=IO).stdout, b"")
 
     def test_an_app_that_finds_no_room_is_taken_away_again(self):
         for name in ("filter", "totals", "order-matching", "bank"):
