@@ -212,7 +212,19 @@ RK_HANDLER(refuse, number, msg, rk_none, self)
 class Files(Case):
     def test_a_folder_as_input(self):
         done = self.run_app(self.app(), "--input", self.folder, code=IO)
-        self.assertIn("is a folder", done.errors)
+        self.assertEqual(done.errors, f"rk: {self.folder}: is a folder, not a file of rows\n")
+        folder = os.open(self.folder, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        done = subprocess.run([rk_command.RK, "run", str(self.app()), "--input", "-"], stdin=folder, capture_output=True, check=False,
+                              env=rk_command.environment())
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (IO, b"", b"rk: standard input: is a folder, not a file of rows\n"))
+
+    def test_a_folder_as_an_output(self):
+        there = self.folder / "there"
+        there.mkdir()
+        for option in ("--output", "--dead-letters", "--summary"):
+            done = self.run_rk("run", self.app(), "--input", "-", option, there, code=IO, stdin=b"value\n1\n")
+            self.assertEqual((done.stdout, done.errors), (b"", f"rk: {there}: Is a directory\n"), option)
 
     def test_input_that_is_not_there(self):
         done = self.run_app(self.app(), "--input", self.folder / "none.csv", code=IO)

@@ -300,11 +300,19 @@ class Facts(Case):
         self.assertEqual(validate["dead_by_reason"], {"delay": 4, "distance": 5, "hour": 3})
         self.assertEqual(set(validate["account"]), {"accepted", "delivered", "dead", "evicted", "expired", "lost", "queued", "refused",
                                                     "sent", "dead_sends", "output", "balanced"})
-        for kernel in summary["kernels"]:
+        whole = self.run_app(JOB / "app.yaml").summary
+        self.assertEqual(whole["rows_read"], 200000)
+        for kernel in summary["kernels"] + whole["kernels"]:
             self.assertGreater(kernel["throughput"], 0)
-            for histogram in ("queue_wait_ns", "service_ns"):
-                self.assertLessEqual({"p50", "p99", "p99.9"}, set(kernel[histogram]))
-            self.assertLessEqual(kernel["service_ns"]["p50"], kernel["service_ns"]["p99.9"])
+            for name in ("queue_wait_ns", "service_ns"):
+                histogram = kernel[name]
+                self.assertEqual(set(histogram), {"count", "min", "mean", "p50", "p99", "p99.9", "max"})
+                self.assertGreater(histogram["count"], 0, (kernel["name"], name))
+                self.assertGreater(histogram["max"], 0, (kernel["name"], name))
+                self.assertLessEqual(histogram["count"], kernel["account"]["delivered"] + kernel["account"]["dead"])
+                in_order = [histogram[quantile] for quantile in ("min", "p50", "p99", "p99.9", "max")]
+                self.assertEqual(in_order, sorted(in_order), (kernel["name"], name))
+                self.assertTrue(histogram["min"] <= histogram["mean"] <= histogram["max"], histogram)
 
     def test_progress_on_a_terminal(self):
         parent, child = pty.openpty()
