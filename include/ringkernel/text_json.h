@@ -3,9 +3,10 @@
  * functions is in text.h.
  *
  * A message is one JSON object with each field of the schema once, in any order, and nothing else; an array
- * field is an array of exactly its count. Unlike in CSV no number is bent to fit: an integer out of its
- * field's range is an error, and so is a fraction (or an exponent, or .0) in an integer field, a float beyond
- * the largest, and null. Integers are exact over all 64 bits, rk_u64 above 2^63 - 1 included. A float field
+ * field is an array of exactly its count. A fraction (or an exponent, or .0) in an integer field is an error,
+ * and so is null. A number that its field can't hold is one to rk_json_parse, whose caller is told which; as a row,
+ * to rk_json_next, it becomes the nearest that the field can hold, as in CSV, so that the consumer's own check of
+ * its range refuses it whatever the rows come as. Integers are exact over all 64 bits, rk_u64 above 2^63 - 1 included. A float field
  * takes integers too. The bytes of a blob are a string in canonical base64. What rk_json_print writes reads
  * back as the same message, unless it has a NaN or an infinity, which become null there. */
 #ifndef RINGKERNEL_TEXT_JSON_H

@@ -1,8 +1,8 @@
 /* Messages from JSON, by jansson; the only file that knows it.
  *
- * Jansson's integers end at 2^63 - 1, an rk_u64 does not. Larger ones are written anew before jansson sees
- * the line, as an object that holds the digits as a string: a message is a flat object, so no line that was
- * written by somebody else has an object inside, and the two can't be taken for each other. */
+ * Jansson's integers end at 2^63 - 1, an rk_u64 does not, and a row may have any number. Those that jansson doesn't
+ * take are written anew before it sees the line, as an object that holds the number as a string: a message is a flat
+ * object, so no line that was written by somebody else has an object inside, and the two can't be taken for each other. */
 #include <float.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "message/row_source.h"
 #include "ringkernel/text_json.h"
 
-/* --- integers above 2^63 - 1 ------------------------------------------------------------------ */
+/* --- numbers that jansson doesn't take -------------------------------------------------------- */
 
 #define WRAP_BEFORE "{\"\":\""
 #define WRAP_AFTER "\"}"
@@ -36,7 +36,7 @@ static size_t behind_number(const char *text, size_t size, size_t at)
     return at;
 }
 
-static bool is_large(const char *text, size_t size)
+static bool is_large_u64(const char *text, size_t size)
 {
     if (size < LARGE_DIGITS_MIN || size > LARGE_DIGITS_MAX || text[0] == '0') return false;
     for (size_t i = 0; i < size; i++)
@@ -45,9 +45,20 @@ static bool is_large(const char *text, size_t size)
     return memcmp(text, "18446744073709551615", size) <= 0;
 }
 
-/* Copies the line with its large integers wrapped, to `out` if it isn't NULL. Returns the size of the copy; 0
- * if there is nothing to wrap, or the line has an object inside. */
-static size_t wrap_large(const char *text, size_t size, char *out)
+/* A number, and more than jansson holds. */
+static bool overflows(const char *text, size_t size)
+{
+    json_error_t fault;
+    json_t *value = size < sizeof "1e308" - 1 ? NULL : json_loadb(text, size, JSON_DECODE_ANY, &fault);
+    const bool is_number = value != NULL || size < sizeof "1e308" - 1;
+    json_decref(value);
+    return !is_number && json_error_code(&fault) == json_error_numeric_overflow;
+}
+
+/* Copies the line with its large numbers wrapped, to `out` if it isn't NULL: all of them, or, if none is to be bent,
+ * those that an rk_u64 holds. Returns the size of the copy; 0 if there is nothing to wrap, or the line has an object
+ * inside. */
+static size_t wrap_large(const char *text, size_t size, bool bends, char *out)
 {
     size_t written = 0, wrapped = 0, braces = 0;
     for (size_t at = 0; at < size;) {
@@ -57,7 +68,7 @@ static size_t wrap_large(const char *text, size_t size, char *out)
             behind = behind_string(text, size, at);
         } else if (text[at] == '-' || rk_is_digit(text[at])) {
             behind = behind_number(text, size, at);
-            large = is_large(text + at, behind - at);
+            large = bends ? overflows(text + at, behind - at) : is_large_u64(text + at, behind - at);
         }
         braces += text[at] == '{';
         if (out != NULL) {
@@ -80,7 +91,8 @@ typedef struct reading {
     const rk_schema *schema;
     const char *text;
     size_t size;
-    bool wrapped; /* objects inside are large integers */
+    bool wrapped; /* objects inside are large numbers */
+    bool bends;   /* a number that its field can't hold becomes the nearest that it can */
     rk_parse_error *error;
 } reading;
 
@@ -100,6 +112,14 @@ static size_t column_of(const reading *line, const char *name)
     return 0;
 }
 
+/* The text of a number that was wrapped; NULL: it is none. */
+static const char *wrapped_text(const reading *line, const json_t *value)
+{
+    return line->wrapped && json_is_object(value) ? json_string_value(json_object_get(value, "")) : NULL;
+}
+
+static bool is_integer(const char *text) { return text[strcspn(text, ".eE")] == 0; }
+
 static const char *type_name(const reading *line, const json_t *value)
 {
     static const char *const names[] = {
@@ -107,7 +127,8 @@ static const char *type_name(const reading *line, const json_t *value)
         [JSON_INTEGER] = "an integer",  [JSON_REAL] = "a fraction", [JSON_TRUE] = "true or false",
         [JSON_FALSE] = "true or false", [JSON_NULL] = "null",
     };
-    if (line->wrapped && json_is_object(value)) return names[JSON_INTEGER];
+    const char *text = wrapped_text(line, value);
+    if (text != NULL) return names[is_integer(text) ? JSON_INTEGER : JSON_REAL];
     return names[json_typeof(value)];
 }
 
@@ -128,10 +149,10 @@ static bool integer_of(const reading *line, const json_t *value, rk_integer *num
                                 signed_value < 0 };
         return true;
     }
-    const json_t *digits = line->wrapped && json_is_object(value) ? json_object_get(value, "") : NULL;
-    if (!json_is_string(digits)) return false;
-    const char *text = json_string_value(digits);
-    *number = (rk_integer){ rk_long_magnitude(text, text + json_string_length(digits)), false };
+    const char *text = wrapped_text(line, value);
+    if (text == NULL || !is_integer(text)) return false;
+    const char *digits = text + (*text == '-');
+    *number = (rk_integer){ rk_long_magnitude(digits, digits + strlen(digits)), *text == '-' };
     return true;
 }
 
@@ -146,7 +167,7 @@ static bool read_integer(const reading *line, const rk_field *field, long long e
         return false;
     }
     rk_u64 smallest = kind->is_signed ? kind->largest + 1 : 0;
-    if (number.magnitude > (number.negative ? smallest : kind->largest)) {
+    if (!line->bends && number.magnitude > (number.negative ? smallest : kind->largest)) {
         name_field(line, field, element);
         rk_parse_error_add(line->error, " is %s%llu, which is not in %s%llu to %llu",
                            number.negative ? "-" : "", (unsigned long long)number.magnitude,
@@ -154,7 +175,7 @@ static bool read_integer(const reading *line, const rk_field *field, long long e
                            (unsigned long long)kind->largest);
         return false;
     }
-    rk_store_low(kind->size, number.negative ? 0 - number.magnitude : number.magnitude, to);
+    rk_store_low(kind->size, rk_saturate(number, kind), to);
     return true;
 }
 
@@ -163,7 +184,12 @@ static bool read_float(const reading *line, const rk_field *field, long long ele
 {
     rk_integer integer = { 0 };
     rk_f64 number = 0;
-    if (json_is_real(value)) {
+    const char *text = wrapped_text(line, value);
+    if (text != NULL) {
+        number = is_integer(text) ? rk_decimal_slow_f64(text, text + strlen(text))
+                 : *text == '-'   ? -DBL_MAX
+                                  : DBL_MAX;
+    } else if (json_is_real(value)) {
         number = json_real_value(value);
     } else if (integer_of(line, value, &integer)) {
         number = integer.negative ? -(rk_f64)integer.magnitude : (rk_f64)integer.magnitude;
@@ -177,6 +203,8 @@ static bool read_float(const reading *line, const rk_field *field, long long ele
         return true;
     }
     rk_f32 narrow = (rk_f32)number;
+    if (line->bends && narrow > FLT_MAX) narrow = FLT_MAX;
+    if (line->bends && narrow < -FLT_MAX) narrow = -FLT_MAX;
     if (narrow > FLT_MAX || narrow < -FLT_MAX) {
         name_field(line, field, element);
         rk_parse_error_add(line->error, " is %g, more than an rk_f32 holds", number);
@@ -276,8 +304,8 @@ static rk_status refuse(rk_parse_error *error, const char *text, size_t column)
     return RK_PARSE_FAILED;
 }
 
-rk_status rk_json_parse(const rk_schema *schema, const char *text, size_t size, void *message,
-                        rk_u32 *message_size, rk_parse_error *error)
+static rk_status parse(const rk_schema *schema, const char *text, size_t size, bool bends, void *message,
+                       rk_u32 *message_size, rk_parse_error *error)
 {
     rk_parse_error_clear(error);
     if (schema == NULL || (text == NULL && size > 0) || message == NULL ||
@@ -293,11 +321,11 @@ rk_status rk_json_parse(const rk_schema *schema, const char *text, size_t size, 
     json_t *object = json_loadb(text, size, flags, &fault);
     bool wrapped = false;
     if (object == NULL && json_error_code(&fault) == json_error_numeric_overflow) {
-        size_t copy_size = wrap_large(text, size, NULL);
+        size_t copy_size = wrap_large(text, size, bends, NULL);
         char *copy = copy_size > 0 ? malloc(copy_size) : NULL;
         if (copy_size > 0 && copy == NULL) return RK_OUT_OF_MEMORY;
         if (copy != NULL) {
-            wrap_large(text, size, copy);
+            wrap_large(text, size, bends, copy);
             object = json_loadb(copy, copy_size, flags, &fault);
             wrapped = true;
             free(copy);
@@ -309,7 +337,9 @@ rk_status rk_json_parse(const rk_schema *schema, const char *text, size_t size, 
 
     rk_u32 bytes = schema->size;
     rk_status status = RK_PARSE_FAILED;
-    reading line = { .schema = schema, .text = text, .size = size, .wrapped = wrapped, .error = error };
+    reading line = {
+        .schema = schema, .text = text, .size = size, .wrapped = wrapped, .bends = bends, .error = error
+    };
     if (json_is_object(object))
         status = read_object(&line, object, message, &bytes);
     else
@@ -317,6 +347,12 @@ rk_status rk_json_parse(const rk_schema *schema, const char *text, size_t size, 
     json_decref(object);
     if (status == RK_OK && message_size != NULL) *message_size = bytes;
     return status;
+}
+
+rk_status rk_json_parse(const rk_schema *schema, const char *text, size_t size, void *message,
+                        rk_u32 *message_size, rk_parse_error *error)
+{
+    return parse(schema, text, size, false, message, message_size, error);
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -364,7 +400,7 @@ static rk_status read_line(rk_json_reader *reader, const rk_line *line, rk_row_b
         rk_parse_error_add(error, "the line has %zu bytes, more than %zu", line->size, reader->source.limit);
     } else {
         void *slot = rk_row_batch_slot(batch, batch->count, reader->schema);
-        status = rk_json_parse(reader->schema, line->text, line->size, slot, &size, error);
+        status = parse(reader->schema, line->text, line->size, true, slot, &size, error);
     }
     if (status != RK_OK) {
         if (status == RK_OUT_OF_MEMORY) refuse(error, "out of memory", 0);

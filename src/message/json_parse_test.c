@@ -1,5 +1,6 @@
 /* Reading JSON: strict, exact, and with errors that name the field; and lines of it, fed in pieces of any
  * size. */
+#include <float.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -278,6 +279,61 @@ static void linesBecomeMessagesWithTheirNumbers(void **state)
     expect_lines(GOOD "\r", sizeof GOOD, "1 " GOOD "\n"); /* white space of JSON */
 }
 
+/* given numbers that no field holds, when they are rows, then each is the nearest that its field holds */
+static void aRowsNumberThatItsFieldCantHoldIsBentAsInCsv(void **state)
+{
+    (void)state;
+    static const char ends[] = "9223372036854775807", beyond[] = "9223372036854775808";
+    static const struct {
+        const char *number;
+        rk_u32 seq;
+        rk_f32 hour;
+        rk_i32 delay;
+    } cases[] = {
+        { "-1", 0, -1, -1 },
+        { "4294967296", UINT32_MAX, 0x1p32f, INT32_MAX },
+        { "-4294967296", 0, -0x1p32f, INT32_MIN },
+        { ends, UINT32_MAX, 0x1p63f, INT32_MAX },
+        { beyond, UINT32_MAX, 0x1p63f, INT32_MAX },
+        { "-9223372036854775809", 0, -0x1p63f, INT32_MIN },
+        { "18446744073709551616", UINT32_MAX, 0x1p64f, INT32_MAX },
+        { "99999999999999999999999", UINT32_MAX, 1e23f, INT32_MAX },
+        { "-99999999999999999999999", 0, -1e23f, INT32_MIN },
+        { "9999999999999999999999999999999999999999999999", UINT32_MAX, FLT_MAX, INT32_MAX },
+    };
+    static const char form[] = "{\"seq\":%s,\"hour\":%s,\"delay\":%s}";
+    flight got;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rk_json_reader *reader = NULL;
+        rk_row_batch batch = { .messages = &got, .room = 1 };
+        char text[300];
+        const char *n = cases[i].number;
+        const int size = snprintf(text, sizeof text, form, n, n, n);
+        assert_int_equal(rk_json_open(RK_SCHEMA(flight), &reader), RK_OK);
+        assert_int_equal(rk_json_next(reader, text, (size_t)size, true, &batch), RK_OK);
+        if (batch.count != 1) fail_msg("%s: %s", text, batch.bad.why);
+        assert_true(got.seq == cases[i].seq && got.hour == cases[i].hour && got.delay == cases[i].delay);
+        rk_json_close(reader);
+    }
+    /* floats with an exponent; a fraction is no integer still, however large, and what is no number is none */
+    static const char floats[] =
+        "{\"seq\":1,\"hour\":1e39,\"delay\":2}\n{\"seq\":1,\"hour\":-1e999,\"delay\":2}";
+    static const char fraction[] = "{\"seq\":1e999,\"hour\":1,\"delay\":2}";
+    expect_lines(floats, sizeof floats - 1,
+                 "1 {\"seq\":1,\"hour\":3.4028235e38,\"delay\":2}\n"
+                 "2 {\"seq\":1,\"hour\":-3.4028235e38,\"delay\":2}\n");
+    expect_lines(fraction, sizeof fraction - 1,
+                 "1 bad '{\\\"seq\\\":1e999,\\\"hour\\\":1,\\\"delay\\\":2}' @2 seq is a fraction, not an "
+                 "integer\n");
+    static const char wrong[] = "{\"seq\":99999999999999999999,\"hour\":1e,\"delay\":2}";
+    rk_json_reader *reader = NULL;
+    rk_row_batch batch = { .messages = &got, .room = 1 };
+    assert_int_equal(rk_json_open(RK_SCHEMA(flight), &reader), RK_OK);
+    assert_int_equal(rk_json_next(reader, wrong, sizeof wrong - 1, true, &batch), RK_OK);
+    assert_true(batch.failed && batch.count == 0);
+    rk_json_close(reader);
+}
+
 static void aLineLongerThanTheLimitIsBadAndCut(void **state)
 {
     (void)state;
@@ -394,6 +450,7 @@ int main(void)
         cmocka_unit_test(largeIntegersDoNotOpenADoorForObjects),
         cmocka_unit_test(aBlobIsAStringInBase64),
         cmocka_unit_test(linesBecomeMessagesWithTheirNumbers),
+        cmocka_unit_test(aRowsNumberThatItsFieldCantHoldIsBentAsInCsv),
         cmocka_unit_test(aLineLongerThanTheLimitIsBadAndCut),
         cmocka_unit_test(wrongArgumentsAreRefused),
         cmocka_unit_test(withoutMemoryTheRowIsGivenAsBadAndNothingLeaks),

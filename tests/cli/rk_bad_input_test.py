@@ -192,9 +192,23 @@ RK_HANDLER(refuse, number, msg, rk_none, self)
     def test_ndjson_rows(self):
         rows = [b'{"value":1}', b"", b"{", b'{"value":1.5}', b'{"value":99999999999999999999}', b'{"other":1}', b"[]",
                 b'{"value":1,"value":2}', b'{"value":2}']
-        done = self.dead(b"\n".join(rows), "--input-format", "ndjson")
-        self.assertEqual([l["row"] for l in done.letters], [2, 3, 4, 5, 6, 7, 8])
-        self.assertEqual(done.stdout, b'{"value":2}\n{"value":4}\n')
+        done = self.dead(b"\n".join(rows), "--input-format", "ndjson", "--set", "doubler.factor=1")
+        self.assertEqual([(l["row"], l["reason"]) for l in done.letters], [(row, "parse") for row in (2, 3, 4, 6, 7, 8)])
+        self.assertEqual(done.stdout, b'{"value":1}\n{"value":9223372036854775807}\n{"value":2}\n')
+
+    def test_a_number_that_its_field_can_not_hold_has_the_same_reason_in_both_formats(self):
+        fields = HEAD.strip().split(",")
+        rows = [(1, 12, wrong, 0) for wrong in (99999999999, -99999999999, 1 << 80, -1 << 80)]
+        rows += [(2, 12, 100, wrong) for wrong in (99999999999, -99999999999, 1 << 63, 1 << 64)]
+        rows += [(3, wrong, 100, 0) for wrong in (10 ** 400, -10 ** 400)] + [(4, 12, 100, 0)]
+        csv = HEAD + "".join(",".join(map(str, row)) + "\n" for row in rows)
+        ndjson = "".join(json.dumps(dict(zip(fields, row))) + "\n" for row in rows)
+        both = []
+        for name, text in (("rows.csv", csv), ("rows.ndjson", ndjson)):
+            done = self.run_app(JOB / "app.yaml", "--input", self.write(name, text))
+            both.append(done.letters)
+            self.assertEqual([l["reason"] for l in done.letters], ["distance"] * 4 + ["delay"] * 4 + ["hour"] * 2, name)
+        self.assertEqual(*both)
 
     def test_a_hundred_thousand_bad_rows_are_all_kept(self):
         done = self.dead(b"value\n" + b"bad\n" * 100000)
