@@ -26,8 +26,10 @@ typedef struct rk_account {
     rk_u64 accepted_host;   /* of accepted: by host lanes */
     rk_u64 accepted_device; /* of accepted: by device lanes */
     /* What the kernel sent. */
-    rk_u64 sent;            /* copies that were taken by lanes */
-    rk_u64 dead_sends;      /* sends that became dead letters */
+    rk_u64 sent;       /* copies that were taken by lanes */
+    rk_u64 dead_sends; /* sends that became dead letters */
+    rk_u64
+        dropped_sends; /* copies that lanes let go by their strategy, as dropped or as duplicates: without a letter */
     rk_u64 output_accepted; /* by the out lanes */
     rk_u64 output_received; /* by the host */
     rk_u64 output_queued;

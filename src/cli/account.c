@@ -38,19 +38,50 @@ static rk_u32 targets_of(const app_file *file, rk_u32 from, rk_u32 *only)
     return count;
 }
 
+static rk_u64 let_go(const rk_account *a) { return a->refused_dropped + a->refused_duplicate; }
+
+/* What lanes let go without a letter was counted by who sent it and by who refused it: as below. */
+static bool check_let_go(job *j, json_t *checks, const rk_u64 *by_sender, bool one_target)
+{
+    const app_file *file = j->app.file;
+    rk_u64 all_by_sender = 0, all_by_target = 0;
+    bool fine = true;
+    for (rk_u32 i = 0; i < file->kernels_count; i++) {
+        const rk_u64 by_target = let_go(&j->kernels[i].from_kernels);
+        all_by_sender += j->kernels[i].account.dropped_sends;
+        all_by_target += by_target;
+        if (one_target && (i != j->first || by_sender[i] || by_target))
+            fine &= equal(
+                checks,
+                command_print("let go of what kernels sent to %s = refused by %s as dropped + duplicate",
+                              file->kernels[i].name, file->kernels[i].name),
+                by_sender[i], by_target);
+    }
+    if (!one_target)
+        fine =
+            equal(checks,
+                  command_copy(
+                      "let go of what kernels sent to kernels = refused by kernels as dropped + duplicate"),
+                  all_by_sender, all_by_target);
+    return fine;
+}
+
 /* What kernels sent to each other is what they accepted from each other: kernel by kernel where each sender
  * has one target and none replies, else in one sum. */
 static bool check_between(job *j, json_t *checks)
 {
     const app_file *file = j->app.file;
     rk_u64 *sent = command_allocate(file->kernels_count * sizeof *sent), all_sent = 0, all_accepted = 0;
+    rk_u64 *dropped = command_allocate(file->kernels_count * sizeof *dropped);
     bool fine = true, one_target = !job_replies(j);
     memset(sent, 0, file->kernels_count * sizeof *sent);
+    memset(dropped, 0, file->kernels_count * sizeof *dropped);
     for (rk_u32 i = 0; i < file->kernels_count; i++) {
         const rk_account *a = &j->kernels[i].account;
         rk_u32 to = 0, targets = targets_of(file, i, &to);
         rk_u64 to_kernels = a->sent - a->output_accepted;
         if (targets == 1) sent[to] += to_kernels;
+        if (targets == 1) dropped[to] += a->dropped_sends;
         one_target &= targets <= 1;
         all_sent += to_kernels;
         all_accepted += a->accepted_device;
@@ -64,7 +95,9 @@ static bool check_between(job *j, json_t *checks)
     if (!one_target)
         fine = equal(checks, command_copy("sent by kernels to kernels = accepted by kernels from kernels"),
                      all_sent, all_accepted);
+    fine &= check_let_go(j, checks, dropped, one_target);
     free(sent);
+    free(dropped);
     return fine;
 }
 
@@ -86,13 +119,42 @@ static bool check_kernel(job *j, rk_u32 i, json_t *checks)
     return fine;
 }
 
+static void look_at_kernel(job *j, job_kernel *kernel)
+{
+    rk_kernel_info info;
+    rk_account_of(j->runtime, kernel->handle, &kernel->account);
+    if (rk_kernel_information(j->runtime, kernel->handle, &info) != RK_OK) return;
+    memset(&kernel->from_kernels, 0, sizeof kernel->from_kernels);
+    for (rk_u32 shard = 0; shard < info.shards; shard++) {
+        rk_account one, *all = &kernel->from_kernels;
+        if (rk_account_of_lane(j->runtime, kernel->handle, shard, 1, &one) != RK_OK) continue;
+        all->refused_full += one.refused_full;
+        all->refused_dropped += one.refused_dropped;
+        all->refused_duplicate += one.refused_duplicate;
+        all->refused_timed_out += one.refused_timed_out;
+        all->refused_closed += one.refused_closed;
+        all->refused_invalid += one.refused_invalid;
+    }
+}
+
+account_let_go account_sum_let_go(const job *j)
+{
+    account_let_go sum = { 0 };
+    for (rk_u32 i = 0; i < j->app.file->kernels_count; i++) {
+        sum.dropped += j->kernels[i].account.refused_dropped;
+        sum.duplicate += j->kernels[i].account.refused_duplicate;
+        sum.evicted += j->kernels[i].account.evicted;
+    }
+    return sum;
+}
+
 bool account_check(job *j, json_t *checks)
 {
     const app_file *file = j->app.file;
     rk_u64 outgoing = 0;
     const feed_counts *fed = &j->fed;
     for (rk_u32 i = 0; i < file->kernels_count; i++)
-        if (j->kernels[i].launched) rk_account_of(j->runtime, j->kernels[i].handle, &j->kernels[i].account);
+        if (j->kernels[i].launched) look_at_kernel(j, &j->kernels[i]);
     bool fine =
         equal(checks,
               command_print("rows read%s = no message + sent + refused + unsent",
@@ -133,19 +195,25 @@ static json_t *quantiles(const rk_quantiles *q)
                      (json_int_t)q->max_ns);
 }
 
-static json_t *account_json(const rk_account *a)
+static json_t *refused_json(const rk_account *a)
 {
-    json_t *refused =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "full", (json_int_t)a->refused_full, "dropped",
-                  (json_int_t)a->refused_dropped, "duplicate", (json_int_t)a->refused_duplicate, "timed_out",
-                  (json_int_t)a->refused_timed_out, "closed", (json_int_t)a->refused_closed, "invalid",
-                  (json_int_t)a->refused_invalid);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:b}", "accepted",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "full", (json_int_t)a->refused_full, "dropped",
+                     (json_int_t)a->refused_dropped, "duplicate", (json_int_t)a->refused_duplicate,
+                     "timed_out", (json_int_t)a->refused_timed_out, "closed", (json_int_t)a->refused_closed,
+                     "invalid", (json_int_t)a->refused_invalid);
+}
+
+static json_t *account_json(const job_kernel *kernel)
+{
+    const rk_account *a = &kernel->account;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:b}", "accepted",
                      (json_int_t)a->accepted, "delivered", (json_int_t)a->delivered, "dead",
                      (json_int_t)a->dead, "evicted", (json_int_t)a->evicted, "expired",
                      (json_int_t)a->expired, "lost", (json_int_t)a->lost, "queued", (json_int_t)a->queued,
-                     "refused", refused, "sent", (json_int_t)a->sent, "dead_sends", (json_int_t)a->dead_sends,
-                     "output", (json_int_t)a->output_accepted, "balanced", a->balanced);
+                     "refused", refused_json(a), "refused_from_kernels", refused_json(&kernel->from_kernels),
+                     "sent", (json_int_t)a->sent, "dead_sends", (json_int_t)a->dead_sends, "dropped_sends",
+                     (json_int_t)a->dropped_sends, "output", (json_int_t)a->output_accepted, "balanced",
+                     a->balanced);
 }
 
 static json_t *kernel_json(job *j, rk_u32 i)
@@ -158,7 +226,7 @@ static json_t *kernel_json(job *j, rk_u32 i)
     for (rk_u32 r = 0; rk_dead_reason(j->runtime, j->kernels[i].handle, r, &reason, &count) == RK_OK; r++)
         json_object_set_new(reasons, reason, number(count));
     json_t *kernel = json_pack("{s:s, s:o, s:o}", "name", j->app.file->kernels[i].name, "account",
-                               account_json(&j->kernels[i].account), "dead_by_reason", reasons);
+                               account_json(&j->kernels[i]), "dead_by_reason", reasons);
     if (j->device_count > 1 && rk_kernel_information(j->runtime, j->kernels[i].handle, &info) == RK_OK)
         json_object_set_new(kernel, "device", number(j->devices[info.device]));
     if (rk_metrics_of(j->runtime, j->kernels[i].handle, &metrics) == RK_OK) {
@@ -199,17 +267,21 @@ json_t *account_summary(job *j, json_t *checks, bool balanced)
     json_t *phases =
         json_pack("{s:f, s:f, s:f}", "launch", (double)(j->feed_ns - j->start_ns) / 1e9, "feed",
                   (double)(j->drain_ns - j->feed_ns) / 1e9, "drain", (double)(j->end_ns - j->drain_ns) / 1e9);
+    const account_let_go gone = account_sum_let_go(j);
+    json_t *let_go_of_all = json_pack("{s:I, s:I, s:I}", "dropped", (json_int_t)gone.dropped, "duplicate",
+                                      (json_int_t)gone.duplicate, "evicted", (json_int_t)gone.evicted);
     json_t *letters_of_all =
         json_pack("{s:I, s:o}", "count", (json_int_t)letters_count(j->letters), "by_reason", reasons);
     json_t *summary = json_pack(
-        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:f, s:b, s:o, "
+        "{s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:f, s:b, "
+        "s:o, "
         "s:b}",
         "app", j->app.file->app, "backend", rk_backend_name(j->runtime), "workers",
         (json_int_t)rk_worker_count(j->runtime), "input", input, "rows_read", (json_int_t)j->fed.rows,
         "rows_bad", (json_int_t)j->fed.bad, "rows_sent", (json_int_t)j->fed.sent, "rows_refused",
         (json_int_t)j->fed.refused, "rows_unsent", (json_int_t)j->fed.unsent, "kernels", kernels, "topics",
-        topic_lags_json(j), "dead_letters", letters_of_all, "output", output, "seconds", seconds, "phases",
-        phases, "checkpoints", checkpoints_json(j), "rows_per_second",
+        topic_lags_json(j), "dead_letters", letters_of_all, "let_go", let_go_of_all, "output", output,
+        "seconds", seconds, "phases", phases, "checkpoints", checkpoints_json(j), "rows_per_second",
         seconds > 0 ? (double)(j->fed.rows - j->restored_rows) / seconds : 0.0, "interrupted", j->interrupted,
         "checks", checks, "balanced", balanced);
     return summary;

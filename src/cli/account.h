@@ -7,6 +7,12 @@
 
 #include "job.h"
 
+/* What the strategies of lanes let go, in all kernels: wished, and yet it is not there. */
+typedef struct account_let_go {
+    rk_u64 dropped, duplicate, evicted;
+} account_let_go;
+account_let_go account_sum_let_go(const job *j);
+
 /* Takes each kernel's account, at rest, and checks the chain. True: every row is accounted for. `checks` gets
  * the equations. */
 bool account_check(job *j, json_t *checks);

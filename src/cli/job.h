@@ -27,6 +27,7 @@ typedef struct job_kernel {
     bool letters_elsewhere;  /* a route leads its dead letters to another kernel */
     atomic_ullong collected; /* messages taken from its out lanes */
     rk_account account;      /* at the end of the job */
+    rk_account from_kernels; /* of it, what its device lanes refused */
     pthread_t collector;
     bool collecting;
     struct job *job;

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "command.h"
 #include "topic_lags.h"
 
@@ -135,6 +136,33 @@ void progress_end(void)
     command_error_hook(NULL);
 }
 
+/* Those of a list that aren't 0, as "N name, N name"; nothing if all are. */
+static void print_counts(FILE *out, const char *before, const char *const *names, const rk_u64 *counts,
+                         rk_u32 count)
+{
+    char number[32];
+    for (rk_u32 i = 0; i < count; i++) {
+        if (!counts[i]) continue;
+        fprintf(out, "%s%s %s", before, progress_number(counts[i], number), names[i]);
+        before = ", ";
+    }
+    if (before[0] == ',') fputc('\n', out);
+}
+
+/* Beneath a kernel's account: what it didn't accept. A row that finds no room is sent again, and so is no refusal. */
+static void print_refused(const job_kernel *kernel, FILE *out)
+{
+    static const char *const names[] = { "dropped", "duplicate", "invalid", "full", "timed out", "closed" };
+    const rk_account *all = &kernel->account, *k = &kernel->from_kernels;
+    const rk_u64 from_kernels[] = { k->refused_dropped, k->refused_duplicate, k->refused_invalid,
+                                    k->refused_full,    k->refused_timed_out, k->refused_closed };
+    const rk_u64 from_input[] = { all->refused_dropped - k->refused_dropped,
+                                  all->refused_duplicate - k->refused_duplicate,
+                                  all->refused_invalid - k->refused_invalid };
+    print_counts(out, "  refused from kernels: ", names, from_kernels, 6);
+    print_counts(out, "  refused from the input: ", names, from_input, 3);
+}
+
 void progress_account(job *j, FILE *out)
 {
     char n[7][32];
@@ -151,7 +179,12 @@ void progress_account(job *j, FILE *out)
             progress_number(a.dead, n[2]), progress_number(a.evicted, n[3]), progress_number(a.expired, n[4]),
             progress_number(a.lost, n[5]), progress_number(a.queued, n[6]),
             a.balanced ? "balanced" : "NOT BALANCED");
+        print_refused(&j->kernels[i], out);
     }
+    const account_let_go gone = account_sum_let_go(j);
+    print_counts(out, "let go by the kernels' strategies: ",
+                 (const char *const[]){ "dropped", "duplicate", "evicted" },
+                 (const rk_u64[]){ gone.dropped, gone.duplicate, gone.evicted }, 3);
     topic_lags_print(j, out);
     uint64_t letters = letters_count(j->letters), count;
     if (letters) {

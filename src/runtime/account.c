@@ -91,6 +91,8 @@ rk_status rk_account_of(rk_runtime *runtime, rk_kernel handle, rk_account *a)
         a->output_accepted += tail - out->start;
         a->dead_sends += load(&seat->shard->meter.dead_sends);
         a->sent += load(&seat->shard->meter.sent);
+        a->dropped_sends += load(&seat->shard->meter.refused[RK_REFUSED_DROPPED]) +
+                            load(&seat->shard->meter.refused[RK_REFUSED_DUPLICATE]);
         for (rk_u32 w = 0; w < 2; w++) add_lane(k, seat, w, a);
     }
     pthread_mutex_lock(&k->letters);

@@ -692,6 +692,71 @@ RK_HANDLER(both, other, msg, rk_none, self) { rk_forward(RK_ARG); }
             else:
                 self.assertEqual(account["delivered"] + account["evicted"], 5000)
 
+    def test_what_strategies_let_go_between_kernels_is_told_and_checked(self):
+        # given a kernel that sends each row three times, of two ids, to one that is slow
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_HANDLER(source, number, msg, rk_none, self, .max_sends = 3)
+{
+    rk_send_options o = RK_SEND_DEFAULTS;
+    for (rk_u32 i = 0; i < 3; i++) {
+        o.id = (rk_u64)(2 * msg->value + 1 + (i == 2));
+        rk_send_with(RK_ARG, msg, &o);
+    }
+}
+RK_HANDLER(slow, number, msg, rk_none, self)
+{
+    for (volatile rk_u32 i = 0; i < 20000; i++) {
+    }
+    rk_forward(RK_ARG);
+}
+"""
+        rows, sent = b"value\n" + b"".join(b"%d\n" % n for n in range(2000)), 6000
+        for options, let_go in (("backpressure: block", None), ("backpressure: reject", None), ("backpressure: drop_newest", "dropped"),
+                                ("backpressure: drop_oldest", "evicted"), ("backpressure: block, deduplication: 16", "duplicate")):
+            with self.subTest(options=options):
+                app = self.app("app: a\nkernels: { source: { source: k.rk.c }, slow: { source: k.rk.c, capacity: 16, %s } }\n"
+                               "routes: [input -> source, source -> slow, slow -> output]\n" % options, kernel, "k.rk.c")
+                # when it runs
+                done = self.run_app(app, "--input", "-", "-v", stdin=rows)
+                source, slow = (one["account"] for one in done.summary["kernels"])
+                refused = slow["refused_from_kernels"]
+                # then every send is somewhere, and the two sides agree
+                self.assertTrue(done.summary["balanced"])
+                self.assertEqual(source["sent"] + source["dropped_sends"] + source["dead_sends"], sent)
+                self.assertEqual(slow["delivered"] + slow["evicted"] + sum(refused.values()), sent)
+                self.assertEqual(slow["refused"], refused)
+                checks = {check["check"]: (check["left"], check["right"]) for check in done.summary["checks"]}
+                self.assertEqual(checks["let go of what kernels sent to slow = refused by slow as dropped + duplicate"],
+                                 (source["dropped_sends"], refused["dropped"] + refused["duplicate"]))
+                # and what was let go is told at a glance, and is no dead letter
+                counts = {"dropped": refused["dropped"], "duplicate": refused["duplicate"], "evicted": slow["evicted"]}
+                self.assertEqual(done.summary["let_go"], counts)
+                self.assertEqual([name for name, count in counts.items() if count], [let_go] if let_go else [])
+                self.assertEqual("let go by the kernels' strategies: %s %s\n" % (f"{counts[let_go]:,}", let_go) in done.errors if let_go else
+                                 "let go" not in done.errors, True, done.errors)
+                told = ", ".join(f"{refused[name]:,} {name}" for name in ("dropped", "duplicate", "full") if refused[name])
+                self.assertEqual(f"  refused from kernels: {told}\n" in done.errors, bool(told), done.errors)
+                self.assertEqual(done.summary["dead_letters"]["count"], refused["full"])
+                self.assertEqual(refused["full"] > 0, "reject" in options)
+                self.assertEqual(refused["duplicate"], 2000 if "deduplication" in options else 0)
+
+    def test_a_send_that_is_only_tried_and_let_go_is_on_both_sides_of_the_check(self):
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_HANDLER(source, number, msg, rk_none, self, .max_sends = 3)
+{
+    for (rk_u32 i = 0; i < 3; i++) (void)rk_try_send(RK_ARG, msg);
+}
+RK_HANDLER(slow, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+        app = self.app("app: a\nkernels: { source: { source: k.rk.c }, slow: { source: k.rk.c, capacity: 16, backpressure: drop_newest } }\n"
+                       "routes: [input -> source, source -> slow, slow -> output]\n", kernel, "k.rk.c")
+        done = self.run_app(app, "--input", "-", stdin=b"value\n" + b"1\n" * 5000)
+        source, slow = (one["account"] for one in done.summary["kernels"])
+        self.assertGreater(source["dropped_sends"], 0)
+        self.assertEqual((source["dropped_sends"], source["sent"]), (slow["refused"]["dropped"], slow["accepted"]))
+
     def test_shards_by_key_in_turn_and_all(self):
         rows = b"value\n" + b"".join(b"%d\n" % n for n in range(3000))
         doubled = sorted(2 * n for n in range(3000))

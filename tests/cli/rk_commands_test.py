@@ -299,7 +299,7 @@ class Facts(Case):
         validate = summary["kernels"][0]
         self.assertEqual(validate["dead_by_reason"], {"delay": 4, "distance": 5, "hour": 3})
         self.assertEqual(set(validate["account"]), {"accepted", "delivered", "dead", "evicted", "expired", "lost", "queued", "refused",
-                                                    "sent", "dead_sends", "output", "balanced"})
+                                                    "refused_from_kernels", "sent", "dead_sends", "dropped_sends", "output", "balanced"})
         whole = self.run_app(JOB / "app.yaml").summary
         self.assertEqual(whole["rows_read"], 200000)
         for kernel in summary["kernels"] + whole["kernels"]:

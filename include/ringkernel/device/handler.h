@@ -415,6 +415,7 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
         rk_count(&RK_METER(context)->sent, 1);
         RK_WAKE_CONSUMER(context, to.lane);
     } else {
+        rk_count(&RK_METER(context)->refused[rk_refused_kind(status)], 1);
         rk_lane_refuse(to.lane, rk_refused_kind(status), 1);
     }
     return status;

@@ -212,7 +212,7 @@ typedef struct rk_meter {
     rk_u64 progress;                  /* counts turns that committed something */
     rk_u64 handled;                   /* messages given to handlers */
     rk_u64 sent;                      /* messages published, copies counted */
-    rk_u64 refused[RK_REFUSED_KINDS]; /* staged sends that their targets did not take */
+    rk_u64 refused[RK_REFUSED_KINDS]; /* sends that their targets did not take, tried ones too */
     rk_u64 dead_sends;                /* of these, those that went to the dead letters */
     rk_u64 parks;
     rk_u64 last_ns; /* when the last batch was committed */
