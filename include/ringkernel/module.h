@@ -27,7 +27,8 @@
 
 /* What became of a staged send, for the sender's RK_ON_REFUSED hook. */
 typedef struct rk_refusal {
-    rk_status status; /* RK_FULL, RK_DROPPED, RK_DUPLICATE, RK_TIMED_OUT, RK_CLOSED, RK_TOO_LARGE */
+    rk_status
+        status; /* RK_FULL, RK_DROPPED, RK_DUPLICATE, RK_TIMED_OUT, RK_CLOSED, RK_TOO_LARGE, RK_UNKNOWN_TYPE */
     rk_u32 type;
     rk_u32 target;
     rk_u32 length; /* of the payload, a large one included */

@@ -692,6 +692,30 @@ RK_HANDLER(both, other, msg, rk_none, self) { rk_forward(RK_ARG); }
             else:
                 self.assertEqual(account["delivered"] + account["evicted"], 5000)
 
+    def test_what_a_target_does_not_handle_has_one_reason_whatever_its_slots_hold(self):
+        # given a kernel that sends two types to one that handles the smaller, in whose slots the larger fits beside a short header alone
+        kernel = """#include <ringkernel/kernel.h>
+RK_MESSAGE(number, 1, (rk_i64, value))
+RK_MESSAGE(wide, 2, (rk_i64, value, 5))
+RK_HANDLER(widen, number, msg, rk_none, self, .max_sends = 2)
+{
+    wide out = { { msg->value, 0, 0, 0, 0 } };
+    rk_send(RK_ARG, msg);
+    rk_send(RK_ARG, &out);
+}
+RK_HANDLER(narrow, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+"""
+        app = self.app("app: a\nkernels: { widen: { source: k.rk.c }, narrow: { source: k.rk.c } }\n"
+                       "routes: [input -> widen, widen -> narrow, narrow -> output]\n", kernel, "k.rk.c")
+        # when it runs with short headers, and with the long ones of --dead-letters
+        summary = self.folder / "summary.json"
+        for more in ((), ("--dead-letters", self.folder / "letters")):
+            done = self.run_rk("run", app, "--input", "-", "--summary", summary, *more, stdin=b"value\n1\n2\n3\n")
+            # then the letters have the same reason
+            told = json.loads(summary.read_text())
+            self.assertEqual(told["dead_letters"], {"count": 3, "by_reason": {"RK_UNKNOWN_TYPE": 3}}, more)
+            self.assertEqual((told["balanced"], done.stdout.count(b"\n")), (True, 3))
+
     def test_what_strategies_let_go_between_kernels_is_told_and_checked(self):
         # given a kernel that sends each row three times, of two ids, to one that is slow
         kernel = """#include <ringkernel/kernel.h>

@@ -30,13 +30,14 @@
 #endif
 
 /* Put one message into a lane under whatever policy it has; `now_ns` is for its stamp. RK_FULL under Block means: no room yet.
- * RK_TOO_LARGE: the target's slots are for smaller messages, as it handles none of this type. */
+ * RK_UNKNOWN_TYPE: the target's slots hold the largest message that it handles, and this one is larger: it handles none of
+ * this type, which it would say itself of one that fits. */
 RK_FN_LARGE rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
                                   RK_GLOBAL const void *payload, rk_u32 length, rk_u64 now_ns)
 {
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, arena, 0);
     if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) return RK_CLOSED;
-    if (length > ring->payload_max) return RK_TOO_LARGE;
+    if (length > ring->payload_max) return RK_UNKNOWN_TYPE;
     if (lane->locked) return rk_lane_put_locked(lane, arena, header, payload, length, now_ns);
     rk_claim claim = rk_ring_claim(ring, 1);
     if (claim.count == 0) return lane->strategy == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED : RK_FULL;
@@ -580,7 +581,7 @@ RK_FN_LARGE rk_u32 rk_publish(rk_context *context)
         if (status == RK_OK && rk_load_u32(&to.lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) status = RK_CLOSED;
         if (status == RK_OK &&
             entry->header.base.length > rk_lane_ring(to.lane, context->arena, 0)->payload_max)
-            status = RK_TOO_LARGE;
+            status = RK_UNKNOWN_TYPE; /* as in rk_lane_put */
         if (status == RK_OK && to.lane->locked) {
             entry->header.base.target = to.target;
             status = rk_lane_put_locked(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
