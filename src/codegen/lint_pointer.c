@@ -3,7 +3,8 @@
  *
  * A plain `T *p` is right for a variable of one's own, so only those are reported that are seen to get
  * something else:
- *   - a variable that is initialised with, or assigned, memory of the arena, of a message or of the block
+ *   - a variable, or a member of a struct of this file, that is initialised with, or assigned, memory of the arena, of
+ *     a message or of the block
  *   - a cast of such memory to `T *`
  *   - a parameter for which some call in this file gives such memory
  * Such memory is: the message and the state of a handler and what lies in them, RK_AT(…), what RK_SHARED
@@ -36,6 +37,102 @@ static bool is_name(const rk_lint *lint, size_t token)
 
 static rk_slice text(const rk_lint *lint, size_t token) { return lint->scan.tokens.token[token].slice; }
 
+static bool is_space(const rk_lint *lint, size_t token)
+{
+    for (size_t space = 0; space < SPACES; space++)
+        if (is(lint, token, spaces[space])) return true;
+    return false;
+}
+
+/* Where what begins at a token ends: at a semicolon, a comma, or the bracket that closes what it stands in. */
+static size_t statement_end(const rk_lint *lint, size_t at, size_t end)
+{
+    int depth = 0;
+    for (; at < end; at++) {
+        if (is(lint, at, "(") || is(lint, at, "[") || is(lint, at, "{")) depth++;
+        if (is(lint, at, ")") || is(lint, at, "]") || is(lint, at, "}")) depth--;
+        if (depth < 0 || (depth == 0 && (is(lint, at, ";") || is(lint, at, ",")))) return at;
+    }
+    return end;
+}
+
+/* ---- declarations: `T *p = a, n, *const q = b;` */
+
+/* Where the first declarator of a declaration stands whose type has no address space; 0: none begins here. */
+static size_t behind_plain_type(const rk_lint *lint, size_t at)
+{
+    static const char *const others[] = { "return", "else", "goto", "case", "typedef", "rk_context" };
+    while (is(lint, at, "const") || is(lint, at, "volatile") || is(lint, at, "struct")) at++;
+    if (!is_name(lint, at) || is_space(lint, at)) return 0;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (is(lint, at, others[i])) return 0;
+    for (at++; is_name(lint, at) && (is_name(lint, at + 1) || is(lint, at + 1, "*")); at++)
+        if (is_space(lint, at)) return 0;
+    while (is(lint, at, "const")) at++;
+    return is(lint, at, "*") || is_name(lint, at) ? at : 0;
+}
+
+/* The name of the declarator at *at, which moves to the next one, or to `end`; 0: there is none. */
+static size_t next_declarator(const rk_lint *lint, size_t *at, size_t end, bool *is_pointer)
+{
+    size_t name = *at;
+    *is_pointer = false;
+    for (; is(lint, name, "*") || is(lint, name, "const") || is(lint, name, "RK_RESTRICT"); name++)
+        *is_pointer |= is(lint, name, "*");
+    if (name >= end || !is_name(lint, name)) return 0;
+    size_t stop = statement_end(lint, name, end);
+    *at = stop < end && is(lint, stop, ",") ? stop + 1 : end;
+    return name;
+}
+
+/* `RK_GLOBAL T *p, *q` at its first word: the names of its pointers. */
+static void add_pointers(const rk_lint *lint, size_t at, size_t end, rk_name_set *names)
+{
+    while (is_name(lint, at)) at++;
+    if (!is(lint, at, "*")) return;
+    for (bool is_pointer = true; at < end;) {
+        size_t name = next_declarator(lint, &at, end, &is_pointer);
+        if (name == 0) return;
+        if (is_pointer) rk_name_add(names, text(lint, name));
+    }
+}
+
+/* Is it the brace before the members of a struct? */
+static bool opens_members(const rk_lint *lint, size_t brace)
+{
+    if (!is(lint, brace, "{") || brace < 2) return false;
+    for (size_t at = brace - 1; at + 2 >= brace; at--)
+        if (is(lint, at, "struct") || is(lint, at, "union")) return true;
+    return false;
+}
+
+/* The pointers among the members of all structs of the file, by whether they have an address space. */
+typedef struct members {
+    rk_name_set plain, spaced;
+} members;
+
+static members learn_members(const rk_lint *lint)
+{
+    members m = { .plain = { .count = 0 }, .spaced = { .count = 0 } };
+    for (size_t i = 0; i < lint->scan.tokens.count; i++) {
+        if (!opens_members(lint, i)) continue;
+        const size_t end = rk_tokens_match(&lint->scan.tokens, i);
+        for (size_t k = i; k < end; k++) {
+            if (is_space(lint, k)) add_pointers(lint, k, end, &m.spaced);
+            size_t at = is(lint, k, "{") || is(lint, k, ";") ? behind_plain_type(lint, k + 1) : 0;
+            while (at != 0 && at < end) {
+                bool is_pointer;
+                size_t name = next_declarator(lint, &at, end, &is_pointer);
+                if (name == 0) break;
+                if (is_pointer) rk_name_add(&m.plain, text(lint, name));
+            }
+        }
+    }
+    return m;
+}
+
+/* ---- the rule */
+
 /* What a function's parameters and declarations, and a handler's own names, point to. */
 static known learn(const rk_lint *lint, const rk_source_function *function)
 {
@@ -48,12 +145,7 @@ static known learn(const rk_lint *lint, const rk_source_function *function)
     if (d != NULL && rk_declares_hook(d)) rk_name_add(&k.names[GLOBAL], rk_scan_argument(&lint->scan, d, 2));
     for (size_t i = function->open; i < function->end; i++) {
         for (size_t space = 0; space < SPACES; space++) {
-            if (!is(lint, i, spaces[space])) continue;
-            size_t at = i;
-            while (is_name(lint, at)) at++;
-            if (!is(lint, at, "*")) continue;
-            for (at++; is(lint, at, "const") || is(lint, at, "RK_RESTRICT");) at++;
-            if (is_name(lint, at)) rk_name_add(&k.names[space], text(lint, at));
+            if (is(lint, i, spaces[space])) add_pointers(lint, i, function->end, &k.names[space]);
         }
         if (is(lint, i, "RK_SHARED") && is(lint, i + 1, "(")) {
             size_t comma = i;
@@ -96,8 +188,7 @@ static size_t plain_pointer(const rk_lint *lint, size_t at)
     while (is(lint, at, "const") || is(lint, at, "volatile") || is(lint, at, "struct")) at++;
     if (!is_name(lint, at) || is(lint, at, "return") || is(lint, at, "rk_context") || is(lint, at, "else"))
         return 0;
-    for (size_t space = 0; space < SPACES; space++)
-        if (is(lint, at, spaces[space])) return 0;
+    if (is_space(lint, at)) return 0;
     at++;
     while (is(lint, at, "const")) at++;
     if (!is(lint, at, "*")) return 0;
@@ -114,35 +205,44 @@ static void remedy(rk_finding *finding, const char *space)
         space);
 }
 
-static size_t statement_end(const rk_lint *lint, size_t at, size_t end)
+/* What a plain pointer is given by the expression at a token. */
+static void check_given(rk_lint *lint, const rk_source_function *function, const known *k, size_t name,
+                        size_t first)
 {
-    int depth = 0;
-    for (; at < end; at++) {
-        if (is(lint, at, "(") || is(lint, at, "[") || is(lint, at, "{")) depth++;
-        if (is(lint, at, ")") || is(lint, at, "]") || is(lint, at, "}")) depth--;
-        if (depth < 0 || (depth == 0 && (is(lint, at, ";") || is(lint, at, ",")))) return at;
-    }
-    return end;
+    if (is(lint, first, "(") && plain_pointer(lint, first + 1) != 0) return; /* the cast is reported */
+    const char *space = space_of(lint, k, first, statement_end(lint, first, function->end));
+    if (space == NULL) return;
+    rk_finding *finding = rk_lint_report(lint, lint->scan.tokens.token[name].line, rule,
+                                         "'%.*s' has no address space and is given memory that is %s",
+                                         RK_SHOWN(text(lint, name)), space);
+    remedy(finding, space);
 }
 
-static void check_variables(rk_lint *lint, const rk_source_function *function, const known *k)
+static void check_variables(rk_lint *lint, const rk_source_function *function, const known *k,
+                            const members *m)
 {
     rk_name_set plain = { .count = 0 };
     for (size_t i = function->body; i + 1 < function->end; i++) {
-        bool begins = is(lint, i, ";") || is(lint, i, "{") || is(lint, i, "}") || is(lint, i, "(");
-        size_t name = begins ? plain_pointer(lint, i + 1) : 0;
-        if (name != 0 && is_name(lint, name)) rk_name_add(&plain, text(lint, name));
-        if (!rk_is_plain_name(&lint->scan.tokens, i) || !is(lint, i + 1, "=")) continue;
-        if (!rk_name_has(&plain, text(lint, i))) continue;
-        /* `*p = …` stores a value, unless it is the declaration `T *p = …`. */
-        if (is(lint, i - 1, "*") && !is_name(lint, i - 2)) continue;
-        if (is(lint, i + 2, "(") && plain_pointer(lint, i + 3) != 0) continue; /* the cast is reported */
-        const char *space = space_of(lint, k, i + 2, statement_end(lint, i + 2, function->end));
-        if (space == NULL) continue;
-        rk_finding *finding = rk_lint_report(lint, lint->scan.tokens.token[i].line, rule,
-                                             "'%.*s' has no address space and is given memory that is %s",
-                                             RK_SHOWN(text(lint, i)), space);
-        remedy(finding, space);
+        if (opens_members(lint, i)) i = rk_tokens_match(&lint->scan.tokens, i);
+        bool begins = is(lint, i, ";") || is(lint, i, "{") || is(lint, i, "}") ||
+                      (is(lint, i, "(") && is(lint, i - 1, "for"));
+        size_t at = begins ? behind_plain_type(lint, i + 1) : 0;
+        while (at != 0 && at < function->end) {
+            bool is_pointer;
+            size_t name = next_declarator(lint, &at, function->end, &is_pointer);
+            if (name == 0) break;
+            if (!is_pointer) continue;
+            rk_name_add(&plain, text(lint, name));
+            if (is(lint, name + 1, "=")) check_given(lint, function, k, name, name + 2);
+        }
+        if (!is_name(lint, i) || !is(lint, i + 1, "=")) continue;
+        bool is_member = is(lint, i - 1, ".") || is(lint, i - 1, "->");
+        /* Behind these it is a declarator, which was looked at, or `*p = …`, which stores a value. */
+        bool is_other = is(lint, i - 1, "*") || is(lint, i - 1, "const") || is(lint, i - 1, "RK_RESTRICT");
+        bool is_plain = is_member
+                            ? rk_name_has(&m->plain, text(lint, i)) && !rk_name_has(&m->spaced, text(lint, i))
+                            : rk_name_has(&plain, text(lint, i)) && !is_other;
+        if (is_plain) check_given(lint, function, k, i, i + 2);
     }
 }
 
@@ -219,10 +319,11 @@ static void check_calls(rk_lint *lint, const rk_source_function *function, const
 
 void rk_lint_pointers(rk_lint *lint)
 {
+    const members m = learn_members(lint);
     for (rk_u32 f = 0; f < lint->functions.count; f++) {
         const rk_source_function *function = &lint->functions.function[f];
         known k = learn(lint, function);
-        check_variables(lint, function, &k);
+        check_variables(lint, function, &k, &m);
         check_casts(lint, function, &k);
         check_calls(lint, function, &k);
     }

@@ -153,6 +153,42 @@ static void a_plain_pointer_to_shared_memory_is_found(void **state)
               "address-space", 3, "'m'");
 }
 
+static void a_plain_pointer_that_is_declared_behind_others_is_found(void **state)
+{
+    (void)state;
+    finds_one(HANDLER("    rk_i64 n = 0, *q = &n, *r = self->value;\n"), "address-space", 3,
+              "'r' has no address space");
+    finds_one(HANDLER("    unsigned long *p = 0,\n        *const r = self->value;\n"), "address-space", 4,
+              "'r'");
+    finds_one(HANDLER("    rk_u64 *p, *r;\n    p = 0;\n    r = &self->seen;\n"), "address-space", 5, "'r'");
+    finds_one(HANDLER("    for (rk_u32 i = 0, *r = self->value; i < 4; i++) {\n    }\n"), "address-space", 3,
+              "'r'");
+    finds_one(HANDLER("    RK_GLOBAL rk_u32 *v = self->value, *w = v;\n    rk_u32 *r = w;\n"),
+              "address-space", 4, "'r'");
+    finds_nothing(HANDLER("rk_i64 n = self->seen, *q = &n, m = msg->value, *r = q + m, k[2] = { 1, 2 };\n"
+                          "*r = self->seen;\n*q = *r, n = self->seen;\n"
+                          "RK_GLOBAL rk_u32 *v = self->value, *w = v;\nw = self->value + 1;\n"
+                          "add(n * m, *r);\n"));
+}
+
+static void a_plain_pointer_in_a_struct_is_found(void **state)
+{
+    (void)state;
+    finds_one(HANDLER("    struct { rk_i64 *p; } h;\n    h.p = &self->value[0];\n"), "address-space", 4,
+              "'p' has no address space");
+    finds_one("typedef struct place {\n    rk_u32 n, *at;\n} place;\n" HANDLER(
+                  "    place h = { .n = 1, .at = self->value };\n"),
+              "address-space", 6, "'at'");
+    finds_one("typedef struct { rk_u32 *at; } place;\nRK_FN void put(place *to, RK_GLOBAL rk_u32 *v)\n{\n    "
+              "to->at "
+              "= v;\n}\n",
+              "address-space", 4, "'at'");
+    /* one that has an address space, one that is a value, and a variable that is called as a member is */
+    finds_nothing("typedef struct { RK_GLOBAL rk_u32 *at, *to; rk_u32 n; rk_u32 *p; } place;\n" HANDLER(
+        "place h;\nh.at = self->value;\nh.to = h.at;\nh.n = self->seen;\nrk_u32 own;\nh.p = &own;\n"
+        "RK_GLOBAL rk_u32 *p = self->value;\np = self->value + 1;\nself->seen = h.n;\n"));
+}
+
 static void a_plain_pointer_to_ones_own_variable_is_right(void **state)
 {
     (void)state;
@@ -233,6 +269,8 @@ int main(void)
         cmocka_unit_test_teardown(recursion_is_found_once_for_each_circle, forget),
         cmocka_unit_test_teardown(calls_that_end_are_no_recursion, forget),
         cmocka_unit_test_teardown(a_plain_pointer_to_shared_memory_is_found, forget),
+        cmocka_unit_test_teardown(a_plain_pointer_that_is_declared_behind_others_is_found, forget),
+        cmocka_unit_test_teardown(a_plain_pointer_in_a_struct_is_found, forget),
         cmocka_unit_test_teardown(a_plain_pointer_to_ones_own_variable_is_right, forget),
         cmocka_unit_test_teardown(attributes_are_wanted_in_their_order, forget),
         cmocka_unit_test_teardown(findings_come_by_line, forget),
