@@ -72,10 +72,13 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 
 /* ------------------------------------------------------------------ telling */
 
+/* 0 stands for what was not measured, which is no number. */
+static json_t *measured(double number) { return number > 0 ? json_real(number) : json_null(); }
+
 static json_t *numbers_json(const bench_numbers *n)
 {
-    return json_pack("{s:f, s:f, s:f, s:f}", "p50_ns", n->p50_ns, "p99_ns", n->p99_ns, "p99.9_ns", n->p999_ns,
-                     "rate", n->rate);
+    return json_pack("{s:o, s:o, s:o, s:o}", "p50_ns", measured(n->p50_ns), "p99_ns", measured(n->p99_ns),
+                     "p99.9_ns", measured(n->p999_ns), "rate", measured(n->rate));
 }
 
 static bool is_met(size_t i, double figure)
@@ -95,13 +98,13 @@ static double ratio_of(size_t i, const bench_result *r)
 static json_t *result_json(size_t i, const bench_result *r)
 {
     double figure = scenarios[i].run == bench_actors ? r->figure / 1e6 : r->figure;
-    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:f, s:f, s:b, s:f, s:{s:I, s:I, s:b}, s:b, s:s}",
+    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:f, s:f, s:b, s:o, s:{s:I, s:I, s:b}, s:b, s:s}",
                      "name", scenarios[i].name, "what", scenarios[i].what, "ours", numbers_json(&r->ours),
                      "bare", numbers_json(&r->bare), "figure", scenarios[i].figure, "unit", scenarios[i].unit,
                      "value", figure, "target", scenarios[i].target, "met", is_met(i, figure), "ratio",
-                     ratio_of(i, r), "account", "accepted", (json_int_t)r->account.accepted, "delivered",
-                     (json_int_t)r->account.delivered, "balanced", r->account.balanced, "sound", r->sound,
-                     "trouble", r->trouble ? r->trouble : "");
+                     measured(ratio_of(i, r)), "account", "accepted", (json_int_t)r->account.accepted,
+                     "delivered", (json_int_t)r->account.delivered, "balanced", r->account.balanced, "sound",
+                     r->sound, "trouble", r->trouble ? r->trouble : "");
 }
 
 static void print_numbers(const char *who, const char *samples, const bench_numbers *n)

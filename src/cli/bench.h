@@ -17,14 +17,14 @@ RK_MESSAGE(total, 3, (rk_f32, value))
 /* NOLINTEND(bugprone-sizeof-expression) */
 
 typedef struct bench_numbers {
-    double p50_ns, p99_ns, p999_ns; /* of what the scenario says */
+    double p50_ns, p99_ns, p999_ns; /* of what the scenario says; 0: not measured */
     double rate;                    /* messages a second; 0: it isn't about a rate */
 } bench_numbers;
 
 typedef struct bench_result {
     bench_numbers ours, bare;
     double figure;       /* what the target is about: a ratio, or a time, or a part of a core */
-    rk_account account;  /* of the library's kernel */
+    rk_account account;  /* of the library's kernels: of all rounds, each with one of its own or not */
     bool sound;          /* every message arrived once with the right content, and the account balances */
     const char *trouble; /* if not */
 } bench_result;

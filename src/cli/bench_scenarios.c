@@ -123,13 +123,17 @@ static rk_kernel start(rk_runtime *runtime, const char *name, rk_launch_options 
     return kernel;
 }
 
-/* Drains, accounts and ends. `expected`: messages that the kernel must have handled. */
+/* Drains, adds to the account and ends. `expected`: messages that the kernel must have handled. */
 static void end(rk_runtime *runtime, rk_kernel kernel, rk_u64 expected, bench_result *result)
 {
+    rk_account account = { 0 }, *all = &result->account;
     if (rk_drain(runtime, &kernel, 1, WITHIN) != RK_OK) fail(result, "the kernel can't be drained");
-    if (rk_account_of(runtime, kernel, &result->account) != RK_OK || !result->account.balanced)
+    if (rk_account_of(runtime, kernel, &account) != RK_OK || !account.balanced)
         fail(result, "the account doesn't balance");
-    if (result->account.delivered != expected) fail(result, "messages are missing");
+    if (account.delivered != expected) fail(result, "messages are missing");
+    all->balanced = account.balanced && (all->accepted == 0 || all->balanced);
+    all->accepted += account.accepted;
+    all->delivered += account.delivered;
     rk_terminate(runtime, kernel, WITHIN);
     result->sound = result->trouble == NULL;
 }

@@ -506,7 +506,21 @@ class Bench(Case):
             self.assertTrue(one["sound"], one["trouble"])
             self.assertTrue(one["account"]["balanced"])
             self.assertEqual(one["account"]["accepted"], one["account"]["delivered"])
-            self.assertEqual(one["ratio"] > 0, one["name"] != "idle")  # which has nothing beside it
+
+    def test_what_a_benchmark_does_not_measure_is_null_and_the_account_is_that_of_all_rounds(self):
+        told = {one["name"]: one for one in json.loads(self.run_rk("bench", "--quick", "--json", seconds=100).stdout)["results"]}
+        quantiles = {"p50_ns", "p99_ns", "p99.9_ns"}
+        for name, ours, bare in (("round-trip", quantiles, quantiles), ("pipeline", quantiles | {"rate"}, quantiles | {"rate"}),
+                                 ("actors", quantiles | {"rate"}, {"rate"}), ("reduction", quantiles, quantiles), ("idle", set(), set())):
+            for who, measured in (("ours", ours), ("bare", bare)):
+                numbers = told[name][who]
+                self.assertEqual(set(numbers), quantiles | {"rate"})
+                self.assertEqual({key for key, number in numbers.items() if number is not None}, measured, (name, who))
+                self.assertTrue(all(numbers[key] > 0 for key in measured), numbers)
+            self.assertEqual(told[name]["ratio"] is None, name == "idle", name)  # which has nothing beside it
+        self.assertEqual(told["actors"]["account"], told["pipeline"]["account"])  # five rounds of as many messages
+        for one in told.values():
+            self.assertGreater(one["account"]["accepted"], 0)
 
     def test_one_benchmark_for_a_person(self):
         told = self.run_rk("bench", "--quick", "round-trip", "pipeline", "reduction", seconds=100).stdout.decode()
