@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../peer/manifest.h"
 #include "record.h"
 
 #define WARM_S 0.05
@@ -157,6 +158,7 @@ int main(int argc, char **argv)
     pthread_t dog;
     unsigned missed = 0, failed = 0;
     options(argc, argv);
+    bench_may_save(run.save);
     bind_thread(-1); /* knows the cores before anything is bound */
     row_ends_ns = now_ns() + ROW_LIMIT_S * 1000000000ull;
     if (pthread_create(&dog, NULL, watchdog, NULL)) return 1;

@@ -377,6 +377,7 @@ void bench_open_in(int argc, char **argv, const char *tree)
         }
     }
 
+    bench_may_save(bench.save);
     cpu_set_t allowed;
     unsigned found = 0;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) fail("the cores can't be read");

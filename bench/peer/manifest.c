@@ -35,27 +35,25 @@ static void first_line_of_command(const char *command, char *value, size_t size)
     pclose(pipe);
 }
 
-/* The flags of this build, from the cache that CMake keeps two folders above the program. */
-static void build_flags(char *value, size_t size)
+/* Of this build, from CMake, wherever the program is moved to. */
+#ifndef RK_BENCH_FLAGS
+#define RK_BENCH_FLAGS ""
+#endif
+static const char flags[] = RK_BENCH_FLAGS;
+
+void bench_may_save(const char *folder)
 {
-    char path[1024], base[512] = "", typed[512] = "";
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
-    snprintf(value, size, "unknown");
-    if (n <= 0) return;
-    path[n] = 0;
-    for (int up = 0; up < 2; up++) {
-        char *slash = strrchr(path, '/');
-        if (slash == NULL) return;
-        *slash = 0;
-    }
-    strcat(path, "/CMakeCache.txt");
-    line_of(path, "CMAKE_C_FLAGS:STRING=", base, sizeof base);
-    if (line_of(path, "CMAKE_C_FLAGS_RELWITHDEBINFO:STRING=", typed, sizeof typed))
-        snprintf(value, size, "%s%s%s", base, base[0] ? " " : "", typed);
+    if (folder == NULL || flags[0] != 0) return;
+    fprintf(
+        stderr,
+        "benchmark: the flags that it was compiled with are not known, and a figure that is kept in %s needs "
+        "them: build it with CMake\n",
+        folder);
+    exit(2);
 }
 
 typedef struct facts {
-    char cpu[128], kernel[160], compiler[128], flags[512], commit[64], load[64], date[32];
+    char cpu[128], kernel[160], compiler[128], commit[64], load[64], date[32];
     long cores;
 } facts;
 
@@ -75,7 +73,6 @@ static facts gather(const char *tree)
 #else
     snprintf(f.compiler, sizeof f.compiler, "gcc %s", __VERSION__);
 #endif
-    build_flags(f.flags, sizeof f.flags);
     snprintf(command, sizeof command, "git -C '%s' describe --always --dirty --abbrev=12 2> /dev/null", tree);
     first_line_of_command(command, f.commit, sizeof f.commit);
     if (!line_of("/proc/loadavg", "", f.load, sizeof f.load)) snprintf(f.load, sizeof f.load, "unknown");
@@ -87,7 +84,7 @@ void bench_machine(const char *tree, char *line, size_t size)
 {
     facts f = gather(tree);
     snprintf(line, size, "%s, %ld cores, %s, %s %s, commit %s, load %s", f.cpu, f.cores, f.kernel, f.compiler,
-             f.flags, f.commit, f.load);
+             flags[0] ? flags : "flags unknown", f.commit, f.load);
 }
 
 void bench_manifest(FILE *file, const char *tree, const int cores[2])
@@ -97,5 +94,5 @@ void bench_manifest(FILE *file, const char *tree, const int cores[2])
             "  \"manifest\": {\"cpu\": \"%s\", \"cores\": %ld, \"bound_to\": [%d, %d], \"kernel\": \"%s\",\n"
             "    \"compiler\": \"%s\", \"flags\": \"%s\", \"commit\": \"%s\", \"load\": \"%s\", \"date\": "
             "\"%s\"},\n",
-            f.cpu, f.cores, cores[0], cores[1], f.kernel, f.compiler, f.flags, f.commit, f.load, f.date);
+            f.cpu, f.cores, cores[0], cores[1], f.kernel, f.compiler, flags, f.commit, f.load, f.date);
 }

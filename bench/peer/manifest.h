@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/* Ends the program, with words, if a record is to be kept (NULL: none is) and it isn't known with which flags this was
+ * built: of such figures nobody could tell what they are of. */
+void bench_may_save(const char *folder);
 /* One line for people. `tree` is the repository. */
 void bench_machine(const char *tree, char *line, size_t size);
 /* The members of the record's object, each followed by a comma. */
