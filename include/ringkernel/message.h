@@ -175,11 +175,15 @@ typedef struct rk_schema {
     RK_SCHEMA_DECLARED(message)
 
 #define RK_SCHEMA(message) (&rk_schema_##message)
+/* The hash of a message's schema, the same in every language. */
+#define RK_SCHEMA_HASH(message) RK_SCHEMA(message)->hash
 
 #else
 #define RK_MESSAGE_DECLARE_(message, type_id, is_blob, ...) \
     RK_MESSAGE_STRUCT_(message, type_id, __VA_ARGS__);      \
     RK_CONSTANT rk_u64 rk_schema_hash_##message RK_UNUSED = RK_MESSAGE_HASH_(message, type_id, __VA_ARGS__)
+
+#define RK_SCHEMA_HASH(message) rk_schema_hash_##message
 #endif
 
 #define RK_MESSAGE(message, type_id, ...) RK_MESSAGE_DECLARE_(message, type_id, 0, __VA_ARGS__);

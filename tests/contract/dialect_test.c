@@ -549,6 +549,17 @@ static void each_request_of_a_batch_that_is_not_answered_is_told(contract *c)
     }
 }
 
+static void the_hash_of_a_schema_is_the_same_in_the_language_of_the_backend(contract *c)
+{
+    rk_launch_options o = small(16);
+    rk_kernel k = launch_active(c, "hashes", "tell_hashes", &o);
+    measure ask = { 0 }, told;
+    assert_ok(rk_send(c->runtime, k, RK_BODY(ask), 0));
+    receive(c, k, &told);
+    assert_int_equal(told.number, RK_SCHEMA_HASH(measure));
+    assert_int_equal(told.value, RK_SCHEMA_HASH(kinds));
+}
+
 static const contract_case cases[] = {
     { CASE(the_time_that_a_message_has_left_is_told), ON_EVERY },
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
@@ -566,6 +577,7 @@ static const contract_case cases[] = {
     { CASE(each_thread_keeps_its_value_from_region_to_region), NEEDS_REGIONS },
     { CASE(values_without_a_thread_each_are_refused), NEEDS_REGIONS },
     { CASE(numbers_of_each_kind_are_summed_for_any_number_of_them), NEEDS_REGIONS },
+    { CASE(the_hash_of_a_schema_is_the_same_in_the_language_of_the_backend), NEEDS_REGIONS },
     { CASE(threads_of_a_warp_exchange_values), NEEDS_FIBERS },
     { CASE(threads_without_a_message_that_fail_have_sent_nothing), NEEDS_FIBERS },
     { CASE(values_of_each_kind_are_exchanged_to_the_last_bit), NEEDS_FIBERS },

@@ -238,6 +238,13 @@ RK_BATCH_HANDLER(sends_as_told, measure, n, batches, self, .state = RK_PER_ACTOR
     if (asked > 4u) rk_fail(RK_ARG, not_this_batch);
 }
 
+/* The hashes of two messages, as the compiler of this backend computes them. */
+RK_HANDLER(tell_hashes, measure, msg, rk_none, self)
+{
+    measure told = { RK_SCHEMA_HASH(measure), RK_SCHEMA_HASH(kinds) };
+    rk_send(RK_ARG, &told);
+}
+
 /* Takes so much shared memory as it is told, twice, and tells what lies in the first of it. */
 RK_HANDLER(takes_as_told, measure, msg, rk_none, self, .width = RK_WARP, .shared = 64)
 {
