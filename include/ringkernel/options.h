@@ -15,7 +15,8 @@
 
 RK_BEGIN_DECLS
 
-#define RK_BACKEND_AUTO 0u /* the fastest that is there: today the CPU */
+#define RK_BACKEND_AUTO \
+    0u /* the CPU, which every machine has and no kernel is refused on: devices are asked for by name */
 #define RK_BACKEND_CPU 1u
 #define RK_BACKEND_CUDA 2u
 #define RK_BACKEND_OPENCL 3u
@@ -142,8 +143,9 @@ typedef struct rk_launch_options {
     rk_u32 expired_to_dead;      /* 1: expired messages become dead letters too */
     rk_u32
         pool_blocks; /* messages over 1 KiB that may be under way from each sending side, up to 1,048,576; 0: 64 or what fits 64 MiB */
-    rk_u32 max_batch;        /* messages of a turn, 1…4096; RK_FROM_KERNEL. A continuous kernel takes 1, an
-                              * SPMD kernel no more than it has threads */
+    rk_u32
+        max_batch; /* messages of a turn, 1…4096; RK_FROM_KERNEL. More than 1 is refused of a continuous kernel,
+                              * more than its threads of an SPMD kernel, each of which takes one */
     const char *kernel_name; /* kernel to run; 0: the one with the launch's id */
     const rk_parameter *parameters;
     size_t parameter_count;

@@ -216,6 +216,12 @@ static rk_status check_attributes(const rk_class *class, const rk_launch_options
             found = rk_error_also(found, rk_error(RK_INVALID_OPTIONS, "kernel '%s': %s %u is not in %u to %u",
                                                   class->name, ranges[i].name, ranges[i].value, ranges[i].low,
                                                   ranges[i].high));
+    if (class->spmd && o->max_batch != RK_FROM_KERNEL && o->max_batch > l->threads)
+        found = rk_error_also(
+            found, rk_error(RK_INVALID_OPTIONS,
+                            "max_batch %u: kernel '%s' is SPMD, and each of its %u threads takes 1 message a "
+                            "turn; ask for %u at most, or for more threads",
+                            o->max_batch, class->name, l->threads, l->threads));
     const struct {
         const char *name;
         rk_u32 value;

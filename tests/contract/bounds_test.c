@@ -336,6 +336,14 @@ static void what_would_have_no_effect_is_refused(contract *c)
     o.pool_blocks = 4;
     assert_status(launch_status(c, "narrow", o), RK_INVALID_OPTIONS);
     assert_error_says("pool_blocks 4: no message of kernel 'narrow' is over 1024 bytes");
+    o = small(64);
+    o.threads = 32;
+    o.max_batch = 32;
+    assert_ok(launch_status(c, "reduce_block", o));
+    o.max_batch = 33;
+    assert_status(launch_status(c, "reduce_block", o), RK_INVALID_OPTIONS);
+    assert_error_says(
+        "max_batch 33: kernel 'reduce_block' is SPMD, and each of its 32 threads takes 1 message");
     for (rk_u32 strategy = RK_BACKPRESSURE_BLOCK; strategy <= RK_BACKPRESSURE_DROP_NEWEST; strategy++) {
         o = small(64);
         o.backpressure = strategy;
