@@ -397,7 +397,6 @@ static int run(job *j)
 static bool tell_nothing_read(job *j, const char *output)
 {
     const bool to_stdout = strcmp(output, "-") == 0;
-    json_t *checks = json_array();
     if (!outputs_are_apart(j, output)) return false;
     if (j->summary_out.file < 0 && !j->summary_out.error && !open_writer(&j->summary_out, j->summary))
         return false;
@@ -405,6 +404,7 @@ static bool tell_nothing_read(job *j, const char *output)
     j->feed_ns = j->drain_ns = j->end_ns = job_now_ns();
     j->to.out.name = to_stdout ? "standard output" : output;
     j->to.out.file = to_stdout ? STDOUT_FILENO : -1;
+    json_t *checks = json_array();
     const bool holds = account_check(j, checks);
     json_t *summary = account_summary(j, checks, holds);
     const bool told = write_summary(j, summary);

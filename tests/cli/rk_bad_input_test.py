@@ -864,7 +864,8 @@ class Signals(Case):
             job.send_signal(signal.SIGINT)
             errors = job.communicate(timeout=30)[1]
             self.assertEqual(job.returncode, rk_command.INTERRUPTED, option)
-            self.assertEqual(b"rk: interrupted before any row was read\n" in errors, option != "--input")
+            if option != "--input":  # which may be open by then, and without a row
+                self.assertIn(b"rk: interrupted before any row was read\n", errors)
 
     def test_ctrl_c_stops_reading_and_drains(self):
         for number in (signal.SIGINT, signal.SIGTERM):
