@@ -20,7 +20,7 @@
 #define SPIN_NS RK_MICROSECONDS(5)    /* a worker looks so long before it sleeps */
 #define PAUSE_NS RK_MICROSECONDS(150) /* at most; a seat goes cold within */
 #define RUN_NS RK_MILLISECONDS(400)
-#define ENOUGH 20u /* sleeps; on a busy machine the run is longer */
+#define ENOUGH (20u * contract_times()) /* sleeps; on a busy machine the run is longer */
 #define STALL_NS RK_SECONDS(4)
 
 /* Nobody looks by himself: the service thread's rounds come later than a stall is found. */
@@ -87,7 +87,7 @@ typedef struct stretch {
 static stretch begin(rk_u32 seed)
 {
     rk_u64 now = contract_now_ns();
-    stretch s = { now + RUN_NS, now + 60 * RUN_NS, sleeps(), 2 * SPIN_NS, seed, 0 };
+    stretch s = { now + RUN_NS, now + 60 * RUN_NS * contract_times(), sleeps(), 2 * SPIN_NS, seed, 0 };
     return s;
 }
 

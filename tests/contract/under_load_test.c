@@ -186,7 +186,7 @@ static void a_process_that_is_stopped_and_continued_resumes_and_loses_nothing(co
     CLOSE_GATE();
     assert_ok(send_probe(c, held, 7));
     wait_until(c, IN_HANDLERS == 1);
-    stop_and_continue(RK_MILLISECONDS(1500));
+    stop_and_continue(RK_MILLISECONDS(1500) * contract_times());
     OPEN_GATE();
     assert_next(c, held, 7);
     assert_load_goes_on(c, l);
