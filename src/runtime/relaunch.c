@@ -249,10 +249,14 @@ static void move_lanes(const rk_host_kernel *old, rk_host_kernel *fresh)
                     rk_image image;
                     const rk_byte *message = rk_incoming(ring, old->runtime->arena.base, i, &image);
                     if (!message) continue; /* check_room has seen it */
-                    rk_u32 target = ((const rk_header *)(const void *)message)->target;
+                    const rk_header *header = (const rk_header *)(const void *)message;
                     rk_lane *to = which == RK_LANE_OUT || old->seat_count == shards
                                       ? same
-                                      : rk_seat_lane(&fresh->seats[target % shards], which);
+                                      : rk_seat_lane(&fresh->seats[header->target % shards], which);
+                    if (to != same && which == RK_LANE_DEVICE && !(header->flags & RK_FLAG_REPLY)) {
+                        fresh->seats[s % shards].gone_sent--; /* where move_end_counts expects it */
+                        fresh->seats[header->target % shards].gone_sent++;
+                    }
                     move_message(old, message, ring->header_size, to, i - oldest < again);
                 }
             }
@@ -336,6 +340,25 @@ static void move_end_counts(const rk_host_kernel *old, rk_host_kernel *fresh)
     }
 }
 
+/* What shards that are no more have sent to other kernels: their targets remember it (`times` 1), or forget that they did
+ * (-1). */
+static void move_sent_by_gone(const rk_host_kernel *old, rk_u32 shards, int times)
+{
+    rk_runtime *runtime = old->runtime;
+    rk_byte *arena = runtime->arena.base;
+    for (rk_u32 s = shards; s < old->seat_count; s++) {
+        const rk_shard *shard = old->seats[s].shard;
+        for (rk_u32 e = 0; e < shard->edge_total; e++) {
+            const rk_edge *edge = (const rk_edge *)(const void *)(arena + shard->edges) + e;
+            const rk_u64 *counts = (const rk_u64 *)(const void *)(arena + shard->edge_counts) + edge->counts;
+            if (!edge->kernel_no || edge->kernel_no == old->number) continue; /* move_end_counts has those */
+            rk_host_kernel *to = runtime->kernels[edge->kernel_no];
+            for (rk_u32 t = 0; t < edge->shards && t < to->seat_count; t++)
+                to->seats[t].gone_sent += times > 0 ? counts[t] : 0 - counts[t];
+        }
+    }
+}
+
 /* The timer hook of a merged state runs as soon as one of them asked. */
 static void move_wake(const rk_turn *from, rk_seat *to)
 {
@@ -348,8 +371,12 @@ static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
 {
     rk_u32 shards = fresh->seat_count;
     for (rk_u32 s = 0; s < old->seat_count; s++) {
+        const rk_turn *from = &old->seats[s].shard->turn;
+        rk_turn *to = &fresh->seats[s % shards].shard->turn;
         move_meter(old->seats[s].shard, fresh->seats[s % shards].shard);
-        move_wake(&old->seats[s].shard->turn, &fresh->seats[s % shards]);
+        move_wake(from, &fresh->seats[s % shards]);
+        to->replies += from->replies;
+        if (from->clock_hlc > to->clock_hlc) to->clock_hlc = from->clock_hlc;
     }
     for (rk_u32 s = 0; s < shards && s < old->seat_count; s++) {
         rk_shard *to = fresh->seats[s].shard;
@@ -358,8 +385,6 @@ static void move_edges(const rk_host_kernel *old, rk_host_kernel *fresh)
         to->edge_counts = from->edge_counts;
         to->edge_turns = from->edge_turns;
         to->edge_total = from->edge_total;
-        to->turn.replies = from->turn.replies;
-        to->turn.clock_hlc = from->turn.clock_hlc;
     }
 }
 
@@ -456,6 +481,7 @@ static void leave_place(rk_host_kernel *of)
 static void go_back(rk_host_kernel *k, const rk_host_kernel *old, const rk_circle *circle)
 {
     rk_host_kernel fresh = placing_of(k);
+    move_sent_by_gone(old, fresh.seat_count, -1);
     take_place(k, old);
     leave_place(&fresh);
     for (rk_u32 i = 0; i < circle->count; i++) (void)rk_kernel_fetch_wiring(circle->kernel[i]);
@@ -497,6 +523,7 @@ rk_status rk_kernel_relaunch(rk_runtime *runtime, rk_host_kernel *k, rk_launch_o
             if (!state) move_state(k, &fresh);
             move_edges(k, &fresh);
             move_end_counts(k, &fresh);
+            move_sent_by_gone(k, fresh.seat_count, 1);
             rk_host_kernel old = placing_of(k);
             take_place(k, &fresh);
             status = rk_circle_wire(&circle);

@@ -185,7 +185,13 @@ static rk_status walk_message(const restoring *all, restored *r, rk_u32 which, r
     if (!body) return corrupt(r);
     rk_u32 anew = which != RK_LANE_OUT && r->form->told.shards != k->seat_count;
     rk_u32 s = (anew ? form->header.base.target : was) % k->seat_count;
-    if (all->apply) return put_message(all, r, which, s, form, body);
+    if (all->apply) {
+        if (which == RK_LANE_DEVICE && !(form->header.base.flags & RK_FLAG_REPLY)) {
+            k->seats[was % k->seat_count].gone_sent--; /* which its old shard's `routed` has */
+            k->seats[s].gone_sent++;
+        }
+        return put_message(all, r, which, s, form, body);
+    }
     r->queued[which][s]++;
     if (form->length > RK_INLINE_MAX) *(which == RK_LANE_OUT ? &r->large[s] : &r->large_in) += 1;
     return check_message(r, which, form);

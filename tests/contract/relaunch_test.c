@@ -327,6 +327,86 @@ static void a_relaunch_merges_the_states_of_shards_as_the_kernel_says(contract *
     }
 }
 
+/* Messages that go by their number, some of them before either kernel has another number of shards, and some that nobody
+ * has taken by then. */
+static void a_drain_ends_after_relaunches_with_other_numbers_of_shards(contract *c)
+{
+    static const rk_u32 numbers[][2] = { { 2, 3 }, { 3, 2 }, { 4, 1 } };
+    for (rk_u32 i = 0; i < 3; i++) {
+        rk_launch_options o = small(64);
+        rk_route_options by_number = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_KEY };
+        by_number.key_field = "number";
+        o.kernel_name = in_style(c, "echo");
+        o.shards = numbers[i][0];
+        rk_kernel ends[2];
+        assert_ok(rk_launch(c->runtime, "first", &o, &ends[0]));
+        assert_ok(rk_launch(c->runtime, "second", &o, &ends[1]));
+        assert_ok(rk_connect(c->runtime, ends[0], 0, ends[1], &by_number));
+        assert_ok(rk_activate(c->runtime, ends[0]));
+        rk_send_options to = RK_SEND_DEFAULTS;
+        for (rk_u32 part = 0; part < 3; part++) {
+            /* given messages that have reached the second, by each shard of the first */
+            for (rk_u32 n = 0; n < 12; n++) {
+                probe p = { 12 * part + n, 0 };
+                to.target = n;
+                assert_ok(rk_send(c->runtime, ends[0], RK_BODY(p), &to));
+            }
+            wait_until(c, account_of(c, ends[1]).accepted == 12 * (part + 1));
+            /* when it has taken them, or they are queued */
+            if (part == 1) {
+                assert_ok(rk_activate(c->runtime, ends[1]));
+                wait_until(c, account_of(c, ends[1]).output_queued == 24);
+                assert_ok(rk_deactivate(c->runtime, ends[1]));
+            }
+            /* and both are launched again with another number of shards */
+            o.shards = numbers[i][(part + 1) % 2];
+            assert_ok(rk_relaunch(c->runtime, ends[1], &o, RK_SECONDS(10)));
+            assert_ok(rk_relaunch(c->runtime, ends[0], &o, RK_SECONDS(10)));
+        }
+        assert_ok(rk_activate(c->runtime, ends[1]));
+
+        /* then a drain finds that all of it has come */
+        assert_ok(rk_drain(c->runtime, ends, 2, CONTRACT_PATIENCE));
+        rk_u32 seen[36] = { 0 };
+        for (rk_u32 n = 0; n < 36; n++) {
+            probe p;
+            receive(c, ends[1], &p);
+            seen[p.number]++;
+        }
+        for (rk_u32 n = 0; n < 36; n++) assert_int_equal(seen[n], 1);
+        for (rk_u32 e = 0; e < 2; e++) assert_ok(rk_terminate(c->runtime, ends[e], CONTRACT_PATIENCE));
+    }
+}
+
+static void a_drain_ends_after_replies_to_shards_that_are_no_more(contract *c)
+{
+    rk_launch_options o = small(64);
+    rk_kernel both[2];
+    o.shards = 3;
+    both[0] = launch(c, "asks", "asker", &o);
+    o.shards = 1;
+    both[1] = launch(c, "answers", "replier", &o);
+    assert_ok(rk_connect(c->runtime, both[0], 0, both[1], 0));
+    for (rk_u32 e = 0; e < 2; e++) assert_ok(rk_activate(c->runtime, both[e]));
+    for (rk_u32 shards = 3; shards > 0; shards--) {
+        o.shards = shards;
+        if (shards < 3) {
+            o.kernel_name = in_style(c, "asker");
+            assert_ok(rk_relaunch(c->runtime, both[0], &o, RK_SECONDS(10)));
+        }
+        for (rk_u32 n = 0; n < 6; n++) {
+            rk_send_options to = RK_SEND_DEFAULTS;
+            probe p = { n, 0 };
+            response got;
+            to.target = n;
+            assert_ok(rk_send(c->runtime, both[0], RK_BODY(p), &to));
+            receive(c, both[0], &got);
+            assert_int_equal(got.value, 2 * n);
+        }
+    }
+    assert_ok(rk_drain(c->runtime, both, 2, CONTRACT_PATIENCE));
+}
+
 static void an_id_is_known_to_whichever_shard_has_its_actor_now(contract *c)
 {
     rk_launch_options o = small(64);
@@ -545,6 +625,8 @@ static const contract_case cases[] = {
     { CASE(a_relaunch_with_another_number_of_shards_routes_what_is_queued_anew), NEEDS_REGIONS },
     { CASE(a_relaunch_with_state_per_shard_keeps_to_its_number_of_shards), NEEDS_REGIONS },
     { CASE(a_relaunch_merges_the_states_of_shards_as_the_kernel_says), NEEDS_REGIONS },
+    { CASE(a_drain_ends_after_relaunches_with_other_numbers_of_shards), ON_EVERY | NEEDS_THREADS },
+    { CASE(a_drain_ends_after_replies_to_shards_that_are_no_more), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(an_id_is_known_to_whichever_shard_has_its_actor_now), NEEDS_REGIONS },
     { CASE(one_shard_in_the_place_of_two_knows_the_newest_ids_of_both), NEEDS_REGIONS },
     { CASE(a_sender_waits_for_a_relaunch_no_longer_than_it_says), NEEDS_THREADS | NEEDS_CPU },

@@ -221,6 +221,37 @@ static void actors_and_what_is_queued_for_them_find_their_shards_anew(contract *
     }
 }
 
+static void a_drain_ends_though_what_kernels_sent_has_found_its_shards_anew(contract *c)
+{
+    for (rk_u32 shards = 1; shards <= 3; shards += 2) {
+        /* given messages that a kernel has sent to two shards of another, which has handled none of them */
+        rk_launch_options o = small(64);
+        rk_route_options by_number = { RK_ROUTE_OPTIONS, .mode = RK_ROUTE_KEY };
+        by_number.key_field = "number";
+        o.shards = 2;
+        start_anew(c);
+        rk_kernel k[2] = { launch(c, "first", "echo", &o), launch(c, "second", "echo", &o) };
+        assert_ok(rk_connect(c->runtime, k[0], 0, k[1], &by_number));
+        assert_ok(rk_activate(c->runtime, k[0]));
+        for (rk_u32 n = 0; n < 12; n++) assert_ok(send_probe(c, k[0], n));
+        wait_until(c, account_of(c, k[1]).accepted == 12);
+        rk_snapshot s = snapshot_of(c, k, 2);
+
+        /* when they are restored with one shard, or three */
+        start_anew(c);
+        o.shards = shards;
+        k[0] = launch(c, "first", "echo", &o);
+        k[1] = launch(c, "second", "echo", &o);
+        assert_ok(rk_connect(c->runtime, k[0], 0, k[1], &by_number));
+        restore(c, k, 2, &s);
+        for (rk_u32 e = 0; e < 2; e++) assert_ok(rk_activate(c->runtime, k[e]));
+
+        /* then a drain finds that all of it has come */
+        assert_ok(rk_drain(c->runtime, k, 2, CONTRACT_PATIENCE));
+        assert_int_equal(account_of(c, k[1]).output_queued, 12);
+    }
+}
+
 static void an_id_is_known_to_whichever_shard_has_its_actor_then(contract *c)
 {
     rk_launch_options o = small(64);
@@ -827,6 +858,7 @@ static const contract_case cases[] = {
     { CASE(every_shard_has_its_own_state_again), NEEDS_REGIONS },
     { CASE(a_state_can_be_read_from_the_bytes), NEEDS_REGIONS },
     { CASE(actors_and_what_is_queued_for_them_find_their_shards_anew), NEEDS_REGIONS },
+    { CASE(a_drain_ends_though_what_kernels_sent_has_found_its_shards_anew), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(an_id_is_known_to_whichever_shard_has_its_actor_then), NEEDS_REGIONS },
     { CASE(priorities_keep_their_bands), ON_EVERY },
     { CASE(large_messages_come_with_their_bytes), NEEDS_REGIONS },
