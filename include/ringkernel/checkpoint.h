@@ -98,8 +98,8 @@ typedef struct rk_checkpoint_child {
     const char *id; /* of the kernel; stays the caller's */
 } rk_checkpoint_child;
 /* `restore` of rk_supervised: `user` is an rk_checkpoint_child. Takes the newest checkpoint that is whole and
- * has such a kernel with states of that size, the same for all states of one restart. While there is none at
- * all, and for actors that it hasn't, the state stays zeros. End the supervisor before the checkpoints are
+ * has such a kernel with states of that size, and as many where they are its shards', the same for all states of one
+ * restart. While there is none at all, and for actors that it hasn't, the state stays zeros. End the supervisor before the checkpoints are
  * closed.
  *   RK_CORRUPT  there are some, and none could be used: the text says why
  *   RK_IO, RK_OUT_OF_MEMORY, RK_INVALID_ARGUMENT (null) */

@@ -12,7 +12,7 @@
 
 RK_BEGIN_DECLS
 
-#define RK_SNAPSHOT_VERSION 1u
+#define RK_SNAPSHOT_VERSION 2u
 #define RK_SNAPSHOT_NOTE_MAX 65536u
 
 /* Begin with RK_SNAPSHOT_NONE; used again, it keeps its memory. rk_snapshot_free when done. */

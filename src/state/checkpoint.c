@@ -1,5 +1,6 @@
 /* Checkpoints of kernels: when one is due, how it is taken, and which is restored. The store knows the rest. */
 #include <ringkernel/checkpoint.h>
+#include <ringkernel/device/shard.h>
 
 #include <pthread.h>
 #include <stdio.h>
@@ -456,16 +457,32 @@ rk_status rk_checkpoints_restore(rk_checkpoints *c, rk_restored *restored)
 
 /* ------------------------------------------------------------------ states for a supervisor */
 
-/* Kernel `id` of a snapshot, if its states have that size. */
-static rk_status find_kernel(const void *bytes, size_t size, const char *id, size_t state_size, rk_u32 *index)
+/* How many shards a kernel has; 0: there is none of that id at this moment. */
+static rk_u32 shards_of(rk_runtime *runtime, const char *id)
+{
+    rk_kernel kernel;
+    rk_kernel_info info = { .shards = 0 };
+    if (rk_find(runtime, id, &kernel) == RK_OK && rk_kernel_information(runtime, kernel, &info) != RK_OK)
+        info.shards = 0;
+    rk_error_begin();
+    return info.shards;
+}
+
+/* Kernel `id` of a snapshot, if its states have that size, and are as many as it has shards where they are theirs. */
+static rk_status find_kernel(const void *bytes, size_t size, const char *id, size_t state_size, rk_u32 shards,
+                             rk_u32 *index)
 {
     rk_snapshot_kernel told;
     rk_status status;
     for (*index = 0; (status = rk_snapshot_describe(bytes, size, *index, &told)) == RK_OK; ++*index) {
         if (strcmp(told.id, id) != 0) continue;
-        if (told.state_size == state_size) return RK_OK;
-        return rk_error(RK_INCOMPATIBLE, "'%s' kept a state of %u bytes then and %zu now", id,
-                        told.state_size, state_size);
+        if (told.state_size != state_size)
+            return rk_error(RK_INCOMPATIBLE, "'%s' kept a state of %u bytes then and %zu now", id,
+                            told.state_size, state_size);
+        if (told.state == RK_PER_SHARD && shards && told.shards != shards)
+            return rk_error(RK_INCOMPATIBLE, "'%s' kept the states of %u shards then and of %u now", id,
+                            told.shards, shards);
+        return RK_OK;
     }
     if (status != RK_NO_SUCH_KERNEL) return status;
     rk_error_begin();
@@ -477,6 +494,7 @@ static rk_status load_source(rk_checkpoints *c, const char *id, size_t state_siz
 {
     rk_restored passed = { .number = 0 };
     source *to = &c->source;
+    const rk_u32 shards = shards_of(c->runtime, id);
     free(to->bytes);
     to->bytes = 0;
     for (rk_u64 number = 0, below = ~0ull;; below = number) {
@@ -486,7 +504,7 @@ static rk_status load_source(rk_checkpoints *c, const char *id, size_t state_siz
         rk_status status = rk_store_load(&c->store, below, &number, &m, &bytes);
         if (status == RK_OK && number == 0) break;
         if (status == RK_OK) {
-            status = find_kernel(bytes, m->size, id, state_size, &to->index);
+            status = find_kernel(bytes, m->size, id, state_size, shards, &to->index);
             to->size = m->size;
             free(m);
             if (status == RK_OK)

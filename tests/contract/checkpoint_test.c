@@ -772,6 +772,30 @@ static void states_are_those_of_a_checkpoint_that_can_be_used(contract *c)
     remove_folder();
 }
 
+static void states_of_another_number_of_shards_are_passed_over(contract *c)
+{
+    /* given a checkpoint of two shards, whose kernel has three since */
+    rk_launch_options o = small(64);
+    rk_u32 state[13];
+    new_folder();
+    o.shards = 2;
+    rk_kernel k = launch_active(c, "counter", "shard_counter", &o);
+    rk_checkpoints *checkpoints = open_with(c, &k, 0);
+    rk_checkpoint_child of = { checkpoints, "counter" };
+    assert_ok(rk_checkpoint(checkpoints));
+    assert_ok(rk_checkpoint_state(&of, 0, state, sizeof state));
+    o.shards = 3;
+    assert_ok(rk_relaunch(c->runtime, k, &o, RK_SECONDS(10)));
+
+    /* then its states aren't those of the three, until there are some of these */
+    assert_status(rk_checkpoint_state(&of, 0, state, sizeof state), RK_CORRUPT);
+    assert_error_says("checkpoint 1: 'counter' kept the states of 2 shards then and of 3 now");
+    assert_ok(rk_checkpoint(checkpoints));
+    assert_ok(rk_checkpoint_state(&of, 0, state, sizeof state));
+    rk_checkpoints_close(checkpoints);
+    remove_folder();
+}
+
 static const contract_case cases[] = {
     { CASE(the_newest_checkpoint_is_restored_and_the_next_follows_it), NEEDS_REGIONS },
     { CASE(an_empty_folder_has_none), NEEDS_REGIONS | ONCE },
@@ -793,6 +817,7 @@ static const contract_case cases[] = {
     { CASE(a_kernel_in_the_place_of_one_that_hung_has_its_state_and_its_checkpoints),
       NEEDS_REGIONS | NEEDS_THREADS | NEEDS_CPU },
     { CASE(states_are_those_of_a_checkpoint_that_can_be_used), NEEDS_REGIONS | ONCE },
+    { CASE(states_of_another_number_of_shards_are_passed_over), NEEDS_REGIONS | ONCE },
 };
 
 CONTRACT_MAIN("checkpoint", cases)
