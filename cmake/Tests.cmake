@@ -145,7 +145,11 @@ if(CMAKE_CXX_COMPILER)
     target_compile_definitions(emulated_cuda PRIVATE RK_FIBER_STACK_BYTES=1048576u RK_FIBER_GUARD_PAGES=0u)
     target_include_directories(emulated_cuda PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_include_directories(emulated_nvrtc PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-    target_compile_definitions(emulated_nvrtc PRIVATE EMU_COMPILER="${CMAKE_CXX_COMPILER}"
+    find_program(RK_EMULATOR_CXX clang++) # half as long as g++
+    if(NOT RK_EMULATOR_CXX)
+        set(RK_EMULATOR_CXX ${CMAKE_CXX_COMPILER})
+    endif()
+    target_compile_definitions(emulated_nvrtc PRIVATE EMU_COMPILER="${RK_EMULATOR_CXX}"
         EMU_HEADERS="${PROJECT_SOURCE_DIR}/tests/emulator")
 endif()
 

@@ -77,7 +77,7 @@ rk_nvrtc_result nvrtcCompileProgram(rk_nvrtc_program program, int count, const c
         fclose(to))
         abort();
     snprintf(command, sizeof command,
-             EMU_COMPILER " -std=c++20 -Og -w%s -fPIC -shared -fpermissive -ffp-contract=off "
+             EMU_COMPILER " -std=c++20 -O0 -w%s -fPIC -shared -fpermissive -ffp-contract=off "
                           "-fno-strict-aliasing -fvisibility=hidden "
                           "-I'%s' -I" EMU_HEADERS " -include emulated.h '%s' -o '%s' 2>'%s'",
              getenv("EMU_KEEP") ? " -g" : "", include, source, library, errors);
