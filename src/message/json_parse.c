@@ -29,11 +29,38 @@ static size_t behind_string(const char *text, size_t size, size_t at)
     return at < size ? at + 1 : size;
 }
 
+static size_t behind_digits(const char *text, size_t size, size_t at)
+{
+    while (at < size && rk_is_digit(text[at])) at++;
+    return at;
+}
+
+/* Where what begins at text[at] as a number ends, whole or not. */
 static size_t behind_number(const char *text, size_t size, size_t at)
 {
     while (at < size && (rk_is_digit(text[at]) || strchr("+-.eE", text[at]) != NULL) && text[at] != '\0')
         at++;
     return at;
+}
+
+/* Is all of it one number of JSON? Jansson says that one overflows before it has seen all that stands there. */
+static bool is_number(const char *text, size_t size)
+{
+    size_t at = size > 0 && text[0] == '-', behind = behind_digits(text, size, at);
+    if (behind == at || (text[at] == '0' && behind > at + 1)) return false;
+    at = behind;
+    if (at < size && text[at] == '.') {
+        behind = behind_digits(text, size, at + 1);
+        if (behind == at + 1) return false;
+        at = behind;
+    }
+    if (at < size && (text[at] == 'e' || text[at] == 'E')) {
+        at += at + 1 < size && (text[at + 1] == '+' || text[at + 1] == '-') ? 2 : 1;
+        behind = behind_digits(text, size, at);
+        if (behind == at) return false;
+        at = behind;
+    }
+    return at == size;
 }
 
 static bool is_large_u64(const char *text, size_t size)
@@ -48,11 +75,12 @@ static bool is_large_u64(const char *text, size_t size)
 /* A number, and more than jansson holds. */
 static bool overflows(const char *text, size_t size)
 {
+    if (size < sizeof "1e308" - 1 || !is_number(text, size)) return false;
     json_error_t fault;
-    json_t *value = size < sizeof "1e308" - 1 ? NULL : json_loadb(text, size, JSON_DECODE_ANY, &fault);
-    const bool is_number = value != NULL || size < sizeof "1e308" - 1;
+    json_t *value = json_loadb(text, size, JSON_DECODE_ANY, &fault);
+    const bool holds = value != NULL;
     json_decref(value);
-    return !is_number && json_error_code(&fault) == json_error_numeric_overflow;
+    return !holds && json_error_code(&fault) == json_error_numeric_overflow;
 }
 
 /* Copies the line with its large numbers wrapped, to `out` if it isn't NULL: all of them, or, if none is to be bent,

@@ -334,6 +334,50 @@ static void aRowsNumberThatItsFieldCantHoldIsBentAsInCsv(void **state)
     rk_json_close(reader);
 }
 
+/* given what begins with a number that is too large and is none as a whole, when it is a row, then the row is bad */
+static void whatOnlyBeginsWithALargeNumberIsBad(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "99999999999999999999-5",
+        "99999999999999999999+",
+        "-99999999999999999999--1",
+        "99999999999999999999.",
+        "99999999999999999999e",
+        "99999999999999999999.e5",
+        "99999999999999999999.5.",
+        "1e999-1",
+        "1e999.5",
+        "1e999e9",
+        "1e999+",
+        "-1.5e999.5",
+        "1.e999",
+        "0199999999999999999999",
+        "-",
+        "--99999999999999999999",
+        "1e+-999",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        flight got;
+        char text[300];
+        /* one that is right beside it has the whole line written anew */
+        const int size =
+            snprintf(text, sizeof text, "{\"seq\":99999999999999999999,\"hour\":%s,\"delay\":2}", wrong[i]);
+        rk_json_reader *reader = NULL;
+        rk_row_batch batch = { .messages = &got, .room = 1 };
+        assert_int_equal(rk_json_open(RK_SCHEMA(flight), &reader), RK_OK);
+        assert_int_equal(rk_json_next(reader, text, (size_t)size, true, &batch), RK_OK);
+        if (!batch.failed || batch.count != 0) fail_msg("%s is taken", wrong[i]);
+        rk_json_close(reader);
+    }
+    /* and what is one, with every part that there may be, is taken */
+    static const char right[] =
+        "{\"seq\":1,\"hour\":-10.25E+999,\"delay\":2}\n{\"seq\":1,\"hour\":0.1e0999,\"delay\":2}";
+    expect_lines(right, sizeof right - 1,
+                 "1 {\"seq\":1,\"hour\":-3.4028235e38,\"delay\":2}\n"
+                 "2 {\"seq\":1,\"hour\":3.4028235e38,\"delay\":2}\n");
+}
+
 static void aLineLongerThanTheLimitIsBadAndCut(void **state)
 {
     (void)state;
@@ -451,6 +495,7 @@ int main(void)
         cmocka_unit_test(aBlobIsAStringInBase64),
         cmocka_unit_test(linesBecomeMessagesWithTheirNumbers),
         cmocka_unit_test(aRowsNumberThatItsFieldCantHoldIsBentAsInCsv),
+        cmocka_unit_test(whatOnlyBeginsWithALargeNumberIsBad),
         cmocka_unit_test(aLineLongerThanTheLimitIsBadAndCut),
         cmocka_unit_test(wrongArgumentsAreRefused),
         cmocka_unit_test(withoutMemoryTheRowIsGivenAsBadAndNothingLeaks),
