@@ -3,8 +3,8 @@
  *
  * A plain `T *p` is right for a variable of one's own, so only those are reported that are seen to get
  * something else:
- *   - a variable, or a member of a struct of this file, that is initialised with, or assigned, memory of the arena, of
- *     a message or of the block
+ *   - a variable, or a member of one whose type is a struct of this file, that is initialised with, or assigned,
+ *     memory of the arena, of a message or of the block
  *   - a cast of such memory to `T *`
  *   - a parameter for which some call in this file gives such memory
  * Such memory is: the message and the state of a handler and what lies in them, RK_AT(…), what RK_SHARED
@@ -106,29 +106,96 @@ static bool opens_members(const rk_lint *lint, size_t brace)
     return false;
 }
 
-/* The pointers among the members of all structs of the file, by whether they have an address space. */
-typedef struct members {
-    rk_name_set plain, spaced;
-} members;
+/* ---- members: of a struct that this file declares, by the type of the variable before them */
 
-static members learn_members(const rk_lint *lint)
+/* Where the members of the struct of that name or tag begin, at their brace; 0: this file has none. */
+static size_t struct_members(const rk_lint *lint, rk_slice type)
 {
-    members m = { .plain = { .count = 0 }, .spaced = { .count = 0 } };
     for (size_t i = 0; i < lint->scan.tokens.count; i++) {
         if (!opens_members(lint, i)) continue;
-        const size_t end = rk_tokens_match(&lint->scan.tokens, i);
-        for (size_t k = i; k < end; k++) {
-            if (is_space(lint, k)) add_pointers(lint, k, end, &m.spaced);
-            size_t at = is(lint, k, "{") || is(lint, k, ";") ? behind_plain_type(lint, k + 1) : 0;
-            while (at != 0 && at < end) {
-                bool is_pointer;
-                size_t name = next_declarator(lint, &at, end, &is_pointer);
-                if (name == 0) break;
-                if (is_pointer) rk_name_add(&m.plain, text(lint, name));
-            }
+        const size_t behind = rk_tokens_match(&lint->scan.tokens, i) + 1;
+        const bool is_typedef = is(lint, i - 2, "typedef") || (i > 2 && is(lint, i - 3, "typedef"));
+        if ((is_name(lint, i - 1) && rk_slice_equal(text(lint, i - 1), type)) ||
+            (is_typedef && is_name(lint, behind) && rk_slice_equal(text(lint, behind), type)))
+            return i;
+    }
+    return 0;
+}
+
+/* Is what that struct calls so a pointer without an address space? */
+static bool is_plain_member(const rk_lint *lint, size_t brace, rk_slice name)
+{
+    const size_t end = rk_tokens_match(&lint->scan.tokens, brace);
+    bool found = false;
+    for (size_t i = brace; i < end; i++) {
+        size_t at = is(lint, i, "{") || is(lint, i, ";") ? behind_plain_type(lint, i + 1) : 0;
+        while (at != 0 && at < end) {
+            bool is_pointer;
+            size_t member = next_declarator(lint, &at, end, &is_pointer);
+            if (member == 0) break;
+            if (!rk_slice_equal(text(lint, member), name)) continue;
+            if (!is_pointer) return false;
+            found = true;
         }
     }
-    return m;
+    return found;
+}
+
+/* The type of what a handler or a hook calls so, if that is its state; else empty. */
+static rk_slice state_type(const rk_lint *lint, const rk_source_declaration *d, rk_slice name)
+{
+    rk_u32 type = 0;
+    if (d != NULL && (d->kind == RK_DECLARES_HANDLER || d->kind == RK_DECLARES_BATCH_HANDLER)) type = 3;
+    if (d != NULL && rk_declares_hook(d)) type = 1;
+    if (type == 0 || !rk_slice_equal(rk_scan_argument(&lint->scan, d, type + 1), name))
+        return (rk_slice){ .size = 0 };
+    return rk_scan_argument(&lint->scan, d, type);
+}
+
+/* The last word of the type before the first of several declarators, of which a later one stands behind a comma; 0: it
+ * is not seen. */
+static size_t type_before_comma(const rk_lint *lint, size_t comma, size_t open)
+{
+    while (comma > open && !is(lint, comma, ";") && !is(lint, comma, "{") && !is(lint, comma, "}") &&
+           !is(lint, comma, "("))
+        comma--;
+    size_t first = behind_plain_type(lint, comma + 1);
+    while (first != 0 && is(lint, first - 1, "const")) first--;
+    return first != 0 ? first - 1 : 0;
+}
+
+/* Where the members of a variable's struct begin, by the declaration that is next before it; 0: none is seen, or the
+ * struct is not of this file. */
+static size_t variable_members(const rk_lint *lint, const rk_source_function *function, size_t variable)
+{
+    for (size_t i = variable; i > function->open; i--) {
+        if (!is_name(lint, i) || !rk_slice_equal(text(lint, i), text(lint, variable))) continue;
+        size_t type = i - 1;
+        while (is(lint, type, "*") || is(lint, type, "const") || is(lint, type, "RK_RESTRICT")) type--;
+        if (is_name(lint, type) && !is(lint, type, "else")) return struct_members(lint, text(lint, type));
+        const size_t shared = is(lint, type, ",") ? type_before_comma(lint, type, function->open) : 0;
+        const size_t members = shared != 0 ? struct_members(lint, text(lint, shared)) : 0;
+        if (members != 0) return members;
+        if (!is(lint, type, "}")) continue;
+        size_t brace = type; /* of a struct without a name, or of a block that has ended */
+        while (brace > function->body && rk_tokens_match(&lint->scan.tokens, brace) != type) brace--;
+        if (opens_members(lint, brace)) return brace;
+    }
+    rk_slice type = state_type(lint, function->declaration, text(lint, variable));
+    return type.size != 0 ? struct_members(lint, type) : 0;
+}
+
+/* Where the members of that begin which a member is named of: `v.m =`, `v->m =`, `T v = { .m =`, `(T){ .m =`. */
+static size_t members_around(const rk_lint *lint, const rk_source_function *function, size_t member)
+{
+    size_t at = member - 2;
+    if (is_name(lint, at))
+        return is(lint, at - 1, ".") || is(lint, at - 1, "->") ? 0 : variable_members(lint, function, at);
+    if (!is(lint, at, "{") && !is(lint, at, ",")) return 0;
+    while (at > function->body && !(is(lint, at, "{") && rk_tokens_match(&lint->scan.tokens, at) > member))
+        at--;
+    if (is(lint, at - 1, "=") && is_name(lint, at - 2)) return variable_members(lint, function, at - 2);
+    return is(lint, at - 1, ")") && is_name(lint, at - 2) ? struct_members(lint, text(lint, at - 2)) : 0;
 }
 
 /* ---- the rule */
@@ -143,6 +210,8 @@ static known learn(const rk_lint *lint, const rk_source_function *function)
     if (d != NULL && (d->kind == RK_DECLARES_HANDLER || d->kind == RK_DECLARES_BATCH_HANDLER))
         rk_name_add(&k.names[GLOBAL], rk_scan_argument(&lint->scan, d, 4));
     if (d != NULL && rk_declares_hook(d)) rk_name_add(&k.names[GLOBAL], rk_scan_argument(&lint->scan, d, 2));
+    if (d != NULL && d->kind == RK_DECLARES_MERGE)
+        rk_name_add(&k.names[GLOBAL], rk_scan_argument(&lint->scan, d, 3));
     for (size_t i = function->open; i < function->end; i++) {
         for (size_t space = 0; space < SPACES; space++) {
             if (is(lint, i, spaces[space])) add_pointers(lint, i, function->end, &k.names[space]);
@@ -218,8 +287,7 @@ static void check_given(rk_lint *lint, const rk_source_function *function, const
     remedy(finding, space);
 }
 
-static void check_variables(rk_lint *lint, const rk_source_function *function, const known *k,
-                            const members *m)
+static void check_variables(rk_lint *lint, const rk_source_function *function, const known *k)
 {
     rk_name_set plain = { .count = 0 };
     for (size_t i = function->body; i + 1 < function->end; i++) {
@@ -239,9 +307,9 @@ static void check_variables(rk_lint *lint, const rk_source_function *function, c
         bool is_member = is(lint, i - 1, ".") || is(lint, i - 1, "->");
         /* Behind these it is a declarator, which was looked at, or `*p = …`, which stores a value. */
         bool is_other = is(lint, i - 1, "*") || is(lint, i - 1, "const") || is(lint, i - 1, "RK_RESTRICT");
-        bool is_plain = is_member
-                            ? rk_name_has(&m->plain, text(lint, i)) && !rk_name_has(&m->spaced, text(lint, i))
-                            : rk_name_has(&plain, text(lint, i)) && !is_other;
+        size_t members = is_member ? members_around(lint, function, i) : 0;
+        bool is_plain = is_member ? members != 0 && is_plain_member(lint, members, text(lint, i))
+                                  : rk_name_has(&plain, text(lint, i)) && !is_other;
         if (is_plain) check_given(lint, function, k, i, i + 2);
     }
 }
@@ -319,11 +387,10 @@ static void check_calls(rk_lint *lint, const rk_source_function *function, const
 
 void rk_lint_pointers(rk_lint *lint)
 {
-    const members m = learn_members(lint);
     for (rk_u32 f = 0; f < lint->functions.count; f++) {
         const rk_source_function *function = &lint->functions.function[f];
         known k = learn(lint, function);
-        check_variables(lint, function, &k, &m);
+        check_variables(lint, function, &k);
         check_casts(lint, function, &k);
         check_calls(lint, function, &k);
     }

@@ -189,6 +189,61 @@ static void a_plain_pointer_in_a_struct_is_found(void **state)
         "RK_GLOBAL rk_u32 *p = self->value;\np = self->value + 1;\nself->seen = h.n;\n"));
 }
 
+/* given members that are called as a plain pointer of another struct, then they are not taken for it */
+static void a_member_of_another_struct_by_the_same_name_is_right(void **state)
+{
+    (void)state;
+#define A "struct a {\n    rk_u32 *count, *value, *at;\n};\n"
+    finds_nothing(A "struct b {\n    rk_u32 count;\n};\n" HANDLER("struct b b;\nb.count = self->count;\n"));
+    finds_nothing(A "RK_MESSAGE(number, 1, (rk_u32, value))\n" HANDLER(
+        "number out;\nout.value = msg->value;\nnumber next = { .value = msg->value };\n"
+        "next = (number){ .value = self->value };\n"));
+    /* of a header, which may say its address space, of an array, and of a member */
+    finds_nothing("#include \"place.rk.h\"\n" A HANDLER(
+        "place h;\nh.at = self->at;\nplace *p = &h;\np->at = self->at;\nh.in.at = self->at;\n"
+        "struct a all[2];\nall[0].at = 0;\n"));
+    finds_nothing(
+        "struct a {\n    rk_u32 *count;\n    struct {\n        rk_u32 count;\n    } in;\n};\n" HANDLER(
+            "struct a h;\nh.in.count = self->count;\n"));
+    /* and theirs are found, however many members there are */
+    finds_one(A "struct b {\n    rk_u32 count;\n};\n" HANDLER(
+                  "    struct b b;\n    struct a h, *p = &h;\n    b.count = self->count;\n"
+                  "    if (b.count) h.at = 0;\n    else h.count = self->of;\n"),
+              "address-space", 13, "'count'");
+    finds_one(A HANDLER("    put((struct a){ .value = 0, .at = self->value });\n"), "address-space", 6,
+              "'at'");
+    finds_one(
+        "typedef struct table {\n    rk_u32 *at, of[4];\n} table;\n" HANDLER("    self->at = self->of;\n"),
+        "address-space", 6, "'at'");
+    finds_one(A HANDLER("    struct a h, *p = &h;\n    put(p, h);\n    p->at = self->value;\n"),
+              "address-space", 8, "'at'");
+#undef A
+}
+
+static void many_members_with_an_address_space_hide_none(void **state)
+{
+    (void)state;
+    static char text[16384];
+    size_t size = (size_t)snprintf(text, sizeof text, "typedef struct {\n");
+    for (int i = 0; i < 70; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "RK_GLOBAL rk_u32 *at%d;\n", i);
+    size += (size_t)snprintf(
+        text + size, sizeof text - size,
+        "} place;\nstruct other {\nrk_u32 *at69;\n};\n" HANDLER("place h;\nh.at69 = self->value;\n"));
+    assert_true(size < sizeof text);
+    finds_nothing(text);
+}
+
+static void a_plain_pointer_into_the_old_state_of_a_merge_is_found(void **state)
+{
+    (void)state;
+    finds_one("RK_ON_MERGE(k, table, self, other, shards)\n{\n    const rk_u32 *p = other->of;\n}\n",
+              "address-space", 3, "'p' has no address space");
+    finds_nothing(
+        "RK_ON_MERGE(k, table, self, other, shards)\n{\n    RK_GLOBAL const rk_u32 *p = other->of;\n"
+        "    self->seen += other->seen + p[shards->into];\n}\n");
+}
+
 static void a_plain_pointer_to_ones_own_variable_is_right(void **state)
 {
     (void)state;
@@ -271,6 +326,9 @@ int main(void)
         cmocka_unit_test_teardown(a_plain_pointer_to_shared_memory_is_found, forget),
         cmocka_unit_test_teardown(a_plain_pointer_that_is_declared_behind_others_is_found, forget),
         cmocka_unit_test_teardown(a_plain_pointer_in_a_struct_is_found, forget),
+        cmocka_unit_test_teardown(a_member_of_another_struct_by_the_same_name_is_right, forget),
+        cmocka_unit_test_teardown(many_members_with_an_address_space_hide_none, forget),
+        cmocka_unit_test_teardown(a_plain_pointer_into_the_old_state_of_a_merge_is_found, forget),
         cmocka_unit_test_teardown(a_plain_pointer_to_ones_own_variable_is_right, forget),
         cmocka_unit_test_teardown(attributes_are_wanted_in_their_order, forget),
         cmocka_unit_test_teardown(findings_come_by_line, forget),
