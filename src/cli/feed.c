@@ -186,6 +186,7 @@ static void begin_outputs(feeder *f)
     f->begun = true;
     sink_empty(&f->j->to);
     writer_empty(&f->j->letters_out);
+    writer_empty(&f->j->summary_out);
 }
 
 /* One piece of the source. False: the rows can't be read (told). */
