@@ -111,8 +111,8 @@ static bool check_kernel(job *j, rk_u32 i, json_t *checks)
         a->accepted, sinks);
     fine &= equal(checks, command_print("accepted by %s = from the host + from kernels", name), a->accepted,
                   a->accepted_host + a->accepted_device);
-    fine &= equal(checks, command_print("sent to the host by %s = received", name), a->output_accepted,
-                  j->kernels[i].collected);
+    fine &= equal(checks, command_print("sent to the host by %s = received + queued", name),
+                  a->output_accepted, j->kernels[i].collected + a->output_queued);
     fine &=
         equal(checks, command_print("dead letters of %s = letters collected", name), a->dead_letters,
               letters_count_of(j->letters, i + 1) - (j->kernels[i].to_output ? 0 : j->kernels[i].collected));

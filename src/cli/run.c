@@ -397,13 +397,16 @@ static int run(job *j)
 static bool tell_nothing_read(job *j, const char *output)
 {
     const bool to_stdout = strcmp(output, "-") == 0;
+    const sink_place *from = checkpoints_output(j);
     if (!outputs_are_apart(j, output)) return false;
-    if (j->summary_out.file < 0 && !j->summary_out.error && !open_writer(&j->summary_out, j->summary))
+    if (j->summary_out.file < 0 && !j->summary_out.error && !open_writer(&j->summary_out, j->summary) &&
+        j->summary_out.error != EINTR) /* a pipe that nobody reads, which isn't waited for any more */
         return false;
     j->interrupted = true;
     j->feed_ns = j->drain_ns = j->end_ns = job_now_ns();
     j->to.out.name = to_stdout ? "standard output" : output;
     j->to.out.file = to_stdout ? STDOUT_FILENO : -1;
+    if (from) j->to.lines = from->lines; /* as the rows that its account has */
     json_t *checks = json_array();
     const bool holds = account_check(j, checks);
     json_t *summary = account_summary(j, checks, holds);
@@ -454,9 +457,10 @@ static int run_app(job *j)
     }
     if (j->from) code = job_launch(j);
     if (j->from && code == RK_EXIT_OK) code = checkpoints_open(j, output);
-    if (j->from && code == RK_EXIT_OK) code = job_activate(j);
+    /* While a pipe is waited for, what a checkpoint had under way rests: so its account is that of its cut. */
     if (j->from && code == RK_EXIT_OK && !open_outputs(j, output))
         code = interrupt_asked() ? RK_EXIT_INTERRUPTED : RK_EXIT_IO;
+    if (j->from && code == RK_EXIT_OK) code = job_activate(j);
     if (j->from) code = code == RK_EXIT_OK ? run(j) : end_before_rows(j, output, code);
     code = checkpoints_close(j, code);
     topic_lags_end(j);

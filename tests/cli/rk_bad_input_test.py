@@ -923,6 +923,20 @@ class Signals(Case):
             self.assertEqual(json.loads(told), json.loads(summary.read_text()))
             self.assertEqual(out.read_text(), "kept")
 
+    def test_ctrl_c_while_a_kernel_is_compiled_and_nobody_reads_the_pipe_of_the_summary(self):
+        # given a summary that would go to a pipe without a reader
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        # when the job is interrupted before it waits for one
+        job, header = self.being_compiled("--summary", pipe, "--output", self.folder / "out.ndjson", "--json")
+        with open(header, "wb"):
+            os.killpg(job.pid, signal.SIGINT)
+        told, errors = job.communicate(timeout=60 * rk_command.SLOW)
+        # then it ends as one that is interrupted while it waits
+        self.assertEqual(job.returncode, rk_command.INTERRUPTED, errors)
+        self.assertIn(b"rk: interrupted before any row was read\n", errors)
+        self.read_nothing(json.loads(told))
+
     def test_a_summary_of_no_row_that_can_not_be_written(self):
         for file in ("/dev/full", self.folder / "no" / "file"):
             job, header = self.being_compiled("--summary", file)

@@ -2,6 +2,7 @@
 """A job that is killed goes on from its last checkpoint, and its files end as those of one that was not killed."""
 import json
 import os
+import re
 import resource
 import signal
 import struct
@@ -154,6 +155,32 @@ class Checkpoints(Case):
         self.assertIn("after 350 rows and ", done.errors)  # a bad row ends a batch: 50, 150, 250, 350
         self.assertEqual(self.out.read_bytes(), whole)
         self.assertEqual(dead.read_bytes(), letters)
+
+    def test_ctrl_c_while_a_pipe_is_waited_for_leaves_the_account_of_the_checkpoint(self):
+        # given a job that was killed, with lines written and messages on their way
+        app, rows = self.sums(APP.replace("sums.rk.c }", "sums.rk.c, capacity: 16, output_capacity: 16 }").replace("100", "7")), self.numbers(1000)
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        self.killed_sums(app, rows, "--dead-letters", self.folder / "dead")
+        for option in ("--dead-letters", "--summary"):
+            # when it goes on, and is interrupted while nobody reads a pipe that it has to open
+            job = rk_command.start(*self.arguments(app, option, pipe, "--json"))
+            self.addCleanup(job.kill)
+            errors = job.stderr.readline()
+            job.send_signal(signal.SIGINT)
+            told, rest = job.communicate(timeout=60 * SLOW)
+            # then its account is that of the checkpoint, and balanced
+            self.assertRegex(errors, rb"going on from checkpoint", option)
+            self.assertEqual(job.returncode, INTERRUPTED, rest)
+            self.assertIn(b"rk: interrupted before any row was read\n", rest)
+            summary = json.loads(told)
+            self.assertEqual([check for check in summary["checks"] if not check["holds"]], [], option)
+            self.assertTrue(summary["balanced"])
+            restored = int(re.search(rb"after (\d+) rows", errors).group(1))
+            self.assertEqual((summary["rows_read"], summary["checkpoints"]["restored_rows"]), (restored, restored))
+        # and it can still go on
+        self.run_rk(*self.arguments(app), stdin=rows)
+        self.assertEqual(self.out.read_bytes(), self.unbroken(app, rows))
 
     def test_csv_has_one_head(self):
         app, rows = self.sums(), self.numbers(700)
