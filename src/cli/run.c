@@ -444,6 +444,12 @@ static void tell_input(const job *j, const char *error)
         command_error("%s", error);
 }
 
+/* A step that was done, though Ctrl-C came meanwhile, is the last one. */
+static int unless_interrupted(int code)
+{
+    return code == RK_EXIT_OK && interrupt_asked() ? RK_EXIT_INTERRUPTED : code;
+}
+
 static int run_app(job *j)
 {
     char *input = NULL, *output = NULL, *error = NULL;
@@ -455,12 +461,14 @@ static int run_app(job *j)
         j->from = source_open(input, &error);
         if (!j->from) tell_input(j, error);
     }
-    if (j->from) code = job_launch(j);
-    if (j->from && code == RK_EXIT_OK) code = checkpoints_open(j, output);
+    if (j->from) code = unless_interrupted(job_launch(j));
+    if (j->from && code == RK_EXIT_OK) code = unless_interrupted(checkpoints_open(j, output));
     /* While a pipe is waited for, what a checkpoint had under way rests: so its account is that of its cut. */
     if (j->from && code == RK_EXIT_OK && !open_outputs(j, output))
         code = interrupt_asked() ? RK_EXIT_INTERRUPTED : RK_EXIT_IO;
     if (j->from && code == RK_EXIT_OK) code = job_activate(j);
+    /* What a checkpoint had under way moves by now, and is drained. */
+    if (j->from && !j->restored_number) code = unless_interrupted(code);
     if (j->from) code = code == RK_EXIT_OK ? run(j) : end_before_rows(j, output, code);
     code = checkpoints_close(j, code);
     topic_lags_end(j);

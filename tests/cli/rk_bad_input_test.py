@@ -937,6 +937,18 @@ class Signals(Case):
         self.assertIn(b"rk: interrupted before any row was read\n", errors)
         self.read_nothing(json.loads(told))
 
+    def test_ctrl_c_while_compiled_kernels_are_connected(self):
+        # given a job whose route leads round, which it says when it connects it
+        app = self.app("app: a\nkernels: { round: { source: k.rk.c, send_deadline_ns: 1000000000 } }\nroutes: [input -> round, round -> round]\n",
+                       ROUND, "k.rk.c")
+        summary = self.folder / "summary.json"
+        # when it is interrupted while it can't say so
+        code, errors = rk_command.interrupted_while_it_writes_errors("run", app, "--input", "-", "-v", "--summary", summary)
+        # then it goes no further
+        self.assertEqual(code, rk_command.INTERRUPTED)
+        self.assertRegex(errors, "closes a cycle: .*\nrk: interrupted before any row was read\n$")
+        self.read_nothing(json.loads(summary.read_text()))
+
     def test_a_summary_of_no_row_that_can_not_be_written(self):
         for file in ("/dev/full", self.folder / "no" / "file"):
             job, header = self.being_compiled("--summary", file)

@@ -182,6 +182,21 @@ class Checkpoints(Case):
         self.run_rk(*self.arguments(app), stdin=rows)
         self.assertEqual(self.out.read_bytes(), self.unbroken(app, rows))
 
+    def test_ctrl_c_while_a_job_is_restored_or_begins_anew_ends_it_before_any_row(self):
+        # given checkpoints, which are told of before kernels run
+        app, rows, summary = self.sums(), self.numbers(1000), self.folder / "summary"
+        self.killed_sums(app, rows)
+        lines = self.out.read_bytes()
+        for more, told in (([], "going on from checkpoint"), (["--no-restore"], "checkpoints are removed: the job begins anew")):
+            # when the job is interrupted while it can't tell
+            code, errors = rk_command.interrupted_while_it_writes_errors(*self.arguments(app, "--summary", summary, *more))
+            # then it goes no further, and the output is left alone
+            self.assertEqual(code, INTERRUPTED)
+            self.assertIn(told, errors)
+            self.assertTrue(errors.endswith("\nrk: interrupted before any row was read\n"), errors)
+            self.assertEqual([check for check in json.loads(summary.read_text())["checks"] if not check["holds"]], [], more)
+            self.assertEqual(self.out.read_bytes(), lines)
+
     def test_csv_has_one_head(self):
         app, rows = self.sums(), self.numbers(700)
         whole = self.unbroken(app, rows, "--output-format", "csv")

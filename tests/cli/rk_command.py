@@ -1,12 +1,15 @@
 """What the tests of the command share: how `rk` is run, where the example lies, and small apps to run."""
+import contextlib
 import hashlib
 import importlib.util
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 SOURCE = pathlib.Path(os.environ.get("RK_SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
@@ -67,6 +70,30 @@ def start(*arguments, errors=subprocess.PIPE):
     """Starts rk with pipes; the caller ends it."""
     return subprocess.Popen([RK, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=errors, env=environment())
+
+
+def interrupted_while_it_writes_errors(*arguments, seconds=60):
+    """Interrupts an rk that waits for room in standard error, then makes some. Returns its exit code and what it wrote there."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writer, b"\0" * 4096):
+            pass
+    os.set_blocking(writer, True)
+    with start(*arguments, errors=writer) as job, open(reader, "rb") as errors:
+        os.close(writer)
+        try:
+            deadline = time.monotonic() + seconds * SLOW
+            # number and arguments of the call that the main thread is in; of a write the first is the descriptor
+            while pathlib.Path(f"/proc/{job.pid}/syscall").read_text().split()[1:2] != ["0x2"]:
+                if time.monotonic() > deadline:
+                    raise AssertionError("it writes no error")
+                time.sleep(0.01)
+            job.send_signal(signal.SIGINT)
+            said = errors.read().lstrip(b"\0").decode()
+            return job.wait(seconds * SLOW), said
+        finally:
+            job.kill()
 
 
 def main():
