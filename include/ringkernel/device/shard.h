@@ -325,6 +325,8 @@ typedef struct rk_shard {
     rk_meter meter;
 } rk_shard;
 
+RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, turn) % RK_LINE == 0, "what is written lies on other lines");
+
 /* What RK_ON_MERGE is told: messages whose target leaves `from` when divided by `from_shards` came to the old shard;
  * those that leave `into` when divided by `into_shards` come to the new one. */
 typedef struct rk_merge {
@@ -332,7 +334,6 @@ typedef struct rk_merge {
     rk_u32 into, into_shards;
     rk_u32 home; /* 1 in one call for each old state, that into shard from % into_shards; else 0 */
 } rk_merge;
-RK_STATIC_ASSERT(RK_OFFSET_OF(rk_shard, turn) % RK_LINE == 0, "what is written lies on other lines");
 
 /* Every language lays them out alike: how large each is, and where a late member lies. */
 RK_STATIC_ASSERT(sizeof(rk_edge) == 56 && RK_OFFSET_OF(rk_edge, lanes) == 32 &&
