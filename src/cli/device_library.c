@@ -19,12 +19,13 @@ static void first_cause(char why[256])
     snprintf(why, 256, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-bool nvrtc_version(char version[32], char why[256])
+bool nvrtc_version(char version[32], char **why)
 {
     rk_nvrtc nvrtc;
     rk_error_begin();
+    *why = NULL;
     if (rk_nvrtc_load(NULL, 0, &nvrtc) != RK_OK) {
-        first_cause(why);
+        *why = command_copy(rk_error_text());
         return false;
     }
     snprintf(version, 32, "%d.%d", nvrtc.version / 1000, nvrtc.version % 1000 / 10);

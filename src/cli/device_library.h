@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Version of NVRTC, "13.0". False: `why` says what is missing. */
-bool nvrtc_version(char version[32], char why[256]);
+/* Version of NVRTC, "13.0", with *why NULL. False: *why says what is missing, by lines; the caller frees it. */
+bool nvrtc_version(char version[32], char **why);
 
 typedef enum device_compiled { DEVICE_COMPILED, DEVICE_REFUSED, DEVICE_MISSING } device_compiled;
 /* Compile a whole program, NVRTC into machine code of an architecture (90 is sm_90); *log is what the compiler says (or why there is none), the caller frees it. */

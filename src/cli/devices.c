@@ -144,10 +144,10 @@ static json_t *describe_cuda(void)
 {
     rk_cuda cuda;
     rk_cuda_device *found = NULL;
-    char version[32] = "", compiler[64] = "", why[256];
+    char version[32] = "", compiler[64] = "", *why;
     json_t *devices = json_array();
     bool usable = false;
-    bool compiles = nvrtc_version(version, why);
+    bool compiles = nvrtc_version(version, &why);
     if (compiles) snprintf(compiler, sizeof compiler, "NVRTC %s", version);
     rk_error_begin();
     rk_status status = rk_cuda_load(NULL, &cuda);
@@ -164,6 +164,7 @@ static json_t *describe_cuda(void)
                                     status == RK_OK ? "" : rk_error_text());
     if (status == RK_OK) json_object_set_new(told, "driver", json_integer(cuda.version));
     if (status == RK_OK && !compiles) json_object_set_new(told, "missing", command_json_text(why));
+    free(why);
     free(found);
     return told;
 }
@@ -201,11 +202,11 @@ static void print_links(const json_t *links)
     }
 }
 
-static void print_lines(const char *what, const char *text)
+static void print_lines(const char *before, const char *text)
 {
     for (const char *at = text; *at;) {
         size_t n = strcspn(at, "\n");
-        printf("           %s: %.*s\n", what, (int)n, at);
+        printf("           %s%.*s\n", before, (int)n, at);
         at += n + (at[n] == '\n');
     }
 }
@@ -222,10 +223,9 @@ static void print_backend(const json_t *backend)
                                      (int)strcspn(missing, "\n"), missing,
                                      compiles ? "`rk check` compiles for it" : "nothing compiles for it",
                                      *compiler ? ", with " : "", compiler);
-    if (json_array_size(devices) == 0) {
-        const char *rest = strchr(missing, '\n');
-        printf("%-7s -  %s\n%s", text_of(backend, "backend"), can, rest ? rest + 1 : "");
-    }
+    const char *more = strchr(missing, '\n');
+    more = more ? more + 1 : "";
+    if (json_array_size(devices) == 0) printf("%-7s -  %s\n%s", text_of(backend, "backend"), can, more);
     for (i = 0; (device = json_array_get(devices, i)); i++) {
         json_int_t cores = json_integer_value(json_object_get(device, "cores")),
                    units = json_integer_value(json_object_get(device, "units"));
@@ -233,6 +233,7 @@ static void print_backend(const json_t *backend)
                i, text_of(device, "name"), text_of(device, "version"),
                *text_of(device, "version") ? ", " : "", cores ? cores : units, cores ? "cores" : "units",
                (double)json_integer_value(json_object_get(device, "memory")) / (double)(1u << 30), can);
+        print_lines("", more);
         print_list("has", json_object_get(device, "can"));
         print_list("has not", json_object_get(device, "cannot"));
         if (*text_of(device, "memory_in_host"))
@@ -244,7 +245,7 @@ static void print_backend(const json_t *backend)
         if (*text_of(device, "mode") && !*text_of(device, "unusable"))
             printf("           mode: %s\n           clock: %s\n", text_of(device, "mode"),
                    text_of(device, "clock"));
-        if (*text_of(device, "unusable")) print_lines("unusable", text_of(device, "unusable"));
+        if (*text_of(device, "unusable")) print_lines("unusable: ", text_of(device, "unusable"));
     }
     free(can);
 }

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import subprocess
 import unittest.mock
 
 from rk_command import APP, KERNEL, USAGE, Case, main
@@ -65,6 +66,40 @@ class Devices(Case):
         self.assertRegex(one[1], "^cuda    0  Mock GPU 0, .* 80.0 GiB: runs kernels$")
         unusable = self.told(CUDA_LAUNCH_BLOCKING="1", MOCK_CUDA_DEVICES="1").splitlines()
         self.assertRegex(unusable[1], "^cuda    0  Mock GPU 0, .* 80.0 GiB: can't run here; `rk check` compiles for it, with NVRTC [0-9.]+$")
+
+    def test_a_device_for_which_nothing_compiles_is_told_with_the_whole_reason(self):
+        # given a device, and of NVRTC only files that are none, with long names
+        libraries = [self.folder / ("a" * 100) / f"lib{i}" / "libnvrtc.so.13" for i in range(2)]
+        for library in libraries:
+            library.parent.mkdir(parents=True)
+            library.symlink_to(MOCKS / "libcuda.so.1")
+        with unittest.mock.patch.dict(os.environ, {"LD_PRELOAD": self.without_other_libraries_of("nvrtc"), "CUDA_HOME": str(libraries[0].parents[1])}):
+            # when it is told
+            told, text = self.cuda(MOCK_CUDA_DEVICES="1"), self.told(MOCK_CUDA_DEVICES="1")
+        # then it names each
+        self.assertEqual((told["runs"], told["compiles"], len(told["devices"])), (False, False, 1))
+        for library in libraries:
+            self.assertIn(f"'{library}' is none that we know", told["missing"])
+        why, *more = told["missing"].splitlines()
+        lines = text.splitlines()
+        self.assertRegex(lines[1], "^cuda    0  Mock GPU 0, .* 80.0 GiB: can't run here: ")
+        self.assertTrue(lines[1].endswith(f": can't run here: {why}; nothing compiles for it"), lines[1])
+        self.assertEqual(lines[2:2 + len(more)], ["           " + line for line in more])
+
+    def without_other_libraries_of(self, name):
+        """What is loaded before all else, so that libraries of that name are only loaded from the test's folder."""
+        source = self.write("only.c", """#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+void *dlopen(const char *file, int mode)
+{
+    void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    return file && strstr(file, "%s") && !strstr(file, "%s") ? 0 : next(file, mode);
+}
+""" % (name, self.folder))
+        library = self.folder / "only.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        return str(library)
 
     def test_a_device_that_can_not_be_used_is_told_with_the_reason(self):
         told = self.cuda(CUDA_LAUNCH_BLOCKING="1")
