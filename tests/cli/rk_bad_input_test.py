@@ -772,7 +772,12 @@ RK_HANDLER(source, number, msg, rk_none, self, .max_sends = 3)
 {
     for (rk_u32 i = 0; i < 3; i++) (void)rk_try_send(RK_ARG, msg);
 }
-RK_HANDLER(slow, number, msg, rk_none, self) { rk_forward(RK_ARG); }
+RK_HANDLER(slow, number, msg, rk_none, self)
+{
+    for (volatile rk_u32 i = 0; i < 20000; i++) {
+    }
+    rk_forward(RK_ARG);
+}
 """
         app = self.app("app: a\nkernels: { source: { source: k.rk.c }, slow: { source: k.rk.c, capacity: 16, backpressure: drop_newest } }\n"
                        "routes: [input -> source, source -> slow, slow -> output]\n", kernel, "k.rk.c")
