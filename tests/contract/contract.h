@@ -141,7 +141,7 @@ void contract_refuse(contract *c, const char *why);
 /* Rounds of a stress test: as given, or a twentieth under sanitizers and on devices (launches are slow). By
  * RK_CONTRACT_TIMES they are so many times as many, and what else is short for CI's sake is as many times as long: with 50
  * senders_test has eight producers of a million messages each, with 50,000 parking_test a million sleeps in each case, with 40
- * under_load_test a process that is stopped for a minute. RK_CONTRACT_LIMIT has to be as much larger. */
+ * under_load_test a process that is stopped for a minute. RK_CONTRACT_LIMIT and RK_CONTRACT_PATIENCE have to be larger then. */
 rk_u32 contract_rounds(rk_u32 release);
 rk_u32 contract_times(void);
 int contract_sanitized(void);

@@ -24,7 +24,8 @@ static void *keep_busy(void *argument)
     for (rk_u32 i = 0; !stopped(l->c); i++) {
         probe p = { i, l->number };
         if (!expect_ok(l->c, rk_send(l->c->runtime, l->kernel, RK_BODY(p), 0))) return 0;
-        if (!expect_ok(l->c, rk_receive(l->c->runtime, l->kernel, &p, sizeof p, 0, RK_SECONDS(20)))) return 0;
+        if (!expect_ok(l->c, rk_receive(l->c->runtime, l->kernel, &p, sizeof p, 0, CONTRACT_PATIENCE)))
+            return 0;
         if (!expect(l->c, p.number == i && p.sender == l->number)) return 0;
         __atomic_fetch_add(&l->rounds, 1, __ATOMIC_ACQ_REL);
     }
@@ -78,7 +79,7 @@ static void kernels_are_launched_and_modules_loaded_while_ten_run_at_load(contra
         o.queue_capacity = i % 2 ? 65536 : 16;
         rk_kernel k = launch_active(c, "another", "echo", &o);
         assert_serves(c, k, i);
-        assert_ok(rk_terminate(c->runtime, k, RK_SECONDS(20)));
+        assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
     }
     assert_load_goes_on(c, l);
     rk_kernel k = { 0, 0 };
@@ -116,7 +117,7 @@ static void *live_and_die(void *argument)
         expect_ok(c, rk_activate(c->runtime, k));
         expect_ok(c, rk_send(c->runtime, k, RK_BODY(p), 0));
         if (i % 3) {
-            expect_ok(c, rk_receive(c->runtime, k, &p, sizeof p, 0, RK_SECONDS(20)));
+            expect_ok(c, rk_receive(c->runtime, k, &p, sizeof p, 0, CONTRACT_PATIENCE));
             expect(c, p.number == i && p.sender == me->number);
         }
         rk_account a;
@@ -125,8 +126,8 @@ static void *live_and_die(void *argument)
         expect_ok(c, rk_account_of(c->runtime, k, &a));
         expect_ok(c, rk_metrics_of(c->runtime, k, &m));
         expect_ok(c, rk_kernel_information(c->runtime, k, &info));
-        expect_ok(c, rk_relaunch(c->runtime, k, &o, RK_SECONDS(20)));
-        expect_ok(c, rk_terminate(c->runtime, k, RK_SECONDS(20)));
+        expect_ok(c, rk_relaunch(c->runtime, k, &o, CONTRACT_PATIENCE));
+        expect_ok(c, rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
     }
     return 0;
 }
