@@ -299,7 +299,7 @@ static void a_drain_of_a_kernel_that_asks_for_ever_says_so(contract *c)
     wait_until(c, account_of(c, k).queued == 0);
     assert_status(rk_drain(c->runtime, &k, 1, RK_MILLISECONDS(100)), RK_TIMED_OUT);
     assert_error_says("waits for a time that it asked for");
-    assert_ok(rk_terminate(c->runtime, k, RK_MILLISECONDS(100)));
+    assert_ok(rk_terminate(c->runtime, k, CONTRACT_PATIENCE));
 }
 
 static void a_kernel_without_a_hook_is_told_so(contract *c)
