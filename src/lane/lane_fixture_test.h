@@ -17,17 +17,7 @@
 
 #include "ringkernel/device/publish.h"
 #include "ringkernel/device/take.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(RK_PORT_TSAN)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if !defined(SANITIZED)
-#define SANITIZED 0
-#endif
+#include "sanitized.h"
 
 /* As many rounds as the build has time for: sanitizers are some twenty times slower. */
 static inline rk_u32 rounds(rk_u32 release) { return SANITIZED ? release / 20u : release; }

@@ -9,6 +9,7 @@
 
 #include "../kernels/contract_a.rk.h"
 #include "../opencl_device.h"
+#include "../sanitized.h"
 
 /* The threads of a batch can't be run twice on a device. */
 #define DEVICE_REFUSES "spmd_check"
@@ -51,17 +52,6 @@ static const contract_variant variants[] = {
     { "opencl-persistent-spmd", RK_BACKEND_OPENCL, STYLE_FIBERS, 0, 0, 0, 0, { DEVICE_REFUSES } },
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if !defined(SANITIZED)
-#define SANITIZED 0
-#endif
 
 /* A case that takes longer hangs: the watchdog ends the program. RK_CONTRACT_LIMIT says otherwise (seconds). */
 #define CASE_LIMIT_S 60u

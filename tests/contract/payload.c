@@ -1,11 +1,13 @@
 #include <ringkernel/kernel.h>
 
 #include "payload.h"
+#include "../sanitized.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-const rk_u32 sizes[SIZES] = { 0, 1, 15, 16, 36, 48, 63, 64, 1023, 1024, 1025, 4096, 65536, 16777216 };
+const rk_u32 sizes[SIZES] = { 0,  1,    15,   16,   36,   48,    63,
+                              64, 1023, 1024, 1025, 4096, 65536, SANITIZED ? 1048576 : LARGE_MOST };
 
 const load loads[LOADS] = {
     { "small", RK_TYPE_ID(small_load), SMALL_MOST },

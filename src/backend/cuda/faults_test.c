@@ -2,6 +2,7 @@
  * in every place, every allocation, and the device lost at every call. Whatever it is, the caller is told, who is active is
  * served, what comes after works, and closing gives everything back. */
 #include "cuda_fixture_test.h"
+#include "sanitized.h"
 
 /* ------------------------------------------------------------------ allocations */
 
@@ -205,9 +206,12 @@ static int driver_has_failed(void)
 /* By the keeper of slices some are made for ever. */
 #define PLACES_MOST 250
 #if defined( \
-    __SANITIZE_THREAD__) /* which looks for races, that are the same in most places, and takes five times as long */
+    RK_PORT_TSAN) /* it looks for races, that are the same in most places, and takes five times as long */
 #define PLACES_EACH 1
 #define PLACES_APART 83
+#elif SANITIZED /* a third as many */
+#define PLACES_EACH 6
+#define PLACES_APART 37
 #else
 #define PLACES_EACH 14
 #define PLACES_APART 11 /* of those behind, and in slices, where all but the keeper is the same */
