@@ -11,7 +11,7 @@
 #include "device/handler.h"
 
 #define RK_MODULE_MAGIC 0x31444f4d4b52ul /* "RKMOD1" */
-#define RK_MODULE_ABI 4u
+#define RK_MODULE_ABI 5u
 
 #define RK_DECLARES_MESSAGE 1u
 #define RK_DECLARES_HANDLER 2u

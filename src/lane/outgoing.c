@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../runtime/module.h"
+#include "../runtime/wake.h"
 
 static rk_status check_type(rk_host_kernel *k, rk_u16 type, size_t size)
 {
@@ -105,7 +106,7 @@ rk_status rk_outgoing_renew(rk_host_kernel *k, rk_outgoing *out)
 void rk_outgoing_wake(rk_seat *seat, rk_lane *lane)
 {
     rk_runtime *runtime = seat->owner->runtime;
-    if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
+    if (rk_wake_take(runtime, &rk_lane_ring(lane, runtime->arena.base, 0)->asleep))
         runtime->backend->ring(seat); /* W1 */
 }
 

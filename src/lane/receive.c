@@ -4,6 +4,7 @@
 #include "../runtime/futex.h"
 #include "../runtime/guard.h"
 #include "../runtime/report.h"
+#include "../runtime/wake.h"
 #include "incoming.h"
 #include "waiting.h"
 
@@ -155,8 +156,7 @@ static rk_status take_from(rk_host_kernel *k, rk_seat *seat, char *bodies, size_
     if (!done) return status == RK_EMPTY ? RK_OK : status;
     rk_count(&ring->delivered, done);
     rk_ring_commit(ring, head + done);
-    if (rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
-        k->runtime->backend->ring(seat); /* W1 */
+    if (rk_wake_take(k->runtime, &ring->waiting)) k->runtime->backend->ring(seat); /* W1 */
     return RK_OK;
 }
 
@@ -225,8 +225,9 @@ static void announce_sleep(rk_host_kernel *k)
 {
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         rk_ring *ring = rk_lane_ring(rk_seat_lane(&k->seats[s], RK_LANE_OUT), k->runtime->arena.base, 0);
-        (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
+        rk_wake_ask(&ring->asleep); /* W2 */
     }
+    rk_wake_asked(k->runtime);
 }
 
 static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, size_t stride, size_t count,
@@ -236,7 +237,8 @@ static rk_status receive(rk_runtime *runtime, rk_kernel handle, char *bodies, si
     rk_host_kernel *k;
     rk_wait wait = { 0 };
     for (;;) {
-        rk_status status = rk_guard_enter(runtime, handle, &record, &k);
+        k = rk_guard_enter_at_once(runtime, handle, &record);
+        rk_status status = k ? RK_OK : rk_guard_enter(runtime, handle, &record, &k);
         if (status == RK_BUSY) {
             if (!wait.deadline_ns) wait = rk_wait_begin(runtime, timeout_ns);
             if (rk_wait_left(&wait) == 0) return timeout_ns ? RK_TIMED_OUT : RK_EMPTY;

@@ -3,6 +3,7 @@
 #include "../runtime/futex.h"
 #include "../runtime/guard.h"
 #include "../runtime/report.h"
+#include "../runtime/wake.h"
 #include "outgoing.h"
 #include "waiting.h"
 
@@ -16,8 +17,7 @@ static rk_u32 look(rk_runtime *runtime, rk_kernel handle, rk_u32 target, rk_pend
         rk_seat *seat = &k->seats[target % k->seat_count];
         rk_ring *ring = rk_lane_ring(rk_seat_lane(seat, RK_LANE_REPORT), runtime->arena.base, 0);
         if (asleep)
-            (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST,
-                                  RK_SCOPE_DEVICE); /* W2: the service thread takes over */
+            rk_wake_ask(&ring->asleep); /* W2: the service thread takes over */
         else if (rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE))
             rk_store_u32(&ring->asleep, 0, RK_RELAXED, RK_SCOPE_DEVICE);
         if (asleep)

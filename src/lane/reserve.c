@@ -29,9 +29,7 @@ void rk_reservations_repair(rk_thread_record *record)
         rk_reserved *r = &record->reserved[i];
         rk_host_kernel *k = r->kernel;
         if (!k) continue;
-        (void)__atomic_exchange_n(&record->inside, k, __ATOMIC_SEQ_CST);
-        if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST) && k->generation == r->generation &&
-            k->epoch == r->epoch)
+        if (rk_guard_announce(record, k) && k->generation == r->generation && k->epoch == r->epoch)
             publish(k, r, RK_FLAG_HOLE | RK_FLAG_REPAIRED);
         rk_guard_leave(record);
         rk_reserved_forget(r);

@@ -3,6 +3,7 @@
 #include "../runtime/blocks.h"
 #include "../runtime/futex.h"
 #include "../runtime/guard.h"
+#include "../runtime/wake.h"
 #include "incoming.h"
 #include "outgoing.h"
 #include "waiting.h"
@@ -20,8 +21,8 @@ static rk_u64 patience_of(const rk_send_options *options)
 }
 
 /* Enter a kernel, waiting for a relaunch to be over: until `wait` ends, or without one for `patience_ns`. */
-static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wait, rk_u64 patience_ns,
-                       rk_thread_record **record, rk_host_kernel **k)
+static rk_status enter_again(rk_runtime *runtime, rk_kernel handle, const rk_wait *wait, rk_u64 patience_ns,
+                             rk_thread_record **record, rk_host_kernel **k)
 {
     rk_wait own;
     for (;;) {
@@ -43,6 +44,17 @@ static rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_wait *wai
     }
 }
 
+static inline rk_status enter(rk_runtime *runtime, rk_kernel handle, const rk_send_options *options,
+                              rk_thread_record **record, rk_host_kernel **k)
+{
+    *k = rk_guard_enter_at_once(runtime, handle, record);
+    if (*k) {
+        if (rk_atomic_u32(&(*k)->closed) == RK_OK) return RK_OK;
+        rk_guard_leave(*record);
+    }
+    return enter_again(runtime, handle, 0, patience_of(options), record, k);
+}
+
 /* The lane is full under Block: leave the guard and wait for room. RK_OK: look again (the guard is entered
  * again). */
 static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *wait, rk_outgoing *out,
@@ -57,7 +69,8 @@ static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *w
     if (what == RK_WAIT_SLEEP) {
         rk_lane *lane = rk_seat_lane(rk_outgoing_seat(*k, out), 0);
         rk_ring *ring = rk_lane_ring(lane, runtime->arena.base, 0);
-        (void)rk_exchange_u32(&ring->waiting, 1, RK_SEQ_CST, RK_SCOPE_DEVICE); /* W2 */
+        rk_wake_ask(&ring->waiting); /* W2 */
+        rk_wake_asked(runtime);
         if (rk_lane_depth(lane, runtime->arena.base) < lane->capacity) what = RK_WAIT_SPIN;
     }
     if (rk_atomic_u32(&(*k)->closed) != RK_OK)
@@ -73,7 +86,7 @@ static rk_status wait_for_room(rk_runtime *runtime, rk_kernel handle, rk_wait *w
                           ? RK_MILLISECONDS(1)
                           : left);
     }
-    return enter(runtime, handle, wait, 0, record, k);
+    return enter_again(runtime, handle, wait, 0, record, k);
 }
 
 static rk_status timed_out(rk_runtime *runtime, rk_kernel handle, rk_outgoing *out)
@@ -169,7 +182,7 @@ rk_status rk_send(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const void
     rk_line_expect(next_slot);
     rk_error_begin();
     if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "rk_send: runtime is null");
-    rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
+    rk_status status = enter(runtime, kernel, options, &record, &k);
     if (status != RK_OK) return status;
     status = rk_outgoing_make(k, type, body, size, options, &out);
     if (status == RK_OK) {
@@ -202,7 +215,7 @@ rk_status rk_send_many(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     if (accepted) *accepted = 0;
     if (!runtime) return rk_error(RK_INVALID_ARGUMENT, "rk_send_many: runtime is null");
     if (count == 0) return RK_OK;
-    rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
+    rk_status status = enter(runtime, kernel, options, &record, &k);
     if (status != RK_OK) return status;
     status = rk_outgoing_make(k, type, bodies, size, options, &out);
     rk_u64 timeout = timeout_of(k, options);
@@ -236,8 +249,8 @@ static void wake_up(rk_seat **unwoken)
 
 #define LINES_AHEAD 4u
 
-/* As send_one, but a shard is woken when the next message is another's: to wake it waits until all that was written is where
- * it can be seen, which is a line from the consumer's core for each message. Those lines are asked for some messages ahead. */
+/* As send_one, but a shard is woken when the next message is another's, which may wait until all that was written is where it
+ * can be seen: a line from the consumer's core for each message. Those lines are asked for some messages ahead. */
 static rk_status put_one_of_many(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
                                  rk_host_kernel **k, rk_outgoing *out, rk_u64 timeout_ns, int *inside,
                                  rk_seat **unwoken)
@@ -269,7 +282,7 @@ rk_status rk_send_each(rk_runtime *runtime, rk_kernel kernel, rk_u16 type, const
     if (!runtime || (!options && count))
         return rk_error(RK_INVALID_ARGUMENT, "rk_send_each: runtime or options is null");
     if (count == 0) return RK_OK;
-    rk_status status = enter(runtime, kernel, 0, patience_of(options), &record, &k);
+    rk_status status = enter(runtime, kernel, options, &record, &k);
     if (status != RK_OK) return status;
     rk_seat *unwoken = 0;
     while (status == RK_OK && sent < count) {
@@ -318,8 +331,7 @@ rk_status rk_clear(rk_runtime *runtime, rk_kernel handle, rk_u64 *cleared)
             if (evicted) rk_count_released(&ring->dropped_old, evicted);
             rk_count(&ring->lost, at - oldest);
             total += at - oldest;
-            if (rk_exchange_u32(&rk_lane_ring(lane, runtime->arena.base, 0)->waiting, 0, RK_SEQ_CST,
-                                RK_SCOPE_DEVICE))
+            if (rk_wake_take(runtime, &rk_lane_ring(lane, runtime->arena.base, 0)->waiting))
                 rk_event_raise(&k->room_event);
         }
     }

@@ -86,7 +86,10 @@ typedef struct rk_seat {
     /* Of the worker that serves it. */
     RK_OWN_LINE rk_context context;
     rk_seat_clock clock;
-    rk_u32 cold; /* not visited until rung */
+    rk_u32 cold;  /* not visited until rung */
+    rk_u32 asked; /* it said that it sleeps, and is to be looked at once more */
+    rk_u64 asked_parks;
+    const rk_lane *asked_blocked;
     rk_u64 idle_since_ns;
     rk_u64 idle_visits;
     rk_u64 wake_at_ns; /* parked or gathering: come back then; 0: no need */
@@ -167,6 +170,8 @@ typedef struct rk_host_kernel {
 typedef struct rk_backend {
     const char *name;
     rk_u32 rings; /* 1: it wakes host threads that wait; else they look again by themselves */
+    rk_u32
+        threads; /* 1: its shards run on threads of this process: who sleeps is a thread, always (wake.h) */
     /* Reserve the arena, where the backend has its own kind of memory, and give it back. Unless 0. */
     rk_status (*reserve)(rk_runtime *runtime, rk_u64 size, rk_u64 ceiling);
     void (*release)(rk_runtime *runtime);

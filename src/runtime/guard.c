@@ -10,7 +10,7 @@ static pthread_mutex_t records_lock = PTHREAD_MUTEX_INITIALIZER;
 static rk_thread_record *records;
 static pthread_key_t record_key;
 static pthread_once_t record_once = PTHREAD_ONCE_INIT;
-static __thread rk_thread_record *mine;
+__thread rk_thread_record *rk_thread_mine;
 
 /* The thread exits: what it reserved and did not commit is repaired. */
 static void record_free(void *pointer)
@@ -25,16 +25,15 @@ static void record_free(void *pointer)
         }
     pthread_mutex_unlock(&records_lock);
     free(record);
-    mine = 0;
+    rk_thread_mine = 0;
 }
 
 #define GATE_LOOK_NS RK_MILLISECONDS(100)
 
 static void record_key_make(void) { pthread_key_create(&record_key, record_free); }
 
-rk_thread_record *rk_thread_own(void)
+rk_thread_record *rk_thread_make(void)
 {
-    if (mine) return mine;
     pthread_once(&record_once, record_key_make);
     rk_thread_record *record = calloc(1, sizeof *record);
     if (!record || pthread_setspecific(record_key, record)) {
@@ -45,8 +44,7 @@ rk_thread_record *rk_thread_own(void)
     record->next = records;
     records = record;
     pthread_mutex_unlock(&records_lock);
-    mine = record;
-    return mine;
+    return rk_thread_mine = record;
 }
 
 rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record **record,
@@ -61,24 +59,19 @@ rk_status rk_guard_enter(rk_runtime *runtime, rk_kernel handle, rk_thread_record
     if (!k)
         return rk_error(RK_NO_SUCH_KERNEL, "kernel handle %u.%u: there is no such kernel", handle.number,
                         handle.generation);
-    (void)__atomic_exchange_n(&self->inside, k, __ATOMIC_SEQ_CST); /* G1 pairs with G2 */
+    const int is_open = rk_guard_announce(self, k);
     if (__atomic_load_n(&k->generation, __ATOMIC_ACQUIRE) != handle.generation) {
         rk_guard_leave(self);
         return rk_error(RK_STALE, "kernel handle %u.%u: that kernel is gone", handle.number,
                         handle.generation);
     }
-    if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST) == 0) {
+    if (!is_open) {
         rk_guard_leave(self);
         return RK_BUSY;
     }
     *record = self;
     *kernel = k;
     return RK_OK;
-}
-
-void rk_guard_leave(rk_thread_record *record)
-{
-    __atomic_store_n(&record->inside, (rk_host_kernel *)0, __ATOMIC_RELEASE);
 }
 
 void rk_guard_wait(rk_runtime *runtime, rk_kernel handle, rk_u64 deadline_ns)
@@ -94,12 +87,14 @@ void rk_guard_wait(rk_runtime *runtime, rk_kernel handle, rk_u64 deadline_ns)
 
 void rk_gate_close(rk_host_kernel *kernel)
 {
-    (void)__atomic_exchange_n(&kernel->gate, 0, __ATOMIC_SEQ_CST); /* G2 */
+    __atomic_store_n(&kernel->gate, 0, __ATOMIC_RELEASE);
+    rk_fence_heavy(); /* G2 */
     /* Those who sleep for room or messages leave the guard first, so this wait is as long as one call on the
      * message path. */
     pthread_mutex_lock(&records_lock);
     for (rk_thread_record *record = records; record; record = record->next)
-        while (record != mine && __atomic_load_n(&record->inside, __ATOMIC_SEQ_CST) == kernel) sched_yield();
+        while (record != rk_thread_mine && __atomic_load_n(&record->inside, __ATOMIC_ACQUIRE) == kernel)
+            sched_yield();
     pthread_mutex_unlock(&records_lock);
 }
 

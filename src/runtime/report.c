@@ -8,6 +8,7 @@
 #include "dead_letters.h"
 #include "futex.h"
 #include "module.h"
+#include "wake.h"
 
 /* ------------------------------------------------------------------ pending requests */
 
@@ -227,8 +228,7 @@ static rk_u32 collect(rk_seat *seat)
         rk_ring_commit(ring, ring->head + n);
         taken += n;
     }
-    if (taken && rk_exchange_u32(&ring->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE))
-        runtime->backend->ring(seat); /* W1 */
+    if (taken && rk_wake_take(runtime, &ring->waiting)) runtime->backend->ring(seat); /* W1 */
     return taken;
 }
 

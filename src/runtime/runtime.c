@@ -121,6 +121,7 @@ rk_status rk_open(const rk_runtime_options *options, rk_runtime **out)
         free(kernels);
         return rk_error(RK_OUT_OF_MEMORY, "no memory for a runtime");
     }
+    rk_fence_open();
     runtime->options = o;
     runtime->options.devices = 0; /* the caller's */
     runtime->device_count = o.device_count ? o.device_count : 1;

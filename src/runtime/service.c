@@ -5,12 +5,12 @@
 #include "futex.h"
 #include "guard.h"
 #include "report.h"
+#include "wake.h"
 
 /* Use a kernel's seats from this thread, if it is placed and not being relaunched. */
 static int enter(rk_thread_record *self, rk_host_kernel *k)
 {
-    (void)__atomic_exchange_n(&self->inside, k, __ATOMIC_SEQ_CST); /* G1 */
-    if (__atomic_load_n(&k->gate, __ATOMIC_SEQ_CST)) return 1;
+    if (rk_guard_announce(self, k)) return 1;
     rk_guard_leave(self);
     return 0;
 }
@@ -37,8 +37,7 @@ static void announce_sleep(rk_runtime *runtime, rk_thread_record *self)
         if (!k || !enter(self, k)) continue;
         for (rk_u32 s = 0; s < k->seat_count; s++) {
             rk_ring *ring = rk_lane_ring(rk_seat_lane(&k->seats[s], RK_LANE_REPORT), runtime->arena.base, 0);
-            if (!rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE))
-                (void)rk_exchange_u32(&ring->asleep, 1, RK_SEQ_CST, RK_SCOPE_DEVICE);
+            if (!rk_load_u32(&ring->asleep, RK_RELAXED, RK_SCOPE_DEVICE)) rk_wake_ask(&ring->asleep);
         }
         rk_guard_leave(self);
     }

@@ -93,6 +93,9 @@ typedef struct rk_context {
 #if defined(RK_LANG_HOST)
     const rk_services *services;
     void *host; /* the worker's own */
+    rk_u32
+        light_wake; /* 1: who goes to sleep has all threads pass a barrier, so that who wakes it needs none */
+    rk_u32 light_wake_;
 #endif
 } rk_context;
 

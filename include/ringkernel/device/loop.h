@@ -123,7 +123,8 @@ RK_FN rk_u32 rk_turn_all_out(rk_context *context)
     return rk_publish(context) || rk_turn_make_room(context);
 }
 
-/* Publish what is staged; without room, tell the lane that somebody waits and look once more (W2). */
+/* Publish what is staged; without room, tell the lane that somebody waits and look once more (W2; a worker passes its fence and
+ * looks again before it sleeps). */
 RK_FN_LARGE rk_u32 rk_turn_publish(rk_context *context)
 {
     RK_GLOBAL rk_turn *turn = context->turn;

@@ -10,15 +10,25 @@
 #include "stage.h"
 
 /* Wake the consumer of a lane if it sleeps, or its producers if they wait for room; the words stand in the
- * lane's first ring. W1: this read-modify-write is ordered with the sleeper's own on the same word (W2):
- * either it comes later and sees 1, or the sleeper's comes later, and then its last look sees what was
- * published or given back. */
+ * lane's first ring. W1: a fence stands between what was published or given back and this look at the word,
+ * and one between the sleeper's store of the word and its last look (W2): one of the two sees the other. Where
+ * all threads pass the sleeper's, this one is an order to the compiler alone; the report lane's consumer, who
+ * is told of a sleep by each request, has no such fence, and its word is exchanged. */
 #if defined(RK_LANG_HOST)
-#define RK_WAKE_CONSUMER(context, lane)                                                                    \
-    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->asleep, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) \
+RK_FN int rk_wake_taken(const rk_context *context, const rk_lane *lane, rk_u32 *word)
+{
+    if (context->light_wake &&
+        (rk_u64)((const rk_byte *)lane - context->arena) != context->shard->report_lane) {
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        if (!rk_load_u32(word, RK_RELAXED, RK_SCOPE_DEVICE)) return 0;
+    }
+    return rk_exchange_u32(word, 0, RK_SEQ_CST, RK_SCOPE_DEVICE) != 0;
+}
+#define RK_WAKE_CONSUMER(context, lane)                                                 \
+    if (rk_wake_taken(context, lane, &rk_lane_ring(lane, (context)->arena, 0)->asleep)) \
     (context)->services->wake(context, lane)
-#define RK_WAKE_PRODUCERS(context, lane)                                                                    \
-    if (rk_exchange_u32(&rk_lane_ring(lane, (context)->arena, 0)->waiting, 0, RK_SEQ_CST, RK_SCOPE_DEVICE)) \
+#define RK_WAKE_PRODUCERS(context, lane)                                                 \
+    if (rk_wake_taken(context, lane, &rk_lane_ring(lane, (context)->arena, 0)->waiting)) \
     (context)->services->room(context, lane)
 #define RK_REFUSED_HOOK(context, entry, status) (context)->services->refused(context, entry, status)
 #else

@@ -24,7 +24,7 @@ typedef struct rk_ring {
     rk_u64 tail;        /* next index to claim */
     rk_u64 cached_head; /* what producers last saw of head */
     rk_u64 evicted;     /* messages before this index were evicted by a producer (DropOldest) */
-    rk_u32 asleep;      /* 1: the consumer sleeps; who publishes exchanges it for 0 and wakes it */
+    rk_u32 asleep;      /* 1: the consumer sleeps; who publishes sets it back and wakes it */
     rk_u32 room; /* of a counted ring: free slots; below 0 while a claim that found too few gives back */
     rk_u8 producer_gap_[32];
     rk_u8 producer_rest_[64];
@@ -32,7 +32,7 @@ typedef struct rk_ring {
     /* Consuming line. */
     rk_u64 head; /* next index to take; everything before is committed */
     rk_u64 cached_tail;
-    rk_u32 waiting; /* 1: a producer waits for room; who commits exchanges it for 0 and wakes it */
+    rk_u32 waiting; /* 1: a producer waits for room; who commits sets it back and wakes it */
     rk_u32 consuming_;
     rk_u64 delivered;   /* handled and committed */
     rk_u64 expired;     /* too old when its turn came */

@@ -17,6 +17,7 @@
 #include "../../runtime/futex.h"
 #include "../../runtime/kernel.h"
 #include "../../runtime/module.h"
+#include "../../runtime/wake.h"
 #include "../attributes.h"
 #include "topology.h"
 #include "visit.h"
@@ -78,12 +79,15 @@ static void park(worker *w, rk_u32 seen, rk_u64 ns)
     __atomic_store_n(&w->parked, 0, __ATOMIC_RELEASE);
 }
 
-/* Say in both lanes that the consumer sleeps (W2). The caller visits once more. */
+/* Say in both lanes that the consumer sleeps (W2); where its shard is parked, `waiting` says so for the producer. It is looked
+ * at once more, behind the heavy fence. */
 static void announce_cold(rk_seat *seat)
 {
     for (rk_u32 l = 0; l < 2; l++)
-        (void)rk_exchange_u32(&rk_lane_ring(rk_seat_lane(seat, l), seat->context.arena, 0)->asleep, 1,
-                              RK_SEQ_CST, RK_SCOPE_DEVICE);
+        rk_wake_ask(&rk_lane_ring(rk_seat_lane(seat, l), seat->context.arena, 0)->asleep);
+    seat->asked = 1;
+    seat->asked_parks = seat->shard->meter.parks;
+    seat->asked_blocked = seat->shard->turn.parked ? seat->context.blocked : 0;
 }
 
 /* When a seat that waits must be looked at again although nobody rings: the gather time is over, the deadline of
@@ -105,6 +109,7 @@ typedef struct sweep {
     rk_u64 wake_at_ns; /* earliest; 0: none */
     rk_u32 busy;       /* some seat did something, or is not cold yet */
     rk_u32 worked;     /* some seat did something */
+    rk_u32 asked;      /* some seat is to be looked at once more before it sleeps */
 } sweep;
 
 /* What a visit's result means for the seat: hot, or cold until it is rung. */
@@ -131,23 +136,38 @@ static void settle(worker *w, rk_seat *seat, rk_u32 result, sweep *s)
         if (seat->idle_since_ns == 0) seat->idle_since_ns = now;
         if (now - seat->idle_since_ns >= spin) {
             announce_cold(seat);
-            result = rk_cpu_visit(seat);
-            if (result == RK_VISIT_WORKED) {
-                seat->idle_visits = 0;
-            } else {
-                seat->cold = 1;
-                seat->wake_at_ns = wake_time(seat, result);
-                return;
-            }
+            s->asked = 1;
+            return;
         }
     }
     s->busy = 1;
 }
 
+/* The last look at a seat that is about to sleep. One that works stays hot, and so does one that asked for room meanwhile: its
+ * word was not there at the fence. */
+static void settle_asked(rk_seat *seat, rk_u32 result, sweep *s)
+{
+    seat->asked = 0;
+    if (result == RK_VISIT_WORKED) {
+        seat->idle_visits = 0;
+        s->busy = s->worked = 1;
+        return;
+    }
+    if (result == RK_VISIT_PARKED &&
+        (seat->asked_parks != seat->shard->meter.parks || seat->asked_blocked != seat->context.blocked)) {
+        s->busy = 1;
+        return;
+    }
+    seat->cold = 1;
+    seat->wake_at_ns = wake_time(seat, result);
+    if (seat->wake_at_ns && (!s->wake_at_ns || seat->wake_at_ns < s->wake_at_ns))
+        s->wake_at_ns = seat->wake_at_ns;
+}
+
 /* No detour by the list for who waits for one message at a time. */
 static void stay(worker *w, rk_seat *seat, sweep *s)
 {
-    for (rk_u32 n = 0; n < STAYS && !seat->cold; n++) {
+    for (rk_u32 n = 0; n < STAYS && !seat->cold && !seat->asked; n++) {
         rk_u32 lane = rk_cpu_await(seat, LOOKS);
         if (lane == RK_AWAITED_NONE) return;
         settle(w, seat, rk_cpu_visit_awaited(seat, lane), s);
@@ -165,12 +185,28 @@ static int may_look(worker *w, const seat_list *list)
     return 0;
 }
 
+/* Once more to those that said that they sleep, behind one heavy fence for all. */
+static void look_again(worker *w, seat_list *list, sweep *s)
+{
+    rk_fence_heavy();
+    int may = may_look(w, list);
+    for (rk_u32 i = 0; may && i < list->count; i++) {
+        rk_seat *seat = list->seat[i];
+        if (!seat->asked) continue;
+        __atomic_store_n(&w->visiting, seat, __ATOMIC_RELEASE);
+        settle_asked(seat, rk_cpu_visit(seat), s);
+        __atomic_store_n(&w->visits, w->visits + 1, __ATOMIC_RELEASE);
+        may = may_look(w, list);
+    }
+    if (!may) s->busy = 1; /* who has them now asks again */
+}
+
 /* Once round the list. */
 static sweep go_round(worker *w, seat_list *list)
 {
-    sweep s = { 0, 0, 0 };
+    sweep s = { 0, 0, 0, 0 };
     rk_u64 now = 0;
-    if (!may_look(w, list)) return (sweep){ 0, 1, 0 };
+    if (!may_look(w, list)) return (sweep){ 0, 1, 0, 0 };
     for (rk_u32 i = 0; i < list->count; i++) {
         rk_seat *seat = list->seat[i];
         if (seat->cold) {
@@ -198,6 +234,7 @@ static sweep go_round(worker *w, seat_list *list)
             return s;
         }
     }
+    if (s.asked) look_again(w, list, &s);
     __atomic_store_n(&w->visiting, (rk_seat *)0, __ATOMIC_RELEASE);
     return s;
 }
@@ -459,7 +496,7 @@ static rk_status cpu_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     for (rk_u32 s = 0; s < kernel->seat_count; s++) {
         rk_seat *seat = &kernel->seats[s];
         rk_cpu_seat_open(seat);
-        seat->cold = 0;
+        seat->cold = seat->asked = 0;
         seat->idle_visits = 0;
         __atomic_store_n(&seat->rung, 0, __ATOMIC_RELAXED); /* it is hot now, whoever rings */
     }
@@ -653,6 +690,7 @@ static void cpu_watch(rk_runtime *runtime, rk_u64 now_ns)
 const rk_backend rk_backend_cpu = {
     .name = "cpu",
     .rings = 1,
+    .threads = 1,
     .open = cpu_open,
     .close = cpu_close,
     .check = cpu_check,

@@ -1,5 +1,6 @@
 #include "visit.h"
 
+#include "../../runtime/fence.h"
 #include "../../runtime/futex.h"
 #include "../../runtime/kernel.h"
 #include "../../runtime/module.h"
@@ -176,6 +177,7 @@ void rk_cpu_seat_open(rk_seat *seat)
     rk_context_open(context, seat->owner->runtime->arena.base, seat->shard);
     context->host = seat;
     context->services = &services;
+    context->light_wake = rk_fence_is_asked();
     context->thread = 0;
     context->threads = 1;
     context->shared = context->arena + seat->shard->shared;
