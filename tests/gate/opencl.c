@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "codegen/render.h"
-
 #define SKIPPED 77
 enum { PROFILE_ALL = -1, BUILD_LOG = 0x1183, READ_WRITE_HOST_MEMORY = 1 | 8, MAP_READ = 1 };
 
@@ -68,35 +66,17 @@ void opencl_open(void)
     need(queue != NULL, "clCreateCommandQueue", status);
 }
 
-static char *render(const char *path, const char *kernel)
-{
-    static char source[1 << 16];
-    FILE *file = fopen(path, "rb");
-    size_t size = file != NULL ? fread(source, 1, sizeof(source), file) : 0;
-    if (file != NULL) fclose(file);
-    rk_render_options options = { "opencl", path, kernel, source, size };
-    rk_source_error error;
-    char *unit = NULL;
-    if (rk_render_unit(&options, &unit, &error) != RK_OK) {
-        fprintf(stderr, "%s:%u: %s\n", path, error.line, error.text);
-        exit(1);
-    }
-    return unit;
-}
-
-opencl_handle opencl_build(const char *path, const char *kernel, const char *standard)
+opencl_handle opencl_build(const char *text, const char *standard)
 {
     char options[1024];
-    char *unit = render(path, kernel);
     snprintf(options, sizeof(options), "-cl-std=CL%s -I%s/include", standard, RK_SOURCE_DIR);
-    opencl_handle program = cl.clCreateProgramWithSource(context, 1, (const char **)&unit, NULL, NULL);
+    opencl_handle program = cl.clCreateProgramWithSource(context, 1, &text, NULL, NULL);
     if (cl.clBuildProgram(program, 1, &device, options, NULL, NULL) != 0) {
         static char log[1 << 16];
         cl.clGetProgramBuildInfo(program, device, BUILD_LOG, sizeof(log) - 1, log, NULL);
-        fprintf(stderr, "OpenCL C %s: the unit of %s doesn't build:\n%s\n", standard, path, log);
+        fprintf(stderr, "OpenCL C %s: this doesn't build:\n%s%s\n", standard, text, log);
         exit(1);
     }
-    free(unit);
     return program;
 }
 

@@ -18,9 +18,8 @@ typedef struct opencl_argument {
  * program with a message. */
 void opencl_open(void);
 
-/* Renders a kernel source's unit (of one kernel, or NULL: of all) and builds it as OpenCL C of a standard,
- * "1.2" or "3.0". */
-opencl_handle opencl_build(const char *path, const char *kernel, const char *standard);
+/* Builds a text as OpenCL C of a standard, "1.2" or "3.0". */
+opencl_handle opencl_build(const char *text, const char *standard);
 
 /* A buffer that is this very memory. */
 opencl_handle opencl_buffer(void *memory, size_t size);

@@ -1,5 +1,5 @@
-/* What a generated unit shares with the host it lays out as the host does: rk_layout_check on an OpenCL
- * device, as OpenCL C 1.2 and 3.0. Skipped where there is none. */
+/* What a device shares with the host it lays out as the host does: rk_layout_check on an OpenCL device, as OpenCL C 1.2
+ * and 3.0. Skipped where there is none. */
 #include <stdio.h>
 
 #include "opencl.h"
@@ -20,7 +20,7 @@ static int check(const char *standard)
     static rk_u32 words[RK_LAYOUT_WORDS] __attribute__((aligned(128)));
     rk_u32 room = RK_LAYOUT_WORDS;
     int wrong = 0;
-    opencl_handle program = opencl_build(RK_SOURCE_DIR "/tests/kernels/guide_batch.rk.c", NULL, standard);
+    opencl_handle program = opencl_build("#include <ringkernel/device/layout_check.h>\n", standard);
     opencl_handle buffer = opencl_buffer(words, sizeof(words));
     const opencl_argument arguments[] = { { sizeof(buffer), &buffer }, { sizeof(room), &room } };
     opencl_run(program, "rk_layout_check", 1, 1, arguments, 2, buffer, sizeof(words));

@@ -39,8 +39,11 @@ struct rk_cl_event_ {
 };
 
 static mock_opencl state;
-static char platform, device, context, queue, program; /* handles: only their addresses matter */
-static rk_i32 stuck;                                   /* the stage of all commands behind one that is */
+static char platform, device, context, queue; /* handles: only their addresses matter, */
+static char program,
+    check; /* of which programs have two: those of kernels are counted, the layout's check is not */
+static const char program_binary[] = "mock binary", check_binary[] = "mock check!";
+static rk_i32 stuck; /* the stage of all commands behind one that is */
 
 EXPORTED mock_opencl *mock_opencl_state(void);
 mock_opencl *mock_opencl_state(void) { return &state; }
@@ -288,8 +291,9 @@ EXPORTED rk_cl_program clCreateProgramWithSource(rk_cl_context context_, rk_u32 
 rk_cl_program clCreateProgramWithSource(rk_cl_context context_, rk_u32 count, const char **texts,
                                         const size_t *sizes, rk_cl_result *result)
 {
-    (void)context_, (void)count, (void)texts, (void)sizes;
+    (void)context_, (void)count, (void)sizes;
     MAY_FAIL_BY(result);
+    if (strstr(texts[0], "device/layout_check.h")) return (rk_cl_program)(void *)&check;
     state.builds++;
     return (rk_cl_program)(void *)&program;
 }
@@ -302,9 +306,11 @@ rk_cl_program clCreateProgramWithBinary(rk_cl_context context_, rk_u32 count, co
                                         const size_t *sizes, const unsigned char **binaries,
                                         rk_cl_result *status, rk_cl_result *result)
 {
-    (void)context_, (void)count, (void)devices, (void)sizes, (void)binaries;
+    (void)context_, (void)count, (void)devices;
     MAY_FAIL_BY(result);
     *status = RK_CL_SUCCESS;
+    if (sizes[0] == sizeof check_binary && memcmp(binaries[0], check_binary, sizeof check_binary) == 0)
+        return (rk_cl_program)(void *)&check;
     state.binaries++;
     return (rk_cl_program)(void *)&program;
 }
@@ -314,8 +320,9 @@ EXPORTED rk_cl_result clBuildProgram(rk_cl_program program_, rk_u32 count, const
 rk_cl_result clBuildProgram(rk_cl_program program_, rk_u32 count, const rk_cl_device *devices,
                             const char *options, void *told, void *user)
 {
-    (void)program_, (void)count, (void)devices, (void)told, (void)user;
-    snprintf(state.options, sizeof state.options, "%s", options);
+    (void)count, (void)devices, (void)told, (void)user;
+    if (program_ == (rk_cl_program)(void *)&program)
+        snprintf(state.options, sizeof state.options, "%s", options);
     MAY_FAIL();
     return RK_CL_SUCCESS;
 }
@@ -334,11 +341,10 @@ EXPORTED rk_cl_result clGetProgramInfo(rk_cl_program program_, rk_u32 what, size
                                        size_t *needed);
 rk_cl_result clGetProgramInfo(rk_cl_program program_, rk_u32 what, size_t size, void *value, size_t *needed)
 {
-    static const char binary[] = "mock binary";
-    size_t length = sizeof binary;
-    (void)program_;
+    const char *binary = program_ == (rk_cl_program)(void *)&check ? check_binary : program_binary;
+    size_t length = sizeof program_binary;
     if (what == RK_CL_PROGRAM_BINARY_SIZES) return answer(&length, sizeof length, size, value, needed);
-    memcpy(*(char **)value, binary, sizeof binary);
+    memcpy(*(char **)value, binary, length);
     return RK_CL_SUCCESS;
 }
 

@@ -390,7 +390,6 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
 }
 
 #if defined(RK_LANG_CUDA)
-#define RK_KERNEL extern "C" __global__ void
 #if !defined(RK_BLOCK_BOUND)
 #define RK_BLOCK_BOUND RK_BLOCK_MOST /* threads of the largest block that is launched */
 #endif
@@ -417,7 +416,6 @@ RK_FN void rk_entry_open(rk_entry *entry, rk_byte *arena, RK_LOCAL rk_u8 *shared
         rk_entry_serve(&entry, shards, first, count, visits, run_);                                   \
     }
 #elif defined(RK_LANG_METAL)
-#define RK_KERNEL kernel void
 #define RK_ENTRY(kernel_, number_, run_)                                                     \
     RK_KERNEL rk_entry_of_##kernel_(                                                         \
         device rk_u8 *arena [[buffer(0)]], constant rk_u64 &shards [[buffer(1)]],            \
@@ -469,7 +467,6 @@ RK_FN rk_u32 rk_entry_begins(rk_entry *entry, RK_GLOBAL rk_parcel *parcel, rk_u3
     return !(rk_block_agree(entry, begun) & RK_PARCEL_REVOKED);
 }
 
-#define RK_KERNEL __kernel void
 #define RK_ENTRY(kernel_, number_, run_)                                                                     \
     RK_PORT_GROUP RK_KERNEL rk_entry_of_##kernel_(__global rk_u8 *arena, rk_u64 shards, rk_u32 first,        \
                                                   rk_u32 count, rk_u32 visits, __local uint4 *shared,        \
@@ -499,18 +496,10 @@ RK_KERNEL rk_clock_probe(rk_u64 *words, rk_u32 rounds)
 }
 #endif
 
-/* The device's side of the layout check, by one thread: RK_LAYOUT_WORDS words, or what there is room for. */
-#define RK_LAYOUT_SIZE_(type) (rk_u32)sizeof(type),
-#define RK_LAYOUT_OFFSET_(type, field) (rk_u32) RK_OFFSET_OF(type, field),
-#if defined(RK_LANG_METAL)
-RK_KERNEL rk_layout_check(device rk_u32 *words [[buffer(0)]], constant rk_u32 &room [[buffer(1)]])
-#else
-RK_KERNEL rk_layout_check(RK_GLOBAL rk_u32 *words, rk_u32 room)
+#if !defined( \
+    RK_LANG_OPENCL) /* whose compilers may take as long for a second kernel as for the first: a program of its own */
+#include "layout_check.h"
 #endif
-{
-    const rk_u32 layout[] = { RK_WIRE_VERSION, RK_LAYOUT(RK_LAYOUT_SIZE_, RK_LAYOUT_OFFSET_) };
-    for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && i < room; i++) words[i] = layout[i];
-}
 
 #endif
 #endif

@@ -5,8 +5,7 @@
  *     #define SIZE(type) …
  *     #define OFFSET(type, field) …
  *     RK_LAYOUT(SIZE, OFFSET)
- * The device's side is the kernel rk_layout_check of a generated unit: word 0 is RK_WIRE_VERSION, then
- * come these. */
+ * The device's side is the kernel rk_layout_check (layout_check.h): word 0 is RK_WIRE_VERSION, then come these. */
 #ifndef RINGKERNEL_DEVICE_LAYOUT_H
 #define RINGKERNEL_DEVICE_LAYOUT_H
 

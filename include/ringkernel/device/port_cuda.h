@@ -11,6 +11,7 @@
 #define RK_FN static __device__ __forceinline__
 #define RK_FN_LARGE static __device__ __noinline__ __attribute__((unused))
 #define RK_UNUSED __attribute__((unused))
+#define RK_KERNEL extern "C" __global__ void
 #define RK_RESTRICT __restrict__
 
 #define RK_RELAXED __NV_ATOMIC_RELAXED

@@ -21,6 +21,7 @@
 #define RK_FN static inline __attribute__((unused))
 #define RK_FN_LARGE RK_FN
 #define RK_UNUSED __attribute__((unused))
+#define RK_KERNEL kernel void
 #define RK_RESTRICT
 
 #define RK_RELAXED 0

@@ -16,6 +16,7 @@
 #define RK_CONSTANT __constant
 #define RK_FN static inline __attribute__((unused))
 #define RK_UNUSED __attribute__((unused))
+#define RK_KERNEL __kernel void
 #define RK_RESTRICT restrict
 
 /* What the host says of the work-groups that it launches. A compiler for CPUs makes of each piece of code between two

@@ -27,7 +27,7 @@ static const char made_for[] = "OpenCL for " RK_BUILD_VERSION;
 
 /* What a build is made of. */
 typedef struct recipe {
-    const rk_class *class;
+    const char *name;
     char *unit;
     char options[OPTIONS_ROOM];
     char path[PATH_ROOM]; /* in the cache; "": it isn't kept there */
@@ -67,16 +67,15 @@ static void set_options(const rk_opencl_device *d, rk_u32 threads, const char *i
              d->is_cpu && threads == 1 ? "" : " -DRK_UNIT_CALLS");
 }
 
-static rk_status make_recipe(const rk_opencl_runtime *cl, const rk_opencl_code *code, recipe *r)
+/* `r` has its name and its unit. */
+static rk_status make_recipe(const rk_opencl_runtime *cl, rk_u32 threads, recipe *r)
 {
     const rk_opencl_device *d = &cl->device;
     char include[4096], folder[4096], name[RK_DIGEST_ROOM];
     rk_digest digest = RK_DIGEST_BEGIN;
-    *r = (recipe){ .class = code->made.class };
     rk_status status = rk_include_folder(include, sizeof include);
-    if (status == RK_OK) status = rk_unit_source(code->made.class, "opencl", "", &r->unit);
     if (status != RK_OK) return status;
-    set_options(d, code->threads, include, r->options);
+    set_options(d, threads, include, r->options);
     const char *told[] = { made_for, d->platform_name, d->name, d->version, d->driver, r->options };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) rk_digest_text(&digest, told[i]);
     if (rk_unit_digest(r->unit, include, &digest) != 0) return RK_OK; /* not kept */
@@ -108,7 +107,7 @@ static rk_status build_source(rk_opencl_runtime *cl, const recipe *r, rk_cl_prog
     char *log = build_log(cl, *program);
     rk_status status =
         result == RK_CL_BUILD_PROGRAM_FAILURE
-            ? rk_error(RK_COMPILE_FAILED, "kernel '%s' doesn't build for %s as %s:\n%s", r->class->name,
+            ? rk_error(RK_COMPILE_FAILED, "kernel '%s' doesn't build for %s as %s:\n%s", r->name,
                        cl->device.name, rk_opencl_standard(&cl->device), log ? log : "")
             : rk_opencl_failed(cl, result, "building a kernel");
     free(log);
@@ -150,7 +149,7 @@ static void keep(rk_opencl_runtime *cl, const recipe *r, rk_cl_program program)
         cl->api.clGetProgramInfo(program, RK_CL_PROGRAM_BINARIES, sizeof codes, codes, 0) == 0 &&
         rk_code_file_write(r->path, code, size, log) != 0) {
         snprintf(note, sizeof note, "not cached: can't write '%.300s': %s", r->path, strerror(errno));
-        rk_runtime_log(cl->runtime, RK_WARNING, r->class->name, 0, note);
+        rk_runtime_log(cl->runtime, RK_WARNING, r->name, 0, note);
     }
     free(code);
     free(log);
@@ -175,34 +174,6 @@ rk_status rk_opencl_arguments(rk_opencl_runtime *cl, rk_cl_kernel kernel, rk_u64
         if (result != RK_CL_SUCCESS) return rk_opencl_failed(cl, result, "setting a kernel's argument");
     }
     return RK_OK;
-}
-
-/* The device lays out what it shares with the host as the host does: looked at once, by the first program, in a piece
- * of the arena that nobody has (offset 0 is never given). */
-static rk_status check_layout(rk_opencl_runtime *cl, rk_cl_program program)
-{
-    rk_u32 room = RK_LAYOUT_WORDS;
-    const rk_u32 *words = (const rk_u32 *)(const void *)(cl->shares ? cl->arena.host : cl->bounce);
-    rk_cl_result result = RK_CL_SUCCESS;
-    if (cl->layout_checked) return RK_OK;
-    rk_cl_kernel kernel = cl->api.clCreateKernel(program, "rk_layout_check", &result);
-    if (!kernel) return rk_opencl_failed(cl, result, "finding the layout's check");
-    rk_status status = RK_OK;
-    if (rk_opencl_memory_argument(cl, kernel, 0, &cl->arena) ||
-        cl->api.clSetKernelArg(kernel, 1, sizeof room, &room))
-        status = rk_error(RK_INTERNAL, "setting the arguments of the layout's check");
-    if (status == RK_OK) status = rk_opencl_launch(cl, kernel, 1, 1);
-    if (status == RK_OK && !cl->shares) status = rk_opencl_down(cl, 0, cl->bounce, sizeof host_layout);
-    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
-    for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && status == RK_OK; i++)
-        if (words[i] != host_layout[i])
-            status = rk_error(RK_INCOMPATIBLE,
-                              "the device's compiler lays out word %u of the shared structures as %u, the "
-                              "host's as %u: use a driver and a compiler that agree",
-                              i, words[i], host_layout[i]);
-    cl->api.clReleaseKernel(kernel);
-    cl->layout_checked = status == RK_OK;
-    return status;
 }
 
 /* A launch that serves no shard: a driver that compiles at the first launch does it now, and not in a slice. Work-groups
@@ -256,12 +227,65 @@ static void drop(rk_opencl_runtime *cl, rk_opencl_code *code)
     free(code);
 }
 
+/* From the cache, or built. */
+static rk_status obtain(rk_opencl_runtime *cl, rk_u32 threads, recipe *r, rk_cl_program *program, int *kept)
+{
+    rk_status status = make_recipe(cl, threads, r);
+    *kept = status == RK_OK && build_kept(cl, r, program);
+    return status == RK_OK && !*kept ? build_source(cl, r, program) : status;
+}
+
+static rk_status compare_layout(rk_opencl_runtime *cl, rk_cl_program program)
+{
+    rk_u32 room = RK_LAYOUT_WORDS;
+    const rk_u32 *words = (const rk_u32 *)(const void *)(cl->shares ? cl->arena.host : cl->bounce);
+    rk_cl_result result = RK_CL_SUCCESS;
+    rk_cl_kernel kernel = cl->api.clCreateKernel(program, "rk_layout_check", &result);
+    if (!kernel) return rk_opencl_failed(cl, result, "finding the layout's check");
+    rk_status status = RK_OK;
+    if (rk_opencl_memory_argument(cl, kernel, 0, &cl->arena) ||
+        cl->api.clSetKernelArg(kernel, 1, sizeof room, &room))
+        status = rk_error(RK_INTERNAL, "setting the arguments of the layout's check");
+    if (status == RK_OK) status = rk_opencl_launch(cl, kernel, 1, 1);
+    if (status == RK_OK && !cl->shares) status = rk_opencl_down(cl, 0, cl->bounce, sizeof host_layout);
+    if (status == RK_OK) status = rk_opencl_await(cl, rk_monotonic_ns() + cl->building_ns);
+    for (rk_u32 i = 0; i < RK_LAYOUT_WORDS && status == RK_OK; i++)
+        if (words[i] != host_layout[i])
+            status = rk_error(RK_INCOMPATIBLE,
+                              "the device's compiler lays out word %u of the shared structures as %u, the "
+                              "host's as %u: use a driver and a compiler that agree",
+                              i, words[i], host_layout[i]);
+    cl->api.clReleaseKernel(kernel);
+    return status;
+}
+
+/* The device lays out what it shares with the host as the host does: looked at once, before the first kernel is launched, in
+ * a piece of the arena that nobody has (offset 0 is never given). */
+static rk_status check_layout(rk_opencl_runtime *cl)
+{
+    recipe r = { .name = "rk_layout_check", .unit = strdup("#include <ringkernel/device/layout_check.h>\n") };
+    rk_cl_program program = 0;
+    int kept = 0;
+    if (cl->layout_checked) {
+        free(r.unit);
+        return RK_OK;
+    }
+    rk_status status = r.unit ? obtain(cl, 1, &r, &program, &kept)
+                              : rk_error(RK_OUT_OF_MEMORY, "no memory for the layout's check");
+    if (status == RK_OK) status = compare_layout(cl, program);
+    if (status == RK_OK && !kept) keep(cl, &r, program);
+    if (program) cl->api.clReleaseProgram(program);
+    free(r.unit);
+    cl->layout_checked = status == RK_OK;
+    return status;
+}
+
 /* Built, without a look at the device. */
 static rk_status build(rk_opencl_runtime *cl, rk_opencl_code *code, recipe *r, int *kept)
 {
-    rk_status status = make_recipe(cl, code, r);
-    *kept = status == RK_OK && build_kept(cl, r, &code->program);
-    if (status == RK_OK && !*kept) status = build_source(cl, r, &code->program);
+    *r = (recipe){ .name = code->made.class->name };
+    rk_status status = rk_unit_source(code->made.class, "opencl", "", &r->unit);
+    if (status == RK_OK) status = obtain(cl, code->threads, r, &code->program, kept);
     return status == RK_OK ? make_kernel(cl, code) : status;
 }
 
@@ -272,7 +296,7 @@ static rk_status make(rk_opencl_runtime *cl, rk_opencl_code *code, const rk_layo
     rk_status status = build(cl, code, &r, &kept);
     if (status == RK_OK) status = rk_opencl_lock(cl, rk_opencl_patience(cl));
     if (status == RK_OK) {
-        status = check_layout(cl, code->program);
+        status = check_layout(cl);
         const rk_u32 shared = rk_opencl_shared(layout, code->threads);
         if (status == RK_OK && code->threads <= code->group_most && rk_opencl_has_local(&cl->device, shared))
             status = warm_up(cl, code, shared); /* else whoever wants to serve it is told */
