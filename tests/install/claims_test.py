@@ -34,9 +34,9 @@ class Claims(unittest.TestCase):
         self.assertTrue((SOURCE / "tests" / "cli" / "rk_opencl_test.py").exists())
 
     def test_the_sanitizers_see_the_variants_that_it_says(self):
-        steps = dict(re.findall(r"^step beside \S+ \S+ tested (\w+) '([^']*)'", (SOURCE / ".ci" / "run").read_text(), re.MULTILINE))
+        steps = re.findall(r"^step .*\btested (\w+) '([^']*)'", (SOURCE / ".ci" / "run").read_text(), re.MULTILINE)
         self.assertIn("with several workers under TSan, with one, three and stepped under ASan and UBSan", self.readme)
-        self.assertEqual(steps, {"asan": "regions-1,fibers-3,step", "tsan": "regions-3,fibers-3"})
+        self.assertEqual(steps, [("asan", "regions-1,fibers-3,step"), ("tsan", "regions-3"), ("tsan", "fibers-3")])
 
     def test_what_documents_link_to_is_there(self):
         for path in (*SOURCE.glob("*.md"), *SOURCE.glob("docs/*.md"), *SOURCE.glob("examples/*/README.md"), SOURCE / "tests" / "fuzz" / "README.md"):
