@@ -92,22 +92,26 @@ class Checks(Day):
         refused = next(i for i, line in enumerate(lines) if re.fullmatch(r"answer(,-?\d+){4},3,.*", line))
         state = next(i for i, line in enumerate(lines) if line.startswith("state,0,"))
         order = lines[done].split(",")
-        same = [i for i, line in enumerate(lines) if line.split(",")[:3] == order[:3]]
+
+        def lines_like(at):  # an order that was asked again has been answered again
+            return [i for i, line in enumerate(lines) if line.split(",")[:3] == lines[at].split(",")[:3]]
+
+        same = lines_like(done)
 
         def changed(at, field, change):
             fields = lines[at].split(",")
             fields[field] = str(int(fields[field]) + change)
             return {at: [",".join(fields)]}
 
-        def everywhere(field, change):
-            return {i: lines for at in same for i, lines in changed(at, field, change).items()}
+        def everywhere(field, change, at=done):
+            return {i: lines for like in lines_like(at) for i, lines in changed(like, field, change).items()}
 
         for what, edit, mistake in (
                 ("an order is never answered", {i: [] for i in same}, "0 different answers"),
                 ("an order has two outcomes", {done: [lines[done], *changed(done, 5, 1)[done]]}, "2 different answers"),
                 ("a credit is taken twice", everywhere(9, int(order[4])), "a balance of"),
                 ("two credits are one entry", everywhere(8, 1), "entries are number"),
-                ("the payer had enough", changed(refused, 5, 1), "outcome 4"),
+                ("the payer had enough", everywhere(5, 1, refused), "outcome 4"),
                 ("a state isn't what its book says", changed(state, 4, 1), "audit 0: account 0 has"),
                 ("another order was answered", everywhere(4, 1),
                  "another order was answered")):

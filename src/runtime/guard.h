@@ -52,7 +52,7 @@ static inline void rk_guard_leave(rk_thread_record *record)
     __atomic_store_n(&record->inside, (rk_host_kernel *)0, __ATOMIC_RELEASE);
 }
 
-/* The first half of entering: 1 if the gate is open, else the thread is outside. */
+/* The first half of entering. 0: the gate is shut, and the caller leaves. */
 static inline int rk_guard_announce(rk_thread_record *record, rk_host_kernel *kernel)
 {
     __atomic_store_n(&record->inside, kernel, __ATOMIC_RELEASE);

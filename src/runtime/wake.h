@@ -2,7 +2,8 @@
  *
  * Who goes to sleep says so in the word, passes the heavy fence and looks once more. Who published or gave room back
  * passes the light one and looks at the word. Where shards run on a device, whose sleepers pass no fence of this
- * process, and for reports, it exchanges the word instead, which is a fence itself, and the sleeper needs no other. */
+ * process, and where the consumer of reports sleeps, it exchanges the word instead, which is a fence itself, and the
+ * sleeper needs no other. */
 #ifndef RK_RUNTIME_WAKE_H
 #define RK_RUNTIME_WAKE_H
 

@@ -116,6 +116,7 @@ typedef struct sweep {
 static void settle(worker *w, rk_seat *seat, rk_u32 result, sweep *s)
 {
     rk_u64 spin = w->runtime->options.spin_ns;
+    seat->asked = 0; /* in a round that was broken off, perhaps: its word may have been taken since */
     if (result == RK_VISIT_WORKED) {
         seat->idle_visits = 0;
         s->busy = 1;
