@@ -39,9 +39,8 @@ void rk_fence_heavy(void)
     }
     /* Threads have left their fences to this call, and what is not ordered now would be a wake-up lost at some time. */
     fprintf(stderr,
-            "ringkernel: membarrier(2) was there when the runtime was opened and fails now (%s): a filter of "
-            "system "
-            "calls must allow it, or be there before\n",
+            "ringkernel: membarrier(2) was there when the runtime was opened and fails now: %s\n"
+            "(a filter of system calls must allow it, or be there before)\n",
             strerror(errno));
     abort();
 }
