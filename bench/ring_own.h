@@ -5,22 +5,20 @@
 #include "ring_lay.h"
 #include "ring_work.h"
 
-/* Slots that lie one behind the other, the last one first. */
+/* Slots that lie one behind the other. */
 static inline void ring_own_part(rk_slots slots, rk_u64 index, rk_u32 count, uint32_t source, uint64_t number)
 {
     slots.shift = 6; /* known to the compiler */
     const rk_u32 lap = (rk_u32)index & ~slots.mask;
-    rk_byte *slot = rk_slots_at(slots, index) + ((rk_u64)count << slots.shift);
-    while (count-- > 0) {
-        slot -= (rk_u64)1 << slots.shift;
-        ring_message_body((ring_message *)(void *)slot, source, number + count);
+    rk_byte *slot = rk_slots_at(slots, index);
+    for (rk_u32 i = 0; i < count; i++, slot += (rk_u64)1 << slots.shift) {
+        ring_message_body((ring_message *)(void *)slot, source, number + i);
         rk_slot_seal(slot, lap, RING_KIND);
-        rk_slots_ask(slots, index + count);
+        rk_slots_ask(slots, index + i);
     }
 }
 
-/* A batch is written from its last slot to its first: the consumer waits at the first, so it finds the whole
- * batch, and meanwhile reads no line that is being written. What comes behind the ring's end goes first. */
+/* In the order that rk_ring_prepare advises: forwards, and the first slot last. */
 static inline void ring_own_fill(rk_ring *ring, const ring_producer *p, rk_claim claim, uint64_t sent)
 {
     rk_byte *arena = (rk_byte *)ring;
@@ -28,8 +26,10 @@ static inline void ring_own_fill(rk_ring *ring, const ring_producer *p, rk_claim
     const rk_u32 to_end = slots.mask + 1u - ((rk_u32)claim.first & slots.mask),
                  before = claim.count < to_end ? claim.count : to_end;
     if (!rk_ring_lead(ring, claim, &slots)) rk_ring_prepare(ring, arena, claim);
+    ring_own_part(slots, claim.first + 1u, before - 1u, p->source, p->first + sent + 1u);
     ring_own_part(slots, claim.first + before, claim.count - before, p->source, p->first + sent + before);
-    ring_own_part(slots, claim.first, before, p->source, p->first + sent);
+    slots.lead = 0;
+    ring_own_part(slots, claim.first, 1, p->source, p->first + sent);
 }
 
 static inline void ring_own_produce(const ring_producer *p)
@@ -52,7 +52,8 @@ static inline void ring_own_consume(ring_consumer *c)
 {
     rk_ring *ring = c->ring;
     rk_byte *arena = c->ring;
-    const rk_slots slots = rk_ring_slots(ring, arena);
+    rk_slots slots = rk_ring_slots(ring, arena);
+    slots.shift = 6; /* known to the compiler */
     uint64_t sum = 0;
     for (unsigned round = 0; c->taken < c->count; round++) {
         const rk_u64 head = ring->head;

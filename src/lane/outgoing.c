@@ -205,21 +205,24 @@ rk_status rk_outgoing_put_quietly(rk_host_kernel *k, rk_outgoing *out)
     return status;
 }
 
-/* Put bodies of one size into claimed slots, from the last to the first. Nothing else is in these loops: what
- * one message costs is mostly here. */
+/* Put bodies of one size into claimed slots. Nothing else is in these loops: what one message costs is mostly here. */
 static void put_part(rk_slots slots, rk_claim part, rk_header_long header, const char *bodies, rk_u32 size)
 {
-    bodies += (size_t)part.count * size;
     if (slots.header_size == RK_HEADER_SHORT) {
         slots.header_size = RK_HEADER_SHORT; /* known to the compiler */
-        for (rk_u32 i = part.count; i-- > 0;)
-            rk_slots_put(slots, part.first + i, (const rk_u32 *)(const void *)&header, bodies -= size, size);
+        for (rk_u32 left = part.count; left-- > 0;) {
+            const rk_u32 i = rk_slots_turn(&slots, part.count, left);
+            rk_slots_put(slots, part.first + i, (const rk_u32 *)(const void *)&header,
+                         bodies + (size_t)i * size, size);
+        }
         return;
     }
     const rk_u64 id = header.id;
-    for (rk_u32 i = part.count; i-- > 0;) {
+    for (rk_u32 left = part.count; left-- > 0;) {
+        const rk_u32 i = rk_slots_turn(&slots, part.count, left);
         header.id = id ? id + i : 0;
-        rk_slots_put(slots, part.first + i, (const rk_u32 *)(const void *)&header, bodies -= size, size);
+        rk_slots_put(slots, part.first + i, (const rk_u32 *)(const void *)&header, bodies + (size_t)i * size,
+                     size);
     }
 }
 

@@ -405,8 +405,8 @@ RK_FN void rk_publish_address(rk_context *context, rk_target *to, rk_u32 *edge_n
     }
 }
 
-/* Put entries of one run into claimed slots, from the last to the first. Nothing else is in these loops: what
- * one message costs is mostly here. */
+/* Put entries of one run into claimed slots. Nothing else is in these loops: what one message costs is mostly
+ * here. Units go from the last to the first. */
 RK_FN void rk_publish_put(rk_context *context, RK_GLOBAL rk_ring *ring, rk_claim claim, rk_u32 first)
 {
     rk_slots slots = rk_ring_slots(ring, context->arena);
@@ -425,18 +425,18 @@ RK_FN void rk_publish_put(rk_context *context, RK_GLOBAL rk_ring *ring, rk_claim
 #if !defined(RK_LANG_CUDA) /* where lanes are of units */
     if (ring->slot_size == RK_SLOT_MIN && slots.header_size == RK_HEADER_SHORT) {
         /* A slot of one cache line is filled to its end, whatever the length: an entry has as much in it. */
-        rk_slots line = slots;
-        line.header_size = RK_HEADER_SHORT; /* known to the compiler */
-        rk_byte *entry = stage + (rk_u64)claim.count * stride;
-        for (rk_u32 i = claim.count; i-- > 0;) {
-            entry -= stride;
-            rk_slots_put(line, claim.first + i, (RK_GLOBAL const rk_u32 *)entry, entry + at,
+        slots.header_size = RK_HEADER_SHORT; /* known to the compiler */
+        for (rk_u32 left = claim.count; left-- > 0;) {
+            const rk_u32 i = rk_slots_turn(&slots, claim.count, left);
+            rk_byte *entry = stage + (rk_u64)i * stride;
+            rk_slots_put(slots, claim.first + i, (RK_GLOBAL const rk_u32 *)entry, entry + at,
                          RK_SLOT_MIN - RK_HEADER_SHORT);
         }
         return;
     }
 #endif
-    for (rk_u32 i = claim.count; i-- > 0;) {
+    for (rk_u32 left = claim.count; left-- > 0;) {
+        const rk_u32 i = rk_slots_turn(&slots, claim.count, left);
         rk_byte *entry = stage + (rk_u64)i * stride;
         rk_slots_put(slots, claim.first + i, (RK_GLOBAL const rk_u32 *)entry, entry + at,
                      ((RK_GLOBAL const rk_header *)entry)->length);
@@ -529,8 +529,9 @@ RK_FN rk_u32 rk_publish_straight(rk_context *context)
     if (context->straight == 0) return 0;
     rk_claim claim = rk_ring_claim(ring, context->straight); /* room was found when they were let go */
     rk_ring_stamp(ring, claim.first, claim.count, context->now_ns);
-    for (rk_u64 index = claim.first + claim.count; index-- != claim.first;)
-        rk_slots_publish(slots, rk_slots_at(slots, index), index);
+    for (rk_u32 i = 1; i < claim.count; i++)
+        rk_slots_publish(slots, rk_slots_at(slots, claim.first + i), claim.first + i);
+    rk_slots_publish(slots, rk_slots_at(slots, claim.first), claim.first);
     rk_count(&context->shard->meter.sent, claim.count);
     RK_WAKE_CONSUMER(context, lane);
     return claim.count;
