@@ -126,6 +126,7 @@ rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel handle, rk_u32 shard
 
 /* ------------------------------------------------------------------ metrics */
 
+/* The buckets from that of the least to that of the greatest: nothing of what is counted is elsewhere. */
 static void add_histogram(rk_histogram *sum, const rk_histogram *h)
 {
     rk_u64 count = load(&h->count); /* H1: the rest is at least as new */
@@ -135,28 +136,29 @@ static void add_histogram(rk_histogram *sum, const rk_histogram *h)
     if (high > sum->max_ns) sum->max_ns = high;
     sum->count += count;
     sum->sum_ns += load(&h->sum_ns);
-    for (rk_u32 i = 0; i < RK_HISTOGRAM_BUCKETS; i++) sum->bucket[i] += load(&h->bucket[i]);
-}
-
-static rk_u64 quantile(const rk_histogram *h, rk_u64 total, double q)
-{
-    return rk_histogram_of_rank(h, (rk_u64)(q * (double)total + 0.5));
+    for (rk_u32 i = rk_histogram_bucket(low); i <= rk_histogram_bucket(high); i++)
+        sum->bucket[i] += load(&h->bucket[i]);
 }
 
 void rk_quantiles_of(const rk_histogram *h, rk_quantiles *q)
 {
+    static const double parts[] = { 0.5, 0.9, 0.99, 0.999 };
     memset(q, 0, sizeof *q);
     if (!h || !h->count) return;
-    rk_u64 total = 0;
-    for (rk_u32 i = 0; i < RK_HISTOGRAM_BUCKETS; i++) total += h->bucket[i];
+    const rk_u32 last = rk_histogram_bucket(h->max_ns);
+    rk_u32 i = rk_histogram_bucket(h->min_ns);
+    rk_u64 *values[] = { &q->p50_ns, &q->p90_ns, &q->p99_ns, &q->p999_ns }, total = 0, seen = h->bucket[i];
+    for (rk_u32 b = i; b <= last; b++) total += h->bucket[b];
     q->count = h->count;
     q->min_ns = h->min_ns;
     q->max_ns = h->max_ns;
     q->mean_ns = h->sum_ns / h->count;
-    q->p50_ns = quantile(h, total, 0.5);
-    q->p90_ns = quantile(h, total, 0.9);
-    q->p99_ns = quantile(h, total, 0.99);
-    q->p999_ns = quantile(h, total, 0.999);
+    for (rk_u32 part = 0; part < 4u; part++) { /* each where the one before was found, or behind it */
+        const rk_u64 rank = (rk_u64)(parts[part] * (double)total + 0.5);
+        while (seen < (rank ? rank : 1u) && i < last) seen += h->bucket[++i];
+        const rk_u64 value = rk_histogram_value(i);
+        *values[part] = value < h->min_ns ? h->min_ns : value > h->max_ns ? h->max_ns : value;
+    }
 }
 
 rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
