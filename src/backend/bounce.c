@@ -4,14 +4,20 @@
 
 #include "twin.h"
 
+static void show(const rk_bounce *b, const rk_byte *at, const rk_rows *r)
+{
+    for (rk_u32 i = 0; i < r->count; i++)
+        rk_twin_show(b->image + r->offset + i * r->stride, at + i * r->size, r->size);
+}
+
 /* As many pieces as the bounce has room for. */
 static rk_status move(const rk_bounce *b, const rk_rows *r, int up)
 {
     for (rk_u32 i = 0; up && i < r->count; i++)
         memcpy(b->at + i * r->size, b->image + r->offset + i * r->stride, r->size);
-    rk_status status = b->copy(b->device, r, up);
-    for (rk_u32 i = 0; !up && status == RK_OK && i < r->count; i++)
-        rk_twin_show(b->image + r->offset + i * r->stride, b->at + i * r->size, r->size);
+    rk_status status = b->copy(b->device, b->at, r, up);
+    if (status == RK_OK) status = b->wait(b->device);
+    if (!up && status == RK_OK) show(b, b->at, r);
     return status;
 }
 
@@ -35,6 +41,48 @@ rk_status rk_bounce_move(const rk_bounce *b, rk_rows r, int up)
     for (rk_u32 i = 0; i < r.count && status == RK_OK; i += most) {
         rk_u32 n = r.count - i < most ? r.count - i : most;
         status = move(b, &(rk_rows){ r.offset + i * r.stride, r.size, r.stride, n }, up);
+    }
+    return status;
+}
+
+/* How many rows from the first on fit, and are 0 if the first alone doesn't. */
+static rk_u32 that_fit(const rk_bounce *b, const rk_rows *rows, rk_u32 count)
+{
+    rk_u64 used = 0;
+    rk_u32 n = 0;
+    while (n < count && (used += rows[n].size * rows[n].count) <= b->size) n++;
+    return n;
+}
+
+static rk_status fetch_together(const rk_bounce *b, const rk_rows *rows, rk_u32 count, rk_u32 first,
+                                rk_shown *shown, void *of)
+{
+    rk_byte *at = b->at;
+    rk_status status = RK_OK;
+    for (rk_u32 i = 0; i < count && status == RK_OK; at += rows[i].size * rows[i].count, i++)
+        status = b->copy(b->device, at, &rows[i], 0);
+    if (status == RK_OK) status = b->wait(b->device);
+    if (status != RK_OK) return status;
+    at = b->at;
+    for (rk_u32 i = 0; i < count; at += rows[i].size * rows[i].count, i++) {
+        show(b, at, &rows[i]);
+        shown(of, first + i);
+    }
+    return RK_OK;
+}
+
+rk_status rk_bounce_fetch(const rk_bounce *b, const rk_rows *rows, rk_u32 count, rk_shown *shown, void *of)
+{
+    rk_status status = RK_OK;
+    for (rk_u32 i = 0, n; i < count && status == RK_OK; i += n) {
+        n = that_fit(b, rows + i, count - i);
+        if (n) {
+            status = fetch_together(b, rows + i, n, i, shown, of);
+            continue;
+        }
+        n = 1;
+        status = rk_bounce_move(b, rows[i], 0);
+        if (status == RK_OK) shown(of, i);
     }
     return status;
 }

@@ -26,6 +26,7 @@ static void copy_headers(const rk_seat *seat, rk_u32 which)
         const rk_ring *from = rk_lane_ring(host, arena, b);
         memcpy(to, from, sizeof *to);
         to->far = (rk_i64)((const rk_byte *)from - (const rk_byte *)to);
+        to->cached_head = __atomic_load_n(&from->head, __ATOMIC_ACQUIRE); /* P1: whom the device sends to */
     }
 }
 

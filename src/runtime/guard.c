@@ -88,10 +88,12 @@ void rk_guard_wait(rk_runtime *runtime, rk_kernel handle, rk_u64 deadline_ns)
 void rk_gate_close(rk_host_kernel *kernel)
 {
     __atomic_store_n(&kernel->gate, 0, __ATOMIC_RELEASE);
-    rk_fence_heavy(); /* G2 */
+    /* A thread that makes its record from here on does so under the lock, behind this, and finds the gate shut. */
+    pthread_mutex_lock(&records_lock);
+    const int others = records && (records != rk_thread_mine || records->next);
+    if (others) rk_fence_heavy(); /* G2 */
     /* Those who sleep for room or messages leave the guard first, so this wait is as long as one call on the
      * message path. */
-    pthread_mutex_lock(&records_lock);
     for (rk_thread_record *record = records; record; record = record->next)
         while (record != rk_thread_mine && __atomic_load_n(&record->inside, __ATOMIC_ACQUIRE) == kernel)
             sched_yield();

@@ -661,8 +661,8 @@ static void close_intake(rk_host_kernel *kernel)
     rk_event_raise(&kernel->room_event);
 }
 
-/* Wait until what is queued is handled, the control lock free meanwhile. 0: somebody else has ended it. */
-static int wait_until_quiet(rk_host_kernel *kernel, rk_u64 deadline_ns)
+/* Wait until what is queued is handled, the control lock free meanwhile; *quiet: it is. 0: somebody else has ended it. */
+static int wait_until_quiet(rk_host_kernel *kernel, rk_u64 deadline_ns, int *quiet)
 {
     rk_runtime *runtime = kernel->runtime;
     const rk_u32 generation = kernel->generation;
@@ -674,8 +674,9 @@ static int wait_until_quiet(rk_host_kernel *kernel, rk_u64 deadline_ns)
                                     __ATOMIC_ACQUIRE);
         if (epoch != kernel->epoch) close_intake(kernel); /* it had failed, and was launched again */
         epoch = kernel->epoch;
-        if (is_quiet(kernel) || rk_atomic_u32(&kernel->life) != RK_LIFE_DRAINING ||
-            rk_monotonic_ns() >= deadline_ns || runtime->options.single_step /* nobody would handle it */)
+        *quiet = is_quiet(kernel);
+        if (*quiet || rk_atomic_u32(&kernel->life) != RK_LIFE_DRAINING || rk_monotonic_ns() >= deadline_ns ||
+            runtime->options.single_step /* nobody would handle it */)
             break;
         rk_reports_collect(kernel);
         pthread_mutex_unlock(&runtime->control);
@@ -703,8 +704,9 @@ rk_status rk_kernel_end(rk_host_kernel *kernel, rk_u64 deadline_ns)
     close_intake(kernel);
     const int finishes = rk_atomic_u32(&kernel->life) == RK_LIFE_ACTIVE || kernel->ending;
     if (finishes) {
-        if (!wait_until_quiet(kernel, deadline_ns)) return ended_by_another(kernel, generation);
-        if (!is_quiet(kernel)) status = RK_TIMED_OUT;
+        int quiet = 0;
+        if (!wait_until_quiet(kernel, deadline_ns, &quiet)) return ended_by_another(kernel, generation);
+        if (!quiet) status = RK_TIMED_OUT;
     }
     const rk_u64 least_ns = rk_monotonic_ns() + RK_LAST_CALL_NS;
     const rk_u64 last_ns = deadline_ns > least_ns ? deadline_ns : least_ns;

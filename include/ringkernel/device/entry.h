@@ -168,8 +168,8 @@ RK_FN rk_u32 rk_entry_fits(const rk_entry *entry, rk_u32 run)
     }
 }
 
-/* Up to the handlers: what the visit comes to, the same to all threads. RK_VISIT_HANDLE: a batch was taken. `fresh`: it is
- * the first of this launch, and isn't told to leave: who looks at a kernel again and again would never let it get on. */
+/* Up to the handlers: what the visit comes to, the same to all threads. RK_VISIT_HANDLE: a batch was taken. `fresh`: this
+ * launch has done nothing yet, and isn't told to leave: who looks at a kernel again and again would never let it get on. */
 #if defined(RK_LANG_CUDA)
 RK_FN_LARGE rk_u32 rk_entry_take(rk_entry *entry, rk_u32 run, rk_u32 most, rk_u32 fresh)
 {
@@ -340,7 +340,11 @@ RK_FN void rk_entry_serve(rk_entry *entry, rk_u64 shards, rk_u32 first, rk_u32 c
                 if (can != RK_EXPRESS_NEVER && x->to.shards > 1u) most = RK_EXPRESS_GENERAL;
             }
 #endif
-            rk_u32 visit = rk_entry_visit(entry, table[s], run, most, !visits && round == 0);
+            rk_u32 fresh = !visits && round == 0;
+#if defined(RK_LANG_CUDA)
+            fresh &= express_visit == RK_VISIT_IDLE;
+#endif
+            rk_u32 visit = rk_entry_visit(entry, table[s], run, most, fresh);
 #if defined(RK_LANG_CUDA)
             if (visit == RK_VISIT_IDLE) visit = express_visit;
 #endif

@@ -52,7 +52,7 @@ RK_EXPRESS_FN rk_u32 rk_express_serve(rk_entry *entry, const rk_express_own *whe
             if (thread < 32u) rk_express_alone(entry, where, bands, sources);
             RK_PORT_BLOCK_BARRIER();
             quiet = 0;
-            visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;
+            visit = x->alone == RK_ALONE_LEAVE && !x->alone_turns ? RK_VISIT_IDLE : RK_VISIT_WORKED;
             if (x->alone == RK_ALONE_LEAVE) break;
             if (x->alone == RK_ALONE_MORE) {
                 width = host_width = rk_express_wide(&x->in[0][0], most, warps);

@@ -173,6 +173,7 @@ RK_FN void rk_express_alone(rk_entry *entry, const rk_express_own *where, rk_u32
     if (lane == 0) {
         if (turns) rk_block_worked(entry);
         x->alone = why;
+        x->alone_turns = turns;
         x->alone_from = from;
         x->alone_band = band;
     }

@@ -110,7 +110,8 @@ typedef struct rk_express {
     rk_u32 rounds;                       /* of handlers, in the turn */
     rk_turnstile turnstile;
     rk_u32 alone;                    /* RK_ALONE_*: why the first warp doesn't go on alone, */
-    rk_u32 alone_from, alone_band;   /* and where the message lies that the general visit has to finish */
+    rk_u32 alone_turns;              /* how many messages it handled whole, */
+    rk_u32 alone_from, alone_band;   /* and where the one lies that the general visit has to finish */
     rk_u32 place[RK_EXPRESS_SENDS];  /* of each send: the how-manieth to its shard */
     rk_u32 claim[RK_EXPRESS_CLAIMS]; /* the first message at each place, or RK_EXPRESS_NONE */
     rk_express_call call[RK_EXPRESS_SENDS];

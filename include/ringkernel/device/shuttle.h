@@ -52,7 +52,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             patience = RK_RUN_PATIENCE;
             from = of = x->alone_from;
             n = x->alone == RK_ALONE_GENERAL;
-            visit = x->alone == RK_ALONE_LEAVE ? RK_VISIT_IDLE : RK_VISIT_WORKED;
+            visit = x->alone == RK_ALONE_LEAVE && !x->alone_turns ? RK_VISIT_IDLE : RK_VISIT_WORKED;
             if (x->alone == RK_ALONE_LEAVE) break;
         } else {
             if (thread / 32u < rk_facts.widest && from)

@@ -119,6 +119,7 @@ RK_FN void rk_shuttle_alone(rk_entry *entry, const rk_express_own *where, rk_con
         x->in[0][0].head = host.head;
         x->in[1][0].head = device.head;
         x->alone = why;
+        x->alone_turns = turns;
         x->alone_from = from;
     }
 }

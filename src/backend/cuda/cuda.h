@@ -10,6 +10,7 @@
 #define RK_BACKEND_CUDA_CUDA_H
 
 #include "../../runtime/core.h"
+#include "../bounce.h"
 #include "../making.h"
 #include "cuda_device.h"
 #include "driver.h"
@@ -152,6 +153,9 @@ rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
  * `stride` from the last. */
 rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
 rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
+/* Several of them, one after the other: see rk_bounce_fetch. */
+rk_status rk_cuda_fetch_each(rk_cuda_runtime *cuda, const rk_rows *rows, rk_u32 count, rk_shown *shown,
+                             void *of);
 
 /* code.c */
 rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, rk_u32 dense);

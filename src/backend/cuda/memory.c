@@ -135,24 +135,43 @@ static void given(rk_arena *arena, rk_u64 offset, rk_u64 size)
 
 /* ------------------------------------------------------------------ copies */
 
-static rk_status copy(void *device, const rk_rows *r, int up)
+static rk_status copy(void *device, rk_byte *at, const rk_rows *r, int up)
 {
     rk_cuda_runtime *cuda = device;
     for (rk_u32 i = 0; i < r->count; i++) {
         rk_cu_address there = address_of(cuda, r->offset + i * r->stride);
-        rk_cu_address here = (rk_cu_address)(size_t)(cuda->bounce + i * r->size);
+        rk_cu_address here = (rk_cu_address)(size_t)(at + i * r->size);
         int result = cuda->api.cuMemcpyAsync(up ? there : here, up ? here : there, r->size, cuda->service);
         if (result != RK_CUDA_SUCCESS)
             return rk_cuda_failed(cuda, result, up ? "copying to the device" : "copying from the device");
     }
+    return RK_OK;
+}
+
+static rk_status await_copies(void *device)
+{
+    rk_cuda_runtime *cuda = device;
     return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+}
+
+static rk_bounce bounce_of(rk_cuda_runtime *cuda)
+{
+    return (rk_bounce){
+        (rk_byte *)cuda->bounce, cuda->runtime->arena.base, RK_CUDA_BOUNCE, copy, await_copies, cuda
+    };
 }
 
 static rk_status move(rk_cuda_runtime *cuda, rk_rows rows, int up)
 {
-    const rk_bounce bounce = { (rk_byte *)cuda->bounce, cuda->runtime->arena.base, RK_CUDA_BOUNCE, copy,
-                               cuda };
+    const rk_bounce bounce = bounce_of(cuda);
     return rk_bounce_move(&bounce, rows, up);
+}
+
+rk_status rk_cuda_fetch_each(rk_cuda_runtime *cuda, const rk_rows *rows, rk_u32 count, rk_shown *shown,
+                             void *of)
+{
+    const rk_bounce bounce = bounce_of(cuda);
+    return rk_bounce_fetch(&bounce, rows, count, shown, of);
 }
 
 rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)

@@ -26,39 +26,55 @@ static rk_u64 control_at(const rk_host_kernel *kernel)
     return rk_layout_part(&kernel->layout, RK_NEAR_DEVICE, 0);
 }
 
-/* The producing line of a ring in every shard, whose lanes lie so far apart. */
-static rk_status fetch_producing(rk_cuda_runtime *cuda, const rk_host_kernel *kernel, const rk_lane *first,
-                                 rk_u64 stride)
+/* What is fetched of a kernel, in order. */
+typedef struct gathering {
+    rk_rows rows[2u + 3u * RK_BANDS];
+    rk_u32 count;
+    rk_u32 all; /* so many are all of it; the others are words of producers once more */
+    const rk_host_kernel *kernel;
+} gathering;
+
+static void add_rows(gathering *g, rk_u64 offset, rk_u64 size, rk_u64 stride)
 {
-    rk_status status = RK_OK;
-    for (rk_u32 b = 0; b < first->bands && status == RK_OK; b++)
-        status = rk_cuda_fetch_rows(cuda, first->rings[b], RK_LINE, stride, kernel->seat_count);
-    return status;
+    g->rows[g->count++] = (rk_rows){ offset, size, stride, g->kernel->seat_count };
 }
 
+/* The producing line of a ring in every shard, whose lanes lie so far apart. */
+static void add_producing(gathering *g, const rk_lane *first, rk_u64 stride)
+{
+    for (rk_u32 b = 0; b < first->bands; b++) add_rows(g, first->rings[b], RK_LINE, stride);
+}
+
+static void take_consumers(void *of, rk_u32 row)
+{
+    const gathering *g = of;
+    for (rk_u32 s = 0; row + 1 == g->all && s < g->kernel->seat_count; s++)
+        rk_twin_take_consumer(&g->kernel->seats[s]);
+}
+
+static void take_nothing(void *of, rk_u32 row) { (void)of, (void)row; }
+
 /* Sinks before sources: all of it first, then once more the words of producers, so that no account has handled what
- * was not accepted. */
+ * was not accepted. The device copies in this order, and is waited for once. */
 rk_status rk_cuda_gather(rk_cuda_runtime *cuda, rk_host_kernel *kernel)
 {
     const rk_layout *l = &kernel->layout;
     const rk_residence *residence = cuda->residence[kernel->number];
     const rk_u64 stride = l->block[l->device].shard_stride, far = rk_lane_home_stride(kernel);
     rk_u64 from = residence ? 0 : l->own; /* at rest the host's is right, but for what others send here */
-    rk_status status =
-        rk_cuda_fetch_rows(cuda, control_at(kernel) + from, l->control - from, stride, kernel->seat_count);
-    if (status == RK_OK && kernel->far_lanes)
-        status = rk_cuda_fetch_rows(cuda, kernel->far_lanes, far, far, kernel->seat_count);
-    if (status != RK_OK || !residence) return status;
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_take_consumer(&kernel->seats[s]);
+    gathering g = { .kernel = kernel };
+    add_rows(&g, control_at(kernel) + from, l->control - from, stride);
+    if (kernel->far_lanes) add_rows(&g, kernel->far_lanes, far, far);
+    g.all = g.count;
+    if (!residence) return rk_cuda_fetch_each(cuda, g.rows, g.count, take_nothing, &g);
     if (cuda->residents > 1 || cuda->all->count > 1 || rk_atomic_u32(&residence->launched)) {
-        status = fetch_producing(cuda, kernel, rk_seat_lane(kernel->seats, RK_LANE_DEVICE),
-                                 kernel->far_lanes ? far : stride);
-        if (status == RK_OK)
-            status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_OUT), stride);
-        if (status == RK_OK)
-            status = fetch_producing(cuda, kernel, rk_twin_lane(kernel->seats, RK_LANE_REPORT), stride);
+        add_producing(&g, rk_seat_lane(kernel->seats, RK_LANE_DEVICE), kernel->far_lanes ? far : stride);
+        add_producing(&g, rk_twin_lane(kernel->seats, RK_LANE_OUT), stride);
+        add_producing(&g, rk_twin_lane(kernel->seats, RK_LANE_REPORT), stride);
     }
-    for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_take_producer(&kernel->seats[s]);
+    rk_status status = rk_cuda_fetch_each(cuda, g.rows, g.count, take_consumers, &g);
+    for (rk_u32 s = 0; s < kernel->seat_count && status == RK_OK; s++)
+        rk_twin_take_producer(&kernel->seats[s]);
     return status;
 }
 
@@ -417,10 +433,11 @@ void rk_cuda_stays(rk_runtime *runtime, rk_host_kernel *kernel)
 static rk_status await_end(rk_cuda_runtime *cuda, const rk_residence *r, rk_u64 deadline_ns)
 {
     for (;;) {
-        const rk_status status = rk_cuda_await(cuda, r->stream, deadline_ns);
         rk_cuda_lock(cuda);
-        if (status != RK_OK || cuda->api.cuStreamQuery(r->stream) != RK_CUDA_ERROR_NOT_READY) return status;
+        const rk_status status = rk_cuda_await(cuda, r->stream, 0);
+        if (status != RK_TIMED_OUT || rk_monotonic_ns() >= deadline_ns) return status;
         pthread_mutex_unlock(&cuda->copying);
+        (void)rk_cuda_await(cuda, r->stream, deadline_ns);
     }
 }
 

@@ -54,22 +54,30 @@ static void given(rk_arena *arena, rk_u64 offset, rk_u64 size)
 
 /* ------------------------------------------------------------------ copies */
 
-static rk_status copy(void *device, const rk_rows *r, int up)
+static rk_status copy(void *device, rk_byte *to, const rk_rows *r, int up)
 {
     rk_opencl_runtime *cl = device;
     rk_status status = RK_OK;
     for (rk_u32 i = 0; i < r->count && status == RK_OK; i++) {
-        char *piece = cl->bounce + i * r->size;
+        char *piece = (char *)to + i * r->size;
         rk_u64 at = r->offset + i * r->stride;
         status = up ? rk_opencl_up(cl, at, piece, r->size) : rk_opencl_down(cl, at, piece, r->size);
     }
-    return status == RK_OK ? rk_opencl_await(cl, rk_opencl_patience(cl)) : status;
+    return status;
+}
+
+static rk_status await_copies(void *device)
+{
+    rk_opencl_runtime *cl = device;
+    return rk_opencl_await(cl, rk_opencl_patience(cl));
 }
 
 static rk_status move(rk_opencl_runtime *cl, rk_rows rows, int up)
 {
     if (cl->shares) return RK_OK;
-    const rk_bounce bounce = { (rk_byte *)cl->bounce, cl->runtime->arena.base, RK_OPENCL_BOUNCE, copy, cl };
+    const rk_bounce bounce = { (rk_byte *)cl->bounce, cl->runtime->arena.base,
+                               RK_OPENCL_BOUNCE,      copy,
+                               await_copies,          cl };
     rk_status status = rk_opencl_await(cl, rk_opencl_patience(cl)); /* the bounce is this copy's alone */
     rk_opencl_empty(cl);
     return status == RK_OK ? rk_bounce_move(&bounce, rows, up) : status;
