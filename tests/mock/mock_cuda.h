@@ -58,6 +58,8 @@ typedef struct mock_cuda {
     int (*play)(const mock_entry *entry);
     /* Called as an entry's launch begins, unless 0. */
     void (*launching)(void);
+    /* 1: copies are made when their stream is asked, or launched on, or waited for by one that is: as late as a device may. */
+    int late;
     /* Called between each two lines of a copy, unless 0: the device goes on meanwhile. */
     void (*torn)(void);
     mock_entry last; /* entry that was launched */

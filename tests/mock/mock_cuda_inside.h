@@ -27,6 +27,10 @@ int mock_device(void);
 /* The device does nothing in between: copies are not made in the midst of what a test's function writes. */
 void mock_hold(void);
 void mock_go_on(void);
+/* What was copied late on a stream, and on those that it waits for, is copied now. */
+void mock_catch_up(rk_cu_stream stream);
+/* 1: the copy is kept for later. */
+int mock_copy_late(rk_cu_stream stream, void *to, const void *from, size_t bytes);
 void *mock_cuda_at(rk_cu_address address, size_t bytes);
 void mock_streams_reset(void);
 void mock_memory_reset(void);

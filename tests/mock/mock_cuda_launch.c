@@ -167,6 +167,7 @@ static rk_cu_result run(const rk_cu_launch *launch, rk_cu_function function, voi
     const char *name = (const char *)function;
     if (!name) return RK_CUDA_ERROR_INVALID_VALUE;
     __atomic_add_fetch(&mock_cuda.launches, 1, __ATOMIC_ACQ_REL);
+    mock_catch_up(launch->stream);
     mock_load(function);
     if (mock_cuda.launch) return mock_cuda.launch(name, launch, arguments);
     if (strcmp(name, "rk_layout_check") == 0) return tell_layout(arguments);
@@ -237,6 +238,7 @@ rk_cu_result cuStreamDestroy(rk_cu_stream destroyed)
 rk_cu_result cuStreamQuery(rk_cu_stream asked)
 {
     BEGIN(1);
+    mock_catch_up(asked);
     stream *s = (stream *)(void *)asked;
     pthread_mutex_lock(&keeping);
     int idle = look_at(s), is_stream = s->taken;

@@ -18,7 +18,8 @@
 
 #define RK_CUDA_GRANULE (2ull << 20) /* what is mapped or pinned at once */
 #define RK_CUDA_BOUNCE (4ull << 20)  /* bytes of the pinned memory that copies go through */
-#define RK_CUDA_CLOCK_WORDS 4096u    /* bytes behind it, for the clock */
+#define RK_CUDA_CLOCK_WORDS 4096u    /* bytes behind it, for the clock, */
+#define RK_CUDA_AHEAD (64u << 10)    /* and for what is stored ahead of a launch */
 #define RK_CUDA_RESIDENT_MOST 127u   /* kernels at once of the device's 128: the clock's probe is one too */
 #define RK_CUDA_DEFERS 256           /* how often a thread lets another have the copying lock first */
 #define RK_CUDA_PATIENCE RK_SECONDS(10) /* for what takes microseconds */
@@ -79,6 +80,10 @@ typedef struct rk_cuda_runtime {
     rk_u32 waiting;          /* atomic: threads that wait for it, but for the keeper, */
     rk_u32 keeper_waits;     /* and that it does */
     char *bounce;            /* RK_CUDA_BOUNCE bytes; behind them the words of the clock */
+    char *ahead;             /* RK_CUDA_AHEAD bytes behind those */
+    rk_cu_event
+        ahead_there;   /* what was stored from there last has arrived: the service stream waits for it */
+    rk_u32 ahead_used; /* 1: perhaps it has not */
     /* code.c */
     rk_making codes; /* rk_cuda_code; its lock is NVRTC's as well */
     rk_cu_function layout_check;
@@ -153,6 +158,9 @@ rk_status rk_cuda_store(rk_runtime *runtime, rk_u64 offset, rk_u64 size);
  * `stride` from the last. */
 rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
 rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count);
+/* To the device, for what is launched on that stream next: few rows aren't waited for. What is copied later comes behind
+ * them. */
+rk_status rk_cuda_store_ahead(rk_cuda_runtime *cuda, rk_rows rows, rk_cu_stream stream);
 /* Several of them, one after the other: see rk_bounce_fetch. */
 rk_status rk_cuda_fetch_each(rk_cuda_runtime *cuda, const rk_rows *rows, rk_u32 count, rk_shown *shown,
                              void *of);

@@ -135,23 +135,30 @@ static void given(rk_arena *arena, rk_u64 offset, rk_u64 size)
 
 /* ------------------------------------------------------------------ copies */
 
-static rk_status copy(void *device, rk_byte *at, const rk_rows *r, int up)
+static rk_status copy_on(rk_cuda_runtime *cuda, rk_cu_stream stream, rk_byte *at, const rk_rows *r, int up)
 {
-    rk_cuda_runtime *cuda = device;
     for (rk_u32 i = 0; i < r->count; i++) {
         rk_cu_address there = address_of(cuda, r->offset + i * r->stride);
         rk_cu_address here = (rk_cu_address)(size_t)(at + i * r->size);
-        int result = cuda->api.cuMemcpyAsync(up ? there : here, up ? here : there, r->size, cuda->service);
+        int result = cuda->api.cuMemcpyAsync(up ? there : here, up ? here : there, r->size, stream);
         if (result != RK_CUDA_SUCCESS)
             return rk_cuda_failed(cuda, result, up ? "copying to the device" : "copying from the device");
     }
     return RK_OK;
 }
 
+static rk_status copy(void *device, rk_byte *at, const rk_rows *r, int up)
+{
+    rk_cuda_runtime *cuda = device;
+    return copy_on(cuda, cuda->service, at, r, up);
+}
+
 static rk_status await_copies(void *device)
 {
     rk_cuda_runtime *cuda = device;
-    return rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    const rk_status status = rk_cuda_await(cuda, cuda->service, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    if (status == RK_OK) cuda->ahead_used = 0;
+    return status;
 }
 
 static rk_bounce bounce_of(rk_cuda_runtime *cuda)
@@ -182,6 +189,26 @@ rk_status rk_cuda_fetch_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, 
 rk_status rk_cuda_store_rows(rk_cuda_runtime *cuda, rk_u64 offset, rk_u64 size, rk_u64 stride, rk_u32 count)
 {
     return move(cuda, (rk_rows){ offset, size, stride, count }, 1);
+}
+
+rk_status rk_cuda_store_ahead(rk_cuda_runtime *cuda, rk_rows rows, rk_cu_stream stream)
+{
+    if (rows.size * rows.count > RK_CUDA_AHEAD) return move(cuda, rows, 1);
+    rk_status status = cuda->ahead_used ? await_copies(cuda) : RK_OK;
+    if (status != RK_OK) return status;
+    const rk_byte *image = cuda->runtime->arena.base;
+    rk_byte *at = (rk_byte *)cuda->ahead;
+    for (rk_u32 i = 0; i < rows.count; i++)
+        memcpy(at + i * rows.size, image + rows.offset + i * rows.stride, rows.size);
+    cuda->ahead_used = 1;
+    status = copy_on(cuda, stream, at, &rows, 1);
+    if (status != RK_OK) return status;
+    int result = cuda->api.cuEventRecord(cuda->ahead_there, stream);
+    if (result == RK_CUDA_SUCCESS) result = cuda->api.cuStreamWaitEvent(cuda->service, cuda->ahead_there, 0);
+    if (result == RK_CUDA_SUCCESS) return RK_OK;
+    status = rk_cuda_failed(cuda, result, "ordering copies to the device");
+    (void)rk_cuda_await(cuda, stream, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    return status;
 }
 
 /* With one of several lost, the others' kernels are still wired anew beside what it had. */
@@ -258,10 +285,14 @@ rk_status rk_cuda_prepare_copies(rk_cuda_runtime *cuda)
         result = cuda->api.cuStreamCreateWithPriority(&cuda->clock_stream, RK_CU_STREAM_NON_BLOCKING,
                                                       cuda->priority_greatest);
     if (result == RK_CUDA_SUCCESS)
-        result = cuda->api.cuMemHostAlloc((void **)&cuda->bounce, RK_CUDA_BOUNCE + RK_CUDA_CLOCK_WORDS,
+        result = cuda->api.cuEventCreate(&cuda->ahead_there, RK_CU_EVENT_DISABLE_TIMING);
+    if (result == RK_CUDA_SUCCESS)
+        result = cuda->api.cuMemHostAlloc((void **)&cuda->bounce,
+                                          RK_CUDA_BOUNCE + RK_CUDA_CLOCK_WORDS + RK_CUDA_AHEAD,
                                           RK_CU_MEMHOSTALLOC_PORTABLE | RK_CU_MEMHOSTALLOC_DEVICEMAP);
     if (result != RK_CUDA_SUCCESS) return rk_cuda_failed(cuda, result, "pinning memory for copies");
     cuda->clock_words = (rk_u64 *)(void *)(cuda->bounce + RK_CUDA_BOUNCE);
+    cuda->ahead = cuda->bounce + RK_CUDA_BOUNCE + RK_CUDA_CLOCK_WORDS;
     return RK_OK;
 }
 
@@ -292,6 +323,7 @@ void rk_cuda_release(rk_cuda_runtime *cuda)
     if (cuda->runtime->arena.base) unmap(cuda);
     if (cuda->runtime->arena.base && cuda->place == 0) unpin(cuda);
     if (cuda->bounce) cuda->api.cuMemFreeHost(cuda->bounce);
+    if (cuda->ahead_there) cuda->api.cuEventDestroy(cuda->ahead_there);
     if (cuda->service) cuda->api.cuStreamDestroy(cuda->service);
     if (cuda->clock_stream) cuda->api.cuStreamDestroy(cuda->clock_stream);
     for (rk_u32 p = 0; p < 3; p++)

@@ -296,6 +296,54 @@ static void rows_move_with_nothing_between_them(void **state)
     rk_arena_give(&runtime->arena, at);
 }
 
+/* Begun by store_ahead on a stream of its own, on which nothing is asked. */
+static void store_ahead(rk_u64 at, rk_u64 size, rk_cu_stream stream)
+{
+    rk_cuda_runtime *cuda = cuda_of_runtime();
+    rk_cuda_enter(cuda);
+    rk_cuda_lock(cuda);
+    OK(rk_cuda_store_ahead(cuda, (rk_rows){ at, size / 4, size / 2, 2 }, stream));
+    pthread_mutex_unlock(&cuda->copying);
+    rk_cuda_exit(cuda);
+}
+
+/* Given a device that copies as late as it may, when rows are stored ahead of launches and nobody waits, then what is
+ * fetched meanwhile is what was stored, and the second ones don't go up in place of the first. */
+static void what_is_stored_ahead_of_a_launch_is_there_for_whoever_copies_next(void **state)
+{
+    (void)state;
+    open_runtime();
+    rk_cuda_runtime *cuda = cuda_of_runtime();
+    const rk_u64 sizes[] = { 4096, RK_CUDA_AHEAD * 2, RK_CUDA_AHEAD * 4 }; /* of which a half is stored */
+    rk_cu_stream streams[2];
+    rk_cuda_enter(cuda);
+    for (rk_u32 i = 0; i < 2; i++)
+        assert_int_equal(cuda->api.cuStreamCreateWithPriority(&streams[i], RK_CU_STREAM_NON_BLOCKING, 0), 0);
+    rk_cuda_exit(cuda);
+    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        const rk_u64 size = sizes[n];
+        rk_u64 at[2];
+        for (rk_u32 i = 0; i < 2; i++) {
+            assert_true(at[i] = rk_arena_take(&runtime->arena, RK_NEAR_DEVICE, size));
+            for (rk_u64 b = 0; b < size; b++) runtime->arena.base[at[i] + b] = pattern(b, (rk_byte)(n + i));
+        }
+        __atomic_store_n(&mock->late, 1, __ATOMIC_RELEASE);
+        for (rk_u32 i = 0; i < 2; i++) store_ahead(at[i], size, streams[i]);
+        for (rk_u32 i = 0; i < 2; i++) {
+            memset(runtime->arena.base + at[i], 0, size);
+            OK(rk_fetch(runtime, at[i], size));
+            for (rk_u64 b = 0; b < size; b++)
+                assert_int_equal(runtime->arena.base[at[i] + b],
+                                 b % (size / 2) < size / 4 ? pattern(b, (rk_byte)(n + i)) : 0);
+        }
+        __atomic_store_n(&mock->late, 0, __ATOMIC_RELEASE);
+        for (rk_u32 i = 0; i < 2; i++) rk_arena_give(&runtime->arena, at[i]);
+    }
+    rk_cuda_enter(cuda);
+    for (rk_u32 i = 0; i < 2; i++) cuda->api.cuStreamDestroy(streams[i]);
+    rk_cuda_exit(cuda);
+}
+
 static void below_there_is_one_memory_and_nothing_is_copied(void **state)
 {
     (void)state;
@@ -367,6 +415,7 @@ int main(int argc, char **argv)
         TEST(a_fetch_moves_exactly_the_bytes_asked_for),
         TEST(a_store_moves_exactly_the_bytes_asked_for),
         TEST(rows_move_with_nothing_between_them),
+        TEST(what_is_stored_ahead_of_a_launch_is_there_for_whoever_copies_next),
         TEST(below_there_is_one_memory_and_nothing_is_copied),
         TEST(a_copy_that_fails_says_which_way),
         TEST(nothing_is_given_back_while_a_kernel_is_resident),

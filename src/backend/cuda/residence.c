@@ -231,13 +231,12 @@ static void prepare_orders(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
     }
 }
 
-/* The headers and shards of a kernel that is served from here on go up. */
-static rk_status store_own(rk_cuda_runtime *cuda, const rk_host_kernel *kernel)
+/* The headers and shards of a kernel that is served from here on, as they go up. */
+static rk_rows make_own(const rk_host_kernel *kernel)
 {
     const rk_layout *l = &kernel->layout;
     for (rk_u32 s = 0; s < kernel->seat_count; s++) rk_twin_make(&kernel->seats[s]);
-    return rk_cuda_store_rows(cuda, control_at(kernel), l->own, l->block[l->device].shard_stride,
-                              kernel->seat_count);
+    return (rk_rows){ control_at(kernel), l->own, l->block[l->device].shard_stride, kernel->seat_count };
 }
 
 rk_status rk_cuda_renew(rk_host_kernel *kernel)
@@ -245,7 +244,8 @@ rk_status rk_cuda_renew(rk_host_kernel *kernel)
     rk_cuda_runtime *cuda = rk_cuda_on(kernel);
     rk_cuda_enter(cuda);
     rk_cuda_lock(cuda);
-    rk_status status = store_own(cuda, kernel);
+    const rk_rows own = make_own(kernel);
+    rk_status status = rk_cuda_store_rows(cuda, own.offset, own.size, own.stride, own.count);
     pthread_mutex_unlock(&cuda->copying);
     rk_cuda_exit(cuda);
     return status;
@@ -377,7 +377,7 @@ rk_status rk_cuda_serve(rk_runtime *runtime, rk_host_kernel *kernel)
     if (status == RK_OK) status = make_stream(cuda, r);
     if (status == RK_OK) {
         prepare_orders(cuda, kernel);
-        status = store_own(cuda, kernel);
+        status = rk_cuda_store_ahead(cuda, make_own(kernel), r->stream);
     }
     if (status == RK_OK) {
         cuda->residence[kernel->number] = r;
