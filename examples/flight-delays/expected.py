@@ -12,8 +12,9 @@ import sys
 
 INTEGER = re.compile(rb"-?[0-9]+")
 DECIMAL = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
-LONGEST_ROW = 65536  # bytes; a longer one is no message, whatever is in it
-SHOWN = 1024         # bytes of a row that a dead letter shows
+# A longer row is no message, whatever is in it. Bytes: 65,536 and what a flight takes at most, three integers and a double.
+LONGEST_ROW = 65536 + 3 * 21 + 344
+SHOWN = 1024  # bytes of a row that a dead letter shows
 
 
 def clamp(number, bits):
@@ -101,6 +102,8 @@ def band_lines(window, bands):
 
 def compute(data, size):
     """Lines of the result, and of the dead letters."""
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(0)  # a row may be one long number
     result, dead, bands, seen, window = [], [], {}, 0, 0
     for number, row in read_rows(data):
         flight = parse(row)
@@ -124,8 +127,6 @@ def main():
     parser.add_argument("--window", type=int, default=10000)
     parser.add_argument("--dead-letters")
     options = parser.parse_args()
-    if hasattr(sys, "set_int_max_str_digits"):
-        sys.set_int_max_str_digits(0)
     with open(options.flights, "rb") as file:
         result, dead = compute(file.read(), options.window)
     sys.stdout.writelines(result)

@@ -48,8 +48,8 @@ RK_API rk_status rk_json_open(const rk_schema *schema, rk_json_reader **reader);
 RK_API rk_status rk_json_next(rk_json_reader *reader, const char *data, size_t size, bool last,
                               rk_row_batch *batch);
 
-/* Longest line in bytes, without its line ending, that can be a message: at least 65,536, and larger than any
- * that rk_json_print writes. Any thread. 0 if reader is NULL. */
+/* Longest line in bytes, without its line ending, that can be a message: 65,536 and rk_json_room of the
+ * schema's size, so more than rk_json_print ever writes. Any thread. 0 if reader is NULL. */
 RK_API size_t rk_json_row_limit(const rk_json_reader *reader);
 
 /* Frees a reader, and what a bad row of it points to. NULL is allowed. */

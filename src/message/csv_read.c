@@ -32,7 +32,7 @@ rk_status rk_csv_open(const rk_schema *schema, rk_csv_reader **reader)
     made->column_count = rk_csv_column_count(schema);
     made->columns = calloc(made->column_count, sizeof *made->columns);
     made->seen = calloc(made->column_count, 1);
-    rk_status status = rk_row_source_open(&made->source, 65536 + rk_csv_room(schema, schema->size));
+    rk_status status = rk_row_source_open(&made->source, RK_ROW_SPARE + rk_csv_room(schema, schema->size));
     if (made->columns == NULL || made->seen == NULL || status != RK_OK) {
         rk_csv_close(made);
         return RK_OUT_OF_MEMORY;

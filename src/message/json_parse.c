@@ -400,7 +400,7 @@ rk_status rk_json_open(const rk_schema *schema, rk_json_reader **reader)
     if (made == NULL) return RK_OUT_OF_MEMORY;
 
     made->schema = schema;
-    if (rk_row_source_open(&made->source, 65536 + rk_json_room(schema, schema->size)) != RK_OK) {
+    if (rk_row_source_open(&made->source, RK_ROW_SPARE + rk_json_room(schema, schema->size)) != RK_OK) {
         rk_json_close(made);
         return RK_OUT_OF_MEMORY;
     }

@@ -8,6 +8,10 @@
 
 #include "ringkernel/text.h"
 
+/* Bytes that a row may have beyond what its message takes as text at most: zeros before numbers, spaces in JSON. As
+ * text.h and text_json.h promise. */
+#define RK_ROW_SPARE 65536u
+
 /* Bytes that may be read behind the line ending of a gathered line: a number is read 8 bytes at a time. */
 #define RK_ROW_SLACK 8u
 

@@ -111,6 +111,15 @@ class Job(Case):
         done = self.check(data, "--input", self.write("damaged.csv", data))
         self.assertEqual(set(done.summary["dead_letters"]["by_reason"]), {"parse", "distance", "delay", "hour"})
 
+    def test_a_row_of_the_longest_that_may_be_is_a_flight_and_one_byte_more_is_none(self):
+        head, longest = b"seq,hour,distance_mi,delay_min\n", expected.LONGEST_ROW
+        self.assertEqual(longest, 65943)
+        rows = [b",2,300,5".rjust(size, b"9") for size in (65536, 65537, longest - 1, longest, longest + 1, 65536 + longest)]
+        for ending in (b"\n", b"\r\n"):
+            data = head + b"".join(row + ending for row in rows)
+            done = self.check(data, "--input", "-", stdin=data)
+            self.assertEqual([(letter["row"], letter["reason"]) for letter in done.letters], [(5, "parse"), (6, "parse")])
+
     def test_every_row_dead(self):
         data = b"seq,hour,distance_mi,delay_min\n" + b"".join(b"%d,1.5,0,3\n" % i for i in range(self.rows.count(b"\n") // 2))
         self.check(data, "--input", "-", stdin=data)
