@@ -14,7 +14,8 @@
  * anything else (a space, a plus sign, an exponent, a quote, a NUL, an empty value, an empty line, a value
  * too many or too few) is bad. A number that its field can't hold becomes the nearest that it can (300 in an
  * rk_u8 reads as 255, -1 in any unsigned field as 0, 1 followed by 400 zeros as the largest finite float), so
- * the consumer's own check of its range refuses it. Floats are rounded correctly, once.
+ * the consumer's own check of its range refuses it; with more digits than fit into rk_csv_row_limit it makes its
+ * row bad. Floats are rounded correctly, once.
  *
  * Locales change nothing here. */
 #ifndef RINGKERNEL_TEXT_H
