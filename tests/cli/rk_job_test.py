@@ -11,6 +11,32 @@ import expected
 PACKED = JOB / "flights.csv.zst"
 
 
+def damage(rows, some, chance):
+    """The rows, with some of them wrong, or another number, at random."""
+    lines = rows.split(b"\n")
+    for _ in range(some):
+        at = chance.randrange(1, len(lines) - 1)
+        row = bytearray(lines[at])
+        how = chance.randrange(6)
+        if how == 0 and row:
+            row[chance.randrange(len(row))] = chance.choice(b"\0-.,x 9\"\r\xff\xc3\t")
+        elif how == 1:
+            row.insert(chance.randrange(len(row) + 1), chance.choice(b"0123456789,-."))
+        elif how == 2:
+            del row[chance.randrange(len(row) + 1):]
+        elif how == 3:
+            row += b"\r"
+        elif how == 4:
+            fields = bytes(row).split(b",")
+            fields[chance.randrange(len(fields))] = chance.choice(
+                [b"9" * 40, b"-" + b"9" * 400, b"0", b"-1", b"10000", b"10001", b"2880", b"-2881", b"23.999", b"24", b"1e3", b""])
+            row = bytearray(b",".join(fields))
+        else:
+            row = bytearray(b"9" * 30000 + b"," + bytes(row))
+        lines[at] = bytes(row)
+    return b"\n".join(lines)
+
+
 class Job(Case):
     @classmethod
     def setUpClass(cls):
@@ -85,31 +111,16 @@ class Job(Case):
                          (JOB / "expected" / "damaged-dead-letters.ndjson").read_bytes())
 
     def test_rows_damaged_at_random(self):
-        chance = random.Random(20261124)
-        lines = self.rows.split(b"\n")
-        for _ in range(len(lines) // 10):
-            at = chance.randrange(1, len(lines) - 1)
-            row = bytearray(lines[at])
-            how = chance.randrange(6)
-            if how == 0 and row:
-                row[chance.randrange(len(row))] = chance.choice(b"\0-.,x 9\"\r\xff\xc3\t")
-            elif how == 1:
-                row.insert(chance.randrange(len(row) + 1), chance.choice(b"0123456789,-."))
-            elif how == 2:
-                del row[chance.randrange(len(row) + 1):]
-            elif how == 3:
-                row += b"\r"
-            elif how == 4:
-                fields = bytes(row).split(b",")
-                fields[chance.randrange(len(fields))] = chance.choice(
-                    [b"9" * 40, b"-" + b"9" * 400, b"0", b"-1", b"10000", b"10001", b"2880", b"-2881", b"23.999", b"24", b"1e3", b""])
-                row = bytearray(b",".join(fields))
-            else:
-                row = bytearray(b"9" * 30000 + b"," + bytes(row))
-            lines[at] = bytes(row)
-        data = b"\n".join(lines)
+        data = damage(self.rows, self.rows.count(b"\n") // 10, random.Random(20261124))
         done = self.check(data, "--input", self.write("damaged.csv", data))
         self.assertEqual(set(done.summary["dead_letters"]["by_reason"]), {"parse", "distance", "delay", "hour"})
+
+    def test_damaged_rows_count_in_no_window(self):
+        few = self.data[:self.data.index(b"\n2000,") + 1]
+        data = damage(few, 1000, random.Random(20261201))
+        for window in (1, 7, 300000):
+            done = self.check(data, "--set", "aggregate.window=%d" % window, "--input", "-", window=window, stdin=data)
+            self.assertEqual(set(done.summary["dead_letters"]["by_reason"]), {"parse", "distance", "delay", "hour"})
 
     def test_a_row_of_the_longest_that_may_be_is_a_flight_and_one_byte_more_is_none(self):
         head, longest = b"seq,hour,distance_mi,delay_min\n", expected.LONGEST_ROW
