@@ -72,9 +72,26 @@ typedef struct producer {
     contract *c;
     rk_kernel target;
     rk_u32 number, messages;
-    rk_u32 to;    /* target of its messages */
-    rk_u32 stall; /* now and then */
+    rk_u32 to; /* target of its messages */
 } producer;
+
+/* Of so many calls one is followed by a stall: all together they take a small part of a case's time. */
+#define STALL_ONE_IN 64u
+#define STALL_YIELDS_MOST 32u
+#define STALL_NS_MOST 32768u /* in which others can fill, or empty, a queue of 64 */
+
+/* Now and then gives its processor away many times, or keeps it without getting on; a draw of its caller's own. */
+static void stall_at_random(rk_u64 *random)
+{
+    rk_u64 draw = *random = rk_hash64(*random);
+    if (draw % STALL_ONE_IN != 0) return;
+    if (draw >> 32 & 1) {
+        for (rk_u64 left = (draw >> 33) % STALL_YIELDS_MOST; left > 0; left--) sched_yield();
+    } else {
+        rk_u64 until = contract_now_ns() + (draw >> 33) % STALL_NS_MOST;
+        while (contract_now_ns() < until) continue;
+    }
+}
 
 static void *produce(void *argument)
 {
@@ -93,8 +110,8 @@ static void *produce(void *argument)
         rk_status status = rk_send_many(p->c->runtime, p->target, RK_TYPE_ID(package), run, sizeof *run, n,
                                         &with, &accepted);
         if (!expect_ok(p->c, status)) return 0;
-        if (random % 16 == 0) sched_yield();
         i += n;
+        stall_at_random(&random);
     }
     return 0;
 }
@@ -129,9 +146,11 @@ static void host_and_device_senders_share_a_target_and_the_account_adds_up(contr
         /* when all have sent, then everything arrived once, in order for each sender, and by lane as it was
          * sent */
         rk_u32 next[THREADS + KERNELS] = { 0 };
+        rk_u64 random = THREADS + 1;
         for (rk_u32 i = 0; i < (THREADS + KERNELS) * messages; i++) {
             sighting s;
             receive(c, target, &s);
+            stall_at_random(&random);
             assert_true(s.sender < THREADS + KERNELS);
             assert_int_equal(s.wrong, 0);
             assert_int_equal(s.number, next[s.sender]);
@@ -161,14 +180,14 @@ typedef struct receiver {
     rk_u8 *arrived; /* of each producer's number, by all receivers; atomic */
     rk_u64 *total;  /* by all receivers; atomic */
     rk_u64 wanted;
-    rk_u32 messages;
-    rk_u32 in_order; /* one shard: what this receiver gets of a producer is in order */
+    rk_u32 number, messages;
 } receiver;
 
 static void *receive_all(void *argument)
 {
     receiver *r = argument;
     rk_i64 last[PRODUCERS];
+    rk_u64 random = PRODUCERS + r->number + 1; /* other draws than any producer's */
     rk_u64 until = contract_now_ns() + CONTRACT_PATIENCE * 2;
     for (rk_u32 p = 0; p < PRODUCERS; p++) last[p] = -1;
     while (__atomic_load_n(r->total, __ATOMIC_ACQUIRE) < r->wanted &&
@@ -188,6 +207,7 @@ static void *receive_all(void *argument)
             last[s->sender] = (rk_i64)s->number;
         }
         __atomic_fetch_add(r->total, got, __ATOMIC_ACQ_REL);
+        stall_at_random(&random);
     }
     return 0;
 }
@@ -202,7 +222,7 @@ static void send_with_eight_threads(contract *c, const rk_launch_options *o, rk_
     rk_u8 *arrived = calloc(PRODUCERS, messages);
     assert_non_null(arrived);
     for (rk_u32 r = 0; r < receivers; r++) {
-        all[r] = (receiver){ c, target, arrived, &total, (rk_u64)PRODUCERS * messages, messages, 1 };
+        all[r] = (receiver){ c, target, arrived, &total, (rk_u64)PRODUCERS * messages, r, messages };
         start_thread(c, receive_all, &all[r]);
     }
     for (rk_u32 p = 0; p < PRODUCERS; p++) {
