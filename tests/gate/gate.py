@@ -3,7 +3,7 @@
 
     gate.py [--root DIR] [--cache DIR] [--nvrtc FILE] [--only COMPILER] [KERNEL.rk.c ...]
 
-Kernels are the files NAME.rk.c of the repository, and those that `rk` carries as text. One is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
+Kernels are the files NAME.rk.c of the repository, those that `rk` carries as text, and those that documents show. One is compiled, without a warning, as its backends do it: as a module by gcc and clang, and as the unit
 that src/codegen renders by NVRTC (for compute capability 7.5 and 9.0), by PoCL (OpenCL C 1.2 and 3.0) and, as the
 Metal Shading Language, by clang's C++ for OpenCL with tests/gate/metal as Metal's library. A header is compiled alone,
 by the C++ compilers too. NVRTC and PoCL make code of all handlers and hooks of a unit, called by a bare entry: the loop around
@@ -24,14 +24,20 @@ import os
 import re
 import subprocess
 import sys
+import time
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "install"))
+import document  # noqa: E402: it lies beside what is run of documents
 
 AT_ONCE = 2  # compilers at work
 KERNEL_FOLDERS = ("tests", "examples", "bench", "docs")
 # Kernels that `rk` carries as text: what `rk init` writes, and what `rk bench` runs.
 CARRIED = ("src/cli/init_templates.c", "src/cli/bench_kernels.h")
+# Documents that show a program with its kernel.
+SHOWN = ("README.md", "docs/first-handler.md")
 HEADER_FOLDERS = ("device", "state", "pattern", "resilience", "collective")
 MORE_HEADERS = ("kernel.h", "message.h")
 # What some headers leave to the file that includes them, before and after.
@@ -166,12 +172,25 @@ def write_carried(root, cache):
     for app in itertools.takewhile(lambda a: a.name, apps):
         for file in itertools.takewhile(lambda f: f.name, app.files):
             files[f"{app.name.decode()}/{file.name.decode()}"] = file.text
+    write_files(folder, files)
+    return folder
+
+
+def write_shown(root, cache):
+    """Writes the kernels of the programs that documents show to files, as document.py does; returns the folder."""
+    folder = cache / "shown"
+    programs = {Path(name).stem: document.Document(root / name).first("c", "int main") for name in SHOWN}
+    write_files(folder, {f"{name}.rk.c": document.kernel_of(text).encode() for name, text in programs.items()})
+    return folder
+
+
+def write_files(folder, files):
+    """Those that differ from what is there."""
     for name, text in files.items():
         path = folder / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_bytes() != text:
             path.write_bytes(text)
-    return folder
 
 
 def find_jobs(root, cache, kernels):
@@ -180,6 +199,8 @@ def find_jobs(root, cache, kernels):
         wanted = sorted(p for folder in KERNEL_FOLDERS for p in (root / folder).rglob("*.rk.c"))
         if all((root / name).exists() for name in CARRIED):
             wanted += sorted(write_carried(root, cache).rglob("*.rk.c"))
+        if all((root / name).exists() for name in SHOWN):
+            wanted += sorted(write_shown(root, cache).glob("*.rk.c"))
     renderer = load_renderer(cache)
     jobs = []
     for path in wanted:
@@ -503,7 +524,7 @@ def cell(outcome, compiler, number):
     return "-" if number not in results else "ok" if results[number][0] else "FAILED"
 
 
-def report(compilers, jobs, outcome):
+def report(compilers, jobs, outcome, since):
     failures = 0
     for compiler in compilers:
         results, missing, _ = outcome[compiler.name]
@@ -525,7 +546,8 @@ def report(compilers, jobs, outcome):
         if outcome[compiler.name][1]:
             print(f"{compiler.name}: skipped: {outcome[compiler.name][1]}")
     done = sum(len(results) for results, _, _ in outcome.values())
-    print(f"gate: {len(jobs)} files, {done} compilations, {failures} failed")
+    used = sum(seconds for _, _, seconds in outcome.values())
+    print(f"gate: {len(jobs)} files, {done} compilations, {failures} failed; {used:.0f} processor seconds in {time.monotonic() - since:.0f} s")
     return failures
 
 
@@ -540,12 +562,13 @@ def main():
                         help="only this compiler, and others that are named so; default: all")
     parser.add_argument("kernels", nargs="*", help="only these kernels, and no headers")
     arguments = parser.parse_args()
+    since = time.monotonic()
     root = arguments.root.resolve()
     cache = (arguments.cache or root / "build/gate-cache").resolve()
     cache.mkdir(parents=True, exist_ok=True)
     jobs = find_jobs(root, cache, arguments.kernels)
     compilers = [c for c in COMPILERS if not arguments.only or c.name in arguments.only]
-    failures = report(compilers, jobs, run_all(compilers, jobs, root, cache, arguments.nvrtc)) if jobs else 0
+    failures = report(compilers, jobs, run_all(compilers, jobs, root, cache, arguments.nvrtc), since) if jobs else 0
     return 1 if failures else 0
 
 

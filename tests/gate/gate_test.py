@@ -178,7 +178,7 @@ class GateTest(unittest.TestCase):
 
         self.assertEqual(status, 0, output)
         self.assertIn("nvrtc sm_90: skipped: NVRTC not found", output)
-        self.assertIn(" 5 compilations, 0 failed", output)
+        self.assertRegex(output, r" 5 compilations, 0 failed; \d+ processor seconds in \d+ s\n")
         before = {entry.name: entry.stat().st_mtime_ns for entry in (self.path / "cache").iterdir()}
         status, output = self.gate("--nvrtc", "/nonexistent/libnvrtc.so", kernel)
         self.assertEqual(status, 0, output)
@@ -190,6 +190,16 @@ class GateTest(unittest.TestCase):
         self.assertEqual(names, ["bench_kernels.rk.c", "check.rk.c", "filter.rk.c", "sum.rk.c"])
         folders = {p.relative_to(root).parts[0] for p in root.rglob("*.rk.c")} - {"build"}
         self.assertLessEqual(folders, set(gate.KERNEL_FOLDERS))
+
+    def test_the_kernel_of_every_program_that_a_document_shows_is_among_them(self):
+        root = GATE.parents[2]
+        programs = {path.relative_to(root).as_posix() for path in [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
+                    if re.search(r"^int main\(", path.read_text(), re.MULTILINE)}
+        self.assertEqual(programs, set(gate.SHOWN))
+        shown = sorted(gate.write_shown(root, self.path).glob("*.rk.c"))
+        self.assertEqual([path.stem for path in shown], ["README.rk", "first-handler.rk"])
+        for path in shown:
+            self.assertRegex(path.read_text(), r"(?s)\A#include <ringkernel/kernel\.h>.*\nRK_HANDLER\(summer, .*\n}\n\s*\Z")
 
     def test_every_header_of_the_dialect_is_among_them(self):
         include = GATE.parents[2] / "include/ringkernel"

@@ -18,6 +18,11 @@ BUILDS = "cmake --preset"
 SKIPPED = 77
 
 
+def kernel_of(program):
+    """What of a program is a source of kernels: all before main, and nothing of the host's side."""
+    return re.sub(r"^#include <(stdio|ringkernel/ringkernel)\.h>.*\n", "", program[:program.index("int main")], flags=re.MULTILINE)
+
+
 class Document:
     def __init__(self, path):
         self.blocks = re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
@@ -47,9 +52,7 @@ class Document:
 def write_files(document, folder):
     program = document.first("c", "int main")
     (folder / "summer.c").write_text(program)
-    kernel = program[:program.index("int main")]
-    kernel = re.sub(r"^#include <(stdio|ringkernel/ringkernel)\.h>.*\n", "", kernel, flags=re.MULTILINE)
-    (folder / "summer.rk.c").write_text(kernel)
+    (folder / "summer.rk.c").write_text(kernel_of(program))
     app = document.first("yaml", "app:")
     if app:
         (folder / "app.yaml").write_text(app)
@@ -122,4 +125,5 @@ def main():
             same("the launch that is refused", shown, printed)
 
 
-main()
+if __name__ == "__main__":
+    main()
