@@ -41,6 +41,7 @@ typedef struct rk_attributes {
     rk_u32 replies;        /* 1: handlers reply to other kernels, so those are drained together with it */
     rk_u32 log_limit;      /* log lines a second for each shard; default 10 */
 } rk_attributes;
+RK_STATIC_ASSERT(sizeof(rk_attributes) == 96 && RK_OFFSET_OF(rk_attributes, log_limit) == 92, "attributes");
 
 #define RK_MESSAGING_SHARED_MEMORY 0u /* rings in memory that both sides reach: what lanes are */
 #define RK_MESSAGING_ATOMIC_QUEUE 1u  /* the same, with several producers */

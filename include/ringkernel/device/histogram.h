@@ -19,6 +19,9 @@ typedef struct rk_histogram {
     rk_u64 max_ns;
     rk_u64 bucket[RK_HISTOGRAM_BUCKETS];
 } rk_histogram;
+RK_STATIC_ASSERT(sizeof(rk_histogram) == 32 + 8 * RK_HISTOGRAM_BUCKETS &&
+                     RK_OFFSET_OF(rk_histogram, bucket) == 32,
+                 "histogram");
 
 RK_FN rk_u32 rk_log2_u64(rk_u64 x)
 {

@@ -339,8 +339,16 @@ typedef struct rk_merge {
 RK_STATIC_ASSERT(sizeof(rk_edge) == 56 && RK_OFFSET_OF(rk_edge, lanes) == 32 &&
                      RK_OFFSET_OF(rk_edge, counts) == 52,
                  "edge");
-RK_STATIC_ASSERT(sizeof(rk_route) == 8 && sizeof(rk_directory_entry) == 16, "routes");
-RK_STATIC_ASSERT(sizeof(rk_report) == 16 && sizeof(rk_log_line) == 64, "reports");
+RK_STATIC_ASSERT(sizeof(rk_route) == 8 && RK_OFFSET_OF(rk_route, edges) == 4, "route");
+RK_STATIC_ASSERT(sizeof(rk_directory_entry) == 16 && RK_OFFSET_OF(rk_directory_entry, shards) == 8 &&
+                     RK_OFFSET_OF(rk_directory_entry, source) == 12,
+                 "directory entry");
+RK_STATIC_ASSERT(sizeof(rk_report) == 16 && RK_OFFSET_OF(rk_report, reason) == 4 &&
+                     RK_OFFSET_OF(rk_report, when_ns) == 8,
+                 "report");
+RK_STATIC_ASSERT(sizeof(rk_log_line) == 64 && RK_OFFSET_OF(rk_log_line, values) == 4 &&
+                     RK_OFFSET_OF(rk_log_line, value) == 8 && RK_OFFSET_OF(rk_log_line, text) == 24,
+                 "log line");
 RK_STATIC_ASSERT(RK_OFFSET_OF(rk_staged, route) == 48 && RK_OFFSET_OF(rk_staged, report) == 64,
                  "staged send");
 RK_STATIC_ASSERT(sizeof(rk_view) == 72 && RK_OFFSET_OF(rk_view, committed) == 40 &&
