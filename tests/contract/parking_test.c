@@ -1,6 +1,6 @@
 /* No wake-up is lost: messages come after pauses of about as long as it takes a worker to go to sleep, so
  * that it is rung in every moment on the way there. Each wait has a limit of a few seconds, far beyond
- * what any of them takes: a lost wake-up is a stall and not a hang. */
+ * what any of them takes: a lost wake-up is a stall and not a hang. And who has nothing to do sleeps. */
 #include "contract.h"
 
 #include <dirent.h>
@@ -379,6 +379,95 @@ static void a_worker_that_sleeps_sees_a_clock_that_is_set_on(contract *c)
     assert_true(r.rung_ns >= r.due_ns);
 }
 
+/* ------------------------------------------------------------------ nothing to do */
+
+#define WINDOW_NS RK_MILLISECONDS(100)
+#define IDLE_PERCENT 2u   /* of a core; measured: 0.1 */
+#define TIMED_PERCENT 12u /* by a clock of the program's, looked at each millisecond; measured: 3 */
+#define SOME 48u
+
+static rk_u64 processor_ns(void)
+{
+    struct timespec t;
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+    return (rk_u64)t.tv_sec * 1000000000u + (rk_u64)t.tv_nsec;
+}
+
+/* The whole process comes to take less than that of a core. One window that shows it is enough, as the first may have the end of
+ * the work in it still; a thread that goes round without sleep has its share of a core in each. */
+static void assert_takes_no_processor_time(const char *when, rk_u64 percent)
+{
+    rk_u64 until = contract_now_ns() + CONTRACT_PATIENCE, least = ~(rk_u64)0;
+    do {
+        rk_u64 since = contract_now_ns(), before = processor_ns();
+        nanosleep(&(struct timespec){ 0, (long)WINDOW_NS }, 0);
+        rk_u64 share = (processor_ns() - before) * 10000 / (contract_now_ns() - since);
+        if (share < least) least = share;
+    } while (least >= percent * 100 && contract_now_ns() < until);
+    print_message("%s: %llu.%02llu %% of a core\n", when, (unsigned long long)least / 100,
+                  (unsigned long long)least % 100);
+    assert_true(least < percent * 100);
+}
+
+/* To the shards in turn. */
+static void send_some(contract *c, rk_kernel k)
+{
+    rk_send_options to = RK_SEND_DEFAULTS;
+    for (rk_u32 i = 0; i < SOME; i++) {
+        probe p = { i, 0 };
+        to.target = i % c->variant->workers;
+        assert_ok(rk_send(c->runtime, k, RK_BODY(p), &to));
+    }
+}
+
+static void receive_some(contract *c, rk_kernel k)
+{
+    probe p;
+    for (rk_u32 i = 0; i < SOME; i++) receive(c, k, &p);
+}
+
+/* Given a kernel with a shard for each worker that has had messages, when none comes any more, then nobody burns a core; nor where
+ * messages wait for a kernel that isn't active; and by a clock of the program's all the same. */
+static void a_runtime_without_work_takes_no_processor_time(contract *c)
+{
+    for (rk_u32 injected = 0; injected < 2; injected++) {
+        rk_runtime_options o = contract_runtime_options(c);
+        if (injected) contract_inject_clock(c, &o);
+        contract_reopen(c, &o);
+        rk_launch_options of = small(64);
+        of.shards = of.blocks = c->variant->workers;
+        rk_kernel k = launch_echo(c, &of);
+        send_some(c, k);
+        receive_some(c, k);
+        assert_takes_no_processor_time("active", IDLE_PERCENT);
+        send_some(c, k);
+        receive_some(c, k);
+        assert_ok(rk_deactivate(c->runtime, k));
+        send_some(c, k);
+        assert_takes_no_processor_time("inactive", IDLE_PERCENT);
+        assert_ok(rk_activate(c->runtime, k));
+        receive_some(c, k);
+        assert_takes_no_processor_time("active again", IDLE_PERCENT);
+    }
+}
+
+/* Given a kernel that asked for a time in an hour, when nothing comes before, then nobody burns a core: a worker sleeps until then,
+ * or between its looks at a clock that wakes nobody. */
+static void a_runtime_that_waits_for_a_time_takes_no_processor_time(contract *c)
+{
+    for (rk_u32 injected = 0; injected < 2; injected++) {
+        rk_runtime_options o = contract_runtime_options(c);
+        if (injected) contract_inject_clock(c, &o);
+        contract_reopen(c, &o);
+        rk_kernel k = launch_active(c, "clockwork", "clockwork", 0);
+        timed alarm = { 1, RK_SECONDS(3600), 0, 1, 0, 0 };
+        assert_ok(rk_send(c->runtime, k, RK_BODY(alarm), 0));
+        wait_until(c, account_of(c, k).delivered == 1);
+        assert_takes_no_processor_time(injected ? "by the program's clock" : "by the system's clock",
+                                       injected ? TIMED_PERCENT : IDLE_PERCENT);
+    }
+}
+
 static const contract_case cases[] = {
     { CASE(a_message_wakes_the_worker_of_its_shard), NEEDS_THREADS | NEEDS_CPU },
     { CASE(a_message_wakes_one_worker_after_the_other), NEEDS_THREADS | NEEDS_CPU },
@@ -390,5 +479,8 @@ static const contract_case cases[] = {
     { CASE(a_worker_that_sleeps_sees_a_clock_that_is_set_on), NEEDS_THREADS | NEEDS_CPU | NEEDS_REGIONS },
     { CASE(what_is_sent_with_options_of_its_own_wakes_each_shard), NEEDS_THREADS | NEEDS_CPU },
     { CASE(an_activation_wakes_a_worker_that_sleeps), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_runtime_without_work_takes_no_processor_time), NEEDS_THREADS | NEEDS_CPU },
+    { CASE(a_runtime_that_waits_for_a_time_takes_no_processor_time),
+      NEEDS_THREADS | NEEDS_CPU | NEEDS_REGIONS },
 };
 CONTRACT_MAIN("parking", cases)
