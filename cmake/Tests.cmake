@@ -1,7 +1,8 @@
 # Every X_test.c under src/ and tests/ is a program and a ctest test of that name, labelled with its folder;
 # every X_test.py and X_test.sh is a test too, and every X_fuzz.c replays its corpus. Names are unique in the
 # repository. Programs find the tree by RK_SOURCE_DIR and RK_BINARY_DIR, and the built command and library by
-# the environment: RK_COMMAND, RK_LIBRARY; RK_SANITIZERS names the sanitizers of the build.
+# the environment: RK_COMMAND, RK_LIBRARY; RK_SANITIZERS names the sanitizers of the build, RK_C_COMPILER_ID and RK_C_FLAGS its
+# compiler and what that is told.
 if(NOT RK_TESTS AND NOT RK_FUZZ)
     return()
 endif()
@@ -19,7 +20,8 @@ else()
 endif()
 
 set(test_environment RK_SOURCE_DIR=${PROJECT_SOURCE_DIR} RK_BINARY_DIR=${PROJECT_BINARY_DIR}
-    RK_LIBRARY=$<TARGET_FILE:ringkernel_shared>)
+    RK_LIBRARY=$<TARGET_FILE:ringkernel_shared> RK_C_COMPILER_ID=${CMAKE_C_COMPILER_ID}
+    "RK_C_FLAGS=${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${build_type}}")
 if(RK_SANITIZE)
     list(JOIN RK_SANITIZE "," sanitizers)
     list(APPEND test_environment RK_SANITIZERS=${sanitizers})
@@ -56,7 +58,7 @@ function(rk_add_test name file)
     if(name IN_LIST RK_LONG_TESTS OR name MATCHES "^emulated_")
         set_tests_properties(${name} PROPERTIES COST 100)
     endif()
-    if(name STREQUAL rk_job_test) # the one of its folder that ThreadSanitizer sees in CI
+    if(name MATCHES "^rk_(job|sanitizers)_test$") # those of their folder that ThreadSanitizer sees in CI
         set_property(TEST ${name} APPEND PROPERTY LABELS job)
     endif()
 endfunction()
