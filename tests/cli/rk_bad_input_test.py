@@ -520,7 +520,8 @@ class Kernels(Case):
     def test_a_kernel_that_does_not_compile(self):
         app = self.app(kernel=rk_command.DOUBLER.replace("number out", "numer out"))
         done = self.run_app(app, "--input", "-", code=KERNEL, stdin=b"value\n")
-        self.assertIn("doubler.rk.c:7:", done.errors)
+        self.assertRegex(done.errors, r"doubler\.rk\.c:7:5: error: unknown type name .numer.")
+        self.assertIn("numer out = {msg->value", done.errors)
         self.assertIn("RK_COMPILE_FAILED", done.errors)
 
     def test_a_kernel_that_is_not_in_its_source(self):

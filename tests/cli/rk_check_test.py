@@ -26,10 +26,12 @@ class Check(Case):
     def test_a_kernel_that_does_not_compile(self):
         kernel = self.write("doubler.rk.c", rk_command.DOUBLER.replace("number out", "numer out"))
         told = self.run_rk("check", kernel, code=FOUND, seconds=110).stdout.decode()
-        self.assertRegex(told, r"cpu +the compiler of this build +REFUSED")
-        self.assertIn("doubler.rk.c:7", told)
-        for device in () if rk_command.SANITIZERS else ("cuda", "opencl"):
-            self.assertRegex(told, rf"{device} +\w+[ .0-9]* +(REFUSED|not at hand)")
+        self.assertRegex(told, r"cpu +the compiler of this build +REFUSED\n( {6}.*\n)* {6}\S*doubler\.rk\.c:7:5: error: unknown type name .numer.")
+        self.assertIn("numer out = {msg->value", told)
+        words = {"cuda": r"\S*doubler\.rk\.c\(7\): error: identifier .numer. is undefined",
+                 "opencl": r"error: \S*doubler\.rk\.c:7:5: unknown type name .numer."}
+        for device in () if rk_command.SANITIZERS else words:
+            self.assertRegex(told, rf"{device} +\w+[ .0-9]* +(REFUSED\n( {{6}}.*\n)* {{6}}{words[device]}|not at hand)")
 
     def test_warnings_of_each_compiler_are_told_with_file_and_line_and_fail_nothing(self):
         kernel = self.write("shifty.rk.c", rk_command.DOUBLER.replace("    if (msg->value < 0)", "    out.value << 3;\n    if (msg->value < 0)"))
