@@ -71,10 +71,9 @@ static void publish_into(rk_ring *ring)
 {
     const probe body = { 7, 0 };
     const rk_claim claim = rk_ring_claim(ring, 1);
-    rk_header_long header = { 0 };
+    const rk_header_long header = { .base = { .type = RK_TYPE_ID(probe), .length = sizeof body } };
     rk_byte *slot = rk_ring_slot(ring, runtime->arena.base, claim.first);
     assert_int_equal(claim.count, 1);
-    rk_header_kind(&header.base, RK_TYPE_ID(probe), sizeof body);
     rk_seq_write(ring, slot, (const rk_u32 *)(const void *)&header, &body, sizeof body);
     rk_ring_publish(ring, slot, claim.first);
 }
