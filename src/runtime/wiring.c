@@ -353,9 +353,10 @@ rk_status rk_circle_stop(rk_host_kernel *kernel, rk_circle *circle)
         circle->served[i] = 1;
     }
     /* What was sent on each edge, as the shards have counted it. Of one that is connected with nobody there is nothing. */
-    for (rk_u32 i = 0; i < circle->count && (circle->count > 1 || kernel->connection_count); i++) {
+    const int is_connected = circle->count > 1 || kernel->connection_count;
+    for (rk_u32 i = 0; i < circle->count; i++) {
         rk_host_kernel *k = circle->kernel[i];
-        rk_status status = rk_kernel_fetch_wiring(k);
+        rk_status status = is_connected ? rk_kernel_fetch_wiring(k) : RK_OK;
         if (status == RK_OK) status = rk_lane_home_fetch(k);
         if (status == RK_OK) continue;
         rk_circle_serve(circle);
