@@ -15,8 +15,9 @@ static rk_status move(const rk_bounce *b, const rk_rows *r, int up)
 {
     for (rk_u32 i = 0; up && i < r->count; i++)
         memcpy(b->at + i * r->size, b->image + r->offset + i * r->stride, r->size);
-    rk_status status = b->copy(b->device, b->at, r, up);
-    if (status == RK_OK) status = b->wait(b->device);
+    const rk_status begun = b->copy(b->device, b->at, r, up), done = b->wait(b->device);
+    const rk_status status =
+        begun == RK_OK ? done : begun; /* what was begun may use the bounce until it is over */
     if (!up && status == RK_OK) show(b, b->at, r);
     return status;
 }
@@ -61,7 +62,8 @@ static rk_status fetch_together(const rk_bounce *b, const rk_rows *rows, rk_u32 
     rk_status status = RK_OK;
     for (rk_u32 i = 0; i < count && status == RK_OK; at += rows[i].size * rows[i].count, i++)
         status = b->copy(b->device, at, &rows[i], 0);
-    if (status == RK_OK) status = b->wait(b->device);
+    const rk_status done = b->wait(b->device); /* what was begun may use the bounce until it is over */
+    if (status == RK_OK) status = done;
     if (status != RK_OK) return status;
     at = b->at;
     for (rk_u32 i = 0; i < count; at += rows[i].size * rows[i].count, i++) {

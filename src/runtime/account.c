@@ -126,39 +126,58 @@ rk_status rk_account_of_lane(rk_runtime *runtime, rk_kernel handle, rk_u32 shard
 
 /* ------------------------------------------------------------------ metrics */
 
-/* The buckets from that of the least to that of the greatest: nothing of what is counted is elsewhere. */
-static void add_histogram(rk_histogram *sum, const rk_histogram *h)
+/* A worker counts a message between the least and the greatest that it has told before; a device tells these two now and
+ * then, and what it has counted since may be elsewhere. */
+typedef struct span {
+    rk_u32 first, last;
+} span;
+
+static const span all_buckets = { 0, RK_HISTOGRAM_BUCKETS - 1u };
+
+static span span_of(rk_u64 low, rk_u64 high, int bounded)
+{
+    return bounded ? (span){ rk_histogram_bucket(low), rk_histogram_bucket(high) } : all_buckets;
+}
+
+static void add_histogram(rk_histogram *sum, const rk_histogram *h, int bounded)
 {
     rk_u64 count = load(&h->count); /* H1: the rest is at least as new */
     if (!count) return;
-    rk_u64 low = load(&h->min_ns), high = load(&h->max_ns);
+    const rk_u64 low = load(&h->min_ns), high = load(&h->max_ns);
+    const span of = span_of(low, high, bounded);
     if (!sum->count || low < sum->min_ns) sum->min_ns = low;
     if (high > sum->max_ns) sum->max_ns = high;
     sum->count += count;
     sum->sum_ns += load(&h->sum_ns);
-    for (rk_u32 i = rk_histogram_bucket(low); i <= rk_histogram_bucket(high); i++)
-        sum->bucket[i] += load(&h->bucket[i]);
+    for (rk_u32 i = of.first; i <= of.last; i++) sum->bucket[i] += load(&h->bucket[i]);
 }
 
-void rk_quantiles_of(const rk_histogram *h, rk_quantiles *q)
+static void find_quantiles(const rk_histogram *h, span of, rk_quantiles *q)
 {
     static const double parts[] = { 0.5, 0.9, 0.99, 0.999 };
     memset(q, 0, sizeof *q);
-    if (!h || !h->count) return;
-    const rk_u32 last = rk_histogram_bucket(h->max_ns);
-    rk_u32 i = rk_histogram_bucket(h->min_ns);
+    if (!h->count) return;
+    rk_u32 i = of.first;
     rk_u64 *values[] = { &q->p50_ns, &q->p90_ns, &q->p99_ns, &q->p999_ns }, total = 0, seen = h->bucket[i];
-    for (rk_u32 b = i; b <= last; b++) total += h->bucket[b];
+    for (rk_u32 b = i; b <= of.last; b++) total += h->bucket[b];
     q->count = h->count;
     q->min_ns = h->min_ns;
     q->max_ns = h->max_ns;
     q->mean_ns = h->sum_ns / h->count;
     for (rk_u32 part = 0; part < 4u; part++) { /* each where the one before was found, or behind it */
         const rk_u64 rank = (rk_u64)(parts[part] * (double)total + 0.5);
-        while (seen < (rank ? rank : 1u) && i < last) seen += h->bucket[++i];
+        while (seen < (rank ? rank : 1u) && i < of.last) seen += h->bucket[++i];
         const rk_u64 value = rk_histogram_value(i);
         *values[part] = value < h->min_ns ? h->min_ns : value > h->max_ns ? h->max_ns : value;
     }
+}
+
+void rk_quantiles_of(const rk_histogram *h, rk_quantiles *q)
+{
+    if (h)
+        find_quantiles(h, all_buckets, q);
+    else
+        memset(q, 0, sizeof *q);
 }
 
 rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
@@ -166,14 +185,15 @@ rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
     rk_host_kernel *k = 0;
     rk_status status = with_kernel(runtime, handle, m, "rk_metrics_of", &k);
     if (status != RK_OK) return status;
+    const int bounded = runtime->backend->threads != 0;
     rk_histogram wait, service;
     memset(m, 0, sizeof *m);
     memset(&wait, 0, sizeof wait);
     memset(&service, 0, sizeof service);
     for (rk_u32 s = 0; s < k->seat_count; s++) {
         const rk_meter *meter = &k->seats[s].shard->meter;
-        add_histogram(&service, &meter->service);
-        add_histogram(&wait, &meter->queue_wait);
+        add_histogram(&service, &meter->service, bounded);
+        add_histogram(&wait, &meter->queue_wait, bounded);
         m->processed += load(&meter->handled);
         m->turns += load(&meter->progress);
         m->parks += load(&meter->parks);
@@ -193,8 +213,8 @@ rk_status rk_metrics_of(rk_runtime *runtime, rk_kernel handle, rk_metrics *m)
         }
         m->depth += depth;
     }
-    rk_quantiles_of(&wait, &m->queue_wait);
-    rk_quantiles_of(&service, &m->service);
+    find_quantiles(&wait, span_of(wait.min_ns, wait.max_ns, bounded), &m->queue_wait);
+    find_quantiles(&service, span_of(service.min_ns, service.max_ns, bounded), &m->service);
     rk_u64 now = rk_runtime_now(runtime), since = load(&k->activated_ns);
     m->uptime_ns = since && now > since ? now - since : 0;
     if (runtime->backend->clock && !runtime->options.clock_ns)

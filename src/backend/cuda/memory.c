@@ -202,12 +202,16 @@ rk_status rk_cuda_store_ahead(rk_cuda_runtime *cuda, rk_rows rows, rk_cu_stream 
         memcpy(at + i * rows.size, image + rows.offset + i * rows.stride, rows.size);
     cuda->ahead_used = 1;
     status = copy_on(cuda, stream, at, &rows, 1);
-    if (status != RK_OK) return status;
-    int result = cuda->api.cuEventRecord(cuda->ahead_there, stream);
-    if (result == RK_CUDA_SUCCESS) result = cuda->api.cuStreamWaitEvent(cuda->service, cuda->ahead_there, 0);
-    if (result == RK_CUDA_SUCCESS) return RK_OK;
-    status = rk_cuda_failed(cuda, result, "ordering copies to the device");
-    (void)rk_cuda_await(cuda, stream, rk_monotonic_ns() + RK_CUDA_PATIENCE);
+    if (status == RK_OK) {
+        int result = cuda->api.cuEventRecord(cuda->ahead_there, stream);
+        if (result == RK_CUDA_SUCCESS)
+            result = cuda->api.cuStreamWaitEvent(cuda->service, cuda->ahead_there, 0);
+        if (result == RK_CUDA_SUCCESS) return RK_OK;
+        status = rk_cuda_failed(cuda, result, "ordering copies to the device");
+    }
+    /* What was begun comes behind no event: it has to be over before anybody copies again. */
+    if (rk_cuda_await(cuda, stream, rk_monotonic_ns() + RK_CUDA_PATIENCE) == RK_TIMED_OUT)
+        (void)rk_cuda_lose(cuda, RK_CUDA_ERROR_NOT_READY, "waiting for what was stored");
     return status;
 }
 
