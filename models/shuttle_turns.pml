@@ -31,7 +31,10 @@ inline ask(want)
     atomic {
         seen_room = room;
         room = room - (want)
-    };
+    }
+}
+inline grant(want)
+{
     granted = (seen_room <= 0 -> 0 : (seen_room < (want) -> seen_room : (want)));
     if
     :: granted < (want) -> room = room + ((want) - granted)
@@ -102,7 +105,8 @@ inline press()
         :: else
         fi;
         tries++;
-        ask(n - gone)
+        ask(n - gone);
+        grant(n - gone)
     od
 }
 
@@ -140,6 +144,9 @@ proctype warp(byte me)
             found = at + n;
             done = done + n;
             strange = 0;
+            granted = 0;
+            gone = 0;
+            ask(n); /* while the handlers run, or behind them */
             d_step {
                 i = 0;
                 do
@@ -152,11 +159,13 @@ proctype warp(byte me)
                 od;
                 i = 0
             };
-            granted = 0;
-            gone = 0;
             if
-            :: !strange -> ask(n)
+            :: !strange -> grant(n)
+#ifndef MUTANT_ASKED_ROOM_KEPT
+            :: else -> room = room + n
+#else
             :: else
+#endif
             fi;
 #ifdef MUTANT_CLAIM_BEFORE_THE_TURN
             if

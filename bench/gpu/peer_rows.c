@@ -61,8 +61,8 @@ static const row table[] = {
       "the same" },
     { "21", "device - device - device, 2 blocks", 2, open_trip, device_trip, raw_trip, 1, 1.3, 0, 0, 0,
       "one message; mean of a round trip" },
-    { "22", "four stages, two on each device", 1, open_two_stages, stages, NULL, 32, 0, 0, 0, 0,
-      "32 shards each; a bit for every event, each set once" },
+    { "22", "four stages, two on each device", 1, open_two_stages, stages, NULL, 132, 0, 0, 0, 0,
+      "84, 16, 16 and 16 shards; a bit for every event, each set once" },
     { "23", "every shard to every shard of the other, 264 shards", 1, open_roam, circulate, NULL, 264, 0, 0, 0, 0,
       "132 shards on each device; a target for each message" },
 };

@@ -68,7 +68,8 @@ AFTER_HEADER = {"device/rounds.h": UNIT, "device/block.h": UNIT, "device/rest.h"
                 "device/express_look.h": UNIT, "device/express_handle.h": HERE, "device/express_send.h": HERE,
                 "device/express_turn.h": ENTRY, "device/express_alone.h": ENTRY, "device/express.h": ENTRY,
                 "device/shuttle.h": ENTRY, "device/shuttle_turnstile.h": ENTRY, "device/shuttle_line.h": ENTRY,
-                "device/shuttle_send.h": ENTRY, "device/shuttle_alone.h": ENTRY, "device/shuttle_run.h": ENTRY,
+                "device/shuttle_send.h": ENTRY, "device/shuttle_scout.h": ENTRY, "device/shuttle_alone.h": ENTRY,
+                "device/shuttle_run.h": ENTRY,
                 "device/causal.h": UNIT}
 
 
@@ -87,7 +88,7 @@ FORMS = ("cpu", "cuda", "opencl", "metal")
 TOGETHER = "opencl"
 # What the backend says to the compiler for plain launches of kernels whose handlers have a thread each (code.c), so that
 # units are compiled with the shuttle and without.
-SHUTTLE = "#define RK_BLOCK_BOUND 256u\n#define RK_UNIT_PLAIN 1\n#define RK_UNIT_SHUTTLE 1\n"
+SHUTTLE = "#define RK_BLOCK_BOUND 256u\n#define RK_UNIT_PLAIN 1\n#define RK_UNIT_SHUTTLE 1\n#define RK_UNIT_SENDS 1u\n"
 
 # The forms whose entries are bare: they hand a context to what the user wrote, as the loop would.
 BARE = ("cuda", "opencl")

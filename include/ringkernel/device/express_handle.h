@@ -102,8 +102,10 @@ typedef struct rk_express_sends {
 /* A send by a named route whose connection carries another type is for the general visit. */
 RK_FN void rk_express_types(const rk_express *x, rk_context *c)
 {
+#pragma unroll 1
     for (rk_u32 i = 0; x->to.edges > 1u && i < c->stage_next; i++) {
         RK_GLOBAL const rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, i);
+#pragma unroll 1
         for (rk_u32 e = 1; e < x->to.edges; e++) {
             const rk_express_edge *to = &x->to.edge[e];
             c->unusual |=

@@ -73,6 +73,7 @@ typedef struct rk_turnstile {
     rk_u32 pressed;  /* 1: who passes next lacks room, so nobody else may hold any */
     rk_u32 reach;    /* slots behind `found` that are looked at */
     rk_u32 quiet;    /* looks in a row that brought one message or none */
+    rk_u64 asked;    /* a stamp that the scout is to read (shuttle_scout.h); 0: none */
     rk_u64 began_ns; /* when the run did */
 } rk_turnstile;
 

@@ -129,13 +129,14 @@ RK_FN void rk_port_set(rk_u32 *word, rk_u32 bits)
 RK_FN rk_u64 rk_port_add_and_tell(rk_u32 condition, rk_u64 *word, rk_u64 n, rk_u32 *told, rk_u32 value)
 {
     rk_u64 before;
-    asm volatile("{ .reg .pred p, q; .reg .b32 lane;\n"
-                 "mov.u32 lane, %%laneid; setp.ne.u32 p, %1, 0; setp.eq.u32 q, lane, 0; mov.u64 %0, 0;\n"
+    asm volatile("{ .reg .pred p, q;\n"
+                 "setp.ne.u32 p, %1, 0; setp.eq.u32 q, %6, 0; mov.u64 %0, 0;\n"
                  "@p atom.relaxed." RK_PORT_WIDE ".global.add.u64 %0, [%2], %3;\n"
                  "bar.warp.sync 0xffffffff;\n"
                  "@q st.release.cta.shared.u32 [%4], %5; }"
                  : "=&l"(before)
-                 : "r"(condition), "l"(word), "l"(n), "r"(rk_port_in_block(told)), "r"(value)
+                 : "r"(condition), "l"(word), "l"(n), "r"(rk_port_in_block(told)), "r"(value),
+                   "r"(threadIdx.x % 32u)
                  : "memory");
     return before;
 }

@@ -7,6 +7,7 @@
  *     shuttle_line.h        the lanes, and a look at them
  *     shuttle_turnstile.h   how warps keep the order of messages
  *     shuttle_send.h        handlers, claims, writing
+ *     shuttle_scout.h       looks over the bus, by a warp of its own
  *     shuttle_alone.h       while messages come one by one, the first warp alone handles them
  *     shuttle_run.h         when there are more, all warps do, each for itself
  *
@@ -43,7 +44,10 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
     }
     for (rk_u32 rounds = 0; rounds < RK_SHUTTLE_ROUNDS && slots < RK_RUN_LONGEST; rounds++) {
         rk_u32 n, first = 0, out = 0, ends = 0, of = from;
-        if (thread == 0) rk_run_open(x, patience, rk_entry_now(&c));
+        if (thread == 0) {
+            rk_shuttle_set_clock(&c);
+            rk_run_open(x, patience, rk_entry_now(&c));
+        }
         RK_PORT_BLOCK_BARRIER();
         if (alone) {
             if (thread < 32u) rk_shuttle_alone(entry, where, &c, sources);
@@ -55,11 +59,16 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
             visit = x->alone == RK_ALONE_LEAVE && !x->alone_turns ? RK_VISIT_IDLE : RK_VISIT_WORKED;
             if (x->alone == RK_ALONE_LEAVE) break;
         } else {
-            if (thread / 32u < rk_facts.widest && from)
+            const rk_u32 warp = thread / 32u, widest = rk_facts.widest,
+                         scouts = rk_facts.scouted && warp == widest;
+            if (warp < widest && from)
                 rk_shuttle_run_device(entry, where);
-            else if (thread / 32u < rk_facts.widest)
+            else if (warp < widest)
                 rk_shuttle_run_host(entry, where, sources);
+            else if (scouts)
+                rk_shuttle_scout(entry, where, from);
             RK_PORT_BLOCK_BARRIER();
+            if (scouts) rk_scout_close(entry, where, &c, from);
             const rk_u32 passed = t->passed;
             n = t->found - passed;
             out = t->out;

@@ -11,13 +11,14 @@ RK_FN rk_u32 rk_shuttle_alone_send(rk_entry *entry, const rk_express_own *where,
                                    rk_shuttle_sends *t)
 {
     const rk_u32 stride = s->own.room.stage_stride / 8u, lane = threadIdx.x;
-    rk_u32 room = rk_shuttle_prepare(s, t);
+    rk_u32 room = rk_shuttle_prepare(entry, where, s, t, 0);
     if (s->is->shards > 1u && !room) return rk_shuttle_press_on(entry, where, s, t, 0);
     rk_shuttle_claim(s, t);
-    if (s->is->shards > 1u) return rk_shuttle_put_claimed(s, t), t->total;
+    if (s->is->shards > 1u) return rk_shuttle_put_claimed(entry, where, s, t), t->total;
     rk_shuttle_count(s, t);
+    rk_shuttle_stamp(s, t, rk_shuttle_index(t));
     const rk_u32 out = __shfl_sync(RK_ALL_LANES, t->granted, 0);
-    const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index, 0);
+    const rk_u32 index = __shfl_sync(RK_ALL_LANES, rk_shuttle_index(t), 0);
     for (rk_u32 i = lane / 4u; i < out; i += 8u)
         rk_shuttle_put(s->is->slots, s->is->mask, index + i, rk_express_staged(&s->own, i * stride));
     if (out < t->total && lane < out) rk_express_staged(&s->own, lane * stride)->route = RK_TO_NOWHERE;

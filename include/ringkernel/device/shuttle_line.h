@@ -19,19 +19,31 @@ RK_FN rk_line rk_line_of(const rk_way *way)
     return line;
 }
 
+/* Sends of a handler at most: the code is one kernel's, and loops over a single one fall away. */
+#if !defined(RK_UNIT_SENDS)
+#if defined(RK_UNIT_SHUTTLE)
+#error RK_UNIT_SHUTTLE goes with RK_UNIT_SENDS, the .max_sends of the kernel
+#endif
+#define RK_UNIT_SENDS 32u
+#endif
+
 /* What doesn't change from turn to turn, as the block knows it. It is in the block's own memory, and where registers are few it
  * is read from there each time: a word that is spilled is read from the device's cache behind each fence. */
 typedef struct rk_shuttle_facts {
     RK_GLOBAL rk_ring *ring; /* of the one shard of the target, */
     rk_byte *slots;          /* and its slots */
     RK_GLOBAL rk_u64 *count; /* of what goes there; 0: it is the host's */
-    rk_u32 mask, shards, single, tries, mode, max_sends;
-    rk_u32 several;        /* 1: a message may send to several shards, or by several connections */
-    rk_u32 widest;         /* warps that take slots */
-    rk_u32 memory;         /* RK_RELAXED_MEMORY, or RK_RELEASE_ACQUIRE: fences */
+    rk_u32 mask, shards, single, tries, mode;
+    rk_u32 several; /* 1: a message may send to several shards, or by several connections */
+    rk_u32 hasty;   /* 1: each message sends one at most, and all to one shard: room is asked for ahead */
+    rk_u32 widest;  /* warps that take slots, */
+    rk_u32 scouted; /* 1: and behind them one that looks over the bus meanwhile */
+    rk_u32 memory;  /* RK_RELAXED_MEMORY, or RK_RELEASE_ACQUIRE: fences */
     const rk_unit *orders; /* the host's */
     rk_u32 faults;         /* those that were */
     rk_u32 number;         /* the kernel's in its unit */
+    rk_u32 timed;          /* 1: the clock is the device's timer and */
+    rk_u64 clock_base;     /* this, as long as a run goes on; 0: it is told */
 } rk_shuttle_facts;
 static __shared__ rk_shuttle_facts rk_facts;
 
@@ -40,6 +52,8 @@ static __shared__ rk_shuttle_facts rk_facts;
 #else
 #define RK_SHUTTLE_ROOMY 0
 #endif
+
+#define RK_SCOUT_WARPS 8u /* of so many one can be spared for it */
 
 /* And where all of it lies: pointers of which the compiler sees that they are into the block's memory. */
 typedef struct rk_shuttle {
@@ -76,17 +90,33 @@ RK_FN void rk_shuttle_find(const rk_entry *entry, const rk_shuttle *s)
     rk_facts.single = to->single;
     rk_facts.tries = to->tries;
     rk_facts.mode = to->edge[0].edge.mode;
-    rk_facts.max_sends = shard->max_sends;
     rk_facts.several = to->shards > 1u && (shard->max_sends > 1u || to->edges > 1u);
-    rk_facts.widest = rk_express_most(s->x, &s->own, shard->max_sends) / 32u;
+    rk_facts.hasty = RK_UNIT_SENDS == 1u && to->shards == 1u && !to->single;
+    const rk_u32 most = rk_express_most(s->x, &s->own, shard->max_sends) / 32u, warps = blockDim.x / 32u;
+    rk_facts.widest = warps >= RK_SCOUT_WARPS && most == warps ? warps - 1u : most;
+    rk_facts.scouted = rk_facts.widest < warps;
     rk_facts.memory = shard->memory;
     rk_facts.orders = (const rk_unit *)entry->context.told;
     rk_facts.faults = s->x->faults;
     rk_facts.number = entry->number;
 }
 
+/* How far the device's timer is from the runtime's clock, which is in the device's memory, behind each fence. By one thread,
+ * before a run. */
+RK_FN void rk_shuttle_set_clock(const rk_context *c)
+{
+    rk_facts.timed = !c->orders->clock_fixed;
+    rk_facts.clock_base = rk_load_u64(&c->orders->clock_base, RK_RELAXED, RK_SCOPE_SYSTEM);
+}
+
+/* The time, in a run. */
+RK_FN rk_u64 rk_shuttle_now(const rk_shuttle *s, rk_context *c)
+{
+    return s->is->timed ? rk_port_now_ns() + s->is->clock_base : rk_entry_now(c);
+}
+
 /* Where this warp's part of the express's lists begins. */
-RK_FN rk_u32 rk_shuttle_list(const rk_shuttle *s) { return (threadIdx.x & ~31u) * s->is->max_sends; }
+RK_FN rk_u32 rk_shuttle_list(const rk_shuttle *s) { return (threadIdx.x & ~31u) * RK_UNIT_SENDS; }
 
 /* Sends of this warp to each shard of the target; 0 between the turns. */
 RK_FN rk_u32 *rk_shuttle_cell(const rk_shuttle *s)

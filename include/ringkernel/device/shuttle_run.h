@@ -9,19 +9,21 @@
  * what its messages send once all before have theirs. In between, and behind it, the warps are under way at once, and none
  * waits for another's look, fence or write.
  *
+ * What has to be looked at over the bus meanwhile is the scout's (shuttle_scout.h).
+ *
  * A run ends when nobody may find more; those under way finish their turns. Only where a turn can't be finished here (a
  * failure, something that isn't plain, no room for long) nobody passes behind it: messages from there on have been
  * handled, and their copies and sends lie where the general visit looks for them. */
 #ifndef RINGKERNEL_DEVICE_SHUTTLE_RUN_H
 #define RINGKERNEL_DEVICE_SHUTTLE_RUN_H
 
-#include "shuttle_send.h"
+#include "shuttle_scout.h"
 
 #if defined(RK_LANG_CUDA)
 
 #define RK_RUN_PATIENCE 8u /* looks that bring one message or none, before the first warp goes on alone */
 #define RK_RUN_MISSES \
-    4u /* looks of a warp that bring nothing, of which one has a look at the host's lane and orders beside it */
+    4u /* looks of a warp that bring nothing, of which one has a look at the host's lane and orders beside it, without a scout */
 #define RK_RUN_TALLY 8u             /* turns of a warp that are counted at once */
 #define RK_RUN_SHARE 2048u          /* slots of the host's, before kernels that send have a turn */
 #define RK_RUN_LONGEST (128u << 10) /* slots, until the general visit looks at everything */
@@ -33,6 +35,7 @@ RK_FN void rk_run_open(rk_express *x, rk_u32 patience, rk_u64 now_ns)
     t->found = t->passed = t->ends = t->halted = t->out = t->written = t->pressed = 0;
     t->reach = 32u;
     t->quiet = RK_RUN_PATIENCE - patience;
+    t->asked = 0;
     t->began_ns = now_ns;
 }
 
@@ -58,35 +61,16 @@ RK_FN void rk_run_miss(rk_turnstile *t)
     if (++t->quiet >= RK_RUN_PATIENCE) rk_turnstile_end(t, RK_RUN_QUIET);
 }
 
-/* Until a range is so near that it is worth a look: 1, or 2 where the next message is to come there, at `at`. Until the run
- * ends: 0. */
-RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 at)
+/* Until a range is so near that it is worth a look: 1, and how far messages had been found, as each lane has seen it, so that
+ * the warp knows later whether its look was ahead of them. Until the run ends: 0. */
+RK_FN rk_u32 rk_run_near(const rk_turnstile *t, rk_u32 range, rk_u32 *found)
 {
     for (;;) {
-        const rk_u32 ends = rk_port_seen(&t->ends), found = rk_port_seen(&t->found);
-        const rk_u32 near = range < found + rk_port_seen(&t->reach);
-        if (__any_sync(RK_ALL_LANES, ends)) return 0;
-        if (__all_sync(RK_ALL_LANES, found == at)) return 2;
-        if (__any_sync(RK_ALL_LANES, near)) return 1;
+        const rk_u32 ends = rk_port_seen(&t->ends);
+        *found = rk_port_seen(&t->found);
+        if (__any_sync(RK_ALL_LANES, ends || range < *found + rk_port_seen(&t->reach)))
+            return !__any_sync(RK_ALL_LANES, ends);
     }
-}
-
-/* A look at what the host wants, and over its lane; and, unless `now_ns` is 0, at the stamp of message `index`, which was taken
- * then, if it has one. */
-RK_FN void rk_run_peek(const rk_shuttle *s, rk_u32 from, rk_u32 index, rk_u64 now_ns)
-{
-    rk_turnstile *t = &s->x->turnstile;
-    const rk_way *in = &s->x->in[from][0];
-    const rk_u32 shift = rk_way_stamp_shift(in), place = rk_stamp_place(shift, index);
-    const rk_u32 stamped = now_ns && !rk_stamp_ahead(shift, index);
-    rk_u64 stamp[2];
-    const rk_u32 peeked =
-        rk_shuttle_peek(s, &s->x->in[0][0], stamped ? rk_way_stamps(in) + (place & ~1u) : 0, stamp);
-    if (stamped && threadIdx.x % 32u == 2u)
-        rk_express_waited(s->x, &rk_shuttle_context.meter->queue_wait, in, index,
-                          place & 1u ? stamp[1] : stamp[0], now_ns);
-    if (peeked & 2u) rk_turnstile_end(t, RK_RUN_ORDERED);
-    if (from && (peeked & 1u)) rk_turnstile_end(t, RK_RUN_OTHER);
 }
 
 /* A turn that can't be finished here: nobody passes behind it. */
@@ -120,7 +104,7 @@ RK_FN void rk_tally_open(void)
 }
 
 /* Messages are counted, with the time that the warp was at them. */
-RK_FN void rk_tally_count(rk_express *x)
+RK_FN_LARGE void rk_tally_count(rk_express *x)
 {
     rk_tally *tally = &rk_tallies[threadIdx.x / 32u];
     const rk_u32 turns = tally->turns, n = tally->n, out = tally->out, most = tally->most;
@@ -140,16 +124,18 @@ RK_FN void rk_tally_count(rk_express *x)
 /* A turn of n messages with `out` sends, which took as long. Returns how many turns are to be counted. By a whole warp. */
 RK_FN rk_u32 rk_tally_add(rk_u32 n, rk_u32 out, rk_u64 began_ns, rk_u64 done_ns)
 {
-    rk_tally *tally = &rk_tallies[threadIdx.x / 32u];
+    rk_tally *place = &rk_tallies[threadIdx.x / 32u];
     if (threadIdx.x % 32u == 0) {
-        tally->n += n;
-        tally->out += out;
-        tally->most = n > tally->most ? n : tally->most;
-        tally->took_ns += done_ns > began_ns ? done_ns - began_ns : 0;
-        tally->turns++;
+        rk_tally tally = *place;
+        tally.n += n;
+        tally.out += out;
+        tally.most = n > tally.most ? n : tally.most;
+        tally.took_ns += done_ns > began_ns ? done_ns - began_ns : 0;
+        tally.turns++;
+        *place = tally;
     }
     __syncwarp();
-    return tally->turns;
+    return place->turns;
 }
 
 /* Behind a run, by one thread: what the warps have left to be done once. */
@@ -177,18 +163,19 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
     const rk_u32 thread = threadIdx.x, lane = thread % 32u, widest = s->is->widest;
     const rk_u32 first = thread * (s->own.room.share / 8u);
     const rk_way *in = &x->in[from][0];
-    rk_u32 range = thread - lane, done = 0, misses = 0, near, odd;
-    while ((near = rk_run_near(t, range, range + done)) != 0) {
+    rk_u32 range = thread - lane, done = 0, misses = 0, full = 0, before, odd;
+    while (rk_run_near(t, range, &before)) {
         const rk_u32 index = (rk_u32)in->head + range, at = range + done;
         const rk_u32 n = from ? rk_shuttle_look_near(in, index, done, &s->own, &odd)
                               : rk_shuttle_look_far(in, index, done, &s->own, &odd);
         if (!rk_turnstile_await(&t->found, &t->ends, at)) break;
         if (n == 0) {
-            if (near == 1u && !odd) continue; /* it was a look ahead, and may be old */
+            if (!odd && !__all_sync(RK_ALL_LANES, before == at))
+                continue; /* it was a look ahead, and may be old */
             if (odd) rk_turnstile_end(t, RK_RUN_ODD);
             rk_run_miss(t);
             rk_tally_count(x);
-            if (++misses % RK_RUN_MISSES == 0) rk_run_peek(s, from, 0, 0);
+            if (!s->is->scouted && ++misses % RK_RUN_MISSES == 0) rk_run_peek(entry, where, t, from, 0, 0);
             continue;
         }
         rk_turnstile_pass(&t->found, at + n);
@@ -199,60 +186,75 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         if (from) rk_batch_acquire(s->is->memory);
 
         rk_shuttle_sends sends;
-        rk_u32 plain = 1, room = 1, claimed = 0, out = 0;
+        rk_u32 plain = 1, room = 1, claimed = 0, pressed = 0, out = 0;
         rk_context context = rk_shuttle_context, *c = &context;
         context.group = thread; /* the block's is that of its first */
-        const rk_u64 began_ns = rk_entry_now(c);
+        const rk_u64 began_ns = rk_shuttle_now(s, c);
+        const rk_u32 asked = full && s->is->hasty;
         sends.sent = sends.total = 0;
         sends.first = first;
+        if (asked) rk_shuttle_ask_ahead(s, &sends, n);
         if (mine) {
             plain = rk_shuttle_handle(s, c, thread, first, began_ns);
             sends.sent = c->stage_next;
         }
         const rk_u32 strange = __any_sync(RK_ALL_LANES, !plain);
-        if (!strange) room = rk_shuttle_prepare(s, &sends);
+        if (!strange)
+            room = rk_shuttle_prepare(entry, where, s, &sends, asked);
+        else if (asked && lane == 0)
+            rk_port_give_u32(&sends.ring->room, sends.asked);
+        full = sends.total == n;
+        const rk_u32 ready = !strange && room && sends.total && !s->is->single;
 
         rk_u32 turn = rk_turnstile_await(&t->passed, &t->pressed, at);
-        if (!turn) { /* somebody before lacks room */
-            if (!strange) rk_shuttle_yield(s, &sends);
-            room = 0;
-            turn = rk_turnstile_await(&t->passed, &t->halted, at);
-        }
-        if (!turn) { /* and hasn't found any */
-            if (mine) rk_shuttle_note(x, c, thread, first);
-            if (!strange) rk_shuttle_drop(s, &sends);
-            break;
-        }
-        if (!strange && room && s->is->single) {
-            room = rk_shuttle_claim_single(s, &sends);
-            claimed = 1;
-        }
-        if (!strange && (room || !sends.total)) {
-            if (s->is->single || !sends.total)
-                rk_turnstile_pass(&t->passed, at + n);
-            else
-                rk_shuttle_claim_and_pass(s, &sends, &t->passed, at + n);
-            if (sends.total) rk_shuttle_put_claimed(s, &sends);
+        if (turn && ready) {
+            rk_shuttle_claim_and_pass(&sends, &t->passed, at + n);
             out = sends.total;
         } else {
-            rk_turnstile_pass(&t->pressed, 1);
-            if (!strange) out = rk_shuttle_press_on(entry, where, s, &sends, claimed);
-            if (strange || out < sends.total) {
+            if (!turn) { /* somebody before lacks room */
+                if (!strange) rk_shuttle_yield(s, &sends);
+                room = 0;
+                turn = rk_turnstile_await(&t->passed, &t->halted, at);
+            }
+            if (!turn) { /* and hasn't found any */
                 if (mine) rk_shuttle_note(x, c, thread, first);
-                rk_run_halt(t, out);
+                if (!strange) rk_shuttle_drop(s, &sends);
                 break;
             }
-            rk_turnstile_pass(&t->pressed, 0);
-            rk_turnstile_pass(&t->passed, at + n);
+            if (!strange && room && s->is->single) {
+                room = rk_shuttle_claim_single(s, &sends);
+                claimed = 1;
+            }
+            if (!strange && (room || !sends.total)) {
+                rk_turnstile_pass(&t->passed, at + n);
+                out = sends.total;
+            } else {
+                pressed = 1;
+                rk_turnstile_pass(&t->pressed, 1);
+                if (!strange) out = rk_shuttle_press_on(entry, where, s, &sends, claimed);
+                if (strange || out < sends.total) {
+                    if (mine) rk_shuttle_note(x, c, thread, first);
+                    rk_run_halt(t, out);
+                    break;
+                }
+                rk_turnstile_pass(&t->pressed, 0);
+                rk_turnstile_pass(&t->passed, at + n);
+            }
         }
+        const rk_u32 turns =
+            rk_tally_add(n, out, began_ns, rk_shuttle_now(s, c)); /* while the claim is under way */
+        if (out && !pressed) rk_shuttle_put_claimed(entry, where, s, &sends);
         rk_turnstile_await(&t->written, 0, at);
         if (lane == 0) rk_run_give(in, in->head + at + n, n);
         rk_turnstile_pass(&t->written, at + n);
 
-        if (rk_tally_add(n, out, began_ns, rk_entry_now(c)) == RK_RUN_TALLY) rk_tally_count(x);
+        if (turns == RK_RUN_TALLY) rk_tally_count(x);
         const rk_u32 ahead = rk_stamp_ahead(RK_EXPRESS_STAMPS, (rk_u32)in->head + at);
         if (ahead < n) {
-            rk_run_peek(s, from, (rk_u32)in->head + at + ahead, began_ns);
+            if (!s->is->scouted)
+                rk_run_peek(entry, where, t, from, (rk_u32)in->head + at + ahead, began_ns);
+            else if (lane == 0)
+                rk_scout_ask(t, (rk_u32)in->head + at + ahead, began_ns);
             if (!from && sources && at >= RK_RUN_SHARE) rk_turnstile_end(t, RK_RUN_OTHER);
             if (at >= RK_RUN_LONGEST) rk_turnstile_end(t, RK_RUN_LONG);
         }

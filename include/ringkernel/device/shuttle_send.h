@@ -17,10 +17,11 @@ RK_FN rk_u32 rk_shuttle_handle(const rk_shuttle *s, rk_context *c, rk_u32 k, rk_
 {
     c->now_ns = now_ns;
     c->unusual = 0;
-    rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, s->is->max_sends);
+    rk_express_stand(&s->own, c, RK_HEADER_SHORT, k, first, RK_UNIT_SENDS);
     rk_unit_handle_here(c, s->is->number);
     rk_express_types(s->x, c);
     if (s->is->count && s->is->mode != RK_ROUTE_TARGET && !s->is->several)
+#pragma unroll 1
         for (rk_u32 i = 0; i < c->stage_next; i++) {
             RK_GLOBAL rk_staged *staged = rk_stage_entry(c->stage, c->stage_stride, i);
             rk_header_aim(&staged->header.base, rk_edge_pick(&s->x->to.edge[0].edge, staged, 0, 0));
@@ -64,12 +65,11 @@ RK_FN void rk_shuttle_write_far(const rk_shuttle *s, rk_u32 goes, rk_u32 index, 
     }
 }
 
-/* On the device each lane writes its own. */
-RK_FN void rk_shuttle_write_near(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_GLOBAL const rk_staged *staged)
+/* On the device each lane writes its own, which it has read from its stage before it knows where to. */
+RK_FN void rk_shuttle_read_staged(RK_GLOBAL const rk_staged *staged, rk_word *words)
 {
     const rk_double_word *header = (const rk_double_word *)staged,
                          *payload = (const rk_double_word *)(staged + 1);
-    rk_word words[RK_SHUTTLE_WORDS + 1u];
 #pragma unroll
     for (rk_u32 w = 0; w < RK_SHUTTLE_WORDS; w += 2u) {
         const rk_u64 both =
@@ -77,6 +77,9 @@ RK_FN void rk_shuttle_write_near(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_G
         words[w] = (rk_u32)both;
         words[w + 1u] = (rk_u32)(both >> 32);
     }
+}
+RK_FN void rk_shuttle_write_near(rk_byte *slots, rk_u32 mask, rk_u32 index, const rk_word *words)
+{
     const rk_u32 lap = index & ~mask, length = words[1] >> 16;
     rk_unit *slot = (rk_unit *)(slots + ((rk_u64)(index & mask) << RK_SLOT_MIN_SHIFT));
     rk_store_unit(slot, rk_shuttle_unit(words, 0, lap));
@@ -88,13 +91,16 @@ RK_FN void rk_shuttle_write_near(rk_byte *slots, rk_u32 mask, rk_u32 index, RK_G
 /* ------------------------------------------------------------------ what a warp sends */
 
 /* As a lane knows it: its message has `sent` sends, staged from `first` on. It claims slots of `shard` for all that the warp
- * sends there, if `left` isn't 0: it has `granted` of them, from `index` on, and `done` more are out. What a message sends
+ * sends there, if `left` isn't 0: it has `granted` of them, and `done` more are out. What a message sends
  * is claimed by lane `leader`, behind `rank` others. */
 typedef struct rk_shuttle_sends {
     rk_u32 sent, total, first;
     rk_u32 shard, leader, rank;
-    rk_u32 left, granted, done, index;
-    rk_i32 room; /* of a counted ring, as the lane found it */
+    rk_u32 left, granted, done;
+    rk_u32 asked;            /* slots of a counted ring that the lane has asked for, */
+    rk_i32 room;             /* and what it found there */
+    rk_u64 tail;             /* what the claim's answer is; rk_shuttle_index waits for it */
+    RK_GLOBAL rk_ring *ring; /* that of `shard` */
 } rk_shuttle_sends;
 
 /* To one shard all sends go after each other, to many behind those that aim at the same. */
@@ -102,7 +108,7 @@ RK_FN void rk_shuttle_number(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 lane = threadIdx.x % 32u;
     t->shard = t->leader = t->granted = t->done = 0;
-    t->rank = rk_warp_before(t->sent, s->is->max_sends, &t->total);
+    t->rank = rk_warp_before(t->sent, RK_UNIT_SENDS, &t->total);
     t->left = lane == 0 ? t->total : 0u;
     if (s->is->shards == 1u || s->is->several) return;
     t->left = 0;
@@ -117,8 +123,9 @@ RK_FN void rk_shuttle_number(const rk_shuttle *s, rk_shuttle_sends *t)
 
 /* Of messages that may send to several shards each: the sends in order, and how many there are for each shard. A lane
  * claims for one of these, as far as there are lanes. */
-RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
+RK_FN_LARGE void rk_shuttle_rank(rk_entry *entry, const rk_express_own *where, rk_shuttle_sends *t)
 {
+    const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     const rk_u32 lane = threadIdx.x % 32u, stride = s->own.room.stage_stride / 8u;
     const rk_express_order none = { 0, 0 };
     rk_express *x = s->x;
@@ -153,19 +160,24 @@ RK_FN void rk_shuttle_rank(const rk_shuttle *s, rk_shuttle_sends *t)
     if (lane < shards && shards <= 32u) t->left = cell[t->shard];
 }
 
-RK_FN RK_GLOBAL rk_ring *rk_shuttle_ring(const rk_shuttle *s, const rk_shuttle_sends *t)
-{
-    return s->is->shards > 1u ? s->target[t->shard].ring : s->is->ring;
-}
-
 /* ------------------------------------------------------------------ slots */
 
 /* Room, which can be asked for in any order; with one producer it is known at the claim. */
 RK_FN void rk_shuttle_ask(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     t->room = 0;
-    if (t->left && !s->is->single)
-        t->room = (rk_i32)rk_port_add_u32(&rk_shuttle_ring(s, t)->room, 0u - t->left);
+    t->asked = s->is->single ? 0u : t->left;
+    t->ring = s->is->shards > 1u ? s->target[t->shard].ring : s->is->ring;
+    if (t->asked) t->room = (rk_i32)rk_port_add_u32(&t->ring->room, 0u - t->asked);
+}
+
+/* Room for n sends of a warp whose messages are likely to send so many to one shard: the answer comes while they are handled. */
+RK_FN void rk_shuttle_ask_ahead(const rk_shuttle *s, rk_shuttle_sends *t, rk_u32 n)
+{
+    t->room = 0;
+    t->asked = threadIdx.x % 32u ? 0u : n;
+    t->ring = s->is->ring;
+    if (t->asked) t->room = (rk_i32)rk_port_add_u32(&t->ring->room, 0u - t->asked);
 }
 
 /* What there is of it. Returns 1 if all sends of the warp have some. */
@@ -173,7 +185,7 @@ RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     if (s->is->single) return 1;
     t->granted = t->room <= 0 ? 0u : (rk_u32)t->room < t->left ? (rk_u32)t->room : t->left;
-    if (t->granted < t->left) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->left - t->granted);
+    if (t->granted < t->asked) rk_port_give_u32(&t->ring->room, t->asked - t->granted);
     if (!__all_sync(RK_ALL_LANES, t->granted == t->left)) return 0;
     return !s->is->several || !t->total || __any_sync(RK_ALL_LANES, t->left); /* to more shards than lanes */
 }
@@ -183,16 +195,14 @@ RK_FN rk_u32 rk_shuttle_claim_single(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     t->granted = 0;
     if (t->left) t->granted = rk_express_claim_single(s->x, s->target, s->is->mask + 1u, t->left);
-    if (t->left) t->index = s->target->first;
+    if (t->left) t->tail = s->target->first;
     return __all_sync(RK_ALL_LANES, t->granted == t->left);
 }
 
 /* Slots for what there is room for, with the next warp's turn at once behind it: nobody waits in his for the answer. */
-RK_FN void rk_shuttle_claim_and_pass(const rk_shuttle *s, rk_shuttle_sends *t, rk_u32 *turnstile, rk_u32 next)
+RK_FN void rk_shuttle_claim_and_pass(rk_shuttle_sends *t, rk_u32 *turnstile, rk_u32 next)
 {
-    const rk_u64 tail =
-        rk_port_add_and_tell(t->granted, &rk_shuttle_ring(s, t)->tail, t->granted, turnstile, next);
-    t->index = (rk_u32)tail + (rk_u32)(tail >> 63); /* a use of one half alone would be waited for */
+    t->tail = rk_port_add_and_tell(t->granted, &t->ring->tail, t->granted, turnstile, next);
 }
 
 RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
@@ -200,17 +210,28 @@ RK_FN void rk_shuttle_claim(const rk_shuttle *s, rk_shuttle_sends *t)
     if (s->is->single)
         rk_shuttle_claim_single(s, t);
     else if (t->granted)
-        t->index = (rk_u32)rk_port_add_u64(&rk_shuttle_ring(s, t)->tail, t->granted);
+        t->tail = rk_port_add_u64(&t->ring->tail, t->granted);
 }
 
-/* What is claimed is counted for its connection, and one message in 512 stamped. */
+/* Where they begin. Both halves of the answer are used, or one would be copied, and waited for, where it is claimed. */
+RK_FN rk_u32 rk_shuttle_index(const rk_shuttle_sends *t) { return (rk_u32)t->tail + (rk_u32)(t->tail >> 63); }
+
+/* What is claimed is counted for its connection, */
 RK_FN void rk_shuttle_count(const rk_shuttle *s, const rk_shuttle_sends *t)
 {
-    if (!s->is->count || !t->granted) return;
-    rk_port_count(s->is->shards > 1u ? s->target[t->shard].count : s->is->count, t->granted);
-    const rk_u32 ahead = rk_stamp_ahead(RK_EXPRESS_STAMPS, t->index);
-    if (ahead < t->granted)
-        rk_ring_stamp(rk_shuttle_ring(s, t), t->index + ahead, 1, rk_entry_now(&rk_shuttle_context));
+    if (s->is->count && t->granted)
+        rk_port_count(s->is->shards > 1u ? s->target[t->shard].count : s->is->count, t->granted);
+}
+
+/* and one message in 512 stamped. */
+RK_FN_LARGE void rk_shuttle_stamp_now(RK_GLOBAL rk_ring *ring, rk_u32 index)
+{
+    rk_ring_stamp(ring, index, 1, rk_entry_now(&rk_shuttle_context));
+}
+RK_FN void rk_shuttle_stamp(const rk_shuttle *s, const rk_shuttle_sends *t, rk_u32 index)
+{
+    const rk_u32 ahead = rk_stamp_ahead(RK_EXPRESS_STAMPS, index);
+    if (s->is->count && ahead < t->granted) rk_shuttle_stamp_now(t->ring, index + ahead);
 }
 
 /* What has a slot is written. */
@@ -218,34 +239,45 @@ RK_FN void rk_shuttle_put_all(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     const rk_u32 stride = s->own.room.stage_stride / 8u, share = s->own.room.share / 8u;
     rk_shuttle_count(s, t);
-    const rk_u32 index = __shfl_sync(RK_ALL_LANES, t->index - t->done, t->leader);
+    const rk_u32 claimed = rk_shuttle_index(t);
+    rk_shuttle_stamp(s, t, claimed);
+    const rk_u32 index = __shfl_sync(RK_ALL_LANES, claimed - t->done, t->leader);
     const rk_u32 done = __shfl_sync(RK_ALL_LANES, t->done, t->leader);
     const rk_u32 granted = __shfl_sync(RK_ALL_LANES, t->granted, t->leader);
-    for (rk_u32 i = 0; i < s->is->max_sends; i++) {
+#pragma unroll 1
+    for (rk_u32 i = 0; i < RK_UNIT_SENDS; i++) {
         const rk_u32 rank = t->rank + i, goes = i < t->sent && rank - done < granted;
-        if (s->is->max_sends > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
+        RK_GLOBAL const rk_staged *staged = rk_express_staged(&s->own, t->first + i * stride);
+        if (RK_UNIT_SENDS > 1u && !__any_sync(RK_ALL_LANES, i < t->sent)) break;
         if (!s->is->count)
             rk_shuttle_write_far(s, goes, index + rank, t->first + i * stride, share);
-        else if (goes)
+        else if (goes) {
+            rk_word words[RK_SHUTTLE_WORDS + 1u];
+            rk_shuttle_read_staged(staged, words);
             rk_shuttle_write_near(s->is->shards > 1u ? s->target[t->shard].slots : s->is->slots, s->is->mask,
-                                  index + rank, rk_express_staged(&s->own, t->first + i * stride));
+                                  index + rank, words);
+        }
     }
     t->done += t->granted;
     t->left -= t->granted;
 }
 
 /* The same of messages that send to several shards, when all have slots. */
-RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
+RK_FN_LARGE void rk_shuttle_put_each(rk_entry *entry, const rk_express_own *where, const rk_shuttle_sends *t)
 {
+    const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_express *x = s->x;
     rk_u32 *cell = rk_shuttle_cell(s);
+    rk_word words[RK_SHUTTLE_WORDS + 1u];
+    const rk_u32 index = rk_shuttle_index(t);
     rk_shuttle_count(s, t);
-    if (t->left) cell[t->shard] = t->index;
+    rk_shuttle_stamp(s, t, index);
+    if (t->left) cell[t->shard] = index;
     __syncwarp();
     for (rk_u32 i = threadIdx.x % 32u; i < t->total; i += 32u) {
         const rk_u32 j = rk_shuttle_list(s) + i, shard = x->aim[j];
-        rk_shuttle_write_near(s->target[shard].slots, s->is->mask, cell[shard] + x->place[j],
-                              rk_express_staged(&s->own, x->number[j]));
+        rk_shuttle_read_staged(rk_express_staged(&s->own, x->number[j]), words);
+        rk_shuttle_write_near(s->target[shard].slots, s->is->mask, cell[shard] + x->place[j], words);
     }
     __syncwarp();
     if (t->left) cell[t->shard] = 0;
@@ -256,7 +288,7 @@ RK_FN void rk_shuttle_put_each(const rk_shuttle *s, const rk_shuttle_sends *t)
 /* What room it has goes back: who passes before needs it. */
 RK_FN void rk_shuttle_yield(const rk_shuttle *s, rk_shuttle_sends *t)
 {
-    if (t->granted && !s->is->single) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
+    if (t->granted && !s->is->single) rk_port_give_u32(&t->ring->room, t->granted);
     t->granted = 0;
 }
 
@@ -266,6 +298,7 @@ RK_FN void rk_shuttle_drop(const rk_shuttle *s, rk_shuttle_sends *t)
     rk_u32 *cell = rk_shuttle_cell(s);
     rk_shuttle_yield(s, t);
     if (s->is->several)
+#pragma unroll 1
         for (rk_u32 to = threadIdx.x % 32u; to < s->is->shards; to += 32u) cell[to] = 0;
 }
 
@@ -283,12 +316,18 @@ RK_FN rk_u32 rk_shuttle_leave(const rk_shuttle *s, const rk_shuttle_sends *t)
     return out;
 }
 
-/* May a warp go on asking for room? Only under Block, and until there are orders. */
+/* May a warp go on asking for room? Only under Block, and until there are orders: the scout sees them, and without one this
+ * warp looks for itself, over the bus, which takes as long as several tries. */
+#define RK_SCOUTED_TRIES 4u
 RK_FN rk_u32 rk_shuttle_waits(const rk_shuttle *s, rk_u32 tries)
 {
+    rk_turnstile *t = &s->x->turnstile;
+    if (s->is->scouted)
+        return tries < RK_SCOUTED_TRIES * s->is->tries &&
+               !__any_sync(RK_ALL_LANES, rk_port_seen(&t->ends) & RK_RUN_ORDERED);
     if (tries >= s->is->tries) return 0;
     if (!rk_shuttle_ordered(s)) return 1;
-    rk_turnstile_end(&s->x->turnstile, RK_RUN_ORDERED);
+    rk_turnstile_end(t, RK_RUN_ORDERED);
     return 0;
 }
 
@@ -321,7 +360,7 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
     const rk_cut cut = rk_block_cut_slots(entry, RK_SLOT_MIN);
     const rk_u32 lane = threadIdx.x % 32u;
     rk_u32 *cell = rk_shuttle_cell(s), out = 0;
-    if (t->granted) rk_port_give_u32(&rk_shuttle_ring(s, t)->room, t->granted);
+    if (t->granted) rk_port_give_u32(&t->ring->room, t->granted);
     for (rk_u32 to = lane; to < s->is->shards; to += 32u) {
         rk_express_wants(&s->target[to], cell[to]);
         cell[to] = 0;
@@ -344,24 +383,31 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
 
 /* ------------------------------------------------------------------ all of it */
 
-/* What can be done in any order. Returns 1 if there is room, as far as that is known. */
-RK_FN rk_u32 rk_shuttle_prepare(const rk_shuttle *s, rk_shuttle_sends *t)
+/* What can be done in any order; `asked`: room was asked for ahead. Returns 1 if there is room, as far as that is known. */
+RK_FN rk_u32 rk_shuttle_prepare(rk_entry *entry, const rk_express_own *where, const rk_shuttle *s,
+                                rk_shuttle_sends *t, rk_u32 asked)
 {
     __syncwarp(); /* behind what is staged */
     rk_shuttle_number(s, t);
-    if (s->is->several) rk_shuttle_rank(s, t);
-    rk_shuttle_ask(s, t);
+    if (s->is->several) {
+        rk_shuttle_sends ranked = *t; /* its own address is nobody's, or it would lie in memory */
+        rk_shuttle_rank(entry, where, &ranked);
+        *t = ranked;
+    }
+    if (!asked) rk_shuttle_ask(s, t);
     if (s->is->count)
         rk_batch_release(s->is->memory); /* of what sends nothing, too: what comes behind it may tell of it */
     return rk_shuttle_grant(s, t);
 }
 
 /* Writes what has slots. */
-RK_FN void rk_shuttle_put_claimed(const rk_shuttle *s, rk_shuttle_sends *t)
+RK_FN void rk_shuttle_put_claimed(rk_entry *entry, const rk_express_own *where, const rk_shuttle *s,
+                                  rk_shuttle_sends *t)
 {
-    if (s->is->several)
-        rk_shuttle_put_each(s, t);
-    else
+    if (s->is->several) {
+        const rk_shuttle_sends sends = *t;
+        rk_shuttle_put_each(entry, where, &sends);
+    } else
         rk_shuttle_put_all(s, t);
 }
 
@@ -369,7 +415,7 @@ RK_FN void rk_shuttle_put_claimed(const rk_shuttle *s, rk_shuttle_sends *t)
 RK_FN rk_u32 rk_shuttle_press_on(rk_entry *entry, const rk_express_own *where, const rk_shuttle *s,
                                  const rk_shuttle_sends *t, rk_u32 claimed)
 {
-    const rk_shuttle_sends sends = *t; /* its own address is nobody's, or it would lie in memory */
+    const rk_shuttle_sends sends = *t;
     return s->is->several ? rk_shuttle_press_each(entry, where, &sends)
                           : rk_shuttle_press(entry, where, &sends, claimed);
 }

@@ -22,13 +22,12 @@ RK_FN void rk_turnstile_end(rk_turnstile *t, rk_u32 why)
 
 /* Until `at` has come to this warp's turn: 1. Until `stop` is set, if it may be: 0. The warp is of one mind, whatever its lanes
  * have seen. From here to the next rk_turnstile_pass all other warps of the block may wait: each instruction
- * in between is one of theirs too. */
+ * in between is one of theirs too, and so is a look at `stop`, which is made only where it isn't this warp's turn yet. */
 RK_FN rk_u32 rk_turnstile_await(const rk_u32 *at, const rk_u32 *stop, rk_u32 turn)
 {
     for (;;) {
-        const rk_u32 now = rk_port_seen(at), stopped = stop ? rk_port_seen(stop) : 0; /* T1 */
-        if (__all_sync(RK_ALL_LANES, now == turn)) return 1;
-        if (__any_sync(RK_ALL_LANES, stopped && now != turn)) return 0;
+        if (__all_sync(RK_ALL_LANES, rk_port_seen(at) == turn)) return 1; /* T1 */
+        if (stop && __any_sync(RK_ALL_LANES, rk_port_seen(stop))) return 0;
     }
 }
 

@@ -17,11 +17,13 @@ static const rk_u32 host_layout[] = { RK_WIRE_VERSION, RK_LAYOUT(SIZE_, OFFSET_)
 
 static rk_status render(const rk_class *class, rk_cuda_build build, char **unit)
 {
-    char head[160];
+    char head[200], shuttle[80] = "";
+    if (build.shuttle)
+        snprintf(shuttle, sizeof shuttle, "#define RK_UNIT_SHUTTLE 1\n#define RK_UNIT_SENDS %uu\n",
+                 build.shuttle);
     snprintf(head, sizeof head, "#define RK_BLOCK_BOUND %uu\n%s%s%s%s", build.bound,
              build.dense ? "#define RK_BLOCKS_BOUND 2\n" : "", build.plain ? "#define RK_UNIT_PLAIN 1\n" : "",
-             build.shuttle ? "#define RK_UNIT_SHUTTLE 1\n" : "",
-             build.peers ? "#define RK_UNIT_PEERS 1\n" : "");
+             shuttle, build.peers ? "#define RK_UNIT_PEERS 1\n" : "");
     return rk_unit_source(class, "cuda", head, unit);
 }
 
@@ -97,14 +99,14 @@ rk_cuda_build rk_cuda_build_of(const rk_class *class, const rk_layout *layout, r
                                              : 1024,
                             is_plain(layout), 0, 0, 0 };
     build.dense = dense && build.bound == 256;
-    build.shuttle = suits_shuttle(class, layout);
+    build.shuttle = suits_shuttle(class, layout) ? layout->max_sends : 0;
     return build;
 }
 
 static rk_u64 key_of(rk_cuda_build build)
 {
-    return build.bound | (rk_u64)build.plain << 32 | (rk_u64)build.shuttle << 33 | (rk_u64)build.dense << 34 |
-           (rk_u64)build.peers << 35;
+    return build.bound | (rk_u64)build.plain << 32 | (rk_u64)build.dense << 33 | (rk_u64)build.peers << 34 |
+           (rk_u64)build.shuttle << 35;
 }
 
 rk_status rk_cuda_compile(rk_cuda_runtime *cuda, const rk_class *class, const rk_layout *layout,

@@ -121,6 +121,23 @@ static void long_turns_without_state_get_more_warps_and_code_of_their_own(void *
     assert_int_equal(compiler->compiles, 2);
 }
 
+static char unit[1 << 16];
+static void keep_unit(const char *source) { snprintf(unit, sizeof unit, "%s", source); }
+
+/* The shuttle's loops over a handler's sends are of that length, or fall away. */
+static void code_for_the_shuttle_knows_how_much_a_handler_sends(void **state)
+{
+    (void)state;
+    rk_launch_options o = small("sink");
+    o.deduplication_window = 0;
+    open_runtime();
+    compiler->on_source = keep_unit;
+    launch_with("plain", &o);
+    assert_says(unit, "#define RK_UNIT_SHUTTLE 1\n#define RK_UNIT_SENDS 1u\n");
+    launched("with a window", "sink");
+    assert_null(strstr(unit, "RK_UNIT_SENDS"));
+}
+
 static void a_cache_that_cannot_be_written_is_a_warning(void **state)
 {
     (void)state;
@@ -517,6 +534,7 @@ static const struct CMUnitTest tests[] = {
     TEST(another_runtime_finds_the_code_in_the_cache),
     TEST(larger_blocks_get_code_of_their_own),
     TEST(long_turns_without_state_get_more_warps_and_code_of_their_own),
+    TEST(code_for_the_shuttle_knows_how_much_a_handler_sends),
     TEST(a_cache_that_cannot_be_written_is_a_warning),
     TEST(a_layout_that_differs_is_refused_by_its_word),
     TEST(code_that_does_not_load_is_refused_with_the_drivers_log),

@@ -26,9 +26,10 @@
 
 /* What the compiler has to know of a kernel's launches. */
 typedef struct rk_cuda_build {
-    rk_u32 bound;   /* threads of the largest block that it may run in, which it leaves registers for */
-    rk_u32 plain;   /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
-    rk_u32 shuttle; /* 1: with device/shuttle.h, which its messages, handlers and slots suit */
+    rk_u32 bound; /* threads of the largest block that it may run in, which it leaves registers for */
+    rk_u32 plain; /* 1: for lanes without bands that nobody overwrites, and so compiled sooner */
+    rk_u32
+        shuttle; /* with device/shuttle.h, which its messages, handlers and slots suit: sends of a handler at most; or 0 */
     rk_u32 dense; /* 1: two blocks fit a multiprocessor, where they would have its registers for themselves */
     rk_u32 peers; /* 1: kernels of other devices share its lanes */
 } rk_cuda_build;
