@@ -319,9 +319,14 @@ if(TARGET emulated_cuda AND NOT RK_SANITIZE)
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${emulated} RK_CONTRACT_VARIANTS=${${name}_variants}
             RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120)
     endforeach()
+    # And of three suites a part.
     rk_add_test(emulated_batches ${PROJECT_SOURCE_DIR}/tests/contract/payload_test.c payload_test *batch_handler*)
-    set_property(TEST emulated_batches APPEND PROPERTY ENVIRONMENT ${emulated} RK_CONTRACT_VARIANTS=cuda-persistent
-        RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120)
+    rk_add_test(emulated_waits ${PROJECT_SOURCE_DIR}/tests/contract/telemetry_test.c telemetry_test waiting_times*)
+    rk_add_test(emulated_stamps ${PROJECT_SOURCE_DIR}/tests/contract/dialect_test.c dialect_test *last_room*)
+    foreach(part batches waits stamps)
+        set_property(TEST emulated_${part} APPEND PROPERTY ENVIRONMENT ${emulated} RK_CONTRACT_VARIANTS=cuda-persistent
+            RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120)
+    endforeach()
     rk_add_test(emulated_stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.c stress --backend cuda --seconds 2
         --queue 256 --threads 64)
     set_property(TEST emulated_stress APPEND PROPERTY ENVIRONMENT ${emulated})

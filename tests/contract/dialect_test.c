@@ -120,6 +120,56 @@ static void a_send_on_a_named_route_has_its_own_options(contract *c)
     }
 }
 
+static void send_batch(contract *c, rk_kernel to, rk_u32 n)
+{
+    measure m[64] = { { 0, 0 } };
+    size_t accepted;
+    assert_ok(rk_send_many(c->runtime, to, RK_TYPE_ID(measure), m, sizeof *m, n, 0, &accepted));
+}
+
+/* What both targets get of each comes out. */
+static void send_batch_through(contract *c, rk_kernel source, const rk_kernel to[2], rk_u32 n)
+{
+    measure m;
+    send_batch(c, source, n);
+    for (rk_u32 i = 0; i < n; i++)
+        for (rk_u32 s = 0; s < 2; s++) receive(c, to[s], &m);
+}
+
+/* Given a kernel that was idle for a while, and two targets with less room than it needs, when a batch comes, then what got the last
+ * room says that it waited since then, not since the kernel did something last. The message that is sampled of a batch on CUDA
+ * is the 513th. */
+static void what_got_the_last_room_waited_since_it_was_sent(contract *c)
+{
+    enum { BEFORE = 505, ROOM = 16, BATCH = 64 };
+    rk_launch_options o = small(1024), narrow = small(ROOM);
+    narrow.kernel_name = "tell_target";
+    rk_kernel source = launch(c, "source", "send_aside", &o),
+              to[] = { launch_active(c, "plainly", "", &narrow), launch_active(c, "aside", "", &narrow) };
+    for (rk_u32 s = 0; s < 2; s++) assert_ok(rk_connect(c->runtime, source, s ? "aside" : 0, to[s], 0));
+    assert_ok(rk_activate(c->runtime, source));
+    measure m;
+    for (rk_u32 i = 0; i < BEFORE; i += BATCH)
+        send_batch_through(c, source, to, BEFORE - i < BATCH ? BEFORE - i : BATCH);
+    for (rk_u32 s = 0; s < 2; s++) assert_ok(rk_deactivate(c->runtime, to[s]));
+    let_pass(c, RK_MILLISECONDS(50));
+    const rk_u64 sent_ns = rk_clock_ns(c->runtime);
+    rk_u64 most_ns[2];
+    send_batch(c, source, BATCH);
+    for (rk_u32 s = 0; s < 2; s++) {
+        settle(c);
+        wait_until(c, account_of(c, to[s]).queued == ROOM);
+        most_ns[s] = metrics_of(c, to[s]).queue_wait.max_ns;
+    }
+    for (rk_u32 s = 0; s < 2; s++) assert_ok(rk_activate(c->runtime, to[s]));
+    for (rk_u32 i = 0; i < BATCH; i++)
+        for (rk_u32 s = 0; s < 2; s++) receive(c, to[s], &m);
+    const rk_u64 passed_ns = rk_clock_ns(c->runtime) - sent_ns;
+    for (rk_u32 s = 0; s < 2; s++)
+        assert_in_range(metrics_of(c, to[s]).queue_wait.max_ns, 0,
+                        (most_ns[s] > passed_ns ? most_ns[s] : passed_ns) + RK_MILLISECONDS(2));
+}
+
 /* Given routes that lead to the host, when messages come on them, staged or tried, then each says on which. */
 static void a_message_to_the_host_says_on_which_route_it_came(contract *c)
 {
@@ -565,6 +615,7 @@ static const contract_case cases[] = {
     { CASE(cycles_are_more_for_more_work), ON_EVERY },
     { CASE(a_message_is_forwarded_on_a_named_route), ON_EVERY },
     { CASE(a_send_on_a_named_route_has_its_own_options), ON_EVERY },
+    { CASE(what_got_the_last_room_waited_since_it_was_sent), ON_EVERY },
     { CASE(a_message_to_the_host_says_on_which_route_it_came), ON_EVERY },
     { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
     { CASE(a_batch_that_fails_takes_back_its_own_sends_alone), NEEDS_REGIONS },

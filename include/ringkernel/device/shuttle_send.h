@@ -367,6 +367,9 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
     }
     for (rk_u32 tries = 0;; tries++) {
         rk_u32 granted = 0;
+        if (lane == 0)
+            s->x->now_ns = rk_entry_now(&rk_shuttle_context); /* which the claims are stamped with */
+        __syncwarp();
         for (rk_u32 to = lane; to < s->is->shards; to += 32u) granted += rk_express_claim(s->x, to);
         rk_warp_before(granted, 0, &granted);
         __syncwarp();
