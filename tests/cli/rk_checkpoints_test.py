@@ -9,11 +9,16 @@ import struct
 import subprocess
 import sys
 import time
+import unittest
+from unittest.mock import patch
 
 import rk_command
 from rk_command import INTERRUPTED, IO, KERNEL, OK, RK, SLOW, SOURCE, USAGE, Case
 
 WEATHER = SOURCE / "examples" / "weather-watch"
+
+# What PoCL compiles is kept beside the build.
+os.environ.setdefault("POCL_CACHE_DIR", os.path.join(os.environ.get("RK_BINARY_DIR", "."), "opencl-cache"))
 
 # Two kernels that remember: a running sum for each shard, and a total. Negative numbers are letters.
 SUMS = """#include <ringkernel/kernel.h>
@@ -142,6 +147,23 @@ class Checkpoints(Case):
         self.assertEqual(self.out.read_bytes(), (WEATHER / "expected" / "result.ndjson").read_bytes())
         self.assertRegex(done.errors, r"going on from checkpoint \d+ of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: after \d+ rows")
         self.assertIn('"balanced": true', (self.folder / "summary").read_text())
+
+    @unittest.skipUnless(rk_command.EMULATED.exists(), "there is no emulated GPU")
+    def test_the_weather_job_killed_on_one_backend_goes_on_on_another(self):
+        ways = [("cpu", 100, 3000), ("cuda", 200, 5500), ("opencl", 300, 8000)]
+        if not rk_command.has_opencl():
+            del ways[2]
+        data = subprocess.run(["zstd", "-dcq", WEATHER / "weather.csv.zst"], stdout=subprocess.PIPE, check=True).stdout
+        lines, store = data.splitlines(True), self.folder / "state"
+        for backend, days, rows in ways:
+            arguments = self.arguments(WEATHER / "app.yaml", "--checkpoints", store, "--backend", backend)
+            with patch.dict(os.environ, rk_command.ON_EMULATED if backend == "cuda" else {}):
+                self.kill_after(arguments, (b"".join(lines[:rows]), lambda days=days: self.written() >= days,
+                                            "lines of %d days on %s" % (days, backend)))
+            if backend != "cpu":
+                self.assertIn("going on from checkpoint", (self.folder / "errors").read_text(), backend)
+        self.run_rk(*self.arguments(WEATHER / "app.yaml", "--checkpoints", store), stdin=data)
+        self.assertEqual(self.out.read_bytes(), (WEATHER / "expected" / "result.ndjson").read_bytes())
 
     def test_letters_from_before_and_after_are_all_there_once(self):
         app, dead = self.sums(), self.folder / "dead"

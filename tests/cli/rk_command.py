@@ -27,10 +27,20 @@ QUICK = {"LD_LIBRARY_PATH": os.path.join(os.environ.get("RK_BINARY_DIR", ""), "t
 
 CACHE = pathlib.Path(os.environ.get("RK_BINARY_DIR", tempfile.gettempdir())) / "kernel-cache"
 
+# A CUDA driver and compiler that run kernels on the CPU (tests/emulator), where they were built.
+EMULATED = pathlib.Path(os.environ.get("RK_BINARY_DIR", ".")) / "tests" / "emulator"
+ON_EMULATED = {"LD_LIBRARY_PATH": str(EMULATED)}
+
 
 def environment():
-    """One cache of compiled kernels for all tests of a build."""
-    return dict(os.environ, XDG_CACHE_HOME=str(CACHE), LC_ALL="C.UTF-8", TERM="xterm")
+    """One cache of compiled kernels for all tests of a build; what an emulated GPU runs is no code for another."""
+    emulated = os.environ.get("LD_LIBRARY_PATH") == str(EMULATED)
+    return dict(os.environ, XDG_CACHE_HOME=str(CACHE / "emulated" if emulated else CACHE), LC_ALL="C.UTF-8", TERM="xterm")
+
+
+def has_opencl():
+    """Is there a device that code can be compiled for? Sanitizers would report what PoCL and LLVM do."""
+    return not SANITIZERS and json.loads(rk("devices", "--json").stdout)[2]["runs"]
 
 
 def expected_of(example):

@@ -2,7 +2,6 @@
 """The examples that are apps give the bytes that are kept, by each backend and mode that this machine can run: one table, in
 build/same-bytes.txt. RK_SAME_BYTES picks examples between commas, or "all"; without it CI's, as an OpenCL driver compiles each
 kernel once and takes its time. What a GPU gives is written by scripts/gpu-check, whose machine needs no library of `rk`."""
-import json
 import os
 import sys
 from pathlib import Path
@@ -35,10 +34,6 @@ def chosen():
     return apps if said == "all" else [app for app in apps if app in (said.split(",") if said else OF_CI)]
 
 
-def has_opencl():
-    return json.loads(rk_command.rk("devices", "--json").stdout)[2]["runs"]
-
-
 class SameBytes(Case):
     def lines_of(self, name, way):
         """What an example gives. In order, where a single shard writes; several do so as they come."""
@@ -52,7 +47,7 @@ class SameBytes(Case):
 
     def test_every_way_gives_the_bytes_that_are_kept(self):
         rows, everything = {}, os.environ.get("RK_SAME_BYTES") == "all"
-        ways = list(WAYS) if has_opencl() and not rk_command.SANITIZERS else ["cpu"]
+        ways = list(WAYS) if rk_command.has_opencl() else ["cpu"]
         for name in chosen():
             kept = next(iter(sorted((EXAMPLES / name / "expected").glob("r*.ndjson")))).read_bytes().splitlines()
             kept = sorted(kept) if name in UNORDERED else kept
