@@ -31,10 +31,7 @@ inline ask(want)
     atomic {
         seen_room = room;
         room = room - (want)
-    }
-}
-inline grant(want)
-{
+    };
     granted = (seen_room <= 0 -> 0 : (seen_room < (want) -> seen_room : (want)));
     if
     :: granted < (want) -> room = room + ((want) - granted)
@@ -105,8 +102,7 @@ inline press()
         :: else
         fi;
         tries++;
-        ask(n - gone);
-        grant(n - gone)
+        ask(n - gone)
     od
 }
 
@@ -144,9 +140,6 @@ proctype warp(byte me)
             found = at + n;
             done = done + n;
             strange = 0;
-            granted = 0;
-            gone = 0;
-            ask(n); /* while the handlers run, or behind them */
             d_step {
                 i = 0;
                 do
@@ -159,13 +152,11 @@ proctype warp(byte me)
                 od;
                 i = 0
             };
+            granted = 0;
+            gone = 0;
             if
-            :: !strange -> grant(n)
-#ifndef MUTANT_ASKED_ROOM_KEPT
-            :: else -> room = room + n
-#else
+            :: !strange -> ask(n)
             :: else
-#endif
             fi;
 #ifdef MUTANT_CLAIM_BEFORE_THE_TURN
             if

@@ -47,6 +47,7 @@ RK_FN rk_u32 rk_shuttle_serve(rk_entry *entry, const rk_express_own *where)
         if (thread == 0) {
             rk_shuttle_set_clock(&c);
             rk_run_open(x, patience, rk_entry_now(&c));
+            if (alone) t->ends = RK_RUN_QUIET; /* there is no scout */
         }
         RK_PORT_BLOCK_BARRIER();
         if (alone) {

@@ -11,7 +11,7 @@ RK_FN rk_u32 rk_shuttle_alone_send(rk_entry *entry, const rk_express_own *where,
                                    rk_shuttle_sends *t)
 {
     const rk_u32 stride = s->own.room.stage_stride / 8u, lane = threadIdx.x;
-    rk_u32 room = rk_shuttle_prepare(entry, where, s, t, 0);
+    rk_u32 room = rk_shuttle_prepare(entry, where, s, t);
     if (s->is->shards > 1u && !room) return rk_shuttle_press_on(entry, where, s, t, 0);
     rk_shuttle_claim(s, t);
     if (s->is->shards > 1u) return rk_shuttle_put_claimed(entry, where, s, t), t->total;

@@ -34,11 +34,10 @@ typedef struct rk_shuttle_facts {
     rk_byte *slots;          /* and its slots */
     RK_GLOBAL rk_u64 *count; /* of what goes there; 0: it is the host's */
     rk_u32 mask, shards, single, tries, mode;
-    rk_u32 several; /* 1: a message may send to several shards, or by several connections */
-    rk_u32 hasty;   /* 1: each message sends one at most, and all to one shard: room is asked for ahead */
-    rk_u32 widest;  /* warps that take slots, */
-    rk_u32 scouted; /* 1: and behind them one that looks over the bus meanwhile */
-    rk_u32 memory;  /* RK_RELAXED_MEMORY, or RK_RELEASE_ACQUIRE: fences */
+    rk_u32 several;        /* 1: a message may send to several shards, or by several connections */
+    rk_u32 widest;         /* warps that take slots, */
+    rk_u32 scouted;        /* 1: and behind them one that looks over the bus meanwhile */
+    rk_u32 memory;         /* RK_RELAXED_MEMORY, or RK_RELEASE_ACQUIRE: fences */
     const rk_unit *orders; /* the host's */
     rk_u32 faults;         /* those that were */
     rk_u32 number;         /* the kernel's in its unit */
@@ -91,7 +90,6 @@ RK_FN void rk_shuttle_find(const rk_entry *entry, const rk_shuttle *s)
     rk_facts.tries = to->tries;
     rk_facts.mode = to->edge[0].edge.mode;
     rk_facts.several = to->shards > 1u && (shard->max_sends > 1u || to->edges > 1u);
-    rk_facts.hasty = RK_UNIT_SENDS == 1u && to->shards == 1u && !to->single;
     const rk_u32 most = rk_express_most(s->x, &s->own, shard->max_sends) / 32u, warps = blockDim.x / 32u;
     rk_facts.widest = warps >= RK_SCOUT_WARPS && most == warps ? warps - 1u : most;
     rk_facts.scouted = rk_facts.widest < warps;

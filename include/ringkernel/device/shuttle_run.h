@@ -163,7 +163,7 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
     const rk_u32 thread = threadIdx.x, lane = thread % 32u, widest = s->is->widest;
     const rk_u32 first = thread * (s->own.room.share / 8u);
     const rk_way *in = &x->in[from][0];
-    rk_u32 range = thread - lane, done = 0, misses = 0, full = 0, before, odd;
+    rk_u32 range = thread - lane, done = 0, misses = 0, before, odd;
     while (rk_run_near(t, range, &before)) {
         const rk_u32 index = (rk_u32)in->head + range, at = range + done;
         const rk_u32 n = from ? rk_shuttle_look_near(in, index, done, &s->own, &odd)
@@ -190,20 +190,14 @@ RK_FN void rk_shuttle_run(rk_entry *entry, const rk_express_own *where, rk_u32 f
         rk_context context = rk_shuttle_context, *c = &context;
         context.group = thread; /* the block's is that of its first */
         const rk_u64 began_ns = rk_shuttle_now(s, c);
-        const rk_u32 asked = full && s->is->hasty;
         sends.sent = sends.total = 0;
         sends.first = first;
-        if (asked) rk_shuttle_ask_ahead(s, &sends, n);
         if (mine) {
             plain = rk_shuttle_handle(s, c, thread, first, began_ns);
             sends.sent = c->stage_next;
         }
         const rk_u32 strange = __any_sync(RK_ALL_LANES, !plain);
-        if (!strange)
-            room = rk_shuttle_prepare(entry, where, s, &sends, asked);
-        else if (asked && lane == 0)
-            rk_port_give_u32(&sends.ring->room, sends.asked);
-        full = sends.total == n;
+        if (!strange) room = rk_shuttle_prepare(entry, where, s, &sends);
         const rk_u32 ready = !strange && room && sends.total && !s->is->single;
 
         rk_u32 turn = rk_turnstile_await(&t->passed, &t->pressed, at);

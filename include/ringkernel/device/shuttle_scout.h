@@ -70,7 +70,7 @@ RK_FN_LARGE void rk_shuttle_scout(rk_entry *entry, const rk_express_own *where, 
     const rk_shuttle shuttle = rk_shuttle_of(entry, where), *s = &shuttle;
     rk_turnstile *t = &s->x->turnstile;
     rk_context context = rk_shuttle_context;
-    rk_u64 looked_ns = rk_port_now_ns();
+    rk_u64 looked_ns = __shfl_sync(RK_ALL_LANES, rk_port_now_ns(), 0);
     while (!__any_sync(RK_ALL_LANES, rk_port_seen(&t->ends))) {
         const rk_u64 now_ns = __shfl_sync(RK_ALL_LANES, rk_port_now_ns(), 0);
         rk_u32 ends = 0;

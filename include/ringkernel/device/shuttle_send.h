@@ -97,8 +97,7 @@ typedef struct rk_shuttle_sends {
     rk_u32 sent, total, first;
     rk_u32 shard, leader, rank;
     rk_u32 left, granted, done;
-    rk_u32 asked;            /* slots of a counted ring that the lane has asked for, */
-    rk_i32 room;             /* and what it found there */
+    rk_i32 room;             /* of a counted ring, as the lane found it */
     rk_u64 tail;             /* what the claim's answer is; rk_shuttle_index waits for it */
     RK_GLOBAL rk_ring *ring; /* that of `shard` */
 } rk_shuttle_sends;
@@ -166,18 +165,8 @@ RK_FN_LARGE void rk_shuttle_rank(rk_entry *entry, const rk_express_own *where, r
 RK_FN void rk_shuttle_ask(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     t->room = 0;
-    t->asked = s->is->single ? 0u : t->left;
     t->ring = s->is->shards > 1u ? s->target[t->shard].ring : s->is->ring;
-    if (t->asked) t->room = (rk_i32)rk_port_add_u32(&t->ring->room, 0u - t->asked);
-}
-
-/* Room for n sends of a warp whose messages are likely to send so many to one shard: the answer comes while they are handled. */
-RK_FN void rk_shuttle_ask_ahead(const rk_shuttle *s, rk_shuttle_sends *t, rk_u32 n)
-{
-    t->room = 0;
-    t->asked = threadIdx.x % 32u ? 0u : n;
-    t->ring = s->is->ring;
-    if (t->asked) t->room = (rk_i32)rk_port_add_u32(&t->ring->room, 0u - t->asked);
+    if (t->left && !s->is->single) t->room = (rk_i32)rk_port_add_u32(&t->ring->room, 0u - t->left);
 }
 
 /* What there is of it. Returns 1 if all sends of the warp have some. */
@@ -185,7 +174,7 @@ RK_FN rk_u32 rk_shuttle_grant(const rk_shuttle *s, rk_shuttle_sends *t)
 {
     if (s->is->single) return 1;
     t->granted = t->room <= 0 ? 0u : (rk_u32)t->room < t->left ? (rk_u32)t->room : t->left;
-    if (t->granted < t->asked) rk_port_give_u32(&t->ring->room, t->asked - t->granted);
+    if (t->granted < t->left) rk_port_give_u32(&t->ring->room, t->left - t->granted);
     if (!__all_sync(RK_ALL_LANES, t->granted == t->left)) return 0;
     return !s->is->several || !t->total || __any_sync(RK_ALL_LANES, t->left); /* to more shards than lanes */
 }
@@ -316,15 +305,15 @@ RK_FN rk_u32 rk_shuttle_leave(const rk_shuttle *s, const rk_shuttle_sends *t)
     return out;
 }
 
-/* May a warp go on asking for room? Only under Block, and until there are orders: the scout sees them, and without one this
- * warp looks for itself, over the bus, which takes as long as several tries. */
+/* May a warp go on asking for room? Only under Block, and until there are orders. The scout sees them as long as the run goes
+ * on; otherwise this warp looks for itself, over the bus, which takes as long as several tries. */
 #define RK_SCOUTED_TRIES 4u
 RK_FN rk_u32 rk_shuttle_waits(const rk_shuttle *s, rk_u32 tries)
 {
     rk_turnstile *t = &s->x->turnstile;
-    if (s->is->scouted)
-        return tries < RK_SCOUTED_TRIES * s->is->tries &&
-               !__any_sync(RK_ALL_LANES, rk_port_seen(&t->ends) & RK_RUN_ORDERED);
+    const rk_u32 ends = rk_port_seen(&t->ends);
+    if (__any_sync(RK_ALL_LANES, ends & RK_RUN_ORDERED)) return 0;
+    if (!__any_sync(RK_ALL_LANES, ends) && s->is->scouted) return tries < RK_SCOUTED_TRIES * s->is->tries;
     if (tries >= s->is->tries) return 0;
     if (!rk_shuttle_ordered(s)) return 1;
     rk_turnstile_end(t, RK_RUN_ORDERED);
@@ -386,9 +375,9 @@ RK_FN_LARGE rk_u32 rk_shuttle_press_each(rk_entry *entry, const rk_express_own *
 
 /* ------------------------------------------------------------------ all of it */
 
-/* What can be done in any order; `asked`: room was asked for ahead. Returns 1 if there is room, as far as that is known. */
+/* What can be done in any order. Returns 1 if there is room, as far as that is known. */
 RK_FN rk_u32 rk_shuttle_prepare(rk_entry *entry, const rk_express_own *where, const rk_shuttle *s,
-                                rk_shuttle_sends *t, rk_u32 asked)
+                                rk_shuttle_sends *t)
 {
     __syncwarp(); /* behind what is staged */
     rk_shuttle_number(s, t);
@@ -397,7 +386,7 @@ RK_FN rk_u32 rk_shuttle_prepare(rk_entry *entry, const rk_express_own *where, co
         rk_shuttle_rank(entry, where, &ranked);
         *t = ranked;
     }
-    if (!asked) rk_shuttle_ask(s, t);
+    rk_shuttle_ask(s, t);
     if (s->is->count)
         rk_batch_release(s->is->memory); /* of what sends nothing, too: what comes behind it may tell of it */
     return rk_shuttle_grant(s, t);
