@@ -322,7 +322,7 @@ if(TARGET emulated_cuda AND NOT RK_SANITIZE)
     # And of three suites a part.
     rk_add_test(emulated_batches ${PROJECT_SOURCE_DIR}/tests/contract/payload_test.c payload_test *batch_handler*)
     rk_add_test(emulated_waits ${PROJECT_SOURCE_DIR}/tests/contract/telemetry_test.c telemetry_test waiting_times*)
-    rk_add_test(emulated_stamps ${PROJECT_SOURCE_DIR}/tests/contract/dialect_test.c dialect_test *last_room*)
+    rk_add_test(emulated_stamps ${PROJECT_SOURCE_DIR}/tests/contract/dialect_test.c dialect_test *room*)
     foreach(part batches waits stamps)
         set_property(TEST emulated_${part} APPEND PROPERTY ENVIRONMENT ${emulated} RK_CONTRACT_VARIANTS=cuda-persistent
             RK_CONTRACT_LIMIT=500 RK_CONTRACT_PATIENCE=120)

@@ -236,7 +236,8 @@ static inline int message_same(const rk_byte *slot, rk_u32 header_size, const me
 
 static inline rk_status lane_put(rk_lane *lane, arena *a, const message *m)
 {
-    return rk_lane_put(lane, a->base, m->header.word, m->payload, m->header.full.base.length, 0);
+    return rk_lane_put(lane, a->base, m->header.word, m->payload, m->header.full.base.length, 0,
+                       RK_UNTIL_KNOWN);
 }
 
 /* A send of a message of 12 bytes with nothing but number, priority and id. */

@@ -543,6 +543,31 @@ static void a_parameter_is_written_with_a_point_in_every_locale(contract *c)
 /* Given batches of several actors in one turn, when one sends too much and another fails, then their
  * messages are dead letters and nothing of theirs goes out, and the others have all of the shared memory
  * and of their sends. */
+/* Given a target with little room that is idle, when a batch comes of which one message tries to send and others behind it are
+ * staged, then no try waits for room that these have, and what there is room for is there. */
+static void a_try_does_not_wait_for_room_that_the_batch_holds(contract *c)
+{
+    enum { ROOM = 64, BATCH = 32 + ROOM, TIMES = 4 };
+    measure m[BATCH] = { { 0, ROOM } };
+    for (rk_u32 i = 1; i < BATCH; i++) m[i].number = i;
+    for (rk_u32 t = 0; t < TIMES; t++) {
+        rk_launch_options o = small(1024), narrow = small(ROOM);
+        o.backpressure = narrow.backpressure = RK_BACKPRESSURE_REJECT;
+        o.max_batch = 256;
+        narrow.kernel_name = "tell_target";
+        rk_kernel source = launch(c, "source", "try_some", &o), to = launch(c, "to", "", &narrow);
+        assert_ok(rk_connect(c->runtime, source, 0, to, 0));
+        size_t accepted;
+        assert_ok(rk_send_many(c->runtime, source, RK_TYPE_ID(measure), m, sizeof *m, BATCH, 0, &accepted));
+        assert_ok(rk_activate(c->runtime, source));
+        settle(c);
+        wait_until(c, account_of(c, source).delivered == BATCH);
+        assert_int_equal(account_of(c, to).queued, ROOM);
+        assert_ok(rk_terminate(c->runtime, source, CONTRACT_PATIENCE));
+        assert_ok(rk_terminate(c->runtime, to, CONTRACT_PATIENCE));
+    }
+}
+
 static void a_batch_that_fails_takes_back_its_own_sends_alone(contract *c)
 {
     enum { EACH = 3 };
@@ -618,6 +643,7 @@ static const contract_case cases[] = {
     { CASE(what_got_the_last_room_waited_since_it_was_sent), ON_EVERY },
     { CASE(a_message_to_the_host_says_on_which_route_it_came), ON_EVERY },
     { CASE(a_send_that_is_tried_on_a_named_route_is_answered_at_once), ON_EVERY },
+    { CASE(a_try_does_not_wait_for_room_that_the_batch_holds), NEEDS_REGIONS },
     { CASE(a_batch_that_fails_takes_back_its_own_sends_alone), NEEDS_REGIONS },
     { CASE(each_request_of_a_batch_that_is_not_answered_is_told), NEEDS_REGIONS | NEEDS_THREADS },
     { CASE(more_shared_memory_than_there_is_fails_the_call), NEEDS_REGIONS },

@@ -31,7 +31,7 @@ COUNT = "st.relaxed.sys.b64"
 PROBES = {
     # -- the pairs of the message protocol, by labels
     "p1_room": ("rk_ring *r, rk_u64 tail, rk_u32 *to", "*to = rk_ring_room(r, tail, 1);", LOAD_SEEN),
-    "p1_counted": ("rk_ring *r, rk_claim *to", "*to = rk_ring_claim_counted(r, 8);",
+    "p1_counted": ("rk_ring *r, rk_claim *to", "*to = rk_ring_claim_counted(r, 8, RK_UNTIL_KNOWN);",
                    ["ld.relaxed.gpu.b32", "atom.add.acquire.gpu.u32", "atom.add.relaxed.gpu.u32", "ld.acquire.gpu.b64+",
                     "atom.add.acq_rel.gpu.u64"]),
     "p1_oldest": ("rk_ring *r, rk_u64 *to", "*to = rk_ring_oldest(r);", ["ld.acquire.gpu.b64", "ld.relaxed.sys.b64"]),

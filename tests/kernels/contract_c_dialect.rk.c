@@ -84,6 +84,14 @@ RK_HANDLER(try_aside, measure, msg, rk_none, self)
     rk_send(RK_ARG, &told);
 }
 
+/* The first message tries again and again, those from the 33rd on are staged, all on one route. */
+RK_HANDLER(try_some, measure, msg, rk_none, self)
+{
+    measure copy = *msg;
+    for (rk_u32 i = 0; i < msg->value; i++) rk_try_send(RK_ARG, &copy);
+    if (msg->number >= 32u) rk_send(RK_ARG, &copy);
+}
+
 RK_SPMD_KERNEL(try_aside_spmd, measure, measure, .threads = 32)
 {
     measure mine;

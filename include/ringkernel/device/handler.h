@@ -337,7 +337,7 @@ RK_FN void rk_release_references(rk_context *context)
 #define rk_log1(arg, level, text, a) rk_write_log(arg, level, text, 1, (rk_u64)(a), 0)
 #define rk_log2(arg, level, text, a, b) rk_write_log(arg, level, text, 2, (rk_u64)(a), (rk_u64)(b))
 /* Send now, by the leader of the group: RK_OK, or what the lane says (RK_FULL, RK_DROPPED, RK_DUPLICATE,
- * RK_CLOSED). It overtakes what the handler has staged, and a batch that is handled again sends it again. */
+ * RK_CLOSED). RK_FULL is also said while other warps of a block hold the last room. It overtakes what the handler has staged, and a batch that is handled again sends it again. */
 #define rk_try_send(arg, pointer) rk_try_stage(arg, RK_TO_DEFAULT, RK_TYPED(pointer))
 #define rk_try_send_to(arg, route, pointer) rk_try_stage(arg, (rk_u32)rk_route_##route, RK_TYPED(pointer))
 /* Time left of a message's time to live, in ns; all ones when it never expires. */
@@ -409,8 +409,9 @@ RK_FN_LARGE rk_status rk_try_stage(rk_context *context, rk_u32 route, rk_u16 typ
     if (context->spmd == RK_SPMD_TRIAL) return RK_OK;
     entry->header.base.target = to.target;
     if (edge_number == RK_NO_EDGE) rk_mark_route(entry);
-    rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
-                                   rk_staged_payload(entry), entry->header.base.length, context->now_ns);
+    rk_status status =
+        rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                    rk_staged_payload(entry), entry->header.base.length, context->now_ns, RK_TRY_ROUNDS);
     if (status == RK_OK) {
         rk_sent(context, &to, edge_number, 1);
         rk_count(&RK_METER(context)->sent, 1);

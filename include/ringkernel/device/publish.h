@@ -41,15 +41,15 @@ RK_FN int rk_wake_taken(const rk_context *context, const rk_lane *lane, rk_u32 *
 
 /* Put one message into a lane under whatever policy it has; `now_ns` is for its stamp. RK_FULL under Block means: no room yet.
  * RK_UNKNOWN_TYPE: the target's slots hold the largest message that it handles, and this one is larger: it handles none of
- * this type, which it would say itself of one that fits. */
+ * this type, which it would say itself of one that fits. `rounds`: as long as others hold room, RK_UNTIL_KNOWN or RK_TRY_ROUNDS. */
 RK_FN_LARGE rk_status rk_lane_put(RK_GLOBAL rk_lane *lane, rk_byte *arena, RK_GLOBAL const rk_u32 *header,
-                                  RK_GLOBAL const void *payload, rk_u32 length, rk_u64 now_ns)
+                                  RK_GLOBAL const void *payload, rk_u32 length, rk_u64 now_ns, rk_u32 rounds)
 {
     RK_GLOBAL rk_ring *ring = rk_lane_ring(lane, arena, 0);
     if (rk_load_u32(&lane->closed, RK_RELAXED, RK_SCOPE_DEVICE)) return RK_CLOSED;
     if (length > ring->payload_max) return RK_UNKNOWN_TYPE;
     if (lane->locked) return rk_lane_put_locked(lane, arena, header, payload, length, now_ns);
-    rk_claim claim = rk_ring_claim(ring, 1);
+    rk_claim claim = rk_ring_claim_within(ring, 1, rounds);
     if (claim.count == 0) return lane->strategy == RK_BACKPRESSURE_DROP_NEWEST ? RK_DROPPED : RK_FULL;
     rk_ring_stamp(ring, claim.first, 1, now_ns);
     rk_ring_put(ring, arena, claim.first, header, payload, length);
@@ -312,8 +312,9 @@ RK_FN_LARGE rk_u32 rk_letter_put(rk_context *context, RK_GLOBAL rk_staged *entry
     entry->header.correlation = sent | entry->report.reason;
     entry->header.attempts = as_it_was.attempts;
     entry->header.version |= RK_VERSION_LETTER;
-    rk_status status = rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
-                                   (RK_GLOBAL const void *)(entry + 1), length, context->now_ns);
+    rk_status status =
+        rk_lane_put(to.lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                    (RK_GLOBAL const void *)(entry + 1), length, context->now_ns, RK_UNTIL_KNOWN);
     entry->header = as_it_was;
     if (status != RK_OK) return 0;
     rk_sent(context, &to, number, 1);
@@ -345,9 +346,9 @@ RK_FN_LARGE rk_u32 rk_bury(rk_context *context, RK_GLOBAL rk_staged *entry, rk_s
         entry->header.base.length = (rk_u16)sizeof(rk_report);
         entry->header.base.flags &= (rk_u8)~RK_FLAG_REFERENCE;
     }
-    rk_status put =
-        rk_lane_put(lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
-                    (RK_GLOBAL const void *)&entry->report, entry->header.base.length, context->now_ns);
+    rk_status put = rk_lane_put(lane, context->arena, (RK_GLOBAL const rk_u32 *)&entry->header,
+                                (RK_GLOBAL const void *)&entry->report, entry->header.base.length,
+                                context->now_ns, RK_UNTIL_KNOWN);
     entry->header.base.length = length;
     entry->header.base.flags = flags;
     if (put == RK_FULL) return 0;

@@ -152,8 +152,11 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
  * (P1 pairs with C2), then a ticket, which there is room for. Neither is tried again because another producer
  * came between: where a compare-and-swap takes as long as the way to the device's cache, a tail that everybody
  * wants lets one claim pass in that time. A claim that finds less than it wants takes what there is and gives the
- * rest back; who sees no room meanwhile asks the indices, which no claim passes by, whether that is so. */
-RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
+ * rest back; who sees no room meanwhile asks the indices, which no claim passes by, whether that is so. It does so for `rounds`:
+ * a warp may hold room until those in front of it have handled their messages, and a handler must not wait for that. */
+#define RK_UNTIL_KNOWN 0xffffffffu
+#define RK_TRY_ROUNDS 64u
+RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted, rk_u32 rounds)
 {
     rk_claim claim = { 0, 0 };
     for (rk_u32 round = 0;; round++) {
@@ -169,6 +172,7 @@ RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
             rk_load_u64(&ring->tail, RK_ACQUIRE, RK_SCOPE_DEVICE); /* first: head may only be later */
         rk_u64 head = rk_load_u64(&ring->head, RK_ACQUIRE, RK_SCOPE_DEVICE);
         if (rk_index_ahead(tail, head) >= (rk_i64)ring->capacity) return claim;
+        if (rounds != RK_UNTIL_KNOWN && round >= rounds) return claim;
         rk_port_spin(round);
     }
     claim.first = rk_add_u64(&ring->tail, claim.count, RK_ACQ_REL, RK_SCOPE_DEVICE);
@@ -178,12 +182,13 @@ RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
 
 /* Claim up to `wanted` slots. Of a ring that isn't counted, admission and ticket are one compare-and-swap on the
  * tail; in either way the capacity is exact and no ticket is ever given back. */
-RK_FN_LARGE rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
+RK_FN_LARGE rk_claim rk_ring_claim_within(RK_GLOBAL rk_ring *ring, rk_u32 wanted, rk_u32 rounds)
 {
     rk_claim claim;
 #if !defined(RK_NO_CAS_U64)
-    if (ring->counted) return rk_ring_claim_counted(ring, wanted);
+    if (ring->counted) return rk_ring_claim_counted(ring, wanted, rounds);
 #endif
+    (void)rounds; /* nobody holds room without a ticket */
     if (ring->single) {
         claim.first = rk_load_u64(&ring->tail, RK_RELAXED, RK_SCOPE_DEVICE);
         claim.count = rk_ring_room(ring, claim.first, wanted);
@@ -207,6 +212,10 @@ RK_FN_LARGE rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
         rk_port_spin(round);
     }
 #endif
+}
+RK_FN rk_claim rk_ring_claim(RK_GLOBAL rk_ring *ring, rk_u32 wanted)
+{
+    return rk_ring_claim_within(ring, wanted, RK_UNTIL_KNOWN);
 }
 
 #if defined(RK_LANG_HOST) || (defined(RK_LANG_OPENCL) && defined(__clang__) && defined(__x86_64__))
