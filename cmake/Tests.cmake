@@ -261,6 +261,7 @@ endforeach()
 add_dependencies(gpu_check example_bank example_inference example_quotes)
 rk_gpu_program(stress stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.rk.c)
 rk_gpu_program(peers peers ${PROJECT_SOURCE_DIR}/tests/gpu/peers.rk.c)
+rk_gpu_program(trap trap ${PROJECT_SOURCE_DIR}/tests/gpu/trap.rk.c)
 # These reach for the driver as the backend does.
 foreach(name litmus residents compile)
     rk_test_program(${name} ${PROJECT_SOURCE_DIR}/tests/gpu/${name}.c)
@@ -330,6 +331,10 @@ if(TARGET emulated_cuda AND NOT RK_SANITIZE)
     rk_add_test(emulated_stress ${PROJECT_SOURCE_DIR}/tests/gpu/stress.c stress --backend cuda --seconds 2
         --queue 256 --threads 64)
     set_property(TEST emulated_stress APPEND PROPERTY ENVIRONMENT ${emulated})
+    foreach(backend cuda cuda-slices)
+        rk_add_test(emulated_trap_${backend} ${PROJECT_SOURCE_DIR}/tests/gpu/trap.c trap --backend ${backend})
+        set_property(TEST emulated_trap_${backend} APPEND PROPERTY ENVIRONMENT ${emulated})
+    endforeach()
 endif()
 
 # --- tests that are scripts -----------------------------------------------------------------------------------

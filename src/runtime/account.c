@@ -25,10 +25,13 @@ static void add_lane(const rk_host_kernel *k, const rk_seat *seat, rk_u32 which,
         /* What is counted is queued no more, though its head may be on its way. */
         rk_u64 counted = ring->start + delivered + dropped + dead + expired + lost + withdrawn;
         if (rk_index_ahead(counted, head) > 0) head = counted;
-        /* And while it is served, what is given back and not counted yet is still in a handler's hands. */
-        if (!ring->overwritten && rk_index_ahead(head, counted) > 0 &&
-            rk_atomic_u32(&k->life) == RK_LIFE_ACTIVE)
-            head = counted;
+        /* And while it is served, what is given back and not counted yet is still in a handler's hands. Where its counts went with
+         * a device, it was handled: nothing else gives a slot back. */
+        if (!ring->overwritten && rk_index_ahead(head, counted) > 0) {
+            const rk_u32 life = rk_atomic_u32(&k->life);
+            if (life == RK_LIFE_ACTIVE) head = counted;
+            if (life == RK_LIFE_FAILED) delivered += head - counted;
+        }
         a->delivered += delivered;
         a->evicted += dropped;
         a->dead += dead;

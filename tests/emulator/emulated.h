@@ -31,6 +31,7 @@ emu_thread **emu_place(void) { return &emu_me; }
 
 /* ------------------------------------------------------------------ warps and blocks */
 
+#define __trap() emu->trap()
 #define __popc(x) __builtin_popcount((unsigned)(x))
 #define __ffs(x) __builtin_ffs((int)(x))
 #define __clzll(x) ((x) ? __builtin_clzll((unsigned long long)(x)) : 64)

@@ -170,7 +170,16 @@ static unsigned long long now_ns(void)
     return here->time[at];
 }
 
-static const emu_calls calls = { step, in_warp, in_block, now_ns, monotonic_ns };
+/* Whatever runs on the device stands still where it is, and the driver says why from now on. */
+static int trapped; /* atomic */
+static void trap(void)
+{
+    __atomic_store_n(&mock_cuda.lost, RK_CUDA_ERROR_ILLEGAL_INSTRUCTION, __ATOMIC_RELEASE);
+    __atomic_store_n(&trapped, 1, __ATOMIC_RELEASE);
+    for (;;) hand_over();
+}
+
+static const emu_calls calls = { step, in_warp, in_block, now_ns, monotonic_ns, trap };
 
 /* ------------------------------------------------------------------ a block */
 
@@ -274,7 +283,7 @@ static void *run_block(void *argument)
                               .shared_bytes = g->of.shared_bytes };
     }
     take_fibers(b);
-    while (b->ended < b->count) {
+    while (b->ended < b->count && !__atomic_load_n(&trapped, __ATOMIC_ACQUIRE)) {
         if (!pass(b)) tell_and_abort(b);
         sched_yield();
     }

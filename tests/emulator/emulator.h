@@ -24,6 +24,8 @@ typedef struct emu_calls {
     unsigned (*block)(unsigned value);
     unsigned long long (*now_ns)(void);
     unsigned long long (*cycles)(void);
+    /* The device is lost: this thread goes no further, and no other thread of any grid does. */
+    void (*trap)(void);
 } emu_calls;
 
 /* What a kernel's library has: it is bound once, and each thread of the machine that plays a block asks where it has to

@@ -378,6 +378,7 @@ def find_jobs(options, folder, inputs, gpu):
         jobs.append(program_job("litmus", "--json", folder / "litmus.jsonl"))
         jobs += [program_job("stress", "--backend", backend, "--seconds", STRESS_S, variant=backend)
                  for backend in ("cuda", "cuda-slices")]
+        jobs += [program_job("trap", "--backend", backend, variant=backend, alone=True) for backend in ("cuda", "cuda-slices")]
         jobs += [program_job("residents", part, variant=part, alone=True) for part in ("cycles", "killed", "loading")]
         jobs += [program_job("peers", part, variant=part, alone=True) for part in ("moved", "lost") if several]
         jobs.append(program_job("residents", "loading", "--backend", "cuda-slices", variant="loading, slices", alone=True))

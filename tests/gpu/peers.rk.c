@@ -15,6 +15,6 @@ RK_HANDLER(mover, numbered, msg, luggage, self, .state = RK_PER_SHARD)
 RK_HANDLER(breaker, mishap, msg, rk_none, self)
 {
 #if defined(RK_LANG_CUDA)
-    asm volatile("trap;");
+    __trap();
 #endif
 }
