@@ -147,6 +147,10 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
     return room < 0 ? 0 : room > (rk_i64)wanted ? wanted : (rk_u32)room;
 }
 
+/* How often a claim looks again while others hold room. */
+#define RK_UNTIL_KNOWN 0xffffffffu /* there is some, or the ring is full */
+#define RK_TRY_ROUNDS 64u
+
 #if !defined(RK_NO_CAS_U64)
 /* Claim up to `wanted` slots of a counted ring: first of the room, which the consumer gives back as it commits
  * (P1 pairs with C2), then a ticket, which there is room for. Neither is tried again because another producer
@@ -154,8 +158,6 @@ RK_FN rk_u32 rk_ring_room(RK_GLOBAL rk_ring *ring, rk_u64 tail, rk_u32 wanted)
  * wants lets one claim pass in that time. A claim that finds less than it wants takes what there is and gives the
  * rest back; who sees no room meanwhile asks the indices, which no claim passes by, whether that is so. It does so for `rounds`:
  * a warp may hold room until those in front of it have handled their messages, and a handler must not wait for that. */
-#define RK_UNTIL_KNOWN 0xffffffffu
-#define RK_TRY_ROUNDS 64u
 RK_FN rk_claim rk_ring_claim_counted(RK_GLOBAL rk_ring *ring, rk_u32 wanted, rk_u32 rounds)
 {
     rk_claim claim = { 0, 0 };
